@@ -1,0 +1,262 @@
+"""The command line. Heavy imports stand inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pairvae.errors import InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="PairVAE: predict SEM images from SAXS patterns and back. Start with `pairvae repro`.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Simulate, download and check raw pairs.")
+train_app = typer.Typer(no_args_is_help=True, help="Train one modality's VAE alone, or both as a pair.")
+app.add_typer(data_app, name="data")
+app.add_typer(train_app, name="train")
+
+Assignments = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="a setting to change; repeatable")
+]
+Out = Annotated[Path, typer.Option("--out", help="folder for what comes out")]
+
+
+class Target(StrEnum):
+    """What to predict."""
+
+    sem = "sem"
+    saxs = "saxs"
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    """Options of every command."""
+    if debug:
+        os.environ["PAIRVAE_DEBUG"] = "1"
+
+
+@data_app.command()
+def simulate(
+    out: Annotated[Path, typer.Argument(help="folder to write")],
+    pairs: Annotated[int, typer.Option(min=1, help="pairs to simulate")] = 72,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Write simulated pairs in the data layout."""
+    from pairvae.data.simulate import simulate as run
+
+    run(out, pairs=pairs, seed=seed)
+    typer.echo(f"{pairs} pairs in {out}")
+
+
+@data_app.command()
+def fetch(
+    out: Annotated[Path, typer.Argument(help="folder to write")],
+    base_url: Annotated[str | None, typer.Option(help="a mirror of the file server")] = None,
+    archive: Annotated[Path | None, typer.Option(help="a local archive of the pairs")] = None,
+) -> None:
+    """Download the published pairs from the Materials Data Facility."""
+    from pairvae.data.fetch import fetch as run
+    from pairvae.data.fetch import published_identifiers
+
+    run(out, identifiers=published_identifiers(), base_url=base_url, archive=archive)
+    typer.echo(f"published pairs in {out}")
+
+
+@data_app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="folder in the data layout")],
+    sheet: Annotated[Path | None, typer.Option(help="write a contact sheet of the pairs (png)")] = None,
+    changes: Assignments = None,
+) -> None:
+    """List every problem of a folder of pairs; exit code 1 if there is one."""
+    from pairvae.data.check import check_folder, render
+    from pairvae.settings import PARAMS_FILE, load_settings, resolve
+
+    params = Path(PARAMS_FILE)
+    settings = load_settings(params, changes or []) if params.is_file() else resolve({})
+    prepare = settings.sem.prepare
+    report = check_folder(folder, sem_rows=prepare.rows, sem_columns=prepare.columns, crop=prepare.crop)
+    typer.echo(render(report))
+    if sheet is not None:
+        from pairvae.data.sheet import pair_sheet
+
+        pair_sheet(folder, sheet)
+        typer.echo(f"contact sheet in {sheet}")
+    if any(problem.severity == "error" for problem in report.problems):
+        raise typer.Exit(1)
+
+
+@data_app.command("init")
+def init_folder(
+    folder: Annotated[Path, typer.Argument(help="folder with SAXS and SEM in it")],
+    pattern: Annotated[str | None, typer.Option(help="regular expression with a group named id")] = None,
+    force: Annotated[bool, typer.Option(help="replace an existing pairs.csv")] = False,
+) -> None:
+    """Write pairs.csv from the file names, and show the pairs."""
+    from pairvae.data.init import init_pairs
+
+    pairs = init_pairs(folder, pattern=pattern, force=force)
+    for pair in pairs:
+        typer.echo(f"{pair.id}: {Path(str(pair.saxs)).name}  {Path(str(pair.sem)).name}")
+    typer.echo(f"{len(pairs)} pairs in {folder / 'pairs.csv'}")
+
+
+@app.command()
+def raw(changes: Assignments = None) -> None:
+    """Stage: raw pairs, from the source that params.yaml names."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.raw import make_raw
+
+    make_raw(open_project(changes or []))
+
+
+@app.command()
+def preprocess(changes: Assignments = None) -> None:
+    """Stage: raw pairs to prepared arrays."""
+    from pairvae.stages.preprocess import preprocess as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def pretrain(changes: Assignments = None) -> None:
+    """Stage: self-supervised pre-training of the backbone, where the preset asks for it."""
+    from pairvae.stages.pretrain import pretrain as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@train_app.command("saxs")
+def train_saxs(changes: Assignments = None) -> None:
+    """Stage: the SAXS VAE alone."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.train import train_solo
+
+    train_solo(open_project(changes or []), "saxs")
+
+
+@train_app.command("sem")
+def train_sem(changes: Assignments = None) -> None:
+    """Stage: the SEM VAE alone."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.train import train_solo
+
+    train_solo(open_project(changes or []), "sem")
+
+
+@train_app.command("pair")
+def train_both(changes: Assignments = None) -> None:
+    """Stage: both VAEs as a pair."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.train import train_pair
+
+    train_pair(open_project(changes or []))
+
+
+@app.command()
+def assess(changes: Assignments = None) -> None:
+    """Stage: scores beside baselines and the crop-to-crop floor."""
+    from pairvae.stages.assess import assess as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def generate(changes: Assignments = None) -> None:
+    """Stage: ensembles of images for each morphology."""
+    from pairvae.stages.generate import generate as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def report(changes: Assignments = None) -> None:
+    """Stage: figures and the report page."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.report import report as run
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def register(changes: Assignments = None) -> None:
+    """Stage: the five models in the registry."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.register import register as run
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def params(changes: Assignments = None) -> None:
+    """Print every setting with its value."""
+    from pairvae.settings import PARAMS_FILE, flatten, load_settings
+
+    settings = load_settings(Path(PARAMS_FILE), changes or [])
+    for key, value in flatten(settings.model_dump(mode="json")).items():
+        typer.echo(f"{key}: {value}")
+
+
+@app.command()
+def repro(
+    stage: Annotated[str | None, typer.Argument(help="stop after this stage")] = None,
+    changes: Assignments = None,
+) -> None:
+    """Run whatever is out of date in the pipeline; `--set` first writes params.yaml."""
+    from pairvae.stages.repro import repro as run
+
+    raise typer.Exit(run(Path.cwd(), stage, changes or []))
+
+
+@app.command()
+def predict(
+    files: Annotated[list[str], typer.Argument(help="raw files")],
+    to: Annotated[Target, typer.Option(help="what to predict")],
+    out: Out = Path("predictions"),
+    model: Annotated[str, typer.Option(help="registry URI or model folder")] = "models:/pairvae@champion",
+    samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Predict SEM images from SAXS patterns, or the reverse."""
+    from pairvae.stages.predict import predict as run
+
+    written = run(files, to=to.value, out=out, model=model, samples=samples, seed=seed)
+    typer.echo(f"{written} predictions in {out}")
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
+    """Open MLflow's UI on the runs of this project."""
+    from pairvae.tracking.roots import project_root, ui_command
+
+    command, environment = ui_command(project_root(), port)
+    typer.echo(f"http://127.0.0.1:{port}  (Ctrl-C stops)")
+    os.execvpe(command[0], command, {**os.environ, **environment})  # noqa: S606 - our own interpreter
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 1."""
+    try:
+        app()
+    except InputError as error:
+        if os.environ.get("PAIRVAE_DEBUG"):
+            raise
+        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

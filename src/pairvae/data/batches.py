@@ -1,0 +1,88 @@
+"""Seeded batches: which samples, which crops. A draw depends on (seed, epoch) alone, so a resumed run repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ORDER, CROPS, NOISE = range(3)  # independent streams of random numbers
+
+
+def stream(seed: int, kind: int, *counters: int) -> np.random.Generator:
+    """A generator that depends on its arguments alone."""
+    return np.random.default_rng([seed, kind, *counters])
+
+
+def noise_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """The torch generator of one epoch's sampled latents and noise."""
+    generator = torch.Generator(device=device)
+    generator.manual_seed(int(stream(seed, NOISE, epoch).integers(2**62)))
+    return generator
+
+
+def batches(
+    count: int, batch: int, *, passes: int, drop_remainder: bool, seed: int, epoch: int
+) -> Iterator[np.ndarray]:
+    """Index batches of one epoch: ``passes`` permutations of ``count`` samples, each cut into ``batch``.
+
+    Every sample is in each pass, but for the remainder where ``drop_remainder``; a batch larger than the data
+    is cut to their number.
+    """
+    size = min(batch, count)
+    for number in range(passes):
+        order = stream(seed, ORDER, epoch, number).permutation(count)
+        whole = count - count % size if drop_remainder else count
+        for start in range(0, whole, size):
+            yield order[start : start + size]
+
+
+def steps_per_epoch(count: int, batch: int, *, passes: int, drop_remainder: bool) -> int:
+    """Number of batches that :func:`batches` yields."""
+    size = min(batch, count)
+    return passes * (count // size if drop_remainder else -(-count // size))
+
+
+@dataclass(frozen=True)
+class CropSchedule:
+    """Which crops an epoch draws: random ones for ``random_epochs``, then those of the last random epoch.
+
+    ``shared``: one position for all images of an epoch (the published protocol); else one per image and pass.
+    """
+
+    size: int
+    random_epochs: int
+    shared: bool
+    seed: int
+
+    def source_epoch(self, epoch: int) -> int:
+        """The epoch whose positions are used at ``epoch``: itself, or the last random one."""
+        return min(epoch, max(self.random_epochs - 1, 0))
+
+    def focused(self, epoch: int) -> bool:
+        """Whether the crops of ``epoch`` are those of the epoch before."""
+        return epoch > 0 and epoch >= self.random_epochs
+
+    def positions(self, shapes: Sequence[tuple[int, int]], epoch: int, draw: int = 0) -> np.ndarray:
+        """Row and column of the crop of each image: ``(N, 2)`` integers; ``shapes`` are (rows, columns) in px."""
+        source = self.source_epoch(epoch)
+        if self.shared:
+            rows, columns = (min(side) for side in zip(*shapes, strict=True))
+            generator = stream(self.seed, CROPS, source)
+            one = [generator.integers(rows - self.size + 1), generator.integers(columns - self.size + 1)]
+            return np.tile(np.array(one), (len(shapes), 1))
+        generator = stream(self.seed, CROPS, source, 0 if self.focused(epoch) else draw)
+        limits = np.array(shapes) - self.size + 1
+        return generator.integers(0, limits)
+
+
+def cut(images: Sequence[np.ndarray], indices: np.ndarray, positions: np.ndarray, size: int) -> Tensor:
+    """Crops ``(B, 1, size, size)`` float32 of binary images ``(H, W)`` at ``positions`` ``(N, 2)``."""
+    out = np.empty((len(indices), 1, size, size), np.float32)
+    for place, index in enumerate(indices):
+        row, column = positions[index]
+        out[place, 0] = images[index][row : row + size, column : column + size]
+    return torch.from_numpy(out)

@@ -1,0 +1,187 @@
+"""Everything wrong with a folder of pairs, told at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairvae.data.check_files import FileFacts, inspect
+from pairvae.data.check_rules import RULES, Limits, Problem, told
+from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
+from pairvae.errors import InputError
+from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
+from pairvae.progress import track
+
+MOST_NAMES = 5
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings."""
+
+    folder: str
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    counts: dict[str, int]
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no problem of severity error."""
+        return self.counts["errors"] == 0
+
+
+def check_folder(
+    folder: Path,
+    *,
+    sem_rows: int | None = 830,
+    sem_columns: int | None = 1280,
+    crop: int = 192,
+    workers: int = 2,
+    least_pairs: int = 8,
+    sem_nm_per_px: float | None = None,
+) -> CheckReport:
+    """Read every file of a folder in the data layout and list all problems.
+
+    ``sem_rows``, ``sem_columns``: image area where metadata do not tell it (None: detected, whole); ``crop``
+    in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does.
+    """
+    pairs, faults = collect(folder)
+    problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
+    problems += _leftovers(folder, pairs)
+    facts, unreadable = _inspect_all(pairs, sem_rows, sem_columns, workers)
+    problems += unreadable
+    limits = Limits(crop=crop, least_pairs=least_pairs, sem_nm_per_px=sem_nm_per_px, sem_rows=sem_rows)
+    for rule in RULES:
+        problems += rule(pairs, facts, limits)
+    problems.sort(key=lambda problem: (problem.severity != "error", problem.kind, problem.pair, problem.file))
+    counts = Counter(problem.severity for problem in problems)
+    return CheckReport(
+        folder=str(folder),
+        problems=tuple(problems),
+        notes=tuple(_notes(pairs, facts)),
+        counts={
+            "pairs": len(pairs),
+            "files": len(facts) + len(unreadable),
+            "errors": counts["error"],
+            "warnings": counts["warning"],
+        },
+    )
+
+
+def _inspect_all(
+    pairs: Sequence[Pair], rows: int | None, columns: int | None, workers: int
+) -> tuple[list[FileFacts], list[Problem]]:
+    """Facts of every readable file, a problem for every other; at most ``workers`` images are in memory."""
+    jobs = {(pair.id, side, str(getattr(pair, side))): None for pair in pairs for side in FOLDERS}
+    facts: list[FileFacts] = []
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        found = pool.map(lambda job: inspect(*job, sem_rows=rows, sem_columns=columns), jobs)
+        for (pair, _, file), result in zip(jobs, track(found, len(jobs), "check"), strict=True):
+            if isinstance(result, InputError):
+                problems.append(Problem(pair, file, "unreadable", told(result), "error"))
+            else:
+                facts.append(result)
+    return facts, problems
+
+
+def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
+    """Files that lie in the folder and are in no pair."""
+    problems: list[Problem] = []
+    table = (folder / PAIRS_FILE).exists()
+    used = {file_part(getattr(pair, side)).resolve() for pair in pairs for side in FOLDERS}
+    for name in FOLDERS.values():
+        sub = folder / name
+        if not sub.is_dir():
+            continue
+        visible = [path for path in sorted(sub.iterdir()) if path.is_file() and not path.name.startswith(".")]
+        foreign = [path.name for path in visible if path.suffix.lower().lstrip(".") not in READABLE_SUFFIXES]
+        unnamed = [path.name for path in readable_files(sub) if table and path.resolve() not in used]
+        if foreign:
+            text = f"{_some(foreign)} left out: not {FORMATS}"
+            problems.append(Problem("", str(sub), "other files", text, "warning"))
+        if unnamed:
+            problems.append(
+                Problem("", str(sub), "not in pairs.csv", f"{_some(unnamed)} left out", "warning")
+            )
+    return problems
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
+    """What the files hold, in a few lines: data bars, pixel sizes, formats, beam centre, split."""
+    notes: list[str] = []
+    areas = [fact.area for fact in facts if fact.area is not None]
+    words = {
+        "metadata": "from metadata",
+        "settings": "from the settings",
+        "detected": "detected in the pixels",
+        "none": "whole file, no data bar detected",
+    }
+    for (source, rows), number in sorted(Counter((area.source, area.rows) for area in areas).items()):
+        notes.append(f"SEM image rows: {rows}, {words[source]} ({_files(number)})")
+    known = {pair.id: pair.sem_nm_per_px for pair in pairs}
+    sizes = Counter(known.get(fact.pair) or fact.nm_per_px for fact in facts if fact.side == "sem")
+    for size, number in sizes.items():
+        notes.append(f"SEM pixel size: {'unknown' if size is None else f'{size:.4g} nm'} ({_files(number)})")
+    for side, name in FOLDERS.items():
+        kinds = Counter((f.format, f.shape, f.dtype) for f in facts if f.side == side)
+        for (form, shape, dtype), number in sorted(kinds.items(), key=lambda item: -item[1])[:MOST_NAMES]:
+            notes.append(f"{name} files: {form}, {' x '.join(map(str, shape))}, {dtype} ({_files(number)})")
+    centres = [fact.centre for fact in facts if fact.centre is not None]
+    if centres:
+        rows_at, columns_at = (sorted(values)[len(centres) // 2] for values in zip(*centres, strict=True))
+        notes.append(
+            f"SAXS beam centre, by symmetry: {rows_at:.1%} from the top, {columns_at:.1%} from the left"
+        )
+    splits = Counter(pair.split for pair in pairs if pair.split is not None)
+    if splits:
+        notes.append(
+            "split column: " + ", ".join(f"{number} {name}" for name, number in sorted(splits.items()))
+        )
+    return notes
+
+
+def _files(number: int) -> str:
+    return f"{number} file{'' if number == 1 else 's'}"
+
+
+def render(report: CheckReport) -> str:
+    """The report as plain text: a table of the problems, then the remarks, then a line of counts."""
+    lines: list[str] = []
+    if report.problems:
+        head = ("severity", "pair", "problem", "file", "what to know")
+        rows = [
+            head,
+            *(
+                (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message)
+                for p in report.problems
+            ),
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        table = [_line(row, widths) for row in rows]
+        lines += [table[0], "-" * len(table[0]), *table[1:]]
+        lines.append("")
+    lines += [f"note: {note}" for note in report.notes]
+    counts = report.counts
+    verdict = (
+        "no problems" if not report.problems else f"{counts['errors']} errors, {counts['warnings']} warnings"
+    )
+    lines.append(f"{report.folder}: {counts['pairs']} pairs, {counts['files']} files read, {verdict}")
+    return "\n".join(lines)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+    return "  ".join([*cells, *row[len(widths) :]])
+
+
+def _short(file: str, folder: str) -> str:
+    return file.removeprefix(folder).lstrip("/") or "."

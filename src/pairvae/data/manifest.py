@@ -1,0 +1,170 @@
+"""Which files make pairs: those that ``pairs.csv`` names, else those of equal names."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+from pairvae.data.pairs import FOLDERS, PAIRS_FILE, Fault, Pair
+from pairvae.data.pairs_table import read_table, write_pairs
+from pairvae.data.split import Split, split_pairs
+from pairvae.errors import InputError
+from pairvae.modalities.readers import READABLE_SUFFIXES, file_part
+
+__all__ = [
+    "FOLDERS",
+    "PAIRS_FILE",
+    "Fault",
+    "Pair",
+    "Split",
+    "collect",
+    "read_pairs",
+    "split_pairs",
+    "write_pairs",
+]
+
+CHECK = "pairvae data check lists every problem"
+
+
+def read_pairs(folder: Path) -> list[Pair]:
+    """The pairs of a folder, sorted by id: from ``pairs.csv`` where there is one, else from equal file names.
+
+    Files are named, not opened. ``InputError`` tells the first fault, and how many there are.
+    """
+    pairs, faults = collect(folder)
+    if faults:
+        first = faults[0].error
+        more = f"{len(faults) - 1} more like it; {CHECK}" if len(faults) > 1 else CHECK
+        raise InputError(
+            expected=first.expected,
+            found=first.found,
+            where=first.where,
+            remedy="; ".join(part for part in (first.remedy, more) if part),
+        )
+    return pairs
+
+
+def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
+    """The sound pairs of a folder, sorted by id, and every fault of the others."""
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "none"
+        error = InputError(
+            expected="a folder of pairs", found=found, where=str(folder), remedy="check the path"
+        )
+        return [], [Fault("", str(folder), "no folder", error)]
+    table = folder / PAIRS_FILE
+    pairs, faults = read_table(table) if table.exists() else _from_names(folder)
+    sound: list[Pair] = []
+    for pair in sorted(pairs, key=lambda pair: pair.id):
+        wrong = [fault for name in FOLDERS if (fault := _file_fault(folder, pair, name)) is not None]
+        faults += wrong
+        if not wrong:
+            sound.append(pair)
+    faults += _reused_files(sound)
+    if not sound and not faults:
+        error = InputError(
+            expected="pairs as SAXS/<id>.<ext> and SEM/<id>.<ext>, or a pairs.csv",
+            found=_contents(folder),
+            where=str(folder),
+            remedy="pairvae data init writes a pairs.csv from file names",
+        )
+        faults.append(Fault("", str(folder), "no pairs", error))
+    return sound, faults
+
+
+def readable_files(folder: Path) -> list[Path]:
+    """Files of a folder whose suffix a reader knows, sorted by name; hidden files are left out."""
+    if not folder.is_dir():
+        return []
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower().lstrip(".") in READABLE_SUFFIXES
+        and not path.name.startswith(".")
+        and not path.is_dir()
+    )
+
+
+def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:
+    """Pairs of ``SAXS/<id>.<ext>`` and ``SEM/<id>.<ext>``."""
+    faults: list[Fault] = []
+    sides: dict[str, dict[str, Path]] = {}
+    for name, sub in FOLDERS.items():
+        by_id: dict[str, list[Path]] = defaultdict(list)
+        for path in readable_files(folder / sub):
+            by_id[path.stem].append(path)
+        faults += [_twice(identity, paths) for identity, paths in sorted(by_id.items()) if len(paths) > 1]
+        sides[name] = {identity: paths[0] for identity, paths in by_id.items()}
+    everywhere = sorted(set(sides["saxs"]) | set(sides["sem"]))
+    faults += [fault for identity in everywhere if (fault := _alone(folder, identity, sides)) is not None]
+    both = [identity for identity in everywhere if identity in sides["saxs"] and identity in sides["sem"]]
+    return [Pair(identity, sides["saxs"][identity], sides["sem"][identity]) for identity in both], faults
+
+
+def _twice(identity: str, paths: Sequence[Path]) -> Fault:
+    found = " and ".join(path.name for path in paths)
+    error = InputError(
+        expected=f"one file for id {identity}",
+        found=found,
+        where=str(paths[0].parent),
+        remedy="keep one of them",
+    )
+    return Fault(identity, str(paths[1]), "duplicate id", error)
+
+
+def _alone(folder: Path, identity: str, sides: dict[str, dict[str, Path]]) -> Fault | None:
+    missing = [name for name in FOLDERS if identity not in sides[name]]
+    if not missing:
+        return None
+    present = sides["sem" if missing == ["saxs"] else "saxs"][identity]
+    error = InputError(
+        expected=f"a partner {FOLDERS[missing[0]]}/{identity}.<ext> of {present.parent.name}/{present.name}",
+        found="none",
+        where=str(folder),
+        remedy="add it, take its partner out, or pair other names with pairvae data init",
+    )
+    return Fault(identity, str(present), "missing partner", error)
+
+
+def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:
+    """A file that is absent, is no file, or leaves the folder through a link."""
+    path = file_part(getattr(pair, name))
+    expected, found, kind = f"the {FOLDERS[name]} file of pair {pair.id}", "none", "missing file"
+    if path.is_file():
+        if path.resolve().is_relative_to(folder.resolve()):
+            return None
+        expected, found, kind = "files inside the folder", f"a link to {path.resolve()}", "outside the folder"
+    elif path.exists():
+        found = "a folder" if path.is_dir() else "a device or pipe"
+    elif path.is_symlink():
+        found = "a broken link"
+    error = InputError(expected=expected, found=found, where=str(path), remedy="copy the file there")
+    return Fault(pair.id, str(path), kind, error)
+
+
+def _reused_files(pairs: Sequence[Pair]) -> list[Fault]:
+    """One file in two pairs is sound only within a group: else it could train and validate at once."""
+    faults: list[Fault] = []
+    for name in FOLDERS:
+        first: dict[str, Pair] = {}
+        for pair in pairs:
+            key = str(getattr(pair, name))
+            other = first.setdefault(key, pair)
+            if other is pair or (pair.group is not None and pair.group == other.group):
+                continue
+            error = InputError(
+                expected="a file in one pair only",
+                found=f"it in the pairs {other.id} and {pair.id}",
+                where=key,
+                remedy="give both rows of pairs.csv the same group",
+            )
+            faults.append(Fault(pair.id, key, "file used twice", error))
+    return faults
+
+
+def _contents(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if not names:
+        return "an empty folder"
+    return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"

@@ -1,0 +1,42 @@
+"""What a pair is, and what can be wrong with one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pairvae.errors import InputError
+
+PAIRS_FILE = "pairs.csv"
+FOLDERS = {"saxs": "SAXS", "sem": "SEM"}
+
+SplitName = Literal["train", "validation"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One sample: its SAXS and SEM file (for HDF5 the text ``file::/data/set``) and what is known of it.
+
+    ``sem_nm_per_px`` in nm, ``saxs_q_per_px_inv_nm`` in 1/nm; ``split`` fixes its part; members of one
+    ``group`` (views or repeats of a sample) stay on one side of the split.
+    """
+
+    id: str
+    saxs: Path | str
+    sem: Path | str
+    morphology: str | None = None
+    sem_nm_per_px: float | None = None
+    saxs_q_per_px_inv_nm: float | None = None
+    split: SplitName | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with the pairing itself: the pair (or none), the file, a short kind, and the error."""
+
+    pair: str
+    file: str
+    kind: str
+    error: InputError

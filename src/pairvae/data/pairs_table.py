@@ -1,0 +1,177 @@
+"""``pairs.csv``: read strictly, written atomically."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from pairvae.data.pairs import FOLDERS, Fault, Pair, SplitName
+from pairvae.errors import InputError
+from pairvae.modalities.readers import INSIDE
+from pairvae.store import atomic_path
+
+REQUIRED = ("id", "saxs", "sem")
+OPTIONAL = ("morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm", "split", "group")
+COLUMNS = REQUIRED + OPTIONAL
+SPLITS = ("train", "validation")
+LARGEST_TABLE_BYTES = 50_000_000
+LONGEST_ID = 100
+
+
+def read_table(table: Path) -> tuple[list[Pair], list[Fault]]:
+    """Pairs of a ``pairs.csv``, in its order, and a fault for each row (or the header) that is not sound."""
+    try:
+        rows = _rows(table)
+    except InputError as error:
+        return [], [Fault("", str(table), "pairs.csv", error)]
+    pairs: list[Pair] = []
+    faults: list[Fault] = []
+    seen: dict[str, int] = {}
+    for line, row in rows:
+        identity = row["id"]
+        where = f"{table}, line {line}"
+        try:
+            if identity in seen:
+                raise InputError(
+                    expected="ids that differ", found=f"{identity} as in line {seen[identity]}", where=where
+                )
+            seen[identity] = line
+            pairs.append(_pair(table.parent, row, where))
+        except InputError as error:
+            faults.append(Fault(identity, str(table), "pairs.csv", error))
+    if not rows:
+        empty = InputError(expected="a row for each pair", found="a header only", where=str(table))
+        faults.append(Fault("", str(table), "pairs.csv", empty))
+    return pairs, faults
+
+
+def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
+    """Line number and values of each row; the header is checked (``InputError``)."""
+    where = str(table)
+    if not table.is_file() or table.stat().st_size > LARGEST_TABLE_BYTES:
+        raise InputError(expected="a table of at most 50 MB", found="a larger one, or no file", where=where)
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            header = [name.strip() for name in next(reader, [])]
+            _check_header(header, where)
+            rows = []
+            for values in reader:
+                if not any(value.strip() for value in values):
+                    continue
+                if len(values) != len(header):
+                    raise InputError(
+                        expected=f"{len(header)} values",
+                        found=f"{len(values)}",
+                        where=f"{where}, line {reader.line_num}",
+                    )
+                cells = (value.strip() for value in values)
+                rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+            return rows
+    except UnicodeDecodeError as error:
+        raise InputError(
+            expected="UTF-8 text", found="other bytes", where=where, remedy="save it as CSV UTF-8"
+        ) from error
+    except csv.Error as error:
+        raise InputError(expected="comma-separated values", found=str(error), where=where) from error
+
+
+def _check_header(header: Sequence[str], where: str) -> None:
+    known = ", ".join(COLUMNS)
+    if len(header) == 1 and (";" in header[0] or "\t" in header[0]):
+        raise InputError(
+            expected="columns separated by commas",
+            found="semicolons or tabs",
+            where=where,
+            remedy="save it as CSV",
+        )
+    missing = [name for name in REQUIRED if name not in header]
+    if missing:
+        raise InputError(
+            expected="columns id, saxs, sem", found=f"no column {', '.join(missing)}", where=where
+        )
+    repeated = [name for name, count in Counter(header).items() if count > 1]
+    if repeated:
+        raise InputError(expected="each column once", found=f"{repeated[0]} twice", where=where)
+    unknown = [name for name in header if name not in COLUMNS]
+    if unknown:
+        raise InputError(expected=f"columns {known}", found=f"unknown column {unknown[0]!r}", where=where)
+
+
+def _pair(folder: Path, row: dict[str, str], where: str) -> Pair:
+    split = row.get("split") or None
+    if split is not None and split not in SPLITS:
+        raise InputError(expected="split train, validation or empty", found=repr(split), where=where)
+    return Pair(
+        checked_id(row["id"], where),
+        _inside(folder, row["saxs"], f"{where}, column saxs"),
+        _inside(folder, row["sem"], f"{where}, column sem"),
+        row.get("morphology") or None,
+        _number(row.get("sem_nm_per_px", ""), f"{where}, column sem_nm_per_px"),
+        _number(row.get("saxs_q_per_px_inv_nm", ""), f"{where}, column saxs_q_per_px_inv_nm"),
+        cast(SplitName | None, split),
+        row.get("group") or None,
+    )
+
+
+def checked_id(text: str, where: str) -> str:
+    """An id that can be part of a file name on any system."""
+    bad = not text or len(text) > LONGEST_ID or text.startswith(".")
+    if bad or any(not (char.isalnum() or char in " _-+.,()=@") for char in text):
+        raise InputError(
+            expected="an id of 1 to 100 letters, digits and _-+.,()=@",
+            found=repr(text[:LONGEST_ID]),
+            where=where,
+        )
+    return text
+
+
+def _inside(folder: Path, text: str, where: str) -> Path | str:
+    """A path below ``folder`` from text relative to it, with its ``::/data/set`` where there is one."""
+    name, separator, dataset = text.partition(INSIDE)
+    windows = "\\" in name or (len(name) > 1 and name[1] == ":")
+    if not name or windows or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+        raise InputError(
+            expected="a path inside the folder, with / and relative to it", found=repr(text), where=where,
+            remedy="move the file into the folder",
+        )  # fmt: skip
+    path = folder / name
+    return f"{path}{separator}{dataset}" if separator else path
+
+
+def _number(text: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0) or "_" in text:
+        raise InputError(expected="a positive number or nothing", found=repr(text[:40]), where=where)
+    return value
+
+
+def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
+    """Write ``pairs.csv`` atomically, files relative to its folder; optional columns where filled."""
+    used = [name for name in OPTIONAL if any(getattr(pair, name) is not None for pair in pairs)]
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow([*REQUIRED, *used])
+        for pair in pairs:
+            files = [_relative(getattr(pair, name), path.parent) for name in FOLDERS]
+            writer.writerow([pair.id, *files, *(_cell(getattr(pair, name)) for name in used)])
+
+
+def _relative(source: Path | str, folder: Path) -> str:
+    name, separator, dataset = str(source).partition(INSIDE)
+    path = Path(name)
+    inside = path.relative_to(folder) if path.is_relative_to(folder) else path
+    return f"{inside.as_posix()}{separator}{dataset}"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else f"{value:.9g}" if isinstance(value, float) else str(value)

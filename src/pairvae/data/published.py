@@ -1,0 +1,80 @@
+"""Files as somebody published them, and whether a file on disk is one of them."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAGIC = {
+    ".jpg": (b"\xff\xd8\xff",),
+    ".jpeg": (b"\xff\xd8\xff",),
+    ".png": (b"\x89PNG\r\n\x1a\n",),
+    ".tif": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    ".tiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+}
+
+
+class Limits(BaseModel):
+    """The most that a server or an archive may make us write: bytes a file, bytes in all, files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    file_bytes: int = Field(gt=0)
+    total_bytes: int = Field(gt=0)
+    files: int = Field(gt=0)
+
+
+@dataclass(frozen=True)
+class PublishedFile:
+    """A file as its publisher names it: its name, where it comes from, and what is known of it."""
+
+    name: str
+    source: str
+    size: int | None = None
+    sha256: str | None = None
+    sha512: str | None = None
+
+    @property
+    def suffix(self) -> str:
+        """The name's suffix, lower case, with its dot."""
+        return PurePosixPath(self.name).suffix.lower()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a file on disk turned out to be: size in bytes, sha256, and its fault (empty: none)."""
+
+    size: int
+    sha256: str
+    fault: str
+
+
+def inspect(path: Path, file: PublishedFile) -> Verdict:
+    """Size and sha256 of ``path``, and the first way in which it is not ``file``."""
+    hash256, hash512 = hashlib.sha256(), hashlib.sha512()
+    with path.open("rb") as stream:
+        head = stream.read(16)
+        stream.seek(0)
+        while block := stream.read(1 << 20):
+            hash256.update(block)
+            if file.sha512:
+                hash512.update(block)
+        size = stream.tell()
+    fault = ""
+    if file.size is not None and size != file.size:
+        fault = f"{size} bytes instead of {file.size}"
+    elif file.sha256 and hash256.hexdigest() != file.sha256.lower():
+        fault = f"sha256 {hash256.hexdigest()[:12]}... instead of {file.sha256[:12]}..."
+    elif file.sha512 and hash512.hexdigest() != file.sha512.lower():
+        fault = f"sha512 {hash512.hexdigest()[:12]}... instead of {file.sha512[:12]}..."
+    elif not head.startswith(MAGIC.get(file.suffix, (b"",))):
+        fault = f"no {file.suffix} image inside"
+    return Verdict(size, hash256.hexdigest(), fault)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether ``error`` says that the disk, or the user's share of it, is full."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,109 @@
+"""Training samples of one modality, in the form that plans ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.data.batches import CropSchedule, cut, stream
+
+FIT, FIT_SAMPLES, FIT_CROPS = 3, 1024, 8
+CHUNK = 32
+
+
+class Featuriser(Protocol):
+    """The frozen part of an encoder."""
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Frozen features of prepared inputs."""
+        ...
+
+
+@dataclass
+class WholeArrays:
+    """Samples used whole (SAXS patterns): their frozen features are computed once.
+
+    ``arrays`` ``(M, channels, H, W)`` in [0, 1], possibly memory-mapped; ``members`` are the rows that train.
+    """
+
+    arrays: np.ndarray
+    members: np.ndarray
+    encoder: Featuriser
+    _features: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def inputs(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+        """Prepared arrays ``(B, channels, H, W)``."""
+        return torch.from_numpy(np.array(self.arrays[self.members[indices]], np.float32))
+
+    def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+        """Frozen features, from the first call on out of memory."""
+        if self._features is None:
+            with torch.no_grad():
+                parts = np.array_split(np.arange(len(self)), -(-len(self) // CHUNK))
+                self._features = torch.cat([self.encoder.features(self.inputs(part)) for part in parts])
+        return self._features[torch.from_numpy(indices)]
+
+    def examples(self, seed: int) -> Tensor:
+        """Inputs that closed-form parts are fitted to: all samples, or a seeded choice of many."""
+        count = min(len(self), FIT_SAMPLES)
+        return self.inputs(np.sort(stream(seed, FIT).permutation(len(self))[:count]))
+
+
+@dataclass
+class CroppedImages:
+    """Samples of which each epoch sees crops (SEM): features of focused crops are kept.
+
+    ``images``: ``(H, W)`` of 0 and 1 each, possibly memory-mapped.
+    """
+
+    images: Sequence[np.ndarray]
+    encoder: Featuriser
+    schedule: CropSchedule
+    _kept: dict[int, Tensor] = field(default_factory=dict)
+    _last: tuple[tuple[int, int, bytes], Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def _crops(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+        shapes = [image.shape[:2] for image in self.images]
+        positions = self.schedule.positions(shapes, epoch, draw)
+        return cut(self.images, indices, positions, self.schedule.size)
+
+    def inputs(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+        """Crops ``(B, 1, size, size)`` of 0 and 1."""
+        key = (epoch, draw, indices.tobytes())
+        if self._last is None or self._last[0] != key:
+            self._last = (key, self._crops(indices, epoch, draw))
+        return self._last[1]
+
+    def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+        """Frozen features of the same crops."""
+        with torch.no_grad():
+            if not self.schedule.focused(epoch):
+                return self.encoder.features(self.inputs(indices, epoch, draw))
+            missing = np.array([index for index in indices if int(index) not in self._kept], dtype=int)
+            if len(missing):
+                for index, feature in zip(
+                    missing, self.encoder.features(self._crops(missing, epoch, draw)), strict=True
+                ):
+                    self._kept[int(index)] = feature
+            return torch.stack([self._kept[int(index)] for index in indices])
+
+    def examples(self, seed: int) -> Tensor:
+        """Crops that closed-form parts are fitted to: several of each image, or one each of a seeded choice."""
+        shapes = [image.shape[:2] for image in self.images]
+        chosen = np.sort(stream(seed, FIT).permutation(len(self))[:FIT_SAMPLES])
+        draws = max(1, min(FIT_CROPS, FIT_SAMPLES // len(chosen)))
+        random = CropSchedule(self.schedule.size, 1, False, seed)
+        return torch.cat(
+            [cut(self.images, chosen, random.positions(shapes, 0, draw), random.size) for draw in range(draws)]
+        )

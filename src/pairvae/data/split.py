@@ -1,0 +1,105 @@
+"""Which pairs train and which validate: a seeded draw that keeps groups together."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pairvae.data.pairs import PAIRS_FILE, Pair, SplitName
+from pairvae.errors import InputError
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices of the training and of the validation pairs, ascending."""
+
+    train: tuple[int, ...]
+    validation: tuple[int, ...]
+
+
+def split_pairs(pairs: Sequence[Pair], train: int, seed: int) -> Split:
+    """Draw ``train`` training pairs with ``seed``; the rest validate (paper: 32, 48 or 64 of 72).
+
+    The ``split`` of a pair rules, for its whole group. Groups are drawn whole until ``train`` is met as
+    nearly as possible. ``InputError`` where no pair would be left on one of the sides.
+    """
+    units = _units(pairs)
+    fixed = {key: _fixed_split(pairs, members) for key, members in units.items()}
+    chosen = [i for key, members in units.items() if fixed[key] == "train" for i in members]
+    kept_out = sum(len(members) for key, members in units.items() if fixed[key] == "validation")
+    free = [members for key, members in units.items() if fixed[key] is None]
+    if free:
+        _check_room(len(pairs), train, len(chosen), kept_out)
+        order = np.random.default_rng(seed).permutation(len(free))
+        units_in_order = [free[int(i)] for i in order]
+        wanted = train - len(chosen)
+        chosen += _drawn(units_in_order, wanted, keep_one=kept_out == 0, started=bool(chosen))
+    validation = sorted(set(range(len(pairs))) - set(chosen))
+    if not chosen or not validation:
+        raise InputError(
+            expected="training and validation pairs",
+            found=f"{len(chosen)} and {len(validation)} of {len(pairs)} pairs",
+            where="split",
+            remedy="change the columns split and group of pairs.csv, or split.train in params.yaml",
+        )
+    return Split(tuple(sorted(chosen)), tuple(validation))
+
+
+def _units(pairs: Sequence[Pair]) -> dict[tuple[str, str], list[int]]:
+    """What stays together: groups, and pairs without a group on their own."""
+    units: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for index, pair in enumerate(pairs):
+        units[("pair", pair.id) if pair.group is None else ("group", pair.group)].append(index)
+    return units
+
+
+def leaking_groups(pairs: Sequence[Pair]) -> list[str]:
+    """Names of the groups that the column ``split`` puts on both sides."""
+    return [key[1] for key, members in _units(pairs).items() if len(_named(pairs, members)) > 1]
+
+
+def _named(pairs: Sequence[Pair], members: Iterable[int]) -> set[SplitName]:
+    return {split for i in members if (split := pairs[i].split) is not None}
+
+
+def _fixed_split(pairs: Sequence[Pair], members: Sequence[int]) -> SplitName | None:
+    named = _named(pairs, members)
+    if len(named) > 1:
+        raise InputError(
+            expected="a group on one side of the split",
+            found=f"group {pairs[members[0]].group} in train and in validation",
+            where=PAIRS_FILE,
+            remedy="give its pairs the same split",
+        )
+    return next(iter(named), None)
+
+
+def _check_room(count: int, train: int, fixed: int, kept_out: int) -> None:
+    most = count - max(kept_out, 1)
+    if not max(fixed, 1) <= train <= most:
+        raise InputError(
+            expected=f"split.train between {max(fixed, 1)} and {most}" if most else "at least 2 pairs",
+            found=f"{train} with {count} pairs",
+            where="params.yaml, key split.train",
+            remedy="set split.train to fit, or add pairs" if most else "add pairs",
+        )
+
+
+def _drawn(units: Sequence[Sequence[int]], wanted: int, *, keep_one: bool, started: bool) -> list[int]:
+    """Members of whole units in order while they fit; then the one unit that comes nearer to ``wanted``."""
+    taken: list[int] = []
+    left: list[Sequence[int]] = []
+    for unit in units:
+        if len(taken) + len(unit) <= wanted:
+            taken += unit
+        else:
+            left.append(unit)
+    missing = wanted - len(taken)
+    nearest = min(left, key=len, default=())
+    nearer = len(nearest) - missing < missing or not (taken or started)
+    if missing > 0 and nearest and nearer and (len(left) > 1 or not keep_one):
+        taken += nearest
+    return taken

@@ -1,0 +1,61 @@
+"""Ensembles of images around a pattern's latent (paper, Figures 7, S7, S8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pairvae.evaluation.assess import Evaluated, binary, decode
+from pairvae.evaluation.scores import curves
+from pairvae.models.vae import VAE
+from pairvae.settings import GenerateSettings
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Images ``(n, h, w)`` around one sample's pattern, their S(r), the true crops' S(r) and the errors between."""
+
+    sample: int
+    scale: float
+    images: np.ndarray
+    s2: np.ndarray
+    true_s2: np.ndarray
+    errors: np.ndarray
+
+
+def centres(what: Evaluated) -> dict[str, int]:
+    """The first validation sample of each morphology (of all where morphologies are not known)."""
+    found: dict[str, int] = {}
+    for index in what.validation:
+        found.setdefault(what.morphologies[index] or "all", int(index))
+    return found
+
+
+def ensembles(
+    vaes: Mapping[str, VAE],
+    latents: np.ndarray,
+    what: Evaluated,
+    settings: GenerateSettings,
+    scale: float | None = None,
+) -> dict[str, Ensemble]:
+    """One ensemble per morphology, keyed by its name.
+
+    Latents are normal around the pattern's posterior mean, with ``scale`` (the first of the settings' by default) times
+    the variance over all patterns' ``latents`` ``(N, C, g, g)``; the errors compare each image with a true crop.
+    """
+    factor = settings.scales[0] if scale is None else scale
+    deviation = latents.std(0) * np.sqrt(factor)
+    drawn: dict[str, Ensemble] = {}
+    for number, (name, sample) in enumerate(centres(what).items()):
+        generator = np.random.default_rng([what.seed, number])
+        noise = generator.standard_normal((settings.samples, *latents.shape[1:]))
+        around = latents[sample] + deviation * noise
+        images = binary(decode(vaes["sem"], torch.from_numpy(around.astype(np.float32)), what.seed + number))
+        s2 = curves(images, what.estimator)["s2"]
+        true_s2 = curves(what.crops[sample], what.estimator)["s2"]
+        partners = true_s2[np.arange(len(s2)) % len(true_s2)]
+        drawn[name] = Ensemble(sample, factor, images, s2, true_s2, np.abs(s2 - partners).mean(1))
+    return drawn

@@ -1,0 +1,40 @@
+"""A characterization technique as one object: everything that the pipeline has to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pairvae.modalities.raw import RawImage
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis of a prepared array: what it runs along, and its unit."""
+
+    name: str
+    unit: str
+
+
+@dataclass(frozen=True)
+class Modality:
+    """Facts about a technique.
+
+    ``prepare(raw, settings)`` turns a raw file's pixels into the prepared array: ``(channels, H, W)``, continuous
+    in [0, 1] (float32) or binary in {0, 1} (uint8). ``cropped`` arrays are larger than what the networks see:
+    training draws crops. ``prepared_shape(settings)`` is what the networks see, ``(channels, H, W)``.
+    ``score`` names the error in ``metrics.json`` that compares two images of this technique.
+    """
+
+    name: str
+    title: str
+    folder: str
+    axes: tuple[Axis, ...]
+    binary: bool
+    cropped: bool
+    score: str
+    prepare: Callable[[RawImage, Any], np.ndarray]
+    prepared_shape: Callable[[Any], tuple[int, int, int]]

@@ -1,0 +1,151 @@
+"""Files of X-ray detectors: HDF5 and NeXus data sets, and what FabIO reads (the extra ``[saxs]``)."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pairvae.errors import InputError
+from pairvae.modalities.picture import CUT_SHORT
+from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, reason, unreadable
+
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+FABIO_NAMES = (
+    "edf cbf mccd mar2300 mar2560 mar3450 img osc sfrm gfrm msk spr fm2d dm3 kccd raxis esperanto bsl pnm "
+    "ge ge1 ge2 ge3 ge4 ge5 raw mpa"
+)
+FABIO_SUFFIXES = frozenset(FABIO_NAMES.split())
+MOST_LINKS = 16
+MOST_NAMES = 8
+MOST_VISITED = 2000
+REMEDY = "pip install 'pairvae[saxs]'"
+
+
+def _module(name: str, source: str) -> Any:
+    """An optional package, or the line that says how to get it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise unreadable(
+            source, f"the package {name} to read this format", "it is not installed", REMEDY
+        ) from error
+
+
+def read_fabio(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
+    """One frame of a detector file (edf, cbf, mccd, ...): counts ``(H, W)``. The header is judged first."""
+    fabio = _module("fabio", source)
+    logging.getLogger("fabio").setLevel(logging.CRITICAL)  # its remarks would stand amid the one clear line
+    with path.open("rb") as stream:
+        if stream.read(1) == b"<":  # FabIO would hand XML to a parser that follows external entities
+            raise unreadable(source, "a detector image", "an XML or HTML file")
+    try:
+        shape = tuple(fabio.openheader(str(path)).shape or ())
+        if shape:
+            checked_shape(shape, 4, max_pixels, source)
+        with fabio.open(str(path)) as image:
+            if not 0 <= page < image.nframes:
+                raise unreadable(source, f"a frame {page}", f"{image.nframes} frames", "count frames from 0")
+            data = image.data if page == 0 else image.get_frame(page).data
+            pixels = np.array(data)
+            if any(
+                getattr(frame, "incomplete_data", False) for frame in getattr(image, "_frames", None) or []
+            ):
+                raise unreadable(source, "a whole detector image", "one cut short", CUT_SHORT)
+    except InputError:
+        raise
+    except PARSER_ERRORS as error:
+        raise unreadable(source, "a detector image that FabIO can read", reason(error), CUT_SHORT) from error
+    checked_shape(pixels.shape, pixels.dtype.itemsize, max_pixels, source)
+    return RawImage(pixels, None, None, path.suffix.lower().lstrip("."), source)
+
+
+def read_hdf5(path: Path, inside: str, source: str, max_pixels: int, page: int) -> RawImage:
+    """One 2D data set ``(H, W)`` or one frame of ``(frames, H, W)``.
+
+    Links to other files, virtual and externally stored data sets are refused: they could read any file.
+    """
+    h5py = _module("h5py", source)
+    if importlib.util.find_spec("hdf5plugin") is not None:
+        _module("hdf5plugin", source)  # registers the compression filters of detectors
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            if not inside.strip("/"):
+                raise _name_missing(h5py, file, source)
+            dataset = _dataset(h5py, file, inside, source)
+            pixels = _frame(dataset, source, max_pixels, page)
+    except InputError:
+        raise
+    except PARSER_ERRORS as error:
+        raise unreadable(source, "a readable HDF5 file", reason(error), CUT_SHORT) from error
+    return RawImage(pixels, None, None, "hdf5", source)
+
+
+def _dataset(h5py: Any, file: Any, inside: str, source: str) -> Any:
+    """Walk ``inside`` step by step, following links within the file only."""
+    place, steps, links = file, [step for step in inside.split("/") if step], 0
+    while steps:
+        step = steps.pop(0)
+        link = place.get(step, getlink=True) if isinstance(place, h5py.Group) else None
+        if link is None:
+            raise _name_missing(h5py, file, source)
+        if isinstance(link, h5py.ExternalLink):
+            raise unreadable(
+                source, "data inside the file", f"a link to {link.filename}", "copy the data into the file"
+            )
+        if isinstance(link, h5py.SoftLink):
+            links += 1
+            if links > MOST_LINKS:
+                raise unreadable(source, f"at most {MOST_LINKS} links", "links that lead to links")
+            target = [part for part in link.path.split("/") if part not in ("", ".")]
+            place, steps = (file if link.path.startswith("/") else place), target + steps
+            continue
+        place = place[step]
+    if not isinstance(place, h5py.Dataset):
+        raise _name_missing(h5py, file, source)
+    if place.is_virtual or place.external:
+        raise unreadable(
+            source,
+            "data inside the file",
+            "a virtual or externally stored data set",
+            "copy the data into the file",
+        )
+    return place
+
+
+def _frame(dataset: Any, source: str, max_pixels: int, page: int) -> np.ndarray:
+    if dataset.dtype.kind not in "buif":
+        raise unreadable(source, "a data set of numbers", f"type {dataset.dtype}")
+    shape = tuple(dataset.shape or ())
+    if len(shape) == 3 and shape[2] not in (3, 4):
+        checked_shape(shape[1:], dataset.dtype.itemsize, max_pixels, source)
+        if not 0 <= page < shape[0]:
+            raise unreadable(source, f"a frame {page}", f"{shape[0]} frames", "count frames from 0")
+        return np.asarray(dataset[page])
+    checked_shape(shape, dataset.dtype.itemsize, max_pixels, source)
+    return np.asarray(dataset[()])
+
+
+def _name_missing(h5py: Any, file: Any, source: str) -> InputError:
+    """The line that names the 2D data sets of a file."""
+    names: list[str] = []
+    seen = 0
+
+    def visit(name: str, item: Any) -> bool | None:
+        nonlocal seen
+        seen += 1
+        if isinstance(item, h5py.Dataset) and item.ndim in (2, 3) and item.dtype.kind in "buif":
+            names.append(name)
+        return True if seen >= MOST_VISITED or len(names) >= MOST_NAMES else None
+
+    file.visititems(visit)
+    found = (
+        f"no such data set; 2D ones are {', '.join(names)}"
+        if names
+        else "no such data set, and no 2D one at all"
+    )
+    return unreadable(source, "file.h5::/path/of/a/data/set", found, "name one of them in pairs.csv")

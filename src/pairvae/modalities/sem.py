@@ -1,0 +1,82 @@
+"""Scanning electron microscopy: binarised images of a two-phase morphology."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from pairvae.errors import InputError
+from pairvae.modalities.base import Axis, Modality
+from pairvae.modalities.data_bar import data_bar
+from pairvae.modalities.raw import RawImage
+from pairvae.numerics.images import binarise_sem
+from pairvae.settings import SemPrepare
+
+
+def image_area(raw: RawImage, settings: SemPrepare) -> np.ndarray:
+    """The micrograph without its data bar: rows from metadata, else from the settings, else detected."""
+    pixels = raw.pixels
+    rows = raw.image_rows or settings.rows or pixels.shape[0] - data_bar(pixels)
+    columns = settings.columns or pixels.shape[1]
+    return pixels[: min(rows, pixels.shape[0]), : min(columns, pixels.shape[1]), ...]
+
+
+def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
+    """Binarised micrograph ``(1, H, W)`` uint8, 1 in the bright phase (paper, Method and Figure S2).
+
+    ``InputError`` where the image area is smaller than a crop.
+    """
+    area = image_area(raw, settings)
+    if settings.nm_per_px is not None:
+        area = _to_pixel_size(area, raw, settings.nm_per_px)
+    if min(area.shape[:2]) < settings.crop:
+        raise InputError(
+            expected=f"an image area of at least {settings.crop} x {settings.crop} px",
+            found=f"{area.shape[0]} x {area.shape[1]}",
+            where=raw.source,
+            remedy="check sem.prepare.rows, or leave the pair out of pairs.csv",
+        )
+    grey = area[..., :3] if area.ndim == 3 else area
+    binary = binarise_sem(
+        _to_8_bit(grey),
+        blur_px=settings.blur_px,
+        blur_sigma=settings.blur_sigma,
+        window_px=settings.window_px,
+        offset=settings.offset,
+    )
+    return binary[None]
+
+
+def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float) -> np.ndarray:
+    if raw.nm_per_px is None:
+        raise InputError(
+            expected="a pixel size in nm",
+            found="none in the file's metadata",
+            where=raw.source,
+            remedy="give sem_nm_per_px in pairs.csv, or set sem.prepare.nm_per_px to null",
+        )
+    factor = raw.nm_per_px / nm_per_px
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    return cv2.resize(np.ascontiguousarray(area), None, fx=factor, fy=factor, interpolation=method)
+
+
+def _to_8_bit(grey: np.ndarray) -> np.ndarray:
+    """Grey levels as uint8: deeper images are stretched between their 0.1 and 99.9 percentiles."""
+    if grey.dtype == np.uint8:
+        return np.ascontiguousarray(grey)
+    low, high = np.percentile(grey, [0.1, 99.9])
+    stretched = (grey.astype(np.float32) - low) / max(float(high - low), 1e-12)
+    return np.ascontiguousarray(np.clip(stretched * 255 + 0.5, 0, 255).astype(np.uint8))
+
+
+SEM = Modality(
+    name="sem",
+    title="SEM image",
+    folder="SEM",
+    axes=(Axis("y", "nm"), Axis("x", "nm")),
+    binary=True,
+    cropped=True,
+    score="s2_mae",
+    prepare=prepare,
+    prepared_shape=lambda settings: (1, settings.crop, settings.crop),
+)

@@ -1,0 +1,86 @@
+"""Networks from settings: a dict of builders, one per architecture."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+from torch import nn
+
+from pairvae.errors import InputError
+from pairvae.models.compact import CompactDecoder, CompactEncoder
+from pairvae.models.pair import PairVAE
+from pairvae.models.texture import TextureDecoder, TextureEncoder
+from pairvae.models.vae import VAE
+from pairvae.settings import CompactNetwork, LatentSettings, Network, PaperNetwork, TextureNetwork
+
+Shape = tuple[int, int, int]
+
+
+def _compact(network: CompactNetwork, latent: LatentSettings, shape: Shape) -> VAE:
+    encoder = CompactEncoder(
+        shape, network.pool, network.components, network.width, latent.channels, latent.grid
+    )
+    decoder = CompactDecoder(shape, network.components, network.width, latent.channels, latent.grid)
+    return VAE(encoder, decoder)
+
+
+def _texture(network: TextureNetwork, latent: LatentSettings, shape: Shape) -> VAE:
+    if shape[0] != 1:
+        raise InputError(expected="a binary image", found=f"{shape[0]} channels", where="network.architecture")
+    encoder = TextureEncoder(network.components, network.width, latent.channels, latent.grid)
+    decoder = TextureDecoder(shape[1], latent.channels, network.noise_channels, network.block_widths)
+    return VAE(encoder, decoder)
+
+
+def build_vae(network: Network, latent: LatentSettings, shape: Shape, seed: int) -> VAE:
+    """An untrained VAE for prepared arrays of ``shape`` (channels, H, W); ``seed`` draws its weights."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        if isinstance(network, CompactNetwork):
+            return _compact(network, latent, shape)
+        if isinstance(network, TextureNetwork):
+            return _texture(network, latent, shape)
+        return _paper(network, latent, shape)
+
+
+def _paper(network: PaperNetwork, latent: LatentSettings, shape: Shape) -> VAE:
+    from pairvae.models.paper import build_paper_vae  # the backbone is large: only where it is used
+
+    return build_paper_vae(network, latent, shape)
+
+
+def describe(network: Network, latent: LatentSettings, shape: Shape) -> dict[str, Any]:
+    """What a model card has to hold so that :func:`from_description` builds the same network."""
+    return {"network": network.model_dump(), "latent": latent.model_dump(), "shape": list(shape)}
+
+
+def from_description(description: Mapping[str, Any]) -> VAE:
+    """The untrained VAE that a card describes."""
+    network: Network = TypeAdapter(Network).validate_python(description["network"])
+    latent = LatentSettings.model_validate(description["latent"])
+    channels, height, width = description["shape"]
+    return build_vae(network, latent, (channels, height, width), seed=0)
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
+    """Put ``weights`` into ``module``; ``InputError`` names the first missing, unknown or misshapen tensor."""
+    own = module.state_dict()
+    for name in [*own, *weights]:
+        if name not in weights or name not in own:
+            side = "missing" if name not in weights else "unknown"
+            raise InputError(expected="the weights of this network", found=f"{side} {name}", where=where)
+        if own[name].shape != weights[name].shape:
+            raise InputError(
+                expected=f"{name} of shape {tuple(own[name].shape)}",
+                found=str(tuple(weights[name].shape)),
+                where=where,
+            )
+    module.load_state_dict(dict(weights))
+
+
+def pair_from_descriptions(descriptions: Mapping[str, Mapping[str, Any]]) -> PairVAE:
+    """The untrained pair that a card describes, modalities in the card's order."""
+    return PairVAE({name: from_description(description) for name, description in descriptions.items()})

@@ -1,0 +1,136 @@
+"""Principal components and a small dense network: what 48 patterns can teach without being learned by heart."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pairvae.models.vae import Decoder, Encoder, join_statistics
+
+
+def principal_components(samples: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean ``(D,)``, leading directions ``(count, D)`` and standard deviations along them ``(count,)``.
+
+    Of ``samples`` ``(N, D)``, by the N x N Gram matrix where N < D. Directions past the rank are zero, with
+    standard deviation 1, so that small data sets need no special case.
+    """
+    work = samples.double()
+    mean = work.mean(0)
+    centred = work - mean
+    _, values, directions = torch.linalg.svd(centred, full_matrices=False)
+    kept = int(min(count, len(samples) - 1, int((values > values[0] * 1e-6).sum())))
+    basis = torch.zeros(count, samples.shape[1], dtype=torch.float64)
+    spread = torch.ones(count, dtype=torch.float64)
+    # The sign of a singular vector is arbitrary: fix it, so that equal data give equal components.
+    signs = directions[:kept].sum(1).sign()
+    signs[signs == 0] = 1.0
+    basis[:kept] = directions[:kept] * signs[:, None]
+    spread[:kept] = values[:kept] / max(len(samples) - 1, 1) ** 0.5
+    return mean.float(), basis.float(), spread.float()
+
+
+class DenseHead(nn.Module):
+    """Features ``(B, K)`` to posterior statistics ``(B, 2C, g, g)``: one residual hidden layer."""
+
+    def __init__(self, inputs: int, width: int, channels: int, grid: int) -> None:
+        super().__init__()
+        self.shape = (2 * channels, grid, grid)
+        outputs = 2 * channels * grid * grid
+        self.hidden = nn.Linear(inputs, width)
+        self.inner = nn.Linear(width, width)
+        self.output = nn.Linear(width, outputs)
+        self.shortcut = nn.Linear(inputs, outputs, bias=False)
+        nn.init.zeros_(self.output.bias)
+        with torch.no_grad():
+            self.output.weight.mul_(0.1)
+            # softplus(-2) = 0.13: posteriors start narrow, so that the decoder sees the data from the first step
+            self.output.bias.view(2, -1)[1].fill_(-2.0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Posterior statistics."""
+        hidden = F.silu(self.hidden(features))
+        hidden = hidden + F.silu(self.inner(hidden))
+        raw = self.output(hidden) + self.shortcut(features)
+        return join_statistics(raw.view(-1, *self.shape))
+
+
+class CompactEncoder(Encoder):
+    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics through principal components."""
+
+    basis: Tensor
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(
+        self, shape: tuple[int, int, int], pool: int, components: int, width: int, channels: int, grid: int
+    ) -> None:
+        super().__init__()
+        self.pool = (min(pool, shape[1]), min(pool, shape[2]))
+        size = shape[0] * (shape[1] // self.pool[0]) * (shape[2] // self.pool[1])
+        self.components = components
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("basis", torch.zeros(components, size))
+        self.register_buffer("spread", torch.ones(components))
+        self.dense = DenseHead(components, width, channels, grid)
+
+    def _pooled(self, inputs: Tensor) -> Tensor:
+        return F.avg_pool2d(inputs, self.pool).flatten(1)
+
+    @torch.no_grad()
+    def fit(self, inputs: Tensor) -> None:
+        """Principal components of the training inputs."""
+        mean, basis, spread = principal_components(self._pooled(inputs), self.components)
+        self.mean.copy_(mean)
+        self.basis.copy_(basis)
+        self.spread.copy_(spread)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Whitened component scores ``(B, K)``."""
+        return F.linear(self._pooled(inputs) - self.mean, self.basis) / self.spread
+
+    def head(self, features: Tensor) -> Tensor:
+        """Posterior statistics ``(B, 2C, g, g)``."""
+        statistics: Tensor = self.dense(features)
+        return statistics
+
+
+class CompactDecoder(Decoder):
+    """Latent to ``(B, channels, H, W)`` in [0, 1]: a dense network to component scores, and their images."""
+
+    basis: Tensor
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, shape: tuple[int, int, int], components: int, width: int, channels: int, grid: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.components = components
+        size = shape[0] * shape[1] * shape[2]
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("basis", torch.zeros(components, size))
+        self.register_buffer("spread", torch.ones(components))
+        self.hidden = nn.Linear(channels * grid * grid, width)
+        self.inner = nn.Linear(width, width)
+        self.output = nn.Linear(width, components)
+        self.shortcut = nn.Linear(channels * grid * grid, components, bias=False)
+
+    @torch.no_grad()
+    def fit(self, outputs: Tensor) -> None:
+        """Principal components of the training outputs, at full size."""
+        mean, basis, spread = principal_components(outputs.flatten(1), self.components)
+        self.mean.copy_(mean)
+        self.basis.copy_(basis)
+        self.spread.copy_(spread)
+
+    def raw(self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None) -> Tensor:
+        """The image before it is clamped to [0, 1]."""
+        flat = latent.flatten(1)
+        hidden = F.silu(self.hidden(flat))
+        hidden = hidden + F.silu(self.inner(hidden))
+        scores = (self.output(hidden) + self.shortcut(flat)) * self.spread
+        return (F.linear(scores, self.basis.T) + self.mean).view(-1, *self.shape)
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """The image, in [0, 1]."""
+        return self.raw(latent).clamp(0.0, 1.0)

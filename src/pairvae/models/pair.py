@@ -1,0 +1,37 @@
+"""The pair: one VAE per modality, keyed by name, that share a latent space (paper, Figure 2B)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from pairvae.models.vae import VAE, Posterior
+
+
+class PairVAE(nn.Module):
+    """VAEs keyed by modality; any of them decodes the latents of any other."""
+
+    def __init__(self, vaes: Mapping[str, VAE]) -> None:
+        super().__init__()
+        self.vaes = nn.ModuleDict(dict(vaes))
+
+    def vae(self, modality: str) -> VAE:
+        """The VAE of one modality."""
+        module = self.vaes[modality]
+        assert isinstance(module, VAE)
+        return module
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in order."""
+        return tuple(self.vaes)
+
+    def posterior(self, modality: str, inputs: Tensor) -> Posterior:
+        """Posterior of prepared inputs ``(B, ...)`` of one modality."""
+        return self.vae(modality).posterior(inputs)
+
+    def translate(self, inputs: Tensor, source: str, target: str) -> Tensor:
+        """Image ``(B, channels, H, W)`` in [0, 1] of ``target`` decoded from the posterior mean of ``source``."""
+        image: Tensor = self.vae(target).decoder(self.posterior(source, inputs).mean)
+        return image

@@ -1,0 +1,133 @@
+"""The texture VAE: an encoder of texture statistics and a decoder that turns noise into texture.
+
+One scattering pattern belongs to endlessly many micrographs. So the latent says what a morphology is like, noise
+says where its domains lie, and the likelihood (numerics/texture.py) compares what all crops of a sample share.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pairvae.models.compact import DenseHead, principal_components
+from pairvae.models.vae import Decoder, Encoder
+from pairvae.numerics import texture
+
+SHRINK = 8  # the noise grid's pixel, in image pixels
+STYLE_WIDTH = 128
+FIT_CHUNK = 64
+ENCODED = ("autocovariance", "phase_fraction", "lineal_path")
+
+
+class TextureEncoder(Encoder):
+    """Binary crops ``(B, 1, H, W)`` to posterior statistics, through the components of their texture statistics."""
+
+    scale: Tensor
+    basis: Tensor
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, components: int, width: int, channels: int, grid: int) -> None:
+        super().__init__()
+        sizes = [len(part[0]) for part in texture.statistics(torch.zeros(1, 1, 96, 96), names=ENCODED).values()]
+        self.sizes = sizes
+        self.components = components
+        self.register_buffer("scale", torch.ones(len(sizes)))
+        self.register_buffer("mean", torch.zeros(sum(sizes)))
+        self.register_buffer("basis", torch.zeros(components, sum(sizes)))
+        self.register_buffer("spread", torch.ones(components))
+        self.dense = DenseHead(components, width, channels, grid)
+
+    def _statistics(self, crops: Tensor) -> Tensor:
+        parts = texture.statistics(crops, names=ENCODED).values()
+        return torch.cat([part * scale for part, scale in zip(parts, self.scale, strict=True)], dim=1)
+
+    @torch.no_grad()
+    def fit(self, inputs: Tensor) -> None:
+        """Components of the statistics of training crops, each kind of statistic with the same total variance."""
+        self.scale.fill_(1.0)
+        raw = torch.cat([self._statistics(part) for part in inputs.split(FIT_CHUNK)])
+        variances = torch.stack([part.var(0).sum() for part in raw.split(self.sizes, dim=1)])
+        self.scale.copy_(variances.clamp_min(1e-12).rsqrt())
+        scaled = torch.cat(
+            [part * scale for part, scale in zip(raw.split(self.sizes, dim=1), self.scale, strict=True)], dim=1
+        )
+        mean, basis, spread = principal_components(scaled, self.components)
+        self.mean.copy_(mean)
+        self.basis.copy_(basis)
+        self.spread.copy_(spread)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Whitened component scores ``(B, K)`` of the crops' texture statistics."""
+        return F.linear(self._statistics(inputs) - self.mean, self.basis) / self.spread
+
+    def head(self, features: Tensor) -> Tensor:
+        """Posterior statistics ``(B, 2C, g, g)``."""
+        statistics: Tensor = self.dense(features)
+        return statistics
+
+
+class StyledConv(nn.Module):
+    """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift by style, SiLU."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="circular", bias=False)
+        self.strength = nn.Parameter(torch.full((1, outputs, 1, 1), 0.1))
+        self.style = nn.Conv2d(STYLE_WIDTH, 2 * outputs, 1)
+
+    def forward(self, maps: Tensor, style: Tensor, noise: Tensor) -> Tensor:
+        """``(B, outputs, h, w)`` from ``(B, inputs, h, w)``, ``style`` ``(B, 128, g, g)``, ``noise`` ``(B, 1, h, w)``."""
+        maps = F.instance_norm(self.conv(maps) + self.strength * noise)
+        modulation = self.style(style)
+        if modulation.shape[-1] > 1:
+            modulation = F.interpolate(modulation, size=maps.shape[-2:], mode="bilinear")
+        gain, shift = modulation.chunk(2, dim=1)
+        return F.silu(maps * (1.0 + gain) + shift)
+
+
+class TextureDecoder(Decoder):
+    """Latent ``(B, C, g, g)`` and noise to a texture of any side that is a multiple of 8 px."""
+
+    def __init__(self, size: int, channels: int, noise_channels: int, widths: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.size = size
+        self.noise_channels = noise_channels
+        self.mapping = nn.Sequential(
+            nn.Conv2d(channels, STYLE_WIDTH, 1), nn.SiLU(), nn.Conv2d(STYLE_WIDTH, STYLE_WIDTH, 1), nn.SiLU()
+        )
+        inputs = (noise_channels, *widths[:-1])
+        self.first = nn.ModuleList(StyledConv(a, b) for a, b in zip(inputs, widths, strict=True))
+        self.second = nn.ModuleList(StyledConv(b, b) for b in widths)
+        self.output = nn.Conv2d(widths[-1], 4, 5, padding=2, padding_mode="circular")
+        # Full contrast from the first step: at a flat grey the gradient of the autocovariance vanishes.
+        self.gain = nn.Parameter(torch.tensor(4.0))
+        self.bias = nn.Conv2d(STYLE_WIDTH, 1, 1)
+
+    def raw(self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None) -> Tensor:
+        """Logits ``(B, 1, size, size)`` of the bright phase."""
+        batch, cells = latent.shape[0], (size or self.size) // SHRINK
+
+        def draw(maps: int, side: int) -> Tensor:
+            return torch.randn(
+                (batch, maps, side, side), generator=generator, device=latent.device, dtype=latent.dtype
+            )
+
+        style = self.mapping(latent)
+        maps = draw(self.noise_channels, cells)
+        for level, (first, second) in enumerate(zip(self.first, self.second, strict=True)):
+            if level:
+                maps = F.interpolate(maps, scale_factor=2.0, mode="nearest")
+            side = cells * 2**level
+            maps = first(maps, style, draw(1, side))
+            maps = second(maps, style, draw(1, side))
+        logits = F.pixel_shuffle(self.output(maps), 2)
+        bias = self.bias(style)
+        if bias.shape[-1] > 1:
+            bias = F.interpolate(bias, size=logits.shape[-2:], mode="bilinear")
+        return self.gain * logits + bias
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Probability of the bright phase, ``(B, 1, size, size)``; fresh noise at each call."""
+        return torch.sigmoid(self.raw(latent))

@@ -1,0 +1,100 @@
+"""What every VAE here is made of: an encoder with a frozen and a trained part, a decoder, a normal posterior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LEAST_STD = 1e-4
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Independent normals over the latent: ``mean`` and ``std`` (> 0), each ``(B, C, g, g)``."""
+
+    mean: Tensor
+    std: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One reparameterised draw, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
+        noise = torch.randn(
+            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
+        )
+        return self.mean + self.std * noise
+
+
+def split_statistics(statistics: Tensor) -> Posterior:
+    """Posterior from ``(B, 2C, g, g)``: mean and standard deviation, concatenated on the channel axis."""
+    mean, std = statistics.chunk(2, dim=1)
+    return Posterior(mean, std)
+
+
+def join_statistics(raw: Tensor) -> Tensor:
+    """``(B, 2C, g, g)`` of mean and raw scale to mean and standard deviation (softplus, as published)."""
+    mean, scale = raw.chunk(2, dim=1)
+    return torch.cat([mean, F.softplus(scale) + LEAST_STD], dim=1)
+
+
+class Encoder(nn.Module):
+    """Input ``(B, ...)`` to posterior statistics ``(B, 2C, g, g)``: ``head(features(x))``.
+
+    ``features`` is frozen, so its values may be computed once and kept; ``head`` is what training moves.
+    """
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Frozen features of prepared inputs."""
+        raise NotImplementedError
+
+    def head(self, features: Tensor) -> Tensor:
+        """Posterior statistics ``(B, 2C, g, g)`` of features."""
+        raise NotImplementedError
+
+    def fit(self, inputs: Tensor) -> None:
+        """Set the frozen part from training inputs, where it is learned from data in closed form."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Posterior statistics ``(B, 2C, g, g)`` of prepared inputs."""
+        return self.head(self.features(inputs))
+
+
+class Decoder(nn.Module):
+    """Latent ``(B, C, g, g)`` to an image ``(B, channels, H, W)`` in [0, 1]."""
+
+    def fit(self, outputs: Tensor) -> None:
+        """Set what is learned from training outputs in closed form."""
+
+    def raw(self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None) -> Tensor:
+        """What the likelihood sees before the image is squashed into [0, 1] (logits for binary images).
+
+        ``generator`` draws the noise of a stochastic decoder; ``size`` px asks a texture decoder for another side.
+        """
+        raise NotImplementedError
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """The image, in [0, 1]."""
+        raise NotImplementedError
+
+
+class VAE(nn.Module):
+    """One modality's encoder and decoder."""
+
+    def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.decoder = decoder
+
+    def posterior(self, inputs: Tensor, noise: float = 0.0, generator: torch.Generator | None = None) -> Posterior:
+        """Posterior of prepared inputs; ``noise`` standard deviations are added to the features in training."""
+        return self.posterior_of(self.encoder.features(inputs), noise, generator)
+
+    def posterior_of(
+        self, features: Tensor, noise: float = 0.0, generator: torch.Generator | None = None
+    ) -> Posterior:
+        """Posterior of features that were computed before."""
+        if noise > 0:
+            draw = torch.randn(features.shape, generator=generator, device=features.device, dtype=features.dtype)
+            features = features + noise * draw
+        return split_statistics(self.encoder.head(features))

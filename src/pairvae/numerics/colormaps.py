@@ -1,0 +1,51 @@
+"""Colour maps of published patterns, and the way back from colours to intensities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from pairvae.errors import InputError
+
+Floats = NDArray[np.float64]
+
+COLOUR_STEPS = 256
+COLORMAPS: dict[str, tuple[tuple[int, int, int], ...]] = {
+    # black, blue, purple, red, yellow, white: the colours of the published patterns (NSLS-II beamline 11-BM)
+    "vge": ((0, 0, 0), (0, 0, 254), (188, 2, 107), (254, 55, 0), (254, 254, 0), (254, 254, 254)),
+}
+
+
+def colormap_table(name: str) -> Floats:
+    """Colours ``(256, 3)`` in [0, 1] of one of ``COLORMAPS``, from the lowest to the highest intensity.
+
+    ``InputError`` for an unknown name.
+    """
+    if name not in COLORMAPS:
+        raise InputError(expected=f"a colour map among {', '.join(COLORMAPS)}", found=repr(name))
+    anchors = np.asarray(COLORMAPS[name], dtype=np.float64) / 255
+    steps, places = np.linspace(0, 1, COLOUR_STEPS), np.linspace(0, 1, len(anchors))
+    return np.stack([np.interp(steps, places, anchors[:, channel]) for channel in range(3)], axis=1)
+
+
+def invert_colormap(rgb: NDArray[Any], colormap: str | NDArray[Any]) -> tuple[Floats, Floats]:
+    """Intensity in [0, 1] of colour-mapped ``(..., 3)`` RGB in [0, 1], and the distance to the map's colour.
+
+    ``colormap`` is one of ``COLORMAPS`` or a table of colours ``(K, 3)``; the nearest colour wins. Both
+    results are ``(...)``; a mean distance far above 0.05 says that it is another map. The colour bar's scale
+    is unknown: the intensity keeps the order of the counts, not their ratio.
+    """
+    table = colormap_table(colormap) if isinstance(colormap, str) else np.asarray(colormap, dtype=np.float64)
+    distance, index = cKDTree(table).query(np.asarray(rgb, dtype=np.float64).reshape(-1, 3))
+    shape = rgb.shape[:-1]
+    return (index / (len(table) - 1)).reshape(shape), np.asarray(distance, dtype=np.float64).reshape(shape)
+
+
+def apply_colormap(intensity: NDArray[Any], colormap: str) -> Floats:
+    """RGB ``(..., 3)`` in [0, 1] of intensities ``(...)`` in [0, 1] (clipped), by one of ``COLORMAPS``."""
+    table = colormap_table(colormap)
+    places = np.linspace(0, 1, len(table))
+    return np.stack([np.interp(intensity, places, table[:, channel]) for channel in range(3)], axis=-1)

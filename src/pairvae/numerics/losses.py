@@ -1,0 +1,55 @@
+"""Divergences and similarities between latents, as differentiable functions of tensors."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+LEAST_STD = 1e-6
+
+
+def kl_to_unit_normal(mean: Tensor, std: Tensor) -> Tensor:
+    """Divergence of independent normals from the unit normal, nats: ``(B,)``.
+
+    ``mean`` and ``std`` (> 0) are ``(B, ...)``; the terms are summed over all but the first axis
+    (Kingma and Welling 2013, appendix B).
+    """
+    per_element = 0.5 * (mean.square() + std.square() - 1.0) - std.log()
+    return per_element.flatten(1).sum(1)
+
+
+def standardise(features: Tensor) -> Tensor:
+    """``(B, D)`` with mean 0 and standard deviation 1 over the batch."""
+    centred = features - features.mean(0)
+    return centred / (features.std(0, correction=0) + LEAST_STD)
+
+
+def barlow_twins(first: Tensor, second: Tensor, redundancy: float = 0.005) -> Tensor:
+    """Barlow Twins loss of two latents ``(B, ...)`` of the same samples (Zbontar et al. 2021): a scalar >= 0.
+
+    Mean squared departure of the diagonal of the cross-correlation matrix from 1, plus ``redundancy`` times
+    the mean square of its off-diagonal part.
+    """
+    a, b = standardise(first.flatten(1)), standardise(second.flatten(1))
+    correlation = a.T @ b / len(a)
+    size = len(correlation)
+    diagonal = torch.diagonal(correlation)
+    matched = (diagonal - 1.0).square().mean()
+    if size == 1:
+        return matched
+    crossed = (correlation.square().sum() - diagonal.square().sum()) / (size * (size - 1))
+    return matched + redundancy * crossed
+
+
+def simclr(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
+    """Contrastive loss of two latents ``(B, ...)`` of the same samples, both directions (Chen et al. 2020)."""
+    a, b = F.normalize(first.flatten(1), dim=1), F.normalize(second.flatten(1), dim=1)
+    logits = a @ b.T / temperature
+    own = torch.arange(len(a), device=a.device)
+    return 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own))
+
+
+def latent_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Mean squared distance of two latents ``(B, ...)`` of the same samples: a scalar >= 0."""
+    return (first - second).square().mean()

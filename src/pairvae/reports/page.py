@@ -1,0 +1,199 @@
+"""The report page: one self-contained HTML file, and the folder of figures beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from pairvae.reports import curves, latents, pictures, plots
+from pairvae.reports.content import Ensemble, Example, ReportContent, Sheet
+from pairvae.reports.encode import Picture, plot_picture, png_picture
+from pairvae.reports.figures import LEAST_FOR_MAP, ordered_examples, save_figures
+from pairvae.reports.tables import generation_table, headline, lookup, score_tables
+from pairvae.reports.words import METHOD_MEANINGS, METHODS, SCORES, direction_label, paper_rank, readable
+from pairvae.store import write_text
+
+LARGEST_PAGE = 6_000_000  # bytes
+SIDES = (
+    256,
+    192,
+    128,
+    96,
+    64,
+)  # longest side of a picture in pixels; the first with which the page fits is taken
+SHOWN_EXAMPLES = 8  # morphologies on the page; the figures show all
+FIRST_SCORES = 3  # tables and box plots shown at once; the others are folded
+
+
+@dataclass(frozen=True)
+class Block:
+    """One morphology on the page: its name, a note, its pictures and its plots."""
+
+    title: str
+    note: str
+    pictures: tuple[Picture, ...]
+    plots: tuple[Picture, ...]
+
+
+def _four_way(example: Example, plan: str, side: int) -> tuple[Picture, ...]:
+    return tuple(
+        png_picture(image, caption, f"{readable(example.title)}: {caption}, {METHODS[plan]}", side)
+        for caption, image in pictures.four_way(example, plan)
+    )
+
+
+def _example_block(example: Example, content: ReportContent, side: int) -> Block:
+    title = readable(example.title)
+    plots_: tuple[Picture, ...] = ()
+    kinds = [kind for kind in ("s2", "lineal_vertical") if example.curves.get(kind)]
+    if kinds:
+        alt = f"{title}: two-point correlation and vertical lineal path, true and predicted"
+        plots_ = (plot_picture(curves.example_curves(example, kinds, content.nm_per_px), "", alt),)
+    held_out = "not seen in training" if example.split == "validation" else "a training pair"
+    note = f"Pair {example.id}, {held_out}."
+    return Block(title, note, _four_way(example, "pair", side), plots_)
+
+
+def _solo_block(example: Example, side: int) -> Block:
+    tiles = [
+        (direction_label(key.split("/")[1]), image)
+        for key, image in example.images.items()
+        if key.startswith("solo/")
+    ]
+    title = readable(example.title)
+    shown = tuple(png_picture(image, text, f"{title}: {text}, trained alone", side) for text, image in tiles)
+    return Block(title, "", shown, ())
+
+
+def _ensemble_block(name: str, ensemble: Ensemble, content: ReportContent, side: int) -> Block:
+    title = readable(name)
+    shown = tuple(
+        png_picture(image, f"sample {number}", f"{title}: generated SEM image {number}", side)
+        for number, image in enumerate(ensemble["images"][: curves.SHOWN_SAMPLES], start=1)
+    )
+    alt = f"{title}: mean and standard deviation of S(r), generated and true"
+    plot = plot_picture(curves.ensemble_curves(ensemble, content.nm_per_px), "", alt)
+    return Block(title, f"Variance scale {ensemble['scale']:g}.", shown, (plot,))
+
+
+def _sheet_block(name: str, sheet: Sheet, side: int) -> Block:
+    title = readable(name)
+    sides = (("true", sheet["true"]), ("predicted from SAXS", sheet["predicted"]))
+    shown = tuple(
+        png_picture(pictures.montage(crops), text, f"{title}: {len(crops)} crops, {text}", 4 * side)
+        for text, crops in sides
+    )
+    return Block(title, "", shown, ())
+
+
+def _hero(examples: list[Example], side: int) -> tuple[Picture, ...]:
+    """The picture beside the answer: pattern, predicted image, true image of the first validation example."""
+    for example in sorted(examples, key=lambda example: example.split != "validation"):
+        predicted = example.images.get("pair/saxs_sem")
+        if predicted is not None:
+            title = readable(example.title)
+            return (
+                png_picture(example.saxs, "measured SAXS", f"{title}: measured SAXS pattern", side),
+                png_picture(
+                    predicted, "predicted SEM", f"{title}: SEM image predicted from the pattern", side
+                ),
+                png_picture(example.sem, "measured SEM", f"{title}: measured SEM image", side),
+            )
+    return ()
+
+
+def _score_plots(content: ReportContent) -> list[Picture]:
+    found = plots.score_panels(content.distributions)
+    return [
+        plot_picture(
+            plots.scores({key: splits}),
+            "",
+            f"box plots of {SCORES[key[1]].label if key[1] in SCORES else key[1]}",
+        )
+        for key, splits in list(found.items())[:FIRST_SCORES]
+    ]
+
+
+def _drawings(content: ReportContent) -> dict[str, list[Picture]]:
+    """Plots without pixels, the same whatever the size of the pictures."""
+    found = {
+        "score_plots": _score_plots(content),
+        "loss_plots": [
+            plot_picture(plots.losses({stage: rows}), "", f"losses of {readable(stage)} against the epoch")
+            for stage, rows in content.histories.items()
+        ],
+        "latent_plots": [],
+    }
+    if content.latents is not None and len(content.latents["ids"]) >= LEAST_FOR_MAP:
+        alt = "SAXS and SEM latents on their common principal plane, lines join pairs"
+        found["latent_plots"] = [plot_picture(latents.latent_map(content.latents), "", alt)]
+    return found
+
+
+def _blocks(content: ReportContent, side: int) -> dict[str, object]:
+    examples = ordered_examples(content)[:SHOWN_EXAMPLES]
+    generated = sorted(content.generated, key=paper_rank)[:SHOWN_EXAMPLES]
+    sheets = sorted(content.sheets, key=paper_rank)[:SHOWN_EXAMPLES]
+    solo = [_solo_block(example, side) for example in examples]
+    return {
+        "hero": _hero(examples, side),
+        "examples": [_example_block(example, content, side) for example in examples],
+        "solo": [block for block in solo if block.pictures],
+        "generated": [_ensemble_block(name, content.generated[name], content, side) for name in generated],
+        "sheets": [_sheet_block(name, content.sheets[name], side) for name in sheets],
+    }
+
+
+def _crop_note(content: ReportContent) -> str:
+    if not content.examples:
+        return ""
+    width = content.examples[0].sem.shape[1]
+    size = f", {width * content.nm_per_px:.0f} nm" if content.nm_per_px else ""
+    return f"Each SEM crop is {width} px{size} wide; the bright phase is white."
+
+
+def render(content: ReportContent, side: int) -> str:
+    """The page as HTML, pictures at most ``side`` pixels long."""
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(
+        files("pairvae.reports").joinpath("template.html").read_text(encoding="utf-8")
+    )
+    tables = score_tables(content.metrics)
+    present = [table.score for table in tables]
+    baselines = lookup(content.metrics, "splits", "validation", "baselines") or {}
+    methods = [name for name in METHOD_MEANINGS if name in baselines or name == "floor"]
+    return template.render(
+        headline=headline(content.metrics),
+        tables=tables[:FIRST_SCORES],
+        more_tables=tables[FIRST_SCORES:],
+        generation_table=generation_table(content.metrics),
+        estimator=content.metrics.get("estimator", "unknown"),
+        preset=content.metrics.get("preset", ""),
+        train_pairs=content.metrics.get("train_pairs"),
+        scores=[fact for score, fact in SCORES.items() if score in present],
+        methods=[(METHODS[name], METHOD_MEANINGS[name]) for name in methods],
+        crop_note=_crop_note(content),
+        facts=content.facts,
+        **_drawings(content),
+        **_blocks(content, side),
+    )
+
+
+def write_report(content: ReportContent, folder: Path) -> Path:
+    """Write ``folder/index.html`` (one file, about 6 MB at most) and ``folder/figures``; return the page.
+
+    The pictures on the page shrink until it fits; the figures keep every pixel.
+    """
+    save_figures(content, folder / "figures")
+    for side in SIDES:
+        page = render(content, side)
+        if len(page.encode()) <= LARGEST_PAGE:
+            break
+    path = folder / "index.html"
+    write_text(path, page)
+    return path

@@ -1,0 +1,165 @@
+"""The score table and the headline, in plain words, from ``metrics.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pairvae.reports.words import ARROW, SPLITS, Entry, entries, paper_rank, readable, score_label, target_of
+
+FIRST_TABLES = (("sem", "s2_mae"), ("saxs", "mae"), ("sem", "lineal_path_mae"))
+SAME_WITHIN = 0.05  # medians closer than this share are called the same in the headline
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A summary as it is printed; ``best`` marks the lowest median of its column, the floor left out."""
+
+    median: str
+    quartiles: str
+    n: int
+    best: bool
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """One method: its label, its kind (model, baseline, floor) and a cell per split."""
+
+    label: str
+    kind: str
+    cells: tuple[Cell | None, ...]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """All methods for one score of one predicted modality."""
+
+    title: str
+    score: str
+    columns: tuple[str, ...]
+    rows: tuple[TableRow, ...]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The answer in sentences and the figures beside it, ``(label, number, note)`` each."""
+
+    sentences: tuple[str, ...]
+    numbers: tuple[tuple[str, str, str], ...]
+
+
+def figure(value: float) -> str:
+    """A number with three significant digits: 0.0123, 1.50."""
+    return f"{value:#.3g}" if value else "0"
+
+
+def _cell(summary: Mapping[str, Any] | None, best: float | None) -> Cell | None:
+    if summary is None:
+        return None
+    quartiles = f"{figure(summary['q1'])} to {figure(summary['q3'])}"
+    return Cell(figure(summary["median"]), quartiles, int(summary["n"]), summary["median"] == best)
+
+
+def _by_table(metrics: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, dict[str, Entry]]]:
+    """(target, score) -> row label -> split -> entry."""
+    tables: dict[tuple[str, str], dict[str, dict[str, Entry]]] = {}
+    for split in SPLITS:
+        for entry in entries(metrics.get("splits", {}).get(split, {})):
+            if entry.leaf:
+                rows = tables.setdefault((target_of(entry.direction), entry.score), {})
+                rows.setdefault(entry.label, {})[split] = entry
+    ranks = {key: rank for rank, key in enumerate(FIRST_TABLES)}
+    return dict(sorted(tables.items(), key=lambda item: ranks.get(item[0], len(ranks))))
+
+
+def _best(rows: Mapping[str, Mapping[str, Entry]], split: str) -> float | None:
+    found = [row[split] for row in rows.values() if split in row]
+    return min((entry.leaf["median"] for entry in found if entry.kind != "floor"), default=None)
+
+
+def _table(target: str, score: str, rows: Mapping[str, Mapping[str, Entry]]) -> ScoreTable:
+    splits = [split for split in SPLITS if any(split in row for row in rows.values())]
+    best = {split: _best(rows, split) for split in splits}
+    lines = []
+    for label, row in rows.items():
+        cells = tuple(_cell(row[split].leaf if split in row else None, best[split]) for split in splits)
+        lines.append(TableRow(label, next(iter(row.values())).kind, cells))
+    order = {"model": 0, "baseline": 1, "floor": 2}
+    lines.sort(key=lambda line: order[line.kind])
+    return ScoreTable(
+        f"{target.upper()}: {score_label(score)}",
+        score,
+        tuple(SPLITS[split] for split in splits),
+        tuple(lines),
+    )
+
+
+def score_tables(metrics: Mapping[str, Any]) -> list[ScoreTable]:
+    """One table per predicted modality and score, the SEM images' S(r) error first."""
+    return [_table(target, score, rows) for (target, score), rows in _by_table(metrics).items()]
+
+
+def generation_table(metrics: Mapping[str, Any]) -> ScoreTable | None:
+    """Errors of the generated ensembles, one row per morphology; None where nothing was generated."""
+    morphologies = {name: scores for name, scores in metrics.get("generation", {}).items() if scores}
+    names = sorted({score for scores in morphologies.values() for score in scores})
+    if not names:
+        return None
+    rows = [
+        TableRow(readable(name), "model", tuple(_cell(scores.get(score), None) for score in names))
+        for name, scores in sorted(morphologies.items(), key=lambda item: paper_rank(item[0]))
+    ]
+    return ScoreTable(
+        "Generated ensembles", names[0], tuple(score_label(score) for score in names), tuple(rows)
+    )
+
+
+def lookup(tree: Mapping[str, Any], *keys: str) -> Any:
+    """The value under nested ``keys``, or None where any of them is missing."""
+    value: Any = tree
+    for key in keys:
+        if not isinstance(value, Mapping) or key not in value:
+            return None
+        value = value[key]
+    return value
+
+
+def _compared(model: float, retrieval: float) -> str:
+    if abs(model - retrieval) <= SAME_WITHIN * retrieval:
+        return "so the model does about as well as looking up"
+    if model < retrieval:
+        return (
+            f"so the model's error is {round(100 * (1 - model / retrieval))} % lower than that of looking up"
+        )
+    return f"so looking up is still better: the model's error is {figure(model / retrieval)} times as large"
+
+
+def headline(metrics: Mapping[str, Any]) -> Headline:
+    """The validation SAXS → SEM S(r) error beside retrieval and the floor, in up to three sentences."""
+    validation = lookup(metrics, "splits", "validation") or {}
+    model = lookup(validation, "pair", "saxs_sem", "s2_mae")
+    if not model:
+        return Headline(("No validation pair was scored from SAXS to SEM in this run.",), ())
+    retrieval = lookup(validation, "baselines", "retrieval", "saxs_sem", "s2_mae")
+    floor = lookup(validation, "floor", "sem_sem", "s2_mae")
+    value, n = figure(model["median"]), int(model["n"])
+    sentences = [
+        "From a SAXS pattern that it never saw, the paired model draws an SEM image whose two-point "
+        f"correlation S(r) misses the true one by {value} (median of {n} validation scores)."
+    ]
+    numbers = [(f"SAXS {ARROW} SEM, paired model", value, "median S(r) error")]
+    if retrieval:
+        other = figure(retrieval["median"])
+        verdict = _compared(model["median"], retrieval["median"])
+        sentences.append(
+            f"Looking up the SEM image of the most similar training pattern misses by {other}, {verdict}."
+        )
+        numbers.append(("Retrieval", other, "nearest training pattern"))
+    if floor:
+        least = figure(floor["median"])
+        sentences.append(
+            f"Two crops of one and the same image differ by {least}: nothing can be expected below that."
+        )
+        numbers.append(("Floor", least, "crop to crop of one image"))
+    return Headline(tuple(sentences), tuple(numbers))

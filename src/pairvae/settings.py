@@ -1,0 +1,424 @@
+"""The settings of a project: ``params.yaml``, laid over the values of its preset, parsed once and frozen.
+
+Every default lives here or in the two preset files beside this module, nowhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pairvae.errors import InputError
+from pairvae.simulation_parameters import SimulationParameters
+
+PARAMS_FILE = "params.yaml"
+MODALITIES = ("saxs", "sem")
+PRESETS = ("fast", "paper", "gpu")
+LARGEST_PARAMS_BYTES = 1_000_000
+
+Positive = Annotated[int, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A part of the settings: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimulatedData(Section):
+    """The built-in data: how many pairs, which seed, which physics."""
+
+    pairs: Positive = Field(description="pairs to simulate")
+    seed: int = Field(ge=0, description="seed of the simulated samples")
+    parameters: SimulationParameters = Field(description="physics of the samples, in nm and 1/nm")
+
+
+class MdfData(Section):
+    """The published data set on the Materials Data Facility."""
+
+    base_url: str | None = Field(description="a mirror of the file server; null: the published one")
+    archive: str | None = Field(description="a local archive of the pairs instead of the server")
+
+
+class DataSettings(Section):
+    """Where raw pairs come from."""
+
+    source: str = Field(min_length=1, description="simulated, mdf, or the path of a folder in the data layout")
+    simulated: SimulatedData
+    mdf: MdfData
+
+
+class SaxsPrepare(Section):
+    """SAXS preprocessing (paper, Method)."""
+
+    size: int = Field(ge=32, le=1024, multiple_of=32, description="side of the prepared pattern, px")
+
+
+class SemPrepare(Section):
+    """SEM preprocessing (paper, Method and Figure S2)."""
+
+    rows: Positive | None = Field(
+        description="image rows above the data bar, px; null: from metadata, else detected"
+    )
+    columns: Positive | None = Field(description="image columns, px; null: all of them")
+    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of a crop, px")
+    blur_px: int = Field(ge=1, le=31, description="side of the Gaussian kernel, px (odd)")
+    blur_sigma: float = Field(gt=0, le=10, description="standard deviation of the blur, px")
+    window_px: int = Field(ge=3, le=101, description="window of the adaptive mean threshold, px (odd)")
+    offset: float = Field(ge=-50, le=50, description="grey levels subtracted from the local mean")
+    nm_per_px: float | None = Field(
+        gt=0, le=1000, description="bring all images to this pixel size; null: leave them as they are"
+    )
+
+    @model_validator(mode="after")
+    def _odd_windows(self) -> Self:
+        for name in ("blur_px", "window_px"):
+            if getattr(self, name) % 2 == 0:
+                raise ValueError(f"{name} must be odd")
+        return self
+
+
+class LatentSettings(Section):
+    """The latent space that the modalities share: ``channels`` maps of ``grid`` x ``grid``."""
+
+    channels: int = Field(ge=1, le=1024)
+    grid: int = Field(ge=1, le=32)
+
+
+class CompactNetwork(Section):
+    """Principal components of the input, a small dense network, and back (preset ``fast``)."""
+
+    architecture: Literal["compact"]
+    components: int = Field(ge=1, le=512, description="principal components of the training inputs")
+    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
+    pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
+
+
+class TextureNetwork(Section):
+    """Texture statistics in, a noise-driven convolutional texture out (preset ``fast``)."""
+
+    architecture: Literal["texture"]
+    components: int = Field(ge=1, le=512, description="principal components of the texture statistics")
+    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
+    noise_channels: int = Field(ge=1, le=512, description="noise maps that the decoder starts from")
+    block_widths: tuple[Positive, Positive, Positive] = Field(description="channels of the three blocks")
+
+
+class PaperNetwork(Section):
+    """The published networks: frozen ResNet-50, dense head, transposed convolutions (preset ``paper``)."""
+
+    architecture: Literal["paper"]
+    filters: int = Field(ge=1, le=512, description="channels of the decoder's hidden layers")
+    kernel: int = Field(ge=3, le=31, description="side of the decoder's kernels, px (odd)")
+    collapsed: bool = Field(description="the last layer as one channel with the mean kernel (exact)")
+    hidden: int = Field(ge=1, le=4096, description="units of the dense layer of the encoder's head")
+
+
+Network = Annotated[CompactNetwork | TextureNetwork | PaperNetwork, Field(discriminator="architecture")]
+
+
+class Optimisation(Section):
+    """Adam and its schedule."""
+
+    batch: int = Field(ge=1, le=4096, description="samples a step")
+    drop_remainder: bool = Field(description="leave out the last, smaller batch of an epoch")
+    learning_rate: Rate = Field(description="Adam's step size at its highest")
+    beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
+    beta2: float = Field(ge=0, lt=1, description="Adam's decay of the squared gradient")
+    epsilon: float = Field(gt=0, le=1, description="Adam's guard against a division by zero")
+    schedule: Literal["constant", "cosine"]
+    warmup: float = Field(ge=0, lt=1, description="share of the training over which the rate rises from 0")
+    gradient_clip: NonNegative = Field(description="largest norm of the gradient; 0: no clipping")
+    passes: Positive = Field(description="passes over the training pairs an epoch")
+
+
+class SoloTraining(Optimisation):
+    """Training of one VAE alone."""
+
+    epochs: Positive
+    kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
+    input_noise: NonNegative = Field(description="noise on the encoder's components, in standard deviations")
+
+
+class PairTraining(Optimisation):
+    """Training of the two VAEs as a pair (paper, Method: two-part protocol)."""
+
+    random_epochs: int = Field(ge=0, description="epochs with new random crops")
+    focused_epochs: int = Field(ge=0, description="epochs on the crops of the last random epoch")
+    shared_position: bool = Field(description="one crop position for all images of an epoch")
+    from_solo: bool = Field(description="start from the solo-trained weights")
+    similarity: Literal["barlow", "simclr", "distance"]
+    redundancy: NonNegative = Field(description="weight of the off-diagonal terms (barlow)")
+    temperature: Rate = Field(description="temperature of the contrast (simclr)")
+    kl_weight: NonNegative
+    input_noise: NonNegative
+    weights: dict[str, NonNegative] = Field(description="similarity, and <from>_<to> for each direction")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        expected = {"similarity"} | {f"{a}_{b}" for a in MODALITIES for b in MODALITIES}
+        if set(self.weights) != expected:
+            raise ValueError(f"weights must name exactly {', '.join(sorted(expected))}")
+        if self.random_epochs + self.focused_epochs < 1:
+            raise ValueError("random_epochs + focused_epochs must be at least 1")
+        return self
+
+    @property
+    def epochs(self) -> int:
+        """All epochs of the two parts."""
+        return self.random_epochs + self.focused_epochs
+
+
+class TextureLikelihood(Section):
+    """Weights of the texture statistics that a sample's images share (see numerics/texture.py)."""
+
+    autocovariance: NonNegative
+    phase_fraction: NonNegative
+    lineal_path: NonNegative
+    filters: NonNegative
+    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
+
+
+class SaxsTraining(SoloTraining):
+    """Training of the SAXS VAE; the likelihood is that of the pair, too."""
+
+    likelihood: Literal["mse", "mae"]
+
+
+class SemTraining(SoloTraining):
+    """Training of the SEM VAE; the likelihood is that of the pair, too."""
+
+    likelihood: Literal["bernoulli", "texture"]
+    texture: TextureLikelihood
+
+
+class SaxsSettings(Section):
+    """Everything about the SAXS side."""
+
+    prepare: SaxsPrepare
+    network: Network
+    training: SaxsTraining
+
+
+class SemSettings(Section):
+    """Everything about the SEM side."""
+
+    prepare: SemPrepare
+    network: Network
+    training: SemTraining
+
+    @model_validator(mode="after")
+    def _likelihood_fits(self) -> Self:
+        if self.training.likelihood == "texture" and self.network.architecture != "texture":
+            raise ValueError("training.likelihood texture needs network.architecture texture")
+        return self
+
+
+class PretrainSettings(Section):
+    """Backbone of the paper's networks and its self-supervised pre-training (paper, reference 38)."""
+
+    enabled: bool = Field(description="run the pre-training stage")
+    backbone: str | None = Field(description="a ResNet-50 weight file (safetensors or torchvision .pth)")
+    epochs: Positive
+    batch: Positive
+    learning_rate: Rate
+    decay_steps: Positive
+    redundancy: NonNegative
+    projector: tuple[Positive, Positive, Positive]
+
+
+class PairSettings(Section):
+    """The pair."""
+
+    training: PairTraining
+
+
+class SplitSettings(Section):
+    """Training and validation pairs."""
+
+    train: Positive = Field(description="training pairs; the rest are validation pairs")
+    seed: int = Field(ge=0)
+
+
+class AssessSettings(Section):
+    """Scores."""
+
+    estimator: Literal["unbiased", "periodic"] = Field(description="estimator of S(r)")
+    crops: int = Field(ge=2, le=100, description="evaluation crops per image")
+    crop_seed: int = Field(ge=0, description="seed of the first evaluation crop; the others follow it")
+
+
+class GenerateSettings(Section):
+    """Ensembles (paper, Figures 7, S7, S8)."""
+
+    samples: Positive = Field(description="images per morphology")
+    scales: tuple[NonNegative, ...] = Field(min_length=1, description="scales of the latent variance")
+
+
+class TrackingSettings(Section):
+    """MLflow."""
+
+    experiment: str = Field(min_length=1, pattern=r"^[^\s/][^/]*$")
+
+
+class DeviceSettings(Section):
+    """Where and how the networks run."""
+
+    kind: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    threads: int = Field(ge=0, le=1024, description="CPU threads of torch; 0: all cores")
+    checkpoint_seconds: NonNegative = Field(description="least time between two checkpoints, s")
+
+
+class Settings(Section):
+    """All settings of a project."""
+
+    preset: Literal["fast", "paper", "gpu"]
+    seed: int = Field(ge=0, description="of initial weights, crops, batches and sampled latents")
+    data: DataSettings
+    split: SplitSettings
+    latent: LatentSettings
+    saxs: SaxsSettings
+    sem: SemSettings
+    pretrain: PretrainSettings
+    pair: PairSettings
+    assess: AssessSettings
+    generate: GenerateSettings
+    tracking: TrackingSettings
+    device: DeviceSettings
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay ``over`` on ``base``, mapping by mapping; a changed ``architecture`` replaces its whole mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            changed = "architecture" in value and value["architecture"] != old.get("architecture")
+            merged[key] = dict(value) if changed else merge(old, value)
+        elif isinstance(old, Mapping) and value is None:
+            continue  # an empty section in the file: nothing is overridden
+        else:
+            merged[key] = value
+    return merged
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Parse a YAML mapping without any tag that could build an object (``InputError`` otherwise)."""
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        first = str(error).strip().splitlines()
+        detail = first[0] if first else type(error).__name__
+        place = next((line.strip() for line in first if "line" in line), "")
+        raise InputError(
+            expected="YAML", found=f"{detail} {place}", where=where, remedy="mend the line"
+        ) from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(expected="a mapping of keys to values", found=type(value).__name__, where=where)
+    return value
+
+
+def preset_values(preset: str) -> dict[str, Any]:
+    """The values of a preset: ``fast`` in full, the others as changes to it."""
+    folder = resources.files("pairvae") / "presets"
+    base = parse_yaml((folder / "fast.yaml").read_text("utf-8"), "preset fast")
+    if preset == "fast":
+        return base
+    return merge(base, parse_yaml((folder / f"{preset}.yaml").read_text("utf-8"), f"preset {preset}"))
+
+
+def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
+    """Settings from a preset's values and ``overrides``; ``InputError`` names the key at fault."""
+    preset = overrides.get("preset", "fast")
+    if preset not in PRESETS:
+        raise InputError(expected="preset fast, paper or gpu", found=repr(preset), where=where)
+    values = merge(preset_values(preset), overrides)
+    values["preset"] = preset
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise _explain(error, values, where) from error
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any], where: str) -> InputError:
+    first = error.errors()[0]
+    known = set().union(*(_keys(preset_values(preset)) for preset in PRESETS)) | {"preset"}
+    present = _keys(values)
+    # pydantic puts the chosen architecture into the location; it is no key of the file
+    location = [str(part) for part in first["loc"] if str(part) in present | known or isinstance(part, int)]
+    key = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(str(first["loc"][-1]), sorted(known), n=1)
+        remedy = f"did you mean {close[0]}?" if close else "remove it; `pairvae params` prints the known keys"
+        return InputError(expected="known keys", found=f"unknown key {key}", where=where, remedy=remedy)
+    if first["type"] == "missing":
+        return InputError(expected=f"a value for {key}", found="none", where=where)
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return InputError(expected=message, found=f"{first['input']!r}"[:80], where=f"{where}, key {key}")
+
+
+def _keys(values: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    for key, value in values.items():
+        found.add(str(key))
+        if isinstance(value, Mapping):
+            found |= _keys(value)
+    return found
+
+
+def assignments(pairs: Sequence[str]) -> dict[str, Any]:
+    """``["saxs.training.epochs=5"]`` as a nested mapping; values are YAML."""
+    nested: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, text = pair.partition("=")
+        if not separator or not all(part for part in key.split(".")):
+            raise InputError(expected="key=value", found=repr(pair), where="--set", remedy="--set split.train=32")
+        *parents, last = key.strip().split(".")
+        place = nested
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = parse_yaml(f"value: {text}", f"--set {key}")["value"]
+    return nested
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """The raw mapping in ``params.yaml`` (``InputError`` when absent, too large, or not YAML)."""
+    if not path.is_file():
+        raise InputError(
+            expected="a settings file", found="none", where=str(path), remedy="run inside a pairvae project"
+        )
+    if path.stat().st_size > LARGEST_PARAMS_BYTES:
+        raise InputError(expected="a settings file under 1 MB", found="a larger one", where=str(path))
+    try:
+        return parse_yaml(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(expected="UTF-8 text", found="other bytes", where=str(path)) from error
+
+
+def load_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """Settings from ``params.yaml`` at ``path`` and ``--set`` assignments."""
+    return resolve(merge(read_params(path), assignments(overrides)), where=str(path))
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,88 @@
+"""The physics of the built-in data, as settings; every length in nm, every wave number in 1/nm (level 0)."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MORPHOLOGIES = ("hexagonal", "skew", "alternating lines", "ladders")
+LEAST_PX_PER_SPACING = 8
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)]
+Deviation = Annotated[float, Field(ge=0, le=0.2)]
+Length = Annotated[float, Field(ge=1, le=100_000)]
+
+
+class SimulationParameters(BaseModel):
+    """Ranges of a data set; each sample's own values are drawn from them and written to ``truth.csv``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # Structure
+    spacing_nm: float = Field(default=31.75, ge=10, le=500, description="mean domain spacing, nm")
+    spacing_variation: Deviation = Field(
+        default=0.028, description="largest relative deviation of the spacing"
+    )
+    pitch_variation: Deviation = Field(
+        default=0.02,
+        description="largest relative deviation of the grating's pitch from the one of its morphology",
+    )
+    grating: Amount = Field(default=0.03, description="mean strength of the chemical grating")
+    blend: Share = Field(default=0.35, description="largest area share of a second morphology in a sample")
+    domain_nm: Length = Field(default=190.0, description="size of a region of one morphology, nm")
+    disorder: Amount = Field(default=0.32, description="mean displacement of the domains, in domain spacings")
+    disorder_nm: Length = Field(default=200.0, description="correlation length of the displacement, nm")
+    defects: Amount = Field(
+        default=0.45, description="defect density: mean amplitude of the dislocation field"
+    )
+    roughness: Amount = Field(default=0.35, description="amplitude of the noise that domains grow from")
+    roughness_nm: Length = Field(default=12.0, description="correlation length of that noise, nm")
+    variation: Share = Field(default=0.35, description="relative range of grating, disorder and defects")
+    composition_variation: Share = Field(default=0.12, description="range of the shift to the bright phase")
+    relaxation_steps: int = Field(
+        default=10, ge=0, le=1000, description="steps of the phase field's relaxation"
+    )
+
+    # SEM
+    sem_rows: int = Field(default=830, ge=64, le=8192, description="rows of the image area, px")
+    sem_columns: int = Field(default=1280, ge=64, le=8192, description="columns of the image area, px")
+    sem_bar_rows: int = Field(
+        default=70, ge=0, le=1000, description="rows of the data bar below the image, px"
+    )
+    sem_nm_per_px: float = Field(default=2.9, ge=0.1, le=50, description="pixel size, nm")
+    sem_views: int = Field(default=1, ge=1, le=100, description="images of different places of a sample")
+    sem_electrons: float = Field(
+        default=60.0, gt=0, le=1e6, description="electrons detected in a white pixel"
+    )
+    sem_drift_nm: float = Field(
+        default=0.0, ge=0, le=500, description="drift of the sample over one image, nm"
+    )
+    sem_charging: Share = Field(default=0.0, description="strength of charging streaks along the scan lines")
+
+    # SAXS
+    saxs_px: int = Field(default=640, ge=64, le=4096, description="side of the pattern, px")
+    saxs_q_max_per_nm: float = Field(default=0.36, gt=0, le=5, description="q at the middle of an edge, 1/nm")
+    saxs_window_nm: float = Field(
+        default=1485.0, ge=100, le=20_000, description="coherent part of the beam, nm"
+    )
+    saxs_resolution_per_nm: float = Field(
+        default=0.006, ge=0, le=0.1, description="standard deviation of the beam's smearing, 1/nm"
+    )
+    saxs_dose: float = Field(default=26.0, gt=0, le=1e7, description="counts of unit intensity in a pixel")
+    saxs_q_interface_per_nm: float = Field(
+        default=0.30, gt=0, le=10, description="q at which diffuse interfaces damp the intensity to 1/e, 1/nm"
+    )
+    curves: bool = Field(default=False, description="also write the azimuthal averages to IQ/<id>.csv")
+
+    @model_validator(mode="after")
+    def _resolved(self) -> Self:
+        if self.spacing_nm < LEAST_PX_PER_SPACING * self.sem_nm_per_px:
+            raise ValueError(f"spacing_nm must be at least {LEAST_PX_PER_SPACING} times sem_nm_per_px")
+        if self.saxs_q_max_per_nm < 2.4 * math.pi / self.spacing_nm:
+            raise ValueError("saxs_q_max_per_nm must lie beyond the ring, at 1.2 x 2 pi / spacing_nm or more")
+        if self.saxs_window_nm < 8 * self.spacing_nm:
+            raise ValueError("saxs_window_nm must hold at least 8 domain spacings")
+        return self

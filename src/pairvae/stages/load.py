@@ -1,0 +1,39 @@
+"""A trained pair from a model folder or from the registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pairvae.errors import InputError
+from pairvae.predictor import Predictor
+from pairvae.stages.train import load_vaes
+from pairvae.store.models import CARD
+from pairvae.tracking.roots import project_root
+
+REGISTRY = "models:/"
+
+
+def load(location: str | Path, root: Path | None = None) -> Predictor:
+    """The pair at ``location``: a model folder, or ``models:/<name>@<alias>`` or ``models:/<name>/<version>``.
+
+    ``root`` is the project whose registry is asked (the one around the current folder by default). Weights come from
+    safetensors; nothing is unpickled and no code of the model is run. ``InputError`` where there is no such model.
+    """
+    text = str(location)
+    if text.startswith(REGISTRY):
+        from pairvae.tracking.aliases import download
+
+        folder = _model_folder(download(project_root(root), text), text)
+    else:
+        folder = Path(location)
+    vaes, card = load_vaes(folder)
+    return Predictor(vaes, card)
+
+
+def _model_folder(download: Path, text: str) -> Path:
+    found = sorted(path.parent for path in download.rglob(CARD))
+    if not found:
+        raise InputError(
+            expected="a whole pair, registered as `pairvae`", found="another kind of model", where=text
+        )
+    return found[0]

@@ -1,0 +1,77 @@
+"""A project on disk: where its files lie, and its settings. Stages get their paths from here alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairvae import store
+from pairvae.data.split import Split, split_pairs
+from pairvae.settings import PARAMS_FILE, Settings, load_settings
+from pairvae.store.prepared import Prepared, open_prepared
+from pairvae.tracking.roots import project_root
+
+CODE_FOLDERS = ("numerics", "models", "training", "data", "modalities")
+
+
+@dataclass(frozen=True)
+class Project:
+    """``folder`` holds params.yaml and the stages' files; ``root`` the runs and checkpoints.
+
+    They differ inside ``dvc exp run --queue``, whose folder is deleted afterwards.
+    """
+
+    folder: Path
+    root: Path
+    settings: Settings
+    track: bool = True
+
+    @property
+    def raw(self) -> Path:
+        """Raw pairs in the data layout."""
+        return self.folder / "data" / "raw"
+
+    @property
+    def prepared_folder(self) -> Path:
+        """Prepared arrays."""
+        return self.folder / "data" / "prepared"
+
+    @property
+    def reports(self) -> Path:
+        """Scores, figures and the page."""
+        return self.folder / "reports"
+
+    def model(self, stage: str) -> Path:
+        """The model folder of a stage."""
+        return self.folder / "models" / stage
+
+    def prepared(self) -> Prepared:
+        """The prepared arrays (``InputError`` where there are none, or damaged ones)."""
+        prepared = open_prepared(self.prepared_folder)
+        prepared.verify()
+        return prepared
+
+    def split(self, prepared: Prepared) -> Split:
+        """Training and validation pairs, as numbers of rows."""
+        section = self.settings.split
+        return split_pairs(prepared.pairs, section.train, section.seed)
+
+    def checkpoints(self, stage: str, inputs: object) -> Path:
+        """Folder of a stage's checkpoint: named by its settings, data and code, so that a change starts afresh."""
+        name = store.digest({"stage": stage, "inputs": inputs, "code": code_digest()})
+        return self.root / ".pairvae" / "checkpoints" / name
+
+
+def open_project(overrides: Sequence[str] = (), *, folder: Path | None = None, track: bool = True) -> Project:
+    """The project in ``folder`` (the current one by default), with ``--set`` assignments applied."""
+    place = (folder or Path.cwd()).resolve()
+    settings = load_settings(place / PARAMS_FILE, overrides)
+    return Project(place, project_root(place), settings, track)
+
+
+def code_digest() -> str:
+    """Digest of the code that determines what a training gives."""
+    package = Path(__file__).resolve().parent.parent
+    files = sorted(path for folder in CODE_FOLDERS for path in (package / folder).rglob("*.py"))
+    return store.digest({str(path.relative_to(package)): store.file_digest(path) for path in files})

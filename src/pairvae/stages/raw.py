@@ -1,0 +1,86 @@
+"""The stage `raw`: pairs in the data layout, from whichever source the settings name."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from pairvae import store
+from pairvae.errors import InputError
+from pairvae.stages.project import Project
+
+SOURCE_RECORD = "source.json"
+
+
+def make_raw(project: Project) -> None:
+    """Simulate, download or copy the raw pairs into ``data/raw``."""
+    data = project.settings.data
+    if data.source == "simulated":
+        from pairvae.data.simulate import simulate
+
+        simulate(
+            project.raw,
+            pairs=data.simulated.pairs,
+            seed=data.simulated.seed,
+            parameters=data.simulated.parameters,
+        )
+    elif data.source == "mdf":
+        from pairvae.data.fetch import fetch, published_identifiers
+
+        fetch(
+            project.raw,
+            identifiers=published_identifiers(),
+            base_url=data.mdf.base_url,
+            archive=data.mdf.archive,
+        )
+    else:
+        copy_folder(source_folder(project), project.raw)
+
+
+def source_folder(project: Project) -> Path:
+    """The user's own folder (``InputError`` when it is not there)."""
+    folder = (project.folder / Path(project.settings.data.source).expanduser()).resolve()
+    if not folder.is_dir():
+        raise InputError(
+            expected="simulated, mdf, or a folder with SAXS and SEM in it",
+            found=repr(project.settings.data.source),
+            where="data.source",
+        )
+    return folder
+
+
+def copy_folder(folder: Path, target: Path) -> None:
+    """Copy the pairs of ``folder`` into the data layout at ``target``, all or none."""
+    from pairvae.data.manifest import read_pairs
+
+    files = sorted({Path(str(path).partition("::")[0]) for pair in read_pairs(folder) for path in (pair.saxs, pair.sem)})
+    with store.atomic_folder(target) as temporary:
+        for file in files:
+            place = temporary / file.resolve().relative_to(folder.resolve())
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, place)
+        listing = folder / "pairs.csv"
+        if listing.is_file():
+            shutil.copyfile(listing, temporary / "pairs.csv")
+        store.write_json(temporary / SOURCE_RECORD, fingerprint(folder))
+
+
+def fingerprint(folder: Path) -> dict[str, str]:
+    """Sizes and times of all files of a folder, in one digest: cheap enough to compare before every run."""
+    facts = []
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(place) / name
+            status = path.stat()
+            facts.append([str(path.relative_to(folder)), status.st_size, status.st_mtime_ns])
+    return {"folder": str(folder), "fingerprint": store.digest(facts)}
+
+
+def raw_is_stale(project: Project) -> bool:
+    """Whether the user's own folder has changed since it was copied (DVC does not watch it)."""
+    if project.settings.data.source in ("simulated", "mdf"):
+        return False
+    record = project.raw / SOURCE_RECORD
+    return not record.is_file() or store.read_json(record) != fingerprint(source_folder(project))

@@ -1,0 +1,84 @@
+"""`pairvae repro`: `dvc repro` with this interpreter's commands first on the PATH."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from pairvae import store
+from pairvae.errors import InputError
+from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
+from pairvae.stages.project import open_project
+from pairvae.stages.raw import raw_is_stale, source_folder
+
+STAGES = (
+    "raw",
+    "preprocess",
+    "pretrain",
+    "train-saxs",
+    "train-sem",
+    "train-pair",
+    "assess",
+    "generate",
+    "report",
+    "register",
+)
+
+
+def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
+    """Write ``changes`` into params.yaml, check what can be checked at once, run DVC; returns its exit code."""
+    if stage is not None and stage not in STAGES:
+        raise InputError(expected=f"a stage: {', '.join(STAGES)}", found=repr(stage), where="pairvae repro")
+    if not (folder / "dvc.yaml").is_file():
+        raise InputError(
+            expected="a folder with dvc.yaml", found="none", where=str(folder), remedy="run in the project's root"
+        )
+    if changes:
+        write_params(folder / PARAMS_FILE, assignments(changes))
+    project = open_project(folder=folder)
+    if project.settings.data.source not in ("simulated", "mdf"):
+        from pairvae.data.manifest import read_pairs
+
+        read_pairs(source_folder(project))  # a folder that cannot be paired is refused before anything runs
+    environment = dvc_environment()
+    dvc = [sys.executable, "-m", "dvc"]
+    if project.raw.exists() and raw_is_stale(project):
+        first = subprocess.run([*dvc, "repro", "--single-item", "--force", "raw"], cwd=folder, env=environment)
+        if first.returncode:
+            return first.returncode
+    done = subprocess.run([*dvc, "repro", *([stage] if stage else [])], cwd=folder, env=environment)
+    return 1 if done.returncode else 0
+
+
+def dvc_environment() -> dict[str, str]:
+    """The environment that stages run in: this interpreter's commands come first."""
+    own = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": os.pathsep.join([own, os.environ.get("PATH", "")])}
+
+
+def write_params(path: Path, changes: Mapping[str, Any]) -> None:
+    """Put ``changes`` into params.yaml, its comments kept; nothing is written where the result is not valid."""
+    resolve(merge(read_params(path), changes), where=str(path))
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    document = yaml.load(path.read_text("utf-8")) or CommentedMap()
+    _update(document, changes)
+    with store.atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        yaml.dump(document, stream)
+
+
+def _update(document: CommentedMap, changes: Mapping[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, Mapping):
+            if not isinstance(document.get(key), CommentedMap):
+                document[key] = CommentedMap()
+            _update(document[key], value)
+        else:
+            document[key] = value

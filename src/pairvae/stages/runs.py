@@ -1,0 +1,99 @@
+"""How a stage appears among the tracked runs: parameters, lineage, losses and sample images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from pairvae.modalities import MODALITIES
+from pairvae.numerics.images import contact_sheet
+from pairvae.settings import flatten
+from pairvae.stages.project import Project
+from pairvae.store.prepared import Prepared
+from pairvae.tracking.lineage import lineage_tags
+from pairvae.tracking.null import NullTracker
+from pairvae.tracking.tracker import Tracker
+from pairvae.training.plans import PairPlan, Plan, Source
+
+SAMPLES = 6
+SNAPSHOTS = 5
+
+
+@contextmanager
+def stage_run(
+    project: Project, stage: str, params: Mapping[str, Any], prepared: Prepared, resume: str | None
+) -> Iterator[Tracker]:
+    """A run of ``stage``: its parameters, its lineage and the data set it used."""
+    if not project.track:
+        yield NullTracker()
+        return
+    from pairvae.tracking.runs import start_run  # 3 s of mlflow, only where it is wanted
+
+    settings = project.settings
+    tags = lineage_tags(project.folder, stage, params) | {"preset": settings.preset, "stage": stage}
+    with start_run(
+        project.root,
+        settings.tracking.experiment,
+        f"{stage} {settings.preset} {settings.split.train} pairs",
+        tags=tags,
+        resume=resume,
+        description=f"Stage `{stage}` of the preset `{settings.preset}`.",
+    ) as tracker:
+        tracker.log_params(flatten(params))
+        tracker.log_dataset(
+            settings.data.source,
+            str(project.prepared_folder),
+            prepared.digest,
+            "training",
+            {"pairs": len(prepared.pairs), "train": settings.split.train},
+        )
+        yield tracker
+
+
+def epoch_logger(
+    tracker: Tracker, plan: Plan, samples: Mapping[str, Source]
+) -> Callable[[int, dict[str, float]], None]:
+    """What to call after each epoch: losses every time, sample images a few times."""
+    every = max(1, plan.epochs // SNAPSHOTS)
+
+    def log(epoch: int, row: dict[str, float]) -> None:
+        tracker.log_metrics(row, epoch + 1)
+        if (epoch + 1) % every == 0 or epoch + 1 == plan.epochs:
+            tracker.log_image(snapshot(plan, samples), "reconstructions", epoch + 1)
+
+    return log
+
+
+@torch.no_grad()
+def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
+    """First training inputs and their reconstructions as one uint8 picture ``(H, W, 3)``."""
+    plan.module.eval()
+    indices = np.arange(min(SAMPLES, len(next(iter(samples.values())))))
+    vaes = {name: plan.pair.vae(name) for name in samples} if isinstance(plan, PairPlan) else {}
+    if not vaes:
+        (name,) = samples
+        vaes = {name: plan.module}  # type: ignore[dict-item]  # a solo plan's module is its VAE
+    device = next(plan.module.parameters()).device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        inputs = {name: one.inputs(indices, 0, 0).to(device) for name, one in samples.items()}
+        latents = {name: vae.posterior(inputs[name]).mean for name, vae in vaes.items()}
+        rows = [inputs[name] for name in samples]
+        rows += [vaes[target].decoder(latents[source]) for target in samples for source in samples]
+    plan.module.train()
+    largest = max(max(row.shape[-2:]) for row in rows)
+    return contact_sheet(np.concatenate([_colour(row, largest) for row in rows]), columns=len(indices))
+
+
+def _colour(images: torch.Tensor, size: int) -> np.ndarray:
+    """``(B, 1 or 3, H, W)`` in [0, 1] as uint8 ``(B, size, size, 3)``."""
+    resized = torch.nn.functional.interpolate(images.float(), size=(size, size))
+    coloured = resized.expand(-1, 3, -1, -1).clamp(0, 1).mul(255).round().byte()
+    return coloured.permute(0, 2, 3, 1).cpu().numpy()
+
+
+__all__ = ["MODALITIES", "epoch_logger", "snapshot", "stage_run"]

@@ -1,0 +1,15 @@
+"""Every file that pairvae itself owns: atomic writes, prepared arrays, model folders, checkpoints (level 1)."""
+
+from __future__ import annotations
+
+from pairvae.store.files import (
+    atomic_folder,
+    atomic_path,
+    digest,
+    file_digest,
+    read_json,
+    write_json,
+    write_text,
+)
+
+__all__ = ["atomic_folder", "atomic_path", "digest", "file_digest", "read_json", "write_json", "write_text"]

@@ -1,0 +1,84 @@
+"""Model folders: ``weights.safetensors``, ``card.json`` (how it was made) and ``history.csv`` (losses by epoch)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pairvae.errors import InputError
+from pairvae.store.files import atomic_folder, file_digest, read_json, write_json, write_text
+from pairvae.store.tensors import load_tensors, save_tensors
+
+WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
+REMEDY = "run its stage again with `pairvae repro`"
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """Weights by name and the card that says how to build the network around them."""
+
+    weights: dict[str, Tensor]
+    card: dict[str, Any]
+
+
+def save_model(
+    folder: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any], history: Sequence[Mapping[str, float]]
+) -> None:
+    """Write a whole model folder, atomically."""
+    with atomic_folder(folder) as temporary:
+        save_tensors(temporary / WEIGHTS, weights, {})
+        hashed = {**card, "weights_sha256": file_digest(temporary / WEIGHTS)}
+        write_json(temporary / CARD, hashed)
+        write_text(temporary / HISTORY, history_text(history))
+
+
+def load_card(folder: Path) -> dict[str, Any]:
+    """The card of a model folder (``InputError`` when there is none)."""
+    path = folder / CARD
+    if not path.is_file():
+        raise InputError(expected="a trained model", found="none", where=str(folder), remedy=REMEDY)
+    try:
+        return read_json(path)
+    except ValueError as error:
+        raise InputError(expected="a JSON card", found=str(error), where=str(path), remedy=REMEDY) from error
+
+
+def load_model(folder: Path) -> StoredModel:
+    """Weights and card (``InputError`` when the weights are not those of the card)."""
+    card = load_card(folder)
+    path = folder / WEIGHTS
+    found = file_digest(path) if path.is_file() else "no file"
+    if found != card.get("weights_sha256"):
+        raise InputError(
+            expected=f"weights with sha256 {str(card.get('weights_sha256'))[:12]}",
+            found=found[:12],
+            where=str(path),
+            remedy=REMEDY,
+        )
+    return StoredModel(load_tensors(path)[0], card)
+
+
+def history_text(history: Sequence[Mapping[str, float]]) -> str:
+    """CSV of one row an epoch, epochs counted from 1."""
+    out = io.StringIO()
+    names = ["epoch", *(history[0] if history else [])]
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    for number, row in enumerate(history, start=1):
+        writer.writerow({"epoch": number, **row})
+    return out.getvalue()
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The losses by epoch of a model folder; empty where none were written."""
+    path = folder / HISTORY
+    if not path.is_file():
+        return []
+    with path.open(newline="") as stream:
+        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]

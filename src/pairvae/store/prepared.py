@@ -1,0 +1,116 @@
+"""Prepared arrays: what preprocessing writes and everything after it reads.
+
+A folder with ``card.json`` (the pairs, their shapes, what was done, sha256 of each array file) and, for each modality,
+``<name>.npy``: ``(N, channels, H, W)`` float32 for whole arrays; the binary images of all samples, flattened one after
+the other, as uint8 for cropped ones, with their fixed evaluation crops in ``<name>-crops.npy`` ``(N, K, h, w)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.format import open_memmap
+
+from pairvae.errors import InputError
+from pairvae.store.files import file_digest, read_json, write_json
+
+FORMAT = 1
+CARD = "card.json"
+REMEDY = "run `pairvae preprocess`, or `pairvae repro`"
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """What is known of a pair besides its arrays."""
+
+    id: str
+    morphology: str | None = None
+    split: str | None = None
+    group: str | None = None
+    sem_nm_per_px: float | None = None
+    saxs_q_per_px_inv_nm: float | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Prepared arrays of a data set, memory-mapped: they need not fit in memory."""
+
+    folder: Path
+    card: dict[str, Any]
+
+    @cached_property
+    def pairs(self) -> list[PreparedPair]:
+        """The pairs, in the order of the arrays."""
+        return [PreparedPair(**pair) for pair in self.card["pairs"]]
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that name the contents of all arrays."""
+        return str(self.card["digest"])
+
+    def whole(self, name: str) -> np.ndarray:
+        """``(N, channels, H, W)`` float32 in [0, 1]."""
+        return self._map(f"{name}.npy")
+
+    def images(self, name: str) -> list[np.ndarray]:
+        """Binary images, each ``(H, W)`` uint8 of 0 and 1 (views of one memory map)."""
+        flat, views, start = self._map(f"{name}.npy"), [], 0
+        for height, width in self.card["shapes"][name]:
+            views.append(flat[start : start + height * width].reshape(height, width))
+            start += height * width
+        return views
+
+    def crops(self, name: str) -> np.ndarray:
+        """The fixed evaluation crops ``(N, K, h, w)`` uint8 of 0 and 1."""
+        return self._map(f"{name}-crops.npy")
+
+    def _map(self, file: str) -> np.ndarray:
+        path = self.folder / file
+        try:
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise InputError(
+                expected="a whole npy file", found=str(error), where=str(path), remedy=REMEDY
+            ) from error
+
+    def verify(self) -> None:
+        """``InputError`` where an array file is not the one that its card describes."""
+        for file, expected in self.card["sha256"].items():
+            path = self.folder / file
+            found = file_digest(path) if path.is_file() else "no file"
+            if found != expected:
+                raise InputError(
+                    expected=f"sha256 {expected[:12]}", found=found[:12], where=str(path), remedy=REMEDY
+                )
+
+
+def open_prepared(folder: Path) -> Prepared:
+    """Prepared arrays in ``folder`` (``InputError`` when there are none, or of another format)."""
+    path = folder / CARD
+    if not path.is_file():
+        raise InputError(expected="prepared data", found="none", where=str(folder), remedy=REMEDY)
+    try:
+        card = read_json(path)
+    except ValueError as error:
+        raise InputError(expected="a JSON card", found=str(error), where=str(path), remedy=REMEDY) from error
+    if card.get("format") != FORMAT:
+        raise InputError(
+            expected=f"format {FORMAT}", found=repr(card.get("format")), where=str(path), remedy=REMEDY
+        )
+    return Prepared(folder, card)
+
+
+def create_array(folder: Path, file: str, shape: Sequence[int], dtype: str) -> np.ndarray:
+    """A new memory-mapped npy file to fill."""
+    return open_memmap(folder / file, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
+
+
+def write_card(folder: Path, card: dict[str, Any], files: Sequence[str]) -> None:
+    """Write ``card.json`` with the format and the sha256 of each of ``files``."""
+    hashes = {file: file_digest(folder / file) for file in files}
+    write_json(folder / CARD, {"format": FORMAT, **card, "sha256": hashes})

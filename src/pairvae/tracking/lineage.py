@@ -1,0 +1,99 @@
+"""From which code, data and settings a run came, as tags."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pairvae.store import digest
+
+NOT_IN_A_TAG = re.compile(r"[^\w\-. /:]")
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What git prints, or None without git or outside a repository."""
+    try:
+        command = ["git", "-C", str(root), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def _read_yaml(path: Path) -> dict[str, object]:
+    """A YAML mapping; an absent or half-written file is an empty one."""
+    try:
+        value = YAML(typ="safe", pure=True).load(path)
+    except (OSError, YAMLError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _stages(root: Path, file: str) -> dict[str, dict[str, object]]:
+    stages = _read_yaml(root / file).get("stages")
+    if not isinstance(stages, dict):
+        return {}
+    return {str(name): stage for name, stage in stages.items() if isinstance(stage, dict)}
+
+
+def _listed(stage: Mapping[str, object], key: str) -> list[object]:
+    entries = stage.get(key)
+    return entries if isinstance(entries, list) else []
+
+
+def _output_hashes(root: Path) -> Iterator[tuple[str, str]]:
+    for stage in _stages(root, "dvc.lock").values():
+        for entry in _listed(stage, "outs"):
+            if isinstance(entry, dict) and "md5" in entry:
+                yield str(entry.get("path", "")), str(entry["md5"])
+
+
+def input_hashes(root: Path, stage: str) -> dict[str, str]:
+    """Path -> md5 of each input of ``stage`` that an earlier stage made.
+
+    Taken from the outputs in dvc.lock: DVC writes the inputs of a stage there only after it has run, so
+    during the run those are the ones of the last time.
+    """
+    made = dict(_output_hashes(root))
+    hashes = {}
+    for entry in _listed(_stages(root, "dvc.yaml").get(stage, {}), "deps"):
+        path = str(next(iter(entry))) if isinstance(entry, dict) else str(entry)
+        within = (str(folder) for folder in (PurePosixPath(path), *PurePosixPath(path).parents))
+        owner = next((folder for folder in within if folder in made), None)
+        if owner is not None:
+            hashes[path] = made[owner]
+    return hashes
+
+
+def _has_changes(root: Path) -> bool:
+    """Whether files under git differ from the commit, apart from those that the pipeline itself writes."""
+    written = [path for path, _ in _output_hashes(root)]
+    excluded = [f":(exclude){path}" for path in ("dvc.lock", *written) if not path.startswith(("/", ".."))]
+    excluded.append(":(exclude,glob)**/.gitignore")  # DVC lists its outputs there
+    status = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *excluded)
+    return bool(status)
+
+
+def lineage_tags(root: Path, stage: str, params: Mapping[str, object]) -> dict[str, str]:
+    """Tags that lead from a run back to its code, data and settings.
+
+    ``root`` is the folder whose dvc.lock and commit count (``checkout_root``); ``params`` the settings of the
+    stage. Without git, DVC or a dvc.lock the tags in question are absent.
+    """
+    tags = {"DVC_STAGE": os.environ.get("DVC_STAGE", stage), "params_hash": digest(dict(params))}
+    if os.environ.get("DVC_EXP_NAME"):
+        tags["DVC_EXP_NAME"] = os.environ["DVC_EXP_NAME"]
+    commit = _git(root, "rev-parse", "HEAD")
+    if commit:
+        # mlflow's own key: the UI shows it in the column "Version"
+        tags["mlflow.source.git.commit"] = commit
+        tags["git_dirty"] = str(_has_changes(root)).lower()
+    for path, md5 in input_hashes(root, stage).items():
+        tags[NOT_IN_A_TAG.sub("_", f"input_md5/{path}")] = md5
+    return tags

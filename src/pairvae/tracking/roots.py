@@ -1,0 +1,101 @@
+"""Where a project lies, also when DVC runs a stage in a temporary copy of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pairvae.errors import InputError
+
+MARKERS = ("params.yaml", "dvc.yaml")
+EXPERIMENT_COPIES = (".dvc", "tmp", "exps")
+ARTIFACTS = "mlruns"
+DATABASE = "mlflow.db"
+OWN_FILES = ".pairvae"
+
+
+def _is_root(folder: Path) -> bool:
+    return any((folder / marker).is_file() for marker in MARKERS)
+
+
+def checkout_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above ``start`` (default: the working folder) with params.yaml or dvc.yaml.
+
+    In a ``dvc exp run --queue`` this is the temporary copy, whose dvc.lock and commit belong to the run.
+    Raises ``InputError`` when no folder above qualifies.
+    """
+    begin = (start or Path.cwd()).resolve()
+    for folder in (begin, *begin.parents):
+        if _is_root(folder):
+            return folder
+    raise InputError(
+        expected="a project folder with params.yaml or dvc.yaml",
+        found="none here nor above",
+        where=str(begin),
+        remedy="change into the folder of the project",
+    )
+
+
+def _outer_root(inner: Path) -> Path | None:
+    parts = inner.parts
+    width = len(EXPERIMENT_COPIES)
+    for index in range(len(parts) - width, 0, -1):
+        if parts[index : index + width] != EXPERIMENT_COPIES:
+            continue
+        base, below = Path(*parts[:index]), parts[index + width :]
+        # The copy is of the whole git repository: a project in a sub-folder lies at the end of its path.
+        candidates = [base.joinpath(*below[skip:]) for skip in range(1, len(below) + 1)]
+        return next((folder for folder in candidates if _is_root(folder)), base)
+    return None
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The project's folder, in which runs, checkpoints and caches outlive a stage.
+
+    ``checkout_root``, or for a temporary ``dvc exp run`` copy (which DVC deletes) the root it was copied
+    from: DVC names it in ``DVC_ROOT``; it lies in that one's ``.dvc/tmp/exps``. Raises as ``checkout_root``.
+    """
+    named = os.environ.get("DVC_ROOT")
+    if start is None and named and os.environ.get("DVC_EXP_NAME") and _is_root(Path(named)):
+        return Path(named).resolve()
+    inner = checkout_root(start)
+    return _outer_root(inner) or inner
+
+
+def tracking_uri(root: Path) -> str:
+    """``MLFLOW_TRACKING_URI`` if set, else ``<root>/mlflow.db``, which a plain ``mlflow ui`` finds too."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database_path(root)}"
+
+
+def database_path(root: Path) -> Path:
+    """The project's own database of runs."""
+    return root.resolve() / DATABASE
+
+
+def artifacts_path(root: Path) -> Path:
+    """The folder that holds the artifacts of the project's own runs and models."""
+    return root.resolve() / ARTIFACTS
+
+
+def is_local(root: Path) -> bool:
+    """Whether runs go to the project's own database, not to a server or a shared database."""
+    return tracking_uri(root) == f"sqlite:///{database_path(root)}"
+
+
+def ui_command(root: Path, port: int) -> tuple[list[str], dict[str, str]]:
+    """The command that shows the runs at ``http://127.0.0.1:<port>``, and what to add to its environment.
+
+    One worker and no job executor: it answers after about 5 s instead of 25 s. ``InputError`` when the runs
+    lie on a server, which has a page of its own.
+    """
+    uri = tracking_uri(root)
+    if uri.startswith(("http://", "https://")):
+        raise InputError(
+            expected="runs in a database",
+            found=f"a tracking server in MLFLOW_TRACKING_URI, {uri}",
+            remedy="open that address in a browser",
+        )
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
+    command += ["--workers", "1", "--default-artifact-root", artifacts_path(root).as_uri()]
+    return command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -1,0 +1,65 @@
+"""The registered pair as MLflow serves it: four pt2 programs behind one `predict`.
+
+This file is copied into the model ("models from code") and runs where pairvae is not installed: it imports only
+torch, numpy and mlflow, and reads its facts from the model's own ``card.json``. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+import numpy as np
+import torch
+from mlflow.models import set_model
+
+
+class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow ships no types
+    """``predict`` takes prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the programs named in the card."""
+        folder = Path(context.artifacts["pair"])
+        card = json.loads((folder / "card.json").read_text("utf-8"))
+        self.shapes = {name: tuple(entry["shape"]) for name, entry in card["modalities"].items()}
+        self.programs = {
+            f"{name}-{part}": torch.export.load(folder / f"{name}-{part}.pt2").module()
+            for name in self.shapes
+            for part in ("encoder", "decoder")
+        }
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """Images of ``target`` as float32 ``(N * samples, channels, H, W)``, an input's samples in a row.
+
+        ``params``: ``direction`` ``<source>_<target>``, ``samples`` (1: from the posterior's mean), ``seed``.
+        """
+        chosen = params or {}
+        source, _, target = str(chosen.get("direction", "saxs_sem")).partition("_")
+        samples, seed = int(chosen.get("samples", 1)), int(chosen.get("seed", 0))
+        if source not in self.shapes or target not in self.shapes:
+            raise ValueError(f"direction: expected <source>_<target> of {', '.join(self.shapes)}")
+        if not 1 <= samples <= 1000:
+            raise ValueError("samples: expected 1 to 1000")
+        values = np.asarray(model_input, dtype=np.float32)
+        if values.shape[1:] != self.shapes[source]:
+            raise ValueError(f"input: expected (N, {self.shapes[source]}), found {values.shape}")
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            raise ValueError("input: expected values in [0, 1]")
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            mean, std = self.programs[f"{source}-encoder"](torch.from_numpy(values)).chunk(2, dim=1)
+            images = []
+            for one, spread in zip(mean, std, strict=True):
+                torch.manual_seed(seed)
+                latents = one.expand(samples, *one.shape)
+                if samples > 1:
+                    latents = latents + spread * torch.randn(latents.shape)
+                images.append(self.programs[f"{target}-decoder"](latents.contiguous()))
+            stacked = torch.cat(images)
+        if self.shapes[target][0] == 1:
+            stacked = (stacked >= 0.5).float()
+        return stacked.numpy()
+
+
+set_model(ServedPair())

@@ -1,0 +1,1 @@
+"""Plans, the loop, checkpoints, devices (level 3)."""

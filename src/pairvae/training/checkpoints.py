@@ -1,0 +1,58 @@
+"""Checkpoints of a training at the end of an epoch: one safetensors file, replaced atomically."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pairvae.store.tensors import load_tensors, save_tensors
+
+FILE = "checkpoint.safetensors"
+
+
+@dataclass(frozen=True)
+class Progressed:
+    """How far a training had come: epochs done and the history of their losses."""
+
+    epochs: int
+    history: list[dict[str, float]]
+    run_id: str | None
+
+
+def save(
+    folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done: Progressed
+) -> None:
+    """Write weights, optimiser state and history."""
+    tensors: dict[str, Tensor] = {f"module/{name}": value for name, value in module.state_dict().items()}
+    for index, state in optimiser.state_dict()["state"].items():
+        for key, value in state.items():
+            tensors[f"optimiser/{index}/{key}"] = torch.as_tensor(value)
+    card = {"epochs": done.epochs, "history": done.history, "run_id": done.run_id}
+    save_tensors(folder / FILE, tensors, card)
+
+
+def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> Progressed | None:
+    """Restore what :func:`save` wrote into ``module`` and ``optimiser``; ``None`` where there is nothing."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    tensors, card = load_tensors(path)
+    module.load_state_dict({k.removeprefix("module/"): v for k, v in tensors.items() if k.startswith("module/")})
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimiser/"):
+            _, index, key = name.split("/")
+            state.setdefault(int(index), {})[key] = value
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return Progressed(card["epochs"], card["history"], card["run_id"])
+
+
+def peek_run(folder: Path) -> str | None:
+    """The tracking run that wrote the checkpoint in ``folder``, if there is one."""
+    path = folder / FILE
+    return load_tensors(path)[1].get("run_id") if path.is_file() else None

@@ -1,0 +1,48 @@
+"""Where training runs and in which precision: the only place that chooses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+
+import torch
+
+from pairvae.errors import InputError
+from pairvae.settings import DeviceSettings
+
+
+@dataclass(frozen=True)
+class Device:
+    """A torch device and the precision of its convolutions and matrix products."""
+
+    torch_device: torch.device
+    bfloat16: bool
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """Context of the forward pass."""
+        if not self.bfloat16:
+            return contextlib.nullcontext()
+        return torch.autocast(self.torch_device.type, dtype=torch.bfloat16)
+
+
+def choose(settings: DeviceSettings) -> Device:
+    """The device that ``settings`` ask for (``InputError`` when a GPU is asked for and there is none)."""
+    available = torch.cuda.is_available()
+    if settings.kind == "cuda" and not available:
+        raise InputError(
+            expected="a CUDA device", found="none", where="device.kind", remedy="set it to auto or cpu"
+        )
+    kind = "cuda" if available and settings.kind != "cpu" else "cpu"
+    if kind == "cpu":
+        torch.set_num_threads(settings.threads or available_cores())
+    automatic = kind == "cuda"
+    bfloat16 = settings.precision == "bfloat16" or (settings.precision == "auto" and automatic)
+    return Device(torch.device(kind), bfloat16)
+
+
+def available_cores() -> int:
+    """CPU cores that this process may use."""
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    allowed = len(os.sched_getaffinity(0))
+    return min(allowed, int(limit)) if limit.isdigit() and int(limit) > 0 else allowed

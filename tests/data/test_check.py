@@ -1,0 +1,208 @@
+"""The check of a folder: every problem at once, by kind and severity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tifffile
+
+from pairvae.data.check import CheckReport, check_folder, render
+from pairvae.data.manifest import Pair, read_pairs, write_pairs
+
+SIDE = 96
+
+
+def sem(number: int, height: int = SIDE, width: int = SIDE) -> np.ndarray:
+    noise = np.random.default_rng(number).normal(size=(height, width)).astype(np.float32)
+    return np.clip(120 + 250 * cv2.GaussianBlur(noise, (0, 0), 2.0), 1, 254).astype(np.uint8)
+
+
+def saxs(number: int, shift: int = 0) -> np.ndarray:
+    """RGB picture of a ring about the centre, shifted to the right."""
+    y, x = np.indices((64, 64)) - 31.5
+    r = np.hypot(y, x - shift)
+    ring = np.exp(-((r - 12 - number % 3) ** 2) / 10) + np.exp(-r / 6)
+    grey = 40 + 180 * ring / ring.max() + np.random.default_rng(number).normal(scale=3, size=ring.shape)
+    picture = np.stack([grey, grey / 2, 255 - grey], axis=2)
+    return np.clip(picture, 1, 254).astype(np.uint8)
+
+
+def write_saxs(folder: Path, number: int, picture: np.ndarray) -> None:
+    cv2.imwrite(str(folder / "SAXS" / f"{number}.png"), picture[..., ::-1] if picture.ndim == 3 else picture)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Ten sound pairs."""
+    for name in ("SAXS", "SEM"):
+        (tmp_path / name).mkdir()
+    for number in range(10):
+        write_saxs(tmp_path, number, saxs(number))
+        tifffile.imwrite(tmp_path / "SEM" / f"{number}.tif", sem(number))
+    return tmp_path
+
+
+def check(folder: Path, **options: object) -> CheckReport:
+    settings: dict[str, object] = {"sem_rows": None, "sem_columns": None, "crop": 64} | options
+    return check_folder(folder, **settings)  # type: ignore[arg-type]  # the options of one call, as keywords
+
+
+def rewrite(folder: Path, change: Callable[[Pair], Pair]) -> None:
+    write_pairs(folder / "pairs.csv", [change(pair) for pair in read_pairs(folder)])
+
+
+def changed(pair: Pair, numbers: tuple[int, ...], **fields: object) -> Pair:
+    return Pair(**(vars(pair) | fields)) if int(pair.id) in numbers else pair  # type: ignore[arg-type]  # as given
+
+
+def kinds(report: CheckReport) -> set[tuple[str, str, str]]:
+    return {(problem.severity, problem.pair, problem.kind) for problem in report.problems}
+
+
+def test_sound_pairs_are_clean(folder: Path) -> None:
+    report = check(folder)
+    assert report.problems == () and report.clean
+    assert report.counts == {"pairs": 10, "files": 20, "errors": 0, "warnings": 0}
+    assert render(report).splitlines()[-1] == f"{folder}: 10 pairs, 20 files read, no problems"
+
+
+def test_all_problems_are_told_at_once(folder: Path) -> None:
+    (folder / "SEM/0.tif").unlink()
+    (folder / "SAXS/1.png").write_text("text")
+    (folder / "SEM/2.tif").write_bytes((folder / "SEM/2.tif").read_bytes()[:3000])
+    tifffile.imwrite(folder / "SEM/3.tif", np.full((SIDE, SIDE), 77, np.uint8))
+    (folder / "SEM/5.tif").write_bytes((folder / "SEM/4.tif").read_bytes())
+    tifffile.imwrite(folder / "SEM/6.tif", sem(6, 40, SIDE))
+    report = check(folder)
+    assert kinds(report) == {
+        ("error", "0", "missing partner"),
+        ("error", "1", "unreadable"),
+        ("error", "2", "unreadable"),
+        ("error", "3", "constant"),
+        ("error", "5", "duplicate"),
+        ("error", "6", "wrong size"),
+    }
+    assert not report.clean and report.counts["errors"] == 6
+    table = render(report)
+    assert "SEM/6.tif" in table and "found 40 x 96" in table and "6 errors, 0 warnings" in table
+    assert all(len(line) < 250 for line in table.splitlines())
+
+
+def test_the_same_picture_in_another_format_is_a_duplicate(folder: Path) -> None:
+    (folder / "SEM/8.tif").unlink()
+    cv2.imwrite(str(folder / "SEM/8.png"), sem(7))
+    rewrite(folder, lambda pair: changed(changed(pair, (7,), split="train"), (8,), split="validation"))
+    (problem,) = check(folder).problems
+    assert (problem.pair, problem.kind) == ("8", "duplicate")
+    assert "the same picture as SEM of pair 7, across train and validation" in problem.message
+    rewrite(folder, lambda pair: changed(pair, (7, 8), group="w", split=None))
+    assert check(folder).problems == ()
+
+
+def test_one_picture_as_both_sides(folder: Path) -> None:
+    tifffile.imwrite(folder / "SEM/4.tif", saxs(4), photometric="rgb")
+    assert ("error", "4", "duplicate") in kinds(check(folder))
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.4, "warning"), (0.8, "error")])
+def test_saturation(folder: Path, share: float, severity: str) -> None:
+    image = sem(3)
+    image[: int(share * SIDE)] = 255
+    tifffile.imwrite(folder / "SEM/3.tif", image)
+    assert kinds(check(folder, sem_rows=SIDE)) == {(severity, "3", "saturated")}
+
+
+def test_binary_micrographs_are_sound(folder: Path) -> None:
+    tifffile.imwrite(folder / "SEM/3.tif", np.where(sem(3) > 100, 255, 0).astype(np.uint8))
+    assert check(folder).problems == ()
+
+
+def test_nan_is_an_error_in_a_micrograph_and_masked_in_a_pattern(folder: Path) -> None:
+    for side, number in (("SEM", 1), ("SAXS", 2)):
+        next((folder / side).glob(f"{number}.*")).unlink()
+        pixels = sem(number).astype(np.float32)
+        pixels[5, 5] = np.nan
+        np.save(folder / side / f"{number}.npy", pixels)
+    told = kinds(check(folder))
+    assert {("error", "1", "NaN"), ("warning", "2", "NaN")} <= told
+
+
+def test_magnification(folder: Path) -> None:
+    rewrite(
+        folder, lambda pair: changed(pair, tuple(range(10)), sem_nm_per_px=5.0 if pair.id == "3" else 2.9)
+    )
+    assert kinds(check(folder)) == {("error", "3", "magnification")}
+    assert check(folder, sem_nm_per_px=2.9).problems == ()
+    rewrite(folder, lambda pair: changed(pair, (3,), sem_nm_per_px=None))
+    assert kinds(check(folder, sem_nm_per_px=2.9)) == {("error", "3", "pixel size")}
+
+
+def test_pixel_size_that_contradicts_the_file(folder: Path) -> None:
+    tifffile.imwrite(folder / "SEM/3.tif", sem(3), resolution=(4e6, 4e6), resolutionunit="CENTIMETER")
+    rewrite(folder, lambda pair: changed(pair, tuple(range(10)), sem_nm_per_px=2.9))
+    assert kinds(check(folder)) == {("warning", "3", "pixel size")}
+
+
+def test_groups_across_the_split_and_few_pairs(folder: Path) -> None:
+    rewrite(
+        folder,
+        lambda pair: changed(changed(pair, (1, 2), group="w", split="train"), (2,), split="validation"),
+    )
+    report = check(folder, least_pairs=11)
+    assert kinds(report) == {("error", "", "group leak"), ("error", "", "too few pairs")}
+
+
+def test_a_split_with_one_side(folder: Path) -> None:
+    rewrite(folder, lambda pair: changed(pair, tuple(range(10)), split="train"))
+    assert kinds(check(folder)) == {("error", "", "one-sided split")}
+
+
+def test_oddities_are_warnings_and_leave_the_check_clean(folder: Path) -> None:
+    write_saxs(folder, 1, saxs(1)[..., 0])
+    write_saxs(folder, 2, saxs(2, shift=12))
+    tifffile.imwrite(
+        folder / "SEM/3.tif", np.stack([sem(3), sem(3) // 2, sem(3) // 4], axis=2), photometric="rgb"
+    )
+    tifffile.imwrite(folder / "SEM/4.tif", sem(4, SIDE, SIDE + 10))
+    (folder / "SEM/notes.txt").write_text("")
+    report = check(folder)
+    assert kinds(report) == {
+        ("warning", "1", "colour"),
+        ("warning", "2", "beam centre"),
+        ("warning", "3", "colour"),
+        ("warning", "4", "other size"),
+        ("warning", "", "other files"),
+    }
+    assert report.clean
+
+
+def test_files_that_pairs_csv_leaves_out(folder: Path) -> None:
+    write_pairs(folder / "pairs.csv", read_pairs(folder)[:9])
+    assert kinds(check(folder)) == {("warning", "", "not in pairs.csv")}
+
+
+@pytest.mark.parametrize(
+    ("rows", "note"),
+    [(None, "80, detected in the pixels (1 file)"), (70, "70, from the settings (10 files)")],
+)
+def test_the_notes_say_how_the_bar_was_found(folder: Path, rows: int | None, note: str) -> None:
+    image = sem(0)
+    image[80:] = 0
+    tifffile.imwrite(folder / "SEM/0.tif", image)
+    assert f"SEM image rows: {note}" in check(folder, sem_rows=rows).notes
+
+
+def test_a_bar_that_would_stay_is_told(folder: Path) -> None:
+    image = sem(0)
+    image[80:] = 0
+    tifffile.imwrite(folder / "SEM/0.tif", image)
+    assert kinds(check(folder, sem_rows=90)) == {("warning", "0", "data bar")}
+
+
+def test_no_folder_is_one_problem(tmp_path: Path) -> None:
+    report = check(tmp_path / "none")
+    assert kinds(report) == {("error", "", "no folder")}

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from pairvae.reports.content import ReportContent
+from pairvae.reports.tables import figure, generation_table, headline, lookup, score_tables
+
+
+def summary(median: float, n: int = 24) -> dict[str, float]:
+    return {"median": median, "q1": median / 2, "q3": median * 2, "n": n}
+
+
+def metrics(model: float, retrieval: float, floor: float) -> dict[str, Any]:
+    validation = {
+        "pair": {"saxs_sem": {"s2_mae": summary(model)}},
+        "baselines": {"retrieval": {"saxs_sem": {"s2_mae": summary(retrieval)}}},
+        "floor": {"sem_sem": {"s2_mae": summary(floor)}},
+    }
+    return {"estimator": "unbiased", "splits": {"validation": validation}}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.01234, "0.0123"), (1.5, "1.50"), (0.0, "0"), (0.00006, "6.00e-05"), (0.1, "0.100")]
+)
+def test_numbers_have_three_significant_digits(value: float, text: str) -> None:
+    assert figure(value) == text
+
+
+@pytest.mark.parametrize(
+    ("model", "retrieval", "words"),
+    [
+        (0.010, 0.020, "50 % lower than that of looking up"),
+        (0.020, 0.010, "looking up is still better: the model's error is 2.00 times as large"),
+        (0.0101, 0.0100, "about as well as looking up"),
+    ],
+)
+def test_headline_says_who_wins(model: float, retrieval: float, words: str) -> None:
+    answer = headline(metrics(model, retrieval, 0.005))
+    assert words in answer.sentences[1]
+    assert [number for _, number, _ in answer.numbers] == [figure(model), figure(retrieval), "0.00500"]
+
+
+def test_headline_without_validation_scores_claims_nothing() -> None:
+    answer = headline({"splits": {"train": metrics(0.01, 0.02, 0.005)["splits"]["validation"]}})
+    assert answer.numbers == ()
+    assert "No validation pair" in answer.sentences[0]
+
+
+def test_best_marks_the_lowest_median_and_never_the_floor() -> None:
+    (table,) = score_tables(metrics(0.01, 0.02, 0.001))
+    cells = {row.label: row.cells[0] for row in table.rows}
+    assert [label for label, cell in cells.items() if cell and cell.best] == ["SAXS → SEM, paired model"]
+    assert table.rows[-1].kind == "floor"
+    assert table.columns == ("validation",)
+
+
+def test_a_method_scored_in_one_split_only_leaves_an_empty_cell() -> None:
+    tree = metrics(0.01, 0.02, 0.005)
+    tree["splits"]["train"] = copy.deepcopy(tree["splits"]["validation"])
+    del tree["splits"]["train"]["baselines"]
+    (table,) = score_tables(tree)
+    rows = {row.label: row.cells for row in table.rows}
+    assert table.columns == ("validation", "training")
+    assert rows["SAXS → SEM, retrieval"][1] is None
+
+
+def test_sem_images_come_first_and_every_score_has_a_table(content: ReportContent) -> None:
+    titles = [table.title for table in score_tables(content.metrics)]
+    assert titles[:3] == ["SEM: S(r) error", "SAXS: pixel error", "SEM: lineal path error"]
+    assert len(titles) == 5
+
+
+def test_generation_rows_follow_the_paper(content: ReportContent) -> None:
+    table = generation_table(content.metrics)
+    assert table is not None
+    assert [row.label for row in table.rows] == ["hexagonal", "skew", "alternating lines", "ladders"]
+    assert generation_table({"generation": {}}) is None
+
+
+def test_lookup_of_a_missing_key_is_none() -> None:
+    assert lookup({"a": {"b": 1}}, "a", "b") == 1
+    assert lookup({"a": {"b": 1}}, "a", "b", "c") is None

@@ -1,0 +1,243 @@
+"""The whole pipeline on eight pairs, as a user runs it: commands in processes of their own, real DVC, real MLflow."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import make_project, run_pairvae
+
+from pairvae.store.models import load_card
+from pairvae.store.prepared import open_prepared
+
+DIRECTIONS = {"saxs_saxs": "mae", "sem_saxs": "mae", "sem_sem": "s2_mae", "saxs_sem": "s2_mae"}
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def check_summary(summary: dict[str, float]) -> None:
+    assert set(summary) == {"median", "q1", "q3", "n"}
+    assert 0 <= summary["q1"] <= summary["median"] <= summary["q3"]
+    assert summary["n"] > 0
+
+
+def test_metrics_follow_the_contract(finished_project: Path) -> None:
+    metrics = json.loads((finished_project / "reports" / "metrics.json").read_text())
+    assert (metrics["preset"], metrics["estimator"], metrics["train_pairs"]) == ("fast", "unbiased", 5)
+    assert set(metrics["splits"]) == {"validation", "train", "all"}
+    for split in metrics["splits"].values():
+        for direction, score in DIRECTIONS.items():
+            check_summary(split["pair"][direction][score])
+        check_summary(split["pair"]["saxs_sem"]["lineal_path_mae"])
+        check_summary(split["solo"]["saxs_saxs"]["mae"])
+        check_summary(split["solo"]["sem_sem"]["s2_mae"])
+        check_summary(split["floor"]["sem_sem"]["s2_mae"])
+        for baseline in ("retrieval", "mean"):
+            check_summary(split["baselines"][baseline]["saxs_sem"]["s2_mae"])
+            check_summary(split["baselines"][baseline]["sem_saxs"]["mae"])
+    counts = {name: split["pair"]["saxs_saxs"]["mae"]["n"] for name, split in metrics["splits"].items()}
+    assert counts == {"validation": 3, "train": 5, "all": 8}
+    assert metrics["splits"]["validation"]["pair"]["saxs_sem"]["s2_mae"]["n"] == 3 * 2
+    for generated in metrics["generation"].values():
+        check_summary(generated["s2_mae"])
+
+
+def test_files_of_the_contract_exist(finished_project: Path) -> None:
+    for name in ("data/raw/pairs.csv", "data/prepared/card.json", "reports/index.html", "models/registered.json"):
+        assert (finished_project / name).is_file(), name
+    for stage in ("pretrain", "train-saxs", "train-sem", "train-pair"):
+        assert (finished_project / "models" / stage / "card.json").is_file()
+    assert list((finished_project / "reports" / "figures").glob("*.png"))
+
+
+def test_report_is_one_file_without_outside_requests(finished_project: Path) -> None:
+    page = (finished_project / "reports" / "index.html").read_text()
+    assert "data:image/png;base64," in page or "data:image/jpeg;base64," in page or "data:image/webp" in page
+    for attribute in ('src="http', 'href="http://', "@import", "url(http"):
+        assert attribute not in page
+
+
+def test_dvc_is_clean_and_shows_metrics_and_plots(finished_project: Path) -> None:
+    assert "up to date" in dvc(finished_project, "status")
+    assert "validation" in dvc(finished_project, "metrics", "show", "--json")
+    assert "index.html" in dvc(finished_project, "plots", "show", "--out", ".dvc/tmp/plots")
+    left = subprocess.run(
+        ["git", "status", "--porcelain"], cwd=finished_project, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert set(left[1::2]) <= {"dvc.lock", "repro.log"}
+
+
+def test_second_run_changes_nothing(finished_project: Path) -> None:
+    before = (finished_project / "dvc.lock").read_bytes()
+    done = run_pairvae("repro", cwd=finished_project)
+    assert "Running stage" not in done.stdout + done.stderr
+    assert (finished_project / "dvc.lock").read_bytes() == before
+
+
+def test_runs_carry_parameters_losses_images_and_validation_scores(finished_project: Path) -> None:
+    from pairvae.tracking.store import connect
+
+    client = connect(finished_project)
+    experiment = client.get_experiment_by_name("pairvae")
+    assert experiment is not None
+    runs = {run.data.tags["stage"]: run for run in client.search_runs([experiment.experiment_id])}
+    assert set(runs) == {"train-saxs", "train-sem", "train-pair"}
+    metrics = json.loads((finished_project / "reports" / "metrics.json").read_text())
+    pair = runs["train-pair"]
+    score = metrics["splits"]["validation"]["pair"]["saxs_sem"]["s2_mae"]["median"]
+    assert pair.data.metrics["validation.saxs_sem.s2_mae"] == pytest.approx(score)
+    assert pair.data.params["split.train"] == "5"
+    assert pair.info.status == "FINISHED"
+    assert len(client.get_metric_history(pair.info.run_id, "loss")) == 3
+    assert pair.data.tags["preset"] == "fast"
+    assert any(item.path == "images" for item in client.list_artifacts(pair.info.run_id))
+
+
+def test_registered_programs_run_without_pairvae(finished_project: Path) -> None:
+    code = """
+import sys, mlflow, torch, warnings
+warnings.simplefilter("ignore")
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+shapes = {"saxs-encoder": (3, 192, 192), "sem-encoder": (1, 192, 192), "saxs-decoder": (16, 1, 1), "sem-decoder": (16, 1, 1)}
+for name, shape in shapes.items():
+    model = mlflow.pytorch.load_model(f"models:/pairvae-{name}@champion")
+    for batch in (1, 3, 8):
+        out = model(torch.rand(batch, *shape))
+        assert out.shape[0] == batch, (name, batch, out.shape)
+        if "decoder" in name:
+            assert 0 <= float(out.min()) and float(out.max()) <= 1 and out.shape[-1] == 192
+assert not [name for name in sys.modules if name.partition(".")[0] == "pairvae"]
+print("fine")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=finished_project, capture_output=True, text=True, timeout=200
+    )
+    assert done.stdout.strip().endswith("fine"), done.stderr
+
+
+def test_served_pair_predicts_with_parameters(finished_project: Path) -> None:
+    code = """
+import mlflow, numpy as np
+mlflow.set_tracking_uri("sqlite:///mlflow.db")
+model = mlflow.pyfunc.load_model("models:/pairvae@champion")
+patterns = np.random.default_rng(0).random((2, 3, 192, 192)).astype("float32")
+first = model.predict(patterns, params={"direction": "saxs_sem", "samples": 3, "seed": 1})
+again = model.predict(patterns, params={"direction": "saxs_sem", "samples": 3, "seed": 1})
+assert first.shape == (6, 1, 192, 192) and set(np.unique(first)) <= {0.0, 1.0}
+assert (first == again).all()
+assert model.predict(first[:2], params={"direction": "sem_saxs"}).shape == (2, 3, 192, 192)
+print("fine")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=finished_project, capture_output=True, text=True, timeout=200
+    )
+    assert done.stdout.strip().endswith("fine"), done.stderr
+
+
+def test_python_interface_of_the_contract(finished_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pairvae
+
+    monkeypatch.chdir(finished_project)
+    model = pairvae.load("models:/pairvae@champion")
+    patterns = np.array(open_prepared(finished_project / "data" / "prepared").whole("saxs")[:2])
+    images = model.predict(patterns, source="saxs", target="sem", samples=8, seed=0)
+    assert images.shape == (2, 8, 192, 192)
+    assert set(np.unique(images)) <= {0, 1}
+    folder = pairvae.load(finished_project / "models" / "train-pair")
+    np.testing.assert_array_equal(folder.predict(patterns, "saxs", "sem", samples=8, seed=0), images)
+
+
+@pytest.mark.parametrize(("folder", "to"), [("SAXS", "sem"), ("SEM", "saxs")])
+def test_predict_writes_images_and_a_table(finished_project: Path, tmp_path: Path, folder: str, to: str) -> None:
+    files = sorted((finished_project / "data" / "raw" / folder).iterdir())[:2]
+    run_pairvae(
+        "predict", *map(str, files), "--to", to, "--samples", "2", "--out", str(tmp_path), cwd=finished_project
+    )
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert len(pictures) == 4
+    picture = cv2.imread(str(pictures[0]), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    assert picture.shape == ((192, 192) if to == "sem" else (192, 192, 3))
+    assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 5
+
+
+def test_predict_refuses_what_it_cannot_read_in_one_line(finished_project: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no picture")
+    done = run_pairvae("predict", str(bad), "--to", "sem", cwd=finished_project, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_own_folder_goes_through_and_is_watched(finished_project: Path, tmp_path: Path) -> None:
+    import shutil
+
+    own = tmp_path / "own"
+    shutil.copytree(finished_project / "data" / "raw", own)
+    project = make_project(tmp_path / "project")
+    run_pairvae("repro", "preprocess", "--set", f"data.source={own}", cwd=project)
+    assert "# training pairs" in (project / "params.yaml").read_text(), "comments are kept"
+    first = open_prepared(project / "data" / "prepared")
+    assert len(first.pairs) == 8
+    rows = (own / "pairs.csv").read_text().splitlines()
+    (own / "pairs.csv").write_text("\n".join(rows[:-1]) + "\n")
+    run_pairvae("repro", "preprocess", cwd=project)
+    assert len(open_prepared(project / "data" / "prepared").pairs) == 7
+
+
+def test_missing_partner_and_unknown_key_leave_everything_as_it_was(
+    finished_project: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    (own / "SAXS").mkdir(parents=True)
+    (own / "SEM").mkdir()
+    source = finished_project / "data" / "raw"
+    (own / "SAXS" / "a.jpg").write_bytes(next((source / "SAXS").iterdir()).read_bytes())
+    before = (finished_project / "reports" / "metrics.json").read_bytes()
+    params = (finished_project / "params.yaml").read_bytes()
+    for changes, word in ((f"data.source={own}", "partner"), ("saxs.trainig.epochs=1", "training")):
+        done = run_pairvae("repro", "--set", changes, cwd=finished_project, check=False)
+        assert done.returncode == 1, done.stdout
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert word in done.stderr
+        (finished_project / "params.yaml").write_bytes(params)
+    assert (finished_project / "reports" / "metrics.json").read_bytes() == before
+
+
+def test_killed_training_resumes_to_the_same_weights(finished_project: Path, tmp_path: Path) -> None:
+    import shutil
+
+    project = make_project(tmp_path / "project")
+    shutil.copytree(finished_project / "data", project / "data")
+    long = ["--set", "saxs.training.epochs=400", "--set", "saxs.training.passes=2"]
+    undisturbed = make_project(tmp_path / "undisturbed")
+    shutil.copytree(finished_project / "data", undisturbed / "data")
+    run_pairvae("train", "saxs", *long, cwd=undisturbed)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pairvae.cli", "train", "saxs", *long], cwd=project, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not list((project / ".pairvae").rglob("checkpoint.safetensors")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL, "the training ended before it could be killed"
+    assert not (project / "models" / "train-saxs").exists()
+    run_pairvae("train", "saxs", *long, cwd=project)
+    cards = [load_card(folder / "models" / "train-saxs") for folder in (project, undisturbed)]
+    assert cards[0]["weights_sha256"] == cards[1]["weights_sha256"]
+    histories = [(folder / "models" / "train-saxs" / "history.csv").read_text() for folder in (project, undisturbed)]
+    assert histories[0] == histories[1]

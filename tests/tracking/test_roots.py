@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pairvae.errors import InputError
+from pairvae.tracking.roots import checkout_root, is_local, project_root, tracking_uri, ui_command
+
+
+def marked(folder: Path, name: str = "params.yaml") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).touch()
+    return folder
+
+
+def test_the_root_is_found_from_a_sub_folder(root: Path) -> None:
+    below = root / "data" / "raw"
+    below.mkdir(parents=True)
+    assert project_root(below) == root == checkout_root(below)
+
+
+def test_the_root_is_the_nearest_of_two(root: Path) -> None:
+    inner = marked(root / "examples" / "small", "dvc.yaml")
+    assert project_root(inner) == inner
+
+
+def test_no_project_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"expected a project folder with params\.yaml or dvc\.yaml, found none"
+    ):
+        project_root(tmp_path)
+
+
+@pytest.mark.parametrize("copy", ["tmp1a", "standalone/tmp1a"])
+def test_a_temporary_experiment_belongs_to_the_outer_root(root: Path, copy: str) -> None:
+    inner = marked(root / ".dvc" / "tmp" / "exps" / copy)
+    assert project_root(inner) == root
+    assert checkout_root(inner) == inner
+
+
+def test_a_project_in_a_sub_folder_of_the_repository(tmp_path: Path) -> None:
+    outer = marked(tmp_path / "repository" / "saxs")
+    inner = marked(tmp_path / "repository" / ".dvc" / "tmp" / "exps" / "standalone" / "tmp1a" / "saxs")
+    assert project_root(inner) == outer
+
+
+def test_dvc_root_names_the_outer_root(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner = marked(tmp_path / "scratch" / "copy")
+    monkeypatch.chdir(inner)
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    assert project_root() == inner  # a stale variable alone says nothing
+    monkeypatch.setenv("DVC_EXP_NAME", "red-toad")
+    assert project_root() == root
+
+
+def test_the_store_is_the_database_of_the_root_unless_told(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracking_uri(root) == f"sqlite:///{root}/mlflow.db"
+    assert is_local(root)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://server:5000")
+    assert tracking_uri(root) == "http://server:5000"
+    assert not is_local(root)
+
+
+def test_the_page_starts_on_the_database_of_the_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command, environment = ui_command(root, 5055)
+    assert command[command.index("--backend-store-uri") + 1] == tracking_uri(root)
+    assert command[command.index("--port") + 1] == "5055"
+    assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://server")
+    with pytest.raises(InputError, match="open that address in a browser"):
+        ui_command(root, 5055)
