@@ -84,14 +84,20 @@ def check(
     params = Path(PARAMS_FILE)
     settings = load_settings(params, changes or []) if params.is_file() else resolve({})
     prepare = settings.sem.prepare
-    report = check_folder(folder, sem_rows=prepare.rows, sem_columns=prepare.columns, crop=prepare.crop)
+    report = check_folder(
+        folder,
+        sem_rows=prepare.rows,
+        sem_columns=prepare.columns,
+        crop=prepare.crop,
+        sem_nm_per_px=prepare.nm_per_px,
+    )
     typer.echo(render(report))
     if sheet is not None:
         from pairvae.data.sheet import pair_sheet
 
         pair_sheet(folder, sheet)
         typer.echo(f"contact sheet in {sheet}")
-    if any(problem.severity == "error" for problem in report.problems):
+    if not report.clean:
         raise typer.Exit(1)
 
 
@@ -244,7 +250,7 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
 
     command, environment = ui_command(project_root(), port)
     typer.echo(f"http://127.0.0.1:{port}  (Ctrl-C stops)")
-    os.execvpe(command[0], command, {**os.environ, **environment})  # noqa: S606 - our own interpreter
+    os.execvpe(command[0], command, {**os.environ, **environment})
 
 
 def main() -> None:

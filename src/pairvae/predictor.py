@@ -35,10 +35,10 @@ class Predictor:
         return channels, rows, columns
 
     def posterior(self, arrays: np.ndarray, source: str) -> Posterior:
-        """Posterior of prepared arrays ``(N, channels, H, W)`` in [0, 1]: means and deviations ``(N, C, g, g)``."""
+        """Posterior ``(N, C, g, g)`` of prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
         inputs = self._checked(arrays, source)
         with torch.inference_mode():
-            parts = [self.vaes[source].posterior(part) for part in inputs.split(ENCODE_CHUNK)]
+            parts = [self.vaes[source].posterior(part) for part in torch.split(inputs, ENCODE_CHUNK)]
         return Posterior(torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts]))
 
     def predict(
@@ -47,8 +47,8 @@ class Predictor:
         """Images of ``target`` for each prepared array ``(N, channels, H, W)`` in [0, 1] of ``source``.
 
         Returns ``(N, samples, H, W)`` uint8 in {0, 1} for a binary target (the Bernoulli mode), else
-        ``(N, samples, channels, H, W)`` float32 in [0, 1]. One sample is decoded from the posterior's mean, several
-        from draws of it; an input's images depend on the input and ``seed`` alone, not on its neighbours.
+        ``(N, samples, channels, H, W)`` float32 in [0, 1]. One sample is decoded from the posterior's mean,
+        several from draws of it; an input's images depend on it and on ``seed`` alone, not on its neighbours.
         ``InputError`` for an unknown modality, another shape, or values outside [0, 1].
         """
         return self.decode(self.posterior(arrays, source), target, samples, seed)
@@ -65,14 +65,16 @@ class Predictor:
         shape = self.shape(target)
         binary = self.is_binary(target)
         if not images:
-            return np.zeros((0, samples, *(shape[1:] if binary else shape)), np.uint8 if binary else np.float32)
+            return np.zeros(
+                (0, samples, *(shape[1:] if binary else shape)), np.uint8 if binary else np.float32
+            )
         return np.stack(images)
 
     def pooled_posterior(self, image: np.ndarray, source: str) -> Posterior:
-        """One posterior ``(1, C, g, g)`` of an array larger than the networks see, ``(channels, H, W)`` in [0, 1].
+        """One posterior ``(1, C, g, g)`` of an array ``(channels, H, W)`` larger than the networks see.
 
-        Crops on a grid that covers the array are encoded and their posteriors averaged: a whole micrograph says more
-        of its sample than one crop does.
+        Crops on a grid that covers the array are encoded and their posteriors averaged: a whole micrograph says
+        more of its sample than one crop does.
         """
         _, rows, columns = self.shape(source)
         crops = [
@@ -97,12 +99,14 @@ class Predictor:
                 latents = latents + std * torch.randn(latents.shape)
             image = self.vaes[target].decoder(latents)
         if self.is_binary(target):
-            return (image[:, 0] >= 0.5).numpy().astype(np.uint8)
+            return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))
         return np.asarray(image.float().numpy())
 
     def _known(self, modality: str) -> None:
         if modality not in self.vaes:
-            raise InputError(expected=f"a modality: {', '.join(self.vaes)}", found=repr(modality), where="modality")
+            raise InputError(
+                expected=f"a modality: {', '.join(self.vaes)}", found=repr(modality), where="modality"
+            )
 
     def _checked(self, arrays: np.ndarray, source: str) -> Tensor:
         shape = self.shape(source)

@@ -54,7 +54,9 @@ class Progress:
         elapsed = moment - self.begun
         counted = max(self.done - self.first, 1)
         left = elapsed / counted * max(self.total - self.done, 0)
-        time_text = f"{clock(elapsed)} < {clock(left)} left" if self.done < self.total else f"took {clock(elapsed)}"
+        time_text = (
+            f"{clock(elapsed)} < {clock(left)} left" if self.done < self.total else f"took {clock(elapsed)}"
+        )
         tail = f"  {note}" if note else ""
         if self.terminal:
             filled = BAR_WIDTH * self.done // max(self.total, 1)

@@ -22,23 +22,25 @@ PARAMS_FILE = "params.yaml"
 MODALITIES = ("saxs", "sem")
 PRESETS = ("fast", "paper", "gpu")
 LARGEST_PARAMS_BYTES = 1_000_000
+MOST_VALUES = 10_000
 
 Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
     """A part of the settings: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SimulatedData(Section):
     """The built-in data: how many pairs, which seed, which physics."""
 
     pairs: Positive = Field(description="pairs to simulate")
-    seed: int = Field(ge=0, description="seed of the simulated samples")
+    seed: Seed = Field(description="seed of the simulated samples")
     parameters: SimulationParameters = Field(description="physics of the samples, in nm and 1/nm")
 
 
@@ -52,7 +54,9 @@ class MdfData(Section):
 class DataSettings(Section):
     """Where raw pairs come from."""
 
-    source: str = Field(min_length=1, description="simulated, mdf, or the path of a folder in the data layout")
+    source: str = Field(
+        min_length=1, description="simulated, mdf, or the path of a folder in the data layout"
+    )
     simulated: SimulatedData
     mdf: MdfData
 
@@ -83,7 +87,7 @@ class SemPrepare(Section):
     def _odd_windows(self) -> Self:
         for name in ("blur_px", "window_px"):
             if getattr(self, name) % 2 == 0:
-                raise ValueError(f"{name} must be odd")
+                raise ValueError(f"an odd {name}")
         return self
 
 
@@ -110,7 +114,9 @@ class TextureNetwork(Section):
     components: int = Field(ge=1, le=512, description="principal components of the texture statistics")
     width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
     noise_channels: int = Field(ge=1, le=512, description="noise maps that the decoder starts from")
-    block_widths: tuple[Positive, Positive, Positive] = Field(description="channels of the three blocks")
+    block_widths: tuple[Positive, Positive, Positive] = Field(
+        strict=False, description="channels of the three blocks"
+    )
 
 
 class PaperNetwork(Section):
@@ -167,9 +173,9 @@ class PairTraining(Optimisation):
     def _complete(self) -> Self:
         expected = {"similarity"} | {f"{a}_{b}" for a in MODALITIES for b in MODALITIES}
         if set(self.weights) != expected:
-            raise ValueError(f"weights must name exactly {', '.join(sorted(expected))}")
+            raise ValueError(f"weights of exactly {', '.join(sorted(expected))}")
         if self.random_epochs + self.focused_epochs < 1:
-            raise ValueError("random_epochs + focused_epochs must be at least 1")
+            raise ValueError("random_epochs + focused_epochs of at least 1")
         return self
 
     @property
@@ -219,7 +225,7 @@ class SemSettings(Section):
     @model_validator(mode="after")
     def _likelihood_fits(self) -> Self:
         if self.training.likelihood == "texture" and self.network.architecture != "texture":
-            raise ValueError("training.likelihood texture needs network.architecture texture")
+            raise ValueError("network.architecture texture for training.likelihood texture")
         return self
 
 
@@ -233,7 +239,7 @@ class PretrainSettings(Section):
     learning_rate: Rate
     decay_steps: Positive
     redundancy: NonNegative
-    projector: tuple[Positive, Positive, Positive]
+    projector: tuple[Positive, Positive, Positive] = Field(strict=False)
 
 
 class PairSettings(Section):
@@ -246,7 +252,7 @@ class SplitSettings(Section):
     """Training and validation pairs."""
 
     train: Positive = Field(description="training pairs; the rest are validation pairs")
-    seed: int = Field(ge=0)
+    seed: Seed
 
 
 class AssessSettings(Section):
@@ -254,14 +260,16 @@ class AssessSettings(Section):
 
     estimator: Literal["unbiased", "periodic"] = Field(description="estimator of S(r)")
     crops: int = Field(ge=2, le=100, description="evaluation crops per image")
-    crop_seed: int = Field(ge=0, description="seed of the first evaluation crop; the others follow it")
+    crop_seed: Seed = Field(description="seed of the first evaluation crop; the others follow it")
 
 
 class GenerateSettings(Section):
     """Ensembles (paper, Figures 7, S7, S8)."""
 
     samples: Positive = Field(description="images per morphology")
-    scales: tuple[NonNegative, ...] = Field(min_length=1, description="scales of the latent variance")
+    scales: tuple[NonNegative, ...] = Field(
+        strict=False, min_length=1, description="scales of the latent variance"
+    )
 
 
 class TrackingSettings(Section):
@@ -283,7 +291,7 @@ class Settings(Section):
     """All settings of a project."""
 
     preset: Literal["fast", "paper", "gpu"]
-    seed: int = Field(ge=0, description="of initial weights, crops, batches and sampled latents")
+    seed: Seed = Field(description="of initial weights, crops, batches and sampled latents")
     data: DataSettings
     split: SplitSettings
     latent: LatentSettings
@@ -317,17 +325,32 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     try:
         value = YAML(typ="safe", pure=True).load(text)
     except (YAMLError, ValueError, RecursionError) as error:
-        first = str(error).strip().splitlines()
-        detail = first[0] if first else type(error).__name__
-        place = next((line.strip() for line in first if "line" in line), "")
-        raise InputError(
-            expected="YAML", found=f"{detail} {place}", where=where, remedy="mend the line"
-        ) from error
+        mark = getattr(error, "problem_mark", None)
+        place = f"{where}, line {mark.line + 1}" if mark is not None else where
+        problem = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(expected="YAML", found=problem, where=place, remedy="mend the line") from error
     if value is None:
         return {}
     if not isinstance(value, dict):
         raise InputError(expected="a mapping of keys to values", found=type(value).__name__, where=where)
+    _require_few_values(value, where)
     return value
+
+
+def _require_few_values(value: object, where: str) -> None:
+    """``InputError`` where aliases multiply, or contain themselves: a few bytes can stand for endless values."""
+    waiting, seen = [value], 0
+    while waiting:
+        item = waiting.pop()
+        waiting.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+        seen += 1
+        if seen > MOST_VALUES:
+            raise InputError(
+                expected=f"at most {MOST_VALUES} values",
+                found="more",
+                where=where,
+                remedy="remove aliases (*name) that contain themselves",
+            )
 
 
 def preset_values(preset: str) -> dict[str, Any]:
@@ -355,18 +378,40 @@ def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
 def _explain(error: ValidationError, values: Mapping[str, Any], where: str) -> InputError:
     first = error.errors()[0]
     known = set().union(*(_keys(preset_values(preset)) for preset in PRESETS)) | {"preset"}
-    present = _keys(values)
-    # pydantic puts the chosen architecture into the location; it is no key of the file
-    location = [str(part) for part in first["loc"] if str(part) in present | known or isinstance(part, int)]
-    key = ".".join(location)
+    key = _dotted(first["loc"], values)
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(str(first["loc"][-1]), sorted(known), n=1)
         remedy = f"did you mean {close[0]}?" if close else "remove it; `pairvae params` prints the known keys"
         return InputError(expected="known keys", found=f"unknown key {key}", where=where, remedy=remedy)
     if first["type"] == "missing":
         return InputError(expected=f"a value for {key}", found="none", where=where)
+    place = f"{where}, key {key}" if key else where
+    if first["type"] == "union_tag_invalid":
+        return InputError(
+            expected=f"architecture {first['ctx']['expected_tags']}",
+            found=repr(first["ctx"]["tag"]),
+            where=place,
+        )
     message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    return InputError(expected=message, found=f"{first['input']!r}"[:80], where=f"{where}, key {key}")
+    found = "other values" if first["type"] == "value_error" else f"{first['input']!r}"[:80]
+    return InputError(expected=message, found=found, where=place)
+
+
+def _dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
+    """Dotted key of a place in ``values``, without the architecture that pydantic puts into its locations."""
+    place: Any = values
+    parts = []
+    for number, part in enumerate(location):
+        inside = (
+            part in place
+            if isinstance(place, Mapping)
+            else isinstance(place, list) and part in range(len(place))
+        )
+        if inside or number + 1 == len(location):
+            parts.append(str(part))
+        if inside:
+            place = place[part]
+    return ".".join(parts)
 
 
 def _keys(values: Mapping[str, Any]) -> set[str]:
@@ -384,11 +429,15 @@ def assignments(pairs: Sequence[str]) -> dict[str, Any]:
     for pair in pairs:
         key, separator, text = pair.partition("=")
         if not separator or not all(part for part in key.split(".")):
-            raise InputError(expected="key=value", found=repr(pair), where="--set", remedy="--set split.train=32")
+            raise InputError(
+                expected="key=value", found=repr(pair), where="--set", remedy="--set split.train=32"
+            )
         *parents, last = key.strip().split(".")
         place = nested
         for parent in parents:
-            place = place.setdefault(parent, {})
+            if not isinstance(place.setdefault(parent, {}), dict):
+                place[parent] = {}
+            place = place[parent]
         place[last] = parse_yaml(f"value: {text}", f"--set {key}")["value"]
     return nested
 

@@ -1,4 +1,4 @@
-"""Seeded batches: which samples, which crops. A draw depends on (seed, epoch) alone, so a resumed run repeats it."""
+"""Seeded batches: samples and crops. A draw depends on (seed, epoch) alone: a resumed run repeats it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class CropSchedule:
         return epoch > 0 and epoch >= self.random_epochs
 
     def positions(self, shapes: Sequence[tuple[int, int]], epoch: int, draw: int = 0) -> np.ndarray:
-        """Row and column of the crop of each image: ``(N, 2)`` integers; ``shapes`` are (rows, columns) in px."""
+        """Row and column of each image's crop: ``(N, 2)`` integers; ``shapes`` are (rows, columns) in px."""
         source = self.source_epoch(epoch)
         if self.shared:
             rows, columns = (min(side) for side in zip(*shapes, strict=True))

@@ -118,9 +118,9 @@ def _ladders(frame: Frame, latents: Latents) -> Field:
 
 
 MOTIFS = {
-    "hexagonal": Motif(1.0, 1.1, -0.62, 1.0, _hexagonal),
+    "hexagonal": Motif(1.0, 1.1, -0.70, 1.0, _hexagonal),
     "skew": Motif(1.25, 0.10, -0.28, 1.0, _skew),
-    "alternating lines": Motif(1.0, 0.6, -0.62, 1.0, _alternating),
+    "alternating lines": Motif(1.0, 0.6, -0.72, 1.0, _alternating),
     "ladders": Motif(1.75, -0.55, -0.15, 1.6, _ladders),
 }
 

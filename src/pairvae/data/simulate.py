@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -103,8 +104,17 @@ def _write_sample(index: int, *, out: Path, seed: int, parameters: SimulationPar
     return index
 
 
-def _one_thread() -> None:
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _start_worker() -> None:
     cv2.setNumThreads(1)
+    # A pool's workers would wait for ever for the next task of a parent that was killed.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _run(work: Callable[[int], int], indices: list[int], workers: int) -> Iterator[int]:
@@ -113,7 +123,7 @@ def _run(work: Callable[[int], int], indices: list[int], workers: int) -> Iterat
         return
     # spawn: a fork would copy the locks of whatever threads the caller runs (torch, OpenCV).
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
         try:
             yield from pool.map(work, indices, chunksize=1)
         finally:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pairvae.data.batches import CropSchedule, cut, stream
 
@@ -22,6 +22,15 @@ class Featuriser(Protocol):
     def features(self, inputs: Tensor) -> Tensor:
         """Frozen features of prepared inputs."""
         ...
+
+
+def frozen_features(encoder: Featuriser, inputs: Tensor) -> Tensor:
+    """Features of prepared inputs, computed on the device where the encoder lies."""
+    if isinstance(encoder, nn.Module):
+        state = next(iter(encoder.state_dict().values()), inputs)
+        inputs = inputs.to(state.device)
+    with torch.no_grad():
+        return encoder.features(inputs)
 
 
 @dataclass
@@ -46,10 +55,9 @@ class WholeArrays:
     def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
         """Frozen features, from the first call on out of memory."""
         if self._features is None:
-            with torch.no_grad():
-                parts = np.array_split(np.arange(len(self)), -(-len(self) // CHUNK))
-                self._features = torch.cat([self.encoder.features(self.inputs(part)) for part in parts])
-        return self._features[torch.from_numpy(indices)]
+            parts = np.array_split(np.arange(len(self)), -(-len(self) // CHUNK))
+            self._features = torch.cat([frozen_features(self.encoder, self.inputs(part)) for part in parts])
+        return self._features[torch.from_numpy(indices).to(self._features.device)]
 
     def examples(self, seed: int) -> Tensor:
         """Inputs that closed-form parts are fitted to: all samples, or a seeded choice of many."""
@@ -87,23 +95,23 @@ class CroppedImages:
 
     def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
         """Frozen features of the same crops."""
-        with torch.no_grad():
-            if not self.schedule.focused(epoch):
-                return self.encoder.features(self.inputs(indices, epoch, draw))
-            missing = np.array([index for index in indices if int(index) not in self._kept], dtype=int)
-            if len(missing):
-                for index, feature in zip(
-                    missing, self.encoder.features(self._crops(missing, epoch, draw)), strict=True
-                ):
-                    self._kept[int(index)] = feature
-            return torch.stack([self._kept[int(index)] for index in indices])
+        if not self.schedule.focused(epoch):
+            return frozen_features(self.encoder, self.inputs(indices, epoch, draw))
+        missing = np.array([index for index in indices if int(index) not in self._kept], dtype=int)
+        if len(missing):
+            computed = frozen_features(self.encoder, self._crops(missing, epoch, draw))
+            self._kept.update(zip(missing.tolist(), computed, strict=True))
+        return torch.stack([self._kept[int(index)] for index in indices])
 
     def examples(self, seed: int) -> Tensor:
-        """Crops that closed-form parts are fitted to: several of each image, or one each of a seeded choice."""
+        """Crops that closed-form parts are fitted to: several of each image, or one of each of a choice."""
         shapes = [image.shape[:2] for image in self.images]
         chosen = np.sort(stream(seed, FIT).permutation(len(self))[:FIT_SAMPLES])
         draws = max(1, min(FIT_CROPS, FIT_SAMPLES // len(chosen)))
         random = CropSchedule(self.schedule.size, 1, False, seed)
         return torch.cat(
-            [cut(self.images, chosen, random.positions(shapes, 0, draw), random.size) for draw in range(draws)]
+            [
+                cut(self.images, chosen, random.positions(shapes, 0, draw), random.size)
+                for draw in range(draws)
+            ]
         )

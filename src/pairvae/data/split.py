@@ -5,11 +5,31 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from pairvae.data.pairs import PAIRS_FILE, Pair, SplitName
+from pairvae.data.pairs import PAIRS_FILE, SplitName
 from pairvae.errors import InputError
+
+
+class Member(Protocol):
+    """What the split has to know of a pair."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def split(self) -> SplitName | None:
+        """The side it was given, if any."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """What it must stay together with, if anything."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -20,7 +40,7 @@ class Split:
     validation: tuple[int, ...]
 
 
-def split_pairs(pairs: Sequence[Pair], train: int, seed: int) -> Split:
+def split_pairs(pairs: Sequence[Member], train: int, seed: int) -> Split:
     """Draw ``train`` training pairs with ``seed``; the rest validate (paper: 32, 48 or 64 of 72).
 
     The ``split`` of a pair rules, for its whole group. Groups are drawn whole until ``train`` is met as
@@ -48,7 +68,7 @@ def split_pairs(pairs: Sequence[Pair], train: int, seed: int) -> Split:
     return Split(tuple(sorted(chosen)), tuple(validation))
 
 
-def _units(pairs: Sequence[Pair]) -> dict[tuple[str, str], list[int]]:
+def _units(pairs: Sequence[Member]) -> dict[tuple[str, str], list[int]]:
     """What stays together: groups, and pairs without a group on their own."""
     units: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index, pair in enumerate(pairs):
@@ -56,16 +76,16 @@ def _units(pairs: Sequence[Pair]) -> dict[tuple[str, str], list[int]]:
     return units
 
 
-def leaking_groups(pairs: Sequence[Pair]) -> list[str]:
+def leaking_groups(pairs: Sequence[Member]) -> list[str]:
     """Names of the groups that the column ``split`` puts on both sides."""
     return [key[1] for key, members in _units(pairs).items() if len(_named(pairs, members)) > 1]
 
 
-def _named(pairs: Sequence[Pair], members: Iterable[int]) -> set[SplitName]:
+def _named(pairs: Sequence[Member], members: Iterable[int]) -> set[SplitName]:
     return {split for i in members if (split := pairs[i].split) is not None}
 
 
-def _fixed_split(pairs: Sequence[Pair], members: Sequence[int]) -> SplitName | None:
+def _fixed_split(pairs: Sequence[Member], members: Sequence[int]) -> SplitName | None:
     named = _named(pairs, members)
     if len(named) > 1:
         raise InputError(

@@ -39,7 +39,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Images that models decoded: patterns ``(N, ...)`` or ``(N, K, ...)``, SEM ``(N, K, h, w)`` of 0 and 1."""
+    """Decoded images: patterns ``(N, ...)`` or ``(N, K, ...)``, SEM ``(N, K, h, w)`` of 0 and 1."""
 
     images: dict[str, np.ndarray]
     latents: dict[str, np.ndarray]
@@ -48,7 +48,7 @@ class Reconstructions:
 @torch.no_grad()
 def encode(vae: VAE, inputs: Tensor) -> Tensor:
     """Posterior means ``(B, C, g, g)`` of prepared inputs, in chunks."""
-    return torch.cat([vae.posterior(part).mean for part in inputs.split(CHUNK)])
+    return torch.cat([vae.posterior(part).mean for part in torch.split(inputs, CHUNK)])
 
 
 @torch.no_grad()
@@ -56,7 +56,7 @@ def decode(vae: VAE, latents: Tensor, seed: int) -> np.ndarray:
     """Images ``(B, channels, H, W)`` float32 in [0, 1]; the noise of a stochastic decoder is seeded."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return torch.cat([vae.decoder(part) for part in latents.split(CHUNK)]).numpy()
+        return torch.cat([vae.decoder(part) for part in torch.split(latents, CHUNK)]).numpy()
 
 
 def binary(images: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ def binary(images: np.ndarray) -> np.ndarray:
 
 
 def reconstruct(vaes: Mapping[str, VAE], what: Evaluated) -> Reconstructions:
-    """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each stochastic image has its own noise."""
+    """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
     n, k = what.crops.shape[:2]
     latents: dict[str, Tensor] = {}
     if "saxs" in vaes:
@@ -153,7 +153,7 @@ def baseline_errors(truth: Truth) -> dict[str, dict[str, Errors]]:
 
 
 def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
-    """Errors of a crop of another sample: of the same morphology, and of another one (where they are known)."""
+    """Errors of a crop of another sample: of the same morphology, and of another one (where known)."""
     names = np.array([name or "" for name in truth.what.morphologies])
     if "" in names or len(set(names)) < 2:
         return {}
@@ -174,7 +174,9 @@ def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
 
 def floor_errors(truth: Truth) -> dict[str, Errors]:
     """Errors of the next crop of the same image: what no prediction of a single image can beat on average."""
-    return {"sem_sem": truth.against({name: np.roll(curve, 1, axis=1) for name, curve in truth.curves.items()})}
+    return {
+        "sem_sem": truth.against({name: np.roll(curve, 1, axis=1) for name, curve in truth.curves.items()})
+    }
 
 
 def summarise(errors: Mapping[str, Any], members: Sequence[int]) -> dict[str, Any]:

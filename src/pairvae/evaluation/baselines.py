@@ -20,12 +20,12 @@ def nearest(queries: np.ndarray, references: np.ndarray, forbidden: np.ndarray |
 
 
 def retrieval(features: np.ndarray, train: Sequence[int]) -> np.ndarray:
-    """For each of ``N`` samples with ``features`` ``(N, D)``, the nearest *other* training sample: ``(N,)``."""
+    """The nearest *other* training sample to each of ``N`` samples with ``features`` ``(N, D)``: ``(N,)``."""
     training = np.asarray(train)
     place = {int(sample): number for number, sample in enumerate(training)}
     forbidden = np.array([place.get(sample, -1) for sample in range(len(features))])
     flat = features.reshape(len(features), -1).astype(np.float64)
-    return training[nearest(flat, flat[training], forbidden)]
+    return np.asarray(training[nearest(flat, flat[training], forbidden)])
 
 
 def gaussian_process(
@@ -33,8 +33,8 @@ def gaussian_process(
 ) -> np.ndarray:
     """Direct regression of curves ``(N, bins)`` on ``inputs`` ``(N, D)``, without any image: ``(N, bins)``.
 
-    Gaussian process with a squared-exponential kernel on the leading principal components of the training inputs;
-    length and noise maximise the leave-one-out likelihood over a small grid, on training pairs only.
+    Gaussian process with a squared-exponential kernel on the leading principal components of the training
+    inputs; length and noise minimise the leave-one-out error over a small grid, on training pairs only.
     """
     training = np.asarray(train)
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)

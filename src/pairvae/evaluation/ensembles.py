@@ -16,7 +16,7 @@ from pairvae.settings import GenerateSettings
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Images ``(n, h, w)`` around one sample's pattern, their S(r), the true crops' S(r) and the errors between."""
+    """Images ``(n, h, w)`` around one sample's pattern, their S(r), the true crops' S(r), the errors."""
 
     sample: int
     scale: float
@@ -43,8 +43,9 @@ def ensembles(
 ) -> dict[str, Ensemble]:
     """One ensemble per morphology, keyed by its name.
 
-    Latents are normal around the pattern's posterior mean, with ``scale`` (the first of the settings' by default) times
-    the variance over all patterns' ``latents`` ``(N, C, g, g)``; the errors compare each image with a true crop.
+    Latents are normal around the pattern's posterior mean, with ``scale`` (the first of the settings' by
+    default) times the variance over all patterns' ``latents`` ``(N, C, g, g)``; the errors compare each image
+    with a true crop.
     """
     factor = settings.scales[0] if scale is None else scale
     deviation = latents.std(0) * np.sqrt(factor)

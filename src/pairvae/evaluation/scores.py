@@ -25,8 +25,10 @@ def curves(images: np.ndarray, estimator: str) -> dict[str, np.ndarray]:
     }
 
 
-def curve_errors(predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Mean absolute errors between curves ``(N, bins)``: of S(r), and of the lineal paths (and their mean)."""
+def curve_errors(
+    predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Mean absolute errors between curves ``(N, bins)``: of S(r), of the lineal paths and their mean."""
     gaps = {name: np.abs(predicted[name] - true[name]).mean(-1) for name in true}
     errors = {"s2_mae": gaps["s2"]}
     if "lineal_vertical" in gaps and "lineal_horizontal" in gaps:
@@ -37,7 +39,7 @@ def curve_errors(predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndar
 
 
 def summary(values: np.ndarray) -> dict[str, float | int]:
-    """Median, quartiles and number of ``values``; ``ValueError`` where one is not finite or there are none."""
+    """Median, quartiles and number of ``values``; ``ValueError`` where one is not finite or none are."""
     flat = np.asarray(values, dtype=np.float64).ravel()
     if len(flat) == 0 or not np.isfinite(flat).all():
         raise ValueError("scores must be finite, and at least one")

@@ -8,13 +8,14 @@ import numpy as np
 from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
 from pairvae.modalities.data_bar import data_bar
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.raw import RawImage, require_finite
 from pairvae.numerics.images import binarise_sem
 from pairvae.settings import SemPrepare
 
 
 def image_area(raw: RawImage, settings: SemPrepare) -> np.ndarray:
     """The micrograph without its data bar: rows from metadata, else from the settings, else detected."""
+    require_finite(raw)
     pixels = raw.pixels
     rows = raw.image_rows or settings.rows or pixels.shape[0] - data_bar(pixels)
     columns = settings.columns or pixels.shape[1]
@@ -57,7 +58,9 @@ def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float) -> np.ndar
         )
     factor = raw.nm_per_px / nm_per_px
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    return cv2.resize(np.ascontiguousarray(area), None, fx=factor, fy=factor, interpolation=method)
+    return np.asarray(
+        cv2.resize(np.ascontiguousarray(area), None, fx=factor, fy=factor, interpolation=method)
+    )
 
 
 def _to_8_bit(grey: np.ndarray) -> np.ndarray:

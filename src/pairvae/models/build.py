@@ -29,7 +29,9 @@ def _compact(network: CompactNetwork, latent: LatentSettings, shape: Shape) -> V
 
 def _texture(network: TextureNetwork, latent: LatentSettings, shape: Shape) -> VAE:
     if shape[0] != 1:
-        raise InputError(expected="a binary image", found=f"{shape[0]} channels", where="network.architecture")
+        raise InputError(
+            expected="a binary image", found=f"{shape[0]} channels", where="network.architecture"
+        )
     encoder = TextureEncoder(network.components, network.width, latent.channels, latent.grid)
     decoder = TextureDecoder(shape[1], latent.channels, network.noise_channels, network.block_widths)
     return VAE(encoder, decoder)
@@ -66,7 +68,7 @@ def from_description(description: Mapping[str, Any]) -> VAE:
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
-    """Put ``weights`` into ``module``; ``InputError`` names the first missing, unknown or misshapen tensor."""
+    """Put ``weights`` into ``module``; ``InputError`` names the first that does not fit."""
     own = module.state_dict()
     for name in [*own, *weights]:
         if name not in weights or name not in own:

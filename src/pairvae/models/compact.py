@@ -1,4 +1,4 @@
-"""Principal components and a small dense network: what 48 patterns can teach without being learned by heart."""
+"""Principal components and a small dense network: what 48 patterns teach without being learned by heart."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class DenseHead(nn.Module):
 
 
 class CompactEncoder(Encoder):
-    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics through principal components."""
+    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""
 
     basis: Tensor
     mean: Tensor
@@ -102,7 +102,9 @@ class CompactDecoder(Decoder):
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, shape: tuple[int, int, int], components: int, width: int, channels: int, grid: int) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], components: int, width: int, channels: int, grid: int
+    ) -> None:
         super().__init__()
         self.shape = shape
         self.components = components
@@ -123,7 +125,9 @@ class CompactDecoder(Decoder):
         self.basis.copy_(basis)
         self.spread.copy_(spread)
 
-    def raw(self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None) -> Tensor:
+    def raw(
+        self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
+    ) -> Tensor:
         """The image before it is clamped to [0, 1]."""
         flat = latent.flatten(1)
         hidden = F.silu(self.hidden(flat))

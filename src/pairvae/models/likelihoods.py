@@ -20,7 +20,7 @@ class Likelihood(Protocol):
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
     ) -> Tensor:
-        """``latent`` ``(B, C, g, g)``; ``inputs`` ``(B, ...)`` of the samples numbered ``indices`` ``(B,)``."""
+        """``latent`` ``(B, C, g, g)``; ``inputs`` ``(B, ...)`` of the samples ``indices`` ``(B,)``."""
         ...
 
 
@@ -68,4 +68,8 @@ class TextureMatch:
         return torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
 
 
-PIXEL_LIKELIHOODS: dict[str, Likelihood] = {"mse": squared_error, "mae": absolute_error, "bernoulli": bernoulli}
+PIXEL_LIKELIHOODS: dict[str, Likelihood] = {
+    "mse": squared_error,
+    "mae": absolute_error,
+    "bernoulli": bernoulli,
+}

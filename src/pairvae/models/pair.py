@@ -32,6 +32,6 @@ class PairVAE(nn.Module):
         return self.vae(modality).posterior(inputs)
 
     def translate(self, inputs: Tensor, source: str, target: str) -> Tensor:
-        """Image ``(B, channels, H, W)`` in [0, 1] of ``target`` decoded from the posterior mean of ``source``."""
+        """Image ``(B, channels, H, W)`` in [0, 1] of ``target``, from the posterior mean of ``source``."""
         image: Tensor = self.vae(target).decoder(self.posterior(source, inputs).mean)
         return image

@@ -1,7 +1,8 @@
 """The texture VAE: an encoder of texture statistics and a decoder that turns noise into texture.
 
-One scattering pattern belongs to endlessly many micrographs. So the latent says what a morphology is like, noise
-says where its domains lie, and the likelihood (numerics/texture.py) compares what all crops of a sample share.
+One scattering pattern belongs to endlessly many micrographs. So the latent says what a morphology is like,
+noise says where its domains lie, and the likelihood (numerics/texture.py) compares what all crops of a sample
+share.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ENCODED = ("autocovariance", "phase_fraction", "lineal_path")
 
 
 class TextureEncoder(Encoder):
-    """Binary crops ``(B, 1, H, W)`` to posterior statistics, through the components of their texture statistics."""
+    """Binary crops ``(B, 1, H, W)`` to posterior statistics, by components of their texture statistics."""
 
     scale: Tensor
     basis: Tensor
@@ -30,7 +31,9 @@ class TextureEncoder(Encoder):
 
     def __init__(self, components: int, width: int, channels: int, grid: int) -> None:
         super().__init__()
-        sizes = [len(part[0]) for part in texture.statistics(torch.zeros(1, 1, 96, 96), names=ENCODED).values()]
+        sizes = [
+            len(part[0]) for part in texture.statistics(torch.zeros(1, 1, 96, 96), names=ENCODED).values()
+        ]
         self.sizes = sizes
         self.components = components
         self.register_buffer("scale", torch.ones(len(sizes)))
@@ -45,13 +48,18 @@ class TextureEncoder(Encoder):
 
     @torch.no_grad()
     def fit(self, inputs: Tensor) -> None:
-        """Components of the statistics of training crops, each kind of statistic with the same total variance."""
+        """Components of the statistics of training crops, each kind with the same total variance."""
         self.scale.fill_(1.0)
-        raw = torch.cat([self._statistics(part) for part in inputs.split(FIT_CHUNK)])
-        variances = torch.stack([part.var(0).sum() for part in raw.split(self.sizes, dim=1)])
+        raw = torch.cat([self._statistics(part) for part in torch.split(inputs, FIT_CHUNK)])
+        kinds = torch.split(raw, self.sizes, dim=1)
+        variances = torch.stack([part.var(0, correction=0).sum() for part in kinds])
         self.scale.copy_(variances.clamp_min(1e-12).rsqrt())
         scaled = torch.cat(
-            [part * scale for part, scale in zip(raw.split(self.sizes, dim=1), self.scale, strict=True)], dim=1
+            [
+                part * scale
+                for part, scale in zip(torch.split(raw, self.sizes, dim=1), self.scale, strict=True)
+            ],
+            dim=1,
         )
         mean, basis, spread = principal_components(scaled, self.components)
         self.mean.copy_(mean)
@@ -69,7 +77,7 @@ class TextureEncoder(Encoder):
 
 
 class StyledConv(nn.Module):
-    """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift by style, SiLU."""
+    """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -78,7 +86,7 @@ class StyledConv(nn.Module):
         self.style = nn.Conv2d(STYLE_WIDTH, 2 * outputs, 1)
 
     def forward(self, maps: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        """``(B, outputs, h, w)`` from ``(B, inputs, h, w)``, ``style`` ``(B, 128, g, g)``, ``noise`` ``(B, 1, h, w)``."""
+        """``(B, outputs, h, w)`` from maps, ``style`` ``(B, 128, g, g)`` and ``noise`` ``(B, 1, h, w)``."""
         maps = F.instance_norm(self.conv(maps) + self.strength * noise)
         modulation = self.style(style)
         if modulation.shape[-1] > 1:
@@ -105,14 +113,17 @@ class TextureDecoder(Decoder):
         self.gain = nn.Parameter(torch.tensor(4.0))
         self.bias = nn.Conv2d(STYLE_WIDTH, 1, 1)
 
-    def raw(self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None) -> Tensor:
+    def raw(
+        self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
+    ) -> Tensor:
         """Logits ``(B, 1, size, size)`` of the bright phase."""
         batch, cells = latent.shape[0], (size or self.size) // SHRINK
 
         def draw(maps: int, side: int) -> Tensor:
-            return torch.randn(
-                (batch, maps, side, side), generator=generator, device=latent.device, dtype=latent.dtype
-            )
+            shape = (batch, maps, side, side)
+            if generator is None:  # torch.export knows only this form with a free batch
+                return torch.randn(shape, device=latent.device, dtype=latent.dtype)
+            return torch.randn(shape, generator=generator, device=latent.device, dtype=latent.dtype)
 
         style = self.mapping(latent)
         maps = draw(self.noise_channels, cells)
@@ -126,7 +137,8 @@ class TextureDecoder(Decoder):
         bias = self.bias(style)
         if bias.shape[-1] > 1:
             bias = F.interpolate(bias, size=logits.shape[-2:], mode="bilinear")
-        return self.gain * logits + bias
+        scaled: Tensor = self.gain * logits + bias
+        return scaled
 
     def forward(self, latent: Tensor) -> Tensor:
         """Probability of the bright phase, ``(B, 1, size, size)``; fresh noise at each call."""

@@ -1,4 +1,4 @@
-"""What every VAE here is made of: an encoder with a frozen and a trained part, a decoder, a normal posterior."""
+"""What every VAE here is made of: an encoder (part frozen, part trained), a decoder, a normal posterior."""
 
 from __future__ import annotations
 
@@ -66,10 +66,12 @@ class Decoder(nn.Module):
     def fit(self, outputs: Tensor) -> None:
         """Set what is learned from training outputs in closed form."""
 
-    def raw(self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None) -> Tensor:
+    def raw(
+        self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
+    ) -> Tensor:
         """What the likelihood sees before the image is squashed into [0, 1] (logits for binary images).
 
-        ``generator`` draws the noise of a stochastic decoder; ``size`` px asks a texture decoder for another side.
+        ``generator`` draws the noise of a stochastic decoder; ``size`` px asks a texture decoder for that side.
         """
         raise NotImplementedError
 
@@ -86,8 +88,10 @@ class VAE(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
 
-    def posterior(self, inputs: Tensor, noise: float = 0.0, generator: torch.Generator | None = None) -> Posterior:
-        """Posterior of prepared inputs; ``noise`` standard deviations are added to the features in training."""
+    def posterior(
+        self, inputs: Tensor, noise: float = 0.0, generator: torch.Generator | None = None
+    ) -> Posterior:
+        """Posterior of prepared inputs; in training ``noise`` standard deviations are added to the features."""
         return self.posterior_of(self.encoder.features(inputs), noise, generator)
 
     def posterior_of(
@@ -95,6 +99,8 @@ class VAE(nn.Module):
     ) -> Posterior:
         """Posterior of features that were computed before."""
         if noise > 0:
-            draw = torch.randn(features.shape, generator=generator, device=features.device, dtype=features.dtype)
+            draw = torch.randn(
+                features.shape, generator=generator, device=features.device, dtype=features.dtype
+            )
             features = features + noise * draw
         return split_statistics(self.encoder.head(features))

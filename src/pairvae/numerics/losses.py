@@ -43,7 +43,7 @@ def barlow_twins(first: Tensor, second: Tensor, redundancy: float = 0.005) -> Te
 
 
 def simclr(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
-    """Contrastive loss of two latents ``(B, ...)`` of the same samples, both directions (Chen et al. 2020)."""
+    """Contrastive loss of two latents ``(B, ...)`` of the same samples, both ways (Chen et al. 2020)."""
     a, b = F.normalize(first.flatten(1), dim=1), F.normalize(second.flatten(1), dim=1)
     logits = a @ b.T / temperature
     own = torch.arange(len(a), device=a.device)

@@ -75,7 +75,7 @@ def lineal_paths(images: Tensor) -> Tensor:
 def filter_bank(device: torch.device | None = None) -> Tensor:
     """Second derivatives of Gaussians, ``FILTER_ANGLES`` orientations and one isotropic, two scales.
 
-    ``(14, 1, 15, 15)``, each with zero sum and an absolute sum of 2, so that responses to 0/1 images lie in [-1, 1].
+    ``(14, 1, 15, 15)``, each with zero sum and an absolute sum of 2: responses to 0/1 images lie in [-1, 1].
     """
     reach = FILTER_SIDE // 2
     grid = torch.arange(-reach, reach + 1, dtype=torch.float32)
@@ -101,9 +101,7 @@ def filter_responses(images: Tensor) -> Tensor:
     return torch.cat(excess, dim=1)
 
 
-def statistics(
-    images: Tensor, *, periodic: bool = False, names: Sequence[str] = NAMES
-) -> dict[str, Tensor]:
+def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] = NAMES) -> dict[str, Tensor]:
     """Texture statistics of images ``(B, 1, H, W)`` in [0, 1], each ``(B, D)``, keyed by ``names``."""
     images = images.float()
     measures: dict[str, Callable[[], Tensor]] = {

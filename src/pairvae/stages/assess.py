@@ -97,7 +97,7 @@ def refuse_leakage(prepared: Prepared, what: Evaluated, card: dict[str, Any]) ->
 
 
 def _generation(ensemble: Ensemble) -> dict[str, Any]:
-    return {"s2_mae": summary(ensemble.errors), "scale": ensemble.scale}
+    return {"s2_mae": summary(ensemble.errors)}
 
 
 def _annotate(project: Project, metrics: dict[str, Any]) -> None:
@@ -115,7 +115,9 @@ def _annotate(project: Project, metrics: dict[str, Any]) -> None:
             name = stage.removeprefix("train-")
             directions = {f"{name}_{name}": directions[f"{name}_{name}"]}
         flat = flatten({"validation": directions})
-        medians = {key.removesuffix(".median"): value for key, value in flat.items() if key.endswith(".median")}
+        medians = {
+            key.removesuffix(".median"): value for key, value in flat.items() if key.endswith(".median")
+        }
         annotate_run(project.root, run_id, medians, {"assessed": "true"})
 
 
@@ -186,5 +188,3 @@ def sheet_rows(what: Evaluated) -> dict[str, list[int]]:
     for index in what.validation:
         rows.setdefault(what.morphologies[index] or "all", []).append(int(index))
     return rows
-
-

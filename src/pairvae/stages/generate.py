@@ -22,7 +22,7 @@ def generate(project: Project) -> None:
     what = evaluated(project, prepared)
     latents = encode(vaes["saxs"], torch.from_numpy(what.patterns)).numpy()
     with store.atomic_folder(project.reports / "ensembles") as folder:
-        listing = []
+        listing: list[dict[str, str | float]] = []
         for scale in settings.generate.scales:
             for name, ensemble in ensembles(vaes, latents, what, settings.generate, scale).items():
                 file = f"{len(listing):02d}.npz"

@@ -17,18 +17,18 @@ from pairvae.models.vae import Posterior
 from pairvae.numerics.morphology import domain_spacing, phase_fraction
 from pairvae.predictor import Predictor
 from pairvae.progress import Progress
-from pairvae.settings import SaxsPrepare, SemPrepare
+from pairvae.settings import SaxsPrepare, Section, SemPrepare
 from pairvae.stages.load import load
 
-PREPARE = {"saxs": SaxsPrepare, "sem": SemPrepare}
+PREPARE: dict[str, type[Section]] = {"saxs": SaxsPrepare, "sem": SemPrepare}
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".npy", ".edf", ".cbf"}
 
 
 def predict(files: Sequence[str], *, to: str, out: Path, model: str, samples: int, seed: int) -> int:
     """Predict ``to`` from each raw file (folders: all images in them); returns the number of images written.
 
-    Writes ``<name>-<to>-<number>.png`` (bright phase white) and ``predictions.csv`` into ``out``. All files are read
-    before the first image is written only one at a time: memory does not grow with their number.
+    Writes ``<name>-<to>-<number>.png`` (bright phase white) and ``predictions.csv`` into ``out``; one file is in memory
+    at a time.
     """
     inputs = expand(files)
     predictor = load(model)
@@ -97,13 +97,14 @@ def write_png(path: Path, image: np.ndarray) -> None:
         temporary.write_bytes(encoded.tobytes())
 
 
-def describe(image: np.ndarray, modality: str) -> dict[str, float]:
+def describe(image: np.ndarray, modality: str) -> dict[str, float | str]:
     """What a predicted SEM image shows: phase fraction and domain spacing in px; nothing for a pattern."""
     if modality != "sem":
         return {}
+    spacing = float(domain_spacing(image[None])[0])  # nan for a uniform image: an empty cell says so
     return {
         "phase_fraction": round(float(phase_fraction(image[None])[0]), 5),
-        "domain_spacing_px": round(float(domain_spacing(image[None])[0]), 3),
+        "domain_spacing_px": "" if np.isnan(spacing) else round(spacing, 3),
     }
 
 

@@ -91,7 +91,9 @@ def _write_cropped(
 ) -> list[list[int]]:
     """Binary images, appended one by one since their sizes differ, and the fixed evaluation crops of each."""
     size = modality.prepared_shape(section)[1]
-    fixed = create_array(folder, f"{modality.name}-crops.npy", (len(pairs), assess.crops, size, size), "uint8")
+    fixed = create_array(
+        folder, f"{modality.name}-crops.npy", (len(pairs), assess.crops, size, size), "uint8"
+    )
     shapes: list[list[int]] = []
     flat = folder / f"{modality.name}.flat"
     with flat.open("wb") as stream:
@@ -115,8 +117,9 @@ def _write_cropped(
 
 def evaluation_crops(image: np.ndarray, size: int, assess: AssessSettings, index: int) -> np.ndarray:
     """The fixed crops ``(K, size, size)`` of sample ``index``: crop k is drawn with the seed ``crop_seed + k``."""
+    height, width = image.shape
     positions = [
-        crop_positions(*image.shape, size, 1, np.random.default_rng([assess.crop_seed + number, index]))[0]
+        crop_positions(height, width, size, 1, np.random.default_rng([assess.crop_seed + number, index]))[0]
         for number in range(assess.crops)
     ]
     return crops(image, np.array(positions), size)

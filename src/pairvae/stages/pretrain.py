@@ -11,7 +11,8 @@ def pretrain(project: Project) -> None:
     if not project.settings.pretrain.enabled:
         with store.atomic_folder(project.model("pretrain")) as folder:
             store.write_json(
-                folder / "card.json", {"stage": "pretrain", "backbone": None, "preset": project.settings.preset}
+                folder / "card.json",
+                {"stage": "pretrain", "backbone": None, "preset": project.settings.preset},
             )
         return
     from pairvae.stages.backbone import pretrain_backbone

@@ -28,12 +28,11 @@ def make_raw(project: Project) -> None:
     elif data.source == "mdf":
         from pairvae.data.fetch import fetch, published_identifiers
 
-        fetch(
-            project.raw,
-            identifiers=published_identifiers(),
-            base_url=data.mdf.base_url,
-            archive=data.mdf.archive,
-        )
+        # DVC empties data/raw before the stage; a download that was cut off resumes in a folder of our own
+        archive = None if data.mdf.archive is None else project.folder / data.mdf.archive
+        cache = project.root / ".pairvae" / "downloads" / store.digest([data.mdf.base_url, str(archive)])
+        fetch(cache, identifiers=published_identifiers(), base_url=data.mdf.base_url, archive=archive)
+        copy_folder(cache, project.raw)
     else:
         copy_folder(source_folder(project), project.raw)
 
@@ -54,7 +53,9 @@ def copy_folder(folder: Path, target: Path) -> None:
     """Copy the pairs of ``folder`` into the data layout at ``target``, all or none."""
     from pairvae.data.manifest import read_pairs
 
-    files = sorted({Path(str(path).partition("::")[0]) for pair in read_pairs(folder) for path in (pair.saxs, pair.sem)})
+    files = sorted(
+        {Path(str(path).partition("::")[0]) for pair in read_pairs(folder) for path in (pair.saxs, pair.sem)}
+    )
     with store.atomic_folder(target) as temporary:
         for file in files:
             place = temporary / file.resolve().relative_to(folder.resolve())

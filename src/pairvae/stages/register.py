@@ -74,7 +74,12 @@ def register(project: Project) -> None:
     )
     store.write_json(
         project.folder / "models" / "registered.json",
-        {"versions": versions, "validation_score": score, "champion": better, "tracking": roots.tracking_uri(project.root)},
+        {
+            "versions": versions,
+            "validation_score": score,
+            "champion": better,
+            "tracking": roots.tracking_uri(project.root),
+        },
     )
     standing = "champion" if better else "candidate (the champion's score is as good or better)"
     print(f"registered {', '.join(versions)} as {standing}; validation score {score:.4g}")

@@ -38,7 +38,10 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
         raise InputError(expected=f"a stage: {', '.join(STAGES)}", found=repr(stage), where="pairvae repro")
     if not (folder / "dvc.yaml").is_file():
         raise InputError(
-            expected="a folder with dvc.yaml", found="none", where=str(folder), remedy="run in the project's root"
+            expected="a folder with dvc.yaml",
+            found="none",
+            where=str(folder),
+            remedy="run in the project's root",
         )
     if changes:
         write_params(folder / PARAMS_FILE, assignments(changes))
@@ -50,7 +53,9 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
     environment = dvc_environment()
     dvc = [sys.executable, "-m", "dvc"]
     if project.raw.exists() and raw_is_stale(project):
-        first = subprocess.run([*dvc, "repro", "--single-item", "--force", "raw"], cwd=folder, env=environment)
+        first = subprocess.run(
+            [*dvc, "repro", "--single-item", "--force", "raw"], cwd=folder, env=environment
+        )
         if first.returncode:
             return first.returncode
     done = subprocess.run([*dvc, "repro", *([stage] if stage else [])], cwd=folder, env=environment)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from pairvae.modalities import MODALITIES
 from pairvae.numerics.images import contact_sheet
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
@@ -17,7 +16,7 @@ from pairvae.store.prepared import Prepared
 from pairvae.tracking.lineage import lineage_tags
 from pairvae.tracking.null import NullTracker
 from pairvae.tracking.tracker import Tracker
-from pairvae.training.plans import PairPlan, Plan, Source
+from pairvae.training.plans import Plan, Source
 
 SAMPLES = 6
 SNAPSHOTS = 5
@@ -73,10 +72,7 @@ def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
     """First training inputs and their reconstructions as one uint8 picture ``(H, W, 3)``."""
     plan.module.eval()
     indices = np.arange(min(SAMPLES, len(next(iter(samples.values())))))
-    vaes = {name: plan.pair.vae(name) for name in samples} if isinstance(plan, PairPlan) else {}
-    if not vaes:
-        (name,) = samples
-        vaes = {name: plan.module}  # type: ignore[dict-item]  # a solo plan's module is its VAE
+    vaes = plan.vaes
     device = next(plan.module.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
@@ -94,6 +90,3 @@ def _colour(images: torch.Tensor, size: int) -> np.ndarray:
     resized = torch.nn.functional.interpolate(images.float(), size=(size, size))
     coloured = resized.expand(-1, 3, -1, -1).clamp(0, 1).mul(255).round().byte()
     return coloured.permute(0, 2, 3, 1).cpu().numpy()
-
-
-__all__ = ["MODALITIES", "epoch_logger", "snapshot", "stage_run"]

@@ -12,11 +12,10 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from pairvae import store
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.modalities import MODALITIES
-from pairvae.models.build import build_vae, describe, load_weights
+from pairvae.models.build import build_vae, describe, from_description, load_weights
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE
@@ -24,7 +23,7 @@ from pairvae.numerics import texture
 from pairvae.settings import SaxsSettings, SemSettings, SemTraining, Settings
 from pairvae.stages.project import Project
 from pairvae.stages.runs import epoch_logger, stage_run
-from pairvae.store.models import load_card, load_model, save_model
+from pairvae.store.models import load_model, save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device, choose
@@ -136,7 +135,9 @@ def train_pair(project: Project) -> None:
         samples[name] = source(prepared, members, name, vaes[name], schedule(settings, name, "pair"))
         if settings.pair.training.from_solo:
             stored = load_model(project.model(f"train-{name}"))
-            load_weights(vaes[name], _without_prefix(stored.weights, name), str(project.model(f"train-{name}")))
+            load_weights(
+                vaes[name], _without_prefix(stored.weights, name), str(project.model(f"train-{name}"))
+            )
             solo[name] = stored.card["weights_sha256"]
         else:
             fit_closed_form(vaes[name], samples[name], settings.seed)
@@ -200,6 +201,7 @@ def _run(
             checkpointing=checkpointing,
             on_epoch=epoch_logger(tracker, plan, samples),
         )
+        seconds = round(time.monotonic() - started, 3)
         card = {
             "stage": stage,
             "modalities": descriptions,
@@ -209,28 +211,21 @@ def _run(
             "estimator": project.settings.assess.estimator,
             "run_id": tracker.run_id,
             "device": str(device.torch_device),
-            "seconds": round(time.monotonic() - started, 3),
+            "seconds": seconds,
         }
-        tracker.log_metrics({"seconds": card["seconds"]}, None)
-        save_model(project.model(stage), _weights(plan, descriptions), card, history)
+        tracker.log_metrics({"seconds": seconds}, None)
+        save_model(project.model(stage), _weights(plan), card, history)
 
 
-def _weights(plan: Plan, descriptions: Mapping[str, Any]) -> dict[str, Tensor]:
+def _weights(plan: Plan) -> dict[str, Tensor]:
     """Weights under ``<modality>.``, the same for solo and pair."""
-    if isinstance(plan, PairPlan):
-        return {
-            f"{name}.{key}": value
-            for name in descriptions
-            for key, value in plan.pair.vae(name).state_dict().items()
-        }
-    (name,) = descriptions
-    return {f"{name}.{key}": value for key, value in plan.module.state_dict().items()}
+    return {
+        f"{name}.{key}": value for name, vae in plan.vaes.items() for key, value in vae.state_dict().items()
+    }
 
 
 def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
     """The trained VAEs of a model folder by modality, in evaluation mode, and its card."""
-    from pairvae.models.build import from_description
-
     stored = load_model(folder)
     vaes: dict[str, VAE] = {}
     for name, description in stored.card["modalities"].items():
@@ -239,6 +234,3 @@ def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
         load_weights(vaes[name], _without_prefix(own, name), str(folder))
         vaes[name].eval()
     return vaes, stored.card
-
-
-__all__ = ["load_card", "load_vaes", "store", "train_pair", "train_solo"]

@@ -1,4 +1,4 @@
-"""Every file that pairvae itself owns: atomic writes, prepared arrays, model folders, checkpoints (level 1)."""
+"""Every file that pairvae owns: atomic writes, prepared arrays, model folders, checkpoints (level 1)."""
 
 from __future__ import annotations
 

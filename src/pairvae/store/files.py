@@ -17,8 +17,9 @@ def _temporary_name(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
     os.close(handle)
-    os.unlink(name)
-    return Path(name)
+    temporary = Path(name)
+    temporary.unlink()
+    return temporary
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -38,14 +39,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         temporary.chmod(0o644)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling folder that takes the place of ``path`` on success and is removed on failure."""
+    """Yield a temporary sibling folder that replaces ``path`` on success and is removed on failure."""
     temporary = _temporary_name(path)
     temporary.mkdir()
     try:
@@ -53,11 +54,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary.chmod(0o755)
         if path.exists():
             retired = _temporary_name(path)
-            os.replace(path, retired)
-            os.replace(temporary, path)
+            path.replace(retired)
+            try:
+                temporary.replace(path)
+            except OSError:
+                retired.replace(path)
+                raise
             shutil.rmtree(retired)
         else:
-            os.replace(temporary, path)
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""Model folders: ``weights.safetensors``, ``card.json`` (how it was made) and ``history.csv`` (losses by epoch)."""
+"""Model folders: ``weights.safetensors``, ``card.json`` (its making), ``history.csv`` (losses by epoch)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ class StoredModel:
 
 
 def save_model(
-    folder: Path, weights: Mapping[str, Tensor], card: Mapping[str, Any], history: Sequence[Mapping[str, float]]
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    card: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
 ) -> None:
     """Write a whole model folder, atomically."""
     with atomic_folder(folder) as temporary:
@@ -80,5 +83,10 @@ def read_history(folder: Path) -> list[dict[str, float]]:
     path = folder / HISTORY
     if not path.is_file():
         return []
-    with path.open(newline="") as stream:
-        return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+    except (ValueError, TypeError, csv.Error) as error:  # a short row reads as None, a long one as a list
+        raise InputError(
+            expected="a table of numbers", found=str(error), where=str(path), remedy=REMEDY
+        ) from error

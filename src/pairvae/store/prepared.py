@@ -1,8 +1,8 @@
 """Prepared arrays: what preprocessing writes and everything after it reads.
 
-A folder with ``card.json`` (the pairs, their shapes, what was done, sha256 of each array file) and, for each modality,
-``<name>.npy``: ``(N, channels, H, W)`` float32 for whole arrays; the binary images of all samples, flattened one after
-the other, as uint8 for cropped ones, with their fixed evaluation crops in ``<name>-crops.npy`` ``(N, K, h, w)``.
+A folder with ``card.json`` (pairs, shapes, what was done, sha256 of each array file) and, for each modality,
+``<name>.npy``: ``(N, channels, H, W)`` float32 for whole arrays; the binary images of all samples, flattened one
+after the other, as uint8 for cropped ones, and their evaluation crops in ``<name>-crops.npy`` ``(N, K, h, w)``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.lib.format import open_memmap
@@ -30,7 +30,7 @@ class PreparedPair:
 
     id: str
     morphology: str | None = None
-    split: str | None = None
+    split: Literal["train", "validation"] | None = None
     group: str | None = None
     sem_nm_per_px: float | None = None
     saxs_q_per_px_inv_nm: float | None = None
@@ -72,8 +72,9 @@ class Prepared:
     def _map(self, file: str) -> np.ndarray:
         path = self.folder / file
         try:
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+            array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+            return array
+        except (OSError, ValueError, EOFError) as error:  # an empty file is an EOFError
             raise InputError(
                 expected="a whole npy file", found=str(error), where=str(path), remedy=REMEDY
             ) from error

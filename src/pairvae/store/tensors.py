@@ -30,5 +30,8 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             return {name: stream.get_tensor(name) for name in stream.keys()}, card  # noqa: SIM118 - no mapping
     except (SafetensorError, ValueError, OSError) as error:
         raise InputError(
-            expected="a whole safetensors file", found=str(error), where=str(path), remedy="delete it and run again"
+            expected="a whole safetensors file",
+            found=str(error),
+            where=str(path),
+            remedy="delete it and run again",
         ) from error

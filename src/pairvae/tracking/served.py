@@ -30,7 +30,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
             for part in ("encoder", "decoder")
         }
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    def predict(
+        self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
         """Images of ``target`` as float32 ``(N * samples, channels, H, W)``, an input's samples in a row.
 
         ``params``: ``direction`` ``<source>_<target>``, ``samples`` (1: from the posterior's mean), ``seed``.
@@ -59,7 +61,7 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
             stacked = torch.cat(images)
         if self.shapes[target][0] == 1:
             stacked = (stacked >= 0.5).float()
-        return stacked.numpy()
+        return np.asarray(stacked.numpy())
 
 
 set_model(ServedPair())

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pairvae.errors import InputError
+from pairvae.models.build import load_weights
 from pairvae.store.tensors import load_tensors, save_tensors
 
 FILE = "checkpoint.safetensors"
@@ -23,9 +25,7 @@ class Progressed:
     run_id: str | None
 
 
-def save(
-    folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done: Progressed
-) -> None:
+def save(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done: Progressed) -> None:
     """Write weights, optimiser state and history."""
     tensors: dict[str, Tensor] = {f"module/{name}": value for name, value in module.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
@@ -36,12 +36,16 @@ def save(
 
 
 def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> Progressed | None:
-    """Restore what :func:`save` wrote into ``module`` and ``optimiser``; ``None`` where there is nothing."""
+    """Restore what :func:`save` wrote into ``module`` and ``optimiser``; ``None`` where there is nothing.
+
+    ``InputError`` where the file is damaged or holds the weights of another network.
+    """
     path = folder / FILE
     if not path.is_file():
         return None
     tensors, card = load_tensors(path)
-    module.load_state_dict({k.removeprefix("module/"): v for k, v in tensors.items() if k.startswith("module/")})
+    weights = {k.removeprefix("module/"): v for k, v in tensors.items() if k.startswith("module/")}
+    load_weights(module, weights, str(path))
     state: dict[int, dict[str, Any]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser/"):
@@ -49,7 +53,15 @@ def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> P
             state.setdefault(int(index), {})[key] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
-    return Progressed(card["epochs"], card["history"], card["run_id"])
+    try:
+        return Progressed(card["epochs"], card["history"], card["run_id"])
+    except KeyError as error:
+        raise InputError(
+            expected="a checkpoint with epochs, history and run_id",
+            found=f"none of name {error}",
+            where=str(path),
+            remedy="delete it and run again",
+        ) from error
 
 
 def peek_run(folder: Path) -> str | None:

@@ -54,13 +54,29 @@ class Batch:
 class Plan(Protocol):
     """What the loop needs to know of a training."""
 
-    settings: Optimisation
-    epochs: int
-    seed: int
+    @property
+    def settings(self) -> Optimisation:
+        """Adam, its schedule, and the batches."""
+        ...
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of batches, sampled latents and noise."""
+        ...
 
     @property
     def module(self) -> nn.Module:
         """What is saved in a checkpoint."""
+        ...
+
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """The VAEs that are trained, by modality."""
         ...
 
     def steps(self) -> int:
@@ -120,6 +136,11 @@ class SoloPlan:
         """The VAE."""
         return self.vae
 
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """The VAE under its modality's name."""
+        return {self.name: self.vae}
+
     def steps(self) -> int:
         """Steps of one epoch."""
         one = self.settings
@@ -161,6 +182,11 @@ class PairPlan:
     def module(self) -> nn.Module:
         """The pair."""
         return self.pair
+
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """Both VAEs."""
+        return {name: self.pair.vae(name) for name in self.sources}
 
     def steps(self) -> int:
         """Steps of one epoch."""

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pairvae.data.backbone_file import read_backbone, write_backbone
 from pairvae.errors import InputError
 from pairvae.models.resnet import ResNet50
+from pairvae.stages.backbone_file import read_backbone, write_backbone
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,157 @@
+"""Texture statistics against formulas and against the score functions of numerics.morphology."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from pairvae.numerics import morphology, texture
+
+PERIOD = 8
+
+
+def stripes(height: int, width: int, period: int = PERIOD) -> Tensor:
+    """Vertical lines, half bright: bright runs across them of ``period / 2`` px."""
+    row = (torch.arange(width) % period < period // 2).float()
+    return row.expand(1, 1, height, width).clone()
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return (torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.4).float()
+
+
+def test_autocovariance_at_lag_0_is_p_1_minus_p() -> None:
+    images = noise(3, 1, 48, 64)
+    share = images.mean((1, 2, 3))
+    for periodic in (True, False):
+        found = texture.autocovariance(images, periodic=periodic, lags=8)[:, 0, 8]
+        torch.testing.assert_close(found, share * (1 - share))
+
+
+def test_autocovariance_of_a_cosine_is_half_a_cosine_of_the_lag() -> None:
+    x = torch.arange(64)
+    wave = torch.cos(2 * torch.pi * x / PERIOD).expand(1, 1, 64, 64)
+    found = texture.autocovariance(wave, periodic=True, lags=16)[0]
+    lag = torch.arange(-16, 17)
+    expected = 0.5 * torch.cos(2 * torch.pi * lag / PERIOD)
+    torch.testing.assert_close(found, expected.expand(17, 33), atol=1e-5, rtol=0)
+
+
+def test_autocovariance_of_stripes_is_a_triangle_wave_across_and_constant_along() -> None:
+    found = texture.autocovariance(stripes(64, 64), periodic=True, lags=16)[0]
+    lag = torch.arange(-16, 17)
+    triangle = 0.25 - (lag.remainder(PERIOD) - PERIOD / 2).abs().neg().add(PERIOD / 2) / PERIOD
+    torch.testing.assert_close(found, triangle.expand(17, 33), atol=1e-5, rtol=0)
+
+
+def test_both_estimators_agree_on_a_tiling_of_whole_periods() -> None:
+    tile = noise(1, 1, 8, 8)
+    image = tile.repeat(1, 1, 16, 16)
+    periodic = texture.autocovariance(image, periodic=True, lags=8)
+    overlap = texture.autocovariance(image, periodic=False, lags=8)
+    torch.testing.assert_close(periodic, overlap, atol=0.01, rtol=0)
+    assert periodic.abs().max() > 0.2
+
+
+def test_autocovariance_agrees_with_the_map_of_the_scores() -> None:
+    images = noise(2, 1, 40, 56)
+    found = texture.autocovariance(images, periodic=False, lags=12).double().numpy()
+    expected = morphology.autocovariance_map(images[:, 0].numpy(), lags=12)[:, 12:]
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_autocovariance_is_padded_with_zeros_where_the_image_is_small() -> None:
+    images = noise(1, 1, 16, 16)
+    found = texture.autocovariance(images, periodic=False, lags=32)
+    assert found.shape == (1, 33, 65)
+    torch.testing.assert_close(
+        found[:, :9, 24:41], texture.autocovariance(images, periodic=False, lags=8), atol=1e-6, rtol=0
+    )
+    assert found[:, 9:].abs().max() == 0
+
+
+def paths_by_hand(image: np.ndarray, length: int, axis: int) -> float:
+    windows = np.lib.stride_tricks.sliding_window_view(image, length, axis=axis)
+    return float(windows.all(-1).mean())
+
+
+def test_lineal_paths_are_the_share_of_runs_that_fit() -> None:
+    image = noise(1, 1, 64, 72)
+    smooth = (torch.nn.functional.avg_pool2d(image, 5, 1, 2) > 0.4).float()
+    found = texture.lineal_paths(smooth).reshape(2, 2, -1)
+    for phase in (0, 1):
+        bright = smooth[0, 0].numpy() == 1 - phase
+        for axis in (0, 1):
+            expected = [paths_by_hand(bright, length, axis) for length in texture.PATH_LENGTHS]
+            np.testing.assert_allclose(found[phase, axis], expected, atol=1e-6)
+
+
+def test_lineal_paths_of_stripes() -> None:
+    found = texture.lineal_paths(stripes(64, 64)).reshape(2, 2, -1)[0]
+    lengths = torch.tensor(texture.PATH_LENGTHS)
+    torch.testing.assert_close(found[0], torch.full((9,), 0.5), msg="along the lines no run ends")
+    starts = 8 * (PERIOD // 2 + 1 - lengths).clamp_min(0)
+    torch.testing.assert_close(found[1], starts / (65 - lengths))
+
+
+def test_lineal_paths_and_the_score_function_count_the_same_runs() -> None:
+    """A pixel at least L px from both ends is the middle of a run of 2 L - 1 px; even runs lie half-way between."""
+    image = stripes(64, 64, 16)
+    found = texture.lineal_paths(image).reshape(2, 2, -1)[0, 1]
+    scored = morphology.lineal_path(image[:, 0].numpy(), "horizontal", bins=9)[0] * float(image.mean()) * 64
+    for place, length in enumerate(texture.PATH_LENGTHS[:4]):
+        half = length // 2
+        runs = 0.5 * (scored[half - 1] + scored[half])
+        assert float(found[place]) * (65 - length) == pytest.approx(runs, abs=1e-4)
+
+
+def test_lineal_paths_longer_than_the_image_are_0() -> None:
+    found = texture.lineal_paths(torch.ones(1, 1, 32, 32)).reshape(4, -1)
+    lengths = torch.tensor(texture.PATH_LENGTHS)
+    assert torch.equal(found[0], (lengths <= 32).float())
+    assert torch.equal(found[2], torch.zeros(9))
+
+
+def test_filters_sum_to_0_and_are_bounded() -> None:
+    bank = texture.filter_bank()
+    torch.testing.assert_close(bank.sum((1, 2, 3)), torch.zeros(14), atol=1e-5, rtol=0)
+    torch.testing.assert_close(bank.abs().sum((1, 2, 3)), torch.full((14,), 2.0))
+    assert bank.shape == (14, 1, 15, 15)
+
+
+def test_filters_tell_lines_from_their_transpose_and_see_no_uniform_image() -> None:
+    lines = stripes(64, 64)
+    across = texture.filter_responses(lines)
+    assert (across - texture.filter_responses(lines.mT)).abs().max() > 0.05
+    uniform = texture.filter_responses(torch.ones(1, 1, 32, 32)).reshape(3, 14)
+    torch.testing.assert_close(uniform, torch.tensor([[0.5], [0.0], [0.0]]).expand(3, 14), atol=1e-5, rtol=0)
+
+
+def test_statistics_of_a_sample_differ_less_than_those_of_samples() -> None:
+    wide, narrow = stripes(64, 64, 16), stripes(64, 64, 8)
+    moved = wide.roll(3, dims=-1)
+    found = texture.statistics(wide, periodic=True)
+    assert set(found) == set(texture.NAMES)
+    same = texture.discrepancy(texture.statistics(moved, periodic=True), found)
+    other = texture.discrepancy(texture.statistics(narrow, periodic=True), found)
+    for name in ("autocovariance", "lineal_path", "filters"):
+        assert 4 * same[name] < other[name], name
+    assert same["phase_fraction"] == other["phase_fraction"] == 0
+
+
+def test_discrepancy_of_equal_statistics_is_0() -> None:
+    found = texture.statistics(noise(2, 1, 48, 48))
+    assert all(value == 0 for value in texture.discrepancy(found, found).values())
+
+
+def test_gradients_are_finite_and_reach_every_kind() -> None:
+    wanted = texture.statistics(stripes(64, 64), periodic=True)
+    for name in texture.NAMES:
+        images = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        parts = texture.discrepancy(texture.statistics(images, periodic=True, names=(name,)), wanted)
+        parts[name].backward()
+        assert images.grad is not None
+        assert torch.isfinite(images.grad).all(), name
+        assert images.grad.abs().max() > 0, name

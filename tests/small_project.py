@@ -1,0 +1,70 @@
+"""A small project with eight simulated pairs, and the command line run in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from pairvae.settings import assignments
+from pairvae.stages.repro import write_params
+
+ROOT = Path(__file__).resolve().parent.parent
+# Small networks and few epochs: the pipeline's wiring is under test here, not the quality of its models.
+SMALL = [
+    "data.simulated.pairs=8",
+    "split.train=5",
+    "saxs.training.epochs=3",
+    "saxs.training.passes=1",
+    "saxs.network.components=4",
+    "saxs.network.width=16",
+    "sem.training.epochs=3",
+    "sem.training.passes=1",
+    "sem.network.components=4",
+    "sem.network.width=16",
+    "sem.network.noise_channels=8",
+    "sem.network.block_widths=[8, 8, 8]",
+    "pair.training.random_epochs=3",
+    "pair.training.passes=1",
+    "assess.crops=2",
+    "generate.samples=4",
+    "device.threads=1",
+    "device.checkpoint_seconds=0",
+]
+
+
+def make_project(folder: Path) -> Path:
+    """A copy of the repository's pipeline in ``folder``, with small settings, under git."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".dvc").mkdir()
+    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
+    shutil.copy(ROOT / ".dvc" / ".gitignore", folder / ".dvc" / ".gitignore")
+    write_params(folder / "params.yaml", assignments(SMALL))
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+        subprocess.run([*git, *command], cwd=folder, check=True)
+    return folder
+
+
+def run_pairvae(*arguments: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run the command line in ``cwd``."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        [sys.executable, "-m", "pairvae.cli", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    if check and done.returncode:
+        raise AssertionError(
+            f"pairvae {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+    return done

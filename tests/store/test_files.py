@@ -1,0 +1,120 @@
+"""Files are whole or as they were before; damage is told in one line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from pairvae.store import (
+    atomic_folder,
+    atomic_path,
+    digest,
+    file_digest,
+    read_json,
+    write_json,
+    write_text,
+)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_appears_whole_under_its_name(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    with atomic_path(target) as temporary:
+        assert temporary.parent == target.parent, "the same file system, or a rename is a copy"
+        temporary.write_text("whole")
+        assert not target.exists()
+    assert target.read_text() == "whole"
+    assert names(target.parent) == ["a.txt"]
+
+
+def test_failure_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+    with pytest.raises(RuntimeError, match="power cut"), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("power cut")
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_file_that_was_never_written_does_not_replace_the_old_one(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    write_text(target, "old")
+    with pytest.raises(FileNotFoundError), atomic_path(target):
+        pass
+    assert target.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_folder_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    for content in ("first", "second"):
+        with atomic_folder(target) as temporary:
+            (temporary / content).write_text(content)
+    assert names(target) == ["second"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_failure_keeps_the_old_folder_and_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    with atomic_folder(target) as temporary:
+        (temporary / "old").write_text("old")
+    with pytest.raises(RuntimeError, match="power cut"), atomic_folder(target) as temporary:
+        (temporary / "half").write_text("half")
+        raise RuntimeError("power cut")
+    assert names(target) == ["old"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_old_folder_comes_back_when_the_new_one_cannot_be_put_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "model"
+    with atomic_folder(target) as temporary:
+        (temporary / "old").write_text("old")
+    rename = Path.replace
+
+    def refuse(self: Path, to: Path) -> Path:
+        if to == target and (self / "new").exists():
+            raise PermissionError("no")
+        return rename(self, to)
+
+    with pytest.raises(PermissionError), atomic_folder(target) as temporary:
+        (temporary / "new").write_text("new")
+        monkeypatch.setattr(Path, "replace", refuse)
+    assert names(target) == ["old"]
+    assert names(tmp_path) == ["model"]
+
+
+def test_files_are_readable_by_others(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.txt", "x")
+    assert os.stat(tmp_path / "a.txt").st_mode & 0o777 == 0o644
+
+
+def test_json_round_trip_and_refusals(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"a": [1, 2.5, None], "b": {"c": "ä"}})
+    assert read_json(path) == {"a": [1, 2.5, None], "b": {"c": "ä"}}
+    with pytest.raises(ValueError, match="JSON compliant"):
+        write_json(path, {"a": float("nan")})
+    assert read_json(path)["a"] == [1, 2.5, None], "the old file stays"
+    path.write_text("[1]")
+    with pytest.raises(ValueError, match="does not hold a JSON object"):
+        read_json(path)
+
+
+def test_digest_names_the_value_whatever_the_order_of_its_keys() -> None:
+    assert digest({"a": 1, "b": [2]}) == digest({"b": [2], "a": 1})
+    assert digest({"a": 1}) != digest({"a": 2})
+    assert len(digest({})) == 16
+
+
+def test_file_digest_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"pairvae" * 100_000)
+    assert file_digest(tmp_path / "a") == hashlib.sha256(b"pairvae" * 100_000).hexdigest()

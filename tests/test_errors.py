@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from pairvae.errors import InputError
+
+
+def test_error_is_one_line_of_expected_found_where_and_remedy() -> None:
+    error = InputError(expected="a\nmapping", found="a list", where="params.yaml", remedy="mend  it")
+    assert str(error) == "params.yaml: expected a mapping, found a list - mend it"
+
+
+def test_where_and_remedy_may_be_absent() -> None:
+    assert str(InputError(expected="1", found="2")) == "expected 1, found 2"
+
+
+def test_parts_stay_readable_by_code() -> None:
+    with pytest.raises(ValueError, match="expected 1, found 2") as caught:
+        raise InputError(expected="1", found="2", where="x", remedy="y")
+    assert isinstance(caught.value, InputError)
+    assert (caught.value.where, caught.value.remedy) == ("x", "y")
