@@ -13,7 +13,7 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.models.vae import VAE, Posterior
 
-ENCODE_CHUNK = 32
+SEEDS = 2**63
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,11 @@ class Predictor:
         """Posterior ``(N, C, g, g)`` of prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
         inputs = self._checked(arrays, source)
         with torch.inference_mode():
-            parts = [self.vaes[source].posterior(part) for part in torch.split(inputs, ENCODE_CHUNK)]
-        return Posterior(torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts]))
+            # One by one: a matrix product's last bits depend on the batch, and may tip a pixel over its threshold.
+            some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
+            parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
+        mean, std = torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts])
+        return Posterior(mean[: len(inputs)], std[: len(inputs)])
 
     def predict(
         self, arrays: np.ndarray, source: str, target: str, samples: int = 1, seed: int = 0
@@ -58,6 +61,8 @@ class Predictor:
         self._known(target)
         if samples < 1:
             raise InputError(expected="at least one sample", found=str(samples), where="samples")
+        if not 0 <= seed < SEEDS:
+            raise InputError(expected="a seed from 0 to 2**63 - 1", found=str(seed), where="seed")
         images = [
             self._decode(posterior.mean[index], posterior.std[index], target, samples, seed)
             for index in range(len(posterior.mean))
@@ -120,6 +125,8 @@ class Predictor:
                 where=source,
                 remedy="prepare raw files with `pairvae predict`, or pairvae.prepare",
             )
+        if values.dtype.kind not in "biuf":
+            raise InputError(expected="numbers", found=f"dtype {values.dtype}", where=source)
         numbers = values.astype(np.float32)
         if numbers.size and not (np.isfinite(numbers).all() and numbers.min() >= 0 and numbers.max() <= 1):
             raise InputError(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -19,7 +20,7 @@ from pairvae.errors import InputError
 from pairvae.simulation_parameters import SimulationParameters
 
 PARAMS_FILE = "params.yaml"
-MODALITIES = ("saxs", "sem")
+PARTS_OF_A_MODALITY = {"prepare", "network", "training"}  # a section with these is a modality's
 PRESETS = ("fast", "paper", "gpu")
 LARGEST_PARAMS_BYTES = 1_000_000
 MOST_VALUES = 10_000
@@ -28,6 +29,8 @@ Positive = Annotated[int, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
+Pixel = Annotated[float, Field(ge=0, le=200_000, allow_inf_nan=False)]
+BeamCentreOption = Literal["auto"] | Annotated[tuple[Pixel, Pixel], Strict(False)] | None
 
 
 class Section(BaseModel):
@@ -65,6 +68,13 @@ class SaxsPrepare(Section):
     """SAXS preprocessing (paper, Method)."""
 
     size: int = Field(ge=32, le=1024, multiple_of=32, description="side of the prepared pattern, px")
+    colormap: str | None = Field(
+        description="colour map to undo (vge: the published one); null: the colours as they are, as in the paper"
+    )
+    beam_centre: BeamCentreOption = Field(
+        description="row and column of the beam, px, or auto; the pattern is cropped to the square around it; "
+        "null: left as it is",
+    )
 
 
 class SemPrepare(Section):
@@ -114,8 +124,11 @@ class TextureNetwork(Section):
     components: int = Field(ge=1, le=512, description="principal components of the texture statistics")
     width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
     noise_channels: int = Field(ge=1, le=512, description="noise maps that the decoder starts from")
-    block_widths: tuple[Positive, Positive, Positive] = Field(
-        strict=False, description="channels of the three blocks"
+    block_widths: tuple[Positive, ...] = Field(
+        strict=False,
+        min_length=2,
+        max_length=5,
+        description="channels of the blocks, the coarsest first; each doubles the side",
     )
 
 
@@ -167,13 +180,12 @@ class PairTraining(Optimisation):
     temperature: Rate = Field(description="temperature of the contrast (simclr)")
     kl_weight: NonNegative
     input_noise: NonNegative
-    weights: dict[str, NonNegative] = Field(description="similarity, and <from>_<to> for each direction")
+    weights: dict[str, NonNegative] = Field(
+        description="similarity, and <from>_<to> for the four directions of the pair"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        expected = {"similarity"} | {f"{a}_{b}" for a in MODALITIES for b in MODALITIES}
-        if set(self.weights) != expected:
-            raise ValueError(f"weights of exactly {', '.join(sorted(expected))}")
         if self.random_epochs + self.focused_epochs < 1:
             raise ValueError("random_epochs + focused_epochs of at least 1")
         return self
@@ -227,6 +239,14 @@ class SemSettings(Section):
         if self.training.likelihood == "texture" and self.network.architecture != "texture":
             raise ValueError("network.architecture texture for training.likelihood texture")
         return self
+
+
+class ModalitySettings(Section):
+    """Everything about a further modality; its own class in ``pairvae.modalities`` checks ``prepare``."""
+
+    prepare: dict[str, Any]
+    network: CompactNetwork
+    training: SaxsTraining
 
 
 class PretrainSettings(Section):
@@ -288,10 +308,14 @@ class DeviceSettings(Section):
 
 
 class Settings(Section):
-    """All settings of a project."""
+    """All settings of a project. Modalities besides ``saxs`` and ``sem`` are sections under their own names."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ModalitySettings] = Field(init=False)
 
     preset: Literal["fast", "paper", "gpu"]
     seed: Seed = Field(description="of initial weights, crops, batches and sampled latents")
+    modalities: tuple[str, str] = Field(strict=False, description="the pair that is trained")
     data: DataSettings
     split: SplitSettings
     latent: LatentSettings
@@ -303,6 +327,25 @@ class Settings(Section):
     generate: GenerateSettings
     tracking: TrackingSettings
     device: DeviceSettings
+
+    @model_validator(mode="after")
+    def _pair_is_complete(self) -> Self:
+        known = ["saxs", "sem", *(self.__pydantic_extra__ or {})]
+        if len(set(self.modalities)) != 2 or not set(self.modalities) <= set(known):
+            raise ValueError(f"modalities: two different ones of {', '.join(known)}")
+        wanted = {"similarity", *(f"{a}_{b}" for a in self.modalities for b in self.modalities)}
+        if set(self.pair.training.weights) != wanted:
+            raise ValueError(f"weights of exactly {', '.join(sorted(wanted))} in pair.training")
+        return self
+
+    def modality(self, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
+        """The section of one modality (``InputError`` where there is none)."""
+        section = getattr(self, name, None)
+        if not isinstance(section, SaxsSettings | SemSettings | ModalitySettings):
+            raise InputError(
+                expected=f"a modality: {', '.join(modality_names())}", found=repr(name), where=PARAMS_FILE
+            )
+        return section
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -362,27 +405,69 @@ def preset_values(preset: str) -> dict[str, Any]:
     return merge(base, parse_yaml((folder / f"{preset}.yaml").read_text("utf-8"), f"preset {preset}"))
 
 
+@cache
+def modality_names() -> tuple[str, ...]:
+    """All modalities: the sections of the preset that have the three parts of one."""
+    values = preset_values("fast")
+    return tuple(
+        name for name, part in values.items() if isinstance(part, dict) and set(part) >= PARTS_OF_A_MODALITY
+    )
+
+
+def _weights_of_pair(values: dict[str, Any], chosen: object) -> dict[str, Any]:
+    """A preset's ``values`` with the weights of its own directions named for the ``chosen`` pair instead.
+
+    A modality of both pairs keeps its weights; the other one's go to the other one of the chosen pair.
+    """
+    own = values["modalities"]
+    strings = isinstance(chosen, list | tuple) and all(isinstance(name, str) for name in chosen)
+    if not (strings and isinstance(chosen, list | tuple) and len(set(chosen)) == len(own)):
+        return values  # the model says what is wrong with it
+    left = [name for name in chosen if name not in own]
+    names = {name: name if name in chosen else left.pop(0) for name in own}
+    weights = {
+        "_".join(names.get(part, part) for part in key.split("_")): weight
+        for key, weight in values["pair"]["training"]["weights"].items()
+    }
+    training = {**values["pair"]["training"], "weights": weights}
+    return {**values, "pair": {**values["pair"], "training": training}}
+
+
+def _refuse_unknown_sections(values: Mapping[str, Any], where: str) -> None:
+    known = set(Settings.model_fields) | set(modality_names())
+    unknown = [key for key in values if isinstance(key, str) and key not in known]
+    if unknown:
+        raise _unknown_key(unknown[0], where)
+
+
 def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
     """Settings from a preset's values and ``overrides``; ``InputError`` names the key at fault."""
     preset = overrides.get("preset", "fast")
     if preset not in PRESETS:
         raise InputError(expected="preset fast, paper or gpu", found=repr(preset), where=where)
-    values = merge(preset_values(preset), overrides)
+    base = preset_values(preset)
+    values = merge(_weights_of_pair(base, overrides.get("modalities", base["modalities"])), overrides)
     values["preset"] = preset
+    _refuse_unknown_sections(values, where)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        raise _explain(error, values, where) from error
+        raise explain(error, values, where) from error
 
 
-def _explain(error: ValidationError, values: Mapping[str, Any], where: str) -> InputError:
-    first = error.errors()[0]
+def _unknown_key(key: str, where: str) -> InputError:
     known = set().union(*(_keys(preset_values(preset)) for preset in PRESETS)) | {"preset"}
-    key = _dotted(first["loc"], values)
+    close = difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1)
+    remedy = f"did you mean {close[0]}?" if close else "remove it; `pairvae params` prints the known keys"
+    return InputError(expected="known keys", found=f"unknown key {key}", where=where, remedy=remedy)
+
+
+def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefix: str = "") -> InputError:
+    """The first fault of ``values`` in one line that names its key; ``prefix`` goes before the key."""
+    first = error.errors()[0]
+    key = f"{prefix}{_dotted(first['loc'], values)}"
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(str(first["loc"][-1]), sorted(known), n=1)
-        remedy = f"did you mean {close[0]}?" if close else "remove it; `pairvae params` prints the known keys"
-        return InputError(expected="known keys", found=f"unknown key {key}", where=where, remedy=remedy)
+        return _unknown_key(key, where)
     if first["type"] == "missing":
         return InputError(expected=f"a value for {key}", found="none", where=where)
     place = f"{where}, key {key}" if key else where

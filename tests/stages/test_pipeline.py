@@ -209,10 +209,11 @@ def test_own_folder_goes_through_and_is_watched(finished_project: Path, tmp_path
     assert "# training pairs" in (project / "params.yaml").read_text(), "comments are kept"
     first = open_prepared(project / "data" / "prepared")
     assert len(first.pairs) == 8
-    rows = (own / "pairs.csv").read_text().splitlines()
-    (own / "pairs.csv").write_text("\n".join(rows[:-1]) + "\n")
+    listing = (own / "pairs.csv").read_text()
+    (own / "pairs.csv").write_text(listing.replace("skew", "bilayer"))
     run_pairvae("repro", "preprocess", cwd=project)
-    assert len(open_prepared(project / "data" / "prepared").pairs) == 7
+    changed = open_prepared(project / "data" / "prepared")
+    assert {pair.morphology for pair in changed.pairs} > {"bilayer"}
 
 
 def test_missing_partner_and_unknown_key_leave_everything_as_it_was(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -94,7 +93,7 @@ def test_old_folder_comes_back_when_the_new_one_cannot_be_put_there(
 
 def test_files_are_readable_by_others(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "x")
-    assert os.stat(tmp_path / "a.txt").st_mode & 0o777 == 0o644
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
 
 
 def test_json_round_trip_and_refusals(tmp_path: Path) -> None:

@@ -1,11 +1,46 @@
-"""Facts about each characterization technique, and the readers of its raw files (level 1)."""
+"""Facts about each characterization technique, and the readers of its raw files (level 1).
+
+A module of this folder that holds a :class:`Modality` adds a technique; its section in the preset ``fast`` gives
+the defaults. Nothing else has to know of it.
+"""
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+
+from pydantic import ValidationError
+
+from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
-from pairvae.modalities.saxs import SAXS
-from pairvae.modalities.sem import SEM
+from pairvae.settings import PARAMS_FILE, Section, Settings, explain, modality_names
 
-MODALITIES: dict[str, Modality] = {modality.name: modality for modality in (SAXS, SEM)}
 
-__all__ = ["MODALITIES", "Axis", "Modality"]
+def _declared() -> dict[str, Modality]:
+    """The modalities of this folder's modules, in the order of the preset's sections."""
+    modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
+    found = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Modality)}
+    return {name: found[name] for name in modality_names()}
+
+
+MODALITIES: dict[str, Modality] = _declared()
+
+__all__ = ["MODALITIES", "Axis", "Modality", "prepare_settings"]
+
+
+def prepare_settings(settings: Settings, name: str) -> Section:
+    """The section ``prepare`` of modality ``name``, checked by its own class (``InputError`` names the key)."""
+    given = settings.modality(name).prepare
+    if isinstance(given, Section):
+        return given
+    try:
+        return MODALITIES[name].settings.model_validate(given)
+    except ValidationError as error:
+        raise explain(error, given, PARAMS_FILE, prefix=f"{name}.prepare.") from error
+
+
+def check_modalities(settings: Settings) -> Settings:
+    """The same settings, once the pair's sections are sound (``InputError``)."""
+    for name in settings.modalities:
+        prepare_settings(settings, name)
+    return settings

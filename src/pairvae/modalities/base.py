@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers import READABLE_SUFFIXES, read_image
+from pairvae.settings import Section
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,10 @@ class Modality:
     ``prepare(raw, settings)`` turns a raw file's pixels into the prepared array: ``(channels, H, W)``, continuous
     in [0, 1] (float32) or binary in {0, 1} (uint8). ``cropped`` arrays are larger than what the networks see:
     training draws crops. ``prepared_shape(settings)`` is what the networks see, ``(channels, H, W)``.
-    ``score`` names the error in ``metrics.json`` that compares two images of this technique.
+    ``score`` names the error in ``metrics.json`` that compares two images of this technique. ``settings`` is the
+    class of its section ``prepare``. ``describe(raw, settings)`` tells, for people and as JSON, what ``prepare``
+    does to that file. ``read`` opens one of its files, with a suffix among ``suffixes``; a pair without one may
+    give a file of the modality ``instead``. ``coordinates(settings)`` are the values along the last axis.
     """
 
     name: str
@@ -36,5 +42,11 @@ class Modality:
     binary: bool
     cropped: bool
     score: str
+    settings: type[Section]
     prepare: Callable[[RawImage, Any], np.ndarray]
     prepared_shape: Callable[[Any], tuple[int, int, int]]
+    describe: Callable[[RawImage, Any], dict[str, Any]]
+    read: Callable[[str | Path], RawImage] = read_image
+    suffixes: frozenset[str] = READABLE_SUFFIXES
+    instead: str | None = None
+    coordinates: Callable[[Any], np.ndarray] | None = None

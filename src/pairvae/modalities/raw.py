@@ -37,11 +37,13 @@ PARSER_ERRORS = (
 
 @dataclass(frozen=True)
 class RawImage:
-    """One picture as its file holds it.
+    """One picture, or one curve, as its file holds it.
 
     ``pixels``: ``(H, W)`` or ``(H, W, 3|4)``, uint8, uint16 or float32, in the file's own units (grey
-    levels, counts). ``nm_per_px``: pixel size in nm, where the file tells it. ``image_rows``: rows above the
+    levels, counts); of a curve ``(points, 3)`` float64: q, I and its error (nan where unknown), with ``format``
+    "curve". ``nm_per_px``: pixel size in nm, where the file tells it. ``image_rows``: rows above the
     data bar, where the metadata tell them. ``format``: how it was read. ``source``: the file as named.
+    ``q_per_px``: q per pixel in 1/nm, where pairs.csv tells it.
     """
 
     pixels: np.ndarray
@@ -49,6 +51,7 @@ class RawImage:
     image_rows: int | None
     format: str
     source: str
+    q_per_px: float | None = None
 
 
 def unreadable(source: str, expected: str, found: str, remedy: str = "") -> InputError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -13,13 +15,37 @@ from pairvae.numerics.images import binarise_sem
 from pairvae.settings import SemPrepare
 
 
+def image_rows(raw: RawImage, settings: SemPrepare) -> tuple[int, str]:
+    """Rows above the data bar, and what told them: the file's metadata, else the settings, else the pixels."""
+    height = len(raw.pixels)
+    if raw.image_rows:
+        return min(raw.image_rows, height), "metadata"
+    if settings.rows:
+        return min(settings.rows, height), "settings"
+    bar = data_bar(raw.pixels)
+    return height - bar, "detected" if bar else "no data bar"
+
+
 def image_area(raw: RawImage, settings: SemPrepare) -> np.ndarray:
-    """The micrograph without its data bar: rows from metadata, else from the settings, else detected."""
+    """The micrograph without its data bar."""
     require_finite(raw)
-    pixels = raw.pixels
-    rows = raw.image_rows or settings.rows or pixels.shape[0] - data_bar(pixels)
-    columns = settings.columns or pixels.shape[1]
-    return pixels[: min(rows, pixels.shape[0]), : min(columns, pixels.shape[1]), ...]
+    columns = settings.columns or raw.pixels.shape[1]
+    return raw.pixels[: image_rows(raw, settings)[0], : min(columns, raw.pixels.shape[1]), ...]
+
+
+def describe(raw: RawImage, settings: SemPrepare) -> dict[str, Any]:
+    """Rows and columns that were used (px), what told the rows, the rescaling, nm per prepared pixel."""
+    rows, told_by = image_rows(raw, settings)
+    rescaled = settings.nm_per_px is not None and raw.nm_per_px is not None
+    factor = raw.nm_per_px / settings.nm_per_px if rescaled else 1.0  # type: ignore[operator]  # not None here
+    return {
+        "rows": rows,
+        "rows_from": told_by,
+        "columns": min(settings.columns or raw.pixels.shape[1], raw.pixels.shape[1]),
+        "nm_per_px_of_file": raw.nm_per_px,
+        "rescaled_by": round(factor, 6),
+        "nm_per_px": settings.nm_per_px if rescaled else raw.nm_per_px,
+    }
 
 
 def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
@@ -80,6 +106,8 @@ SEM = Modality(
     binary=True,
     cropped=True,
     score="s2_mae",
+    settings=SemPrepare,
     prepare=prepare,
     prepared_shape=lambda settings: (1, settings.crop, settings.crop),
+    describe=describe,
 )

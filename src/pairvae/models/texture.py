@@ -7,6 +7,8 @@ share.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,7 +17,6 @@ from pairvae.models.compact import DenseHead, principal_components
 from pairvae.models.vae import Decoder, Encoder
 from pairvae.numerics import texture
 
-SHRINK = 8  # the noise grid's pixel, in image pixels
 STYLE_WIDTH = 128
 FIT_CHUNK = 64
 ENCODED = ("autocovariance", "phase_fraction", "lineal_path")
@@ -96,10 +97,14 @@ class StyledConv(nn.Module):
 
 
 class TextureDecoder(Decoder):
-    """Latent ``(B, C, g, g)`` and noise to a texture of any side that is a multiple of 8 px."""
+    """Latent ``(B, C, g, g)`` and noise to a texture of any side that is a multiple of ``shrink`` px.
 
-    def __init__(self, size: int, channels: int, noise_channels: int, widths: tuple[int, int, int]) -> None:
+    ``widths`` are the channels of the blocks, the coarsest first; each block doubles the side, the last layer too.
+    """
+
+    def __init__(self, size: int, channels: int, noise_channels: int, widths: Sequence[int]) -> None:
         super().__init__()
+        self.shrink = 2 ** len(widths)
         self.size = size
         self.noise_channels = noise_channels
         self.mapping = nn.Sequential(
@@ -117,7 +122,7 @@ class TextureDecoder(Decoder):
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """Logits ``(B, 1, size, size)`` of the bright phase."""
-        batch, cells = latent.shape[0], (size or self.size) // SHRINK
+        batch, cells = latent.shape[0], (size or self.size) // self.shrink
 
         def draw(maps: int, side: int) -> Tensor:
             shape = (batch, maps, side, side)

@@ -15,7 +15,7 @@ from ruamel.yaml.comments import CommentedMap
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
-from pairvae.stages.project import open_project
+from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import raw_is_stale, source_folder
 
 STAGES = (
@@ -46,10 +46,8 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
     if changes:
         write_params(folder / PARAMS_FILE, assignments(changes))
     project = open_project(folder=folder)
-    if project.settings.data.source not in ("simulated", "mdf"):
-        from pairvae.data.manifest import read_pairs
-
-        read_pairs(source_folder(project))  # a folder that cannot be paired is refused before anything runs
+    if raw_is_stale(project):
+        refuse_bad_folder(project)  # before anything that exists is replaced
     environment = dvc_environment()
     dvc = [sys.executable, "-m", "dvc"]
     if project.raw.exists() and raw_is_stale(project):
@@ -60,6 +58,29 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
             return first.returncode
     done = subprocess.run([*dvc, "repro", *([stage] if stage else [])], cwd=folder, env=environment)
     return 1 if done.returncode else 0
+
+
+def refuse_bad_folder(project: Project) -> None:
+    """``InputError`` with the first error of the user's own folder, and how many more there are."""
+    from pairvae.data.check import check_folder
+
+    folder, prepare = source_folder(project), project.settings.sem.prepare
+    report = check_folder(
+        folder,
+        sem_rows=prepare.rows,
+        sem_columns=prepare.columns,
+        crop=prepare.crop,
+        sem_nm_per_px=prepare.nm_per_px,
+    )
+    errors = [problem for problem in report.problems if problem.severity == "error"]
+    if errors:
+        first, more = errors[0], len(errors) - 1
+        raise InputError(
+            expected="pairs without problems",
+            found=f"{first.file or first.pair}: {first.message}{f' (and {more} more problems)' if more else ''}",
+            where=str(folder),
+            remedy=f"`pairvae data check {folder}` lists every one",
+        )
 
 
 def dvc_environment() -> dict[str, str]:

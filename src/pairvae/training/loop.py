@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from pairvae.data.batches import noise_generator
 from pairvae.errors import InputError
@@ -70,6 +71,7 @@ def train(
     plan.module.train()
     for epoch in range(done.epochs, plan.epochs):
         row = run_epoch(plan, optimiser, device, epoch)
+        require_finite(plan.module, epoch)
         history.append(row)
         on_epoch(epoch, row)
         progress.advance(f"loss {row['loss']:.4g}")
@@ -80,6 +82,18 @@ def train(
             saved = time.monotonic()
     plan.module.eval()
     return history
+
+
+def require_finite(module: nn.Module, epoch: int) -> None:
+    """``InputError`` where a weight is not finite: a finite loss can have an infinite gradient."""
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad and not torch.isfinite(parameter).all():
+            raise InputError(
+                expected="finite weights",
+                found=f"{name} not finite",
+                where=f"epoch {epoch + 1}",
+                remedy="lower learning_rate; the last checkpoint is kept",
+            )
 
 
 def run_epoch(plan: Plan, optimiser: torch.optim.Optimizer, device: Device, epoch: int) -> dict[str, float]:

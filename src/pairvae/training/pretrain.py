@@ -6,7 +6,7 @@ Zbontar et al. 2021 with the views, the projector and the schedule of the paper'
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from pairvae.data.batches import batches, steps_per_epoch, stream
 from pairvae.models.resnet import OUTPUT_CHANNELS, ResNet50, normalise
+from pairvae.models.vae import VAE
 from pairvae.numerics import losses
 from pairvae.numerics.images import resize
 from pairvae.settings import PretrainSettings
@@ -110,6 +111,11 @@ class PretrainPlan:
     def module(self) -> nn.Module:
         """The backbone and its projector."""
         return self.twins
+
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """None: there is nothing to decode yet."""
+        return {}
 
     @property
     def gradient_clip(self) -> float:

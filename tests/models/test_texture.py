@@ -1,0 +1,127 @@
+"""The texture VAE: noise says where, the latent says what, any side that is a multiple of 8 px."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from pairvae.models.texture import TextureDecoder, TextureEncoder
+
+
+def crops(count: int, side: int = 64) -> Tensor:
+    """Stripes of several periods and directions, 0 and 1."""
+    x = torch.arange(side)
+    images = [(x % (6 + 2 * number) < 3 + number).float().expand(1, side, side) for number in range(count)]
+    return torch.stack([image.mT if number % 2 else image for number, image in enumerate(images)])
+
+
+def decoder(size: int = 64) -> TextureDecoder:
+    torch.manual_seed(0)
+    return TextureDecoder(size, 4, 8, (8, 8, 8)).eval()
+
+
+def latents(count: int, grid: int = 1) -> Tensor:
+    return torch.randn(count, 4, grid, grid, generator=torch.Generator().manual_seed(2))
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("grid", [1, 2])
+def test_encoder_shapes_and_whitened_features(grid: int) -> None:
+    encoder = TextureEncoder(4, 16, 3, grid)
+    inputs = crops(12)
+    encoder.fit(inputs)
+    features = encoder.features(inputs)
+    torch.testing.assert_close(features.mean(0), torch.zeros(4), atol=1e-3, rtol=0)
+    torch.testing.assert_close(features.std(0), torch.ones(4), atol=1e-2, rtol=0)
+    assert encoder(inputs).shape == (12, 6, grid, grid)
+
+
+def test_each_kind_of_statistic_weighs_the_same() -> None:
+    encoder = TextureEncoder(4, 16, 3, 1)
+    inputs = crops(12)
+    encoder.fit(inputs)
+    scaled = torch.split(encoder._statistics(inputs), encoder.sizes, dim=1)
+    for part in scaled:
+        assert part.var(0, correction=0).sum().item() == pytest.approx(1.0, rel=1e-3)
+
+
+def test_encoder_takes_crops_of_other_sides() -> None:
+    encoder = TextureEncoder(4, 16, 3, 1)
+    encoder.fit(crops(6, 64))
+    assert encoder(crops(2, 128)).shape == (2, 6, 1, 1)
+
+
+def test_encoder_does_not_care_where_the_crop_lies() -> None:
+    encoder = TextureEncoder(4, 16, 3, 1)
+    inputs = crops(12)
+    encoder.fit(inputs)
+    moved = encoder.features(inputs.roll((3, 5), dims=(2, 3)))
+    gap = (moved - encoder.features(inputs)).norm(dim=1).mean()
+    spread = (encoder.features(inputs) - encoder.features(inputs.flip(0))).norm(dim=1).mean()
+    assert gap < 0.3 * spread
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_and_two_crops_are_enough_to_fit(count: int) -> None:
+    encoder = TextureEncoder(4, 16, 3, 1)
+    encoder.fit(crops(count))
+    assert torch.isfinite(encoder(crops(3))).all()
+
+
+@pytest.mark.parametrize("grid", [1, 2, 6])
+def test_decoder_shapes_and_range(grid: int) -> None:
+    image = decoder()(latents(3, grid))
+    assert image.shape == (3, 1, 64, 64)
+    assert image.min() >= 0
+    assert image.max() <= 1
+
+
+@pytest.mark.parametrize("side", [32, 64, 96, 192])
+def test_decoder_makes_any_side(side: int) -> None:
+    assert decoder().raw(latents(2), seeded(0), side).shape == (2, 1, side, side)
+
+
+def test_noise_is_fresh_unless_a_generator_is_given() -> None:
+    network, latent = decoder(), latents(2)
+    assert torch.equal(network.raw(latent, seeded(1)), network.raw(latent, seeded(1)))
+    assert not torch.equal(network.raw(latent, seeded(1)), network.raw(latent, seeded(2)))
+    assert not torch.equal(network(latent), network(latent))
+
+
+def test_equal_latents_of_a_batch_get_their_own_noise() -> None:
+    same = decoder().raw(latents(1).expand(2, -1, -1, -1), seeded(0))
+    assert (same[0] - same[1]).abs().mean() > 0.1
+
+
+def test_latent_changes_the_image_at_equal_noise() -> None:
+    network = decoder()
+    first, second = (network.raw(latent, seeded(0)) for latent in (latents(1), -3 * latents(1)))
+    assert (first - second).abs().mean() > 1e-3
+
+
+def test_untrained_decoder_has_contrast() -> None:
+    """At a flat grey the gradient of the autocovariance vanishes, and training would not start."""
+    image = decoder()(latents(4))
+    assert image.std((1, 2, 3)).min() > 0.1
+
+
+def test_texture_has_no_seam() -> None:
+    """Circular padding: the step across the border is as large as one inside."""
+    image = decoder()(latents(8))
+    across = (image[..., 0] - image[..., -1]).abs().mean()
+    inside = (image[..., 1:] - image[..., :-1]).abs().mean()
+    assert 0.5 < across / inside < 2
+
+
+def test_gradients_reach_the_latent_and_every_parameter() -> None:
+    network, latent = decoder(), latents(2).requires_grad_()
+    network.raw(latent, seeded(0)).square().mean().backward()
+    assert latent.grad is not None
+    assert latent.grad.abs().max() > 0
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name

@@ -1,0 +1,100 @@
+"""The command line: help at once, exit codes 0, 1 and 2, one line for a mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "mlflow", "porespy", "matplotlib", "scipy", "pandas")
+
+
+def pairvae(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "PAIRVAE_DEBUG"}
+    return subprocess.run(
+        [sys.executable, "-m", "pairvae.cli", *arguments],
+        cwd=cwd,
+        env={**environment, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pairvae.cli import main\nsys.argv = ['pairvae', '--help']\n"
+        f"try:\n    main()\nfinally:\n    print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "HEAVY []" in done.stdout
+    for command in ("data", "train", "repro", "predict", "assess", "ui"):
+        assert command in done.stdout
+
+
+@pytest.mark.parametrize("group", [("data",), ("train",), ("predict",), ("repro",), ("data", "simulate")])
+def test_every_level_has_help(group: tuple[str, ...], tmp_path: Path) -> None:
+    done = pairvae(*group, "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
+
+
+def test_params_are_printed(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("preset: fast\n")
+    done = pairvae("params", "--set", "split.train=32", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "split.train: 32" in done.stdout.splitlines()
+    assert "saxs.network.architecture: compact" in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("data", "simulate"),
+        ("data", "simulate", "out", "--pairs", "0"),
+        ("predict", "a", "--to", "afm"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = pairvae(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def assert_one_line(done: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    for part in parts:
+        assert part in line
+
+
+def test_mistake_in_params_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("saxs:\n  training:\n    lerning_rate: 0.1\n")
+    done = pairvae("params", cwd=tmp_path)
+    assert_one_line(done, "params.yaml", "saxs.training.lerning_rate", "did you mean learning_rate?")
+
+
+def test_no_project_is_one_line(tmp_path: Path) -> None:
+    assert_one_line(pairvae("params", cwd=tmp_path), "expected a settings file, found none", "run inside")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_assignment_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("preset: fast\n")
+    assert_one_line(pairvae("params", "--set", "split.train", cwd=tmp_path), "--set", "key=value")
+
+
+def test_debug_shows_where_it_came_from(tmp_path: Path) -> None:
+    done = pairvae("--debug", "params", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "InputError" in done.stderr

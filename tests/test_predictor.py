@@ -1,0 +1,174 @@
+"""What a user calls: shapes, values, and that an input's images do not depend on its neighbours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pairvae.errors import InputError
+from pairvae.models.build import build_vae
+from pairvae.predictor import Predictor
+from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork
+
+SHAPES = {"saxs": (3, 16, 16), "sem": (1, 32, 32)}
+LATENT = LatentSettings(channels=3, grid=1)
+COMPACT = CompactNetwork(architecture="compact", components=8, width=32, pool=1)
+TEXTURE = TextureNetwork(
+    architecture="texture", components=8, width=32, noise_channels=8, block_widths=(8, 8, 8)
+)
+COUNT = 37
+
+
+def arrays(source: str, count: int = COUNT) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    if source == "sem":
+        return generator.integers(0, 2, (count, *SHAPES["sem"]), dtype=np.uint8)
+    return generator.random((count, *SHAPES["saxs"]), dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    vaes = {
+        "saxs": build_vae(COMPACT, LATENT, SHAPES["saxs"], seed=0).eval(),
+        "sem": build_vae(TEXTURE, LATENT, SHAPES["sem"], seed=0).eval(),
+    }
+    for name, vae in vaes.items():
+        examples = torch.from_numpy(arrays(name).astype(np.float32))
+        vae.encoder.fit(examples)
+        vae.decoder.fit(examples)
+    return Predictor(vaes, {"modalities": {name: {"shape": list(shape)} for name, shape in SHAPES.items()}})
+
+
+def test_binary_images_of_a_pattern(predictor: Predictor) -> None:
+    found = predictor.predict(arrays("saxs", 3), "saxs", "sem", samples=4)
+    assert found.shape == (3, 4, 32, 32)
+    assert found.dtype == np.uint8
+    assert set(np.unique(found)) == {0, 1}
+    assert (found[0, 0] != found[0, 1]).any()
+
+
+def test_patterns_of_an_image(predictor: Predictor) -> None:
+    found = predictor.predict(arrays("sem", 3), "sem", "saxs", samples=2)
+    assert found.shape == (3, 2, 3, 16, 16)
+    assert found.dtype == np.float32
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+@pytest.mark.parametrize("source", ["saxs", "sem"])
+@pytest.mark.parametrize("target", ["saxs", "sem"])
+def test_no_input_gives_no_image(predictor: Predictor, source: str, target: str) -> None:
+    found = predictor.predict(arrays(source, 0), source, target, samples=2)
+    assert found.shape == (0, 2, *(SHAPES[target] if target == "saxs" else SHAPES[target][1:]))
+
+
+@pytest.mark.parametrize("source", ["saxs", "sem"])
+@pytest.mark.parametrize("target", ["saxs", "sem"])
+@pytest.mark.parametrize("samples", [1, 3])
+def test_same_input_same_images_whatever_its_neighbours(
+    predictor: Predictor, source: str, target: str, samples: int
+) -> None:
+    inputs = arrays(source)
+    together = predictor.predict(inputs, source, target, samples, seed=5)
+    backwards = predictor.predict(inputs[::-1], source, target, samples, seed=5)[::-1]
+    np.testing.assert_array_equal(together, backwards)
+    for index in (0, 17, COUNT - 1):
+        alone = predictor.predict(inputs[index : index + 1], source, target, samples, seed=5)
+        np.testing.assert_array_equal(alone[0], together[index])
+
+
+def test_seed_changes_samples_and_leaves_the_global_stream_alone(predictor: Predictor) -> None:
+    inputs = arrays("saxs", 2)
+    before = torch.random.get_rng_state()
+    first, other = (predictor.predict(inputs, "saxs", "sem", 2, seed) for seed in (0, 1))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert (first != other).any()
+
+
+def test_one_sample_is_decoded_from_the_mean(predictor: Predictor) -> None:
+    inputs = arrays("sem", 2)
+    mean = predictor.posterior(inputs, "sem").mean
+    with torch.no_grad():
+        expected = predictor.vaes["saxs"].decoder(mean).numpy()
+    np.testing.assert_allclose(predictor.predict(inputs, "sem", "saxs")[:, 0], expected, atol=1e-5)
+    again = predictor.predict(inputs, "sem", "saxs", seed=9)
+    np.testing.assert_array_equal(again, predictor.predict(inputs, "sem", "saxs", seed=0))
+    several = predictor.predict(inputs, "sem", "saxs", samples=3)
+    assert (several[:, 0] != several[:, 1]).any()
+
+
+def test_binary_images_may_come_without_their_channel(predictor: Predictor) -> None:
+    inputs = arrays("sem", 2)
+    np.testing.assert_array_equal(
+        predictor.predict(inputs[:, 0], "sem", "saxs"), predictor.predict(inputs, "sem", "saxs")
+    )
+
+
+def pattern(value: float) -> np.ndarray:
+    return np.full((1, *SHAPES["saxs"]), value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            np.zeros((2, 1, 16, 16)),
+            r"saxs: expected arrays of shape \(N, 3, 16, 16\), found \(2, 1, 16, 16\)",
+        ),
+        (np.zeros((3, 16, 16)), r"expected arrays of shape"),
+        (np.float32(0), r"expected arrays of shape"),
+        (pattern(np.nan), r"saxs: expected values in \[0, 1\]"),
+        (pattern(np.inf), r"expected values in \[0, 1\]"),
+        (pattern(-0.1), r"expected values in \[0, 1\], found -0\.1 to -0\.1"),
+        (pattern(255), r"expected values in \[0, 1\], found 255 to 255"),
+        (pattern(0).astype(str), r"saxs: expected numbers, found dtype <U"),
+        (pattern(0).astype(complex), r"expected numbers"),
+    ],
+)
+def test_arrays_that_are_no_prepared_ones_are_told(
+    predictor: Predictor, given: np.ndarray, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        predictor.predict(given, "saxs", "sem")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"source": "afm"}, r"modality: expected a modality: saxs, sem, found 'afm'"),
+        ({"target": "afm"}, r"modality: expected a modality: saxs, sem, found 'afm'"),
+        ({"samples": 0}, r"samples: expected at least one sample, found 0"),
+        ({"seed": -1}, r"seed: expected a seed from 0"),
+        ({"seed": 2**70}, r"seed: expected a seed from 0"),
+    ],
+)
+def test_arguments_that_are_wrong_are_told(
+    predictor: Predictor, change: dict[str, Any], message: str
+) -> None:
+    arguments: dict[str, Any] = {"source": "saxs", "target": "sem", "samples": 1, "seed": 0} | change
+    with pytest.raises(InputError, match=message):
+        predictor.predict(arrays("saxs", 1), **arguments)
+
+
+def test_posterior_of_a_larger_image_averages_its_crops(predictor: Predictor) -> None:
+    image = np.random.default_rng(3).integers(0, 2, (1, 64, 48)).astype(np.float32)
+    crops = [image[:, row : row + 32, column : column + 32] for row in (0, 32) for column in (0, 16)]
+    single = predictor.posterior(np.stack(crops), "sem")
+    pooled = predictor.pooled_posterior(image, "sem")
+    torch.testing.assert_close(pooled.mean[0], single.mean.mean(0))
+    torch.testing.assert_close(pooled.std[0], single.std.square().mean(0).sqrt())
+
+
+def test_image_of_the_network_s_size_is_one_crop(predictor: Predictor) -> None:
+    image = arrays("sem", 1)[0].astype(np.float32)
+    torch.testing.assert_close(
+        predictor.pooled_posterior(image, "sem").mean, predictor.posterior(image[None], "sem").mean
+    )
+
+
+def test_image_smaller_than_the_network_s_is_told(predictor: Predictor) -> None:
+    with pytest.raises(InputError, match="expected arrays of shape"):
+        predictor.pooled_posterior(np.zeros((1, 20, 64), np.float32), "sem")
