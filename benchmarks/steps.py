@@ -1,6 +1,6 @@
 """Time of a training step of the published networks, plain and as pairvae runs it.
 
-`python -m benchmarks.steps` prints a table and writes results.json.
+`python -m benchmarks.steps` prints a table and writes results.json and results.md.
 
 Every row goes through the real plans and the real loop. `plain` is what PyTorch does when the networks are
 written down as published: the 32-channel last layer, torch's transposed convolutions, contiguous memory, a
@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +34,7 @@ from pairvae.models.resnet import Backbone, ResNet50, normalise, set_statistics
 from pairvae.models.vae import VAE
 from pairvae.settings import PaperNetwork, Settings, resolve
 from pairvae.training.devices import Device
-from pairvae.training.loop import make_optimiser, run_epoch
+from pairvae.training.loop import run_epoch
 from pairvae.training.plans import PairPlan, Plan, SoloPlan, Source
 
 FOLDER = Path(__file__).parent
@@ -168,7 +170,7 @@ def epochs() -> Iterator[int]:
 def measure(settings: Settings, step: str, *, plain: bool, bfloat16: bool, repeats: int) -> Row:
     """Time and count one step; the ratio is filled in later."""
     one = plan(settings, step, plain=plain, bfloat16=bfloat16)
-    optimiser, device, numbers = make_optimiser(one), Device(CPU, bfloat16), epochs()
+    optimiser, device, numbers = one.make_optimiser(), Device(CPU, bfloat16), epochs()
     one.module.train()
 
     def work() -> None:
@@ -208,11 +210,11 @@ def processor() -> str:
 def table(rows: list[Row]) -> str:
     """The measurements as a Markdown table."""
     head = (
-        "| step | form | precision | s | x plain | GFLOP | share of peak | published s | target s |\n"
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+        "| step | form | precision | s | CPU s | x plain | GFLOP | share of peak | published s | target s |\n"
+        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
     )
     lines = [
-        f"| {TITLES[row.step]} | {row.form} | {row.precision} | {row.seconds:.3f} | "
+        f"| {TITLES[row.step]} | {row.form} | {row.precision} | {row.seconds:.3f} | {row.cpu_seconds:.3f} | "
         f"{row.times_quicker_than_plain:.1f} | {row.gflop:.1f} | {100 * row.share_of_peak:.0f} % | "
         f"{PUBLISHED_S[row.step]:.2f} | {TARGET_S[row.step]:.2f} |"
         for row in rows
@@ -220,12 +222,22 @@ def table(rows: list[Row]) -> str:
     return head + "\n".join(lines) + "\n"
 
 
+def report(machine: dict[str, Any], rows: list[Row]) -> str:
+    """The machine in one line, and the table."""
+    peaks = ", ".join(f"{name} {value:.0f}" for name, value in machine["matrix_product_gflops"].items())
+    return (
+        f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}; load before the run "
+        f"{machine['load_before']:.1f}; matrix product in GFLOP/s: {peaks}; "
+        f"peak memory {machine['peak_memory_gb']:.2f} GB.\n\n{table(rows)}"
+    )
+
+
 def main() -> None:
-    """Measure, print the table, write the JSON."""
+    """Measure, print the table, write it and the JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, default=FOLDER / "results.json")
+    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for results.json and results.md")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     settings = resolve({"preset": "paper"})
@@ -238,18 +250,19 @@ def main() -> None:
         for plain, bfloat16 in forms
     ]
     rows = with_ratios(rows, peaks)
-    machine = {
+    machine: dict[str, Any] = {
         "cpu": processor(),
         "threads": options.threads,
+        "load_before": os.getloadavg()[0],
         "torch": torch.__version__,
         "python": platform.python_version(),
         "matrix_product_gflops": peaks,
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
     }
     results = {"machine": machine, "steps": [asdict(row) for row in rows]}
-    options.out.write_text(json.dumps(results, indent=2) + "\n")
-    print(json.dumps(machine, indent=2))
-    print(table(rows))
+    (options.out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    (options.out / "results.md").write_text(report(machine, rows))
+    print(report(machine, rows))
 
 
 if __name__ == "__main__":

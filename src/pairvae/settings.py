@@ -254,7 +254,7 @@ class PretrainSettings(Section):
 
     enabled: bool = Field(description="run the pre-training stage")
     backbone: str | None = Field(description="a ResNet-50 weight file (safetensors or torchvision .pth)")
-    epochs: Positive
+    epochs: int = Field(ge=0, description="epochs of pre-training; 0: random weights, said loudly")
     batch: Positive
     learning_rate: Rate
     decay_steps: Positive
@@ -465,7 +465,7 @@ def _unknown_key(key: str, where: str) -> InputError:
 def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefix: str = "") -> InputError:
     """The first fault of ``values`` in one line that names its key; ``prefix`` goes before the key."""
     first = error.errors()[0]
-    key = f"{prefix}{_dotted(first['loc'], values)}"
+    key = f"{prefix}{_dotted(first['loc'], values)}".rstrip(".")
     if first["type"] == "extra_forbidden":
         return _unknown_key(key, where)
     if first["type"] == "missing":

@@ -82,6 +82,13 @@ def test_perfect_models_have_no_error(what: Evaluated) -> None:
         assert all((error == 0).all() for error in errors[direction].values())
 
 
+def test_images_and_patterns_belong_to_their_samples(what: Evaluated) -> None:
+    same = replace(what, patterns=what.crops[:, :1].astype(np.float32))
+    images = reconstruct({name: VAE(Memory(), Same()) for name in ("saxs", "sem")}, same).images
+    np.testing.assert_array_equal(images["saxs_sem"], np.repeat(what.crops[:, :1], K, axis=1))
+    np.testing.assert_array_equal(images["sem_saxs"][:, :, 0], what.crops)
+
+
 def test_shapes_of_all_four_directions(what: Evaluated, vaes: dict[str, VAE]) -> None:
     found = reconstruct(vaes, what)
     assert {name: image.shape for name, image in found.images.items()} == {

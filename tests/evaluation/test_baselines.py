@@ -60,6 +60,14 @@ def test_regression_looks_at_training_curves_only() -> None:
     )
 
 
+def test_regression_of_a_sample_does_not_depend_on_other_samples_it_never_saw() -> None:
+    patterns, wanted, train = line()
+    changed = patterns.copy()
+    changed[35] = 7.0
+    found, other = gaussian_process(patterns, wanted, train), gaussian_process(changed, wanted, train)
+    np.testing.assert_array_equal(np.delete(found, 35, 0), np.delete(other, 35, 0))
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_regression_on_few_samples_is_finite(count: int) -> None:
     patterns, wanted, _ = line()

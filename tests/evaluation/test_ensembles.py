@@ -8,7 +8,7 @@ from pairvae.evaluation.assess import Evaluated
 from pairvae.evaluation.ensembles import centres, ensembles
 from pairvae.evaluation.scores import curves
 from pairvae.models.build import build_vae
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, Decoder, Encoder
 from pairvae.settings import CompactNetwork, GenerateSettings, LatentSettings
 
 NETWORK = CompactNetwork(architecture="compact", components=3, width=8, pool=1)
@@ -53,6 +53,28 @@ def test_one_ensemble_a_morphology(what: Evaluated, vaes: dict[str, VAE]) -> Non
 def test_ensembles_repeat(what: Evaluated, vaes: dict[str, VAE]) -> None:
     first, again = (ensembles(vaes, LATENTS, what, SETTINGS)["dots"].images for _ in range(2))
     assert (first == again).all()
+
+
+class Recording(Decoder):
+    """Grey images, and the latents they were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, latent: torch.Tensor) -> torch.Tensor:
+        self.seen.append(latent)
+        return latent.mean((1, 2, 3))[:, None, None, None].expand(-1, 1, 16, 16)
+
+
+def test_scale_is_that_of_the_variance_over_all_patterns(what: Evaluated) -> None:
+    decoder = Recording()
+    for scale in (1.0, 4.0):
+        ensembles({"sem": VAE(Encoder(), decoder)}, LATENTS, what, SETTINGS, scale=scale)
+    one, four = decoder.seen[0] - LATENTS[1], decoder.seen[2] - LATENTS[1]
+    torch.testing.assert_close(four, 2 * one)
+    deviations = one / torch.from_numpy(LATENTS.std(0))
+    assert 0.6 < float(deviations.std()) < 1.5
 
 
 def test_no_variance_gives_one_image(what: Evaluated, vaes: dict[str, VAE]) -> None:

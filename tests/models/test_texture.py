@@ -125,3 +125,4 @@ def test_gradients_reach_the_latent_and_every_parameter() -> None:
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
+        assert parameter.grad.abs().max() > 0, name

@@ -260,3 +260,29 @@ def test_killed_training_resumes_to_the_same_weights(finished_project: Path, tmp
         (folder / "models" / "train-saxs" / "history.csv").read_text() for folder in (project, undisturbed)
     ]
     assert histories[0] == histories[1]
+
+
+def test_paper_preset_trains_scores_and_registers(finished_project: Path, tmp_path: Path) -> None:
+    import shutil
+
+    project = make_project(tmp_path / "project")
+    shutil.copytree(finished_project / "data", project / "data")
+    values = [
+        "preset: paper\ndata: {source: simulated, simulated: {pairs: 8}}\nsplit: {train: 5}\n",
+        "saxs: {prepare: {}, network: {filters: 4}, training: {epochs: 2, batch: 2}}\n",
+        "sem: {prepare: {}, network: {filters: 4, kernel: 5}, training: {epochs: 2, batch: 2}}\n",
+        "pretrain: {epochs: 0}\nassess: {crops: 2}\ngenerate: {samples: 2}\nlatent: {}\ntracking: {}\n",
+        "pair: {training: {random_epochs: 1, focused_epochs: 1, batch: 2}}\nseed: 0\ndevice: {threads: 1}\n",
+    ]
+    (project / "params.yaml").write_text("".join(values))
+    done = run_pairvae("pretrain", cwd=project)
+    assert "random weights" in done.stdout
+    for command in (("train", "saxs"), ("train", "sem"), ("train", "pair"), ("assess",), ("register",)):
+        run_pairvae(*command, cwd=project)
+    metrics = json.loads((project / "reports" / "metrics.json").read_text())
+    assert metrics["preset"] == "paper"
+    card = load_card(project / "models" / "train-pair")
+    assert card["modalities"]["sem"]["latent"] == {"channels": 32, "grid": 6}
+    patterns = sorted((finished_project / "data" / "raw" / "SAXS").iterdir())[:1]
+    run_pairvae("predict", str(patterns[0]), "--to", "sem", "--out", str(tmp_path / "out"), cwd=project)
+    assert len(list((tmp_path / "out").glob("*.png"))) == 1

@@ -22,7 +22,8 @@ from pairvae.models.vae import VAE
 from pairvae.settings import CompactNetwork, LatentSettings, Optimisation, TextureNetwork, resolve
 from pairvae.training.checkpoints import FILE
 from pairvae.training.devices import Device
-from pairvae.training.loop import Checkpointing, History, learning_rate, make_optimiser, run_epoch, train
+from pairvae.training.loop import Checkpointing, History, run_epoch, train
+from pairvae.training.optimisers import adam, learning_rate
 from pairvae.training.plans import Batch, LossTerms, PairPlan, Plan, SoloPlan
 
 CPU = torch.device("cpu")
@@ -63,7 +64,7 @@ def pair_plan() -> PairPlan:
         "saxs": build_vae(COMPACT, LATENT, (3, 8, 8), seed=1),
         "sem": build_vae(TEXTURE, LATENT, (1, 32, 32), seed=2),
     }
-    sources = {
+    sources: dict[str, WholeArrays | CroppedImages] = {
         "saxs": WholeArrays(arrays, np.arange(COUNT), vaes["saxs"].encoder),
         "sem": CroppedImages(images, vaes["sem"].encoder, CropSchedule(32, 2, False, 3)),
     }
@@ -110,7 +111,7 @@ def test_rate_is_positive_and_never_above_its_highest() -> None:
 def test_optimiser_takes_its_numbers_from_the_settings_and_leaves_frozen_parts() -> None:
     plan = solo_plan(beta1=0.5, beta2=0.9, epsilon=1e-6)
     plan.vae.decoder.requires_grad_(False)
-    optimiser = make_optimiser(plan)
+    optimiser = plan.make_optimiser()
     (group,) = optimiser.param_groups
     assert (group["betas"], group["eps"]) == ((0.5, 0.9), 1e-6)
     trainable = list(plan.vae.encoder.parameters())
@@ -216,6 +217,16 @@ class OneWeight:
     @property
     def module(self) -> nn.Module:
         return self.weight
+
+    @property
+    def gradient_clip(self) -> float:
+        return self.settings.gradient_clip
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        return adam(self.weight, self.settings)
+
+    def learning_rate(self, step: int) -> float:
+        return self.settings.learning_rate
 
     def steps(self) -> int:
         return 1

@@ -98,7 +98,7 @@ def test_published_pair_loss_is_the_weighted_sum_of_five() -> None:
     weights = {"similarity": 5e-3, "saxs_saxs": 4e-2, "saxs_sem": 4e-1, "sem_sem": 4e-2, "sem_saxs": 1.0}
     assert set(terms.parts) == set(weights)
     expected = sum(weight * terms.parts[name].item() for name, weight in weights.items())
-    assert float(terms.total) == pytest.approx(expected, rel=1e-5)
+    assert terms.total.item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_direction_without_weight_is_not_computed() -> None:

@@ -12,6 +12,7 @@ from pairvae.data.check_files import FileFacts, inspect
 from pairvae.data.check_rules import RULES, Limits, Problem, told
 from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
 from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
 from pairvae.progress import track
 
@@ -52,7 +53,8 @@ def check_folder(
     problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
     problems += _leftovers(folder, pairs)
     facts, unreadable = _inspect_all(pairs, sem_rows, sem_columns, workers)
-    problems += unreadable
+    others, curves = _read_others(pairs)
+    problems += unreadable + others
     limits = Limits(crop=crop, least_pairs=least_pairs, sem_nm_per_px=sem_nm_per_px, sem_rows=sem_rows)
     for rule in RULES:
         problems += rule(pairs, facts, limits)
@@ -64,7 +66,7 @@ def check_folder(
         notes=tuple(_notes(pairs, facts)),
         counts={
             "pairs": len(pairs),
-            "files": len(facts) + len(unreadable),
+            "files": len(facts) + len(unreadable) + curves,
             "errors": counts["error"],
             "warnings": counts["warning"],
         },
@@ -86,6 +88,18 @@ def _inspect_all(
             else:
                 facts.append(result)
     return facts, problems
+
+
+def _read_others(pairs: Sequence[Pair]) -> tuple[list[Problem], int]:
+    """A problem for every file of a further modality that cannot be read, and how many files there are."""
+    jobs = {(name, str(file)): pair.id for pair in pairs for name, file in pair.others.items()}
+    problems: list[Problem] = []
+    for (name, file), pair in jobs.items():
+        try:
+            MODALITIES[name].read(file)
+        except InputError as error:
+            problems.append(Problem(pair, file, "unreadable", told(error), "error"))
+    return problems, len(jobs)
 
 
 def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, write_pairs
+from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, other_files, write_pairs
 from pairvae.data.pairs_table import checked_id
 from pairvae.errors import InputError
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES
@@ -17,6 +18,7 @@ def init_pairs(folder: Path, *, pattern: str | None = None, force: bool = False)
 
     With ``pattern`` (a regular expression with a named group ``id``, searched in each file's name) equal ids
     pair up; without, equal stems do where all have a partner, else the sorted names where equally many.
+    Files of further modalities (``IQ/``) join the pair whose id, or whose SAXS file's stem, is theirs.
     An existing ``pairs.csv`` is kept unless ``force`` (``InputError``).
     """
     table = folder / PAIRS_FILE
@@ -30,6 +32,11 @@ def init_pairs(folder: Path, *, pattern: str | None = None, force: bool = False)
     pairs = (
         _by_pattern(files, pattern) if pattern is not None else _by_stem(files) or _by_order(folder, files)
     )
+    others = other_files(folder)
+    pairs = [
+        replace(pair, others=others.get(pair.id) or others.get(Path(str(pair.saxs)).stem) or {})
+        for pair in pairs
+    ]
     write_pairs(table, pairs)
     return pairs
 

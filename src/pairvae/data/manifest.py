@@ -6,14 +6,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairvae.data.pairs import FOLDERS, PAIRS_FILE, Fault, Pair
+from pairvae.data.pairs import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair
 from pairvae.data.pairs_table import read_table, write_pairs
 from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import READABLE_SUFFIXES, file_part
 
 __all__ = [
     "FOLDERS",
+    "OTHER_FOLDERS",
     "PAIRS_FILE",
     "Fault",
     "Pair",
@@ -57,7 +59,7 @@ def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
     pairs, faults = read_table(table) if table.exists() else _from_names(folder)
     sound: list[Pair] = []
     for pair in sorted(pairs, key=lambda pair: pair.id):
-        wrong = [fault for name in FOLDERS if (fault := _file_fault(folder, pair, name)) is not None]
+        wrong = [fault for name in pair.files if (fault := _file_fault(folder, pair, name)) is not None]
         faults += wrong
         if not wrong:
             sound.append(pair)
@@ -73,16 +75,14 @@ def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
     return sound, faults
 
 
-def readable_files(folder: Path) -> list[Path]:
-    """Files of a folder whose suffix a reader knows, sorted by name; hidden files are left out."""
+def readable_files(folder: Path, suffixes: frozenset[str] = READABLE_SUFFIXES) -> list[Path]:
+    """Files of a folder with one of ``suffixes``, sorted by name; hidden files are left out."""
     if not folder.is_dir():
         return []
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower().lstrip(".") in READABLE_SUFFIXES
-        and not path.name.startswith(".")
-        and not path.is_dir()
+        if path.suffix.lower().lstrip(".") in suffixes and not path.name.startswith(".") and not path.is_dir()
     )
 
 
@@ -99,7 +99,20 @@ def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:
     everywhere = sorted(set(sides["saxs"]) | set(sides["sem"]))
     faults += [fault for identity in everywhere if (fault := _alone(folder, identity, sides)) is not None]
     both = [identity for identity in everywhere if identity in sides["saxs"] and identity in sides["sem"]]
-    return [Pair(identity, sides["saxs"][identity], sides["sem"][identity]) for identity in both], faults
+    others = other_files(folder)
+    return [
+        Pair(identity, sides["saxs"][identity], sides["sem"][identity], others=others.get(identity, {}))
+        for identity in both
+    ], faults
+
+
+def other_files(folder: Path) -> dict[str, dict[str, Path | str]]:
+    """Files of further modalities, ``<FOLDER>/<id>.<ext>``, by id and modality."""
+    found: dict[str, dict[str, Path | str]] = defaultdict(dict)
+    for name, sub in OTHER_FOLDERS.items():
+        for path in readable_files(folder / sub, MODALITIES[name].suffixes):
+            found[path.stem].setdefault(name, path)
+    return found
 
 
 def _twice(identity: str, paths: Sequence[Path]) -> Fault:
@@ -129,8 +142,8 @@ def _alone(folder: Path, identity: str, sides: dict[str, dict[str, Path]]) -> Fa
 
 def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:
     """A file that is absent, is no file, or leaves the folder through a link."""
-    path = file_part(getattr(pair, name))
-    expected, found, kind = f"the {FOLDERS[name]} file of pair {pair.id}", "none", "missing file"
+    path = file_part(pair.files[name])
+    expected, found, kind = f"the {MODALITIES[name].folder} file of pair {pair.id}", "none", "missing file"
     if path.is_file():
         if path.resolve().is_relative_to(folder.resolve()):
             return None

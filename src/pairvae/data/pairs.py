@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
 
 PAIRS_FILE = "pairs.csv"
-FOLDERS = {"saxs": "SAXS", "sem": "SEM"}
+FOLDERS = {"saxs": "SAXS", "sem": "SEM"}  # every pair has these
+OTHER_FOLDERS = {name: modality.folder for name, modality in MODALITIES.items() if name not in FOLDERS}
 
 SplitName = Literal["train", "validation"]
 
@@ -19,7 +22,8 @@ class Pair:
     """One sample: its SAXS and SEM file (for HDF5 the text ``file::/data/set``) and what is known of it.
 
     ``sem_nm_per_px`` in nm, ``saxs_q_per_px_inv_nm`` in 1/nm; ``split`` fixes its part; members of one
-    ``group`` (views or repeats of a sample) stay on one side of the split.
+    ``group`` (views or repeats of a sample) stay on one side of the split. ``others`` are its files of further
+    modalities, by name.
     """
 
     id: str
@@ -30,6 +34,12 @@ class Pair:
     saxs_q_per_px_inv_nm: float | None = None
     split: SplitName | None = None
     group: str | None = None
+    others: Mapping[str, Path | str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, Path | str]:
+        """All its files by modality."""
+        return {"saxs": self.saxs, "sem": self.sem, **self.others}
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from pairvae.data.pairs import FOLDERS, Fault, Pair, SplitName
+from pairvae.data.pairs import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
 from pairvae.errors import InputError
 from pairvae.modalities.readers import INSIDE
 from pairvae.store import atomic_path
 
 REQUIRED = ("id", "saxs", "sem")
 OPTIONAL = ("morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm", "split", "group")
-COLUMNS = REQUIRED + OPTIONAL
+COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL)
 SPLITS = ("train", "validation")
 LARGEST_TABLE_BYTES = 50_000_000
 LONGEST_ID = 100
@@ -115,6 +115,11 @@ def _pair(folder: Path, row: dict[str, str], where: str) -> Pair:
         _number(row.get("saxs_q_per_px_inv_nm", ""), f"{where}, column saxs_q_per_px_inv_nm"),
         cast(SplitName | None, split),
         row.get("group") or None,
+        {
+            name: _inside(folder, row[name], f"{where}, column {name}")
+            for name in OTHER_FOLDERS
+            if row.get(name)
+        },
     )
 
 
@@ -160,9 +165,11 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
     used = [name for name in OPTIONAL if any(getattr(pair, name) is not None for pair in pairs)]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*REQUIRED, *used])
+        others = [name for name in OTHER_FOLDERS if any(name in pair.others for pair in pairs)]
+        writer.writerow([*REQUIRED, *others, *used])
         for pair in pairs:
-            files = [_relative(getattr(pair, name), path.parent) for name in FOLDERS]
+            named = [pair.files.get(name) for name in (*FOLDERS, *others)]
+            files = ["" if file is None else _relative(file, path.parent) for file in named]
             writer.writerow([pair.id, *files, *(_cell(getattr(pair, name)) for name in used)])
 
 

@@ -188,6 +188,7 @@ def _pair_rows(pairs: int, seed: int, parameters: SimulationParameters) -> Itera
                 "id": view,
                 "saxs": f"SAXS/{name}.jpg",
                 "sem": f"SEM/{view}.tif",
+                **({"iq": f"IQ/{name}.csv"} if parameters.curves else {}),
                 "morphology": sample_latents(index, seed, parameters).morphology,
                 "sem_nm_per_px": parameters.sem_nm_per_px,
                 "saxs_q_per_px_inv_nm": round(q_per_px, 10),
@@ -202,7 +203,8 @@ def _truth_row(index: int, seed: int, parameters: SimulationParameters) -> dict[
 
 
 def _write_tables(out: Path, pairs: int, seed: int, parameters: SimulationParameters) -> None:
-    columns = ["id", "saxs", "sem", "morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm"]
+    curves = ["iq"] if parameters.curves else []
+    columns = ["id", "saxs", "sem", *curves, "morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm"]
     if parameters.sem_views > 1:
         columns.append("group")  # the split must not separate the views of a sample
     _write_table(out / "pairs.csv", columns, _pair_rows(pairs, seed, parameters))

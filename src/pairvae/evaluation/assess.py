@@ -21,7 +21,11 @@ CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What is assessed: patterns ``(N, 3, H, W)``, crops ``(N, K, h, w)`` of 0 and 1, which samples train."""
+    """What is assessed: patterns ``(N, 3, H, W)``, crops ``(N, K, h, w)`` of 0 and 1, which samples train.
+
+    ``names`` are the modalities of the two. Where the second is no binary image either, ``crops`` holds its
+    arrays as they are, ``(N, channels, H, W)`` float32.
+    """
 
     patterns: np.ndarray
     crops: np.ndarray
@@ -30,6 +34,19 @@ class Evaluated:
     morphologies: Sequence[str | None]
     estimator: str
     seed: int
+    names: tuple[str, str] = ("saxs", "sem")
+
+    def array(self, name: str) -> np.ndarray:
+        """The patterns or the crops, by the name of their modality."""
+        return self.patterns if name == self.names[0] else self.crops
+
+    def cropped(self, name: str) -> bool:
+        """Whether a modality is assessed on binary crops."""
+        return name == self.names[1] and self.crops.dtype == np.uint8
+
+    def inputs(self, name: str) -> Tensor:
+        """What the encoder of a modality sees: ``(N, channels, H, W)``, or all crops as ``(N K, 1, h, w)``."""
+        return self.crop_tensor() if self.cropped(name) else torch.from_numpy(self.array(name))
 
     def crop_tensor(self) -> Tensor:
         """All crops as ``(N K, 1, h, w)`` float32."""
@@ -39,7 +56,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Decoded images: patterns ``(N, ...)`` or ``(N, K, ...)``, SEM ``(N, K, h, w)`` of 0 and 1."""
+    """Decoded images: patterns ``(N, ...)`` or ``(N, K, ...)``, binary crops ``(N, K, h, w)`` of 0 and 1."""
 
     images: dict[str, np.ndarray]
     latents: dict[str, np.ndarray]
@@ -67,35 +84,36 @@ def binary(images: np.ndarray) -> np.ndarray:
 def reconstruct(vaes: Mapping[str, VAE], what: Evaluated) -> Reconstructions:
     """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
     n, k = what.crops.shape[:2]
-    latents: dict[str, Tensor] = {}
-    if "saxs" in vaes:
-        latents["saxs"] = encode(vaes["saxs"], torch.from_numpy(what.patterns))
-    if "sem" in vaes:
-        latents["sem"] = encode(vaes["sem"], what.crop_tensor())
+    latents = {name: encode(vaes[name], what.inputs(name)) for name in what.names if name in vaes}
     images: dict[str, np.ndarray] = {}
     for source, latent in latents.items():
         for target, vae in vaes.items():
-            if target == "sem":
-                repeated = latent if source == "sem" else latent.repeat_interleave(k, dim=0)
-                decoded = binary(decode(vae, repeated, what.seed))
-                images[f"{source}_{target}"] = decoded.reshape(n, k, *decoded.shape[1:])
-            else:
-                decoded = decode(vae, latent, what.seed)
-                shape = (n, k) if source == "sem" else (n,)
-                images[f"{source}_{target}"] = decoded.reshape(*shape, *decoded.shape[1:])
+            each_crop = what.cropped(target) and not what.cropped(source)
+            decoded = decode(vae, latent.repeat_interleave(k, dim=0) if each_crop else latent, what.seed)
+            if what.cropped(target):
+                decoded = binary(decoded)
+            shape = (n, k) if what.cropped(source) or what.cropped(target) else (n,)
+            images[f"{source}_{target}"] = decoded.reshape(*shape, *decoded.shape[1:])
     return Reconstructions(images, {name: latent.numpy() for name, latent in latents.items()})
 
 
 class Truth:
-    """The true patterns and the curves of the true crops, computed once."""
+    """The true patterns and the curves of the true crops (none where no crops are binary), computed once."""
 
     def __init__(self, what: Evaluated) -> None:
         self.what = what
+        self.curves: dict[str, np.ndarray] = {}
+        if not what.cropped(what.names[1]):
+            return
         n, k, h, w = what.crops.shape
         flat = curves(what.crops.reshape(n * k, h, w), what.estimator)
         self.curves = {name: curve.reshape(n, k, -1) for name, curve in flat.items()}
 
-    def sem(self, images: np.ndarray) -> Errors:
+    def errors(self, target: str, images: np.ndarray) -> Errors:
+        """Errors of images or arrays of modality ``target``."""
+        return self.crops(images) if self.what.cropped(target) else self.whole(target, images)
+
+    def crops(self, images: np.ndarray) -> Errors:
         """Errors ``(N, K)`` of binary images ``(N, K, h, w)`` against the crops of the same number."""
         n, k, h, w = images.shape
         found = curves(images.reshape(n * k, h, w), self.what.estimator)
@@ -105,51 +123,62 @@ class Truth:
         """Errors ``(N, K)`` of curves ``(N, K, bins)``."""
         return curve_errors(found, {name: self.curves[name] for name in found})
 
-    def saxs(self, images: np.ndarray) -> Errors:
-        """Errors ``(N,)`` or ``(N, K)`` of patterns ``(N, [K,] 3, H, W)``."""
-        patterns = self.what.patterns
-        if images.ndim == patterns.ndim:
-            return saxs_errors(images, patterns)
-        per_crop = [saxs_errors(images[:, crop], patterns)["mae"] for crop in range(images.shape[1])]
+    def whole(self, target: str, images: np.ndarray) -> Errors:
+        """Errors ``(N,)`` or ``(N, K)`` of arrays ``(N, [K,] channels, H, W)``, per element."""
+        true = self.what.array(target)
+        if images.ndim == true.ndim:
+            return saxs_errors(images, true)
+        per_crop = [saxs_errors(images[:, crop], true)["mae"] for crop in range(images.shape[1])]
         return {"mae": np.stack(per_crop, axis=1)}
 
 
 def model_errors(truth: Truth, images: Mapping[str, np.ndarray]) -> dict[str, Errors]:
     """Errors of each direction's reconstructions."""
     return {
-        direction: truth.sem(decoded) if direction.endswith("_sem") else truth.saxs(decoded)
-        for direction, decoded in images.items()
+        direction: truth.errors(direction.partition("_")[2], decoded) for direction, decoded in images.items()
     }
 
 
 def baseline_errors(truth: Truth) -> dict[str, dict[str, Errors]]:
     """Errors of retrieval, of the mean, and of a direct regression of S(r) from the pattern."""
-    what = truth.what
-    train = np.asarray(what.train)
-    by_pattern = baselines.retrieval(what.patterns, what.train)
-    sample_curves = truth.curves["s2"].mean(1)
-    by_curve = baselines.retrieval(sample_curves, what.train)
-    regressed = baselines.gaussian_process(what.patterns, sample_curves, what.train)
-    crops = what.crops.shape[1]
-
-    def every_crop(curve: np.ndarray) -> np.ndarray:
-        return np.repeat(curve[:, None], crops, axis=1)
-
-    mean_curve = np.broadcast_to(sample_curves[train].mean(0), sample_curves.shape)
-    mean_pattern = np.broadcast_to(what.patterns[train].mean(0), what.patterns.shape)
-    return {
-        "retrieval": {
-            "saxs_sem": truth.against({name: curve[by_pattern] for name, curve in truth.curves.items()}),
-            "sem_saxs": truth.saxs(what.patterns[by_curve]),
-        },
-        "mean": {
-            "saxs_sem": truth.against({"s2": every_crop(mean_curve)}),
-            "sem_saxs": truth.saxs(mean_pattern),
-            "saxs_saxs": truth.saxs(mean_pattern),
-        },
-        "regression": {"saxs_sem": truth.against({"s2": every_crop(regressed)})},
-        **_other_images(truth),
+    what, (first, second) = truth.what, truth.what.names
+    across = ((first, second), (second, first))
+    found = {
+        "retrieval": {f"{a}_{b}": _of_retrieved(truth, a, b) for a, b in across},
+        "mean": {f"{a}_{b}": _of_mean(truth, b) for a, b in across}
+        | {f"{name}_{name}": _of_mean(truth, name) for name in what.names if not what.cropped(name)},
     }
+    if what.cropped(second):
+        regressed = baselines.gaussian_process(what.patterns, _features(truth, second), what.train)
+        found["regression"] = {f"{first}_{second}": truth.against({"s2": _every_crop(truth, regressed)})}
+        found |= _other_images(truth)
+    return found
+
+
+def _features(truth: Truth, name: str) -> np.ndarray:
+    """What samples are compared by: whole arrays, or the mean S(r) of a sample's crops."""
+    return truth.curves["s2"].mean(1) if truth.what.cropped(name) else truth.what.array(name)
+
+
+def _every_crop(truth: Truth, curve: np.ndarray) -> np.ndarray:
+    return np.repeat(curve[:, None], truth.what.crops.shape[1], axis=1)
+
+
+def _of_retrieved(truth: Truth, source: str, target: str) -> Errors:
+    """Errors of the target of the training sample whose source is nearest."""
+    chosen = baselines.retrieval(_features(truth, source), truth.what.train)
+    if truth.what.cropped(target):
+        return truth.against({name: curve[chosen] for name, curve in truth.curves.items()})
+    return truth.whole(target, truth.what.array(target)[chosen])
+
+
+def _of_mean(truth: Truth, target: str) -> Errors:
+    """Errors of the training samples' mean S(r), or mean array."""
+    values = _features(truth, target)
+    mean = np.broadcast_to(values[np.asarray(truth.what.train)].mean(0), values.shape)
+    if truth.what.cropped(target):
+        return truth.against({"s2": _every_crop(truth, mean)})
+    return truth.whole(target, mean)
 
 
 def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
@@ -158,6 +187,7 @@ def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
     if "" in names or len(set(names)) < 2:
         return {}
     generator = np.random.default_rng(truth.what.seed)
+    direction = "_".join(truth.what.names)
     found: dict[str, dict[str, Errors]] = {}
     for label, wanted in (("same_morphology", True), ("other_morphology", False)):
         partners = []
@@ -168,15 +198,17 @@ def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
                 return found
             partners.append(generator.choice(others))
         chosen = {key: curve[np.array(partners)] for key, curve in truth.curves.items()}
-        found[label] = {"saxs_sem": truth.against(chosen)}
+        found[label] = {direction: truth.against(chosen)}
     return found
 
 
 def floor_errors(truth: Truth) -> dict[str, Errors]:
     """Errors of the next crop of the same image: what no prediction of a single image can beat on average."""
-    return {
-        "sem_sem": truth.against({name: np.roll(curve, 1, axis=1) for name, curve in truth.curves.items()})
-    }
+    name = truth.what.names[1]
+    if not truth.what.cropped(name):
+        return {}
+    rolled = {kind: np.roll(curve, 1, axis=1) for kind, curve in truth.curves.items()}
+    return {f"{name}_{name}": truth.against(rolled)}
 
 
 def summarise(errors: Mapping[str, Any], members: Sequence[int]) -> dict[str, Any]:

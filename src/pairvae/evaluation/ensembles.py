@@ -45,8 +45,10 @@ def ensembles(
 
     Latents are normal around the pattern's posterior mean, with ``scale`` (the first of the settings' by
     default) times the variance over all patterns' ``latents`` ``(N, C, g, g)``; the errors compare each image
-    with a true crop.
+    with a true crop. None where the second modality is no binary image.
     """
+    if not what.cropped(what.names[1]):
+        return {}
     factor = settings.scales[0] if scale is None else scale
     deviation = latents.std(0) * np.sqrt(factor)
     drawn: dict[str, Ensemble] = {}
@@ -54,7 +56,9 @@ def ensembles(
         generator = np.random.default_rng([what.seed, number])
         noise = generator.standard_normal((settings.samples, *latents.shape[1:]))
         around = latents[sample] + deviation * noise
-        images = binary(decode(vaes["sem"], torch.from_numpy(around.astype(np.float32)), what.seed + number))
+        images = binary(
+            decode(vaes[what.names[1]], torch.from_numpy(around.astype(np.float32)), what.seed + number)
+        )
         s2 = curves(images, what.estimator)["s2"]
         true_s2 = curves(what.crops[sample], what.estimator)["s2"]
         partners = true_s2[np.arange(len(s2)) % len(true_s2)]

@@ -11,7 +11,6 @@ import pkgutil
 
 from pydantic import ValidationError
 
-from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
 from pairvae.settings import PARAMS_FILE, Section, Settings, explain, modality_names
 
@@ -19,13 +18,18 @@ from pairvae.settings import PARAMS_FILE, Section, Settings, explain, modality_n
 def _declared() -> dict[str, Modality]:
     """The modalities of this folder's modules, in the order of the preset's sections."""
     modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    found = {value.name: value for module in modules for value in vars(module).values() if isinstance(value, Modality)}
+    found = {
+        value.name: value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, Modality)
+    }
     return {name: found[name] for name in modality_names()}
 
 
 MODALITIES: dict[str, Modality] = _declared()
 
-__all__ = ["MODALITIES", "Axis", "Modality", "prepare_settings"]
+__all__ = ["MODALITIES", "Axis", "Modality", "check_modalities", "prepare_settings"]
 
 
 def prepare_settings(settings: Settings, name: str) -> Section:

@@ -69,15 +69,9 @@ def read_hdf5(path: Path, inside: str, source: str, max_pixels: int, page: int) 
 
     Links to other files, virtual and externally stored data sets are refused: they could read any file.
     """
-    h5py = _module("h5py", source)
-    if importlib.util.find_spec("hdf5plugin") is not None:
-        _module("hdf5plugin", source)  # registers the compression filters of detectors
     try:
-        with h5py.File(path, "r", locking=False) as file:
-            if not inside.strip("/"):
-                raise _name_missing(h5py, file, source)
-            dataset = _dataset(h5py, file, inside, source)
-            pixels = _frame(dataset, source, max_pixels, page)
+        with open_hdf5(path, source) as file:
+            pixels = _frame(hdf5_dataset(file, inside, source), source, max_pixels, page)
     except InputError:
         raise
     except PARSER_ERRORS as error:
@@ -85,8 +79,19 @@ def read_hdf5(path: Path, inside: str, source: str, max_pixels: int, page: int) 
     return RawImage(pixels, None, None, "hdf5", source)
 
 
-def _dataset(h5py: Any, file: Any, inside: str, source: str) -> Any:
-    """Walk ``inside`` step by step, following links within the file only."""
+def open_hdf5(path: Path, source: str) -> Any:
+    """The file as h5py opens it, with the compression filters of detectors where they are installed."""
+    h5py = _module("h5py", source)
+    if importlib.util.find_spec("hdf5plugin") is not None:
+        _module("hdf5plugin", source)
+    return h5py.File(path, "r", locking=False)
+
+
+def hdf5_dataset(file: Any, inside: str, source: str, *, also_group: bool = False) -> Any:
+    """The data set ``inside`` an open file (or the group, if asked for), along links within the file only."""
+    h5py = _module("h5py", source)
+    if not inside.strip("/"):
+        raise _name_missing(h5py, file, source)
     place, steps, links = file, [step for step in inside.split("/") if step], 0
     while steps:
         step = steps.pop(0)
@@ -105,6 +110,8 @@ def _dataset(h5py: Any, file: Any, inside: str, source: str) -> Any:
             place, steps = (file if link.path.startswith("/") else place), target + steps
             continue
         place = place[step]
+    if also_group and isinstance(place, h5py.Group):
+        return place
     if not isinstance(place, h5py.Dataset):
         raise _name_missing(h5py, file, source)
     if place.is_virtual or place.external:

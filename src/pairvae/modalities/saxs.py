@@ -7,7 +7,13 @@ from typing import Any
 import numpy as np
 
 from pairvae.modalities.base import Axis, Modality
-from pairvae.modalities.pattern import centre_of, centred_square, describe_centre, picture_levels, require_side
+from pairvae.modalities.pattern import (
+    centre_of,
+    centred_square,
+    describe_centre,
+    picture_levels,
+    require_side,
+)
 from pairvae.modalities.raw import RawImage
 from pairvae.numerics.images import resize
 from pairvae.settings import SaxsPrepare

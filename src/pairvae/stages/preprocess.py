@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from pairvae import store
 from pairvae.data.manifest import read_pairs
 from pairvae.data.pairs import Pair
 from pairvae.errors import InputError
-from pairvae.modalities import MODALITIES, Modality
-from pairvae.modalities.readers import read_image
+from pairvae.modalities import MODALITIES, Modality, prepare_settings
+from pairvae.modalities.raw import RawImage
 from pairvae.numerics.images import crop_positions, crops
 from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings
@@ -33,71 +33,107 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
     """Prepare the pairs of any folder in the data layout."""
     pairs = read_pairs(raw)
     with store.atomic_folder(out) as folder:
-        shapes: dict[str, list[list[int]]] = {}
+        sections = {name: prepare_settings(settings, name) for name in settings.modalities}
+        written: dict[str, Written] = {}
         files: list[str] = []
-        for modality in MODALITIES.values():
-            section = getattr(settings, modality.name).prepare
+        for name, section in sections.items():
+            modality = MODALITIES[name]
             write = _write_cropped if modality.cropped else _write_whole
-            shapes[modality.name] = write(folder, modality, pairs, section, settings.assess)
-            files += [f"{modality.name}.npy", *([f"{modality.name}-crops.npy"] if modality.cropped else [])]
-        known = [_known(pair) for pair in pairs]
+            written[name] = write(folder, modality, pairs, section, settings.assess)
+            files += [f"{name}.npy", *([f"{name}-crops.npy"] if modality.cropped else [])]
         facts: dict[str, Any] = {
-            "pairs": known,
-            "shapes": shapes,
-            "prepare": {name: getattr(settings, name).prepare.model_dump() for name in MODALITIES},
+            "pairs": [_known(pair, index, written) for index, pair in enumerate(pairs)],
+            "shapes": {name: one.shapes for name, one in written.items()},
+            "done": {name: one.done for name, one in written.items()},
+            "prepare": {name: section.model_dump(mode="json") for name, section in sections.items()},
             "assess": settings.assess.model_dump(),
         }
         hashes = {file: store.file_digest(folder / file) for file in files}
         write_card(folder, {**facts, "digest": store.digest({**facts, "files": hashes})}, files)
 
 
-def _known(pair: Pair) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Written:
+    """What was written of one modality: the arrays' shapes, and what was done to each file."""
+
+    shapes: list[list[int]]
+    done: list[dict[str, Any]]
+
+
+def _known(pair: Pair, index: int, written: Mapping[str, Written]) -> dict[str, Any]:
+    """What is known of a pair; scales are those of the prepared arrays."""
     names = [field.name for field in dataclasses.fields(PreparedPair)]
-    return {name: getattr(pair, name) for name in names}
+    known = {name: getattr(pair, name) for name in names}
+    if "sem" in written:
+        known["sem_nm_per_px"] = written["sem"].done[index]["nm_per_px"]
+    if "saxs" in written:
+        known["saxs_q_per_px_inv_nm"] = written["saxs"].done[index]["q_per_px_inv_nm"]
+    return known
 
 
-def _prepared(modality: Modality, pairs: Sequence[Pair], section: Section) -> Iterator[np.ndarray]:
-    """Prepared arrays in the order of ``pairs``; a few are in memory at a time, on all cores."""
+def raw_of(pair: Pair, modality: Modality) -> RawImage:
+    """The pair's file of a modality, or of the one that may stand in for it, with the scales of pairs.csv."""
+    reader = (
+        modality if modality.name in pair.files or modality.instead is None else MODALITIES[modality.instead]
+    )
+    file = pair.files.get(reader.name)
+    if file is None:
+        raise InputError(
+            expected=f"a file of {modality.title} for pair {pair.id}",
+            found="none",
+            where="pairs.csv",
+            remedy=f"add {modality.folder}/{pair.id}.<ext>, or the column {modality.name}",
+        )
+    raw = reader.read(file)
+    nm_per_px = getattr(pair, f"{modality.name}_nm_per_px", None) or raw.nm_per_px
+    return dataclasses.replace(raw, nm_per_px=nm_per_px, q_per_px=pair.saxs_q_per_px_inv_nm)
 
-    def one(pair: Pair) -> np.ndarray:
-        raw = read_image(getattr(pair, modality.name))
-        given = getattr(pair, "sem_nm_per_px", None) if modality.name == "sem" else None
-        if given is not None:
-            raw = dataclasses.replace(raw, nm_per_px=given)
-        return modality.prepare(raw, section)
+
+def _prepared(
+    modality: Modality, pairs: Sequence[Pair], section: Section
+) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+    """Prepared arrays in the order of ``pairs``, and what was done; a few are in memory at a time, on all cores."""
+
+    def one(pair: Pair) -> tuple[np.ndarray, dict[str, Any]]:
+        raw = raw_of(pair, modality)
+        return modality.prepare(raw, section), modality.describe(raw, section)
 
     cores = len(os.sched_getaffinity(0))
     progress = Progress(len(pairs), f"preprocess {modality.name}")
     with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(pairs), 4 * cores):
-            for array in pool.map(one, pairs[start : start + 4 * cores]):
+            for found in pool.map(one, pairs[start : start + 4 * cores]):
                 progress.advance()
-                yield array
+                yield found
 
 
 def _write_whole(
     folder: Path, modality: Modality, pairs: Sequence[Pair], section: Section, assess: AssessSettings
-) -> list[list[int]]:
+) -> Written:
     shape = modality.prepared_shape(section)
     stacked = create_array(folder, f"{modality.name}.npy", (len(pairs), *shape), "float32")
-    for index, array in enumerate(_prepared(modality, pairs, section)):
+    done: list[dict[str, Any]] = []
+    for index, (array, facts) in enumerate(_prepared(modality, pairs, section)):
         stacked[index] = array
+        done.append(facts)
     stacked.flush()  # type: ignore[attr-defined]  # a numpy.memmap
-    return [list(shape)] * len(pairs)
+    return Written([list(shape)] * len(pairs), done)
 
 
 def _write_cropped(
     folder: Path, modality: Modality, pairs: Sequence[Pair], section: Section, assess: AssessSettings
-) -> list[list[int]]:
+) -> Written:
     """Binary images, appended one by one since their sizes differ, and the fixed evaluation crops of each."""
     size = modality.prepared_shape(section)[1]
     fixed = create_array(
         folder, f"{modality.name}-crops.npy", (len(pairs), assess.crops, size, size), "uint8"
     )
     shapes: list[list[int]] = []
+    done: list[dict[str, Any]] = []
     flat = folder / f"{modality.name}.flat"
     with flat.open("wb") as stream:
-        for index, array in enumerate(_prepared(modality, pairs, section)):
+        for index, (array, facts) in enumerate(_prepared(modality, pairs, section)):
+            done.append(facts)
             image = array[0]
             shapes.append([int(side) for side in image.shape])
             stream.write(np.ascontiguousarray(image, np.uint8).tobytes())
@@ -112,7 +148,7 @@ def _write_cropped(
     whole.flush()  # type: ignore[attr-defined]  # a numpy.memmap
     del source
     flat.unlink()
-    return shapes
+    return Written(shapes, done)
 
 
 def evaluation_crops(image: np.ndarray, size: int, assess: AssessSettings, index: int) -> np.ndarray:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 from pairvae import store
 from pairvae.data.split import Split, split_pairs
+from pairvae.errors import InputError
+from pairvae.modalities import check_modalities
 from pairvae.settings import PARAMS_FILE, Settings, load_settings
-from pairvae.store.prepared import Prepared, open_prepared
+from pairvae.store.prepared import REMEDY, Prepared, open_prepared
 from pairvae.tracking.roots import project_root
 
+SOLO_STAGES = ("saxs", "sem")  # modalities whose solo training is a stage in dvc.yaml
 CODE_FOLDERS = ("numerics", "models", "training", "data", "modalities")
 
 
@@ -46,10 +49,23 @@ class Project:
         """The model folder of a stage."""
         return self.folder / "models" / stage
 
+    def solo(self, name: str) -> Path:
+        """The model folder of a modality's VAE alone: of its stage, else inside the folder of the pair."""
+        stage = f"train-{name}"
+        return self.model(stage) if name in SOLO_STAGES else self.model("train-pair") / stage
+
     def prepared(self) -> Prepared:
-        """The prepared arrays (``InputError`` where there are none, or damaged ones)."""
+        """The prepared arrays of the pair (``InputError`` where there are none, or damaged ones)."""
         prepared = open_prepared(self.prepared_folder)
         prepared.verify()
+        missing = [name for name in self.settings.modalities if name not in prepared.card["shapes"]]
+        if missing:
+            raise InputError(
+                expected=f"prepared data of {', '.join(self.settings.modalities)}",
+                found=f"none of {missing[0]}",
+                where=str(self.prepared_folder),
+                remedy=REMEDY,
+            )
         return prepared
 
     def split(self, prepared: Prepared) -> Split:
@@ -66,7 +82,7 @@ class Project:
 def open_project(overrides: Sequence[str] = (), *, folder: Path | None = None, track: bool = True) -> Project:
     """The project in ``folder`` (the current one by default), with ``--set`` assignments applied."""
     place = (folder or Path.cwd()).resolve()
-    settings = load_settings(place / PARAMS_FILE, overrides)
+    settings = check_modalities(load_settings(place / PARAMS_FILE, overrides))
     return Project(place, project_root(place), settings, track)
 
 

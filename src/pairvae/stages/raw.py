@@ -52,10 +52,9 @@ def source_folder(project: Project) -> Path:
 def copy_folder(folder: Path, target: Path) -> None:
     """Copy the pairs of ``folder`` into the data layout at ``target``, all or none."""
     from pairvae.data.manifest import read_pairs
+    from pairvae.modalities.readers import file_part
 
-    files = sorted(
-        {Path(str(path).partition("::")[0]) for pair in read_pairs(folder) for path in (pair.saxs, pair.sem)}
-    )
+    files = sorted({file_part(path) for pair in read_pairs(folder) for path in pair.files.values()})
     with store.atomic_folder(target) as temporary:
         for file in files:
             place = temporary / file.resolve().relative_to(folder.resolve())

@@ -14,6 +14,7 @@ from ruamel.yaml.comments import CommentedMap
 
 from pairvae import store
 from pairvae.errors import InputError
+from pairvae.modalities import check_modalities
 from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import raw_is_stale, source_folder
@@ -91,7 +92,7 @@ def dvc_environment() -> dict[str, str]:
 
 def write_params(path: Path, changes: Mapping[str, Any]) -> None:
     """Put ``changes`` into params.yaml, its comments kept; nothing is written where the result is not valid."""
-    resolve(merge(read_params(path), changes), where=str(path))
+    check_modalities(resolve(merge(read_params(path), changes), where=str(path)))
     yaml = YAML()
     yaml.preserve_quotes = True
     document = yaml.load(path.read_text("utf-8")) or CommentedMap()

@@ -1,7 +1,8 @@
-"""The stages `train saxs`, `train sem` and `train pair`: prepared arrays in, a model folder out."""
+"""The stages `train <modality>` and `train pair`: prepared arrays in, a model folder out."""
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,16 +13,19 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from pairvae import store
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
-from pairvae.modalities import MODALITIES
+from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.models.build import build_vae, describe, from_description, load_weights
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE
 from pairvae.numerics import texture
-from pairvae.settings import SaxsSettings, SemSettings, SemTraining, Settings
-from pairvae.stages.project import Project
+from pairvae.settings import ModalitySettings, SaxsSettings, SemSettings, SemTraining, Settings
+from pairvae.stages.backbone import backbone_files, give_backbone
+from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.runs import epoch_logger, stage_run
 from pairvae.store.models import load_model, save_model
 from pairvae.store.prepared import Prepared
@@ -33,18 +37,21 @@ from pairvae.training.plans import PairPlan, Plan, SoloPlan
 Sampled = WholeArrays | CroppedImages
 
 
-def side(settings: Settings, name: str) -> SaxsSettings | SemSettings:
+def side(settings: Settings, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
     """The settings of one modality."""
-    section: SaxsSettings | SemSettings = getattr(settings, name)
-    return section
+    return settings.modality(name)
+
+
+def shape_of(settings: Settings, name: str) -> tuple[int, int, int]:
+    """What the networks of one modality see: (channels, H, W)."""
+    return MODALITIES[name].prepared_shape(prepare_settings(settings, name))
 
 
 def untrained(settings: Settings, name: str) -> VAE:
     """The VAE of one modality with seeded initial weights."""
-    section = side(settings, name)
-    shape = MODALITIES[name].prepared_shape(section.prepare)
-    number = list(MODALITIES).index(name)
-    return build_vae(section.network, settings.latent, shape, seed=settings.seed * len(MODALITIES) + number)
+    names = settings.modalities
+    seed = settings.seed * len(names) + names.index(name)
+    return build_vae(side(settings, name).network, settings.latent, shape_of(settings, name), seed=seed)
 
 
 def source(prepared: Prepared, members: np.ndarray, name: str, vae: VAE, schedule: CropSchedule) -> Sampled:
@@ -79,12 +86,11 @@ def image_statistics(image: np.ndarray, names: tuple[str, ...]) -> dict[str, Ten
 
 def schedule(settings: Settings, name: str, training: str) -> CropSchedule:
     """Which crops a training draws."""
-    section = side(settings, name)
-    size = MODALITIES[name].prepared_shape(section.prepare)[1]
+    size = shape_of(settings, name)[1]
     if training == "pair":
         pair = settings.pair.training
         return CropSchedule(size, pair.random_epochs, pair.shared_position, settings.seed)
-    return CropSchedule(size, section.training.epochs, False, settings.seed)
+    return CropSchedule(size, side(settings, name).training.epochs, False, settings.seed)
 
 
 def fit_closed_form(vae: VAE, samples: Sampled, seed: int) -> None:
@@ -95,11 +101,16 @@ def fit_closed_form(vae: VAE, samples: Sampled, seed: int) -> None:
 
 
 def train_solo(project: Project, name: str) -> None:
-    """Train one modality's VAE alone (paper, Figure 2A)."""
+    """Train one modality's VAE alone (paper, Figure 2A); only say so where the pair does without it."""
     settings, stage = project.settings, f"train-{name}"
+    side(settings, name)  # an unknown one is an InputError
+    if name not in settings.modalities:
+        _leave_out(project, name)
+        return
     prepared, device = project.prepared(), choose(project.settings.device)
     members = np.array(project.split(prepared).train)
     vae = untrained(settings, name)
+    give_backbone([vae], project.model("pretrain"))
     samples = source(prepared, members, name, vae, schedule(settings, name, "solo"))
     fit_closed_form(vae, samples, settings.seed)
     vae.to(device.torch_device)
@@ -122,16 +133,37 @@ def train_solo(project: Project, name: str) -> None:
     _run(project, stage, plan, device, relevant, prepared, description, {name: samples})
 
 
+def _leave_out(project: Project, name: str) -> None:
+    """A model folder without a model, since the pipeline's stages are the same for every pair."""
+    stage, pair = f"train-{name}", ", ".join(project.settings.modalities)
+    card = {
+        "stage": stage,
+        "modalities": {},
+        "left_out": f"the pair is {pair}",
+        "seconds": 0.0,
+        "run_id": None,
+    }
+    save_model(project.model(stage), {}, card, [])
+    print(f"{stage}: nothing to train, the pair is {pair} (modalities in params.yaml)")
+
+
 def train_pair(project: Project) -> None:
-    """Train both VAEs as a pair (paper, Figure 2B), from the solo-trained weights where the settings say so."""
+    """Train both VAEs as a pair (paper, Figure 2B), from the solo-trained weights where the settings say so.
+
+    A modality without a stage of its own is trained alone first, and its model kept inside that of the pair.
+    """
     settings = project.settings
+    without_stage = [name for name in settings.modalities if name not in SOLO_STAGES]
+    for name in without_stage:
+        train_solo(project, name)
     prepared, device = project.prepared(), choose(project.settings.device)
     members = np.array(project.split(prepared).train)
     vaes: dict[str, VAE] = {}
     samples: dict[str, Sampled] = {}
     solo: dict[str, str] = {}
-    for name in MODALITIES:
+    for name in settings.modalities:
         vaes[name] = untrained(settings, name)
+        give_backbone([vaes[name]], project.model("pretrain"))
         samples[name] = source(prepared, members, name, vaes[name], schedule(settings, name, "pair"))
         if settings.pair.training.from_solo:
             stored = load_model(project.model(f"train-{name}"))
@@ -145,7 +177,7 @@ def train_pair(project: Project) -> None:
     plan = PairPlan(
         pair,
         samples,
-        {name: likelihood(settings, name, prepared, members, device.torch_device) for name in MODALITIES},
+        {name: likelihood(settings, name, prepared, members, device.torch_device) for name in vaes},
         settings.pair.training,
         settings.seed + 1,
         device.torch_device,
@@ -155,16 +187,19 @@ def train_pair(project: Project) -> None:
         "seed": settings.seed,
         "split": settings.split,
         "pair": settings.pair,
-        **{name: side(settings, name) for name in MODALITIES},
+        **{name: side(settings, name) for name in vaes},
     }
-    descriptions = {name: _description(settings, name) for name in MODALITIES}
+    descriptions = {name: _description(settings, name) for name in vaes}
     _run(project, "train-pair", plan, device, relevant | {"solo": solo}, prepared, descriptions, samples)
+    for name in without_stage:
+        with store.atomic_folder(project.solo(name)) as folder:
+            shutil.copytree(project.model(f"train-{name}"), folder, dirs_exist_ok=True)
 
 
 def _description(settings: Settings, name: str) -> dict[str, Any]:
-    section = side(settings, name)
-    shape = MODALITIES[name].prepared_shape(section.prepare)
-    return describe(section.network, settings.latent, shape) | {"prepare": section.prepare.model_dump()}
+    described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
+    prepare = prepare_settings(settings, name).model_dump(mode="json")
+    return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
 
 
 def _without_prefix(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
@@ -214,7 +249,8 @@ def _run(
             "seconds": seconds,
         }
         tracker.log_metrics({"seconds": seconds}, None)
-        save_model(project.model(stage), _weights(plan), card, history)
+        extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
+        save_model(project.model(stage), _weights(plan), card, history, extra)
 
 
 def _weights(plan: Plan) -> dict[str, Tensor]:
@@ -227,10 +263,15 @@ def _weights(plan: Plan) -> dict[str, Tensor]:
 def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
     """The trained VAEs of a model folder by modality, in evaluation mode, and its card."""
     stored = load_model(folder)
+    if "left_out" in stored.card:
+        raise InputError(
+            expected="a trained model", found=f"none: {stored.card['left_out']}", where=str(folder)
+        )
     vaes: dict[str, VAE] = {}
     for name, description in stored.card["modalities"].items():
         vaes[name] = from_description(description)
         own = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
         load_weights(vaes[name], _without_prefix(own, name), str(folder))
         vaes[name].eval()
+    give_backbone(vaes.values(), folder)
     return vaes, stored.card

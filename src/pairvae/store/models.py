@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +33,12 @@ def save_model(
     weights: Mapping[str, Tensor],
     card: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
+    extra: Sequence[Path] = (),
 ) -> None:
-    """Write a whole model folder, atomically."""
+    """Write a whole model folder, atomically; ``extra`` files are copied into it under their own names."""
     with atomic_folder(folder) as temporary:
+        for file in extra:
+            shutil.copyfile(file, temporary / file.name)
         save_tensors(temporary / WEIGHTS, weights, {})
         hashed = {**card, "weights_sha256": file_digest(temporary / WEIGHTS)}
         write_json(temporary / CARD, hashed)

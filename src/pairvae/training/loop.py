@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from torch import nn
 from pairvae.data.batches import noise_generator
 from pairvae.errors import InputError
 from pairvae.progress import Progress
-from pairvae.settings import Optimisation
 from pairvae.training import checkpoints
 from pairvae.training.checkpoints import Progressed
 from pairvae.training.devices import Device
@@ -32,26 +30,6 @@ class Checkpointing:
     run_id: str | None = None
 
 
-def learning_rate(settings: Optimisation, step: int, steps: int) -> float:
-    """Rate at ``step`` of ``steps``: a linear rise over the warm-up, then constant or half a cosine to 0."""
-    rise = settings.warmup * steps
-    if step < rise:
-        return settings.learning_rate * (step + 1) / (rise + 1)
-    if settings.schedule == "constant":
-        return settings.learning_rate
-    share = (step - rise) / max(steps - rise, 1)
-    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
-
-
-def make_optimiser(plan: Plan) -> torch.optim.Adam:
-    """Adam over the plan's trainable parameters."""
-    one = plan.settings
-    parameters = [parameter for parameter in plan.module.parameters() if parameter.requires_grad]
-    return torch.optim.Adam(
-        parameters, lr=one.learning_rate, betas=(one.beta1, one.beta2), eps=one.epsilon, fused=True
-    )
-
-
 def train(
     plan: Plan,
     device: Device,
@@ -61,7 +39,7 @@ def train(
     on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, row: None,
 ) -> History:
     """Train ``plan`` to its last epoch, from its checkpoint where there is one; returns one row an epoch."""
-    optimiser = make_optimiser(plan)
+    optimiser = plan.make_optimiser()
     done = Progressed(0, [], None)
     if checkpointing.folder is not None:
         done = checkpoints.load(checkpointing.folder, plan.module, optimiser) or done
@@ -99,19 +77,19 @@ def require_finite(module: nn.Module, epoch: int) -> None:
 def run_epoch(plan: Plan, optimiser: torch.optim.Optimizer, device: Device, epoch: int) -> dict[str, float]:
     """One epoch: the mean of each loss term over its steps, and the learning rate at its end."""
     generator = noise_generator(plan.seed, epoch, device.torch_device)
-    steps, total_steps = plan.steps(), plan.steps() * plan.epochs
+    steps = plan.steps()
     sums: dict[str, torch.Tensor] = {}
     rate = 0.0
     for number, batch in enumerate(plan.batches(epoch)):
-        rate = learning_rate(plan.settings, epoch * steps + number, total_steps)
+        rate = plan.learning_rate(epoch * steps + number)
         for group in optimiser.param_groups:
             group["lr"] = rate
         with device.autocast():
             terms = plan.loss(batch, generator)
         optimiser.zero_grad(set_to_none=True)
         terms.total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        if plan.settings.gradient_clip > 0:
-            torch.nn.utils.clip_grad_norm_(plan.module.parameters(), plan.settings.gradient_clip)
+        if plan.gradient_clip > 0:
+            torch.nn.utils.clip_grad_norm_(plan.module.parameters(), plan.gradient_clip)
         if not torch.isfinite(terms.total):
             bad = [name for name, part in terms.parts.items() if not torch.isfinite(part)]
             raise InputError(

@@ -16,6 +16,7 @@ from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE
 from pairvae.numerics import losses
 from pairvae.settings import Optimisation, PairTraining, SoloTraining
+from pairvae.training.optimisers import adam, learning_rate
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,6 @@ class Plan(Protocol):
     """What the loop needs to know of a training."""
 
     @property
-    def settings(self) -> Optimisation:
-        """Adam, its schedule, and the batches."""
-        ...
-
-    @property
     def epochs(self) -> int:
         """Epochs in all."""
         ...
@@ -77,6 +73,19 @@ class Plan(Protocol):
     @property
     def vaes(self) -> Mapping[str, VAE]:
         """The VAEs that are trained, by modality."""
+        ...
+
+    @property
+    def gradient_clip(self) -> float:
+        """Largest norm of the gradient; 0: no clipping."""
+        ...
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        """The optimiser over what moves."""
+        ...
+
+    def learning_rate(self, step: int) -> float:
+        """Its rate at ``step``, counted over all epochs."""
         ...
 
     def steps(self) -> int:
@@ -141,6 +150,19 @@ class SoloPlan:
         """The VAE under its modality's name."""
         return {self.name: self.vae}
 
+    @property
+    def gradient_clip(self) -> float:
+        """Largest norm of the gradient; 0: no clipping."""
+        return self.settings.gradient_clip
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return adam(self.module, self.settings)
+
+    def learning_rate(self, step: int) -> float:
+        """The settings' schedule."""
+        return learning_rate(self.settings, step, self.steps() * self.epochs)
+
     def steps(self) -> int:
         """Steps of one epoch."""
         one = self.settings
@@ -187,6 +209,19 @@ class PairPlan:
     def vaes(self) -> Mapping[str, VAE]:
         """Both VAEs."""
         return {name: self.pair.vae(name) for name in self.sources}
+
+    @property
+    def gradient_clip(self) -> float:
+        """Largest norm of the gradient; 0: no clipping."""
+        return self.settings.gradient_clip
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        """Adam."""
+        return adam(self.module, self.settings)
+
+    def learning_rate(self, step: int) -> float:
+        """The settings' schedule."""
+        return learning_rate(self.settings, step, self.steps() * self.epochs)
 
     def steps(self) -> int:
         """Steps of one epoch."""

@@ -1,0 +1,124 @@
+"""The paper's backbone among the stages: made or read once by `pretrain`, stored once, shared by the encoders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae import store
+from pairvae.errors import InputError
+from pairvae.models.paper import PaperEncoder, attach_backbone
+from pairvae.models.resnet import Backbone, ResNet50, set_statistics
+from pairvae.models.vae import VAE
+from pairvae.stages.backbone_file import read_backbone, write_backbone
+from pairvae.stages.project import Project
+from pairvae.stages.runs import stage_run
+from pairvae.store.prepared import Prepared
+from pairvae.training import checkpoints
+from pairvae.training.devices import choose
+from pairvae.training.loop import Checkpointing, train
+from pairvae.training.pretrain import BarlowTwins, PretrainPlan
+
+FILE = "backbone.safetensors"
+STATISTICS_BATCH = 8
+
+
+def pretrain_backbone(project: Project) -> None:
+    """Write ``models/pretrain/backbone.safetensors``: the user's weights, or our own Barlow Twins on the training images."""
+    settings = project.settings.pretrain
+    if settings.backbone is not None:
+        network, made = read_backbone(project.folder / settings.backbone), f"file {settings.backbone}"
+    elif settings.epochs == 0:
+        network, made = untrained(project), "random initial weights"
+        print(
+            "pretrain: WARNING - the backbone has random weights (pretrain.epochs is 0): expect poor encoders"
+        )
+    else:
+        network, made = barlow_twins(project), f"Barlow Twins, {settings.epochs} epochs"
+    with store.atomic_folder(project.model("pretrain")) as folder:
+        write_backbone(folder / FILE, network, {"made": made})
+        card = {"stage": "pretrain", "backbone": made, "preset": project.settings.preset}
+        store.write_json(folder / "card.json", card)
+
+
+def untrained(project: Project) -> ResNet50:
+    """A seeded ResNet-50 whose batch norms know the statistics of the training images."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(project.settings.seed)
+        network = ResNet50()
+    set_statistics(network, training_views(project.prepared(), project))
+    return network.eval()
+
+
+def training_views(prepared: Prepared, project: Project) -> list[Tensor]:
+    """Batches ``(8, 3, H, W)`` in [0, 1] of training patterns and of one crop of each training image."""
+    members = np.array(project.split(prepared).train)
+    patterns = prepared.whole("saxs")[members]
+    crops = np.repeat(prepared.crops("sem")[members, :1].astype(np.float32), 3, axis=1)
+    return [
+        torch.from_numpy(np.array(array[start : start + STATISTICS_BATCH], np.float32))
+        for array in (patterns, crops)
+        for start in range(0, len(array), STATISTICS_BATCH)
+    ]
+
+
+def barlow_twins(project: Project) -> ResNet50:
+    """A backbone pre-trained on the training patterns and images (paper, reference 38)."""
+    settings, prepared = project.settings, project.prepared()
+    device = choose(settings.device)
+    members = project.split(prepared).train
+    patterns, images = prepared.whole("saxs"), prepared.images("sem")
+    pictures = [np.array(patterns[index]) for index in members]
+    pictures += [np.array(images[index], np.float32)[None] for index in members]
+    size = settings.sem.prepare.crop
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        twins = BarlowTwins(ResNet50(), settings.pretrain.projector)
+    twins.to(device.torch_device)
+    plan = PretrainPlan(twins, pictures, size, settings.pretrain, settings.seed, device.torch_device)
+    params = {
+        "pretrain": settings.pretrain.model_dump(),
+        "seed": settings.seed,
+        "split": settings.split.model_dump(),
+    }
+    folder = project.checkpoints("pretrain", {"params": params, "data": prepared.digest})
+    resume = checkpoints.peek_run(folder)
+    with stage_run(project, "pretrain", params, prepared, resume=resume) as tracker:
+        keeping = Checkpointing(folder, settings.device.checkpoint_seconds, tracker.run_id)
+        train(
+            plan,
+            device,
+            label="pretrain",
+            checkpointing=keeping,
+            on_epoch=lambda epoch, row: tracker.log_metrics(row, epoch + 1),
+        )
+    return twins.network.cpu().eval()
+
+
+def _wanting(vaes: Iterable[VAE]) -> list[VAE]:
+    return [vae for vae in vaes if isinstance(vae.encoder, PaperEncoder)]
+
+
+def backbone_files(vaes: Iterable[VAE], folder: Path) -> list[Path]:
+    """The backbone's file in ``folder`` where one of ``vaes`` needs it: a model folder has to be whole."""
+    return [folder / FILE] if _wanting(vaes) else []
+
+
+def give_backbone(vaes: Iterable[VAE], folder: Path) -> None:
+    """Put the backbone stored in ``folder`` into the published encoders among ``vaes``; others need none."""
+    wanting = _wanting(vaes)
+    if not wanting:
+        return
+    path = folder / FILE
+    if not path.is_file():
+        raise InputError(
+            expected="a backbone",
+            found="none",
+            where=str(folder),
+            remedy="run `pairvae pretrain` with pretrain.enabled true, or `pairvae repro`",
+        )
+    attach_backbone(wanting, Backbone(read_backbone(path)))
