@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +18,7 @@ app = typer.Typer(
     help="PairVAE: predict SEM images from SAXS patterns and back. Start with `pairvae repro`.",
 )
 data_app = typer.Typer(no_args_is_help=True, help="Simulate, download and check raw pairs.")
-train_app = typer.Typer(no_args_is_help=True, help="Train one modality's VAE alone, or both as a pair.")
 app.add_typer(data_app, name="data")
-app.add_typer(train_app, name="train")
 
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="a setting to change; repeatable")
@@ -28,11 +26,18 @@ Assignments = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="folder for what comes out")]
 
 
-class Target(StrEnum):
-    """What to predict."""
+def _modality(name: str) -> str:
+    """A modality's name (a usage error otherwise)."""
+    from pairvae.settings import modality_names
 
-    sem = "sem"
-    saxs = "saxs"
+    if name not in modality_names():
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(modality_names())}")
+    return name
+
+
+def _trainable(name: str) -> str:
+    """``pair`` or a modality's name (a usage error otherwise)."""
+    return name if name == "pair" else _modality(name)
 
 
 @app.callback()
@@ -49,11 +54,18 @@ def simulate(
     out: Annotated[Path, typer.Argument(help="folder to write")],
     pairs: Annotated[int, typer.Option(min=1, help="pairs to simulate")] = 72,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="physics, as curves=true or sem_views=3; repeatable"),
+    ] = None,
 ) -> None:
     """Write simulated pairs in the data layout."""
     from pairvae.data.simulate import simulate as run
+    from pairvae.settings import assignments, resolve
 
-    run(out, pairs=pairs, seed=seed)
+    physics = {"simulated": {"parameters": assignments(changes or [])}}
+    settings = resolve({"data": physics}, where="--set")
+    run(out, pairs=pairs, seed=seed, parameters=settings.data.simulated.parameters)
     typer.echo(f"{pairs} pairs in {out}")
 
 
@@ -101,6 +113,21 @@ def check(
         raise typer.Exit(1)
 
 
+@data_app.command()
+def sheet(
+    out: Annotated[Path, typer.Argument(help="picture to write (png)")],
+    folder: Annotated[Path, typer.Argument(help="folder of pairs with morphologies")],
+    real: Annotated[
+        list[Path] | None, typer.Option(help="a real binarised crop beside them; repeatable")
+    ] = None,
+) -> None:
+    """Draw pairs by morphology with phase fraction, period and S(r) bands, beside real crops."""
+    from pairvae.data.sim_sheet import contact_sheet
+
+    contact_sheet(folder, out, real=real or [])
+    typer.echo(f"contact sheet in {out}")
+
+
 @data_app.command("init")
 def init_folder(
     folder: Annotated[Path, typer.Argument(help="folder with SAXS and SEM in it")],
@@ -143,31 +170,23 @@ def pretrain(changes: Assignments = None) -> None:
     run(open_project(changes or []))
 
 
-@train_app.command("saxs")
-def train_saxs(changes: Assignments = None) -> None:
-    """Stage: the SAXS VAE alone."""
+@app.command()
+def train(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="MODALITY|pair", callback=_trainable, help="saxs, sem, iq, or pair for both"),
+    ],
+    changes: Assignments = None,
+) -> None:
+    """Stage: one modality's VAE alone, or both as a pair."""
     from pairvae.stages.project import open_project
-    from pairvae.stages.train import train_solo
+    from pairvae.stages.train import train_pair, train_solo
 
-    train_solo(open_project(changes or []), "saxs")
-
-
-@train_app.command("sem")
-def train_sem(changes: Assignments = None) -> None:
-    """Stage: the SEM VAE alone."""
-    from pairvae.stages.project import open_project
-    from pairvae.stages.train import train_solo
-
-    train_solo(open_project(changes or []), "sem")
-
-
-@train_app.command("pair")
-def train_both(changes: Assignments = None) -> None:
-    """Stage: both VAEs as a pair."""
-    from pairvae.stages.project import open_project
-    from pairvae.stages.train import train_pair
-
-    train_pair(open_project(changes or []))
+    project = open_project(changes or [])
+    if what == "pair":
+        train_pair(project)
+    else:
+        train_solo(project, what)
 
 
 @app.command()
@@ -230,7 +249,9 @@ def repro(
 @app.command()
 def predict(
     files: Annotated[list[str], typer.Argument(help="raw files")],
-    to: Annotated[Target, typer.Option(help="what to predict")],
+    to: Annotated[
+        str, typer.Option(metavar="sem|saxs|...", callback=_modality, help="the modality to predict")
+    ],
     out: Out = Path("predictions"),
     model: Annotated[str, typer.Option(help="registry URI or model folder")] = "models:/pairvae@champion",
     samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
@@ -239,7 +260,7 @@ def predict(
     """Predict SEM images from SAXS patterns, or the reverse."""
     from pairvae.stages.predict import predict as run
 
-    written = run(files, to=to.value, out=out, model=model, samples=samples, seed=seed)
+    written = run(files, to=to, out=out, model=model, samples=samples, seed=seed)
     typer.echo(f"{written} predictions in {out}")
 
 
@@ -257,11 +278,29 @@ def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 1."""
     try:
         app()
-    except InputError as error:
+    except (InputError, OSError) as error:
         if os.environ.get("PAIRVAE_DEBUG"):
             raise
-        typer.secho(str(error), fg=typer.colors.RED, err=True)
+        told = error if isinstance(error, InputError) else _file_error(error)
+        typer.secho(str(told), fg=typer.colors.RED, err=True)
         sys.exit(1)
+
+
+def _file_error(error: OSError) -> InputError:
+    """What the operating system refused, as one line."""
+    remedies = {
+        errno.ENOSPC: "free some space and run it again",
+        errno.EDQUOT: "free some of your quota and run it again",
+        errno.EACCES: "check the permissions",
+        errno.EPERM: "check the permissions",
+        errno.EROFS: "choose a folder that can be written",
+    }
+    return InputError(
+        expected="a file that can be read or written",
+        found=error.strerror or str(error) or type(error).__name__,
+        where=str(error.filename or ""),
+        remedy=remedies.get(error.errno or 0, ""),
+    )
 
 
 if __name__ == "__main__":

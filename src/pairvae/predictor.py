@@ -94,7 +94,8 @@ class Predictor:
 
     def is_binary(self, modality: str) -> bool:
         """Whether images of ``modality`` have two values."""
-        return self.shape(modality)[0] == 1
+        one_channel = self.shape(modality)[0] == 1
+        return bool(self.card["modalities"][modality].get("binary", one_channel))
 
     def _decode(self, mean: Tensor, std: Tensor, target: str, samples: int, seed: int) -> np.ndarray:
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):

@@ -150,3 +150,29 @@ def test_inputs_go_to_the_device_of_the_encoder() -> None:
     crops = CroppedImages(images(), OnDevice("meta"), CropSchedule(16, 1, True, 0))
     for epoch in (0, 3):
         assert crops.features(np.array([0, 1]), epoch).device.type == "meta"
+
+
+def test_features_beyond_the_memory_bound_are_computed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pairvae.data.sources as module
+
+    class Counting:
+        calls = 0
+
+        def features(self, inputs: torch.Tensor) -> torch.Tensor:
+            Counting.calls += len(inputs)
+            return inputs.flatten(1)[:, :2]
+
+    arrays = np.random.default_rng(0).random((6, 1, 4, 4), dtype=np.float32)
+    images = [np.random.default_rng(k).integers(0, 2, (9, 9), dtype=np.uint8) for k in range(6)]
+    order = np.array([5, 0, 3])
+    whole = module.WholeArrays(arrays, np.arange(6), Counting())
+    cropped = module.CroppedImages(images, Counting(), CropSchedule(4, 1, False, 0))
+    kept = [whole.features(order), cropped.features(order, epoch=2), cropped.features(order, epoch=2)]
+    monkeypatch.setattr(module, "KEPT_BYTES", 1)
+    fresh_whole = module.WholeArrays(arrays, np.arange(6), Counting())
+    fresh_cropped = module.CroppedImages(images, Counting(), CropSchedule(4, 1, False, 0))
+    assert torch.equal(fresh_whole.features(order), kept[0])
+    assert torch.equal(fresh_cropped.features(order, epoch=2), kept[1])
+    assert torch.equal(fresh_cropped.features(order, epoch=2), kept[2])
+    assert fresh_whole._features is None
+    assert not fresh_cropped._kept

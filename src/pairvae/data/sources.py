@@ -14,6 +14,7 @@ from pairvae.data.batches import CropSchedule, cut, stream
 
 FIT, FIT_SAMPLES, FIT_CROPS = 3, 1024, 8
 CHUNK = 32
+KEPT_BYTES = 1 << 30
 
 
 class Featuriser(Protocol):
@@ -53,10 +54,14 @@ class WholeArrays:
         return torch.from_numpy(np.array(self.arrays[self.members[indices]], np.float32))
 
     def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
-        """Frozen features, from the first call on out of memory."""
+        """Frozen features; those of a data set that fits in ``KEPT_BYTES`` from the first call on out of memory."""
         if self._features is None:
             parts = np.array_split(np.arange(len(self)), -(-len(self) // CHUNK))
-            self._features = torch.cat([frozen_features(self.encoder, self.inputs(part)) for part in parts])
+            first = frozen_features(self.encoder, self.inputs(parts[0]))
+            if first[0].element_size() * first[0].numel() * len(self) > KEPT_BYTES:
+                return frozen_features(self.encoder, self.inputs(indices))
+            rest = [frozen_features(self.encoder, self.inputs(part)) for part in parts[1:]]
+            self._features = torch.cat([first, *rest])
         return self._features[torch.from_numpy(indices).to(self._features.device)]
 
     def examples(self, seed: int) -> Tensor:
@@ -101,7 +106,10 @@ class CroppedImages:
         if len(missing):
             computed = frozen_features(self.encoder, self._crops(missing, epoch, draw))
             self._kept.update(zip(missing.tolist(), computed, strict=True))
-        return torch.stack([self._kept[int(index)] for index in indices])
+        found = torch.stack([self._kept[int(index)] for index in indices])
+        if found[0].element_size() * found[0].numel() * len(self._kept) > KEPT_BYTES:
+            self._kept.clear()  # too many to keep: a pass over all of them would only push out what comes next
+        return found
 
     def examples(self, seed: int) -> Tensor:
         """Crops that closed-form parts are fitted to: several of each image, or one of each of a choice."""

@@ -20,6 +20,7 @@ from pairvae.evaluation.assess import (
 )
 from pairvae.evaluation.ensembles import Ensemble, ensembles
 from pairvae.evaluation.scores import curves, summary
+from pairvae.modalities import MODALITIES
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
 from pairvae.stages.train import load_vaes
@@ -28,7 +29,6 @@ from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
 
 SHEET = 16
-SCORED = {"train-saxs": "solo", "train-sem": "solo", "train-pair": "pair"}
 
 
 def assess(project: Project) -> None:
@@ -38,7 +38,7 @@ def assess(project: Project) -> None:
     what = evaluated(project, prepared)
     truth = Truth(what)
     pair, card = load_vaes(project.model("train-pair"))
-    solo = {name: load_vaes(project.model(f"train-{name}"))[0][name] for name in pair}
+    solo = {name: load_vaes(project.solo(name))[0][name] for name in pair}
     refuse_leakage(prepared, what, card)
     images: dict[str, dict[str, np.ndarray]] = {"pair": {}, "solo": {}}
     decoded = reconstruct(pair, what)
@@ -52,7 +52,7 @@ def assess(project: Project) -> None:
         "floor": floor_errors(truth),
     }
     members = {"validation": what.validation, "train": what.train, "all": range(len(prepared.pairs))}
-    drawn = ensembles(pair, decoded.latents["saxs"], what, settings.generate)
+    drawn = ensembles(pair, decoded.latents[what.names[0]], what, settings.generate)
     metrics = {
         "preset": settings.preset,
         "estimator": settings.assess.estimator,
@@ -69,14 +69,17 @@ def assess(project: Project) -> None:
 def evaluated(project: Project, prepared: Prepared) -> Evaluated:
     """Everything that is assessed, in memory."""
     settings, split = project.settings, project.split(prepared)
+    first, second = sorted(settings.modalities, key=lambda name: MODALITIES[name].cropped)
+    binary = MODALITIES[second].cropped
     return Evaluated(
-        patterns=np.array(prepared.whole("saxs")),
-        crops=np.array(prepared.crops("sem")),
+        patterns=np.array(prepared.whole(first)),
+        crops=np.array(prepared.crops(second) if binary else prepared.whole(second)),
         train=split.train,
         validation=split.validation,
         morphologies=[pair.morphology for pair in prepared.pairs],
         estimator=settings.assess.estimator,
         seed=settings.seed,
+        names=(first, second),
     )
 
 
@@ -106,14 +109,14 @@ def _annotate(project: Project, metrics: dict[str, Any]) -> None:
         return
     from pairvae.tracking.runs import annotate_run  # 3 s of mlflow, only where it is wanted
 
-    for stage, family in SCORED.items():
-        run_id = load_card(project.model(stage)).get("run_id")
+    scores = metrics["splits"]["validation"]
+    for name in (*project.settings.modalities, "pair"):
+        folder = project.model("train-pair") if name == "pair" else project.solo(name)
+        run_id = load_card(folder).get("run_id")
         if run_id is None:
             continue
-        directions = metrics["splits"]["validation"][family]
-        if family == "solo":
-            name = stage.removeprefix("train-")
-            directions = {f"{name}_{name}": directions[f"{name}_{name}"]}
+        own = f"{name}_{name}"
+        directions = scores["pair"] if name == "pair" else {own: scores["solo"][own]}
         flat = flatten({"validation": directions})
         medians = {
             key.removesuffix(".median"): value for key, value in flat.items() if key.endswith(".median")
@@ -132,23 +135,24 @@ def _write_material(
 ) -> None:
     """Arrays and numbers that the report draws: one example of each morphology, sheets, latents, all scores."""
     chosen = examples(what)
-    arrays: dict[str, np.ndarray] = {
-        "saxs": what.patterns[chosen],
-        "sem": what.crops[chosen, 0],
-        "latent_saxs": decoded.latents["saxs"].reshape(len(what.patterns), -1),
-        "latent_sem": decoded.latents["sem"].reshape(*what.crops.shape[:2], -1).mean(1),
-    }
+    arrays: dict[str, np.ndarray] = {}
+    for name in what.names:
+        latents, array = decoded.latents[name], what.array(name)
+        arrays[name] = array[chosen, 0] if what.cropped(name) else array[chosen]
+        rows = latents.reshape(*array.shape[:2], -1).mean(1) if what.cropped(name) else latents
+        arrays[f"latent_{name}"] = rows.reshape(len(array), -1)
     for family, directions in images.items():
         for direction, array in directions.items():
-            first = array[chosen, 0] if direction != "saxs_saxs" else array[chosen]
+            source, _, target = direction.partition("_")
+            first = array[chosen, 0] if what.cropped(source) or what.cropped(target) else array[chosen]
             arrays[f"image/{family}/{direction}"] = first
-            if direction.endswith("_sem"):
+            if what.cropped(target):
                 for kind, curve in curves(first, what.estimator).items():
                     arrays[f"curve/{kind}/{family}/{direction}"] = curve
     for kind, curve in truth.curves.items():
         arrays[f"curve/{kind}/true"] = curve[chosen, 0]
-    for name, rows in sheet_rows(what).items():
-        true, predicted = what.crops[rows], images["pair"]["saxs_sem"][rows]
+    for name, rows in sheet_rows(what).items() if truth.curves else ():
+        true, predicted = what.crops[rows], images["pair"]["_".join(what.names)][rows]
         arrays[f"sheet/{name}/true"] = _spread(true)
         arrays[f"sheet/{name}/predicted"] = _spread(predicted)
     with store.atomic_folder(project.reports / "assessment") as folder:
@@ -162,6 +166,7 @@ def _write_material(
                 "validation": list(what.validation),
                 "data_digest": prepared.digest,
                 "distributions": distributions,
+                "modalities": list(what.names),
             },
         )
 

@@ -72,8 +72,7 @@ def barlow_twins(project: Project) -> ResNet50:
     device = choose(settings.device)
     members = project.split(prepared).train
     patterns, images = prepared.whole("saxs"), prepared.images("sem")
-    pictures = [np.array(patterns[index]) for index in members]
-    pictures += [np.array(images[index], np.float32)[None] for index in members]
+    pictures = [patterns[index] for index in members] + [images[index][None] for index in members]
     size = settings.sem.prepare.crop
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
@@ -96,7 +95,10 @@ def barlow_twins(project: Project) -> ResNet50:
             checkpointing=keeping,
             on_epoch=lambda epoch, row: tracker.log_metrics(row, epoch + 1),
         )
-    return twins.network.cpu().eval()
+    network = twins.network.cpu()
+    # The views of training are not what the frozen network will see: its batch norms learn the whole images
+    set_statistics(network, training_views(prepared, project))
+    return network.eval()
 
 
 def _wanting(vaes: Iterable[VAE]) -> list[VAE]:
@@ -108,11 +110,14 @@ def backbone_files(vaes: Iterable[VAE], folder: Path) -> list[Path]:
     return [folder / FILE] if _wanting(vaes) else []
 
 
-def give_backbone(vaes: Iterable[VAE], folder: Path) -> None:
-    """Put the backbone stored in ``folder`` into the published encoders among ``vaes``; others need none."""
+def give_backbone(vaes: Iterable[VAE], folder: Path, *, bfloat16: bool = False) -> str | None:
+    """Put the backbone stored in ``folder`` into the published encoders among ``vaes``; others need none.
+
+    Returns the sha256 of its file: what is trained on its features depends on it.
+    """
     wanting = _wanting(vaes)
     if not wanting:
-        return
+        return None
     path = folder / FILE
     if not path.is_file():
         raise InputError(
@@ -121,4 +126,5 @@ def give_backbone(vaes: Iterable[VAE], folder: Path) -> None:
             where=str(folder),
             remedy="run `pairvae pretrain` with pretrain.enabled true, or `pairvae repro`",
         )
-    attach_backbone(wanting, Backbone(read_backbone(path)))
+    attach_backbone(wanting, Backbone(read_backbone(path), bfloat16=bfloat16))
+    return store.file_digest(path)

@@ -20,7 +20,7 @@ def generate(project: Project) -> None:
     choose(settings.device)
     vaes, _ = load_vaes(project.model("train-pair"))
     what = evaluated(project, prepared)
-    latents = encode(vaes["saxs"], torch.from_numpy(what.patterns)).numpy()
+    latents = encode(vaes[what.names[0]], torch.from_numpy(what.patterns)).numpy()
     with store.atomic_folder(project.reports / "ensembles") as folder:
         listing: list[dict[str, str | float]] = []
         for scale in settings.generate.scales:

@@ -62,7 +62,7 @@ def register(project: Project) -> None:
             artifacts={"pair": bundle},
             input_shape=(-1, -1, -1, -1),
             output_shape=(-1, -1, -1, -1),
-            params={"direction": "saxs_sem", "samples": 1, "seed": 0},
+            params={"direction": "_".join(vaes), "samples": 1, "seed": 0},
             metadata=metadata,
             tags=tags,
             run_id=card["run_id"],
@@ -98,7 +98,8 @@ def validation_score(metrics: dict[str, Any]) -> float:
     the retrieval baseline of the same pairs, averaged geometrically."""
     one = metrics["splits"]["validation"]
     ratio = 1.0
-    for direction, score in (("saxs_sem", "s2_mae"), ("sem_saxs", "mae")):
+    for direction in one["baselines"]["retrieval"]:
+        score = "s2_mae" if "s2_mae" in one["pair"][direction] else "mae"
         found = one["pair"][direction][score]["median"]
         reference = one["baselines"]["retrieval"][direction][score]["median"]
         ratio *= found / max(reference, 1e-9)

@@ -15,6 +15,7 @@ from pairvae.stages.project import Project
 from pairvae.store.models import load_card, read_history
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
+DRAWN = {"saxs", "sem"}
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 
@@ -26,22 +27,23 @@ def report(project: Project) -> None:
 
 
 def gather(project: Project) -> ReportContent:
-    """Everything on the page."""
+    """Everything on the page; of other pairs than SAXS and SEM the scores and losses, without pictures."""
     folder = project.reports / "assessment"
     facts = store.read_json(folder / "assessment.json")
     metrics = store.read_json(project.reports / "metrics.json")
     with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
     pairs = facts["pairs"]
+    drawn = set(facts["modalities"]) == DRAWN
     sizes = {pair["sem_nm_per_px"] for pair in pairs}
     return ReportContent(
         metrics=metrics,
         distributions=facts["distributions"],
-        examples=[_example(arrays, facts, row) for row in range(len(facts["examples"]))],
-        histories={stage: read_history(project.model(stage)) for stage in TRAININGS},
+        examples=[_example(arrays, facts, row) for row in range(len(facts["examples"]))] if drawn else [],
+        histories={stage: rows for stage in TRAININGS if (rows := read_history(project.model(stage)))},
         generated=_ensembles(project),
-        sheets=_sheets(arrays),
-        latents=_latents(arrays, facts),
+        sheets=_sheets(arrays) if drawn else {},
+        latents=_latents(arrays, facts) if drawn else None,
         nm_per_px=sizes.pop() if len(sizes) == 1 else None,
         facts=_facts(project, facts, metrics),
     )

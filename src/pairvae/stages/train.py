@@ -110,7 +110,7 @@ def train_solo(project: Project, name: str) -> None:
     prepared, device = project.prepared(), choose(project.settings.device)
     members = np.array(project.split(prepared).train)
     vae = untrained(settings, name)
-    give_backbone([vae], project.model("pretrain"))
+    backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
     samples = source(prepared, members, name, vae, schedule(settings, name, "solo"))
     fit_closed_form(vae, samples, settings.seed)
     vae.to(device.torch_device)
@@ -127,6 +127,7 @@ def train_solo(project: Project, name: str) -> None:
         "latent": settings.latent,
         "seed": settings.seed,
         "split": settings.split,
+        "backbone": backbone,
         name: side(settings, name),
     }
     description = {name: _description(settings, name)}
@@ -163,7 +164,6 @@ def train_pair(project: Project) -> None:
     solo: dict[str, str] = {}
     for name in settings.modalities:
         vaes[name] = untrained(settings, name)
-        give_backbone([vaes[name]], project.model("pretrain"))
         samples[name] = source(prepared, members, name, vaes[name], schedule(settings, name, "pair"))
         if settings.pair.training.from_solo:
             stored = load_model(project.model(f"train-{name}"))
@@ -173,6 +173,7 @@ def train_pair(project: Project) -> None:
             solo[name] = stored.card["weights_sha256"]
         else:
             fit_closed_form(vaes[name], samples[name], settings.seed)
+    backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
     pair = PairVAE(vaes).to(device.torch_device)
     plan = PairPlan(
         pair,
@@ -187,6 +188,7 @@ def train_pair(project: Project) -> None:
         "seed": settings.seed,
         "split": settings.split,
         "pair": settings.pair,
+        "backbone": backbone,
         **{name: side(settings, name) for name in vaes},
     }
     descriptions = {name: _description(settings, name) for name in vaes}

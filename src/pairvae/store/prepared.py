@@ -7,6 +7,7 @@ after the other, as uint8 for cropped ones, and their evaluation crops in ``<nam
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -107,8 +108,12 @@ def open_prepared(folder: Path) -> Prepared:
 
 
 def create_array(folder: Path, file: str, shape: Sequence[int], dtype: str) -> np.ndarray:
-    """A new memory-mapped npy file to fill."""
-    return open_memmap(folder / file, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
+    """A new memory-mapped npy file to fill; ``OSError`` where the disk has no room for all of it."""
+    array = open_memmap(folder / file, mode="w+", dtype=np.dtype(dtype), shape=tuple(shape))
+    with (folder / file).open("r+b") as stream:
+        # Without its blocks reserved, a memory map on a full disk ends the process with SIGBUS.
+        os.posix_fallocate(stream.fileno(), 0, (folder / file).stat().st_size)
+    return array
 
 
 def write_card(folder: Path, card: dict[str, Any], files: Sequence[str]) -> None:

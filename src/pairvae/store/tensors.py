@@ -16,10 +16,13 @@ from pairvae.store.files import atomic_path
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
-    """Write named tensors and a JSON card as one safetensors file, atomically."""
+    """Write named tensors and a JSON card as one safetensors file, atomically (``OSError`` on a full disk)."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, metadata={"card": json.dumps(card, allow_nan=False)})
+        try:
+            save_file(contiguous, temporary, metadata={"card": json.dumps(card, allow_nan=False)})
+        except SafetensorError as error:  # how it tells of a full disk
+            raise OSError(None, str(error), str(path)) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:

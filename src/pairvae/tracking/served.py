@@ -24,6 +24,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         folder = Path(context.artifacts["pair"])
         card = json.loads((folder / "card.json").read_text("utf-8"))
         self.shapes = {name: tuple(entry["shape"]) for name, entry in card["modalities"].items()}
+        self.binary = {
+            name: entry.get("binary", entry["shape"][0] == 1) for name, entry in card["modalities"].items()
+        }
         self.programs = {
             f"{name}-{part}": torch.export.load(folder / f"{name}-{part}.pt2").module()
             for name in self.shapes
@@ -38,7 +41,7 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         ``params``: ``direction`` ``<source>_<target>``, ``samples`` (1: from the posterior's mean), ``seed``.
         """
         chosen = params or {}
-        source, _, target = str(chosen.get("direction", "saxs_sem")).partition("_")
+        source, _, target = str(chosen.get("direction", "_".join(self.shapes))).partition("_")
         samples, seed = int(chosen.get("samples", 1)), int(chosen.get("seed", 0))
         if source not in self.shapes or target not in self.shapes:
             raise ValueError(f"direction: expected <source>_<target> of {', '.join(self.shapes)}")
@@ -59,7 +62,7 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                     latents = latents + spread * torch.randn(latents.shape)
                 images.append(self.programs[f"{target}-decoder"](latents.contiguous()))
             stacked = torch.cat(images)
-        if self.shapes[target][0] == 1:
+        if self.binary[target]:
             stacked = (stacked >= 0.5).float()
         return np.asarray(stacked.numpy())
 

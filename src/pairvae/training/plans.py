@@ -234,7 +234,11 @@ class PairPlan:
         return _batches(self.sources, self.settings, self.seed, epoch, self.device)
 
     def similarity(self, first: Tensor, second: Tensor) -> Tensor:
-        """Distance of the two latents, by the chosen measure."""
+        """Distance of the two latents, by the chosen measure, in float32."""
+        with torch.autocast(first.device.type, enabled=False):
+            return self._similarity(first.float(), second.float())
+
+    def _similarity(self, first: Tensor, second: Tensor) -> Tensor:
         if self.settings.similarity == "barlow":
             return losses.barlow_twins(first, second, self.settings.redundancy)
         if self.settings.similarity == "simclr":
