@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Simulate, download and check raw pairs.")
 app.add_typer(data_app, name="data")
+tune_app = typer.Typer()
+app.add_typer(tune_app, name="tune")
 
 Assignments = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="a setting to change; repeatable")
@@ -228,9 +230,10 @@ def register(changes: Assignments = None) -> None:
 @app.command()
 def params(changes: Assignments = None) -> None:
     """Print every setting with its value."""
+    from pairvae.modalities import check_modalities
     from pairvae.settings import PARAMS_FILE, flatten, load_settings
 
-    settings = load_settings(Path(PARAMS_FILE), changes or [])
+    settings = check_modalities(load_settings(Path(PARAMS_FILE), changes or []))
     for key, value in flatten(settings.model_dump(mode="json")).items():
         typer.echo(f"{key}: {value}")
 
@@ -244,6 +247,98 @@ def repro(
     from pairvae.stages.repro import repro as run
 
     raise typer.Exit(run(Path.cwd(), stage, changes or []))
+
+
+Storage = Annotated[str | None, typer.Option(help="a database URL instead of a journal file")]
+
+
+@tune_app.callback(invoke_without_command=True)
+def tune(
+    context: typer.Context,
+    trials: Annotated[int, typer.Option(min=1, help="trials in all, those of a resumed study included")] = 20,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
+    name: Annotated[str | None, typer.Option("--study", help="the study's name")] = None,
+    storage: Storage = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a study (the newest)")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="S", help="begin no trial after S seconds")
+    ] = None,
+    changes: Assignments = None,
+) -> None:
+    """Search the settings that params.yaml declares under `tune`; `tune apply` writes the best ones."""
+    if context.invoked_subcommand is not None:
+        return
+    from pairvae.stages.project import open_project
+    from pairvae.stages.tune import tune as run
+
+    outcome = run(
+        open_project(changes or []),
+        trials=trials,
+        workers=workers,
+        name=name,
+        storage=storage,
+        resume=resume,
+        timeout=timeout,
+        changes=tuple(changes or ()),
+    )
+    typer.echo("\n".join(outcome.lines()))
+    if outcome.interrupted:
+        raise typer.Exit(130)
+
+
+@tune_app.command("apply")
+def tune_apply(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="the study's name")],
+    trial: Annotated[int | None, typer.Option(min=0, help="this trial instead of the best")] = None,
+    storage: Storage = None,
+    then_repro: Annotated[bool, typer.Option("--then-repro", help="run the pipeline with them")] = False,
+) -> None:
+    """Write the best settings of a study into params.yaml, its comments kept."""
+    from pairvae.stages.repro import repro as run
+    from pairvae.stages.tune import apply
+
+    for key, value in apply(Path.cwd(), name, storage=storage, trial=trial).items():
+        typer.echo(f"{key}: {value}")
+    if then_repro:
+        raise typer.Exit(run(Path.cwd(), None, []))
+
+
+@app.command()
+def doctor(
+    fix_paths: Annotated[
+        bool, typer.Option("--fix-paths", help="after a move: mend the paths of runs and models")
+    ] = False,
+) -> None:
+    """Check the installation, the settings, the data, the stores and the device; exit code 1 for a problem."""
+    from pairvae.stages.doctor import doctor as run
+    from pairvae.stages.doctor import render
+
+    findings = run(Path.cwd(), fix_paths=fix_paths)
+    typer.echo(render(findings))
+    if any(finding.level == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def study(
+    sizes: Annotated[str, typer.Option(help="training sizes, with commas")] = "32,48,64",
+    seeds: Annotated[str, typer.Option(help="split seeds, with commas")] = "42,43,44,45,46",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
+    changes: Assignments = None,
+) -> None:
+    """The repetition study: training sizes x split seeds, resumable; a table in reports/study.csv."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.study import study as run
+
+    table = run(open_project(changes or []), _integers(sizes, "--sizes"), _integers(seeds, "--seeds"), workers)
+    typer.echo(f"study in {table}")
+
+
+def _integers(text: str, where: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts) or len(set(parts)) < len(parts):
+        raise InputError(expected="different whole numbers with commas", found=repr(text), where=where)
+    return [int(part) for part in parts]
 
 
 @app.command()
@@ -295,11 +390,15 @@ def _file_error(error: OSError) -> InputError:
         errno.EPERM: "check the permissions",
         errno.EROFS: "choose a folder that can be written",
     }
+    code = error.errno or 0
+    found = error.strerror or str(error) or type(error).__name__
+    if not code and "requested and" in found:  # numpy's words for a write that was cut short
+        code, found = errno.ENOSPC, f"a write cut short, {found}"
     return InputError(
         expected="a file that can be read or written",
-        found=error.strerror or str(error) or type(error).__name__,
+        found=found,
         where=str(error.filename or ""),
-        remedy=remedies.get(error.errno or 0, ""),
+        remedy=remedies.get(code, ""),
     )
 
 

@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pairvae.errors import InputError
+from pairvae.search_space import TuneSettings, nested, renamed, searchable
 from pairvae.simulation_parameters import SimulationParameters
 
 PARAMS_FILE = "params.yaml"
@@ -326,6 +327,7 @@ class Settings(Section):
     assess: AssessSettings
     generate: GenerateSettings
     tracking: TrackingSettings
+    tune: TuneSettings
     device: DeviceSettings
 
     @model_validator(mode="after")
@@ -430,7 +432,8 @@ def _weights_of_pair(values: dict[str, Any], chosen: object) -> dict[str, Any]:
         for key, weight in values["pair"]["training"]["weights"].items()
     }
     training = {**values["pair"]["training"], "weights": weights}
-    return {**values, "pair": {**values["pair"], "training": training}}
+    tune = renamed(values["tune"], names)
+    return {**values, "pair": {**values["pair"], "training": training}, "tune": tune}
 
 
 def _refuse_unknown_sections(values: Mapping[str, Any], where: str) -> None:
@@ -448,11 +451,37 @@ def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
     base = preset_values(preset)
     values = merge(_weights_of_pair(base, overrides.get("modalities", base["modalities"])), overrides)
     values["preset"] = preset
+    tune = overrides.get("tune")
+    if isinstance(tune, Mapping) and isinstance(tune.get("space"), Mapping):
+        values["tune"]["space"] = tune["space"]  # a space is declared as a whole, not laid over another
     _refuse_unknown_sections(values, where)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         raise explain(error, values, where) from error
+    for key, value in settings.tune.extremes():
+        with_values(settings, {key: value}, f"{where}, key tune.space.{key}")
+    return settings
+
+
+def with_values(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:
+    """``settings`` with other values of ``tune.space`` (dotted keys); ``InputError`` where one is not allowed."""
+    values = settings.model_dump()
+    values["tune"]["space"] = {}
+    known = flatten(values)
+    for key in changes:
+        if key not in known or not searchable(key):
+            raise InputError(
+                expected="a setting of a network, the latent space or a training",
+                found=repr(key),
+                where=where,
+                remedy="`pairvae params` prints the known keys",
+            )
+    changed = merge(values, nested(changes))
+    try:
+        return Settings.model_validate(changed)
+    except ValidationError as error:
+        raise explain(error, changed, where) from error
 
 
 def _unknown_key(key: str, where: str) -> InputError:

@@ -77,7 +77,12 @@ def _inspect_all(
     pairs: Sequence[Pair], rows: int | None, columns: int | None, workers: int
 ) -> tuple[list[FileFacts], list[Problem]]:
     """Facts of every readable file, a problem for every other; at most ``workers`` images are in memory."""
-    jobs = {(pair.id, side, str(getattr(pair, side))): None for pair in pairs for side in FOLDERS}
+    jobs = {
+        (pair.id, side, str(file)): None
+        for pair in pairs
+        for side, file in pair.files.items()
+        if side in FOLDERS
+    }
     facts: list[FileFacts] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -106,7 +111,7 @@ def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
     """Files that lie in the folder and are in no pair."""
     problems: list[Problem] = []
     table = (folder / PAIRS_FILE).exists()
-    used = {file_part(getattr(pair, side)).resolve() for pair in pairs for side in FOLDERS}
+    used = {file_part(file).resolve() for pair in pairs for file in pair.files.values()}
     for name in FOLDERS.values():
         sub = folder / name
         if not sub.is_dir():

@@ -96,14 +96,35 @@ def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:
             by_id[path.stem].append(path)
         faults += [_twice(identity, paths) for identity, paths in sorted(by_id.items()) if len(paths) > 1]
         sides[name] = {identity: paths[0] for identity, paths in by_id.items()}
+    others = other_files(folder)
+    empty = [name for name in FOLDERS if not sides[name]]
+    if len(empty) == 1 and others:
+        (name,) = set(FOLDERS) - set(empty)
+        found, alone = _with_others(folder, name, sides[name], others)
+        return found, faults + alone
     everywhere = sorted(set(sides["saxs"]) | set(sides["sem"]))
     faults += [fault for identity in everywhere if (fault := _alone(folder, identity, sides)) is not None]
     both = [identity for identity in everywhere if identity in sides["saxs"] and identity in sides["sem"]]
-    others = other_files(folder)
     return [
         Pair(identity, sides["saxs"][identity], sides["sem"][identity], others=others.get(identity, {}))
         for identity in both
     ], faults
+
+
+def _with_others(
+    folder: Path, name: str, side: dict[str, Path], others: dict[str, dict[str, Path | str]]
+) -> tuple[list[Pair], list[Fault]]:
+    """Pairs of the only one of SAXS and SEM that is there, ``name``, with the files of further modalities."""
+    instead = next(iter(next(iter(others.values()))))
+    pairs, faults = [], []
+    for identity in sorted(set(side) | set(others)):
+        if identity in side and identity in others:
+            named = {"saxs": None, "sem": None, name: side[identity]}
+            pairs.append(Pair(identity, named["saxs"], named["sem"], others=others[identity]))
+        else:
+            present = side.get(identity) or Path(str(next(iter(others[identity].values()))))
+            faults.append(_partner(folder, identity, present, instead if identity in side else name))
+    return pairs, faults
 
 
 def other_files(folder: Path) -> dict[str, dict[str, Path | str]]:
@@ -130,9 +151,12 @@ def _alone(folder: Path, identity: str, sides: dict[str, dict[str, Path]]) -> Fa
     missing = [name for name in FOLDERS if identity not in sides[name]]
     if not missing:
         return None
-    present = sides["sem" if missing == ["saxs"] else "saxs"][identity]
+    return _partner(folder, identity, sides["sem" if missing == ["saxs"] else "saxs"][identity], missing[0])
+
+
+def _partner(folder: Path, identity: str, present: Path, missing: str) -> Fault:
     error = InputError(
-        expected=f"a partner {FOLDERS[missing[0]]}/{identity}.<ext> of {present.parent.name}/{present.name}",
+        expected=f"a partner {MODALITIES[missing].folder}/{identity}.<ext> of {present.parent.name}/{present.name}",
         found="none",
         where=str(folder),
         remedy="add it, take its partner out, or pair other names with pairvae data init",
@@ -159,10 +183,12 @@ def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:
 def _reused_files(pairs: Sequence[Pair]) -> list[Fault]:
     """One file in two pairs is sound only within a group: else it could train and validate at once."""
     faults: list[Fault] = []
-    for name in FOLDERS:
+    for name in (*FOLDERS, *OTHER_FOLDERS):
         first: dict[str, Pair] = {}
         for pair in pairs:
-            key = str(getattr(pair, name))
+            if name not in pair.files:
+                continue
+            key = str(pair.files[name])
             other = first.setdefault(key, pair)
             if other is pair or (pair.group is not None and pair.group == other.group):
                 continue

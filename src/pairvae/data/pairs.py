@@ -11,7 +11,7 @@ from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 
 PAIRS_FILE = "pairs.csv"
-FOLDERS = {"saxs": "SAXS", "sem": "SEM"}  # every pair has these
+FOLDERS = {"saxs": "SAXS", "sem": "SEM"}  # every pair has these, or one of them and another modality's file
 OTHER_FOLDERS = {name: modality.folder for name, modality in MODALITIES.items() if name not in FOLDERS}
 
 SplitName = Literal["train", "validation"]
@@ -21,14 +21,16 @@ SplitName = Literal["train", "validation"]
 class Pair:
     """One sample: its SAXS and SEM file (for HDF5 the text ``file::/data/set``) and what is known of it.
 
+    One of the two is None where the folder holds another modality in its place.
+
     ``sem_nm_per_px`` in nm, ``saxs_q_per_px_inv_nm`` in 1/nm; ``split`` fixes its part; members of one
     ``group`` (views or repeats of a sample) stay on one side of the split. ``others`` are its files of further
     modalities, by name.
     """
 
     id: str
-    saxs: Path | str
-    sem: Path | str
+    saxs: Path | str | None
+    sem: Path | str | None
     morphology: str | None = None
     sem_nm_per_px: float | None = None
     saxs_q_per_px_inv_nm: float | None = None
@@ -39,7 +41,8 @@ class Pair:
     @property
     def files(self) -> dict[str, Path | str]:
         """All its files by modality."""
-        return {"saxs": self.saxs, "sem": self.sem, **self.others}
+        named = {"saxs": self.saxs, "sem": self.sem, **self.others}
+        return {name: file for name, file in named.items() if file is not None}
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,8 @@ def _check_header(header: Sequence[str], where: str) -> None:
             remedy="save it as CSV",
         )
     missing = [name for name in REQUIRED if name not in header]
-    if missing:
+    replaced = len(missing) == 1 and missing[0] in FOLDERS and any(name in header for name in OTHER_FOLDERS)
+    if missing and not replaced:
         raise InputError(
             expected="columns id, saxs, sem", found=f"no column {', '.join(missing)}", where=where
         )
@@ -108,8 +109,8 @@ def _pair(folder: Path, row: dict[str, str], where: str) -> Pair:
         raise InputError(expected="split train, validation or empty", found=repr(split), where=where)
     return Pair(
         checked_id(row["id"], where),
-        _inside(folder, row["saxs"], f"{where}, column saxs"),
-        _inside(folder, row["sem"], f"{where}, column sem"),
+        _inside(folder, row["saxs"], f"{where}, column saxs") if "saxs" in row else None,
+        _inside(folder, row["sem"], f"{where}, column sem") if "sem" in row else None,
         row.get("morphology") or None,
         _number(row.get("sem_nm_per_px", ""), f"{where}, column sem_nm_per_px"),
         _number(row.get("saxs_q_per_px_inv_nm", ""), f"{where}, column saxs_q_per_px_inv_nm"),
@@ -118,7 +119,7 @@ def _pair(folder: Path, row: dict[str, str], where: str) -> Pair:
         {
             name: _inside(folder, row[name], f"{where}, column {name}")
             for name in OTHER_FOLDERS
-            if row.get(name)
+            if row.get(name) or (name in row and not {*FOLDERS} <= {*row})
         },
     )
 
@@ -165,10 +166,10 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
     used = [name for name in OPTIONAL if any(getattr(pair, name) is not None for pair in pairs)]
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        others = [name for name in OTHER_FOLDERS if any(name in pair.others for pair in pairs)]
-        writer.writerow([*REQUIRED, *others, *used])
+        columns = [name for name in (*FOLDERS, *OTHER_FOLDERS) if any(name in pair.files for pair in pairs)]
+        writer.writerow(["id", *columns, *used])
         for pair in pairs:
-            named = [pair.files.get(name) for name in (*FOLDERS, *others)]
+            named = [pair.files.get(name) for name in columns]
             files = ["" if file is None else _relative(file, path.parent) for file in named]
             writer.writerow([pair.id, *files, *(_cell(getattr(pair, name)) for name in used)])
 

@@ -52,11 +52,13 @@ def _cell(pair: Pair) -> np.ndarray:
     cv2.putText(cell, caption, (2, CAPTION - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
     for number, side in enumerate(FOLDERS):
         left = number * (TILE + 2)
-        cell[CAPTION:, left : left + TILE] = _tile(getattr(pair, side), side)
+        cell[CAPTION:, left : left + TILE] = _tile(pair.files.get(side), side)
     return cell
 
 
-def _tile(source: Path | str, side: str) -> np.ndarray:
+def _tile(source: Path | str | None, side: str) -> np.ndarray:
+    if source is None:
+        return _crossed()
     try:
         raw = read_image(source)
     except InputError:

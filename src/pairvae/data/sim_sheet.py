@@ -58,6 +58,8 @@ def _measured(image: Bytes, cut: Bytes, pattern: Bytes | None) -> Measured:
 
 def measure_pair(pair: Pair) -> Measured:
     """Read and measure one pair; ``InputError`` where the micrograph is smaller than a crop."""
+    if pair.sem is None or pair.saxs is None:
+        raise InputError(expected="a SAXS and a SEM file", found="one of them", where=f"pair {pair.id}")
     raw = read_image(pair.sem)
     rows = raw.image_rows or raw.pixels.shape[0] - data_bar(raw.pixels)
     image = binarise_sem(np.ascontiguousarray(raw.pixels[:rows, :, ...][..., :3]))

@@ -34,7 +34,7 @@ STAGES = (
 
 
 def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
-    """Write ``changes`` into params.yaml, check what can be checked at once, run DVC; returns its exit code."""
+    """Check what can be checked at once, write ``changes`` into params.yaml, run DVC; returns its exit code."""
     if stage is not None and stage not in STAGES:
         raise InputError(expected=f"a stage: {', '.join(STAGES)}", found=repr(stage), where="pairvae repro")
     if not (folder / "dvc.yaml").is_file():
@@ -44,14 +44,15 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
             where=str(folder),
             remedy="run in the project's root",
         )
+    project = open_project(changes, folder=folder)
+    stale = raw_is_stale(project)
+    if stale:
+        refuse_bad_folder(project)  # before params.yaml or anything else is replaced
     if changes:
         write_params(folder / PARAMS_FILE, assignments(changes))
-    project = open_project(folder=folder)
-    if raw_is_stale(project):
-        refuse_bad_folder(project)  # before anything that exists is replaced
     environment = dvc_environment()
     dvc = [sys.executable, "-m", "dvc"]
-    if project.raw.exists() and raw_is_stale(project):
+    if project.raw.exists() and stale:
         first = subprocess.run(
             [*dvc, "repro", "--single-item", "--force", "raw"], cwd=folder, env=environment
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from pairvae.training.loop import Checkpointing, train
 from pairvae.training.plans import PairPlan, Plan, SoloPlan
 
 Sampled = WholeArrays | CroppedImages
+Watch = Callable[[int, dict[str, float], Plan], None]
 
 
 def side(settings: Settings, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
@@ -148,10 +149,12 @@ def _leave_out(project: Project, name: str) -> None:
     print(f"{stage}: nothing to train, the pair is {pair} (modalities in params.yaml)")
 
 
-def train_pair(project: Project) -> None:
+def train_pair(project: Project, watch: Watch | None = None) -> None:
     """Train both VAEs as a pair (paper, Figure 2B), from the solo-trained weights where the settings say so.
 
     A modality without a stage of its own is trained alone first, and its model kept inside that of the pair.
+    ``watch`` is called after each epoch with its number from 0, its losses and the plan; it may end the training
+    with an exception.
     """
     settings = project.settings
     without_stage = [name for name in settings.modalities if name not in SOLO_STAGES]
@@ -192,7 +195,9 @@ def train_pair(project: Project) -> None:
         **{name: side(settings, name) for name in vaes},
     }
     descriptions = {name: _description(settings, name) for name in vaes}
-    _run(project, "train-pair", plan, device, relevant | {"solo": solo}, prepared, descriptions, samples)
+    _run(
+        project, "train-pair", plan, device, relevant | {"solo": solo}, prepared, descriptions, samples, watch
+    )
     for name in without_stage:
         with store.atomic_folder(project.solo(name)) as folder:
             shutil.copytree(project.model(f"train-{name}"), folder, dirs_exist_ok=True)
@@ -224,6 +229,7 @@ def _run(
     prepared: Prepared,
     descriptions: Mapping[str, Any],
     samples: Mapping[str, Sampled],
+    watch: Watch | None = None,
 ) -> None:
     """Train ``plan`` in a tracked run, resumable, and save its model folder."""
     params = _plain(relevant)
@@ -231,13 +237,14 @@ def _run(
     started = time.monotonic()
     with stage_run(project, stage, params, prepared, resume=checkpoints.peek_run(folder)) as tracker:
         checkpointing = Checkpointing(folder, project.settings.device.checkpoint_seconds, tracker.run_id)
-        history = train(
-            plan,
-            device,
-            label=stage,
-            checkpointing=checkpointing,
-            on_epoch=epoch_logger(tracker, plan, samples),
-        )
+        log = epoch_logger(tracker, plan, samples)
+
+        def on_epoch(epoch: int, row: dict[str, float]) -> None:
+            log(epoch, row)
+            if watch is not None:
+                watch(epoch, row, plan)
+
+        history = train(plan, device, label=stage, checkpointing=checkpointing, on_epoch=on_epoch)
         seconds = round(time.monotonic() - started, 3)
         card = {
             "stage": stage,

@@ -27,7 +27,7 @@ REMEDY = "run `pairvae preprocess`, or `pairvae repro`"
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """What is known of a pair besides its arrays."""
+    """What is known of a pair besides its arrays; scales (nm, 1/nm) are those of the prepared pixels."""
 
     id: str
     morphology: str | None = None

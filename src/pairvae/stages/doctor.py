@@ -1,0 +1,228 @@
+"""`pairvae doctor`: the installation, the settings, the data, the stores and the device, one line for each."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from pairvae.errors import InputError
+from pairvae.settings import PARAMS_FILE
+from pairvae.stages.project import Project, open_project
+from pairvae.stages.repro import STAGES, dvc_environment
+from pairvae.store.models import load_model
+from pairvae.store.prepared import CARD
+from pairvae.tracking.roots import database_path, is_local, project_root, tracking_uri
+
+Level = Literal["ok", "note", "problem"]
+PACKAGES = ("torch", "mlflow", "dvc", "optuna", "numpy", "opencv-python", "porespy", "typer", "pydantic")
+STUCK_S = 3600.0  # a run that nothing was written to for so long has lost its process
+ROOM_GB, LITTLE_GB = 5.0, 1.0
+GB = 1e9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's table."""
+
+    check: str
+    level: Level
+    found: str
+    remedy: str = ""
+
+
+Findings = Iterator[Finding]
+
+
+def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
+    """Check everything that the project in ``folder`` stands on; ``fix_paths`` first mends moved paths.
+
+    ``InputError`` outside of a project.
+    """
+    root = project_root(folder)
+    findings = list(_installation())
+    if fix_paths:
+        findings += _examined("fix paths", partial(_mend, root))
+    findings += _examined("files", partial(_files, root))
+    try:
+        project = open_project(folder=root)
+    except InputError as error:
+        findings.append(Finding("settings", "problem", str(error)))
+    else:
+        findings.append(Finding("settings", "ok", f"{PARAMS_FILE}, preset {project.settings.preset}"))
+        findings += _examined("data", partial(_data, project))
+        findings += _examined("models", partial(_models, project))
+        findings += _examined("device", partial(_device, project))
+    store_checks: dict[str, Callable[[Path], Findings]] = {
+        "store": _store,
+        "runs": _runs,
+        "registry": _registry,
+        "disk": _disk,
+    }
+    for name, check in store_checks.items():
+        findings += _examined(name, partial(check, root))
+    return findings
+
+
+def render(findings: list[Finding]) -> str:
+    """The findings as a table, remedies below their lines."""
+    width = max(len(finding.check) for finding in findings)
+    lines = []
+    for finding in findings:
+        lines.append(f"{finding.level:8}{finding.check:{width}}  {finding.found}")
+        if finding.remedy:
+            lines.append(f"{'':8}{'':{width}}  -> {finding.remedy}")
+    problems = sum(finding.level == "problem" for finding in findings)
+    lines.append(f"{problems} problem{'' if problems == 1 else 's'}" if problems else "no problems")
+    return "\n".join(lines)
+
+
+def _examined(name: str, check: Callable[[], Findings]) -> list[Finding]:
+    """What a check finds; where it cannot go on, that is a problem."""
+    findings = []
+    try:
+        for finding in check():
+            findings.append(finding)
+    except (InputError, OSError) as error:
+        findings.append(Finding(name, "problem", str(error)))
+    return findings
+
+
+def _installation() -> Findings:
+    cores = len(os.sched_getaffinity(0))
+    threads = os.environ.get("OMP_NUM_THREADS", "not set")
+    yield Finding("python", "ok", f"{platform.python_version()}, {cores} cores, OMP_NUM_THREADS {threads}")
+    for package in ("pairvae", *PACKAGES):
+        try:
+            yield Finding(package, "ok", version(package))
+        except PackageNotFoundError:
+            yield Finding(package, "problem", "not installed", "run: make setup")
+    path = dvc_environment()["PATH"]
+    if shutil.which("dvc", path=path) is None:
+        yield Finding("dvc", "problem", "no program of that name beside this Python", "run: make setup")
+    if shutil.which("git", path=path) is None:
+        yield Finding("git", "note", "not on the PATH", "install git: runs are linked to commits by it")
+
+
+def _files(root: Path) -> Findings:
+    for name in (PARAMS_FILE, "dvc.yaml"):
+        if (root / name).is_file():
+            yield Finding("files", "ok", name)
+        else:
+            yield Finding("files", "problem", f"no {name}", "restore it: git checkout " + name)
+
+
+def _data(project: Project) -> Findings:
+    if not project.raw.is_dir():
+        yield Finding("data", "note", "no raw data yet", "run: pairvae repro")
+    if not (project.prepared_folder / CARD).is_file():
+        yield Finding("data", "note", "no prepared data yet", "run: pairvae repro")
+        return
+    prepared = project.prepared()
+    split = project.split(prepared)
+    found = f"{len(prepared.pairs)} pairs ({len(split.train)} train, {len(split.validation)} validation)"
+    yield Finding("data", "ok", f"{found}, digest {prepared.digest} verified")
+
+
+def _models(project: Project) -> Findings:
+    trained = [stage for stage in STAGES if stage.startswith("train-") and project.model(stage).is_dir()]
+    for stage in trained:
+        try:
+            load_model(project.model(stage))
+        except InputError as error:
+            yield Finding("models", "problem", str(error))
+        else:
+            yield Finding("models", "ok", f"{stage}, weights verified")
+    if not trained:
+        yield Finding("models", "note", "none trained yet", "run: pairvae repro")
+
+
+def _device(project: Project) -> Findings:
+    import torch  # 2 s, only where it is wanted
+
+    from pairvae.training.devices import choose
+
+    device = choose(project.settings.device)
+    kind = device.torch_device.type
+    if kind == "cuda":
+        free, total = torch.cuda.mem_get_info()
+        name = f"{torch.cuda.get_device_name()}, {free / GB:.0f} of {total / GB:.0f} GB free"
+    else:
+        name = f"{torch.get_num_threads()} threads"
+    yield Finding("device", "ok", f"{kind}, {name}{', bfloat16' if device.bfloat16 else ''}")
+
+
+def _mend(root: Path) -> Findings:
+    from pairvae.tracking.relocate import fix_paths
+
+    repair = fix_paths(root)
+    if repair.backup is None:
+        yield Finding("fix paths", "ok", "nothing to mend")
+        return
+    yield Finding("fix paths", "ok", f"{sum(repair.rows.values())} paths mended, backup {repair.backup.name}")
+
+
+def _store(root: Path) -> Findings:
+    from pairvae.tracking.health import store_problem
+    from pairvae.tracking.relocate import foreign_paths
+
+    shown = tracking_uri(root).rpartition("@")[2]  # never a password
+    if is_local(root) and not database_path(root).is_file():
+        yield Finding("store", "note", "no runs yet", "run: pairvae repro")
+        return
+    foreign = foreign_paths(root) if is_local(root) else []
+    if foreign:
+        found = f"{len(foreign)} places of artifacts lie in another folder, as {foreign[0]}"
+        yield Finding("store", "problem", found, "run: pairvae doctor --fix-paths")
+    problem = None if foreign else store_problem(root)
+    if problem is not None:
+        yield Finding("store", "problem", problem)
+    elif not foreign:
+        yield Finding("store", "ok", shown)
+
+
+def _runs(root: Path) -> Findings:
+    from pairvae.tracking.health import open_runs
+
+    going = open_runs(root)
+    stuck = [run for run in going if run.idle_s > STUCK_S]
+    for run in stuck:
+        found = f"{run.name} ({run.run_id}) is RUNNING, silent for {run.idle_s / 3600:.0f} h"
+        yield Finding(
+            "runs",
+            "note",
+            found,
+            "its process was killed: run its stage again (it resumes), or delete the run",
+        )
+    yield Finding("runs", "ok", f"{len(going) - len(stuck)} running now")
+
+
+def _registry(root: Path) -> Findings:
+    from pairvae.tracking.health import alias_problems
+
+    aliases, gone = alias_problems(root)
+    for place in gone:
+        yield Finding(
+            "registry",
+            "problem",
+            f"no files of {place}",
+            "run: pairvae doctor --fix-paths; else pairvae repro",
+        )
+    for name, known in aliases.items():
+        listed = ", ".join(f"{alias} is version {number}" for alias, number in sorted(known.items()))
+        yield Finding("registry", "ok", f"{name}: {listed or 'no aliases'}")
+    if not aliases:
+        yield Finding("registry", "note", "no registered models yet", "run: pairvae repro")
+
+
+def _disk(root: Path) -> Findings:
+    free = shutil.disk_usage(root).free / GB
+    level: Level = "problem" if free < LITTLE_GB else "note" if free < ROOM_GB else "ok"
+    remedy = "" if level == "ok" else "free some space: dvc gc --workspace, old studies in .pairvae/tune"
+    yield Finding("disk", level, f"{free:.1f} GB free", remedy)

@@ -1,0 +1,254 @@
+"""`pairvae tune`: a search over settings with Optuna, by several processes, shown as a tree of runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from pairvae import store
+from pairvae.errors import InputError
+from pairvae.progress import Progress
+from pairvae.search_space import nested
+from pairvae.settings import PARAMS_FILE, Settings, flatten
+from pairvae.stages.project import Project, open_project
+from pairvae.stages.repro import write_params
+from pairvae.stages.tune_figures import save_figures
+from pairvae.stages.tune_report import Outcome, known_metrics, yaml_text
+from pairvae.stages.tune_space import start_values
+from pairvae.stages.tune_study import (
+    RUN,
+    Place,
+    best,
+    choose_name,
+    finished,
+    open_study,
+    outcome,
+    retry,
+    worker_name,
+)
+from pairvae.stages.tune_trial import tuning_data
+from pairvae.stages.tune_workers import Job, run_workers
+from pairvae.tracking.null import NullTracker
+from pairvae.tracking.tracker import Tracker
+
+DECLARED, PARENT = "declared", "parent_run"
+
+
+def tune(
+    project: Project,
+    *,
+    trials: int,
+    workers: int,
+    name: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    timeout: float | None = None,
+    changes: tuple[str, ...] = (),
+) -> Outcome:
+    """Bring a study to ``trials`` trials in all, with ``workers`` processes; ``timeout`` in s ends it earlier.
+
+    ``changes`` are the ``--set`` assignments that ``project`` was opened with. Ctrl-C ends it cleanly: the outcome
+    tells so. ``InputError`` where the space or the study does not fit, or not one trial could be finished.
+    """
+    settings = project.settings
+    start = start_values(settings)
+    _require_metrics(settings)
+    metrics = tuple(objective.metric for objective in settings.tune.objectives)
+    deadline = None if timeout is None else time.time() + timeout
+    place = Place(project.root, choose_name(project.root, storage, name, existing=resume), storage)
+    with _held(place) as held:
+        shared = tuning_data(project)
+        study = _ready(place, settings, shared, start, new=not resume)
+        with _parent_run(project, study, place) as tracker:
+            threads = 1 if workers > 1 else 0
+            job = Job(
+                str(project.folder), place.name, storage, trials, 0, threads, deadline, os.getpid(),
+                tracker.run_id, str(shared), project.track, changes,
+            )  # fmt: skip
+            interrupted = _run(project, study, place, tracker, job, workers, held)
+            found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
+            _log_outcome(study, settings, found, tracker)
+    if not found.best and not interrupted:
+        raise InputError(
+            expected="a finished trial",
+            found=found.reasons[0] if found.reasons else "none",
+            where=f"study {place.name}",
+            remedy=f"the workers' logs are in {place.folder}",
+        )
+    return found
+
+
+def apply(
+    folder: Path, study: str, *, storage: str | None = None, trial: int | None = None
+) -> dict[str, Any]:
+    """Write the settings of a study's best trial (or of another finished one) into params.yaml, comments kept.
+
+    Returns what was written, by dotted key. ``InputError``: no such study or trial, or several objectives and no trial.
+    """
+    project = open_project(folder=folder)
+    place = Place(project.root, choose_name(project.root, storage, study, existing=True), storage)
+    opened = open_study(place, project.settings.tune, new=False)
+    front = best(opened)
+    chosen = front if trial is None else []
+    if trial is not None:
+        found = [one for one in opened.get_trials(deepcopy=False) if one.number == trial]
+        chosen = [finished(one) for one in found if one.state == TrialState.COMPLETE]
+    if len(chosen) != 1:
+        known = ", ".join(f"{one.number} ({' '.join(f'{s:.4g}' for s in one.scores)})" for one in front)
+        raise InputError(
+            expected="one finished trial",
+            found=f"{len(chosen)}; the best: {known or 'none'}",
+            where=f"study {study}",
+            remedy="name one by --trial",
+        )
+    write_params(folder / PARAMS_FILE, nested(chosen[0].values))
+    return chosen[0].values
+
+
+def _require_metrics(settings: Settings) -> None:
+    known = known_metrics(settings)
+    for objective in settings.tune.objectives:
+        if objective.metric not in known:
+            raise InputError(
+                expected=f"an objective of {', '.join(known)}",
+                found=objective.metric,
+                where=f"{PARAMS_FILE}, key tune.objectives",
+            )
+
+
+@contextmanager
+def _held(place: Place) -> Iterator[int]:
+    """The lock of a study on this machine, which its workers inherit; ``InputError`` while one of them lives."""
+    place.folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(place.folder / "study.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                expected="a study that no other process works on",
+                found="one",
+                where=f"study {place.name}",
+                remedy="wait until it ends, or stop it with Ctrl-C",
+            ) from error
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _ready(
+    place: Place, settings: Settings, shared: Path, start: Mapping[str, Any], *, new: bool
+) -> optuna.Study:
+    """The study with its first trial enqueued, or with the trials that were cut off enqueued again."""
+    study = open_study(place, settings.tune, new=new)
+    space = {key: one.model_dump(mode="json") for key, one in settings.tune.space.items()}
+    objectives = [one.model_dump() for one in settings.tune.objectives]
+    declared = store.digest({"space": space, "objectives": objectives, "data": shared.name})
+    if new:
+        study.set_user_attr(DECLARED, declared)
+        study.enqueue_trial(dict(start))
+        return study
+    if study.user_attrs.get(DECLARED) != declared:
+        raise InputError(
+            expected="the space, the objectives and the data that the study began with",
+            found="others",
+            where=f"study {place.name}",
+            remedy="undo the change, or start a new study without --resume",
+        )
+    here = worker_name(0).rpartition(":")[0]
+    retry(study, place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=True)
+    return study
+
+
+def _run(
+    project: Project,
+    study: optuna.Study,
+    place: Place,
+    tracker: Tracker,
+    job: Job,
+    workers: int,
+    held: int,
+) -> bool:
+    """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
+    done = (TrialState.COMPLETE, TrialState.PRUNED)
+    seen = len(study.get_trials(deepcopy=False, states=done))
+    progress = Progress(job.trials, f"tune {place.name}", start_at=seen)
+
+    def on_death(process: int) -> int:
+        dead = retry(study, place, lambda worker: worker in (worker_name(process), ""), killed=True)
+        _end_runs(project, [str(trial.user_attrs[RUN]) for trial in dead if RUN in trial.user_attrs])
+        return len(dead)
+
+    def on_tick() -> None:
+        nonlocal seen
+        now = len(study.get_trials(deepcopy=False, states=done))
+        if now > seen:
+            ahead = best(study)
+            note = f"best {ahead[0].scores[0]:.5g}" if ahead else ""
+            progress.advance(note, now - seen)
+            seen = now
+            if ahead:
+                metric = project.settings.tune.objectives[0].metric
+                tracker.log_metrics({f"best.{metric}": ahead[0].scores[0]}, now)
+
+    here = worker_name(0).rpartition(":")[0]
+    try:
+        run_workers(job, workers, place.folder, held, on_death, on_tick)
+    except KeyboardInterrupt:
+        retry(study, place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=False)
+        return True
+    return False
+
+
+def _end_runs(project: Project, run_ids: list[str]) -> None:
+    if not project.track or not run_ids:
+        return
+    from pairvae.tracking.health import end_run  # 3 s of mlflow, only where it is wanted
+
+    for run_id in run_ids:
+        end_run(project.root, run_id, "KILLED")
+
+
+@contextmanager
+def _parent_run(project: Project, study: optuna.Study, place: Place) -> Iterator[Tracker]:
+    """The run that stands for the study; a resumed study goes on in its own."""
+    if not project.track:
+        yield NullTracker()
+        return
+    from pairvae.tracking.runs import start_run
+
+    settings = project.settings
+    with start_run(
+        project.root,
+        settings.tracking.experiment,
+        f"{place.name} {settings.preset}",
+        tags={"stage": "tune", "preset": settings.preset, "study": place.name},
+        resume=study.user_attrs.get(PARENT),
+        description=f"Study `{place.name}` of `pairvae tune`, one run below it for each trial. Scores are those of "
+        "training pairs that were held out; the report's validation pairs are not used.",
+    ) as tracker:
+        study.set_user_attr(PARENT, tracker.run_id)
+        tracker.log_params(flatten({"tune": settings.tune.model_dump(mode="json")}))
+        yield tracker
+
+
+def _log_outcome(study: optuna.Study, settings: Settings, found: Outcome, tracker: Tracker) -> None:
+    """Figures, the best settings and counts into the run of the study."""
+    tracker.set_tags({f"trials.{state}": number for state, number in found.states.items()})
+    if not found.best:
+        return
+    tracker.log_text(yaml_text(nested(found.best[0].values)), "best_params.yaml")
+    tracker.log_text("\n".join(found.lines()) + "\n", "outcome.txt")
+    with tempfile.TemporaryDirectory() as folder:
+        for figure in save_figures(study, settings.tune, Path(folder)):
+            tracker.log_artifact(figure, "figures")

@@ -1,0 +1,79 @@
+"""What comes out of `pairvae tune`, in words and as YAML."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ruamel.yaml import YAML
+
+from pairvae.evaluation.scores import curve_errors, saxs_errors
+from pairvae.modalities import MODALITIES
+from pairvae.search_space import TIME
+from pairvae.settings import Settings
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A finished trial: its scores in the order of the objectives, and its settings by dotted key."""
+
+    number: int
+    scores: tuple[float, ...]
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A study after `pairvae tune`: trials by state, the best ones, and the one of the current params.yaml."""
+
+    study: str
+    metrics: tuple[str, ...]
+    states: dict[str, int]
+    best: tuple[Ranked, ...]
+    current: Ranked | None
+    reasons: tuple[str, ...] = ()
+    interrupted: bool = False
+
+    def lines(self) -> list[str]:
+        """The outcome in words."""
+        counted = ", ".join(f"{number} {state}" for state, number in self.states.items())
+        told = [f"study {self.study}: {counted or 'no trials'}"]
+        told += [f"  failed: {reason}" for reason in self.reasons]
+        if self.current is not None:
+            told.append(f"  now    {self._scores(self.current)}  (trial {self.current.number}, params.yaml)")
+        told += [f"  best   {self._scores(one)}  (trial {one.number})" for one in self.best]
+        if self.interrupted:
+            told.append(f"interrupted; go on with: pairvae tune --resume --study {self.study}")
+        elif self.best:
+            which = f" --trial {self.best[0].number}" if len(self.best) > 1 else ""
+            told.append(f"use it with: pairvae tune apply {self.study}{which} --then-repro")
+        return told
+
+    def _scores(self, one: Ranked) -> str:
+        return "  ".join(
+            f"{metric} {score:.5g}" for metric, score in zip(self.metrics, one.scores, strict=True)
+        )
+
+
+def known_metrics(settings: Settings) -> list[str]:
+    """Every score that an objective may name: those of the pair's four directions, and the training's time."""
+    curve, pixel = np.zeros((1, 1)), np.zeros((1, 1, 1, 1), np.float32)
+    curves = dict.fromkeys(("s2", "lineal_vertical", "lineal_horizontal"), curve)
+    of_images, of_arrays = list(curve_errors(curves, curves)), list(saxs_errors(pixel, pixel))
+    cropped = [name for name in settings.modalities if MODALITIES[name].cropped]
+    return [TIME] + [
+        f"{source}_{target}.{score}"
+        for source in settings.modalities
+        for target in settings.modalities
+        for score in (of_images if target in cropped else of_arrays)
+    ]
+
+
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """Nested values as YAML."""
+    stream = io.StringIO()
+    YAML().dump(dict(values), stream)
+    return stream.getvalue()

@@ -1,0 +1,206 @@
+"""What a trial of `pairvae tune` computes: solo stages shared by content, the pair, scores on held-out pairs."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from pairvae import store
+from pairvae.data.split import split_pairs
+from pairvae.errors import InputError
+from pairvae.evaluation.assess import Truth, model_errors, reconstruct, summarise
+from pairvae.modalities import MODALITIES
+from pairvae.models.vae import VAE
+from pairvae.search_space import TIME
+from pairvae.settings import PARAMS_FILE, Settings, with_values
+from pairvae.stages.assess import evaluated
+from pairvae.stages.pretrain import pretrain
+from pairvae.stages.project import SOLO_STAGES, Project, code_digest
+from pairvae.stages.train import load_vaes, side, train_pair, train_solo
+from pairvae.stages.tune_workers import locked
+from pairvae.store.models import CARD, load_card
+from pairvae.store.prepared import Prepared, PreparedPair, create_array, write_card
+from pairvae.training.plans import Plan
+
+PREPARED = "prepared"
+Scores = dict[str, float]
+Score = Callable[[Mapping[str, VAE]], Scores]
+Report = Callable[[int, Mapping[str, float], Scores | None], None]
+
+
+@dataclass(frozen=True)
+class TrialProject(Project):
+    """The project of one trial: ``shared`` holds the prepared training pairs and the stages before the pair."""
+
+    shared: Path = Path()
+
+    @property
+    def prepared_folder(self) -> Path:
+        """Prepared arrays of the training pairs alone."""
+        return self.shared / PREPARED
+
+    def model(self, stage: str) -> Path:
+        """The model folder of a stage: shared stages are named by everything that determines them."""
+        if not _shared(stage):
+            return self.folder / "models" / stage
+        return self.shared / "models" / f"{stage}-{store.digest(_determining(self.settings, stage))}"
+
+
+def _shared(stage: str) -> bool:
+    return stage == "pretrain" or stage.removeprefix("train-") in SOLO_STAGES
+
+
+def _determining(settings: Settings, stage: str) -> dict[str, Any]:
+    name = stage.removeprefix("train-")
+    sections: dict[str, Any] = {"pretrain": settings.pretrain}
+    if name in SOLO_STAGES:
+        sections |= {"latent": settings.latent, "network": side(settings, name)}
+    plain = {key: one.model_dump(mode="json") for key, one in sections.items() if isinstance(one, BaseModel)}
+    facts = {"modalities": settings.modalities, "precision": settings.device.precision}
+    return {"stage": stage, "seed": settings.seed, "code": code_digest(), **plain, **facts}
+
+
+def tuning_data(project: Project) -> Path:
+    """The folder ``.pairvae/tune/data-<digest>``: the training pairs alone, a share of them held out.
+
+    The report's validation pairs are not in it, so that no trial can see them. ``InputError`` for fewer than two
+    training pairs.
+    """
+    prepared = project.prepared()
+    rows = project.split(prepared).train
+    pairs = _held_out([prepared.pairs[row] for row in rows], project.settings)
+    known = [dataclasses.asdict(pair) for pair in pairs]
+    name = store.digest({"data": prepared.digest, "pairs": known})
+    shared = project.root / ".pairvae" / "tune" / f"data-{name}"
+    with locked(shared / "data.lock"):
+        if not (shared / PREPARED / CARD).is_file():
+            with store.atomic_folder(shared / PREPARED) as folder:
+                _write_rows(prepared, rows, known, name, folder)
+    return shared
+
+
+def _held_out(pairs: list[PreparedPair], settings: Settings) -> list[PreparedPair]:
+    """Training pairs with the side that each takes in tuning; groups stay together."""
+    if len(pairs) < 2:
+        raise InputError(
+            expected="at least 2 training pairs",
+            found=str(len(pairs)),
+            where=f"{PARAMS_FILE}, key split.train",
+            remedy="add pairs",
+        )
+    free = [dataclasses.replace(pair, split=None) for pair in pairs]
+    held = min(max(round(len(pairs) * settings.tune.held_out), 1), len(pairs) - 1)
+    inner = split_pairs(free, len(pairs) - held, settings.split.seed)
+    return [
+        dataclasses.replace(pair, split="validation" if index in inner.validation else "train")
+        for index, pair in enumerate(pairs)
+    ]
+
+
+def _write_rows(
+    prepared: Prepared, rows: tuple[int, ...], known: list[dict[str, Any]], digest: str, folder: Path
+) -> None:
+    files: list[str] = []
+    for name in prepared.card["shapes"]:
+        if MODALITIES[name].cropped:
+            images = prepared.images(name)
+            flat = create_array(folder, f"{name}.npy", (sum(images[row].size for row in rows),), "uint8")
+            start = 0
+            for row in rows:
+                flat[start : start + images[row].size] = images[row].ravel()
+                start += images[row].size
+            np.save(folder / f"{name}-crops.npy", prepared.crops(name)[list(rows)])
+            files += [f"{name}.npy", f"{name}-crops.npy"]
+        else:
+            np.save(folder / f"{name}.npy", prepared.whole(name)[list(rows)])
+            files.append(f"{name}.npy")
+    per_pair = {
+        key: {name: [values[row] for row in rows] for name, values in prepared.card[key].items()}
+        for key in ("shapes", "done")
+    }
+    card = {**prepared.card, **per_pair, "pairs": known, "digest": digest}
+    write_card(folder, {key: value for key, value in card.items() if key not in ("format", "sha256")}, files)
+
+
+def trial_project(project: Project, shared: Path, folder: Path, changes: Mapping[str, Any]) -> TrialProject:
+    """The project of a trial with ``changes`` (dotted keys) of the settings; ``folder`` is its own."""
+    settings = with_values(project.settings, changes, "tune.space")
+    if settings.pretrain.backbone is not None:
+        file = str(project.folder / settings.pretrain.backbone)
+        settings = settings.model_copy(
+            update={"pretrain": settings.pretrain.model_copy(update={"backbone": file})}
+        )
+    return TrialProject(folder, folder, settings, track=False, shared=shared)
+
+
+def scorer(project: Project) -> Score:
+    """What gives the median scores, ``<from>_<to>.<score>``, of VAEs on the held-out pairs of a trial's data."""
+    what = evaluated(project, project.prepared())
+    rows = list(what.validation)
+    held = dataclasses.replace(
+        what,
+        patterns=what.patterns[rows],
+        crops=what.crops[rows],
+        train=(),
+        validation=range(len(rows)),
+        morphologies=[what.morphologies[row] for row in rows],
+    )
+    truth = Truth(held)
+
+    def score(vaes: Mapping[str, VAE]) -> Scores:
+        still = {name: copy.deepcopy(vae).cpu().eval() for name, vae in vaes.items()}
+        errors = model_errors(truth, reconstruct(still, held).images)
+        found = summarise(errors, held.validation)
+        return {
+            f"{direction}.{name}": float(value["median"])
+            for direction, scores in found.items()
+            for name, value in scores.items()
+        }
+
+    return score
+
+
+def run_trial(trial: TrialProject, score: Score, report: Report) -> Scores:
+    """Train what is not there yet and the pair; returns its scores on the held-out pairs and its ``seconds``.
+
+    ``report`` is told the epoch (from 1), its losses and, ``tune.reports`` times, scores; it may end the trial with an
+    exception. A trial that was killed goes on from its checkpoint; the folder of a finished one is removed.
+    """
+    stages = [f"train-{name}" for name in trial.settings.modalities if name in SOLO_STAGES]
+    from_solo = trial.settings.pair.training.from_solo
+    for stage in ("pretrain", *(stages if from_solo else ())):
+        _train_once(trial, stage)
+    epochs = trial.settings.pair.training.epochs
+    every = max(1, epochs // trial.settings.tune.reports)
+
+    def watch(epoch: int, row: dict[str, float], plan: Plan) -> None:
+        due = (epoch + 1) % every == 0 and epoch + 1 < epochs
+        report(epoch + 1, row, score(plan.vaes) if due else None)
+
+    train_pair(trial, watch)
+    vaes, card = load_vaes(trial.model("train-pair"))
+    solo = [load_card(trial.model(stage))["seconds"] for stage in stages] if from_solo else []
+    scores = score(vaes) | {TIME: float(card["seconds"]) + sum(float(seconds) for seconds in solo)}
+    shutil.rmtree(trial.folder, ignore_errors=True)
+    return scores
+
+
+def _train_once(trial: TrialProject, stage: str) -> None:
+    """A shared stage, unless an earlier trial has run it; another process that needs it at the same time waits."""
+    folder = trial.model(stage)
+    with locked(folder.with_name(f"{folder.name}.lock")):
+        if (folder / CARD).is_file():
+            return
+        own = dataclasses.replace(trial, folder=trial.shared, root=trial.shared)
+        if stage == "pretrain":
+            pretrain(own)
+        else:
+            train_solo(own, stage.removeprefix("train-"))

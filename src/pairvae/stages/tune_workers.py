@@ -1,0 +1,164 @@
+"""Worker processes of `pairvae tune`: started, watched, replaced when they die, ended cleanly."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from pairvae.errors import InputError
+
+POLL_S = 0.5
+GRACE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker has to know, as JSON on its command line."""
+
+    folder: str
+    study: str
+    storage: str | None
+    trials: int
+    worker: int = 0
+    threads: int = 0
+    deadline: float | None = None
+    coordinator: int | None = None
+    parent_run: str | None = None
+    shared: str = ""
+    track: bool = True
+    changes: tuple[str, ...] = ()
+
+    def dump(self) -> str:
+        """As JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @staticmethod
+    def parse(text: str) -> Job:
+        """From JSON."""
+        values = json.loads(text)
+        return Job(**{**values, "changes": tuple(values["changes"])})
+
+    @property
+    def late(self) -> bool:
+        """Whether the time is up."""
+        return self.deadline is not None and time.time() >= self.deadline
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether the coordinator that started this worker has gone."""
+        return self.coordinator is not None and os.getppid() != self.coordinator
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold back the other processes that lock ``path``; the kernel lets go when a process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def main() -> None:
+    """One worker: `python -m pairvae.stages.tune_workers JOB`."""
+    try:
+        from pairvae.stages.tune_work import work
+
+        work(Job.parse(sys.argv[1]))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def _start(job: Job, logs: Path, held: int) -> subprocess.Popen[bytes]:
+    """A worker in a session of its own, so that Ctrl-C reaches it through the coordinator alone.
+
+    It inherits the lock ``held``, which thereby stays locked until the last worker has gone.
+    """
+    environment = dict(os.environ)
+    if job.threads:
+        environment["OMP_NUM_THREADS"] = str(job.threads)
+    logs.mkdir(parents=True, exist_ok=True)
+    with (logs / f"worker-{job.worker}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pairvae.stages.tune_workers", job.dump()],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=(held,),
+        )
+
+
+@contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end the coordinator as Ctrl-C does."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run_workers(
+    job: Job, count: int, logs: Path, held: int, on_death: Callable[[int], int], on_tick: Callable[[], None]
+) -> None:
+    """Run ``count`` workers until all have ended.
+
+    ``on_death`` takes the process id of one that died and returns how many trials it left behind: only where it had
+    one is it replaced, since what dies before its first trial would do so again. On Ctrl-C all are told to end.
+    """
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    try:
+        with _ended_like_ctrl_c():
+            for number in range(count):
+                running[number] = _start(dataclasses.replace(job, worker=number), logs, held)
+            while running:
+                time.sleep(POLL_S)
+                for number, process in list(running.items()):
+                    if process.poll() is None:
+                        continue
+                    del running[number]
+                    if process.returncode and on_death(process.pid) and not job.late:
+                        running[number] = _start(dataclasses.replace(job, worker=number), logs, held)
+                on_tick()
+    finally:
+        _end(list(running.values()))
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Interrupt, wait, and kill what is left."""
+    for process in processes:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+    limit = time.monotonic() + GRACE_S
+    for process in processes:
+        try:
+            process.wait(max(0.1, limit - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""`pairvae doctor`: a sound project, a moved one that it mends, and what it tells of damage."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pairvae.errors import InputError
+from pairvae.stages import doctor as module
+from pairvae.stages.doctor import Finding, doctor, render
+from small_project import run_pairvae
+
+
+@pytest.fixture(autouse=True)
+def _own_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+
+
+@pytest.fixture
+def copied(finished_project: Path, tmp_path: Path) -> Path:
+    """A copy elsewhere, whose database still names the old place."""
+    folder = tmp_path / "copied"
+    shutil.copytree(finished_project, folder, ignore=shutil.ignore_patterns("src", ".git"))
+    return folder
+
+
+def problems(findings: list[Finding]) -> list[Finding]:
+    return [finding for finding in findings if finding.level == "problem"]
+
+
+def test_a_sound_project_has_no_problems(finished_project: Path) -> None:
+    done = run_pairvae("doctor", cwd=finished_project)
+    assert "no problems" in done.stdout
+    for words in (
+        "digest",
+        "train-pair, weights verified",
+        "champion is version",
+        "GB free",
+        "0 running now",
+    ):
+        assert words in done.stdout
+
+
+def test_a_moved_project_is_told_and_mended(copied: Path) -> None:
+    from pairvae.stages.load import load
+
+    told = run_pairvae("doctor", cwd=copied, check=False)
+    assert told.returncode == 1
+    assert "places of artifacts lie in another folder" in told.stdout
+    assert "-> run: pairvae doctor --fix-paths" in told.stdout
+    mended = run_pairvae("doctor", "--fix-paths", cwd=copied)
+    assert "paths mended, backup mlflow.db.backup-1" in mended.stdout
+    assert not problems(doctor(copied))
+    from pairvae.tracking.aliases import download
+
+    place = download(copied, "models:/pairvae@champion")
+    assert place.is_relative_to(copied.resolve())
+    assert set(load("models:/pairvae@champion", copied).vaes) == {"saxs", "sem"}
+
+
+def test_damage_is_told_line_by_line(copied: Path) -> None:
+    run_pairvae("doctor", "--fix-paths", cwd=copied)
+    weights = copied / "models" / "train-sem" / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    array = copied / "data" / "prepared" / "saxs.npy"
+    array.write_bytes(array.read_bytes()[:-8])
+    for model in (copied / "mlruns").rglob("MLmodel"):
+        model.unlink()
+    found = problems(doctor(copied))
+    assert {finding.check for finding in found} == {"data", "models", "registry"}
+    assert any("saxs.npy: expected sha256" in finding.found for finding in found)
+
+
+def test_a_run_whose_process_is_gone_is_told(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pairvae.tracking.health import end_run, open_runs
+    from pairvae.tracking.relocate import fix_paths
+    from pairvae.tracking.store import connect, prepare_store
+
+    fix_paths(copied)
+    run = connect(copied).create_run(prepare_store(copied, "pairvae"), run_name="lost")
+    monkeypatch.setattr(module, "STUCK_S", -1.0)
+    found = [finding for finding in doctor(copied) if finding.check == "runs"]
+    assert found[0].level == "note"
+    assert "lost" in found[0].found
+    end_run(copied, run.info.run_id, "KILLED")
+    assert open_runs(copied) == []
+
+
+def test_faulty_settings_and_a_damaged_store_do_not_stop_it(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("presett: fast\n")
+    (tmp_path / "mlflow.db").write_text("no database")
+    findings = doctor(tmp_path)
+    assert {"settings", "files", "store"} <= {finding.check for finding in problems(findings)}
+    assert "presett" in render(findings)
+    assert render(findings).splitlines()[-1].endswith("problems")
+
+
+def test_a_new_project_is_told_what_to_run(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("preset: fast\n")
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    findings = doctor(tmp_path)
+    assert not problems(findings)
+    assert {finding.check for finding in findings if finding.level == "note"} >= {"data", "models", "store"}
+
+
+def test_it_wants_a_project(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a project folder"):
+        doctor(tmp_path)
