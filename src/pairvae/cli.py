@@ -330,7 +330,9 @@ def study(
     from pairvae.stages.project import open_project
     from pairvae.stages.study import study as run
 
-    table = run(open_project(changes or []), _integers(sizes, "--sizes"), _integers(seeds, "--seeds"), workers)
+    table = run(
+        open_project(changes or []), _integers(sizes, "--sizes"), _integers(seeds, "--seeds"), workers
+    )
     typer.echo(f"study in {table}")
 
 

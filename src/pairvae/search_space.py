@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Scalar = str | int | float | bool | None
 Number = Annotated[int, Field(strict=True)] | Annotated[float, Field(strict=True, allow_inf_nan=False)]
@@ -45,6 +52,15 @@ class Parameter(Declared):
         if self.step is not None and self.step <= 0:
             raise ValueError("a step above 0")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_declared(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the keys that say nothing."""
+        return {
+            key: value
+            for key, value in handler(self).items()
+            if not (value is None or value is False or value == {})
+        }
 
     @property
     def extremes(self) -> tuple[Any, ...]:

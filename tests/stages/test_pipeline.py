@@ -263,7 +263,9 @@ def test_killed_training_resumes_to_the_same_weights(finished_project: Path, tmp
     assert histories[0] == histories[1]
 
 
-def test_paper_preset_trains_scores_and_registers(finished_project: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def paper_project(finished_project: Path, tmp_path: Path) -> Path:
+    """A project with prepared data, the published networks in small, and a backbone of random weights."""
     import shutil
 
     project = make_project(tmp_path / "project")
@@ -278,12 +280,25 @@ def test_paper_preset_trains_scores_and_registers(finished_project: Path, tmp_pa
     (project / "params.yaml").write_text("".join(values))
     done = run_pairvae("pretrain", cwd=project)
     assert "random weights" in done.stdout
-    for command in (("train", "saxs"), ("train", "sem"), ("train", "pair"), ("assess",), ("register",)):
-        run_pairvae(*command, cwd=project)
-    metrics = json.loads((project / "reports" / "metrics.json").read_text())
-    assert metrics["preset"] == "paper"
-    card = load_card(project / "models" / "train-pair")
+    return project
+
+
+def test_paper_preset_trains(paper_project: Path) -> None:
+    run_pairvae("train", "sem", cwd=paper_project)
+    card = load_card(paper_project / "models" / "train-sem")
     assert card["modalities"]["sem"]["latent"] == {"channels": 32, "grid": 6}
+    assert (paper_project / "models" / "train-sem" / "backbone.safetensors").is_file()
+
+
+@pytest.mark.slow
+def test_paper_preset_scores_registers_and_predicts(
+    paper_project: Path, finished_project: Path, tmp_path: Path
+) -> None:
+    for command in (("train", "saxs"), ("train", "sem"), ("train", "pair"), ("assess",), ("register",)):
+        run_pairvae(*command, cwd=paper_project)
+    metrics = json.loads((paper_project / "reports" / "metrics.json").read_text())
+    assert metrics["preset"] == "paper"
     patterns = sorted((finished_project / "data" / "raw" / "SAXS").iterdir())[:1]
-    run_pairvae("predict", str(patterns[0]), "--to", "sem", "--out", str(tmp_path / "out"), cwd=project)
-    assert len(list((tmp_path / "out").glob("*.png"))) == 1
+    out = tmp_path / "out"
+    run_pairvae("predict", str(patterns[0]), "--to", "sem", "--out", str(out), cwd=paper_project)
+    assert len(list(out.glob("*.png"))) == 1

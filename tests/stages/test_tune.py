@@ -24,7 +24,7 @@ from pairvae.settings import assignments, resolve
 from pairvae.stages import tune_work
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import write_params
-from pairvae.stages.tune import apply
+from pairvae.stages.tune import apply, tune
 from pairvae.stages.tune_report import known_metrics
 from pairvae.stages.tune_space import start_values, suggest
 from pairvae.stages.tune_study import (
@@ -169,10 +169,11 @@ def test_resume_goes_on_to_more_trials_and_refuses_another_space(tuned: tuple[Pa
     done = run_pairvae("tune", "--resume", "--trials", "4", cwd=folder)
     assert "study tune-1: 4 complete" in done.stdout
     other = "tune.space={latent.channels: {choices: [16, 8]}}"
-    refused = run_pairvae("tune", "--resume", "--trials", "5", "--set", other, cwd=folder, check=False)
-    assert refused.returncode == 1
-    assert "expected the space, the objectives and the data that the study began with" in refused.stderr
-    assert len(refused.stderr.strip().splitlines()) == 1
+    project = open_project([other], folder=folder, track=False)
+    with pytest.raises(
+        InputError, match="expected the space, the objectives and the data that the study began"
+    ):
+        tune(project, trials=5, workers=1, resume=True)
 
 
 def test_apply_writes_the_best_values_and_keeps_comments(tuned: tuple[Path, str], tmp_path: Path) -> None:
@@ -363,9 +364,10 @@ def test_current_values_outside_the_space_are_told() -> None:
 
 def test_an_unknown_objective_and_a_bad_database_are_one_line(prepared: Path) -> None:
     unknown = "tune.objectives=[{metric: saxs_sem.mae, direction: minimize}]"
-    done = run_pairvae("tune", "--set", unknown, cwd=prepared, check=False)
-    assert done.returncode == 1
-    assert "key tune.objectives: expected an objective of seconds, saxs_saxs.mae" in done.stderr
+    with pytest.raises(
+        InputError, match=r"key tune\.objectives: expected an objective of seconds, saxs_saxs\.mae"
+    ):
+        tune(open_project([unknown], folder=prepared, track=False), trials=1, workers=1)
     with pytest.raises(InputError, match="--storage host/x: expected a database that can be used"):
         choose_name(prepared, "postgresql+psycopg2://user:secret@host/x", None, existing=False)
     assert METRIC in known_metrics(open_project(folder=prepared).settings)

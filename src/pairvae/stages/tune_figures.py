@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from pairvae.search_space import TuneSettings
 
@@ -37,7 +37,7 @@ def save_figures(study: optuna.Study, tune: TuneSettings, folder: Path) -> list[
         drawn |= {
             f"history-{name}": partial(draw.plot_optimization_history, study, **about),
             f"importance-{name}": partial(draw.plot_param_importances, study, **about),
-            f"parallel-{name}": partial(draw.plot_parallel_coordinate, study, **about),
+            f"parallel-{name}": partial(_parallel, study, about),
             f"contour-{name}": partial(_contour, study, about),
         }
     if several:
@@ -52,11 +52,36 @@ def _score(number: int, trial: FrozenTrial) -> float:
     return float(trial.values[number])
 
 
+def _short(key: str) -> str:
+    """A setting's name where there is little room: ``pair.training.weights.x`` is ``pair weights.x``."""
+    return key.replace(".training.", " ").replace(".network.", " ")
+
+
+def _parallel(study: optuna.Study, about: dict[str, Any]) -> Any:
+    import optuna.visualization.matplotlib as draw
+
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    common = sorted(set.intersection(*(set(trial.params) for trial in complete)))
+    axes = draw.plot_parallel_coordinate(study, params=common, **about)
+    if len(axes.get_xticks()) == len(common) + 1:  # optuna cuts the names after 17 letters
+        axes.set_xticklabels(
+            [about["target_name"], *map(_short, common)], rotation=30, ha="right", fontsize=8
+        )
+    return axes
+
+
 def _contour(study: optuna.Study, about: dict[str, Any]) -> Any:
     import optuna.visualization.matplotlib as draw
 
     important = optuna.importance.get_param_importances(study, target=about.get("target"))
-    return draw.plot_contour(study, params=list(important)[:DRAWN], **about)
+    grid: Any = draw.plot_contour(study, params=list(important)[:DRAWN], **about)
+    for axes in np.ravel(grid):
+        axes.set_xlabel(_short(axes.get_xlabel()), fontsize=8)
+        axes.set_ylabel(_short(axes.get_ylabel()), fontsize=8)
+        axes.tick_params(labelsize=7)
+        axes.tick_params(which="minor", labelbottom=False, labelleft=False)
+        axes.label_outer()
+    return grid
 
 
 def _saved(make: Callable[[], Any], path: Path) -> Path | None:
@@ -66,7 +91,7 @@ def _saved(make: Callable[[], Any], path: Path) -> Path | None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # optuna calls these functions experimental
             figure = np.ravel(make())[0].figure
-            figure.set_size_inches(9, 6)
+            figure.set_size_inches(11, 8)
             figure.savefig(path, dpi=110, bbox_inches="tight")
     except (ValueError, RuntimeError):  # too few trials, or all with the same score
         return None

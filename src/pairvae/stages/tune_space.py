@@ -46,7 +46,7 @@ def start_values(settings: Settings) -> dict[str, Any]:
         if not parameter.applies(values):
             continue
         if not contains(parameter, current[key]):
-            allowed = parameter.model_dump(exclude_defaults=True)
+            allowed = parameter.model_dump()
             raise InputError(
                 expected=f"the current value among {allowed}",
                 found=repr(current[key]),

@@ -113,7 +113,12 @@ def _child_run(project: Project, trial: Trial, job: Job, chosen: Mapping[str, An
         project.root,
         project.settings.tracking.experiment,
         f"{job.study} trial {number}{' (params.yaml)' if number == 0 else ''}",
-        tags={"stage": "trial", "study": job.study, "trial": str(trial.number), "preset": project.settings.preset},
+        tags={
+            "stage": "trial",
+            "study": job.study,
+            "trial": str(trial.number),
+            "preset": project.settings.preset,
+        },
         parent=job.parent_run,
         resume=trial.user_attrs.get(RUN),
     ) as tracker:
