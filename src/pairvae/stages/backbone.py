@@ -28,7 +28,7 @@ STATISTICS_BATCH = 8
 
 
 def pretrain_backbone(project: Project) -> None:
-    """Write ``models/pretrain/backbone.safetensors``: the user's weights, or our own Barlow Twins on the training images."""
+    """Write ``models/pretrain/backbone.safetensors``: the user's weights, or Barlow Twins on the training images."""
     settings = project.settings.pretrain
     if settings.backbone is not None:
         network, made = read_backbone(project.folder / settings.backbone), f"file {settings.backbone}"
