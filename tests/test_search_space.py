@@ -18,7 +18,7 @@ def space(**entry: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("preset", ["fast", "paper", "gpu"])
 def test_every_preset_declares_a_space_that_its_settings_accept_and_contain(preset: str) -> None:
-    from pairvae.stages.tune_space import start_values
+    from pairvae.stages.tune.space import start_values
 
     settings = resolve({"preset": preset})
     assert "latent.channels" in settings.tune.space

@@ -21,13 +21,13 @@ from optuna.trial import TrialState
 from pairvae.errors import InputError
 from pairvae.search_space import TIME
 from pairvae.settings import assignments, resolve
-from pairvae.stages import tune_work
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import write_params
 from pairvae.stages.tune import apply, tune
-from pairvae.stages.tune_report import known_metrics
-from pairvae.stages.tune_space import start_values, suggest
-from pairvae.stages.tune_study import (
+from pairvae.stages.tune import work as tune_work
+from pairvae.stages.tune.report import known_metrics
+from pairvae.stages.tune.space import start_values, suggest
+from pairvae.stages.tune.study import (
     KILLS,
     ORIGIN,
     REPLACES,
@@ -40,9 +40,9 @@ from pairvae.stages.tune_study import (
     outcome,
     retry,
 )
-from pairvae.stages.tune_trial import _held_out, trial_project, tuning_data
-from pairvae.stages.tune_work import work
-from pairvae.stages.tune_workers import Job
+from pairvae.stages.tune.trial import _held_out, trial_project, tuning_data
+from pairvae.stages.tune.work import work
+from pairvae.stages.tune.workers import Job
 from pairvae.store.prepared import PreparedPair
 from small_project import run_pairvae
 

@@ -15,8 +15,8 @@ from optuna.trial import Trial, TrialState
 from pairvae.errors import InputError
 from pairvae.search_space import TIME
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.tune_space import suggest
-from pairvae.stages.tune_study import (
+from pairvae.stages.tune.space import suggest
+from pairvae.stages.tune.study import (
     KILLS,
     ORIGIN,
     REASON,
@@ -28,8 +28,8 @@ from pairvae.stages.tune_study import (
     open_study,
     worker_name,
 )
-from pairvae.stages.tune_trial import Scores, TrialProject, run_trial, scorer, trial_project
-from pairvae.stages.tune_workers import Job, locked
+from pairvae.stages.tune.trial import Scores, TrialProject, run_trial, scorer, trial_project
+from pairvae.stages.tune.workers import Job, locked
 from pairvae.tracking.null import NullTracker
 from pairvae.tracking.tracker import Tracker
 

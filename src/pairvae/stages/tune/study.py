@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pairvae.errors import InputError
 from pairvae.search_space import TuneSettings
-from pairvae.stages.tune_report import Outcome, Ranked
-from pairvae.stages.tune_workers import locked
+from pairvae.stages.tune.report import Outcome, Ranked
+from pairvae.stages.tune.workers import locked
 from pairvae.tracking.roots import OWN_FILES
 
 SAMPLERS: dict[str, Callable[[TuneSettings, int], BaseSampler]] = {

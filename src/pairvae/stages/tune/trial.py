@@ -25,7 +25,7 @@ from pairvae.stages.assess import evaluated
 from pairvae.stages.pretrain import pretrain
 from pairvae.stages.project import SOLO_STAGES, Project, code_digest
 from pairvae.stages.train import load_vaes, side, train_pair, train_solo
-from pairvae.stages.tune_workers import locked
+from pairvae.stages.tune.workers import locked
 from pairvae.store.models import CARD, load_card
 from pairvae.store.prepared import Prepared, PreparedPair, create_array, write_card
 from pairvae.training.plans import Plan

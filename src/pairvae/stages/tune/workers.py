@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from pairvae.errors import InputError
-
 POLL_S = 0.5
 GRACE_S = 20.0
 
@@ -72,19 +70,6 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def main() -> None:
-    """One worker: `python -m pairvae.stages.tune_workers JOB`."""
-    try:
-        from pairvae.stages.tune_work import work
-
-        work(Job.parse(sys.argv[1]))
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(1)
-
-
 def _start(job: Job, logs: Path, held: int) -> subprocess.Popen[bytes]:
     """A worker in a session of its own, so that Ctrl-C reaches it through the coordinator alone.
 
@@ -96,7 +81,7 @@ def _start(job: Job, logs: Path, held: int) -> subprocess.Popen[bytes]:
     logs.mkdir(parents=True, exist_ok=True)
     with (logs / f"worker-{job.worker}.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "pairvae.stages.tune_workers", job.dump()],
+            [sys.executable, "-m", "pairvae.stages.tune", job.dump()],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -158,7 +143,3 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""`pairvae tune`: a search over settings with Optuna, by several processes, shown as a tree of runs."""
+"""The process that the user starts: it opens a study, has workers carry it out, and tells what came of it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from pairvae.search_space import nested
 from pairvae.settings import PARAMS_FILE, Settings, flatten
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import write_params
-from pairvae.stages.tune_figures import save_figures
-from pairvae.stages.tune_report import Outcome, known_metrics, yaml_text
-from pairvae.stages.tune_space import start_values
-from pairvae.stages.tune_study import (
+from pairvae.stages.tune.figures import save_figures
+from pairvae.stages.tune.report import Outcome, known_metrics, yaml_text
+from pairvae.stages.tune.space import start_values
+from pairvae.stages.tune.study import (
     RUN,
     Place,
     best,
@@ -36,8 +36,8 @@ from pairvae.stages.tune_study import (
     retry,
     worker_name,
 )
-from pairvae.stages.tune_trial import tuning_data
-from pairvae.stages.tune_workers import Job, run_workers
+from pairvae.stages.tune.trial import tuning_data
+from pairvae.stages.tune.workers import Job, run_workers
 from pairvae.tracking.null import NullTracker
 from pairvae.tracking.tracker import Tracker
 

@@ -1,0 +1,78 @@
+"""The settings of a project: ``params.yaml``, laid over the values of its preset, parsed once and frozen.
+
+Every default lives here or in the preset files of ``pairvae/presets``, nowhere else.
+"""
+
+from __future__ import annotations
+
+from pairvae.settings.faults import explain
+from pairvae.settings.parsing import (
+    LARGEST_PARAMS_BYTES,
+    PARAMS_FILE,
+    assignments,
+    flatten,
+    parse_yaml,
+    read_params,
+)
+from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values
+from pairvae.settings.sections import (
+    AssessSettings,
+    BeamCentreOption,
+    CompactNetwork,
+    DeviceSettings,
+    GenerateSettings,
+    LatentSettings,
+    ModalitySettings,
+    Network,
+    Optimisation,
+    PairTraining,
+    PaperNetwork,
+    PretrainSettings,
+    SaxsPrepare,
+    SaxsSettings,
+    Section,
+    SemPrepare,
+    SemSettings,
+    SemTraining,
+    SoloTraining,
+    TextureNetwork,
+)
+from pairvae.settings.whole import Settings, load_settings, resolve, with_values
+
+__all__ = [
+    "LARGEST_PARAMS_BYTES",
+    "PARAMS_FILE",
+    "PRESETS",
+    "AssessSettings",
+    "BeamCentreOption",
+    "CompactNetwork",
+    "DeviceSettings",
+    "GenerateSettings",
+    "LatentSettings",
+    "ModalitySettings",
+    "Network",
+    "Optimisation",
+    "PairTraining",
+    "PaperNetwork",
+    "PretrainSettings",
+    "SaxsPrepare",
+    "SaxsSettings",
+    "Section",
+    "SemPrepare",
+    "SemSettings",
+    "SemTraining",
+    "Settings",
+    "SoloTraining",
+    "TextureNetwork",
+    "assignments",
+    "explain",
+    "flatten",
+    "load_settings",
+    "merge",
+    "modality_names",
+    "parse_yaml",
+    "preset_values",
+    "read_params",
+    "resolve",
+    "with_values",
+]

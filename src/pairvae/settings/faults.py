@@ -1,0 +1,66 @@
+"""What is wrong with the settings, in one line that names the key."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from pairvae.errors import InputError
+from pairvae.settings.presets import PRESETS, preset_values
+
+
+def unknown_key(key: str, where: str) -> InputError:
+    """A key that no preset knows, with the one that was probably meant."""
+    known = set().union(*(_keys(preset_values(preset)) for preset in PRESETS)) | {"preset"}
+    close = difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1)
+    remedy = f"did you mean {close[0]}?" if close else "remove it; `pairvae params` prints the known keys"
+    return InputError(expected="known keys", found=f"unknown key {key}", where=where, remedy=remedy)
+
+
+def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefix: str = "") -> InputError:
+    """The first fault of ``values`` in one line that names its key; ``prefix`` goes before the key."""
+    first = error.errors()[0]
+    key = f"{prefix}{_dotted(first['loc'], values)}".rstrip(".")
+    if first["type"] == "extra_forbidden":
+        return unknown_key(key, where)
+    if first["type"] == "missing":
+        return InputError(expected=f"a value for {key}", found="none", where=where)
+    place = f"{where}, key {key}" if key else where
+    if first["type"] == "union_tag_invalid":
+        return InputError(
+            expected=f"architecture {first['ctx']['expected_tags']}",
+            found=repr(first["ctx"]["tag"]),
+            where=place,
+        )
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    found = "other values" if first["type"] == "value_error" else f"{first['input']!r}"[:80]
+    return InputError(expected=message, found=found, where=place)
+
+
+def _dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
+    """Dotted key of a place in ``values``, without the architecture that pydantic puts into its locations."""
+    place: Any = values
+    parts = []
+    for number, part in enumerate(location):
+        inside = (
+            part in place
+            if isinstance(place, Mapping)
+            else isinstance(place, list) and part in range(len(place))
+        )
+        if inside or number + 1 == len(location):
+            parts.append(str(part))
+        if inside:
+            place = place[part]
+    return ".".join(parts)
+
+
+def _keys(values: Mapping[str, Any]) -> set[str]:
+    found: set[str] = set()
+    for key, value in values.items():
+        found.add(str(key))
+        if isinstance(value, Mapping):
+            found |= _keys(value)
+    return found

@@ -1,0 +1,94 @@
+"""``params.yaml`` and ``--set`` as nested mappings: plain YAML, bounded, without any tag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pairvae.errors import InputError
+
+PARAMS_FILE = "params.yaml"
+LARGEST_PARAMS_BYTES = 1_000_000
+MOST_VALUES = 10_000
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Parse a YAML mapping without any tag that could build an object (``InputError`` otherwise)."""
+    try:
+        value = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{where}, line {mark.line + 1}" if mark is not None else where
+        problem = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(expected="YAML", found=problem, where=place, remedy="mend the line") from error
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InputError(expected="a mapping of keys to values", found=type(value).__name__, where=where)
+    _require_few_values(value, where)
+    return value
+
+
+def _require_few_values(value: object, where: str) -> None:
+    """``InputError`` where aliases multiply, or contain themselves: a few bytes can stand for endless values."""
+    waiting, seen = [value], 0
+    while waiting:
+        item = waiting.pop()
+        waiting.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
+        seen += 1
+        if seen > MOST_VALUES:
+            raise InputError(
+                expected=f"at most {MOST_VALUES} values",
+                found="more",
+                where=where,
+                remedy="remove aliases (*name) that contain themselves",
+            )
+
+
+def assignments(pairs: Sequence[str]) -> dict[str, Any]:
+    """``["saxs.training.epochs=5"]`` as a nested mapping; values are YAML."""
+    nested: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, text = pair.partition("=")
+        if not separator or not all(part for part in key.split(".")):
+            raise InputError(
+                expected="key=value", found=repr(pair), where="--set", remedy="--set split.train=32"
+            )
+        *parents, last = key.strip().split(".")
+        place = nested
+        for parent in parents:
+            if not isinstance(place.setdefault(parent, {}), dict):
+                place[parent] = {}
+            place = place[parent]
+        place[last] = parse_yaml(f"value: {text}", f"--set {key}")["value"]
+    return nested
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """The raw mapping in ``params.yaml`` (``InputError`` when absent, too large, or not YAML)."""
+    if not path.is_file():
+        raise InputError(
+            expected="a settings file", found="none", where=str(path), remedy="run inside a pairvae project"
+        )
+    if path.stat().st_size > LARGEST_PARAMS_BYTES:
+        raise InputError(expected="a settings file under 1 MB", found="a larger one", where=str(path))
+    try:
+        return parse_yaml(path.read_text("utf-8"), str(path))
+    except UnicodeDecodeError as error:
+        raise InputError(expected="UTF-8 text", found="other bytes", where=str(path)) from error
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat

@@ -1,0 +1,46 @@
+"""The values of the presets, and how values are laid over one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from pairvae.settings.parsing import parse_yaml
+
+PARTS_OF_A_MODALITY = {"prepare", "network", "training"}  # a section with these is a modality's
+PRESETS = ("fast", "paper", "gpu")
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay ``over`` on ``base``, mapping by mapping; a changed ``architecture`` replaces its whole mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            changed = "architecture" in value and value["architecture"] != old.get("architecture")
+            merged[key] = dict(value) if changed else merge(old, value)
+        elif isinstance(old, Mapping) and value is None:
+            continue  # an empty section in the file: nothing is overridden
+        else:
+            merged[key] = value
+    return merged
+
+
+def preset_values(preset: str) -> dict[str, Any]:
+    """The values of a preset: ``fast`` in full, the others as changes to it."""
+    folder = resources.files("pairvae") / "presets"
+    base = parse_yaml((folder / "fast.yaml").read_text("utf-8"), "preset fast")
+    if preset == "fast":
+        return base
+    return merge(base, parse_yaml((folder / f"{preset}.yaml").read_text("utf-8"), f"preset {preset}"))
+
+
+@cache
+def modality_names() -> tuple[str, ...]:
+    """All modalities: the sections of the preset that have the three parts of one."""
+    values = preset_values("fast")
+    return tuple(
+        name for name, part in values.items() if isinstance(part, dict) and set(part) >= PARTS_OF_A_MODALITY
+    )

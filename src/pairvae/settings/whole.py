@@ -1,0 +1,146 @@
+"""The settings as a whole: the sections together, over the values of a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from pairvae.errors import InputError
+from pairvae.search_space import TuneSettings, nested, renamed, searchable
+from pairvae.settings.faults import explain, unknown_key
+from pairvae.settings.parsing import PARAMS_FILE, assignments, flatten, read_params
+from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values
+from pairvae.settings.sections import (
+    AssessSettings,
+    DataSettings,
+    DeviceSettings,
+    GenerateSettings,
+    LatentSettings,
+    ModalitySettings,
+    PairSettings,
+    PretrainSettings,
+    SaxsSettings,
+    Section,
+    Seed,
+    SemSettings,
+    SplitSettings,
+    TrackingSettings,
+)
+
+
+class Settings(Section):
+    """All settings of a project. Modalities besides ``saxs`` and ``sem`` are sections under their own names."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, ModalitySettings] = Field(init=False)
+
+    preset: Literal["fast", "paper", "gpu"]
+    seed: Seed = Field(description="of initial weights, crops, batches and sampled latents")
+    modalities: tuple[str, str] = Field(strict=False, description="the pair that is trained")
+    data: DataSettings
+    split: SplitSettings
+    latent: LatentSettings
+    saxs: SaxsSettings
+    sem: SemSettings
+    pretrain: PretrainSettings
+    pair: PairSettings
+    assess: AssessSettings
+    generate: GenerateSettings
+    tracking: TrackingSettings
+    tune: TuneSettings
+    device: DeviceSettings
+
+    @model_validator(mode="after")
+    def _pair_is_complete(self) -> Self:
+        known = ["saxs", "sem", *(self.__pydantic_extra__ or {})]
+        if len(set(self.modalities)) != 2 or not set(self.modalities) <= set(known):
+            raise ValueError(f"modalities: two different ones of {', '.join(known)}")
+        wanted = {"similarity", *(f"{a}_{b}" for a in self.modalities for b in self.modalities)}
+        if set(self.pair.training.weights) != wanted:
+            raise ValueError(f"weights of exactly {', '.join(sorted(wanted))} in pair.training")
+        return self
+
+    def modality(self, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
+        """The section of one modality (``InputError`` where there is none)."""
+        section = getattr(self, name, None)
+        if not isinstance(section, SaxsSettings | SemSettings | ModalitySettings):
+            raise InputError(
+                expected=f"a modality: {', '.join(modality_names())}", found=repr(name), where=PARAMS_FILE
+            )
+        return section
+
+
+def _weights_of_pair(values: dict[str, Any], chosen: object) -> dict[str, Any]:
+    """A preset's ``values`` with the weights of its own directions named for the ``chosen`` pair instead.
+
+    A modality of both pairs keeps its weights; the other one's go to the other one of the chosen pair.
+    """
+    own = values["modalities"]
+    strings = isinstance(chosen, list | tuple) and all(isinstance(name, str) for name in chosen)
+    if not (strings and isinstance(chosen, list | tuple) and len(set(chosen)) == len(own)):
+        return values  # the model says what is wrong with it
+    left = [name for name in chosen if name not in own]
+    names = {name: name if name in chosen else left.pop(0) for name in own}
+    weights = {
+        "_".join(names.get(part, part) for part in key.split("_")): weight
+        for key, weight in values["pair"]["training"]["weights"].items()
+    }
+    training = {**values["pair"]["training"], "weights": weights}
+    tune = renamed(values["tune"], names)
+    return {**values, "pair": {**values["pair"], "training": training}, "tune": tune}
+
+
+def _refuse_unknown_sections(values: Mapping[str, Any], where: str) -> None:
+    known = set(Settings.model_fields) | set(modality_names())
+    unknown = [key for key in values if isinstance(key, str) and key not in known]
+    if unknown:
+        raise unknown_key(unknown[0], where)
+
+
+def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
+    """Settings from a preset's values and ``overrides``; ``InputError`` names the key at fault."""
+    preset = overrides.get("preset", "fast")
+    if preset not in PRESETS:
+        raise InputError(expected="preset fast, paper or gpu", found=repr(preset), where=where)
+    base = preset_values(preset)
+    values = merge(_weights_of_pair(base, overrides.get("modalities", base["modalities"])), overrides)
+    values["preset"] = preset
+    tune = overrides.get("tune")
+    if isinstance(tune, Mapping) and isinstance(tune.get("space"), Mapping):
+        values["tune"]["space"] = tune["space"]  # a space is declared as a whole, not laid over another
+    _refuse_unknown_sections(values, where)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise explain(error, values, where) from error
+    for key, value in settings.tune.extremes():
+        with_values(settings, {key: value}, f"{where}, key tune.space.{key}")
+    return settings
+
+
+def with_values(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:
+    """``settings`` with other values of ``tune.space`` (dotted keys); ``InputError`` where one is not allowed."""
+    values = settings.model_dump()
+    values["tune"]["space"] = {}
+    known = flatten(values)
+    for key in changes:
+        if key not in known or not searchable(key):
+            raise InputError(
+                expected="a setting of a network, the latent space or a training",
+                found=repr(key),
+                where=where,
+                remedy="`pairvae params` prints the known keys",
+            )
+    changed = merge(values, nested(changes))
+    try:
+        return Settings.model_validate(changed)
+    except ValidationError as error:
+        raise explain(error, changed, where) from error
+
+
+def load_settings(path: Path, overrides: Sequence[str] = ()) -> Settings:
+    """Settings from ``params.yaml`` at ``path`` and ``--set`` assignments."""
+    return resolve(merge(read_params(path), assignments(overrides)), where=str(path))
