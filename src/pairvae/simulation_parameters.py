@@ -65,6 +65,18 @@ class SimulationParameters(BaseModel):
     # SAXS
     saxs_px: int = Field(default=640, ge=64, le=4096, description="side of the pattern, px")
     saxs_q_max_per_nm: float = Field(default=0.36, gt=0, le=5, description="q at the middle of an edge, 1/nm")
+    saxs_distance_m: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="from sample to detector, m; sets q at the middle of an edge in place of saxs_q_max_per_nm",
+    )
+    saxs_wavelength_nm: float = Field(
+        default=0.0918, gt=0, le=10, description="wavelength of the beam, nm; counts with saxs_distance_m"
+    )
+    saxs_detector_mm: float = Field(
+        default=100.0, gt=0, le=5000, description="side of the detector, mm; counts with saxs_distance_m"
+    )
     saxs_window_nm: float = Field(
         default=1485.0, ge=100, le=20_000, description="coherent part of the beam, nm"
     )
@@ -77,12 +89,21 @@ class SimulationParameters(BaseModel):
     )
     curves: bool = Field(default=False, description="also write the azimuthal averages to IQ/<id>.csv")
 
+    @property
+    def q_max_per_nm(self) -> float:
+        """q at the middle of an edge of the detector, 1/nm: given, or 4 pi / wavelength x sin(half the angle)."""
+        if self.saxs_distance_m is None:
+            return self.saxs_q_max_per_nm
+        angle = math.atan2(self.saxs_detector_mm / 2, self.saxs_distance_m * 1000)
+        return 4 * math.pi / self.saxs_wavelength_nm * math.sin(angle / 2)
+
     @model_validator(mode="after")
     def _resolved(self) -> Self:
         if self.spacing_nm < LEAST_PX_PER_SPACING * self.sem_nm_per_px:
             raise ValueError(f"spacing_nm must be at least {LEAST_PX_PER_SPACING} times sem_nm_per_px")
-        if self.saxs_q_max_per_nm < 2.4 * math.pi / self.spacing_nm:
-            raise ValueError("saxs_q_max_per_nm must lie beyond the ring, at 1.2 x 2 pi / spacing_nm or more")
+        if self.q_max_per_nm < 2.4 * math.pi / self.spacing_nm:
+            given = "saxs_q_max_per_nm" if self.saxs_distance_m is None else "q at saxs_distance_m"
+            raise ValueError(f"{given} must lie beyond the ring, at 1.2 x 2 pi / spacing_nm or more")
         if self.saxs_window_nm < 8 * self.spacing_nm:
             raise ValueError("saxs_window_nm must hold at least 8 domain spacings")
         return self

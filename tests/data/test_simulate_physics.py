@@ -135,6 +135,7 @@ def test_the_scale_bar_is_a_round_length(width_nm: float, bar_nm: int) -> None:
         ({"blend": 1.5}, "less than or equal to 1"),
         ({"sem_nm_per_px": 20}, "spacing_nm must be at least 8 times sem_nm_per_px"),
         ({"saxs_q_max_per_nm": 0.2}, "must lie beyond the ring"),
+        ({"saxs_distance_m": 20.0}, "q at saxs_distance_m must lie beyond the ring"),
         ({"saxs_window_nm": 150}, "at least 8 domain spacings"),
     ],
 )
@@ -152,3 +153,12 @@ def test_each_real_crop_has_a_simulated_one_like_it(samples: list[Sample]) -> No
     simulated = np.concatenate([two_point_correlation(evaluation_crops(sample)) for sample in samples])
     nearest = np.abs(simulated[:, None] - curves[None]).mean(axis=2).min(axis=0)
     assert nearest.max() < 0.04
+
+
+def test_detector_distance_sets_the_scale_of_q() -> None:
+    """At 5 m, 0.1 nm and a detector of 100 mm: 2 theta = atan(0.01), q = 4 pi / 0.1 x sin(theta) = 0.6283 1/nm."""
+    near = SimulationParameters(saxs_distance_m=5.0, saxs_wavelength_nm=0.1, saxs_detector_mm=100.0)
+    assert near.q_max_per_nm == pytest.approx(0.62829, abs=1e-4)
+    assert SimulationParameters().q_max_per_nm == SimulationParameters().saxs_q_max_per_nm
+    far = near.model_copy(update={"saxs_distance_m": 8.0})
+    assert far.q_max_per_nm == pytest.approx(near.q_max_per_nm * 5 / 8, rel=1e-4)

@@ -36,7 +36,7 @@ class Curve:
 def q_grid(parameters: SimulationParameters) -> tuple[Field, Field]:
     """q_y ``(side, 1)`` and q_x ``(1, side)`` of the detector's pixels, 1/nm; the beam hits the middle."""
     side = parameters.saxs_px
-    q = ((np.arange(side) + 0.5) / side * 2 - 1) * parameters.saxs_q_max_per_nm
+    q = ((np.arange(side) + 0.5) / side * 2 - 1) * parameters.q_max_per_nm
     return q[:, None].astype(np.float32), q[None, :].astype(np.float32)
 
 
@@ -119,7 +119,7 @@ def colour_mapped(counts: NDArray[np.int64], parameters: SimulationParameters) -
 def azimuthal_curve(counts: NDArray[np.int64], parameters: SimulationParameters) -> Curve:
     """I(q) of the pixels outside the shadows, in rings one pixel wide; errors from counting statistics."""
     middle = (parameters.saxs_px - 1) / 2
-    per_px = 2 * parameters.saxs_q_max_per_nm / parameters.saxs_px
+    per_px = 2 * parameters.q_max_per_nm / parameters.saxs_px
     mean = azimuthal_average(counts, (middle, middle), shadows(parameters), q_per_px=per_px)
     seen = mean.counts > 0
     intensity, number = mean.intensity[seen], mean.counts[seen]

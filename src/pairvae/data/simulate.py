@@ -180,7 +180,7 @@ def _write_table(path: Path, columns: list[str], rows: Iterable[dict[str, str | 
 
 
 def _pair_rows(pairs: int, seed: int, parameters: SimulationParameters) -> Iterator[dict[str, str | float]]:
-    q_per_px = 2 * parameters.saxs_q_max_per_nm / parameters.saxs_px
+    q_per_px = 2 * parameters.q_max_per_nm / parameters.saxs_px
     for index in range(pairs):
         name = sample_id(index)
         for view in view_ids(index, parameters):
