@@ -15,6 +15,7 @@ from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
 from pairvae.progress import track
+from pairvae.settings import SemPrepare
 
 MOST_NAMES = 5
 
@@ -32,6 +33,17 @@ class CheckReport:
     def clean(self) -> bool:
         """Whether there is no problem of severity error."""
         return self.counts["errors"] == 0
+
+
+def check_for(folder: Path, prepare: SemPrepare) -> CheckReport:
+    """:func:`check_folder` for the preprocessing that the settings ask for."""
+    return check_folder(
+        folder,
+        sem_rows=prepare.rows,
+        sem_columns=prepare.columns,
+        crop=prepare.crop,
+        sem_nm_per_px=prepare.nm_per_px,
+    )
 
 
 def check_folder(

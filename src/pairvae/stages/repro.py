@@ -64,16 +64,10 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
 
 def refuse_bad_folder(project: Project) -> None:
     """``InputError`` with the first error of the user's own folder, and how many more there are."""
-    from pairvae.data.check import check_folder
+    from pairvae.data.check import check_for
 
-    folder, prepare = source_folder(project), project.settings.sem.prepare
-    report = check_folder(
-        folder,
-        sem_rows=prepare.rows,
-        sem_columns=prepare.columns,
-        crop=prepare.crop,
-        sem_nm_per_px=prepare.nm_per_px,
-    )
+    folder = source_folder(project)
+    report = check_for(folder, project.settings.sem.prepare)
     errors = [problem for problem in report.problems if problem.severity == "error"]
     if errors:
         first, more = errors[0], len(errors) - 1
