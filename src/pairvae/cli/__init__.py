@@ -1,0 +1,65 @@
+"""The command line. Heavy imports stand inside the commands, so that `--help` answers at once."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from pairvae.cli import data, models, stages, study, tune, upkeep
+from pairvae.errors import InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="PairVAE: predict SEM images from SAXS patterns and back. Start with `pairvae repro`.",
+)
+app.add_typer(data.app, name="data")
+app.add_typer(tune.app, name="tune")
+for family in (stages, study, models, upkeep):
+    app.add_typer(family.app)
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    """Options of every command."""
+    if debug:
+        os.environ["PAIRVAE_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line and exit code 1."""
+    try:
+        app()
+    except (InputError, OSError) as error:
+        if os.environ.get("PAIRVAE_DEBUG"):
+            raise
+        told = error if isinstance(error, InputError) else _file_error(error)
+        typer.secho(str(told), fg=typer.colors.RED, err=True)
+        sys.exit(1)
+
+
+def _file_error(error: OSError) -> InputError:
+    """What the operating system refused, as one line."""
+    remedies = {
+        errno.ENOSPC: "free some space and run it again",
+        errno.EDQUOT: "free some of your quota and run it again",
+        errno.EACCES: "check the permissions",
+        errno.EPERM: "check the permissions",
+        errno.EROFS: "choose a folder that can be written",
+    }
+    code = error.errno or 0
+    found = error.strerror or str(error) or type(error).__name__
+    if not code and "requested and" in found:  # numpy's words for a write that was cut short
+        code, found = errno.ENOSPC, f"a write cut short, {found}"
+    return InputError(
+        expected="a file that can be read or written",
+        found=found,
+        where=str(error.filename or ""),
+        remedy=remedies.get(code, ""),
+    )

@@ -1,0 +1,5 @@
+"""`python -m pairvae.cli`."""
+
+from pairvae.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""The pipeline: its stages one by one, all of them, their settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pairvae.cli.common import Assignments, trainable
+
+app = typer.Typer()
+
+
+@app.command()
+def raw(changes: Assignments = None) -> None:
+    """Stage: raw pairs, from the source that params.yaml names."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.raw import make_raw
+
+    make_raw(open_project(changes or []))
+
+
+@app.command()
+def preprocess(changes: Assignments = None) -> None:
+    """Stage: raw pairs to prepared arrays."""
+    from pairvae.stages.preprocess import preprocess as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def pretrain(changes: Assignments = None) -> None:
+    """Stage: self-supervised pre-training of the backbone, where the preset asks for it."""
+    from pairvae.stages.pretrain import pretrain as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def train(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="MODALITY|pair", callback=trainable, help="saxs, sem, iq, or pair for both"),
+    ],
+    changes: Assignments = None,
+) -> None:
+    """Stage: one modality's VAE alone, or both as a pair."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.train import train_pair, train_solo
+
+    project = open_project(changes or [])
+    if what == "pair":
+        train_pair(project)
+    else:
+        train_solo(project, what)
+
+
+@app.command()
+def assess(changes: Assignments = None) -> None:
+    """Stage: scores beside baselines and the crop-to-crop floor."""
+    from pairvae.stages.assess import assess as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def generate(changes: Assignments = None) -> None:
+    """Stage: ensembles of images for each morphology."""
+    from pairvae.stages.generate import generate as run
+    from pairvae.stages.project import open_project
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def report(changes: Assignments = None) -> None:
+    """Stage: figures and the report page."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.report import report as run
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def register(changes: Assignments = None) -> None:
+    """Stage: the five models in the registry."""
+    from pairvae.stages.project import open_project
+    from pairvae.stages.register import register as run
+
+    run(open_project(changes or []))
+
+
+@app.command()
+def params(changes: Assignments = None) -> None:
+    """Print every setting with its value."""
+    from pairvae.modalities import check_modalities
+    from pairvae.settings import PARAMS_FILE, flatten, load_settings
+
+    settings = check_modalities(load_settings(Path(PARAMS_FILE), changes or []))
+    for key, value in flatten(settings.model_dump(mode="json")).items():
+        typer.echo(f"{key}: {value}")
+
+
+@app.command()
+def repro(
+    stage: Annotated[str | None, typer.Argument(help="stop after this stage")] = None,
+    changes: Assignments = None,
+) -> None:
+    """Run whatever is out of date in the pipeline; `--set` first writes params.yaml."""
+    from pairvae.stages.repro import repro as run
+
+    raise typer.Exit(run(Path.cwd(), stage, changes or []))

@@ -1,0 +1,65 @@
+"""`pairvae tune`: the search of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pairvae.cli.common import Assignments
+
+app = typer.Typer()
+
+Storage = Annotated[str | None, typer.Option(help="a database URL instead of a journal file")]
+
+
+@app.callback(invoke_without_command=True)
+def tune(
+    context: typer.Context,
+    trials: Annotated[int, typer.Option(min=1, help="trials in all, those of a resumed study included")] = 20,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
+    name: Annotated[str | None, typer.Option("--study", help="the study's name")] = None,
+    storage: Storage = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on with a study (the newest)")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, metavar="S", help="begin no trial after S seconds")
+    ] = None,
+    changes: Assignments = None,
+) -> None:
+    """Search the settings that params.yaml declares under `tune`; `tune apply` writes the best ones."""
+    if context.invoked_subcommand is not None:
+        return
+    from pairvae.stages.project import open_project
+    from pairvae.stages.tune import tune as run
+
+    outcome = run(
+        open_project(changes or []),
+        trials=trials,
+        workers=workers,
+        name=name,
+        storage=storage,
+        resume=resume,
+        timeout=timeout,
+        changes=tuple(changes or ()),
+    )
+    typer.echo("\n".join(outcome.lines()))
+    if outcome.interrupted:
+        raise typer.Exit(130)
+
+
+@app.command("apply")
+def tune_apply(
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="the study's name")],
+    trial: Annotated[int | None, typer.Option(min=0, help="this trial instead of the best")] = None,
+    storage: Storage = None,
+    then_repro: Annotated[bool, typer.Option("--then-repro", help="run the pipeline with them")] = False,
+) -> None:
+    """Write the best settings of a study into params.yaml, its comments kept."""
+    from pairvae.stages.repro import repro as run
+    from pairvae.stages.tune import apply
+
+    for key, value in apply(Path.cwd(), name, storage=storage, trial=trial).items():
+        typer.echo(f"{key}: {value}")
+    if then_repro:
+        raise typer.Exit(run(Path.cwd(), None, []))
