@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: setup demo test test-all lint types bench clean help
+.PHONY: setup demo test test-all lint types notebooks docs package bench services clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,19 +33,33 @@ demo: setup ## the whole pipeline on the built-in data, to a report and register
 test: setup lint types ## lint, types and the tests that take minutes
 	$(BIN)/python -m pytest -m "not slow and not gpu"
 
-test-all: setup lint types ## also the long tests
+services: ## PostgreSQL for the long tests, from Debian's packages where that can be done
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -d /usr/lib/postgresql ]; then \
+	  apt-get install --yes --quiet postgresql || echo "no postgresql: its tests are skipped"; fi
+
+test-all: setup services lint types ## also the long tests
 	$(BIN)/python -m pytest -m "not gpu" --timeout 3600
 
 lint: setup
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/lint-imports
 
 types: setup
 	$(BIN)/mypy
 
+notebooks: setup ## refuse notebooks with outputs; pre-commit strips them
+	$(BIN)/python -m tools.notebooks --check
+
+docs: setup ## the documentation site, into site/; strict, without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "site/index.html"
+
+package: setup ## wheel and sdist, into dist/
+	$(BIN)/python -m tools.package
+
 bench: setup ## speed of the training steps and of the pipeline, as ratios, into benchmarks/
-	$(BIN)/python -m benchmarks.steps
+	$(BIN)/python -m benchmarks
 
 clean: ## remove what the pipeline and the tests made; keeps the environment and the runs
-	rm -rf data models reports build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf data models reports build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """Time of a training step of the published networks, plain and as pairvae runs it.
 
-`python -m benchmarks.steps` prints a table and writes results.json and results.md.
+`python -m benchmarks.steps` prints a table and writes steps.json and steps.md.
 
 Every row goes through the real plans and the real loop. `plain` is what PyTorch does when the networks are
 written down as published: the 32-channel last layer, torch's transposed convolutions, contiguous memory, a
@@ -10,18 +10,13 @@ backbone with its batch norms, and its features computed anew at each step. Time
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import resource
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from benchmarks import machine
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -37,9 +32,7 @@ from pairvae.training.devices import Device
 from pairvae.training.loop import run_epoch
 from pairvae.training.plans import PairPlan, Plan, SoloPlan, Source
 
-FOLDER = Path(__file__).parent
 BATCH = 8  # one batch an epoch: an epoch is a step
-GEMM_SIDE = 2048
 STEPS = ("saxs", "sem", "pair")
 TITLES = {"saxs": "solo SAXS", "sem": "solo SEM, fresh crops", "pair": "pair, focused crops"}
 PUBLISHED_S = {"saxs": 0.30, "sem": 1.48, "pair": 2.83}  # the TensorFlow step on two EPYC cores
@@ -95,24 +88,6 @@ class Row:
     gflop: float
     share_of_peak: float
     times_quicker_than_plain: float
-
-
-def least(work: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Least wall time and least CPU time of ``work`` in s, after one run to warm up."""
-    work()
-    walls, cpus = [], []
-    for _ in range(repeats):
-        wall, cpu = time.perf_counter(), time.process_time()
-        work()
-        walls.append(time.perf_counter() - wall)
-        cpus.append(time.process_time() - cpu)
-    return min(walls), min(cpus)
-
-
-def matrix_product_peak(dtype: torch.dtype, repeats: int) -> float:
-    """GFLOP/s of a square matrix product."""
-    left, right = (torch.randn(GEMM_SIDE, GEMM_SIDE).to(dtype) for _ in range(2))
-    return 2 * GEMM_SIDE**3 / least(lambda: left @ right, repeats)[0] / 1e9
 
 
 def vae(settings: Settings, name: str, backbone: nn.Module, *, plain: bool) -> VAE:
@@ -179,7 +154,7 @@ def measure(settings: Settings, step: str, *, plain: bool, bfloat16: bool, repea
     work()  # features that are kept are computed here
     with FlopCounterMode(display=False) as counter:
         work()
-    seconds, cpu_seconds = least(work, repeats)
+    seconds, cpu_seconds = machine.least(work, repeats)
     form, precision = "plain" if plain else "pairvae", "bfloat16" if bfloat16 else "float32"
     return Row(step, form, precision, seconds, cpu_seconds, counter.get_total_flops() / 1e9, 0.0, 0.0)
 
@@ -199,37 +174,24 @@ def with_ratios(rows: list[Row], peaks: dict[str, float]) -> list[Row]:
     ]
 
 
-def processor() -> str:
-    """The CPU's name."""
-    information = Path("/proc/cpuinfo")
-    lines = information.read_text().splitlines() if information.is_file() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+COLUMNS = {
+    "step": "step",
+    "form": "form",
+    "precision": "precision",
+    "seconds": "s|.3f",
+    "cpu_seconds": "CPU s|.3f",
+    "times_quicker_than_plain": "x plain|.1f",
+    "gflop": "GFLOP|.1f",
+    "share_of_peak": "share of peak|.0%",
+    "published_s": "published s|.2f",
+    "target_s": "target s|.2f",
+}
 
 
-def table(rows: list[Row]) -> str:
-    """The measurements as a Markdown table."""
-    head = (
-        "| step | form | precision | s | CPU s | x plain | GFLOP | share of peak | published s | target s |\n"
-        "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
-    )
-    lines = [
-        f"| {TITLES[row.step]} | {row.form} | {row.precision} | {row.seconds:.3f} | {row.cpu_seconds:.3f} | "
-        f"{row.times_quicker_than_plain:.1f} | {row.gflop:.1f} | {100 * row.share_of_peak:.0f} % | "
-        f"{PUBLISHED_S[row.step]:.2f} | {TARGET_S[row.step]:.2f} |"
-        for row in rows
-    ]
-    return head + "\n".join(lines) + "\n"
-
-
-def report(machine: dict[str, Any], rows: list[Row]) -> str:
-    """The machine in one line, and the table."""
-    peaks = ", ".join(f"{name} {value:.0f}" for name, value in machine["matrix_product_gflops"].items())
-    return (
-        f"{machine['cpu']}, {machine['threads']} threads, torch {machine['torch']}; load before the run "
-        f"{machine['load_before']:.1f}; matrix product in GFLOP/s: {peaks}; "
-        f"peak memory {machine['peak_memory_gb']:.2f} GB.\n\n{table(rows)}"
-    )
+def shown(row: Row) -> dict[str, Any]:
+    """A row of the table."""
+    beside = {"published_s": PUBLISHED_S[row.step], "target_s": TARGET_S[row.step]}
+    return asdict(row) | beside | {"step": TITLES[row.step]}
 
 
 def main() -> None:
@@ -237,12 +199,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--out", type=Path, default=FOLDER, help="folder for results.json and results.md")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    about = machine.describe()
     settings = resolve({"preset": "paper"})
-    dtypes = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-    peaks = {name: matrix_product_peak(dtype, options.repeats) for name, dtype in dtypes.items()}
+    peaks = {
+        name: machine.matrix_product_peak(kind, options.repeats) for name, kind in machine.DTYPES.items()
+    }
     forms = ((True, False), (False, False), (False, True))
     rows = [
         measure(settings, step, plain=plain, bfloat16=bfloat16, repeats=options.repeats)
@@ -250,19 +213,12 @@ def main() -> None:
         for plain, bfloat16 in forms
     ]
     rows = with_ratios(rows, peaks)
-    machine: dict[str, Any] = {
-        "cpu": processor(),
-        "threads": options.threads,
-        "load_before": os.getloadavg()[0],
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "matrix_product_gflops": peaks,
-        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
-    }
-    results = {"machine": machine, "steps": [asdict(row) for row in rows]}
-    (options.out / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    (options.out / "results.md").write_text(report(machine, rows))
-    print(report(machine, rows))
+    about |= {"matrix_product_gflops": peaks, "peak_memory_gb": machine.peak_memory_gb()}
+    told = ", ".join(f"{name} {value:.0f}" for name, value in peaks.items())
+    note = f"Matrix product in GFLOP/s: {told}; peak memory {about['peak_memory_gb']:.2f} GB.\n"
+    results = {"steps": [asdict(row) for row in rows]}
+    shown_rows = machine.table(COLUMNS, [shown(row) for row in rows])
+    machine.write("steps", "Steps of the preset `paper`", about, [note, shown_rows], results)
 
 
 if __name__ == "__main__":

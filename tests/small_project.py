@@ -30,6 +30,9 @@ SMALL = [
     "pair.training.passes=1",
     "assess.crops=2",
     "generate.samples=4",
+    "baselines.unet.epochs=1",
+    "baselines.unet.passes=1",
+    "baselines.unet.widths=[4, 8]",
     "device.threads=1",
     "device.checkpoint_seconds=0",
 ]

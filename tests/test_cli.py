@@ -50,7 +50,7 @@ def test_params_are_printed(tmp_path: Path) -> None:
     done = pairvae("params", "--set", "split.train=32", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "split.train: 32" in done.stdout.splitlines()
-    assert "saxs.network.architecture: compact" in done.stdout.splitlines()
+    assert "saxs.network.architecture: levels" in done.stdout.splitlines()
 
 
 @pytest.mark.parametrize(

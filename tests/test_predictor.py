@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 
 from pairvae.errors import InputError
 from pairvae.models.build import build_vae
-from pairvae.predictor import Predictor
+from pairvae.predictor import Predictor, _starts
 from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork
 
 SHAPES = {"saxs": (3, 16, 16), "sem": (1, 32, 32)}
@@ -153,13 +154,34 @@ def test_arguments_that_are_wrong_are_told(
         predictor.predict(arrays("saxs", 1), **arguments)
 
 
-def test_posterior_of_a_larger_image_averages_its_crops(predictor: Predictor) -> None:
+def crops_of(image: np.ndarray, rows: tuple[int, ...], columns: tuple[int, ...]) -> torch.Tensor:
+    cut = [image[:, row : row + 32, column : column + 32] for row in rows for column in columns]
+    return torch.from_numpy(np.stack(cut))
+
+
+def test_posterior_of_a_larger_image_is_that_of_its_crops_mean_features(predictor: Predictor) -> None:
     image = np.random.default_rng(3).integers(0, 2, (1, 64, 48)).astype(np.float32)
-    crops = [image[:, row : row + 32, column : column + 32] for row in (0, 32) for column in (0, 16)]
-    single = predictor.posterior(np.stack(crops), "sem")
+    encoder = predictor.vaes["sem"].encoder
+    with torch.no_grad():
+        features = encoder.features(crops_of(image, (0, 16, 32), (0, 16)))
+        mean, std = encoder.head(features.mean(0, keepdim=True)).chunk(2, dim=1)
     pooled = predictor.pooled_posterior(image, "sem")
-    torch.testing.assert_close(pooled.mean[0], single.mean.mean(0))
-    torch.testing.assert_close(pooled.std[0], single.std.square().mean(0).sqrt())
+    torch.testing.assert_close(pooled.mean, mean)
+    torch.testing.assert_close(pooled.std, std)
+
+
+@pytest.mark.parametrize("length", [192, 193, 336, 337, 830, 1280])
+def test_windows_cover_an_image_and_overlap(length: int) -> None:
+    starts = _starts(length, 192)
+    assert starts[0] == 0 and starts[-1] == length - 192
+    assert all(0 < after - before <= 144 for before, after in itertools.pairwise(starts))
+
+
+def test_crop_of_a_larger_image_with_other_values_is_told(predictor: Predictor) -> None:
+    image = np.zeros((1, 64, 64), np.float32)
+    image[0, 60, 60] = 7
+    with pytest.raises(InputError, match=r"values in \[0, 1\]"):
+        predictor.pooled_posterior(image, "sem")
 
 
 def test_image_of_the_network_s_size_is_one_crop(predictor: Predictor) -> None:
@@ -170,5 +192,5 @@ def test_image_of_the_network_s_size_is_one_crop(predictor: Predictor) -> None:
 
 
 def test_image_smaller_than_the_network_s_is_told(predictor: Predictor) -> None:
-    with pytest.raises(InputError, match="expected arrays of shape"):
+    with pytest.raises(InputError, match=r"sem: expected an array of 1 x 32 x 32 or more, found 1 x 20 x 64"):
         predictor.pooled_posterior(np.zeros((1, 20, 64), np.float32), "sem")

@@ -13,6 +13,7 @@ from pairvae.settings import (
     LARGEST_PARAMS_BYTES,
     PRESETS,
     CompactNetwork,
+    LevelsNetwork,
     PaperNetwork,
     assignments,
     flatten,
@@ -153,8 +154,8 @@ def test_merge_keeps_what_is_not_named() -> None:
 
 
 def test_changed_architecture_replaces_its_whole_section() -> None:
-    network = resolve({"saxs": {"network": {"architecture": "compact", "width": 64}}}).saxs.network
-    assert isinstance(network, CompactNetwork)
+    network = resolve({"saxs": {"network": {"architecture": "levels", "width": 64}}}).saxs.network
+    assert isinstance(network, LevelsNetwork)
     assert (network.width, network.components) == (64, 16), "the same architecture: the rest stays"
     values = {"sem": {"network": COMPACT, "training": {"likelihood": "bernoulli"}}}
     assert resolve(values).sem.network == CompactNetwork.model_validate(COMPACT)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,17 +13,24 @@ import torch
 from torch import Tensor
 
 from pairvae.errors import InputError
-from pairvae.models.vae import VAE, Posterior
+from pairvae.evaluation.training_facts import Confidence, TrainingFacts
+from pairvae.modalities import MODALITIES
+from pairvae.models.vae import VAE, Posterior, split_statistics
+from pairvae.numerics.scattering import PhysicalCheck
+from pairvae.settings import Section
 
 SEEDS = 2**63
+OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
 
 
 @dataclass(frozen=True)
 class Predictor:
-    """VAEs keyed by modality, in evaluation mode, and the card of the model folder they came from."""
+    """VAEs keyed by modality, in evaluation mode, the card of the model folder they came from, and what is known
+    of the training data (None for models that were trained before that was kept)."""
 
     vaes: Mapping[str, VAE]
     card: Mapping[str, Any]
+    facts: TrainingFacts | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -33,6 +42,39 @@ class Predictor:
         self._known(modality)
         channels, rows, columns = self.card["modalities"][modality]["shape"]
         return channels, rows, columns
+
+    def prepare(self, file: str | Path, source: str) -> np.ndarray:
+        """The prepared array ``(channels, H, W)`` of a raw file, made as those of the training data were.
+
+        Of a whole micrograph it is larger than what the networks see. ``InputError`` for a file that cannot be read.
+        """
+        self._known(source)
+        modality = MODALITIES[source]
+        return modality.prepare(modality.read(file), self.prepared_with(source))
+
+    def prepared_with(self, modality: str) -> Section:
+        """The settings that the training data of one modality were prepared with."""
+        self._known(modality)
+        return MODALITIES[modality].settings.model_validate(self.card["modalities"][modality]["prepare"])
+
+    def encode(self, array: np.ndarray, source: str) -> Posterior:
+        """Posterior ``(1, C, g, g)`` of one prepared array; of a whole micrograph, that of all of it."""
+        if MODALITIES[source].cropped:
+            return self.pooled_posterior(array, source)
+        return self.posterior(array[None], source)
+
+    def confidence(self, array: np.ndarray, source: str) -> Confidence | None:
+        """How unlike the training data a prepared array is; None for a model that does not know."""
+        self._known(source)
+        if self.facts is None or source not in self.facts.familiar:
+            return None
+        return self.facts.familiar[source].confidence(array, self.shape(source))
+
+    def physical_check(self, images: np.ndarray, pattern: np.ndarray) -> PhysicalCheck | None:
+        """Whether images ``(S, H, W)`` scatter like a pattern ``(3, h, w)``; None for a model that does not know."""
+        if self.facts is None or self.facts.scattering is None:
+            return None
+        return self.facts.scattering.agreement(images, pattern)
 
     def posterior(self, arrays: np.ndarray, source: str) -> Posterior:
         """Posterior ``(N, C, g, g)`` of prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
@@ -78,19 +120,39 @@ class Predictor:
     def pooled_posterior(self, image: np.ndarray, source: str) -> Posterior:
         """One posterior ``(1, C, g, g)`` of an array ``(channels, H, W)`` larger than the networks see.
 
-        Crops on a grid that covers the array are encoded and their posteriors averaged: a whole micrograph says
-        more of its sample than one crop does.
+        Crops on a grid that covers the array, overlapping by a quarter or more, are encoded up to the frozen
+        features, and the posterior is that of the features' mean: a whole micrograph says more of its sample
+        than one crop does, and the mean of statistics is the statistics of the whole. One crop is in memory at
+        a time, so that a memory-mapped image of any size will do.
         """
-        _, rows, columns = self.shape(source)
-        crops = [
-            image[:, row : row + rows, column : column + columns]
+        channels, rows, columns = self.shape(source)
+        if (
+            image.ndim != 3
+            or image.shape[0] != channels
+            or min(image.shape[1] - rows, image.shape[2] - columns) < 0
+        ):
+            raise InputError(
+                expected=f"an array of {channels} x {rows} x {columns} or more",
+                found=" x ".join(map(str, image.shape)),
+                where=source,
+            )
+        corners = [
+            (row, column)
             for row in _starts(image.shape[1], rows)
             for column in _starts(image.shape[2], columns)
         ]
-        posterior = self.posterior(np.stack(crops), source)
-        return Posterior(
-            posterior.mean.mean(0, keepdim=True), posterior.std.square().mean(0, keepdim=True).sqrt()
-        )
+        cut = (image[:, row : row + rows, column : column + columns] for row, column in corners)
+        return self.pooled_of_crops(cut, source)
+
+    def pooled_of_crops(self, crops: Iterable[np.ndarray], source: str) -> Posterior:
+        """One posterior ``(1, C, g, g)`` of crops ``(channels, H, W)`` of one image: of their features' mean."""
+        encoder = self.vaes[source].encoder
+        with torch.inference_mode():
+            total, count = torch.zeros(()), 0
+            for crop in crops:
+                one = crop[None] if crop.ndim == 3 else crop[None, None]
+                total, count = total + encoder.features(self._checked(one, source)).double(), count + 1
+            return split_statistics(encoder.head((total / count).float()))
 
     def is_binary(self, modality: str) -> bool:
         """Whether images of ``modality`` have two values."""
@@ -124,7 +186,7 @@ class Predictor:
                 expected=f"arrays of shape (N, {', '.join(map(str, shape))})",
                 found=str(np.asarray(arrays).shape),
                 where=source,
-                remedy="prepare raw files with `pairvae predict`, or pairvae.prepare",
+                remedy="prepare raw files with the method `prepare`",
             )
         if values.dtype.kind not in "biuf":
             raise InputError(expected="numbers", found=f"dtype {values.dtype}", where=source)
@@ -137,6 +199,7 @@ class Predictor:
 
 
 def _starts(length: int, size: int) -> list[int]:
-    """First pixels of the fewest evenly spread windows of ``size`` that cover ``length`` px."""
-    count = -(-length // size)
+    """First pixels of the fewest evenly spread windows of ``size`` px that cover ``length`` px with overlap."""
+    step = size * (1 - OVERLAP)
+    count = 1 + max(0, math.ceil((length - size) / step))
     return [int(start) for start in np.linspace(0, length - size, count).round()]

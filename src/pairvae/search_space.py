@@ -82,9 +82,14 @@ class Objective(Declared):
 class TuneSettings(Declared):
     """The search of `pairvae tune`."""
 
-    objectives: tuple[Objective, ...] = Field(strict=False, min_length=1, max_length=3)
-    sampler: Literal["tpe", "random", "gp", "nsga2"]
-    pruner: Literal["percentile", "hyperband", "none"]
+    objectives: tuple[Objective, ...] = Field(
+        strict=False,
+        min_length=1,
+        max_length=3,
+        description="what to improve: metric and direction (minimize, maximize); several: a Pareto front",
+    )
+    sampler: Literal["tpe", "random", "gp", "nsga2"] = Field(description="how trials are chosen")
+    pruner: Literal["percentile", "hyperband", "none"] = Field(description="which trials end early")
     startup_trials: int = Field(ge=1, le=1000, description="trials drawn at random, and before any is pruned")
     keep_percent: float = Field(gt=0, le=100, description="percentile pruner: the share that goes on, %")
     reports: int = Field(ge=1, le=1000, description="scores of a trial on its way, evenly over its epochs")

@@ -31,6 +31,7 @@ class MdfServer(ThreadingHTTPServer):
         self.log: list[tuple[str, str, str | None, int]] = []
         self.lock = threading.Lock()
         self.busy = self.busiest = 0
+        self.latency_s = 0.0
         self.etags = True
 
     @property
@@ -109,6 +110,7 @@ class Handler(BaseHTTPRequestHandler):
             path = unquote(self.path)
             content = self.server.files.get(path)
             fault = self._fault(path)
+            time.sleep(self.server.latency_s)
             if fault:
                 fault(self, content or b"")
             elif content is None:

@@ -149,6 +149,7 @@ def test_many_records_come_page_by_page(server: Any, tmp_path: Path) -> None:
     server.entries.clear()
     server.publish(SAXS_DOI, "doerk_saxs_v1.1", {f"{i:03d}.jpg": jpg(i, 50) for i in range(120)})
     server.publish(SEM_DOI, "doerk_sem_v1.1", {f"{i:03d}.tif": tif(i, 256) for i in range(120)})
+    server.latency_s = 0.02  # so that requests meet
     get(server, tmp_path, changes={"pairs": 120}, workers=16)
     assert len(list((tmp_path / "SEM").iterdir())) == 120
     assert 1 < server.busiest <= 4

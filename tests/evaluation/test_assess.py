@@ -9,19 +9,22 @@ import pytest
 import torch
 from torch import Tensor
 
+from pairvae.errors import InputError
 from pairvae.evaluation.assess import (
     Evaluated,
     Truth,
-    baseline_errors,
     binary,
     decode,
     encode,
-    floor_errors,
     listed,
     model_errors,
     reconstruct,
+    require_finite,
     summarise,
 )
+from pairvae.evaluation.blocks import measured
+from pairvae.evaluation.references import baseline_errors, floor_errors
+from pairvae.evaluation.statistics import resamples
 from pairvae.models.build import build_vae
 from pairvae.models.vae import VAE, Decoder, Encoder
 from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork
@@ -174,6 +177,53 @@ def test_summaries_are_nested_as_the_errors_and_over_the_members() -> None:
     assert found["a"]["mae"] == {"median": 2.0, "q1": 1.5, "q3": 2.5, "n": 2}
     assert found["b"]["s2_mae"]["n"] == 4
     assert listed(errors, [1, 3]) == {"a": {"mae": [1.0, 3.0]}, "b": {"s2_mae": [2.0, 3.0, 6.0, 7.0]}}
+
+
+def test_full_truth_scores_descriptors_of_images_baselines_and_floor(
+    what: Evaluated, vaes: dict[str, VAE]
+) -> None:
+    wide = replace(what, patterns=np.random.default_rng(1).random((N, 3, 32, 32)).astype(np.float32))
+    truth = Truth(wide, full=True)
+    assert truth.spacing[:, 0] == pytest.approx([4, 8] * (N // 2), rel=0.05)
+    perfect = {name: VAE(Memory(), Same()) for name in ("saxs", "sem")}
+    own = {name: reconstruct({name: vae}, wide).images for name, vae in perfect.items()}
+    scores = {"s2_mae", "lineal_path_mae", "spacing_error", "orientation_error", "defect_density_error"}
+    errors = model_errors(truth, own["sem"])["sem_sem"]
+    assert scores | {"phase_fraction_error"} <= set(errors)
+    assert all((error == 0).all() for error in errors.values())
+    assert {"mae", "ssim_error", "ring_position", "spot_px"} <= set(
+        model_errors(truth, own["saxs"])["saxs_saxs"]
+    )
+    found = baseline_errors(truth)
+    for name in ("retrieval", "mean", "other_morphology"):
+        assert scores <= set(found[name]["saxs_sem"]), name
+    assert set(found["regression"]["saxs_sem"]) == {"s2_mae", "phase_fraction_error"}
+    assert np.median(found["other_morphology"]["saxs_sem"]["spacing_error"]) > 0.4
+    assert (found["retrieval"]["saxs_sem"]["s2_mae"].shape) == (N, K)
+    assert scores <= set(floor_errors(truth)["sem_sem"])
+
+
+def test_properties_that_are_known_are_not_measured_again(what: Evaluated, vaes: dict[str, VAE]) -> None:
+    truth, images = Truth(what, full=True), reconstruct(vaes, what).images
+    known = measured(truth, {"pair": images})["pair"]
+    assert set(known) == {"saxs_sem", "sem_sem"}
+    again, first = model_errors(truth, images), model_errors(truth, images, known)
+    assert all((again["saxs_sem"][name] == first["saxs_sem"][name]).all() for name in again["saxs_sem"])
+    other = {"saxs_sem": truth.properties}
+    assert (model_errors(truth, images, other)["saxs_sem"]["s2_mae"] == 0).all()
+
+
+def test_error_that_is_no_number_names_direction_and_sample() -> None:
+    errors = {"pair": {"a_b": {"mae": np.array([[0.1, 0.2], [0.1, np.nan]])}, "b_a": {"mae": np.zeros(2)}}}
+    with pytest.raises(InputError, match=r"pair\.a_b\.mae, sample s1: expected a finite score, found nan"):
+        require_finite(errors, ["s0", "s1"])
+    require_finite({"pair": errors["pair"]["b_a"]}, ["s0", "s1"])
+
+
+def test_summaries_hold_an_interval_of_whole_samples() -> None:
+    errors = {"mae": np.arange(20.0).reshape(10, 2)}
+    found = summarise(errors, range(10), resamples(10, seed=0))["mae"]
+    assert found["interval"][0] < found["median"] == 9.5 < found["interval"][1]
 
 
 def test_error_that_is_not_finite_is_refused() -> None:

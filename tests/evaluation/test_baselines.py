@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.evaluation.baselines import gaussian_process, nearest, retrieval
+from pairvae.evaluation.baselines import at_own_fraction, gaussian_process, nearest, retrieval
 
 
 def test_nearest_on_a_line() -> None:
@@ -79,3 +79,11 @@ def test_regression_where_all_patterns_are_equal_is_the_mean() -> None:
     _, wanted, train = line()
     found = gaussian_process(np.zeros((40, 5)), wanted, train)
     np.testing.assert_allclose(found, np.broadcast_to(wanted[train].mean(0), wanted.shape), atol=1e-6)
+
+
+def test_as_many_pixels_are_bright_as_the_probabilities_expect() -> None:
+    ramp = np.linspace(0.0, 0.5, 16).reshape(1, 1, 4, 4)
+    found = at_own_fraction(np.concatenate([ramp, np.full((1, 1, 4, 4), 0.25), np.zeros((1, 1, 4, 4))]))
+    assert (found.dtype, found.shape) == (np.uint8, (3, 4, 4))
+    assert found.sum((1, 2)).tolist() == [4, 4, 0]
+    assert found[0].ravel().tolist() == [0] * 12 + [1] * 4

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, TextureMatch
-from pairvae.models.vae import Decoder
+from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, TextureMatch, posterior_divergence
+from pairvae.models.vae import Decoder, Posterior
 from pairvae.numerics import texture
 
 
@@ -77,3 +77,55 @@ def test_texture_match_weighs_its_parts() -> None:
     tables = [texture.statistics(stripes(period), periodic=True) for period in (16, 8)]
     targets = {name: torch.cat([table[name] for table in tables]) for name in texture.NAMES}
     assert match(targets, stripes(16), 2.0) == pytest.approx(2 * match(targets, stripes(16)), rel=1e-5)
+
+
+def test_texture_match_without_targets_compares_with_the_crop_itself() -> None:
+    likelihood = TextureMatch(None, {"autocovariance": 1.0, "phase_fraction": 1.0, "filters": 0.0}, 64)
+    assert likelihood.names == ("autocovariance", "phase_fraction")
+
+    def misfit(shown: Tensor, crop: Tensor) -> float:
+        decoder = Fixed(40 * (shown - 0.5))
+        return float(likelihood(decoder, LATENT[:1], crop, torch.tensor([7]), torch.Generator()))
+
+    # of a window only the pairs inside are counted, of a decoded tile those across its border, too
+    assert misfit(stripes(8), stripes(8).repeat(1, 1, 4, 4)) == pytest.approx(0, abs=0.004)
+    assert misfit(stripes(16), stripes(8)) > 0.05
+    assert misfit(stripes(8), torch.ones(1, 1, 64, 64)) > 0.5, "the phase fraction is 0.5, not 1"
+
+
+def normal(mean: float, std: float) -> Posterior:
+    return Posterior(torch.full((3, 2, 1, 1), mean), torch.full((3, 2, 1, 1), std))
+
+
+def test_divergence_of_known_normals() -> None:
+    torch.testing.assert_close(posterior_divergence(normal(0.3, 0.2), normal(0.3, 0.2)), torch.zeros(3))
+    torch.testing.assert_close(
+        posterior_divergence(normal(1.0, 1.0), normal(0.0, 1.0)), torch.full((3,), 1.0)
+    )
+    expected = 2 * (math.log(2.0) + 1 / 8 - 0.5)
+    torch.testing.assert_close(
+        posterior_divergence(normal(0.0, 1.0), normal(0.0, 2.0)), torch.full((3,), expected)
+    )
+
+
+def test_the_covering_posterior_takes_the_mean_and_the_spread_of_the_covered_ones() -> None:
+    crops = Posterior(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1), torch.full((2, 1, 1, 1), 0.5))
+    mean, scale = torch.tensor(0.7, requires_grad=True), torch.tensor(0.3, requires_grad=True)
+    optimiser = torch.optim.Adam([mean, scale], lr=0.05)
+    for _ in range(300):
+        pattern = Posterior(mean.expand(2, 1, 1, 1), scale.exp().expand(2, 1, 1, 1))
+        loss = posterior_divergence(crops, pattern).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert float(mean.detach()) == pytest.approx(0.0, abs=0.01)
+    assert float(scale.detach().exp()) == pytest.approx(math.sqrt(1.0 + 0.25), rel=0.01)
+
+
+def test_the_covered_posterior_is_not_pulled() -> None:
+    crops = Posterior(torch.zeros(2, 1, 1, 1, requires_grad=True), torch.ones(2, 1, 1, 1, requires_grad=True))
+    pattern = Posterior(torch.ones(2, 1, 1, 1, requires_grad=True), torch.ones(2, 1, 1, 1))
+    posterior_divergence(crops, pattern).sum().backward()
+    assert crops.mean.grad is None
+    assert crops.std.grad is None
+    assert pattern.mean.grad is not None

@@ -4,7 +4,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pairvae.models.resnet import Backbone, ResNet50, fold_batch_norms, normalise, set_statistics
+from pairvae.models.resnet import (
+    Backbone,
+    ResNet50,
+    fold_batch_norms,
+    normalise,
+    scale_features,
+    set_statistics,
+)
 
 FROZEN_PARAMETERS = 23_508_032  # torchvision's 25,557,032 less its classifier's 2048 x 1000 + 1000
 
@@ -96,6 +103,20 @@ def test_statistics_of_images_bring_random_features_to_the_size_of_one() -> None
     assert (
         isinstance(norm, nn.BatchNorm2d) and norm.momentum == 0.1 and int(norm.num_batches_tracked or 0) == 2
     )
+
+
+def test_scaled_features_are_the_same_but_for_a_factor() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        random = ResNet50()
+        images = torch.rand(8, 1, 64, 64)
+    set_statistics(random, images.split(4))
+    before = Backbone(random)(images)
+    scale_features(random, images.split(4), 0.1)
+    after = Backbone(random)(images)
+    assert float(after.mean()) == pytest.approx(0.1, rel=1e-3)
+    factor = 0.1 / float(before.mean())
+    torch.testing.assert_close(after, before * factor, rtol=1e-2, atol=1e-3 * float(after.std()))
 
 
 @pytest.mark.slow

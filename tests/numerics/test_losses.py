@@ -90,3 +90,8 @@ def test_distance() -> None:
     latents = normal(0, 3, 2, 4)
     assert latent_distance(latents, latents).item() == 0.0
     assert latent_distance(latents, latents + 2).item() == pytest.approx(4.0, abs=1e-5)
+
+
+def test_summed_barlow_makes_equal_features_costly() -> None:
+    same = torch.randn(64, 1).expand(64, 5)
+    assert barlow_twins(same, same, 0.25, summed=True).item() == pytest.approx(0.25 * 4, abs=1e-4)

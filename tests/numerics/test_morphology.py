@@ -82,6 +82,41 @@ def test_s_of_known_patterns(estimator: str) -> None:
     assert curves[1, 1] == pytest.approx(diagonal * 4 / 8, abs=1e-3)
 
 
+def test_s_of_a_half_plane() -> None:
+    """At the lag (dy, dx) both ends are bright for H / 2 - |dy| of the H - |dy| rows that hold both."""
+    image = np.zeros((SIDE, SIDE))
+    image[: SIDE // 2] = 1
+    lags = np.arange(-20, 21)
+    dy, dx = np.meshgrid(lags, lags, indexing="ij")
+    ring = np.floor(np.hypot(dy, dx)).astype(int)
+    at_lag = (SIDE / 2 - np.abs(dy)) / (SIDE - np.abs(dy))
+    expected = [at_lag[ring == number].mean() for number in range(20)]
+    assert expected[0] == 0.5
+    assert np.allclose(morphology.two_point_correlation(image)[0, :20], expected, rtol=0, atol=1e-12)
+
+
+def test_s_of_stripes_that_repeat() -> None:
+    """Lines of 4 of 8 px: the overlap with a shifted copy is a triangle wave of the shift across the lines."""
+    stripes = np.broadcast_to(np.arange(SIDE) % 8 < 4, (SIDE, SIDE))
+    lags = np.arange(-20, 21)
+    dy, dx = np.meshgrid(lags, lags, indexing="ij")
+    ring = np.ceil(np.hypot(dy, dx)).astype(int)
+    at_lag = np.abs(np.abs(dx) % 8 - 4) / 8
+    expected = [at_lag[ring == number].mean() for number in range(20)]
+    found = morphology.two_point_correlation(stripes, estimator="periodic")[0, :20]
+    assert np.allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(192, 192), (300, 500)])
+def test_single_precision_counts_are_exact(shape: tuple[int, int]) -> None:
+    """Both sides of the size up to which the sums of pairs are computed in single precision."""
+    image = random_domains(1, *shape, seed=5)[0]
+    whole = image.astype(np.int64)
+    for dy, dx in ((0, 0), (3, 0), (0, 17), (40, 60)):
+        expected = (whole[dy:, dx:] * whole[: shape[0] - dy, : shape[1] - dx]).sum()
+        assert morphology._pair_counts(image[None], 60, False)[0, 60 + dy, dx] == expected
+
+
 def test_estimators_agree_for_a_pattern_that_repeats_and_differ_for_one_that_does_not() -> None:
     image = random_domains(1)[0]
     lag_zero = [morphology.two_point_correlation(image, estimator=e)[0, 0] for e in ("unbiased", "periodic")]

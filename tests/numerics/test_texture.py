@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pairvae.numerics import morphology, texture
+from pairvae.numerics import morphology, straight_runs, texture
 
 PERIOD = 8
 
@@ -84,13 +84,13 @@ def test_lineal_paths_are_the_share_of_runs_that_fit() -> None:
     for phase in (0, 1):
         bright = smooth[0, 0].numpy() == 1 - phase
         for axis in (0, 1):
-            expected = [paths_by_hand(bright, length, axis) for length in texture.PATH_LENGTHS]
+            expected = [paths_by_hand(bright, length, axis) for length in straight_runs.LENGTHS]
             np.testing.assert_allclose(found[phase, axis], expected, atol=1e-6)
 
 
 def test_lineal_paths_of_stripes() -> None:
     found = texture.lineal_paths(stripes(64, 64)).reshape(2, 2, -1)[0]
-    lengths = torch.tensor(texture.PATH_LENGTHS)
+    lengths = torch.tensor(straight_runs.LENGTHS)
     torch.testing.assert_close(found[0], torch.full((9,), 0.5), msg="along the lines no run ends")
     starts = 8 * (PERIOD // 2 + 1 - lengths).clamp_min(0)
     torch.testing.assert_close(found[1], starts / (65 - lengths))
@@ -101,7 +101,7 @@ def test_lineal_paths_and_the_score_function_count_the_same_runs() -> None:
     image = stripes(64, 64, 16)
     found = texture.lineal_paths(image).reshape(2, 2, -1)[0, 1]
     scored = morphology.lineal_path(image[:, 0].numpy(), "horizontal", bins=9)[0] * float(image.mean()) * 64
-    for place, length in enumerate(texture.PATH_LENGTHS[:4]):
+    for place, length in enumerate(straight_runs.LENGTHS[:4]):
         half = length // 2
         runs = 0.5 * (scored[half - 1] + scored[half])
         assert float(found[place]) * (65 - length) == pytest.approx(runs, abs=1e-4)
@@ -109,7 +109,7 @@ def test_lineal_paths_and_the_score_function_count_the_same_runs() -> None:
 
 def test_lineal_paths_longer_than_the_image_are_0() -> None:
     found = texture.lineal_paths(torch.ones(1, 1, 32, 32)).reshape(4, -1)
-    lengths = torch.tensor(texture.PATH_LENGTHS)
+    lengths = torch.tensor(straight_runs.LENGTHS)
     assert torch.equal(found[0], (lengths <= 32).float())
     assert torch.equal(found[2], torch.zeros(9))
 
@@ -155,3 +155,22 @@ def test_gradients_are_finite_and_reach_every_kind() -> None:
         assert images.grad is not None
         assert torch.isfinite(images.grad).all(), name
         assert images.grad.abs().max() > 0, name
+
+
+def test_gradient_of_straight_runs_is_that_of_their_definition() -> None:
+    generator = torch.Generator().manual_seed(3)
+    values = torch.rand(2, 1, 20, 60, generator=generator, dtype=torch.float64, requires_grad=True)
+    for axis in (2, 3):
+        shares = straight_runs.shares(values, axis)
+        plain = []
+        for length in straight_runs.LENGTHS:
+            if length > values.shape[axis]:
+                plain.append(torch.zeros(2, dtype=torch.float64))
+            else:
+                plain.append(values.unfold(axis, length, 1).amin(-1).mean((1, 2, 3)))
+        expected = torch.stack(plain, dim=1)
+        torch.testing.assert_close(shares, expected, rtol=0, atol=1e-12)
+        weights = torch.randn(shares.shape, generator=generator, dtype=torch.float64)
+        found = torch.autograd.grad((shares * weights).sum(), values)[0]
+        wanted = torch.autograd.grad((expected * weights).sum(), values)[0]
+        torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pairvae.reports.content import Array, Ensemble, Example, ReportContent, Sheet
+from pairvae.reports.content import (
+    Array,
+    Ensemble,
+    Example,
+    LatentMap,
+    Maps,
+    ReportContent,
+    Row,
+    Sheet,
+    Study,
+    Thresholded,
+)
 from pairvae.reports.page import write_report
 
 MORPHOLOGIES = {
@@ -76,7 +87,9 @@ def example(name: str, size: int, seed: int) -> Example:
         curves["s2"]["true"] * 0.95,
         curves["s2"]["true"] * 1.05,
     )
-    return Example(f"sample_{seed:02d}", name, "validation", pattern(sem, 8.0), sem, images, curves)
+    saxs = pattern(sem, 8.0)
+    facts = {"phase_fraction": float(sem.mean()), "spacing_px": 11.0}
+    return Example(f"sample_{seed:02d}", name, "validation", saxs, sem, images, curves, **facts)
 
 
 def single_scores(generator: np.random.Generator, n: int) -> dict[str, Any]:
@@ -131,6 +144,83 @@ def history(generator: np.random.Generator, epochs: int, parts: tuple[str, ...])
     return rows
 
 
+def bands(generator: np.random.Generator) -> dict[str, dict[str, dict[str, Array]]]:
+    """Means and standard deviations of every curve, over all and over validation pairs."""
+    keys = ("true", "solo/sem_sem", "pair/sem_sem", "pair/saxs_sem")
+    falling = {"s2": 0.25, "lineal_vertical": 0.0, "lineal_horizontal": 0.0}
+    return {
+        kind: {
+            split: {
+                key: np.stack(
+                    [
+                        end + 0.25 * np.exp(-np.arange(BINS) / 6.0) + 0.01 * generator.random(BINS),
+                        np.full(BINS, 0.02),
+                    ]
+                )
+                for key in keys
+            }
+            for split in ("all", "validation")
+        }
+        for kind, end in falling.items()
+    }
+
+
+def study(generator: np.random.Generator) -> Study:
+    """Two training sizes with every direction of the paper's Figure 6, retrieval and floor."""
+    ways = [
+        ("solo", "saxs_saxs", "mae", 0.03),
+        ("pair", "saxs_saxs", "mae", 0.04),
+        ("pair", "sem_saxs", "mae", 0.042),
+        ("baseline retrieval", "sem_saxs", "mae", 0.05),
+        ("solo", "sem_sem", "s2_mae", 0.03),
+        ("pair", "sem_sem", "s2_mae", 0.02),
+        ("pair", "saxs_sem", "s2_mae", 0.01),
+        ("baseline retrieval", "saxs_sem", "s2_mae", 0.015),
+        ("floor", "sem_sem", "s2_mae", 0.008),
+    ]
+    values = {
+        (train, split, model, direction, score): median * np.exp(0.3 * generator.standard_normal(40))
+        for train in (32, 48)
+        for split in ("all", "validation")
+        for model, direction, score, median in ways
+    }
+    return Study((), values)
+
+
+def protocol_rows(generator: np.random.Generator) -> tuple[Row, ...]:
+    """Losses of two protocols over ten epochs, each in two repetitions."""
+    return tuple(
+        {
+            "protocol": name,
+            "epoch": epoch,
+            "term": term,
+            "split": split,
+            "value": 1 / epoch + generator.random(),
+        }
+        for name in ("direct", "10 random epochs")
+        for _ in range(2)
+        for epoch in range(1, 11)
+        for term in ("loss", "saxs_sem")
+        for split in ("train", "validation")
+    )
+
+
+def latent_maps(generator: np.random.Generator, names: list[str | None]) -> Maps:
+    """One map alone and one of the pair, of forty samples."""
+    count = len(names)
+    points = {name: generator.standard_normal((count, 2)) for name in ("saxs", "sem")}
+    return Maps(
+        (
+            LatentMap("SAXS trained alone", {"saxs": points["saxs"]}, joint=False),
+            LatentMap("paired", points, joint=True),
+        ),
+        {"saxs": generator.random((count, 3, 12, 12)), "sem": generator.integers(0, 2, (count, 12, 12))},
+        tuple(f"sample_{index:02d}" for index in range(count)),
+        tuple(names),
+        tuple("validation" if index % 3 == 0 else "train" for index in range(count)),
+    )
+
+
 def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportContent:
     """A whole run: four morphologies, three stages, 24 validation scores."""
     generator = np.random.default_rng(seed)
@@ -176,7 +266,26 @@ def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportConten
             "morphology": names,
             "split": ["validation" if index % 3 == 0 else "train" for index in range(40)],
         },
+        other_scales=(
+            {name: Ensemble({**ensemble, "scale": 2.0}) for name, ensemble in list(generated.items())[:2]},
+        ),
         nm_per_px=4.5,
+        q_per_px=0.004,
+        bands=bands(generator),
+        thresholds=(
+            Thresholded(
+                "ladders",
+                (80, 120),
+                generator.integers(0, 255, (size, size)).astype(np.uint8),
+                {"adaptive": drawn[0], "otsu": drawn[1]},
+                {"adaptive": 0.5, "otsu": 0.4},
+                4.5,
+            ),
+        ),
+        maps=latent_maps(generator, names),
+        study=study(generator),
+        protocols=protocol_rows(generator),
+        parameters={"split.train": "48", "seed": "0"},
         facts={"preset": "fast", "pairs": "48 training, 24 validation", "data digest": "9f174c33c5341c77"},
     )
 

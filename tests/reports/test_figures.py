@@ -10,6 +10,7 @@ import pytest
 
 from pairvae.reports import curves, latents, pictures, plots
 from pairvae.reports.content import Latents, ReportContent
+from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.figures import file_name, ordered_examples, save_figures
 from pairvae.reports.style import PANEL, LengthScale, svg_bytes
 
@@ -27,7 +28,11 @@ def test_every_figure_has_png_svg_and_data(folder: Path) -> None:
         "curves",
         "losses",
         "scores",
-        "generation",
+        *(
+            f"figure_{number}"
+            for number in ("1", "3", "4", "5", "6a", "6b", "7", "s2", "s3", "s4", "s5", "s6", "s7")
+        ),
+        "latent_maps",
         "latents",
     }
     assert "sheet_alternating_lines" in names
@@ -95,8 +100,8 @@ def test_losses_leave_out_the_learning_rate_and_what_a_log_axis_cannot_show() ->
 
 
 def test_notches_only_where_they_fit() -> None:
-    assert plots._notch_fits(np.linspace(0, 1, 100))
-    assert not plots._notch_fits(np.array([0.0, 0.5, 1.0]))
+    assert plots.notch_fits(np.linspace(0, 1, 100))
+    assert not plots.notch_fits(np.array([0.0, 0.5, 1.0]))
 
 
 def test_score_panels_hold_one_box_per_method_and_split(content: ReportContent) -> None:
@@ -166,3 +171,15 @@ def test_lineal_axis_ends_where_the_curves_vanish(content: ReportContent) -> Non
     axes = curves.example_curves(content.examples[0], ("lineal_horizontal",), None).axes[0]
     assert axes.get_xlim()[1] == pytest.approx(19)  # exp(-r / 4) falls below 1 % of its start after r = 18
     assert PANEL[0] * 96 <= 340  # fits a telephone
+
+
+def test_the_page_shows_the_saved_figures(content: ReportContent, folder: Path) -> None:
+    shown = drawings(content, folder)
+    assert set(shown) == set(SECTIONS)
+    assert all(shown[section] for section in SECTIONS)
+    (overview,) = shown["overview"]
+    assert overview.uri.startswith("data:image/webp;base64,")
+    assert overview.width == pytest.approx(3 * 1.75 * 96, abs=1)
+    (protocols,) = shown["protocol_plots"]
+    assert protocols.width == pytest.approx(2 * 3.1 * 96, abs=1)
+    assert not any(drawings(ReportContent({}, {}, [], {}), folder / "none").values())

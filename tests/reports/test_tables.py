@@ -53,6 +53,7 @@ def test_best_marks_the_lowest_median_and_never_the_floor() -> None:
     (table,) = score_tables(metrics(0.01, 0.02, 0.001))
     cells = {row.label: row.cells[0] for row in table.rows}
     assert [label for label, cell in cells.items() if cell and cell.best] == ["SAXS → SEM, paired model"]
+    assert cells["floor: crop to crop"] is not None
     assert table.rows[-1].kind == "floor"
     assert table.columns == ("validation",)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -79,7 +80,23 @@ def test_a_run_whose_process_is_gone_is_told(copied: Path, monkeypatch: pytest.M
     from pairvae.tracking.store import connect, prepare_store
 
     fix_paths(copied)
-    run = connect(copied).create_run(prepare_store(copied, "pairvae"), run_name="lost")
+    from pairvae.tracking.runs import PROCESS_TAG, process_mark
+
+    experiment = prepare_store(copied, "pairvae")
+    here = {PROCESS_TAG: process_mark(os.getpid())}
+    alive = connect(copied).create_run(experiment, run_name="alive", tags=here)
+    gone = {
+        PROCESS_TAG: process_mark(os.getpid()).rpartition(":")[0] + ":1"
+    }  # the number, of an earlier process
+    dead = connect(copied).create_run(experiment, run_name="dead", tags=gone)
+    assert [(run.name, run.alive) for run in open_runs(copied)] == [("dead", False), ("alive", True)]
+    told = [finding.found for finding in doctor(copied) if finding.check == "runs"]
+    assert (
+        len(told) == 2 and "dead" in told[0] and "process is gone" in told[0] and told[1] == "1 running now"
+    )
+    for one in (alive, dead):
+        end_run(copied, one.info.run_id, "KILLED")
+    run = connect(copied).create_run(experiment, run_name="lost")
     monkeypatch.setattr(module, "STUCK_S", -1.0)
     found = [finding for finding in doctor(copied) if finding.check == "runs"]
     assert found[0].level == "note"
@@ -108,3 +125,18 @@ def test_a_new_project_is_told_what_to_run(tmp_path: Path) -> None:
 def test_it_wants_a_project(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a project folder"):
         doctor(tmp_path)
+
+
+def test_entries_that_wait_and_pictures_that_are_gone_are_told(copied: Path) -> None:
+    from pairvae.tracking.outbox import Outbox
+
+    run_pairvae("doctor", "--fix-paths", cwd=copied)
+    shutil.rmtree(copied / "mlruns" / "pairvae")
+    outbox = Outbox.opened(copied, "a" * 32, {"uri": "http://server", "name": "train saxs"})
+    outbox.put("metrics", {"metrics": {"loss": 1.0}, "step": 1, "time": 1})
+    assert not [finding for finding in doctor(copied) if finding.check == "waiting"]  # its process lives
+    outbox.close()
+    found = {finding.check: finding for finding in doctor(copied) if finding.level == "note"}
+    assert found["waiting"].found == "1 entries of run train saxs wait for http://server"
+    assert found["waiting"].remedy == "run: pairvae sync http://server"
+    assert "its pictures are gone" in found["runs"].found

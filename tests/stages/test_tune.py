@@ -45,6 +45,7 @@ from pairvae.stages.tune.work import work
 from pairvae.stages.tune.workers import Job
 from pairvae.store.prepared import PreparedPair
 from small_project import run_pairvae
+from tiny_project import tiny_project
 
 SPACE = (
     "tune.space={latent.channels: {choices: [16, 4]}, pair.training.learning_rate: {low: 1.0e-5, high: 1.0e-2, "
@@ -54,19 +55,17 @@ SPACE = (
 METRIC = "saxs_sem.s2_mae"
 
 
-def copy_of(finished: Path, folder: Path) -> Path:
-    """The prepared project without its models and runs."""
-    folder.mkdir(parents=True)
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(finished / name, folder / name)
-    shutil.copytree(finished / "data", folder / "data")
-    write_params(folder / "params.yaml", assignments([SPACE]))
+def new_project(folder: Path) -> Path:
+    """A prepared project of small pairs that searches ``SPACE``."""
+    tiny_project(folder)
+    current = ["latent.channels=16", "sem.network.block_widths=[8, 8, 8]", "pair.training.random_epochs=20"]
+    write_params(folder / "params.yaml", assignments([SPACE, *current]))
     return folder
 
 
 @pytest.fixture(scope="module")
-def prepared(finished_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return copy_of(finished_project, tmp_path_factory.mktemp("tune") / "project")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return new_project(tmp_path_factory.mktemp("tune") / "project")
 
 
 def start_tune(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -80,7 +79,7 @@ def start_tune(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def wait_for_worker(folder: Path, study: str, process: subprocess.Popen[str]) -> int:
     """The process id of a worker that is in the middle of a trial, with a run of its own."""
-    limit = time.monotonic() + 120
+    limit = time.monotonic() + 240
     while time.monotonic() < limit and process.poll() is None:
         if (folder / ".pairvae" / "tune" / f"{study}.log").is_file():
             opened = study_of(folder, study)
@@ -179,7 +178,8 @@ def test_resume_goes_on_to_more_trials_and_refuses_another_space(tuned: tuple[Pa
 def test_apply_writes_the_best_values_and_keeps_comments(tuned: tuple[Path, str], tmp_path: Path) -> None:
     folder = tmp_path / "applied"
     shutil.copytree(tuned[0], folder)
-    before = (folder / "params.yaml").read_text()
+    before = "# of this laboratory\n" + (folder / "params.yaml").read_text() + "# the end\n"
+    (folder / "params.yaml").write_text(before)
     study = study_of(folder, "tune-1")
     assert study is not None
     written = apply(folder, "tune-1")
@@ -197,8 +197,26 @@ def test_apply_writes_the_best_values_and_keeps_comments(tuned: tuple[Path, str]
 
 
 @pytest.mark.slow
-def test_ctrl_c_ends_cleanly_and_resume_takes_the_trial_up(finished_project: Path, tmp_path: Path) -> None:
-    folder = copy_of(finished_project, tmp_path / "project")
+def test_a_cluster_s_worker_that_is_killed_loses_no_trial(tmp_path: Path) -> None:
+    folder = new_project(tmp_path / "project")
+    process = start_tune(folder, "--trials", "3", "--workers", "2", "--cluster", "local")
+    worker = wait_for_worker(folder, "tune-1", process)
+    dask_worker = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(dask_worker, signal.SIGKILL)
+    printed = process.communicate(timeout=280)[0]
+    assert process.returncode == 0, printed
+    assert "study tune-1: 3 complete" in printed
+    study = study_of(folder, "tune-1")
+    assert study is not None
+    states = sorted(trial.state.name for trial in study.get_trials())
+    assert states.count("COMPLETE") == 3
+    assert "RUNNING" not in states
+    assert not list((folder / ".pairvae" / "tune" / "tune-1").glob("*.alive"))
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_cleanly_and_resume_takes_the_trial_up(tmp_path: Path) -> None:
+    folder = new_project(tmp_path / "project")
     process = start_tune(folder, "--trials", "2")
     wait_for_worker(folder, "tune-1", process)
     process.send_signal(signal.SIGINT)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.tracking.roots import checkout_root, is_local, project_root, tracking_uri, ui_command
+from pairvae.tracking.roots import checkout_root, is_local, project_root, shown, tracking_uri, ui_command
 
 
 def marked(folder: Path, name: str = "params.yaml") -> Path:
@@ -64,11 +64,21 @@ def test_the_store_is_the_database_of_the_root_unless_told(
     assert not is_local(root)
 
 
-def test_the_page_starts_on_the_database_of_the_root(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_starts_on_the_database_of_the_root(root: Path) -> None:
     command, environment = ui_command(root, 5055)
     assert command[command.index("--backend-store-uri") + 1] == tracking_uri(root)
     assert command[command.index("--port") + 1] == "5055"
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://server")
-    with pytest.raises(InputError, match="open that address in a browser"):
-        ui_command(root, 5055)
+
+
+def test_credentials_are_neither_taken_from_an_address_nor_shown(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@server/path")
+    with pytest.raises(
+        InputError, match=r"found https://server/path - give them in MLFLOW_TRACKING_USERNAME"
+    ):
+        tracking_uri(root)
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "a-long-token")
+    text = "postgresql+psycopg2://me:secret@host/runs refused\nhttp://host, a-long-token"
+    assert shown(text) == "postgresql+psycopg2://host/runs refused http://host, ***"

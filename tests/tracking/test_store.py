@@ -132,10 +132,16 @@ def test_an_unwritable_folder_is_one_clear_line(root: Path) -> None:
 def test_a_silent_server_is_one_clear_line_without_the_password(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
-    with pytest.raises(InputError, match="expected a usable MLflow store in MLFLOW_TRACKING_URI") as caught:
-        prepare_store(root, "pairvae")
-    assert "secret" not in str(caught.value)
+    for uri, told in {
+        "http://127.0.0.1:9": "expected a usable MLflow store in MLFLOW_TRACKING_URI",
+        "http://me:secret@127.0.0.1:9": "expected the address of a tracking server without name and password",
+        "postgresql+absent://me:secret@127.0.0.1:9/runs": "expected a usable MLflow store",
+    }.items():
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with pytest.raises(InputError, match=told) as caught:
+            prepare_store(root, "pairvae")
+        assert "secret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_the_default_store_of_the_process_is_put_back(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

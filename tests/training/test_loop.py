@@ -3,79 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from pairvae.data.batches import CropSchedule
-from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.errors import InputError
-from pairvae.models.build import build_vae
-from pairvae.models.likelihoods import PIXEL_LIKELIHOODS
-from pairvae.models.pair import PairVAE
-from pairvae.models.vae import VAE
-from pairvae.settings import CompactNetwork, LatentSettings, Optimisation, TextureNetwork, resolve
 from pairvae.training.checkpoints import FILE
-from pairvae.training.devices import Device
 from pairvae.training.loop import Checkpointing, History, run_epoch, train
-from pairvae.training.optimisers import adam, learning_rate
-from pairvae.training.plans import Batch, LossTerms, PairPlan, Plan, SoloPlan
-
-CPU = torch.device("cpu")
-DEVICE = Device(CPU, False)
-NOWHERE = Checkpointing(None, 0.0)
-LATENT = LatentSettings(channels=4, grid=1)
-COMPACT = CompactNetwork(architecture="compact", components=4, width=16, pool=1)
-TEXTURE = TextureNetwork(
-    architecture="texture", components=4, width=8, noise_channels=4, block_widths=(4, 4, 4)
+from pairvae.training.optimisers import learning_rate
+from pairvae.training.plans import Plan
+from tiny_plans import (
+    DEVICE,
+    NOWHERE,
+    KilledError,
+    assert_same,
+    one_weight,
+    pair_plan,
+    schedule_of,
+    solo_plan,
 )
-COUNT = 12
-
-
-def schedule_of(**changes: object) -> Optimisation:
-    return resolve({}).saxs.training.model_copy(update=changes)
-
-
-def solo_plan(**changes: object) -> SoloPlan:
-    """A plan over patterns with two degrees of freedom, made anew at each call as by another process."""
-    generator = np.random.default_rng(0)
-    patterns = generator.random((COUNT, 2)) @ generator.random((2, 3 * 64))
-    arrays = (patterns / patterns.max()).astype(np.float32).reshape(COUNT, 3, 8, 8)
-    vae = build_vae(COMPACT, LATENT, (3, 8, 8), seed=1)
-    source = WholeArrays(arrays, np.arange(COUNT), vae.encoder)
-    vae.encoder.fit(source.examples(0))
-    vae.decoder.fit(source.examples(0))
-    values = {"epochs": 6, "batch": 4, "passes": 2, "learning_rate": 0.01} | changes
-    settings = resolve({}).saxs.training.model_copy(update=values)
-    return SoloPlan("saxs", vae, source, PIXEL_LIKELIHOODS["mse"], settings, 3, CPU)
-
-
-def pair_plan() -> PairPlan:
-    """Both kinds of network, random and focused epochs, noise in features, latents and decoder."""
-    generator = np.random.default_rng(0)
-    arrays = generator.random((COUNT, 3, 8, 8), dtype=np.float32)
-    images = [generator.integers(0, 2, (40, 44), dtype=np.uint8) for _ in range(COUNT)]
-    vaes = {
-        "saxs": build_vae(COMPACT, LATENT, (3, 8, 8), seed=1),
-        "sem": build_vae(TEXTURE, LATENT, (1, 32, 32), seed=2),
-    }
-    sources: dict[str, WholeArrays | CroppedImages] = {
-        "saxs": WholeArrays(arrays, np.arange(COUNT), vaes["saxs"].encoder),
-        "sem": CroppedImages(images, vaes["sem"].encoder, CropSchedule(32, 2, False, 3)),
-    }
-    for name, vae in vaes.items():
-        examples = sources[name].examples(0)
-        vae.encoder.fit(examples)
-        vae.decoder.fit(examples)
-    likelihoods = {"saxs": PIXEL_LIKELIHOODS["mse"], "sem": PIXEL_LIKELIHOODS["bernoulli"]}
-    values = {"random_epochs": 2, "focused_epochs": 3, "batch": 5, "passes": 1}
-    settings = resolve({}).pair.training.model_copy(update=values)
-    return PairPlan(PairVAE(vaes), sources, likelihoods, settings, 3, CPU)
 
 
 @pytest.mark.parametrize(
@@ -98,6 +48,13 @@ def test_cosine_after_a_linear_rise(step: int, expected: float) -> None:
 def test_constant_rate_is_the_published_one_from_the_first_step() -> None:
     settings = schedule_of(learning_rate=1e-3, schedule="constant", warmup=0.0)
     assert {learning_rate(settings, step, 100) for step in range(101)} == {1e-3}
+
+
+def test_constant_rate_after_a_linear_rise() -> None:
+    settings = schedule_of(learning_rate=0.2, schedule="constant", warmup=0.1)
+    rates = [learning_rate(settings, step, 100) for step in range(100)]
+    assert rates[:2] == pytest.approx([0.2 / 11, 0.4 / 11])
+    assert set(rates[10:]) == {0.2}
 
 
 def test_rate_is_positive_and_never_above_its_highest() -> None:
@@ -137,13 +94,6 @@ def test_history_is_the_weighted_sum_of_its_parts() -> None:
         assert row["loss"] == pytest.approx(row["saxs_saxs"] + plan.settings.kl_weight * row["kl"], rel=1e-4)
 
 
-def assert_same(first: nn.Module, second: nn.Module) -> None:
-    a, b = first.state_dict(), second.state_dict()
-    assert a.keys() == b.keys()
-    for name in a:
-        assert torch.equal(a[name], b[name]), name
-
-
 def test_training_repeats_bit_for_bit() -> None:
     runs: list[tuple[nn.Module, History]] = []
     for number in range(2):
@@ -152,10 +102,6 @@ def test_training_repeats_bit_for_bit() -> None:
         runs.append((plan.module, train(plan, DEVICE, label="pair", checkpointing=NOWHERE)))
     assert runs[0][1] == runs[1][1]
     assert_same(runs[0][0], runs[1][0])
-
-
-class KilledError(Exception):
-    """Stands for a process that ends in the middle of a training."""
 
 
 @pytest.mark.parametrize("make", [solo_plan, pair_plan])
@@ -203,49 +149,6 @@ def test_last_epoch_is_kept_however_rare_checkpoints_are(tmp_path: Path) -> None
     assert (tmp_path / FILE).exists()
 
 
-@dataclass
-class OneWeight:
-    """A plan whose loss is a formula of one weight."""
-
-    weight: nn.Module
-    formula: Callable[[Tensor], Tensor]
-    settings: Optimisation
-    epochs: int = 2
-    seed: int = 0
-    vaes: dict[str, VAE] = field(default_factory=dict)
-
-    @property
-    def module(self) -> nn.Module:
-        return self.weight
-
-    @property
-    def gradient_clip(self) -> float:
-        return self.settings.gradient_clip
-
-    def make_optimiser(self) -> torch.optim.Optimizer:
-        return adam(self.weight, self.settings)
-
-    def learning_rate(self, step: int) -> float:
-        return self.settings.learning_rate
-
-    def steps(self) -> int:
-        return 1
-
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        yield Batch(torch.zeros(1), {}, {})
-
-    def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        part = self.formula(next(self.weight.parameters())).sum()
-        return LossTerms(part, {"formula": part, "other": torch.zeros(())})
-
-
-def one_weight(formula: Callable[[Tensor], Tensor], start: float = 0.0, **changes: object) -> OneWeight:
-    weight = nn.Linear(1, 1, bias=False)
-    nn.init.constant_(weight.weight, start)
-    values = {"learning_rate": 1.0, "schedule": "constant", "warmup": 0.0, "gradient_clip": 0.0} | changes
-    return OneWeight(weight, formula, schedule_of(**values))
-
-
 @pytest.mark.parametrize(("clip", "step"), [(0.0, 1000.0), (0.5, 0.5), (5000.0, 1000.0)])
 def test_gradient_is_clipped_to_its_norm(clip: float, step: float) -> None:
     plan = one_weight(lambda weight: 1000 * weight, gradient_clip=clip)
@@ -263,11 +166,46 @@ def test_loss_that_is_not_finite_is_named_and_changes_no_weight(clip: float) -> 
     assert next(plan.module.parameters()).item() == 1.0
 
 
-def test_gradient_that_is_not_finite_is_told_before_it_is_stored(tmp_path: Path) -> None:
+def test_gradient_that_is_not_finite_is_told_and_changes_no_weight(tmp_path: Path) -> None:
     plan = one_weight(lambda weight: weight.abs().sqrt())
+    with pytest.raises(InputError, match=r"^epoch 1, step 1: expected a finite gradient.*no checkpoint yet"):
+        train(plan, DEVICE, label="bad", checkpointing=Checkpointing(tmp_path, 0.0))
+    assert list(tmp_path.iterdir()) == []
+    assert next(plan.module.parameters()).item() == 0.0
+
+
+def test_weight_that_is_not_finite_is_told_before_it_is_stored(tmp_path: Path) -> None:
+    plan = one_weight(lambda weight: weight * 1e30, learning_rate=1e10)
+    plan.make_optimiser = lambda: torch.optim.SGD(plan.module.parameters(), lr=1.0)  # type: ignore[method-assign]
     with pytest.raises(InputError, match=r"^epoch 1: expected finite weights, found weight not finite"):
         train(plan, DEVICE, label="bad", checkpointing=Checkpointing(tmp_path, 0.0))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_failing_step_names_the_last_checkpoint_and_leaves_it_alone(tmp_path: Path) -> None:
+    calls: list[int] = []
+
+    def fine_until_the_third(weight: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return weight.square() / (0.0 if len(calls) == 3 else 1.0)
+
+    plan = one_weight(fine_until_the_third, start=2.0, learning_rate=0.1)
+    plan.epochs = 5
+    keeping = Checkpointing(tmp_path, 0.0)
+    kept: list[bytes] = []
+
+    def note(epoch: int, row: dict[str, float]) -> None:
+        kept.extend([file.read_bytes() for file in tmp_path.iterdir()])
+
+    with pytest.raises(InputError) as caught:
+        train(plan, DEVICE, label="bad", checkpointing=keeping, on_epoch=note)
+    told = str(caught.value)
+    assert told.startswith("epoch 3, step 1: expected finite losses, found formula not finite")
+    assert f"the last checkpoint is that of epoch 2, {tmp_path / FILE}" in told
+    resumed = one_weight(torch.square, start=2.0, learning_rate=0.1)
+    resumed.epochs = 2
+    train(resumed, DEVICE, label="again", checkpointing=keeping)
+    assert math.isfinite(next(resumed.module.parameters()).item())
 
 
 def test_bfloat16_trains_in_float32_weights() -> None:

@@ -117,16 +117,14 @@ def test_divergence_enters_the_pair_only_with_a_weight() -> None:
 def test_similarity_is_the_chosen_one() -> None:
     first = torch.randn(6, 3, 2, 2, generator=seeded())
     second = first.flip(0)
-    assert torch.equal(
-        pair(redundancy=0.5).similarity(first, second), losses.barlow_twins(first, second, 0.5)
-    )
-    assert torch.equal(
-        pair(similarity="simclr", temperature=0.2).similarity(first, second),
-        losses.simclr(first, second, 0.2),
-    )
-    assert torch.equal(
-        pair(similarity="distance").similarity(first, second), losses.latent_distance(first, second)
-    )
+
+    def found(**changes: object) -> Tensor:
+        return pair(**changes).alike({"saxs": first, "sem": second})["similarity"]
+
+    assert torch.equal(found(redundancy=0.5), losses.barlow_twins(first, second, 0.5))
+    simclr = found(similarity="simclr", temperature=0.2)
+    assert torch.equal(simclr, losses.simclr(first, second, 0.2))
+    assert torch.equal(found(similarity="distance"), losses.latent_distance(first, second))
 
 
 def test_all_four_networks_learn_from_the_pair() -> None:

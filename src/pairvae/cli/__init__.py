@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli import data, models, stages, study, tune, upkeep
+from pairvae.cli import data, models, serving, stages, study, tracking, tune, upkeep
 from pairvae.errors import InputError
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(tune.app, name="tune")
-for family in (stages, study, models, upkeep):
+for family in (stages, study, models, serving, tracking, upkeep):
     app.add_typer(family.app)
 
 

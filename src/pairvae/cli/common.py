@@ -14,6 +14,9 @@ Assignments = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="folder for what comes out")]
 Model = Annotated[str, typer.Option(help="registry URI or model folder")]
+Cluster = Annotated[
+    str | None, typer.Option(metavar="local|ADDRESS", help="a Dask cluster instead of local processes")
+]
 CHAMPION = "models:/pairvae@champion"
 
 

@@ -7,24 +7,154 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli.common import CHAMPION, Model, Out, modality
+from pairvae.cli.common import CHAMPION, Assignments, Cluster, Model, Out, modality
 
 app = typer.Typer()
 
 
 @app.command()
+def register(
+    changes: Assignments = None,
+    show: Annotated[bool, typer.Option("--list", help="the versions, the newest first")] = False,
+    promote: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="make a version champion where its score is better")
+    ] = None,
+    demote: Annotated[
+        bool, typer.Option("--demote", help="give the title back to the champion before")
+    ] = False,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(metavar="A B", help="scores of two versions or aliases")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="promote whatever the scores say; needs --why")
+    ] = False,
+    why: Annotated[str, typer.Option(help="kept with the version, beside who did it and when")] = "",
+) -> None:
+    """Stage: the five models in the registry. With options: look at its versions and move the champion."""
+    from pairvae.stages import registered
+
+    if sum((show, promote is not None, demote, compare is not None)) > 1:
+        raise typer.BadParameter("one of --list, --promote, --demote, --compare at a time")
+    if (force or why) and promote is None and not demote:
+        raise typer.BadParameter("--force and --why go with --promote or --demote")
+    if show:
+        lines = registered.list_versions()
+    elif promote is not None:
+        lines = registered.promote_version(promote, force=force, why=why)
+    elif demote:
+        lines = registered.demote_champion(why=why)
+    elif compare is not None:
+        lines = registered.compare_versions(compare)
+    else:
+        from pairvae.stages.project import open_project
+        from pairvae.stages.register import register as run
+
+        run(open_project(changes or []))
+        return
+    for line in lines:
+        typer.echo(line)
+
+
+def direction(name: str) -> str:
+    """A modality's name, or ``both`` (a usage error otherwise)."""
+    return name if name == "both" else modality(name)
+
+
+def given_as(name: str | None) -> str | None:
+    """A modality's name or nothing (a usage error otherwise)."""
+    return None if name is None else modality(name)
+
+
+@app.command()
 def predict(
-    files: Annotated[list[str], typer.Argument(help="raw files")],
+    files: Annotated[list[str], typer.Argument(help="raw files, folders of them, or quoted patterns")],
     to: Annotated[
-        str, typer.Option(metavar="sem|saxs|...", callback=modality, help="the modality to predict")
+        str, typer.Option(metavar="sem|saxs|both|...", callback=direction, help="the modality to predict")
     ],
     out: Out = Path("predictions"),
     model: Model = CHAMPION,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="what the files are"),
+    ] = None,
+    kind: Annotated[str, typer.Option("--format", metavar="png|tiff", help="of the images")] = "png",
+    workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
+    cluster: Cluster = None,
 ) -> None:
-    """Predict SEM images from SAXS patterns, or the reverse."""
+    """Predict SEM images from SAXS patterns, or the reverse, with a table of what they show."""
     from pairvae.stages.predict import predict as run
 
-    written = run(files, to=to, out=out, model=model, samples=samples, seed=seed)
+    written = run(
+        files,
+        to=to,
+        out=out,
+        model=model,
+        samples=samples,
+        seed=seed,
+        workers=workers,
+        cluster=cluster,
+        source=source,
+        kind=kind,
+    )
     typer.echo(f"{written} predictions in {out}")
+
+
+@app.command()
+def ensemble(
+    out: Annotated[Path, typer.Option(help="file .h5 or .npz; TIFF stacks go beside it")],
+    patterns: Annotated[list[str] | None, typer.Argument(help="pattern files to draw around")] = None,
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="two patterns: the way from one to the other"),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=2, max=1000, help="points on that way")] = 5,
+    morphology: Annotated[
+        str | None, typer.Option(help="around the mean of the training patterns of one")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, max=100_000, help="images for each centre")] = 100,
+    scale: Annotated[float, typer.Option(min=0, help="times the variance of the training latents")] = 1.0,
+    spacing: Annotated[
+        str | None, typer.Option(metavar="LO:HI", help="only images of that spacing, nm")
+    ] = None,
+    phase_fraction: Annotated[
+        str | None, typer.Option(metavar="LO:HI", help="only images of that bright fraction")
+    ] = None,
+    model: Model = CHAMPION,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Many SEM images around patterns or a morphology, or between two patterns, for simulations."""
+    from pairvae.stages.ensemble import Wishes, range_of
+    from pairvae.stages.ensemble import ensemble as run
+
+    wishes = Wishes(
+        samples, scale, range_of(spacing, "--spacing"), range_of(phase_fraction, "--phase-fraction"), seed
+    )
+    told = run(
+        patterns or [], out, model=model, wishes=wishes, between=between, steps=steps, morphology=morphology
+    )
+    typer.echo(f"{told.images} images, {100 * told.acceptance:.0f} % of those drawn, in {told.files[0]}")
+    for file in told.files[1:]:
+        typer.echo(f"  {file}")
+
+
+@app.command()
+def movie(
+    files: Annotated[list[str], typer.Argument(help="pattern files in the order of time")],
+    out: Annotated[Path, typer.Option(help="file .mp4 or .gif; the numbers go beside it as .csv")],
+    smooth: Annotated[
+        float, typer.Option(min=0, help="frames that the latent is smoothed over; 0: none")
+    ] = 1.5,
+    fps: Annotated[float, typer.Option(min=0.1, max=120, help="frames a second")] = 10.0,
+    model: Model = CHAMPION,
+    seed: Annotated[int, typer.Option(min=0, help="of the noise that all frames share")] = 0,
+) -> None:
+    """A time series of patterns as a movie of predicted SEM images, with S(r) and spacing."""
+    from pairvae.stages.movie import movie as run
+
+    shown = run(files, out, model=model, smooth=smooth, fps=fps, seed=seed)
+    typer.echo(
+        f"{shown.frames} frames in {shown.file}; {100 * shown.flicker:.1f} % of the pixels change from frame to "
+        f"frame ({100 * shown.plain_flicker:.1f} % without smoothing)"
+    )

@@ -86,15 +86,6 @@ def report(changes: Assignments = None) -> None:
 
 
 @app.command()
-def register(changes: Assignments = None) -> None:
-    """Stage: the five models in the registry."""
-    from pairvae.stages.project import open_project
-    from pairvae.stages.register import register as run
-
-    run(open_project(changes or []))
-
-
-@app.command()
 def params(changes: Assignments = None) -> None:
     """Print every setting with its value."""
     from pairvae.modalities import check_modalities

@@ -1,26 +1,99 @@
-"""`pairvae study`: trainings repeated over sizes and splits."""
+"""`pairvae study`: trainings repeated over sizes, splits and variants of the settings."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pairvae.cli.common import Assignments, integers
+from pairvae.cli.common import Assignments, Cluster, integers
+from pairvae.errors import InputError
+
+if TYPE_CHECKING:
+    from pairvae.settings import Settings
+    from pairvae.stages.study import Grid
 
 app = typer.Typer()
 
 
 @app.command()
 def study(
-    sizes: Annotated[str, typer.Option(help="training sizes, with commas")] = "32,48,64",
-    seeds: Annotated[str, typer.Option(help="split seeds, with commas")] = "42,43,44,45,46",
+    sizes: Annotated[
+        str | None, typer.Option(help="training sizes, with commas (study.sizes; of variants split.train)")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="split seeds, with commas (study.seeds; of variants split.seed)")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
+    cluster: Cluster = None,
+    variants: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML, name: {setting: value}: a cell for each")
+    ] = None,
+    protocols: Annotated[
+        bool, typer.Option("--protocols", help="the pair's training protocols (the paper's Figure S3)")
+    ] = False,
+    ablation: Annotated[
+        bool, typer.Option("--ablation", help="without one part of the preset `fast` at a time")
+    ] = False,
+    draw: Annotated[bool, typer.Option("--draw", help="only draw the figures, from the tables")] = False,
     changes: Assignments = None,
 ) -> None:
-    """The repetition study: training sizes x split seeds, resumable; a table in reports/study.csv."""
+    """The repetition study: training sizes x split seeds, resumable; tables in reports."""
     from pairvae.stages.project import open_project
+    from pairvae.stages.study import draw as draw_figures
     from pairvae.stages.study import study as run
 
-    table = run(open_project(changes or []), integers(sizes, "--sizes"), integers(seeds, "--seeds"), workers)
-    typer.echo(f"study in {table}")
+    project = open_project(changes or [])
+    if draw:
+        typer.echo(f"figures in {draw_figures(project.reports)}")
+        return
+    if sum((variants is not None, protocols, ablation)) > 1:
+        raise typer.BadParameter("one of --variants, --protocols and --ablation")
+    grid = _grid(project.settings, sizes, seeds, variants, protocols=protocols, ablation=ablation)
+    try:
+        outcome = run(project, grid, workers=workers, cluster=cluster)
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
+    typer.echo("\n".join(outcome.lines))
+    typer.echo("tables: " + ", ".join(str(table) for table in outcome.tables))
+    if grid.kind == "study" and outcome.lines:
+        typer.echo(f"figures in {draw_figures(project.reports)}")
+    for reason in outcome.failed:
+        typer.secho(f"failed: {reason}", fg=typer.colors.RED, err=True)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def _grid(
+    settings: Settings,
+    sizes: str | None,
+    seeds: str | None,
+    variants: Path | None,
+    *,
+    protocols: bool,
+    ablation: bool,
+) -> Grid:
+    """The grid that the options ask for; variants have one size and one split where nothing else is said."""
+    from pairvae.stages.study import Grid, read_variants, shipped_variants
+    from pairvae.stages.study import protocols as protocol_variants
+
+    one_cell = variants is not None or protocols or ablation
+    chosen_sizes = integers(sizes, "--sizes") if sizes else None
+    chosen_seeds = integers(seeds, "--seeds") if seeds else None
+    if not one_cell:
+        return Grid(chosen_sizes or settings.study.sizes, chosen_seeds or settings.study.seeds)
+    if variants is not None:
+        kind, found = variants.stem, read_variants(variants, settings)
+        if kind in ("study", "protocols", "metrics"):
+            raise InputError(
+                expected="a file whose tables have a name of their own", found=str(variants),
+                where="--variants", remedy="give the file another name",
+            )  # fmt: skip
+    elif protocols:
+        kind, found = "protocols", protocol_variants(settings.pair.training)
+    else:
+        kind, found = "ablation", shipped_variants("ablation", settings)
+    split = settings.split
+    return Grid(chosen_sizes or (split.train,), chosen_seeds or (split.seed,), kind, found)

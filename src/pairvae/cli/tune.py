@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli.common import Assignments
+from pairvae.cli.common import Assignments, Cluster
 
 app = typer.Typer()
 
@@ -25,6 +25,7 @@ def tune(
     timeout: Annotated[
         float | None, typer.Option(min=0, metavar="S", help="begin no trial after S seconds")
     ] = None,
+    cluster: Cluster = None,
     changes: Assignments = None,
 ) -> None:
     """Search the settings that params.yaml declares under `tune`; `tune apply` writes the best ones."""
@@ -42,6 +43,7 @@ def tune(
         resume=resume,
         timeout=timeout,
         changes=tuple(changes or ()),
+        cluster=cluster,
     )
     typer.echo("\n".join(outcome.lines()))
     if outcome.interrupted:

@@ -29,9 +29,17 @@ def doctor(
 
 @app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
-    """Open MLflow's UI on the runs of this project."""
-    from pairvae.tracking.roots import project_root, ui_command
+    """Open MLflow's UI on the runs of this project; where they go to a server, print its address."""
+    from pairvae.tracking.roots import is_server, project_root, tracking_uri, ui_command
 
-    command, environment = ui_command(project_root(), port)
-    typer.echo(f"http://127.0.0.1:{port}  (Ctrl-C stops)")
+    root = project_root()
+    if is_server(tracking_uri(root)):
+        typer.echo(tracking_uri(root))
+        return
+    from pairvae.stages.project import open_project
+    from pairvae.tracking.view import page_of  # 2 s of mlflow, which the page takes longer than
+
+    command, environment = ui_command(root, port)
+    page = page_of(root, open_project(folder=root).settings.tracking.experiment)
+    typer.echo(f"http://127.0.0.1:{port}/{page}  (Ctrl-C stops)")
     os.execvpe(command[0], command, {**os.environ, **environment})

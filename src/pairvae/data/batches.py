@@ -46,6 +46,12 @@ def steps_per_epoch(count: int, batch: int, *, passes: int, drop_remainder: bool
     return passes * (count // size if drop_remainder else -(-count // size))
 
 
+def smallest_batch(count: int, batch: int, *, drop_remainder: bool) -> int:
+    """Samples of the smallest batch that :func:`batches` yields."""
+    size = min(batch, count)
+    return size if drop_remainder or count % size == 0 else count % size
+
+
 @dataclass(frozen=True)
 class CropSchedule:
     """Which crops an epoch draws: random ones for ``random_epochs``, then those of the last random epoch.

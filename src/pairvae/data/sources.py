@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pairvae.data.batches import CropSchedule, cut, stream
 
 FIT, FIT_SAMPLES, FIT_CROPS = 3, 1024, 8
+FIT_BYTES = 1 << 27  # of the examples: fitting needs about ten times as much
 CHUNK = 32
 KEPT_BYTES = 1 << 30
 
@@ -23,6 +24,11 @@ class Featuriser(Protocol):
     def features(self, inputs: Tensor) -> Tensor:
         """Frozen features of prepared inputs."""
         ...
+
+
+def fitting(values: int) -> int:
+    """How many examples of ``values`` float32 numbers closed-form parts are fitted to at most."""
+    return max(2, min(FIT_SAMPLES, FIT_BYTES // (4 * values)))
 
 
 def frozen_features(encoder: Featuriser, inputs: Tensor) -> Tensor:
@@ -45,6 +51,7 @@ class WholeArrays:
     members: np.ndarray
     encoder: Featuriser
     _features: Tensor | None = None
+    _too_many: bool = False
 
     def __len__(self) -> int:
         return len(self.members)
@@ -55,18 +62,21 @@ class WholeArrays:
 
     def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
         """Frozen features; those of a data set that fits in ``KEPT_BYTES`` from the first call on out of memory."""
+        if self._too_many:
+            return frozen_features(self.encoder, self.inputs(indices))
         if self._features is None:
             parts = np.array_split(np.arange(len(self)), -(-len(self) // CHUNK))
             first = frozen_features(self.encoder, self.inputs(parts[0]))
-            if first[0].element_size() * first[0].numel() * len(self) > KEPT_BYTES:
-                return frozen_features(self.encoder, self.inputs(indices))
+            self._too_many = first[0].element_size() * first[0].numel() * len(self) > KEPT_BYTES
+            if self._too_many:
+                return self.features(indices, epoch, draw)
             rest = [frozen_features(self.encoder, self.inputs(part)) for part in parts[1:]]
             self._features = torch.cat([first, *rest])
         return self._features[torch.from_numpy(indices).to(self._features.device)]
 
     def examples(self, seed: int) -> Tensor:
         """Inputs that closed-form parts are fitted to: all samples, or a seeded choice of many."""
-        count = min(len(self), FIT_SAMPLES)
+        count = min(len(self), fitting(self.arrays[0].size))
         return self.inputs(np.sort(stream(seed, FIT).permutation(len(self))[:count]))
 
 
@@ -82,14 +92,22 @@ class CroppedImages:
     schedule: CropSchedule
     _kept: dict[int, Tensor] = field(default_factory=dict)
     _last: tuple[tuple[int, int, bytes], Tensor] | None = None
+    _drawn: tuple[tuple[int, int], np.ndarray] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
 
+    def _positions(self, epoch: int, draw: int) -> np.ndarray:
+        """The crops of all images, drawn once a pass and not once a batch."""
+        if self._drawn is None or self._drawn[0] != (epoch, draw):
+            self._drawn = ((epoch, draw), self.schedule.positions(self._shapes(), epoch, draw))
+        return self._drawn[1]
+
+    def _shapes(self) -> list[tuple[int, int]]:
+        return [(image.shape[0], image.shape[1]) for image in self.images]
+
     def _crops(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
-        shapes = [image.shape[:2] for image in self.images]
-        positions = self.schedule.positions(shapes, epoch, draw)
-        return cut(self.images, indices, positions, self.schedule.size)
+        return cut(self.images, indices, self._positions(epoch, draw), self.schedule.size)
 
     def inputs(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
         """Crops ``(B, 1, size, size)`` of 0 and 1."""
@@ -113,13 +131,12 @@ class CroppedImages:
 
     def examples(self, seed: int) -> Tensor:
         """Crops that closed-form parts are fitted to: several of each image, or one of each of a choice."""
-        shapes = [image.shape[:2] for image in self.images]
-        chosen = np.sort(stream(seed, FIT).permutation(len(self))[:FIT_SAMPLES])
-        draws = max(1, min(FIT_CROPS, FIT_SAMPLES // len(chosen)))
+        most = fitting(self.schedule.size**2)
+        chosen = np.sort(stream(seed, FIT).permutation(len(self))[:most])
+        draws = max(1, min(FIT_CROPS, most // len(chosen)))
         random = CropSchedule(self.schedule.size, 1, False, seed)
-        return torch.cat(
-            [
-                cut(self.images, chosen, random.positions(shapes, 0, draw), random.size)
-                for draw in range(draws)
-            ]
-        )
+        crops = [
+            cut(self.images, chosen, random.positions(self._shapes(), 0, draw), random.size)
+            for draw in range(draws)
+        ]
+        return torch.cat(crops)

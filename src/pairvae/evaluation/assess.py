@@ -1,8 +1,8 @@
-"""All four directions of a trained pair against the truth, beside baselines and the crop-to-crop floor."""
+"""All four directions of a trained pair against the truth."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pairvae.evaluation import baselines
-from pairvae.evaluation.scores import curve_errors, curves, saxs_errors, summary
+from pairvae.errors import InputError
+from pairvae.evaluation.scores import (
+    curve_errors,
+    curves,
+    descriptor_errors,
+    physics_errors,
+    properties,
+    saxs_errors,
+)
+from pairvae.evaluation.statistics import Integers, summary
 from pairvae.models.vae import VAE
 
 Errors = dict[str, np.ndarray]
 CHUNK = 40
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
+PHYSICS_CROPS = 1  # a pattern's ring, arcs and spots take 40 ms to measure: of one crop per sample
+LEAST_PATTERN = 32  # px; smaller ones have no rings to measure
 
 
 @dataclass(frozen=True)
@@ -98,16 +108,33 @@ def reconstruct(vaes: Mapping[str, VAE], what: Evaluated) -> Reconstructions:
 
 
 class Truth:
-    """The true patterns and the curves of the true crops (none where no crops are binary), computed once."""
+    """The true patterns and what the true crops are like (nothing where no crops are binary), computed once.
 
-    def __init__(self, what: Evaluated) -> None:
-        self.what = what
-        self.curves: dict[str, np.ndarray] = {}
+    ``properties`` are curves ``(N, K, bins)`` and, with ``full``, descriptors ``(N, K)`` by name; ``full`` adds their
+    errors, and those of the physics of patterns, to those of curves and pixels.
+    """
+
+    def __init__(self, what: Evaluated, full: bool = False) -> None:
+        self.what, self.full = what, full
+        self.properties: dict[str, np.ndarray] = {}
+        self.spacing = np.ones((len(what.patterns), 1))
         if not what.cropped(what.names[1]):
             return
-        n, k, h, w = what.crops.shape
-        flat = curves(what.crops.reshape(n * k, h, w), what.estimator)
-        self.curves = {name: curve.reshape(n, k, -1) for name, curve in flat.items()}
+        self.properties = self.properties_of(what.crops)
+        if full:
+            self.spacing = _typical(self.properties["spacing"])
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """The curves ``(N, K, bins)`` of the true crops."""
+        return {name: self.properties[name] for name in CURVES if name in self.properties}
+
+    def properties_of(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Curves ``(N, K, bins)`` and descriptors ``(N, K)`` of binary images ``(N, K, h, w)``."""
+        n, k, h, w = images.shape
+        measured = properties if self.full else curves
+        flat = measured(images.reshape(n * k, h, w), self.what.estimator)
+        return {name: values.reshape(n, k, *values.shape[1:]) for name, values in flat.items()}
 
     def errors(self, target: str, images: np.ndarray) -> Errors:
         """Errors of images or arrays of modality ``target``."""
@@ -115,107 +142,92 @@ class Truth:
 
     def crops(self, images: np.ndarray) -> Errors:
         """Errors ``(N, K)`` of binary images ``(N, K, h, w)`` against the crops of the same number."""
-        n, k, h, w = images.shape
-        found = curves(images.reshape(n * k, h, w), self.what.estimator)
-        return self.against({name: curve.reshape(n, k, -1) for name, curve in found.items()})
+        return self.against(self.properties_of(images))
 
     def against(self, found: Mapping[str, np.ndarray]) -> Errors:
-        """Errors ``(N, K)`` of curves ``(N, K, bins)``."""
-        return curve_errors(found, {name: self.curves[name] for name in found})
+        """Errors ``(N, K)`` of curves ``(N, K, bins)`` and, where there are any, descriptors ``(N, K)``."""
+        errors = curve_errors(found, {name: self.properties[name] for name in CURVES if name in found})
+        if "spacing" in found:
+            errors |= descriptor_errors(found, self.properties, self.spacing)
+        return errors
 
     def whole(self, target: str, images: np.ndarray) -> Errors:
-        """Errors ``(N,)`` or ``(N, K)`` of arrays ``(N, [K,] channels, H, W)``, per element."""
+        """Errors ``(N,)`` or ``(N, K)`` of arrays ``(N, [K,] channels, H, W)``, per element.
+
+        Those of the physics of patterns are ``(N,)``, or ``(N, PHYSICS_CROPS)`` of the first crops.
+        """
         true = self.what.array(target)
+        physics = self.full and true.shape[1] == 3 and min(true.shape[2:]) >= LEAST_PATTERN
         if images.ndim == true.ndim:
-            return saxs_errors(images, true)
-        per_crop = [saxs_errors(images[:, crop], true)["mae"] for crop in range(images.shape[1])]
-        return {"mae": np.stack(per_crop, axis=1)}
+            return saxs_errors(images, true) | (physics_errors(images, true) if physics else {})
+        crops = images.shape[1]
+        errors = {"mae": _per_crop(saxs_errors, images, true, crops)["mae"]}
+        if physics:
+            errors |= _per_crop(physics_errors, images, true, min(PHYSICS_CROPS, crops))
+        return errors
 
 
-def model_errors(truth: Truth, images: Mapping[str, np.ndarray]) -> dict[str, Errors]:
-    """Errors of each direction's reconstructions."""
+def _typical(spacing: np.ndarray) -> np.ndarray:
+    """Median spacing of each sample's crops ``(N, 1)``; that of all samples, or 1 px, where none has a period."""
+    known = spacing[np.isfinite(spacing)]
+    usual = float(np.median(known)) if len(known) else 1.0
+    rows = [row[np.isfinite(row)] for row in spacing]
+    return np.array([[float(np.median(row)) if len(row) else usual] for row in rows])
+
+
+def _per_crop(
+    errors: Callable[[np.ndarray, np.ndarray], Errors], images: np.ndarray, true: np.ndarray, crops: int
+) -> Errors:
+    """Errors ``(N, crops)`` of the first ``crops`` of arrays ``(N, K, ...)`` against ``(N, ...)``."""
+    found = [errors(images[:, crop], true) for crop in range(crops)]
+    return {name: np.stack([one[name] for one in found], axis=1) for name in found[0]}
+
+
+def model_errors(
+    truth: Truth,
+    images: Mapping[str, np.ndarray],
+    measured: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+) -> dict[str, Errors]:
+    """Errors of each direction's reconstructions; ``measured`` are their properties where they are known already."""
+    known = measured or {}
     return {
-        direction: truth.errors(direction.partition("_")[2], decoded) for direction, decoded in images.items()
+        direction: truth.against(known[direction])
+        if direction in known
+        else truth.errors(direction.partition("_")[2], decoded)
+        for direction, decoded in images.items()
     }
 
 
-def baseline_errors(truth: Truth) -> dict[str, dict[str, Errors]]:
-    """Errors of retrieval, of the mean, and of a direct regression of S(r) from the pattern."""
-    what, (first, second) = truth.what, truth.what.names
-    across = ((first, second), (second, first))
-    found = {
-        "retrieval": {f"{a}_{b}": _of_retrieved(truth, a, b) for a, b in across},
-        "mean": {f"{a}_{b}": _of_mean(truth, b) for a, b in across}
-        | {f"{name}_{name}": _of_mean(truth, name) for name in what.names if not what.cropped(name)},
-    }
-    if what.cropped(second):
-        regressed = baselines.gaussian_process(what.patterns, _features(truth, second), what.train)
-        found["regression"] = {f"{first}_{second}": truth.against({"s2": _every_crop(truth, regressed)})}
-        found |= _other_images(truth)
-    return found
+def require_finite(errors: Mapping[str, Any], ids: Sequence[str], where: str = "") -> None:
+    """``InputError`` that names direction and sample where a nested error is not a finite number.
+
+    ``errors`` ends in arrays ``(N,)`` or ``(N, K)``, ``ids`` are the N samples. Without this, one nan would be no more
+    than a median that is a little off, or a table without numbers.
+    """
+    for key, value in errors.items():
+        place = f"{where}.{key}" if where else str(key)
+        if isinstance(value, Mapping):
+            require_finite(value, ids, place)
+            continue
+        bad = np.flatnonzero(~np.isfinite(value.reshape(len(value), -1)).all(1))
+        if len(bad):
+            raise InputError(
+                expected="a finite score",
+                found=f"{value[bad[0]].ravel()[~np.isfinite(value[bad[0]].ravel())][0]}",
+                where=f"{place}, sample {ids[bad[0]]}",
+                remedy="look at its prepared arrays with `pairvae data check`, or leave the pair out",
+            )
 
 
-def _features(truth: Truth, name: str) -> np.ndarray:
-    """What samples are compared by: whole arrays, or the mean S(r) of a sample's crops."""
-    return truth.curves["s2"].mean(1) if truth.what.cropped(name) else truth.what.array(name)
-
-
-def _every_crop(truth: Truth, curve: np.ndarray) -> np.ndarray:
-    return np.repeat(curve[:, None], truth.what.crops.shape[1], axis=1)
-
-
-def _of_retrieved(truth: Truth, source: str, target: str) -> Errors:
-    """Errors of the target of the training sample whose source is nearest."""
-    chosen = baselines.retrieval(_features(truth, source), truth.what.train)
-    if truth.what.cropped(target):
-        return truth.against({name: curve[chosen] for name, curve in truth.curves.items()})
-    return truth.whole(target, truth.what.array(target)[chosen])
-
-
-def _of_mean(truth: Truth, target: str) -> Errors:
-    """Errors of the training samples' mean S(r), or mean array."""
-    values = _features(truth, target)
-    mean = np.broadcast_to(values[np.asarray(truth.what.train)].mean(0), values.shape)
-    if truth.what.cropped(target):
-        return truth.against({"s2": _every_crop(truth, mean)})
-    return truth.whole(target, mean)
-
-
-def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
-    """Errors of a crop of another sample: of the same morphology, and of another one (where known)."""
-    names = np.array([name or "" for name in truth.what.morphologies])
-    if "" in names or len(set(names)) < 2:
-        return {}
-    generator = np.random.default_rng(truth.what.seed)
-    direction = "_".join(truth.what.names)
-    found: dict[str, dict[str, Errors]] = {}
-    for label, wanted in (("same_morphology", True), ("other_morphology", False)):
-        partners = []
-        for index, name in enumerate(names):
-            others = np.flatnonzero((names == name) == wanted)
-            others = others[others != index]
-            if len(others) == 0:
-                return found
-            partners.append(generator.choice(others))
-        chosen = {key: curve[np.array(partners)] for key, curve in truth.curves.items()}
-        found[label] = {direction: truth.against(chosen)}
-    return found
-
-
-def floor_errors(truth: Truth) -> dict[str, Errors]:
-    """Errors of the next crop of the same image: what no prediction of a single image can beat on average."""
-    name = truth.what.names[1]
-    if not truth.what.cropped(name):
-        return {}
-    rolled = {kind: np.roll(curve, 1, axis=1) for kind, curve in truth.curves.items()}
-    return {f"{name}_{name}": truth.against(rolled)}
-
-
-def summarise(errors: Mapping[str, Any], members: Sequence[int]) -> dict[str, Any]:
-    """Nested errors over all samples to nested summaries over ``members``."""
+def summarise(
+    errors: Mapping[str, Any], members: Sequence[int], counts: Integers | None = None
+) -> dict[str, Any]:
+    """Nested errors over all samples to nested summaries over ``members``; intervals with resamples ``counts``."""
     chosen = np.asarray(members)
     return {
-        key: summarise(value, members) if isinstance(value, Mapping) else summary(value[chosen])
+        key: summarise(value, members, counts)
+        if isinstance(value, Mapping)
+        else summary(value[chosen], counts)
         for key, value in errors.items()
     }
 

@@ -11,10 +11,18 @@ from torch import nn
 
 from pairvae.errors import InputError
 from pairvae.models.compact import CompactDecoder, CompactEncoder
+from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder, TextureEncoder
 from pairvae.models.vae import VAE
-from pairvae.settings import CompactNetwork, LatentSettings, Network, PaperNetwork, TextureNetwork
+from pairvae.settings import (
+    CompactNetwork,
+    LatentSettings,
+    LevelsNetwork,
+    Network,
+    PaperNetwork,
+    TextureNetwork,
+)
 
 Shape = tuple[int, int, int]
 
@@ -24,6 +32,18 @@ def _compact(network: CompactNetwork, latent: LatentSettings, shape: Shape) -> V
         shape, network.pool, network.components, network.width, latent.channels, latent.grid
     )
     decoder = CompactDecoder(shape, network.components, network.width, latent.channels, latent.grid)
+    return VAE(encoder, decoder)
+
+
+def _levels(network: LevelsNetwork, latent: LatentSettings, shape: Shape) -> VAE:
+    if shape[0] != 3:
+        raise InputError(
+            expected="a pattern of three channels", found=f"{shape[0]}", where="network.architecture"
+        )
+    encoder = CompactEncoder(
+        shape, network.pool, network.components, network.width, latent.channels, latent.grid
+    )
+    decoder = LevelDecoder(shape, network.components, network.width, latent.channels, latent.grid)
     return VAE(encoder, decoder)
 
 
@@ -43,6 +63,8 @@ def build_vae(network: Network, latent: LatentSettings, shape: Shape, seed: int)
         torch.manual_seed(seed)
         if isinstance(network, CompactNetwork):
             return _compact(network, latent, shape)
+        if isinstance(network, LevelsNetwork):
+            return _levels(network, latent, shape)
         if isinstance(network, TextureNetwork):
             return _texture(network, latent, shape)
         return _paper(network, latent, shape)

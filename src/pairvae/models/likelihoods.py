@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.models.vae import Decoder
+from pairvae.models.vae import Decoder, Posterior
 from pairvae.numerics import texture
 
 
@@ -47,25 +47,47 @@ def bernoulli(
 
 @dataclass(frozen=True)
 class TextureMatch:
-    """Distance of a decoded texture's statistics from its sample's, whatever lies where.
+    """Distance of a decoded texture's statistics from those of its crop or of its sample, whatever lies where.
 
-    ``targets`` are the statistics of all training samples ``(N, D)`` by name, of their whole images;
-    ``weights`` of the same names; ``size`` is the side of the decoded textures in px.
+    ``targets`` are the statistics of all training samples ``(N, D)`` by name, of their whole images; None: each
+    crop is compared with its own, so that the latent also carries in what the crops of one sample differ.
+    ``weights`` of the statistics' names, 0 to leave one out; ``size`` is the side of the decoded textures in px.
     """
 
-    targets: Mapping[str, Tensor]
+    targets: Mapping[str, Tensor] | None
     weights: Mapping[str, float]
     size: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The statistics that count."""
+        return tuple(name for name, weight in self.weights.items() if weight > 0)
 
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
     ) -> Tensor:
         """Weighted mean absolute differences of the statistics: a scalar >= 0."""
         images = torch.sigmoid(decoder.raw(latent, generator, self.size).float())
-        found = texture.statistics(images, periodic=True, names=tuple(self.targets))
-        wanted = {name: table[indices] for name, table in self.targets.items()}
-        parts = texture.discrepancy(found, wanted)
+        found = texture.statistics(images, periodic=True, names=self.names)
+        parts = texture.discrepancy(found, self._wanted(inputs, indices))
         return torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
+
+    @torch.no_grad()
+    def _wanted(self, inputs: Tensor, indices: Tensor) -> dict[str, Tensor]:
+        if self.targets is None:
+            return texture.statistics(inputs, names=self.names)
+        return {name: self.targets[name][indices] for name in self.names}
+
+
+def posterior_divergence(covered: Posterior, covering: Posterior) -> Tensor:
+    """Divergence of ``covered`` from ``covering``, both ``(B, C, g, g)``, nats: ``(B,)``; gradients to the latter only.
+
+    Its mean over the crops of a sample is least where the covering posterior has the mean and the spread of all
+    of theirs: the posterior of a pattern then is as wide as what the pattern cannot tell (Suzuki et al. 2016).
+    """
+    mean, std = covered.mean.detach(), covered.std.detach()
+    gap = (std.square() + (mean - covering.mean).square()) / (2.0 * covering.std.square())
+    return (gap - 0.5 + covering.std.log() - std.log()).flatten(1).sum(1)
 
 
 PIXEL_LIKELIHOODS: dict[str, Likelihood] = {

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import fusion
 
+FEATURE_MEAN = 0.1  # of a backbone made here; the publication's weights and their scale are not known
 EXPANSION = 4
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # width, blocks, stride
 OUTPUT_CHANNELS = 512 * EXPANSION
@@ -110,6 +111,35 @@ def set_statistics(network: ResNet50, images: Iterable[Tensor]) -> None:
     network.eval()
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+
+
+@torch.no_grad()
+def scale_features(network: ResNet50, images: Iterable[Tensor], mean: float = FEATURE_MEAN) -> None:
+    """Scale the features of ``images`` ``(B, 1 or 3, H, W)`` in [0, 1] to the mean ``mean``, by the last stage's norms.
+
+    A network of our own has features some ten times as large as those of one trained on photographs. All of
+    them are positive, so that Adam's first steps of 1e-3 on 2048 weights at once then move every hidden unit of the
+    published head below zero, where a ReLU stays dead: the posterior no longer depends on the image.
+    """
+    network.eval()
+    means = [float(network(normalise(batch).expand(-1, 3, -1, -1)).mean()) for batch in images]
+    factor = mean / max(sum(means) / len(means), 1e-12)
+    for number, block in enumerate(network.get_submodule(f"layer{len(STAGES)}").children()):
+        if number == 0:
+            _scale(block.get_submodule("downsample.1"), factor)
+        else:  # its first norm sees the scaled features
+            first = block.get_submodule("bn1")
+            assert isinstance(first, nn.BatchNorm2d) and first.running_mean is not None
+            assert first.running_var is not None
+            first.running_mean *= factor
+            first.running_var *= factor**2
+        _scale(block.get_submodule("bn3"), factor)
+
+
+def _scale(norm: nn.Module, factor: float) -> None:
+    assert isinstance(norm, nn.BatchNorm2d)
+    norm.weight.mul_(factor)
+    norm.bias.mul_(factor)
 
 
 def normalise(images: Tensor) -> Tensor:

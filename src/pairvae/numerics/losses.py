@@ -25,11 +25,13 @@ def standardise(features: Tensor) -> Tensor:
     return centred / (features.std(0, correction=0) + LEAST_STD)
 
 
-def barlow_twins(first: Tensor, second: Tensor, redundancy: float = 0.005) -> Tensor:
-    """Barlow Twins loss of two latents ``(B, ...)`` of the same samples (Zbontar et al. 2021): a scalar >= 0.
+def barlow_twins(first: Tensor, second: Tensor, redundancy: float = 0.005, *, summed: bool = False) -> Tensor:
+    """Barlow Twins loss of two latents ``(B, D)`` of the same samples (Zbontar et al. 2021): a scalar >= 0.
 
     Mean squared departure of the diagonal of the cross-correlation matrix from 1, plus ``redundancy`` times
-    the mean square of its off-diagonal part.
+    the mean square of its off-diagonal part, as in the paper's pair training. ``summed`` is Zbontar's own equation 1
+    divided by D: the squares of each row's off-diagonal elements are added up. Where nothing else holds the features
+    apart, only this form does: with the mean, D equal features cost no more than ``redundancy``.
     """
     a, b = standardise(first.flatten(1)), standardise(second.flatten(1))
     correlation = a.T @ b / len(a)
@@ -39,7 +41,7 @@ def barlow_twins(first: Tensor, second: Tensor, redundancy: float = 0.005) -> Te
     if size == 1:
         return matched
     crossed = (correlation.square().sum() - diagonal.square().sum()) / (size * (size - 1))
-    return matched + redundancy * crossed
+    return matched + redundancy * crossed * (size - 1 if summed else 1)
 
 
 def simclr(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pairvae.numerics import straight_runs
+
 LAGS = 32
-PATH_LENGTHS = (2, 4, 6, 8, 12, 16, 24, 32, 48)
-# Each length from a shorter one that is at least half as long: min over L = min of two overlapping runs.
-PATH_STEPS = {2: 1, 4: 2, 6: 4, 8: 4, 12: 8, 16: 8, 24: 16, 32: 16, 48: 32}
 FILTER_SCALES = (1.5, 3.0)
 FILTER_ANGLES = 6
 FILTER_SIDE = 15
@@ -49,33 +49,22 @@ def autocovariance(images: Tensor, *, periodic: bool, lags: int = LAGS) -> Tenso
 
 
 def lineal_paths(images: Tensor) -> Tensor:
-    """Share of straight runs of each of ``PATH_LENGTHS`` px that lie in one phase: ``(B, 4 * 9)`` in [0, 1].
+    """Share of straight runs of each of ``straight_runs.LENGTHS`` px that lie in one phase: ``(B, 4 * 9)`` in [0, 1].
 
     ``images`` ``(B, 1, H, W)`` in [0, 1]; bright vertical, bright horizontal, dark vertical, dark horizontal
     (Lu and Torquato 1992). The minimum along a run makes it differentiable and, for 0/1 images, exact.
     """
-    shares = []
-    for phase in (images, 1.0 - images):
-        for axis in (-2, -1):
-            runs = {1: phase}
-            for length, base in PATH_STEPS.items():
-                shift = length - base
-                shorter = runs[base]
-                span = shorter.shape[axis] - shift
-                if span < 1:
-                    runs[length] = shorter.narrow(axis, 0, 1) * 0.0
-                else:
-                    runs[length] = torch.minimum(
-                        shorter.narrow(axis, 0, span), shorter.narrow(axis, shift, span)
-                    )
-                shares.append(runs[length].mean((1, 2, 3)))
-    return torch.stack(shares, dim=1)
+    parts = [straight_runs.shares(phase, axis) for phase in (images, 1.0 - images) for axis in (2, 3)]
+    return torch.cat(parts, dim=1)
 
 
+@cache
+@torch.inference_mode(False)  # a tensor that is made in inference mode could never be trained through
 def filter_bank(device: torch.device | None = None) -> Tensor:
     """Second derivatives of Gaussians, ``FILTER_ANGLES`` orientations and one isotropic, two scales.
 
     ``(14, 1, 15, 15)``, each with zero sum and an absolute sum of 2: responses to 0/1 images lie in [-1, 1].
+    Made once for each device: not to be written into.
     """
     reach = FILTER_SIDE // 2
     grid = torch.arange(-reach, reach + 1, dtype=torch.float32)

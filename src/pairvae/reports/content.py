@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Split = Literal["train", "validation"]
 Row = dict[str, str | int | float]  # one line of a figure's tidy data
+StudyKey = tuple[int, str, str, str, str]  # training pairs, split, model, direction, score
 
 
 class Ensemble(TypedDict):
@@ -44,6 +45,54 @@ class Latents(TypedDict):
 
 
 @dataclass(frozen=True)
+class Thresholded:
+    """One measured micrograph binarised in several ways (the paper's Figure S2).
+
+    ``grey`` (h, w) uint8, a part of the image; ``binary`` holds the same part by method, (h, w) in {0, 1};
+    ``fractions`` the share of bright pixels of the whole image by method; ``size`` its rows and columns.
+    """
+
+    title: str
+    size: tuple[int, int]
+    grey: Array
+    binary: Mapping[str, Array]
+    fractions: Mapping[str, float]
+    nm_per_px: float | None
+
+
+@dataclass(frozen=True)
+class LatentMap:
+    """A map of the latents of N samples: ``points`` (N, 2) by modality, one common map where ``joint``."""
+
+    title: str
+    points: Mapping[str, Array]
+    joint: bool
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Latent maps with what they show: thumbnails (N, h, w) or (N, 3, h, w) by modality, morphologies, splits."""
+
+    maps: tuple[LatentMap, ...]
+    thumbnails: Mapping[str, Array]
+    ids: tuple[str, ...]
+    morphology: tuple[str | None, ...]
+    split: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The repetition study: rows of its table, and its single scores keyed as :data:`StudyKey`."""
+
+    summaries: tuple[Mapping[str, str], ...]
+    values: Mapping[StudyKey, Array]
+
+
+Bands = Mapping[str, Mapping[str, Mapping[str, Array]]]
+"""Kind of curve -> split -> ``true`` or ``plan/source_target`` -> (2, bins): mean and standard deviation."""
+
+
+@dataclass(frozen=True)
 class Example:
     """One pair with its reconstructions.
 
@@ -51,6 +100,7 @@ class Example:
     (``pair/saxs_sem``: the SEM image that the pair-trained model predicts from the pattern). ``curves`` is
     keyed by kind (``s2``, ``lineal_vertical``, ``lineal_horizontal``), then ``true`` or the image's key, and
     holds one probability per pixel of distance; ``floor_low`` and ``floor_high`` draw the crop-to-crop band.
+    ``phase_fraction`` is the share of bright pixels, ``spacing_px`` the domain spacing of ``sem`` in pixels.
     """
 
     id: str
@@ -60,6 +110,8 @@ class Example:
     sem: Array
     images: Mapping[str, Array]
     curves: Mapping[str, Mapping[str, Array]]
+    phase_fraction: float | None = None
+    spacing_px: float | None = None
 
     @property
     def title(self) -> str:
@@ -71,6 +123,8 @@ class Example:
 class ReportContent:
     """Everything on the page. ``metrics`` is ``metrics.json``; ``distributions`` nests like its ``splits``,
     with the list of single scores in place of each summary. ``histories`` holds one row per epoch and stage.
+    ``generated`` are the ensembles at the first variance scale, which is scored; ``nm_per_px`` and ``q_per_px``
+    (1/nm) are the sizes of the prepared pixels where all pairs share them.
     """
 
     metrics: Mapping[str, Any]
@@ -78,7 +132,15 @@ class ReportContent:
     examples: list[Example]
     histories: Mapping[str, list[dict[str, float]]]
     generated: Mapping[str, Ensemble] = field(default_factory=dict)
+    other_scales: tuple[Mapping[str, Ensemble], ...] = ()
     sheets: Mapping[str, Sheet] = field(default_factory=dict)
     latents: Latents | None = None
     nm_per_px: float | None = None
+    q_per_px: float | None = None
+    bands: Bands = field(default_factory=dict)
+    thresholds: tuple[Thresholded, ...] = ()
+    maps: Maps | None = None
+    study: Study | None = None
+    protocols: tuple[Row, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)

@@ -31,6 +31,7 @@ LINES: dict[str, dict[str, Any]] = {
     "pair/saxs_sem": {"color": VERMILLION, "linewidth": 1.5},
 }
 SHOWN_SAMPLES = 5
+RECONSTRUCTED = "pair/saxs_sem"
 VANISHED = 0.01  # a lineal path axis ends where every curve has fallen below this share of its start
 
 
@@ -42,7 +43,10 @@ def _extent(kind: str, curves: Mapping[str, Array]) -> int:
     return min(bins, max((int(index[-1]) + 2 for index in alive if index.size), default=bins))
 
 
-def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, Array], scale: LengthScale) -> None:
+def draw_curves(
+    axes: Axes, kind: str, curves: Mapping[str, Array], scale: LengthScale, keys: Sequence[str] = tuple(LINES)
+) -> None:
+    """The true curve and those of ``keys``, over the crop-to-crop band."""
     if "floor_low" in curves and "floor_high" in curves:
         distance = np.arange(len(curves["floor_low"])) * scale.per_px
         axes.fill_between(
@@ -55,7 +59,7 @@ def _draw_curves(axes: Axes, kind: str, curves: Mapping[str, Array], scale: Leng
             label="crop to crop",
         )
     for key, look in LINES.items():
-        if key in curves:
+        if key in curves and key in keys:
             label = key if key == "true" else image_label(key)
             axes.plot(np.arange(len(curves[key])) * scale.per_px, curves[key], label=label, **look)
     fact = CURVES[kind]
@@ -69,7 +73,7 @@ def example_curves(example: Example, kinds: Sequence[str], nm_per_px: float | No
     kinds = [kind for kind in kinds if example.curves.get(kind)]
     drawing, grid = panels(len(kinds), 1, (PANEL[0], 2.7))
     for kind, (axes,) in zip(kinds, grid, strict=True):
-        _draw_curves(axes, kind, example.curves[kind], LengthScale.of(nm_per_px))
+        draw_curves(axes, kind, example.curves[kind], LengthScale.of(nm_per_px))
         axes.set_title(CURVES[kind].title, loc="left")
     drawing.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper left", ncols=2)
     return drawing
@@ -83,7 +87,7 @@ def curves(examples: Sequence[Example], nm_per_px: float | None) -> Figure:
     for kind, line in zip(kinds, grid, strict=True):
         for example, axes in zip(examples, line, strict=True):
             if example.curves.get(kind):
-                _draw_curves(axes, kind, example.curves[kind], LengthScale.of(nm_per_px))
+                draw_curves(axes, kind, example.curves[kind], LengthScale.of(nm_per_px))
             axes.set_title(f"{readable(example.title)}: {CURVES[kind].title}", loc="left")
     handles, labels = grid[0][0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=len(labels))
@@ -108,7 +112,9 @@ def curve_rows(examples: Sequence[Example], nm_per_px: float | None) -> list[Row
     ]
 
 
-def _draw_ensemble(axes: Axes, ensemble: Ensemble, scale: LengthScale) -> None:
+def _draw_ensemble(
+    axes: Axes, ensemble: Ensemble, scale: LengthScale, reconstruction: Array | None = None
+) -> None:
     looks = {"true": (BLACK, "-", GREY), "generated": (VERMILLION, (0, (5, 1.5)), VERMILLION)}
     for name, s2 in (("true", ensemble["true_s2"]), ("generated", ensemble["s2"])):
         values = np.atleast_2d(s2)
@@ -117,8 +123,11 @@ def _draw_ensemble(axes: Axes, ensemble: Ensemble, scale: LengthScale) -> None:
         mean, spread = values.mean(axis=0), values.std(axis=0)
         axes.fill_between(distance, mean - spread, mean + spread, color=band, alpha=0.25, lw=0)
         axes.plot(distance, mean, color=colour, linestyle=dashes, label=f"{name}, n = {len(values)}")
+    if reconstruction is not None:
+        places = np.arange(len(reconstruction)) * scale.per_px
+        axes.plot(places, reconstruction, color=BLUE, linestyle=(0, (1, 1)), label="SAXS → SEM")
     axes.set(xlabel=f"distance r ({scale.unit})", ylabel="S(r), mean ± s.d.", xlim=(0, distance[-1]))
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, borderaxespad=0.1)
+    axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncols=3, borderaxespad=0.1, columnspacing=0.8)
 
 
 @styled
@@ -130,20 +139,33 @@ def ensemble_curves(ensemble: Ensemble, nm_per_px: float | None) -> Figure:
 
 
 @styled
-def generation(generated: Mapping[str, Ensemble], nm_per_px: float | None) -> Figure:
-    """Rows are morphologies: five generated images and S(r) of the whole ensemble (the paper's Figure 7)."""
-    drawing = Figure(figsize=(9.6, 1.7 * len(generated)), layout="constrained")
-    grid = drawing.subplots(
-        len(generated), SHOWN_SAMPLES + 1, squeeze=False, width_ratios=[1.0] * SHOWN_SAMPLES + [1.7]
-    )
-    for (name, ensemble), line in zip(generated.items(), grid, strict=True):
-        for axes in line[:SHOWN_SAMPLES]:
+def generation(
+    generated: Mapping[str, Ensemble], nm_per_px: float | None, examples: Sequence[Example] = ()
+) -> Figure:
+    """Rows are morphologies: the reconstruction, five generated images, S(r) of the ensemble (Figures 7, S7, S8)."""
+    drawing = Figure(figsize=(10.4, 1.7 * len(generated)), layout="constrained")
+    columns = SHOWN_SAMPLES + 1
+    ratios = [1.0] * columns + [1.7]
+    grid = drawing.subplots(len(generated), columns + 1, squeeze=False, width_ratios=ratios)
+    reconstructed = {example.title: example for example in examples if RECONSTRUCTED in example.images}
+    for number, ((name, ensemble), line) in enumerate(zip(generated.items(), grid, strict=True)):
+        example = reconstructed.get(name)
+        for axes in line[:columns]:
             axes.set_axis_off()
-        for axes, image in zip(line, ensemble["images"][:SHOWN_SAMPLES], strict=False):
+        images = list(ensemble["images"][:SHOWN_SAMPLES])
+        tiles = [(image, f"sample {count}") for count, image in enumerate(images, start=1)]
+        if example is not None:
+            tiles.insert(0, (example.images[RECONSTRUCTED], "SAXS → SEM"))
+        for axes, (image, caption) in zip(line, tiles, strict=False):
             axes.set_axis_on()
             show_image(axes, image)
+            if number == 0:
+                axes.set_title(caption)
         line[0].set_ylabel(readable(name))
-        _draw_ensemble(line[-1], ensemble, LengthScale.of(nm_per_px))
+        curve = None if example is None else example.curves.get("s2", {}).get(RECONSTRUCTED)
+        _draw_ensemble(line[-1], ensemble, LengthScale.of(nm_per_px), curve)
+    scales = {f"{ensemble['scale']:g}" for ensemble in generated.values()}
+    drawing.suptitle(f"Latent variance x {', '.join(sorted(scales))}", fontsize=9, x=0.01, ha="left")
     return drawing
 
 

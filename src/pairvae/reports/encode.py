@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
 from pairvae.reports.content import Array
-from pairvae.reports.style import svg_bytes
+from pairvae.reports.style import DPI, svg_bytes
+
+CSS_DPI = 96
+POINTS = 72  # an inch
+SVG_SIZE = re.compile(rb'<svg [^>]*?width="([\d.]+)pt" height="([\d.]+)pt"')
+WEBP_QUALITY = 80
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,28 @@ def png_picture(image: Array, caption: str, alt: str, longest: int) -> Picture:
     return Picture(_uri("png", encoded.tobytes()), small.shape[1], small.shape[0], caption, alt)
 
 
+def saved_image(path: Path, alt: str) -> Picture:
+    """A saved figure that holds images, as WebP at its natural size, two pixels for one on the page."""
+    levels = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if levels is None:
+        raise ValueError(f"{path} is no image")
+    width, height = (round(side * CSS_DPI / DPI) for side in (levels.shape[1], levels.shape[0]))
+    small = cv2.resize(levels, (2 * width, 2 * height), interpolation=cv2.INTER_AREA)
+    _, encoded = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, WEBP_QUALITY])
+    return Picture(_uri("webp", encoded.tobytes()), width, height, "", alt)
+
+
+def saved_plot(path: Path, alt: str) -> Picture:
+    """A saved figure without images: its SVG, at its natural size."""
+    content = path.read_bytes()
+    size = SVG_SIZE.search(content)
+    if size is None:
+        raise ValueError(f"{path} has no size in points")
+    width, height = (round(float(side) * CSS_DPI / POINTS) for side in size.groups())
+    return Picture(_uri("svg+xml", content), width, height, "", alt)
+
+
 def plot_picture(drawing: Figure, caption: str, alt: str) -> Picture:
     """A figure as an SVG with a transparent ground, at its natural size (96 CSS pixels an inch)."""
-    width, height = (round(96 * inches) for inches in drawing.get_size_inches())
+    width, height = (round(CSS_DPI * inches) for inches in drawing.get_size_inches())
     return Picture(_uri("svg+xml", svg_bytes(drawing)), width, height, caption, alt)

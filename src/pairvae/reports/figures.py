@@ -5,12 +5,27 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pairvae.reports import curves, latents, pictures, plots
+from pairvae.reports import (
+    bands,
+    curves,
+    latent_maps,
+    latents,
+    paper,
+    pictures,
+    plots,
+    protocols,
+    study_figures,
+    thresholds,
+)
 from pairvae.reports.content import Example, ReportContent
 from pairvae.reports.style import save_figure
 from pairvae.reports.words import paper_rank
 
 LEAST_FOR_MAP = 3  # pairs; fewer span no plane
+# File names follow the paper's numbering where a figure has one there.
+PLAN_FIGURES = {"solo": ("figure_3", "figure_s4"), "pair": ("figure_4", "figure_s5")}
+BAND_FIGURES = {"figure_5": ("s2",), "figure_s6": ("lineal_vertical", "lineal_horizontal")}
+GENERATED = ("figure_7", "figure_s7", "figure_s8")
 
 
 def ordered_examples(content: ReportContent) -> list[Example]:
@@ -24,16 +39,50 @@ def file_name(text: str) -> str:
 
 
 def _save_examples(content: ReportContent, folder: Path) -> None:
+    examples, nm = ordered_examples(content), content.nm_per_px
+    rows = curves.curve_rows(examples, nm)
+    has_curves = any(lines for example in examples for lines in example.curves.values())
+    save_figure(
+        paper.figure_1(examples, nm, content.q_per_px), folder, "figure_1", paper.figure_1_rows(examples, nm)
+    )
+    for plan, (whole, horizontal) in PLAN_FIGURES.items():
+        if not any(key.startswith(f"{plan}/") for example in examples for key in example.images):
+            continue
+        data = pictures.reconstruction_data(examples, plan)
+        save_figure(pictures.reconstructions(examples, plan), folder, f"reconstructions_{plan}", data)
+        if has_curves:
+            drawing = paper.reconstructions_and_curves(examples, plan, nm)
+            save_figure(drawing, folder, whole, paper.plan_rows(rows, plan, paper.BESIDE_IMAGES))
+            drawing = paper.horizontal_paths(examples, plan, nm)
+            save_figure(drawing, folder, horizontal, paper.plan_rows(rows, plan, ("lineal_horizontal",)))
+    if has_curves:
+        save_figure(curves.curves(examples, nm), folder, "curves", rows)
+
+
+def _save_bands(content: ReportContent, folder: Path) -> None:
+    for name, kinds in BAND_FIGURES.items():
+        found = [kind for kind in kinds if content.bands.get(kind)]
+        if found:
+            rows = bands.band_rows(content.bands, found, content.nm_per_px)
+            save_figure(bands.bands(content.bands, found, content.nm_per_px), folder, name, rows)
+
+
+def _save_generated(content: ReportContent, folder: Path) -> None:
     examples = ordered_examples(content)
-    for plan in ("pair", "solo"):
-        if any(key.startswith(f"{plan}/") for example in examples for key in example.images):
-            drawing = pictures.reconstructions(examples, plan)
-            save_figure(
-                drawing, folder, f"reconstructions_{plan}", pictures.reconstruction_data(examples, plan)
-            )
-    if any(lines for example in examples for lines in example.curves.values()):
-        rows = curves.curve_rows(examples, content.nm_per_px)
-        save_figure(curves.curves(examples, content.nm_per_px), folder, "curves", rows)
+    for name, ensembles in zip(GENERATED, (content.generated, *content.other_scales), strict=False):
+        if ensembles:
+            ordered = {key: ensembles[key] for key in sorted(ensembles, key=paper_rank)}
+            rows = curves.generation_rows(ordered, content.nm_per_px)
+            save_figure(curves.generation(ordered, content.nm_per_px, examples), folder, name, rows)
+
+
+def _save_latents(content: ReportContent, folder: Path) -> None:
+    if content.latents is not None and len(content.latents["ids"]) >= LEAST_FOR_MAP:
+        rows = latents.latent_rows(content.latents)
+        save_figure(latents.latent_map(content.latents), folder, "latents", rows)
+    if content.maps is not None:
+        rows = latent_maps.map_rows(content.maps)
+        save_figure(latent_maps.latent_maps(content.maps), folder, "latent_maps", rows)
 
 
 def save_figures(content: ReportContent, folder: Path) -> None:
@@ -45,14 +94,16 @@ def save_figures(content: ReportContent, folder: Path) -> None:
     found = plots.score_panels(content.distributions)
     if found:
         save_figure(plots.scores(found), folder, "scores", plots.score_rows(content.distributions))
-    if content.generated:
-        ordered = {name: content.generated[name] for name in sorted(content.generated, key=paper_rank)}
-        rows = curves.generation_rows(ordered, content.nm_per_px)
-        save_figure(curves.generation(ordered, content.nm_per_px), folder, "generation", rows)
+    _save_bands(content, folder)
+    _save_generated(content, folder)
     for name, sheet in content.sheets.items():
         drawing = pictures.look_alikes(name, sheet)
         save_figure(drawing, folder, f"sheet_{file_name(name)}", pictures.look_alike_data(name, sheet))
-    if content.latents is not None and len(content.latents["ids"]) >= LEAST_FOR_MAP:
-        save_figure(
-            latents.latent_map(content.latents), folder, "latents", latents.latent_rows(content.latents)
-        )
+    _save_latents(content, folder)
+    if content.thresholds:
+        rows = thresholds.threshold_rows(content.thresholds)
+        save_figure(thresholds.thresholds(content.thresholds), folder, "figure_s2", rows)
+    if content.protocols:
+        save_figure(protocols.protocols(content.protocols), folder, "figure_s3", content.protocols)
+    if content.study is not None:
+        study_figures.draw_study(content.study, folder)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
-from pairvae.reports import curves, latents, pictures, plots
+from pairvae.reports import curves, pictures
 from pairvae.reports.content import Ensemble, Example, ReportContent, Sheet
+from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.encode import Picture, plot_picture, png_picture
-from pairvae.reports.figures import LEAST_FOR_MAP, ordered_examples, save_figures
+from pairvae.reports.figures import ordered_examples, save_figures
+from pairvae.reports.findings import block_numbers, comparisons, warnings
+from pairvae.reports.study_figures import study_table
 from pairvae.reports.tables import generation_table, headline, lookup, score_tables
 from pairvae.reports.words import METHOD_MEANINGS, METHODS, SCORES, direction_label, paper_rank, readable
 from pairvae.store import write_text
 
-LARGEST_PAGE = 6_000_000  # bytes
+LARGEST_PAGE = 7_500_000  # bytes
 SIDES = (
     256,
     192,
@@ -25,7 +29,7 @@ SIDES = (
     64,
 )  # longest side of a picture in pixels; the first with which the page fits is taken
 SHOWN_EXAMPLES = 8  # morphologies on the page; the figures show all
-FIRST_SCORES = 3  # tables and box plots shown at once; the others are folded
+FIRST_SCORES = 3  # tables shown at once; the others are folded
 
 
 @dataclass(frozen=True)
@@ -105,34 +109,6 @@ def _hero(examples: list[Example], side: int) -> tuple[Picture, ...]:
     return ()
 
 
-def _score_plots(content: ReportContent) -> list[Picture]:
-    found = plots.score_panels(content.distributions)
-    return [
-        plot_picture(
-            plots.scores({key: splits}),
-            "",
-            f"box plots of {SCORES[key[1]].label if key[1] in SCORES else key[1]}",
-        )
-        for key, splits in list(found.items())[:FIRST_SCORES]
-    ]
-
-
-def _drawings(content: ReportContent) -> dict[str, list[Picture]]:
-    """Plots without pixels, the same whatever the size of the pictures."""
-    found = {
-        "score_plots": _score_plots(content),
-        "loss_plots": [
-            plot_picture(plots.losses({stage: rows}), "", f"losses of {readable(stage)} against the epoch")
-            for stage, rows in content.histories.items()
-        ],
-        "latent_plots": [],
-    }
-    if content.latents is not None and len(content.latents["ids"]) >= LEAST_FOR_MAP:
-        alt = "SAXS and SEM latents on their common principal plane, lines join pairs"
-        found["latent_plots"] = [plot_picture(latents.latent_map(content.latents), "", alt)]
-    return found
-
-
 def _blocks(content: ReportContent, side: int) -> dict[str, object]:
     examples = ordered_examples(content)[:SHOWN_EXAMPLES]
     generated = sorted(content.generated, key=paper_rank)[:SHOWN_EXAMPLES]
@@ -155,8 +131,8 @@ def _crop_note(content: ReportContent) -> str:
     return f"Each SEM crop is {width} px{size} wide; the bright phase is white."
 
 
-def render(content: ReportContent, side: int) -> str:
-    """The page as HTML, pictures at most ``side`` pixels long."""
+def render(content: ReportContent, side: int, shown: Mapping[str, object] | None = None) -> str:
+    """The page as HTML, pictures at most ``side`` pixels long; ``shown`` are the :func:`drawings`, none by default."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -165,8 +141,9 @@ def render(content: ReportContent, side: int) -> str:
     )
     tables = score_tables(content.metrics)
     present = [table.score for table in tables]
-    baselines = lookup(content.metrics, "splits", "validation", "baselines") or {}
-    methods = [name for name in METHOD_MEANINGS if name in baselines or name == "floor"]
+    validation = lookup(content.metrics, "splits", "validation") or {}
+    named = {*validation, *(validation.get("baselines") or {}), "floor"}
+    methods = [name for name in METHOD_MEANINGS if name in named]
     return template.render(
         headline=headline(content.metrics),
         tables=tables[:FIRST_SCORES],
@@ -179,19 +156,25 @@ def render(content: ReportContent, side: int) -> str:
         methods=[(METHODS[name], METHOD_MEANINGS[name]) for name in methods],
         crop_note=_crop_note(content),
         facts=content.facts,
-        **_drawings(content),
+        parameters=content.parameters,
+        warnings=warnings(content.metrics),
+        comparisons=comparisons(content.metrics),
+        blocks=block_numbers(content.metrics),
+        study_table=study_table(content.study),
+        **{section: (shown or {}).get(section, []) for section in SECTIONS},
         **_blocks(content, side),
     )
 
 
 def write_report(content: ReportContent, folder: Path) -> Path:
-    """Write ``folder/index.html`` (one file, about 6 MB at most) and ``folder/figures``; return the page.
+    """Write ``folder/index.html`` (one file, 7.5 MB at most) and ``folder/figures``; return the page.
 
     The pictures on the page shrink until it fits; the figures keep every pixel.
     """
     save_figures(content, folder / "figures")
+    shown = drawings(content, folder / "figures")
     for side in SIDES:
-        page = render(content, side)
+        page = render(content, side, shown)
         if len(page.encode()) <= LARGEST_PAGE:
             break
     path = folder / "index.html"

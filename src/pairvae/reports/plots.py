@@ -22,8 +22,8 @@ from pairvae.reports.style import (
     panels,
     styled,
 )
-from pairvae.reports.tables import FIRST_TABLES
-from pairvae.reports.words import SCORES, Entry, direction_label, entries, readable, score_label, target_of
+from pairvae.reports.tables import table_rank
+from pairvae.reports.words import SCORES, Entry, entries, part_label, readable, score_label, target_of
 
 NOT_LOSSES = ("epoch", "learning_rate")
 BOX_COLOURS = {"solo": SKY, "pair": VERMILLION}
@@ -31,13 +31,6 @@ BOX_HEIGHT = {"all": 0.78, "validation": 0.42}
 BOX_PANEL_WIDTH = 3.85  # inches; the labels take a good part of it
 MOST_COLUMNS = 3
 PanelKey = tuple[str, str]  # predicted modality, score
-
-
-def _part_label(part: str) -> str:
-    known = {"saxs_saxs", "sem_saxs", "sem_sem", "saxs_sem"}
-    if part == "kl":
-        return "KL divergence"
-    return direction_label(part) if part in known else readable(part)
 
 
 def _draw_losses(axes: Axes, stage: str, history: Sequence[Mapping[str, float]]) -> None:
@@ -50,7 +43,7 @@ def _draw_losses(axes: Axes, stage: str, history: Sequence[Mapping[str, float]])
         if np.isfinite(positive).any():
             look: dict[str, Any] = {"color": colour, "linestyle": dashes}
             axes.plot(
-                epochs, positive, label=_part_label(part), marker="." if len(history) == 1 else "", **look
+                epochs, positive, label=part_label(part), marker="." if len(history) == 1 else "", **look
             )
     axes.set(xlabel="epoch", ylabel="loss", yscale="log")
     axes.set_title(readable(stage), loc="left")
@@ -80,15 +73,14 @@ def score_panels(distributions: Mapping[str, Any]) -> dict[PanelKey, dict[str, l
     found: dict[PanelKey, dict[str, list[Entry]]] = {}
     for split in ("validation", "all"):
         for entry in entries(distributions.get(split, {})):
-            if len(entry.leaf):
+            if isinstance(entry.leaf, list) and entry.leaf:
                 found.setdefault((target_of(entry.direction), entry.score), {}).setdefault(split, []).append(
                     entry
                 )
-    ranks = {key: rank for rank, key in enumerate(FIRST_TABLES)}
-    return dict(sorted(found.items(), key=lambda item: ranks.get(item[0], len(ranks))))
+    return dict(sorted(found.items(), key=lambda item: table_rank(item[0])))
 
 
-def _notch_fits(values: Array) -> bool:
+def notch_fits(values: Array) -> bool:
     """Whether the notch (median ± 1.57 IQR / sqrt n) lies inside the box; else it would fold over."""
     low, median, high = np.percentile(values, [25, 50, 75])
     half = 1.57 * (high - low) / np.sqrt(len(values))
@@ -105,7 +97,7 @@ def _draw_box(axes: Axes, entry: Entry, place: float, split: str) -> None:
         positions=[place],
         widths=BOX_HEIGHT[split],
         orientation="horizontal",
-        notch=front and _notch_fits(values),
+        notch=front and notch_fits(values),
         patch_artist=True,
         manage_ticks=False,
         boxprops={"facecolor": colour, "alpha": 0.9 if front else 0.22, **ink},
@@ -172,5 +164,6 @@ def score_rows(distributions: Mapping[str, Any]) -> list[Row]:
         }
         for split, tree in distributions.items()
         for entry in entries(tree)
+        if isinstance(entry.leaf, list)
         for value in entry.leaf
     ]

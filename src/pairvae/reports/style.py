@@ -22,7 +22,7 @@ PANEL = (3.4, 2.45)  # inches, width and height of one plot
 BLACK, BLUE, VERMILLION, SKY, ORANGE, GREEN, PURPLE = (
     "#000000", "#0072B2", "#D55E00", "#56B4E9", "#E69F00", "#009E73", "#CC79A7",
 )  # fmt: skip
-GREY = "#8c8c8c"
+GREY, YELLOW = "#8c8c8c", "#F0E442"
 CYCLE = (BLACK, BLUE, VERMILLION, ORANGE, GREEN, PURPLE, SKY)
 DASHES: tuple[Any, ...] = (
     "-",
@@ -87,10 +87,10 @@ def show_image(axes: Axes, image: Array) -> None:
 
 
 @styled
-def svg_bytes(drawing: Figure, *, transparent: bool = True) -> bytes:
-    """A figure as SVG; the same figure always gives the same bytes."""
+def svg_bytes(drawing: Figure) -> bytes:
+    """A figure as SVG with a transparent ground; the same figure always gives the same bytes."""
     buffer = io.BytesIO()
-    drawing.savefig(buffer, format="svg", transparent=transparent, metadata={"Date": None}, dpi=DPI)
+    drawing.savefig(buffer, format="svg", transparent=True, metadata={"Date": None}, dpi=DPI)
     return buffer.getvalue()
 
 
@@ -111,7 +111,7 @@ def save_figure(drawing: Figure, folder: Path, name: str, data: Sequence[Row] | 
         drawing.savefig(temporary, format="png", dpi=DPI)
     drawing.set_layout_engine("none")  # the places are found; finding them again takes a third of the time
     with atomic_path(folder / f"{name}.svg") as temporary:
-        temporary.write_bytes(svg_bytes(drawing, transparent=False))
+        temporary.write_bytes(svg_bytes(drawing))
     if isinstance(data, Mapping):
         write_json(folder / f"{name}.json", data)
     else:

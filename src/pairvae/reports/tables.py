@@ -6,20 +6,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pairvae.reports.words import ARROW, SPLITS, Entry, entries, paper_rank, readable, score_label, target_of
+from pairvae.reports.words import (
+    ARROW,
+    SCORES,
+    SPLITS,
+    Entry,
+    entries,
+    paper_rank,
+    readable,
+    score_label,
+    target_of,
+)
 
-FIRST_TABLES = (("sem", "s2_mae"), ("saxs", "mae"), ("sem", "lineal_path_mae"))
+FIRST_TABLES = (("sem", "s2_mae"), ("saxs", "mae"), ("sem", "lineal_path_mae"), ("sem", "s2_mean16_mae"))
 SAME_WITHIN = 0.05  # medians closer than this share are called the same in the headline
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A summary as it is printed; ``best`` marks the lowest median of its column, the floor left out."""
+    """A summary as it is printed; ``best`` marks the best median of its direction in a split, the floor left out."""
 
     median: str
     quartiles: str
     n: int
     best: bool
+    interval: str = ""  # 95 % interval of the median, where it was computed
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,9 @@ def _cell(summary: Mapping[str, Any] | None, best: float | None) -> Cell | None:
     if summary is None:
         return None
     quartiles = f"{figure(summary['q1'])} to {figure(summary['q3'])}"
-    return Cell(figure(summary["median"]), quartiles, int(summary["n"]), summary["median"] == best)
+    interval = summary.get("interval")
+    words = f"{figure(interval[0])} to {figure(interval[1])}" if interval else ""
+    return Cell(figure(summary["median"]), quartiles, int(summary["n"]), summary["median"] == best, words)
 
 
 def _by_table(metrics: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, dict[str, Entry]]]:
@@ -66,16 +79,25 @@ def _by_table(metrics: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, dic
     tables: dict[tuple[str, str], dict[str, dict[str, Entry]]] = {}
     for split in SPLITS:
         for entry in entries(metrics.get("splits", {}).get(split, {})):
-            if entry.leaf:
+            if entry.leaf and isinstance(entry.leaf, Mapping):
                 rows = tables.setdefault((target_of(entry.direction), entry.score), {})
                 rows.setdefault(entry.label, {})[split] = entry
-    ranks = {key: rank for rank, key in enumerate(FIRST_TABLES)}
-    return dict(sorted(tables.items(), key=lambda item: ranks.get(item[0], len(ranks))))
+    return dict(sorted(tables.items(), key=lambda item: table_rank(item[0])))
 
 
-def _best(rows: Mapping[str, Mapping[str, Entry]], split: str) -> float | None:
-    found = [row[split] for row in rows.values() if split in row]
-    return min((entry.leaf["median"] for entry in found if entry.kind != "floor"), default=None)
+def table_rank(key: tuple[str, str]) -> tuple[int, int]:
+    """Sorting key of (target, score): the three that matter most, then the order of the scores' list."""
+    first = FIRST_TABLES.index(key) if key in FIRST_TABLES else len(FIRST_TABLES)
+    return first, list(SCORES).index(key[1]) if key[1] in SCORES else len(SCORES)
+
+
+def _best(rows: Mapping[str, Mapping[str, Entry]], split: str) -> dict[str, float]:
+    """Direction -> best median of those that share it; a direction of one method has none."""
+    medians: dict[str, list[float]] = {}
+    for row in rows.values():
+        if split in row and row[split].kind != "floor":
+            medians.setdefault(row[split].direction, []).append(row[split].leaf["median"])
+    return {direction: min(found) for direction, found in medians.items() if len(found) > 1}
 
 
 def _table(target: str, score: str, rows: Mapping[str, Mapping[str, Entry]]) -> ScoreTable:
@@ -83,7 +105,10 @@ def _table(target: str, score: str, rows: Mapping[str, Mapping[str, Entry]]) -> 
     best = {split: _best(rows, split) for split in splits}
     lines = []
     for label, row in rows.items():
-        cells = tuple(_cell(row[split].leaf if split in row else None, best[split]) for split in splits)
+        cells = tuple(
+            _cell(row[split].leaf, best[split].get(row[split].direction)) if split in row else None
+            for split in splits
+        )
         lines.append(TableRow(label, next(iter(row.values())).kind, cells))
     order = {"model": 0, "baseline": 1, "floor": 2}
     lines.sort(key=lambda line: order[line.kind])
@@ -100,9 +125,17 @@ def score_tables(metrics: Mapping[str, Any]) -> list[ScoreTable]:
     return [_table(target, score, rows) for (target, score), rows in _by_table(metrics).items()]
 
 
+def _is_summary(leaf: Any) -> bool:
+    return isinstance(leaf, Mapping) and {"median", "q1", "q3", "n"} <= set(leaf)
+
+
 def generation_table(metrics: Mapping[str, Any]) -> ScoreTable | None:
     """Errors of the generated ensembles, one row per morphology; None where nothing was generated."""
-    morphologies = {name: scores for name, scores in metrics.get("generation", {}).items() if scores}
+    morphologies = {
+        name: {score: leaf for score, leaf in scores.items() if _is_summary(leaf)}
+        for name, scores in metrics.get("generation", {}).items()
+        if isinstance(scores, Mapping)
+    }
     names = sorted({score for scores in morphologies.values() for score in scores})
     if not names:
         return None
@@ -135,6 +168,14 @@ def _compared(model: float, retrieval: float) -> str:
     return f"so looking up is still better: the model's error is {figure(model / retrieval)} times as large"
 
 
+def _above(model: Mapping[str, Any], floor: Mapping[str, Any]) -> str:
+    """What the floor says about the model; a prediction of one image cannot be expected below it."""
+    ratio = model["median"] / floor["median"] if floor["median"] > 0 else float("inf")
+    if ratio <= 1 + SAME_WITHIN:
+        return "the prediction is as near as another look at the same sample"
+    return f"that is the least to expect, and the model's error is {ratio:.2g} times as large"
+
+
 def headline(metrics: Mapping[str, Any]) -> Headline:
     """The validation SAXS → SEM S(r) error beside retrieval and the floor, in up to three sentences."""
     validation = lookup(metrics, "splits", "validation") or {}
@@ -158,8 +199,6 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
         numbers.append(("Retrieval", other, "nearest training pattern"))
     if floor:
         least = figure(floor["median"])
-        sentences.append(
-            f"Two crops of one and the same image differ by {least}: nothing can be expected below that."
-        )
+        sentences.append(f"Two crops of one and the same image differ by {least}: {_above(model, floor)}.")
         numbers.append(("Floor", least, "crop to crop of one image"))
     return Headline(tuple(sentences), tuple(numbers))

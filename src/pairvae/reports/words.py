@@ -6,13 +6,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pairvae.settings import modality_names
+
 ARROW = "→"
 SPLITS = {"validation": "validation", "train": "training", "all": "all pairs"}
 
 
 @dataclass(frozen=True)
 class ScoreFact:
-    """How a score is called and read; every score here is an error, so lower is better."""
+    """How a score is called and read; every score is an error, so lower is better."""
 
     label: str
     unit: str
@@ -52,14 +54,81 @@ SCORES: dict[str, ScoreFact] = {
         "probability",
         "The lineal path error of horizontal segments, across the grating.",
     ),
+    "s2_mean16_mae": ScoreFact(
+        "S(r) error of the mean curve",
+        "probability",
+        "The S(r) error of the mean over 16 images drawn for one pattern: what the model says about the sample,"
+        " without the scatter of a single image. Fair to compare with a regression, which predicts a mean.",
+    ),
+    "phase_fraction_error": ScoreFact(
+        "phase fraction error",
+        "probability",
+        "Absolute difference between the shares of bright pixels.",
+    ),
+    "spacing_error": ScoreFact(
+        "domain spacing error",
+        "share of the true spacing",
+        "Relative difference between the domain spacings, each read from the peak of the image's spectrum.",
+    ),
+    "orientation_error": ScoreFact(
+        "orientation error",
+        "0 to 1",
+        "Half the distance between the orientation tensors: direction and degree of order at once. 1 for "
+        "parallel lines that should be perpendicular, 0.5 for parallel lines where there should be no order.",
+    ),
+    "defect_density_error": ScoreFact(
+        "defect density error",
+        "1 / spacing²",
+        "Difference of the Euler numbers (bright domains minus the holes in them) per square of the domain "
+        "spacing: ends of lines and lone dots add to it, branches and bridges take from it.",
+    ),
+    "ssim_error": ScoreFact(
+        "structural similarity error",
+        "0 to 2",
+        "One minus the agreement of local means, contrasts and structures (SSIM, Wang et al. 2004).",
+    ),
+    "ring_position": ScoreFact(
+        "ring position error",
+        "share of the radius",
+        "Relative difference between the radii of the scattering ring, which is the inverse of the spacing.",
+    ),
+    "ring_width": ScoreFact(
+        "ring width error", "share of the width", "Relative difference between the widths of the ring."
+    ),
+    "arc_angle_deg": ScoreFact(
+        "arc angle error", "degrees", "Difference between the directions of the ring's brightest arcs."
+    ),
+    "spot_px": ScoreFact(
+        "spot position error",
+        "px",
+        "Distance between the grating's spots, in pixels of the prepared pattern.",
+    ),
+    "arc_strength": ScoreFact(
+        "arc strength error",
+        "relative variation",
+        "Difference of how much the intensity varies around the ring.",
+    ),
+    "iq_error": ScoreFact(
+        "I(q) error",
+        "levels",
+        "Mean absolute difference of the azimuthally averaged intensities.",
+    ),
 }
 
+MODELS = ("solo", "pair", "whole")  # in reading order; a model of another name comes after them
 METHODS = {
     "solo": "trained alone",
     "pair": "paired model",
+    "whole": "paired model, whole image",
     "retrieval": "retrieval",
     "mean": "mean of training",
     "regression": "direct regression",
+    "fft": "FFT of the image",
+    "fft_whole": "FFT of the whole image",
+    "ridge": "ridge regression",
+    "ridge_whole": "ridge regression, whole image",
+    "unet": "U-Net",
+    "dual_vae": "dual VAE",
     "same_morphology": "image of the same morphology",
     "other_morphology": "image of another morphology",
     "floor": "floor: crop to crop",
@@ -73,6 +142,20 @@ METHOD_MEANINGS = {
         "gives the average over the training pairs whatever the input; for SEM that is a curve, not an image."
     ),
     "regression": "predicts the S(r) curve from the pattern by a Gaussian process, without drawing an image.",
+    "fft": (
+        "takes the power spectrum of the SEM image, given the detector's look, which is fitted on training pairs."
+    ),
+    "ridge": "predicts the pattern from the image's autocovariance by a linear regression, without a network.",
+    "unet": (
+        "is a U-Net trained directly from one measurement to the other. It averages over all images that fit a"
+        " pattern, and cannot be taken apart into an encoder and a decoder (the paper says so)."
+    ),
+    "dual_vae": (
+        "joins two VAEs that were trained apart by a regression between their latents (after Yaman et al.)."
+    ),
+    "whole": (
+        "pools the posteriors of crops that cover the whole SEM image, instead of predicting from one crop."
+    ),
     "same_morphology": "takes the image of a random other sample of the same morphology.",
     "other_morphology": (
         "takes the image of a random sample of another morphology: what a plainly wrong image costs."
@@ -128,6 +211,19 @@ def image_label(key: str) -> str:
     return f"{direction_label(direction)}, {METHODS.get(plan, plan)}"
 
 
+def part_label(part: str) -> str:
+    """A part of the loss: ``sem_saxs`` becomes ``SEM → SAXS``, ``kl`` becomes ``KL divergence``."""
+    if part == "kl":
+        return "KL divergence"
+    return direction_label(part) if is_direction(part) else readable(part)
+
+
+def is_direction(key: str) -> bool:
+    """Whether a key names two modalities, as ``sem_saxs``."""
+    ends = key.split("_")
+    return len(ends) == 2 and set(ends) <= set(modality_names())
+
+
 def target_of(direction: str) -> str:
     """The modality that a direction predicts: ``sem`` for ``saxs_sem``."""
     return direction.rsplit("_", 1)[-1]
@@ -152,17 +248,25 @@ class Entry:
         return f"{direction_label(self.direction)}, {method}"
 
 
-def _methods(split: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-    for method in ("solo", "pair"):
+def _methods(split: Mapping[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    others = [name for name in split if name not in (*MODELS, "baselines", "floor")]
+    for method in (*MODELS, *others):
         yield "model", method, split.get(method, {})
     for method, directions in split.get("baselines", {}).items():
         yield "baseline", method, directions
     yield "floor", "floor", split.get("floor", {})
 
 
+def _is_leaf(leaf: Any) -> bool:
+    """Whether this is a summary or a list of single scores; anything else under a score's name is passed over."""
+    summary = isinstance(leaf, Mapping) and {"median", "q1", "q3", "n"} <= set(leaf)
+    return summary or isinstance(leaf, list)
+
+
 def entries(split: Mapping[str, Any]) -> Iterator[Entry]:
     """Every score in one split of ``metrics["splits"]`` or of the distributions, in reading order."""
     for kind, method, directions in _methods(split):
-        for direction, scores in directions.items():
-            for score, leaf in scores.items():
-                yield Entry(kind, method, direction, score, leaf)
+        for direction, scores in directions.items() if isinstance(directions, Mapping) else ():
+            for score, leaf in scores.items() if isinstance(scores, Mapping) else ():
+                if _is_leaf(leaf):
+                    yield Entry(kind, method, direction, score, leaf)

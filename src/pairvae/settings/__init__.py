@@ -17,11 +17,14 @@ from pairvae.settings.parsing import (
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values
 from pairvae.settings.sections import (
     AssessSettings,
+    BaselineSettings,
     BeamCentreOption,
     CompactNetwork,
     DeviceSettings,
+    EarlyStopSettings,
     GenerateSettings,
     LatentSettings,
+    LevelsNetwork,
     ModalitySettings,
     Network,
     Optimisation,
@@ -36,6 +39,7 @@ from pairvae.settings.sections import (
     SemTraining,
     SoloTraining,
     TextureNetwork,
+    UNetSettings,
 )
 from pairvae.settings.whole import Settings, load_settings, resolve, with_values
 
@@ -44,11 +48,14 @@ __all__ = [
     "PARAMS_FILE",
     "PRESETS",
     "AssessSettings",
+    "BaselineSettings",
     "BeamCentreOption",
     "CompactNetwork",
     "DeviceSettings",
+    "EarlyStopSettings",
     "GenerateSettings",
     "LatentSettings",
+    "LevelsNetwork",
     "ModalitySettings",
     "Network",
     "Optimisation",
@@ -64,6 +71,7 @@ __all__ = [
     "Settings",
     "SoloTraining",
     "TextureNetwork",
+    "UNetSettings",
     "assignments",
     "explain",
     "flatten",

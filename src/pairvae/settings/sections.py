@@ -87,14 +87,23 @@ class SemPrepare(Section):
 class LatentSettings(Section):
     """The latent space that the modalities share: ``channels`` maps of ``grid`` x ``grid``."""
 
-    channels: int = Field(ge=1, le=1024)
-    grid: int = Field(ge=1, le=32)
+    channels: int = Field(ge=1, le=1024, description="latent maps of each modality")
+    grid: int = Field(ge=1, le=32, description="side of a latent map, elements")
 
 
 class CompactNetwork(Section):
     """Principal components of the input, a small dense network, and back (preset ``fast``)."""
 
     architecture: Literal["compact"]
+    components: int = Field(ge=1, le=512, description="principal components of the training inputs")
+    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
+    pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
+
+
+class LevelsNetwork(Section):
+    """As compact, but colour-mapped patterns are decoded as intensity levels (preset ``fast``)."""
+
+    architecture: Literal["levels"]
     components: int = Field(ge=1, le=512, description="principal components of the training inputs")
     width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
     pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
@@ -125,7 +134,9 @@ class PaperNetwork(Section):
     hidden: int = Field(ge=1, le=4096, description="units of the dense layer of the encoder's head")
 
 
-Network = Annotated[CompactNetwork | TextureNetwork | PaperNetwork, Field(discriminator="architecture")]
+Network = Annotated[
+    CompactNetwork | LevelsNetwork | TextureNetwork | PaperNetwork, Field(discriminator="architecture")
+]
 
 
 class Optimisation(Section):
@@ -137,18 +148,31 @@ class Optimisation(Section):
     beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
     beta2: float = Field(ge=0, lt=1, description="Adam's decay of the squared gradient")
     epsilon: float = Field(gt=0, le=1, description="Adam's guard against a division by zero")
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine"] = Field(
+        description="the rate after the warm-up: kept, or falling to 0 as a cosine"
+    )
     warmup: float = Field(ge=0, lt=1, description="share of the training over which the rate rises from 0")
     gradient_clip: NonNegative = Field(description="largest norm of the gradient; 0: no clipping")
     passes: Positive = Field(description="passes over the training pairs an epoch")
 
 
+class EarlyStopSettings(Section):
+    """Ending a training when it no longer gets better on training pairs that are held out for this."""
+
+    patience: int = Field(ge=0, description="epochs without a better held-out loss; 0: never end early")
+    held_out: float = Field(gt=0, lt=1, description="share of the training pairs that is held out")
+
+
 class SoloTraining(Optimisation):
     """Training of one VAE alone."""
 
-    epochs: Positive
+    epochs: Positive = Field(description="epochs of the training")
     kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
     input_noise: NonNegative = Field(description="noise on the encoder's components, in standard deviations")
+    start_from: str | None = Field(
+        min_length=1, description="a model folder to start from (transfer); null: seeded weights"
+    )
+    early_stop: EarlyStopSettings
 
 
 class PairTraining(Optimisation):
@@ -158,11 +182,20 @@ class PairTraining(Optimisation):
     focused_epochs: int = Field(ge=0, description="epochs on the crops of the last random epoch")
     shared_position: bool = Field(description="one crop position for all images of an epoch")
     from_solo: bool = Field(description="start from the solo-trained weights")
-    similarity: Literal["barlow", "simclr", "distance"]
+    start_from: str | None = Field(
+        min_length=1, description="a model folder of a pair to start from instead (transfer)"
+    )
+    similarity: Literal["barlow", "simclr", "distance"] = Field(
+        description="what draws the two latents of a sample together"
+    )
     redundancy: NonNegative = Field(description="weight of the off-diagonal terms (barlow)")
     temperature: Rate = Field(description="temperature of the contrast (simclr)")
-    kl_weight: NonNegative
-    input_noise: NonNegative
+    kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
+    input_noise: NonNegative = Field(description="noise on the encoders' components, in standard deviations")
+    early_stop: EarlyStopSettings
+    match_weight: NonNegative = Field(
+        description="weight of the divergence of the crops' posteriors from that of their pattern"
+    )
     weights: dict[str, NonNegative] = Field(
         description="similarity, and <from>_<to> for the four directions of the pair"
     )
@@ -182,23 +215,30 @@ class PairTraining(Optimisation):
 class TextureLikelihood(Section):
     """Weights of the texture statistics that a sample's images share (see numerics/texture.py)."""
 
-    autocovariance: NonNegative
-    phase_fraction: NonNegative
-    lineal_path: NonNegative
-    filters: NonNegative
+    autocovariance: NonNegative = Field(description="weight of the autocovariance at lags up to 32 px")
+    phase_fraction: NonNegative = Field(description="weight of the phase fraction")
+    lineal_path: NonNegative = Field(description="weight of the shares of straight runs within one phase")
+    filters: NonNegative = Field(description="weight of the responses of oriented filters")
     crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
+    target: Literal["crop", "image"] = Field(
+        description="whose statistics an image has to show: those of the crop itself, or of its whole image"
+    )
 
 
 class SaxsTraining(SoloTraining):
     """Training of the SAXS VAE; the likelihood is that of the pair, too."""
 
-    likelihood: Literal["mse", "mae"]
+    likelihood: Literal["mse", "mae", "components"] = Field(
+        description="how well a decoded array explains the measured one"
+    )
 
 
 class SemTraining(SoloTraining):
     """Training of the SEM VAE; the likelihood is that of the pair, too."""
 
-    likelihood: Literal["bernoulli", "texture"]
+    likelihood: Literal["bernoulli", "texture"] = Field(
+        description="each pixel (bernoulli), or statistics that all crops of a sample share (texture)"
+    )
     texture: TextureLikelihood
 
 
@@ -208,6 +248,12 @@ class SaxsSettings(Section):
     prepare: SaxsPrepare
     network: Network
     training: SaxsTraining
+
+    @model_validator(mode="after")
+    def _likelihood_fits(self) -> Self:
+        if self.training.likelihood == "components" and self.network.architecture != "levels":
+            raise ValueError("network.architecture levels for training.likelihood components")
+        return self
 
 
 class SemSettings(Section):
@@ -238,11 +284,13 @@ class PretrainSettings(Section):
     enabled: bool = Field(description="run the pre-training stage")
     backbone: str | None = Field(description="a ResNet-50 weight file (safetensors or torchvision .pth)")
     epochs: int = Field(ge=0, description="epochs of pre-training; 0: random weights, said loudly")
-    batch: Positive
-    learning_rate: Rate
-    decay_steps: Positive
-    redundancy: NonNegative
-    projector: tuple[Positive, Positive, Positive] = Field(strict=False)
+    batch: Positive = Field(description="images a step")
+    learning_rate: Rate = Field(description="SGD's step size at its highest")
+    decay_steps: Positive = Field(description="steps over which the rate falls to 0 as a cosine")
+    redundancy: NonNegative = Field(description="weight of the off-diagonal terms (Barlow Twins)")
+    projector: tuple[Positive, Positive, Positive] = Field(
+        strict=False, description="units of the three dense layers behind the backbone"
+    )
 
 
 class PairSettings(Section):
@@ -255,7 +303,7 @@ class SplitSettings(Section):
     """Training and validation pairs."""
 
     train: Positive = Field(description="training pairs; the rest are validation pairs")
-    seed: Seed
+    seed: Seed = Field(description="seed of the draw of training pairs")
 
 
 class AssessSettings(Section):
@@ -264,6 +312,26 @@ class AssessSettings(Section):
     estimator: Literal["unbiased", "periodic"] = Field(description="estimator of S(r)")
     crops: int = Field(ge=2, le=100, description="evaluation crops per image")
     crop_seed: Seed = Field(description="seed of the first evaluation crop; the others follow it")
+
+
+class UNetSettings(Optimisation):
+    """A U-Net trained directly from each modality to the other, as a baseline."""
+
+    epochs: int = Field(ge=0, description="epochs of each direction; 0: leave this baseline out")
+    widths: tuple[Annotated[int, Field(ge=4, le=1024, multiple_of=4)], ...] = Field(
+        strict=False, min_length=2, max_length=5, description="channels of the levels, the finest first"
+    )
+
+
+class BaselineSettings(Section):
+    """Baselines that have to be fitted; retrieval, mean and floor always stand beside the scores."""
+
+    fft: bool = Field(
+        description="the power spectrum of the image as the pattern, the detector's look fitted"
+    )
+    ridge: bool = Field(description="ridge regression of the pattern on the image's autocovariance map")
+    dual_vae: bool = Field(description="the solo VAEs and a ridge regression between their latents")
+    unet: UNetSettings
 
 
 class GenerateSettings(Section):
@@ -275,16 +343,36 @@ class GenerateSettings(Section):
     )
 
 
+class StudySettings(Section):
+    """The grid of `pairvae study`."""
+
+    sizes: tuple[Annotated[int, Field(ge=2)], ...] = Field(
+        strict=False, min_length=1, description="training pairs of the repetition study"
+    )
+    seeds: tuple[Seed, ...] = Field(strict=False, min_length=1, description="its split seeds")
+
+    @model_validator(mode="after")
+    def _all_differ(self) -> Self:
+        for name in ("sizes", "seeds"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise ValueError(f"{name} that all differ")
+        return self
+
+
 class TrackingSettings(Section):
     """MLflow."""
 
-    experiment: str = Field(min_length=1, pattern=r"^[^\s/][^/]*$")
+    experiment: str = Field(
+        min_length=1, pattern=r"^[^\s/][^/]*$", description="name of the experiment that holds the runs"
+    )
 
 
 class DeviceSettings(Section):
     """Where and how the networks run."""
 
-    kind: Literal["auto", "cpu", "cuda"]
-    precision: Literal["auto", "float32", "bfloat16"]
+    kind: Literal["auto", "cpu", "cuda"] = Field(description="where to run; auto: a GPU where there is one")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        description="of convolutions and matrix products; auto: bfloat16 on a GPU, float32 on the CPU"
+    )
     threads: int = Field(ge=0, le=1024, description="CPU threads of torch; 0: all cores")
     checkpoint_seconds: NonNegative = Field(description="least time between two checkpoints, s")

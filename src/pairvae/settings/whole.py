@@ -15,6 +15,7 @@ from pairvae.settings.parsing import PARAMS_FILE, assignments, flatten, read_par
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values
 from pairvae.settings.sections import (
     AssessSettings,
+    BaselineSettings,
     DataSettings,
     DeviceSettings,
     GenerateSettings,
@@ -27,6 +28,7 @@ from pairvae.settings.sections import (
     Seed,
     SemSettings,
     SplitSettings,
+    StudySettings,
     TrackingSettings,
 )
 
@@ -37,7 +39,9 @@ class Settings(Section):
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, ModalitySettings] = Field(init=False)
 
-    preset: Literal["fast", "paper", "gpu"]
+    preset: Literal["fast", "paper", "gpu"] = Field(
+        description="the values of all settings that are not given"
+    )
     seed: Seed = Field(description="of initial weights, crops, batches and sampled latents")
     modalities: tuple[str, str] = Field(strict=False, description="the pair that is trained")
     data: DataSettings
@@ -48,7 +52,9 @@ class Settings(Section):
     pretrain: PretrainSettings
     pair: PairSettings
     assess: AssessSettings
+    baselines: BaselineSettings
     generate: GenerateSettings
+    study: StudySettings
     tracking: TrackingSettings
     tune: TuneSettings
     device: DeviceSettings

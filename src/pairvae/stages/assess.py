@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,58 +13,80 @@ from pairvae.evaluation.assess import (
     Evaluated,
     Reconstructions,
     Truth,
-    baseline_errors,
-    floor_errors,
     listed,
     model_errors,
     reconstruct,
+    require_finite,
     summarise,
 )
+from pairvae.evaluation.blocks import (
+    Measured,
+    compared,
+    ensemble_block,
+    generation_block,
+    measured,
+    selected,
+    with_mean_curves,
+)
+from pairvae.evaluation.curve_bands import drawing_material
 from pairvae.evaluation.ensembles import Ensemble, ensembles
-from pairvae.evaluation.scores import curves, summary
+from pairvae.evaluation.guards import degenerate
+from pairvae.evaluation.references import baseline_errors, floor_errors
+from pairvae.evaluation.sampled import sampled
+from pairvae.evaluation.scores import summary
+from pairvae.evaluation.statistics import resamples
 from pairvae.modalities import MODALITIES
+from pairvae.predictor import Predictor
 from pairvae.settings import flatten
+from pairvae.stages.assess_material import descriptor_arrays, write_material
+from pairvae.stages.baselines import fitted_errors
+from pairvae.stages.leak_check import leakage_facts, refuse_leakage
 from pairvae.stages.project import Project
 from pairvae.stages.train import load_vaes
 from pairvae.store.models import load_card
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
 
-SHEET = 16
+
+@dataclass(frozen=True)
+class Predicted:
+    """Images by model and direction, what the pair decoded them from, and the solo models' latents."""
+
+    images: dict[str, dict[str, np.ndarray]]
+    pair: Reconstructions
+    solo_latents: dict[str, np.ndarray]
 
 
 def assess(project: Project) -> None:
     """Score the solo and the pair models on validation, training and all pairs."""
-    settings, prepared = project.settings, project.prepared()
-    choose(settings.device)
-    what = evaluated(project, prepared)
-    truth = Truth(what)
+    prepared = project.prepared()
+    choose(project.settings.device)
     pair, card = load_vaes(project.model("train-pair"))
-    solo = {name: load_vaes(project.solo(name))[0][name] for name in pair}
-    refuse_leakage(prepared, what, card)
-    images: dict[str, dict[str, np.ndarray]] = {"pair": {}, "solo": {}}
-    decoded = reconstruct(pair, what)
-    images["pair"] = decoded.images
-    for name, vae in solo.items():
-        images["solo"] |= reconstruct({name: vae}, what).images
-    errors = {
-        "solo": model_errors(truth, images["solo"]),
-        "pair": model_errors(truth, images["pair"]),
-        "baselines": baseline_errors(truth),
-        "floor": floor_errors(truth),
-    }
-    members = {"validation": what.validation, "train": what.train, "all": range(len(prepared.pairs))}
-    drawn = ensembles(pair, decoded.latents[what.names[0]], what, settings.generate)
+    truth = Truth(evaluated(project, prepared), full=True)
+    what = truth.what
+    refuse_leakage(prepared, truth, card)
+    predicted = _predicted(project, prepared, what, Predictor(pair, card))
+    found = measured(truth, predicted.images)
+    errors = _errors(project, prepared, truth, predicted, found)
+    draws = sampled(pair, what) if truth.properties else None
+    splits = {name: selected(errors, rows) for name, rows in _members(what).items()}
+    splits["validation"] = with_mean_curves(splits["validation"], draws, what)
+    drawn = ensembles(pair, predicted.pair.latents[what.names[0]], what, project.settings.generate)
+    leakage, warnings = leakage_facts(prepared, truth)
+    ids = [one.id for one in prepared.pairs]
     metrics = {
-        "preset": settings.preset,
-        "estimator": settings.assess.estimator,
-        "train_pairs": len(what.train),
-        "splits": {name: summarise(errors, chosen) for name, chosen in members.items()},
-        "generation": {name: _generation(ensemble) for name, ensemble in drawn.items()},
+        **_of_splits(project, what, splits),
+        "generation": {name: {"s2_mae": summary(one.errors)} for name, one in drawn.items()},
+        "comparisons": {"validation": compared(splits["validation"], what)},
+        "ensembles": _of_ensembles(truth, found, drawn),
+        "uncertainty": {} if draws is None else {"validation": {"_".join(what.names): draws.facts}},
+        "leakage": leakage,
+        "warnings": warnings + degenerate(predicted.images, what, ids, what.validation),
     }
-    distributions = {name: listed(errors, chosen) for name, chosen in members.items()}
-    _write_material(project, prepared, what, truth, images, decoded, distributions)
+    _write(project, prepared, truth, predicted, found, splits)
     store.write_json(project.reports / "metrics.json", metrics)
+    for one in metrics["warnings"]:
+        print(f"warning: {one['name']}: {one['text']}")
     _annotate(project, metrics)
 
 
@@ -83,24 +107,78 @@ def evaluated(project: Project, prepared: Prepared) -> Evaluated:
     )
 
 
-def refuse_leakage(prepared: Prepared, what: Evaluated, card: dict[str, Any]) -> None:
-    """``InputError`` where a validation pair was among the model's training pairs, or the data are other ones."""
-    from pairvae.errors import InputError
-
-    trained = set(card["train_ids"])
-    leaked = [prepared.pairs[index].id for index in what.validation if prepared.pairs[index].id in trained]
-    if leaked or card["data_digest"] != prepared.digest:
-        found = f"{leaked[0]} among its training pairs" if leaked else "a model of other prepared data"
-        raise InputError(
-            expected="a model that has not seen the validation pairs",
-            found=found,
-            where="models/train-pair",
-            remedy="train it again with `pairvae repro`",
-        )
+def _predicted(project: Project, prepared: Prepared, what: Evaluated, predictor: Predictor) -> Predicted:
+    """Images of the pair, of the models alone, and of the pair from whole images (``whole``)."""
+    decoded = reconstruct(predictor.vaes, what)
+    images: dict[str, dict[str, np.ndarray]] = {"solo": {}, "pair": decoded.images}
+    latents: dict[str, np.ndarray] = {}
+    for name in predictor.vaes:
+        alone = reconstruct({name: load_vaes(project.solo(name))[0][name]}, what)
+        images["solo"] |= alone.images
+        latents |= alone.latents
+    if what.cropped(what.names[1]):
+        images["whole"] = _from_whole_images(prepared, what, predictor)
+    return Predicted(images, decoded, latents)
 
 
-def _generation(ensemble: Ensemble) -> dict[str, Any]:
-    return {"s2_mae": summary(ensemble.errors)}
+def _from_whole_images(prepared: Prepared, what: Evaluated, predictor: Predictor) -> dict[str, np.ndarray]:
+    """Patterns ``(N, channels, H, W)`` predicted from whole images instead of single crops."""
+    first, second = what.names
+    posteriors = (predictor.pooled_posterior(image[None], second) for image in prepared.images(second))
+    patterns = [predictor.decode(posterior, first)[0, 0] for posterior in posteriors]
+    return {f"{second}_{first}": np.stack(patterns)}
+
+
+def _members(what: Evaluated) -> dict[str, Sequence[int]]:
+    """Samples of each split, validation apart from training."""
+    return {"validation": what.validation, "train": what.train, "all": range(len(what.patterns))}
+
+
+def _errors(
+    project: Project, prepared: Prepared, truth: Truth, predicted: Predicted, found: Measured
+) -> dict[str, Any]:
+    """Errors of models, baselines and floor over all samples, every one a finite number."""
+    errors: dict[str, Any] = {
+        family: model_errors(truth, images, found[family]) for family, images in predicted.images.items()
+    }
+    fitted = fitted_errors(project, prepared, truth)
+    errors |= {"baselines": baseline_errors(truth) | fitted, "floor": floor_errors(truth)}
+    require_finite(errors, [pair.id for pair in prepared.pairs])
+    return errors
+
+
+def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts about the run, and the medians of each split with their intervals."""
+    summaries = {}
+    for name, rows in _members(what).items():
+        counts = resamples(len(rows), what.seed)
+        summaries[name] = summarise(splits[name], range(len(rows)), counts)
+    return {
+        "preset": project.settings.preset,
+        "estimator": project.settings.assess.estimator,
+        "train_pairs": len(what.train),
+        "splits": summaries,
+    }
+
+
+def _write(
+    project: Project,
+    prepared: Prepared,
+    truth: Truth,
+    predicted: Predicted,
+    found: Measured,
+    splits: Mapping[str, Any],
+) -> None:
+    """The report's material."""
+    described = {f"{family}/{key}": one for family, all_of in found.items() for key, one in all_of.items()}
+    more = drawing_material(truth.what, truth, predicted.images, predicted.solo_latents)
+    more |= descriptor_arrays({"true": truth.properties, **described})
+    single = {name: listed(splits[name], range(len(rows))) for name, rows in _members(truth.what).items()}
+    write_material(project, prepared, truth, predicted.images, predicted.pair, single, more)
+
+
+def _of_ensembles(truth: Truth, found: Measured, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
+    return {"validation": ensemble_block(truth, found), "generation": generation_block(truth, drawn)}
 
 
 def _annotate(project: Project, metrics: dict[str, Any]) -> None:
@@ -122,74 +200,3 @@ def _annotate(project: Project, metrics: dict[str, Any]) -> None:
             key.removesuffix(".median"): value for key, value in flat.items() if key.endswith(".median")
         }
         annotate_run(project.root, run_id, medians, {"assessed": "true"})
-
-
-def _write_material(
-    project: Project,
-    prepared: Prepared,
-    what: Evaluated,
-    truth: Truth,
-    images: dict[str, dict[str, np.ndarray]],
-    decoded: Reconstructions,
-    distributions: dict[str, Any],
-) -> None:
-    """Arrays and numbers that the report draws: one example of each morphology, sheets, latents, all scores."""
-    chosen = examples(what)
-    arrays: dict[str, np.ndarray] = {}
-    for name in what.names:
-        latents, array = decoded.latents[name], what.array(name)
-        arrays[name] = array[chosen, 0] if what.cropped(name) else array[chosen]
-        rows = latents.reshape(*array.shape[:2], -1).mean(1) if what.cropped(name) else latents
-        arrays[f"latent_{name}"] = rows.reshape(len(array), -1)
-    for family, directions in images.items():
-        for direction, array in directions.items():
-            source, _, target = direction.partition("_")
-            first = array[chosen, 0] if what.cropped(source) or what.cropped(target) else array[chosen]
-            arrays[f"image/{family}/{direction}"] = first
-            if what.cropped(target):
-                for kind, curve in curves(first, what.estimator).items():
-                    arrays[f"curve/{kind}/{family}/{direction}"] = curve
-    for kind, curve in truth.curves.items():
-        arrays[f"curve/{kind}/true"] = curve[chosen, 0]
-    for name, rows in sheet_rows(what).items() if truth.curves else ():
-        true, predicted = what.crops[rows], images["pair"]["_".join(what.names)][rows]
-        arrays[f"sheet/{name}/true"] = _spread(true)
-        arrays[f"sheet/{name}/predicted"] = _spread(predicted)
-    with store.atomic_folder(project.reports / "assessment") as folder:
-        np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]  # numpy's stubs
-        store.write_json(
-            folder / "assessment.json",
-            {
-                "examples": [prepared.pairs[index].id for index in chosen],
-                "pairs": [vars(pair) for pair in prepared.pairs],
-                "train": list(what.train),
-                "validation": list(what.validation),
-                "data_digest": prepared.digest,
-                "distributions": distributions,
-                "modalities": list(what.names),
-            },
-        )
-
-
-def _spread(images: np.ndarray) -> np.ndarray:
-    """Up to 16 images of ``(M, K, h, w)``, from as many samples as there are."""
-    by_crop = images.swapaxes(0, 1).reshape(-1, *images.shape[2:])
-    return by_crop[:SHEET]
-
-
-def examples(what: Evaluated) -> list[int]:
-    """The first validation sample of each morphology; the first four where morphologies are not known."""
-    found: dict[str, int] = {}
-    for index in what.validation:
-        name = what.morphologies[index]
-        if name is not None:
-            found.setdefault(name, int(index))
-    return list(found.values()) if found else [int(index) for index in what.validation[:4]]
-
-
-def sheet_rows(what: Evaluated) -> dict[str, list[int]]:
-    """Validation samples by morphology."""
-    rows: dict[str, list[int]] = {}
-    for index in what.validation:
-        rows.setdefault(what.morphologies[index] or "all", []).append(int(index))
-    return rows

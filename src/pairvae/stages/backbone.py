@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,10 @@ import torch
 from torch import Tensor
 
 from pairvae import store
+from pairvae.data.batches import stream
 from pairvae.errors import InputError
 from pairvae.models.paper import PaperEncoder, attach_backbone
-from pairvae.models.resnet import Backbone, ResNet50, set_statistics
+from pairvae.models.resnet import Backbone, ResNet50, scale_features, set_statistics
 from pairvae.models.vae import VAE
 from pairvae.stages.backbone_file import read_backbone, write_backbone
 from pairvae.stages.project import Project
@@ -22,9 +24,10 @@ from pairvae.training import checkpoints
 from pairvae.training.devices import choose
 from pairvae.training.loop import Checkpointing, train
 from pairvae.training.pretrain import BarlowTwins, PretrainPlan
+from pairvae.training.team import join
 
 FILE = "backbone.safetensors"
-STATISTICS_BATCH = 8
+STATISTICS, STATISTICS_BATCH, STATISTICS_PAIRS = 5, 8, 512  # a stream of random numbers, and two sizes
 
 
 def pretrain_backbone(project: Project) -> None:
@@ -39,10 +42,13 @@ def pretrain_backbone(project: Project) -> None:
         )
     else:
         network, made = barlow_twins(project), f"Barlow Twins, {settings.epochs} epochs"
-    with store.atomic_folder(project.model("pretrain")) as folder:
-        write_backbone(folder / FILE, network, {"made": made})
-        card = {"stage": "pretrain", "backbone": made, "preset": project.settings.preset}
-        store.write_json(folder / "card.json", card)
+    team = join(choose(project.settings.device).torch_device)
+    if team.first:
+        with store.atomic_folder(project.model("pretrain")) as folder:
+            write_backbone(folder / FILE, network, {"made": made})
+            card = {"stage": "pretrain", "backbone": made, "preset": project.settings.preset}
+            store.write_json(folder / "card.json", card)
+    team.wait()
 
 
 def untrained(project: Project) -> ResNet50:
@@ -50,20 +56,27 @@ def untrained(project: Project) -> ResNet50:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(project.settings.seed)
         network = ResNet50()
-    set_statistics(network, training_views(project.prepared(), project))
+    prepared = project.prepared()
+    set_statistics(network, training_views(prepared, project))
+    scale_features(network, training_views(prepared, project))
     return network.eval()
 
 
-def training_views(prepared: Prepared, project: Project) -> list[Tensor]:
-    """Batches ``(8, 3, H, W)`` in [0, 1] of training patterns and of one crop of each training image."""
-    members = np.array(project.split(prepared).train)
-    patterns = prepared.whole("saxs")[members]
-    crops = np.repeat(prepared.crops("sem")[members, :1].astype(np.float32), 3, axis=1)
-    return [
-        torch.from_numpy(np.array(array[start : start + STATISTICS_BATCH], np.float32))
-        for array in (patterns, crops)
-        for start in range(0, len(array), STATISTICS_BATCH)
-    ]
+def training_views(prepared: Prepared, project: Project) -> Iterator[Tensor]:
+    """Batches ``(8, 3, H, W)`` in [0, 1] of training patterns and of one crop of each training image.
+
+    Of many pairs a seeded choice; a batch at a time is in memory.
+    """
+    rows = np.array(project.split(prepared).train)
+    chosen = stream(project.settings.seed, STATISTICS).permutation(len(rows))[:STATISTICS_PAIRS]
+    members = rows[np.sort(chosen)]
+    patterns, crops = prepared.whole("saxs"), prepared.crops("sem")
+    starts = range(0, len(members), STATISTICS_BATCH)
+    parts = [members[start : start + STATISTICS_BATCH] for start in starts]
+    for part in parts:
+        yield torch.from_numpy(np.array(patterns[part], np.float32))
+    for part in parts:
+        yield torch.from_numpy(np.repeat(crops[part, :1].astype(np.float32), 3, axis=1))
 
 
 def barlow_twins(project: Project) -> ResNet50:
@@ -85,8 +98,9 @@ def barlow_twins(project: Project) -> ResNet50:
         "split": settings.split.model_dump(),
     }
     folder = project.checkpoints("pretrain", {"params": params, "data": prepared.digest})
-    resume = checkpoints.peek_run(folder)
-    with stage_run(project, "pretrain", params, prepared, resume=resume) as tracker:
+    resume, team = checkpoints.peek_run(folder), join(device.torch_device)
+    tracked = dataclasses.replace(project, track=project.track and team.first)
+    with stage_run(tracked, "pretrain", params, prepared, resume=resume) as tracker:
         keeping = Checkpointing(folder, settings.device.checkpoint_seconds, tracker.run_id)
         train(
             plan,
@@ -94,10 +108,13 @@ def barlow_twins(project: Project) -> ResNet50:
             label="pretrain",
             checkpointing=keeping,
             on_epoch=lambda epoch, row: tracker.log_metrics(row, epoch + 1),
+            team=team,
         )
-    network = twins.network.cpu()
+    network = ResNet50()  # in a team the trained one's batch norms talk to the others
+    network.load_state_dict(twins.network.state_dict())
     # The views of training are not what the frozen network will see: its batch norms learn the whole images
     set_statistics(network, training_views(prepared, project))
+    scale_features(network, training_views(prepared, project))
     return network.eval()
 
 

@@ -18,7 +18,8 @@ from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import STAGES, dvc_environment
 from pairvae.store.models import load_model
 from pairvae.store.prepared import CARD
-from pairvae.tracking.roots import database_path, is_local, project_root, tracking_uri
+from pairvae.tracking.outbox import Outbox, target_of, waiting
+from pairvae.tracking.roots import database_path, is_local, local_uri, project_root, shown, tracking_uri
 
 Level = Literal["ok", "note", "problem"]
 PACKAGES = ("torch", "mlflow", "dvc", "optuna", "numpy", "opencv-python", "porespy", "typer", "pydantic")
@@ -61,6 +62,7 @@ def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
         findings += _examined("device", partial(_device, project))
     store_checks: dict[str, Callable[[Path], Findings]] = {
         "store": _store,
+        "waiting": _waiting,
         "runs": _runs,
         "registry": _registry,
         "disk": _disk,
@@ -172,7 +174,7 @@ def _store(root: Path) -> Findings:
     from pairvae.tracking.health import store_problem
     from pairvae.tracking.relocate import foreign_paths
 
-    shown = tracking_uri(root).rpartition("@")[2]  # never a password
+    place = shown(tracking_uri(root))
     if is_local(root) and not database_path(root).is_file():
         yield Finding("store", "note", "no runs yet", "run: pairvae repro")
         return
@@ -184,23 +186,43 @@ def _store(root: Path) -> Findings:
     if problem is not None:
         yield Finding("store", "problem", problem)
     elif not foreign:
-        yield Finding("store", "ok", shown)
+        yield Finding("store", "ok", place)
+
+
+def _waiting(root: Path) -> Findings:
+    """Entries of runs whose store was away, or whose process was killed before they were sent."""
+    for folder in waiting(root):
+        with Outbox.abandoned(folder) as outbox:
+            if outbox is None:
+                continue  # its run is at work and sends for itself
+            target, refused = target_of(folder), outbox.refused()
+            if len(outbox):
+                found = f"{len(outbox)} entries of run {target['name']} wait for {target['uri']}"
+                own = target["uri"] == shown(local_uri(root))
+                remedy = "the next run sends them" if own else "run: pairvae sync " + target["uri"]
+                yield Finding("waiting", "note", found, remedy)
+            for path in refused:
+                yield Finding(
+                    "waiting", "note", f"refused by the store: {path}", "look at it, then delete it"
+                )
 
 
 def _runs(root: Path) -> Findings:
-    from pairvae.tracking.health import open_runs
+    from pairvae.tracking.health import open_runs, runs_without_files
 
     going = open_runs(root)
-    stuck = [run for run in going if run.idle_s > STUCK_S]
-    for run in stuck:
-        found = f"{run.name} ({run.run_id}) is RUNNING, silent for {run.idle_s / 3600:.0f} h"
+    lost = [run for run in going if run.alive is False or (run.alive is None and run.idle_s > STUCK_S)]
+    for run in lost:
+        silent = f"silent for {run.idle_s / 3600:.1f} h" if run.alive is None else "its process is gone"
         yield Finding(
             "runs",
             "note",
-            found,
-            "its process was killed: run its stage again (it resumes), or delete the run",
+            f"{run.name} ({run.run_id}) is RUNNING, {silent}",
+            "run its stage again (it resumes), or delete the run",
         )
-    yield Finding("runs", "ok", f"{len(going) - len(stuck)} running now")
+    for name in runs_without_files(root):
+        yield Finding("runs", "note", f"{name}: its pictures are gone", "restore mlruns from a backup")
+    yield Finding("runs", "ok", f"{len(going) - len(lost)} running now")
 
 
 def _registry(root: Path) -> Findings:
@@ -224,5 +246,5 @@ def _registry(root: Path) -> Findings:
 def _disk(root: Path) -> Findings:
     free = shutil.disk_usage(root).free / GB
     level: Level = "problem" if free < LITTLE_GB else "note" if free < ROOM_GB else "ok"
-    remedy = "" if level == "ok" else "free some space: dvc gc --workspace, old studies in .pairvae/tune"
+    remedy = "" if level == "ok" else "free some space: pairvae gc, dvc gc --workspace"
     yield Finding("disk", level, f"{free:.1f} GB free", remedy)

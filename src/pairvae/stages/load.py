@@ -7,6 +7,7 @@ from pathlib import Path
 from pairvae.errors import InputError
 from pairvae.predictor import Predictor
 from pairvae.stages.train import load_vaes
+from pairvae.stages.training_facts import read_training_facts
 from pairvae.store.models import CARD
 from pairvae.tracking.roots import project_root
 
@@ -27,7 +28,7 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     else:
         folder = Path(location)
     vaes, card = load_vaes(folder)
-    return Predictor(vaes, card)
+    return Predictor(vaes, card, read_training_facts(folder))
 
 
 def _model_folder(download: Path, text: str) -> Path:

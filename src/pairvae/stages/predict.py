@@ -1,132 +1,223 @@
-"""`pairvae predict`: raw files in; predicted images and a table of what they show out."""
+"""`pairvae predict`: raw files in; predicted images, and tables of what they show and how far to trust them, out."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from pairvae import store
 from pairvae.errors import InputError
-from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import HDF5_SUFFIXES
-from pairvae.models.vae import Posterior
-from pairvae.numerics.morphology import domain_spacing, phase_fraction
 from pairvae.predictor import Predictor
 from pairvae.progress import Progress
-from pairvae.settings import Section
-from pairvae.stages.load import load
+from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
+from pairvae.stages.cluster import run_tasks
+from pairvae.stages.load import REGISTRY, load
+from pairvae.stages.prediction_inputs import BOTH, Input, inputs_of
+from pairvae.stages.predictions import (
+    CURVE_COLUMNS,
+    IMAGE_COLUMNS,
+    INPUT_COLUMNS,
+    Row,
+    curve_rows,
+    describe,
+    image_rows,
+    input_row,
+    measured,
+    nm_per_px,
+    posterior_of_file,
+    predict_file,
+    prepared_with,
+    trust_of,
+    write_image,
+    write_images,
+)
+from pairvae.store.pictures import SUFFIXES
+from pairvae.store.rows import table
+from pairvae.tracking.roots import project_root
+
+__all__ = ["describe", "posterior_of_file", "predict", "predict_chunk", "prepared_with", "write_image"]
+CHUNK = 50  # files of a task at most: the model is read once for each
+MOST_WARNINGS = 20
 
 
-def predict(files: Sequence[str], *, to: str, out: Path, model: str, samples: int, seed: int) -> int:
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of every input, and where."""
+
+    out: Path
+    model: str
+    samples: int
+    seed: int
+    kind: str
+    cwd: Path
+    root: Path
+    shown: frozenset[int]  # numbers of the inputs on the contact sheet
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some inputs for one task, of which the ``first`` has that number among all."""
+
+    inputs: tuple[Input, ...]
+    wanted: Wanted
+    first: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one input gave: rows of the tables and its strip of the contact sheet; or the ``reason`` for nothing."""
+
+    images: tuple[Row, ...] = ()
+    summary: Row | None = None
+    curves: tuple[Row, ...] = ()
+    strip: np.ndarray | None = None
+    reason: str = ""
+
+
+def predict(
+    files: Sequence[str],
+    *,
+    to: str,
+    out: Path,
+    model: str,
+    samples: int,
+    seed: int,
+    workers: int = 1,
+    cluster: str | None = None,
+    source: str | None = None,
+    kind: str = "png",
+) -> int:
     """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
 
-    Writes ``<name>-<to>-<number>.png`` (bright phase white; of a curve ``.csv``) and ``predictions.csv`` into
-    ``out``; one file is in memory at a time.
+    ``to`` is a modality or ``both``: then each file is taken to the other one, and ``source`` or its folder says
+    what it is. Writes into ``out`` ``<name>-<to>-<number>.png`` or ``.tif`` (``kind``; bright phase white; of a curve
+    ``.csv``), ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over
+    its images), ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several
+    ``workers``, or on a ``cluster`` (see :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks.
+    A file that cannot be read is told of, and named again in an ``InputError`` after the others are done.
     """
+    if kind not in SUFFIXES:
+        raise InputError(expected=" or ".join(SUFFIXES), found=repr(kind), where="--format")
     predictor = load(model)
-    predictor.shape(to)  # an unknown modality is an InputError
-    (source,) = [name for name in predictor.modalities if name != to]
-    inputs = expand(files, MODALITIES[source].suffixes)
-    rows: list[dict[str, str | int | float]] = []
-    progress = Progress(len(inputs), f"predict {to}")
-    names = unique_names(inputs)
-    for path, name in zip(inputs, names, strict=True):
-        posterior = posterior_of_file(predictor, path, source)
-        images = predictor.decode(posterior, to, samples, seed)[0]
-        for number, image in enumerate(images):
-            file = write_image(out / f"{name}-{to}-{number:02d}", image, predictor, to)
-            rows.append({"input": path, "sample": number, "file": file.name, **describe(image, to)})
-        progress.advance(name)
-    write_table(out / "predictions.csv", rows)
-    return len(rows)
-
-
-def posterior_of_file(predictor: Predictor, path: str, source: str) -> Posterior:
-    """Posterior ``(1, C, g, g)`` of one raw file, prepared as the model's training data were."""
-    modality = MODALITIES[source]
-    array = modality.prepare(modality.read(path), prepared_with(predictor, source))
-    if modality.cropped:
-        return predictor.pooled_posterior(array, source)
-    return predictor.posterior(array[None], source)
-
-
-def prepared_with(predictor: Predictor, name: str) -> Section:
-    """The settings that the model's training data of one modality were prepared with."""
-    return MODALITIES[name].settings.model_validate(predictor.card["modalities"][name]["prepare"])
-
-
-def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
-    """Files as given; of folders, the files of a kind in them by name (``InputError`` where there is nothing)."""
-    kinds = {f".{suffix}" for suffix in suffixes - HDF5_SUFFIXES}  # an HDF5 file needs its ::/path
-    found: list[str] = []
-    for entry in files:
-        path = Path(entry)
-        if path.is_dir():
-            inside = sorted(str(one) for one in path.iterdir() if one.suffix.lower() in kinds)
-            if not inside:
-                raise InputError(expected="readable files in the folder", found="none", where=entry)
-            found += inside
-        else:
-            found.append(entry)
-    return found
-
-
-def unique_names(inputs: Sequence[str]) -> list[str]:
-    """File stems, numbered where two inputs share one."""
-    seen: dict[str, int] = {}
-    names = []
-    for entry in inputs:
-        stem = Path(entry.partition("::")[0]).stem
-        seen[stem] = seen.get(stem, 0) + 1
-        names.append(stem if seen[stem] == 1 else f"{stem}-{seen[stem]}")
-    return names
-
-
-def write_image(stem: Path, image: np.ndarray, predictor: Predictor, name: str) -> Path:
-    """Write one predicted image, or a curve over its axis, next to ``stem``; returns the file."""
-    modality = MODALITIES[name]
-    file = stem.with_name(f"{stem.name}{'.png' if modality.coordinates is None else '.csv'}")
-    if modality.coordinates is None:
-        write_png(file, image)
-        return file
-    axis = modality.axes[-1]
-    along = modality.coordinates(prepared_with(predictor, name))
-    head = f"{axis.name} ({axis.unit})"
-    write_table(file, [{head: float(x), name: float(y)} for x, y in zip(along, image.ravel(), strict=True)])
-    return file
-
-
-def write_png(path: Path, image: np.ndarray) -> None:
-    """Write a binary image ``(H, W)`` or a pattern ``(3, H, W)`` in [0, 1] as 8-bit PNG, atomically."""
-    if image.ndim == 3:
-        pixels = np.clip(image.transpose(1, 2, 0)[..., ::-1] * 255 + 0.5, 0, 255).astype(np.uint8)
+    if to != BOTH:
+        predictor.shape(to)  # an unknown modality is an InputError
+    inputs = inputs_of(files, predictor.modalities, to, source)
+    out.mkdir(parents=True, exist_ok=True)
+    location = model if model.startswith(REGISTRY) else str(Path(model).resolve())
+    spread = np.linspace(0, len(inputs) - 1, min(ROWS, len(inputs))).round().astype(int)
+    shown = frozenset(spread.tolist())
+    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), project_root(), shown)
+    if predictor.facts is None:
+        _say(
+            "this model does not know its training data (trained by an earlier version): no confidence, no check"
+        )
+    if workers == 1 and cluster is None:
+        each: Iterator[Made] = (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
     else:
-        pixels = image * np.uint8(255)
-    done, encoded = cv2.imencode(".png", pixels)
-    if not done:
-        raise RuntimeError(f"could not encode {path}")
-    with store.atomic_path(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
+        each = _shared_out(inputs, wanted, workers, cluster)
+    return _collect(inputs, each, out, to)
 
 
-def describe(image: np.ndarray, modality: str) -> dict[str, float | str]:
-    """What a predicted SEM image shows: phase fraction and domain spacing in px; nothing for a pattern."""
-    if modality != "sem":
-        return {}
-    spacing = float(domain_spacing(image[None])[0])  # nan for a uniform image: an empty cell says so
-    return {
-        "phase_fraction": round(float(phase_fraction(image[None])[0]), 5),
-        "domain_spacing_px": "" if np.isnan(spacing) else round(spacing, 3),
-    }
+def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:
+    """Write the tables row by row, and the contact sheet; returns the number of images."""
+    progress = Progress(len(inputs), f"predict {to}")
+    reasons: list[str] = []
+    strips: list[np.ndarray] = []
+    count, unlike = 0, 0
+    with ExitStack() as stack:
+        images, summaries, curves = (
+            stack.enter_context(table(out / name, columns))
+            for name, columns in (
+                ("predictions.csv", IMAGE_COLUMNS),
+                ("inputs.csv", INPUT_COLUMNS),
+                ("curves.csv", CURVE_COLUMNS),
+            )
+        )
+        for one, made in zip(inputs, each, strict=True):
+            if made.summary is None:
+                reasons.append(made.reason)
+                _say(made.reason)
+            else:
+                images.writerows(made.images)
+                summaries.writerow(made.summary)
+                curves.writerows(made.curves)
+                unlike += _warn(one, made.summary, unlike)
+            strips += [] if made.strip is None else [made.strip]
+            count += len(made.images)
+            progress.advance(one.name)
+    if strips:
+        write_contact_sheet(out / "contact-sheet.png", strips)
+    if unlike > MOST_WARNINGS:
+        _say(f"{unlike} of {len(inputs)} inputs are unlike the training data; see inputs.csv")
+    if reasons:
+        raise InputError(
+            expected="predictions from all files",
+            found=f"{len(reasons)} of {len(inputs)} files without",
+            where=reasons[0],
+        )
+    return count
 
 
-def write_table(path: Path, rows: Sequence[dict[str, str | int | float]]) -> None:
-    """Write rows as CSV, atomically."""
-    with store.atomic_path(path) as temporary, temporary.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+def _warn(one: Input, summary: Row, before: int) -> bool:
+    """Tell of an input unlike the training data; of the first twenty."""
+    unlike = bool(summary.get("unlike", False))
+    if unlike and before < MOST_WARNINGS:
+        _say(
+            f"{one.given}: unlike the training data, {summary['distance']:.2g} times the usual largest distance - "
+            "do not trust what is predicted from it"
+        )
+    return unlike
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> Made:
+    """Predict from one input and write its images; a file that cannot be read gives a reason."""
+    try:
+        found = predict_file(predictor, str(wanted.cwd / one.given), one, wanted.samples, wanted.seed)
+    except InputError as error:
+        return Made(reason=str(error))
+    shown, trust = measured(predictor, found.images, one.target), trust_of(found)
+    files = write_images(wanted.out, one, found.images, predictor, wanted.kind)
+    sheet = None
+    if number in wanted.shown:
+        note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
+        warned = found.confidence is not None and found.confidence.unlike
+        sheet = strip(found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned)
+    return Made(
+        tuple(image_rows(one, files, shown, trust)),
+        input_row(one, len(files), shown, trust),
+        tuple(curve_rows(one, found.images, nm_per_px(predictor, one.target))),
+        sheet,
+    )
+
+
+def predict_chunk(chunk: Chunk) -> list[Made]:
+    """Predict from the inputs of one chunk."""
+    predictor = load(chunk.wanted.model, chunk.wanted.root)
+    return [
+        make_one(predictor, one, chunk.wanted, chunk.first + number)
+        for number, one in enumerate(chunk.inputs)
+    ]
+
+
+def _shared_out(inputs: Sequence[Input], wanted: Wanted, workers: int, cluster: str | None) -> Iterator[Made]:
+    """What each input gives, in their order; chunks that end early wait for the ones before them."""
+    size = max(1, min(CHUNK, -(-len(inputs) // workers)))
+    chunks = [
+        Chunk(tuple(inputs[start : start + size]), wanted, start) for start in range(0, len(inputs), size)
+    ]
+    waiting: dict[int, list[Made]] = {}
+    due = 0
+    for ended in run_tasks(predict_chunk, chunks, workers=workers, cluster=cluster):
+        lost = [Made(reason=f"{one.given}: {ended.reason}") for one in ended.task.inputs]
+        waiting[ended.task.first] = lost if ended.result is None else ended.result
+        while due in waiting:
+            yield from waiting.pop(due)
+            due += size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 import pairvae
 from pairvae import store
 from pairvae.models.vae import VAE
+from pairvae.reports import model_card
 from pairvae.stages.project import Project
 from pairvae.stages.train import load_vaes
 from pairvae.tracking import roots
@@ -23,7 +25,8 @@ SERVED = Path(roots.__file__).with_name("served.py")
 
 def register(project: Project) -> None:
     """Register the pair-trained models and write ``models/registered.json``."""
-    from pairvae.tracking import aliases, registry
+    from pairvae.tracking import aliases, registry, standings
+    from pairvae.tracking.describe import describe_version
 
     folder, experiment = project.model("train-pair"), project.settings.tracking.experiment
     metrics = store.read_json(project.reports / "metrics.json")
@@ -40,6 +43,9 @@ def register(project: Project) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / PAIR
         shutil.copytree(folder, bundle)
+        written = project.reports / model_card.FILE
+        if written.is_file():
+            shutil.copyfile(written, bundle / model_card.FILE)
         for name, vae in vaes.items():
             for part, program, example in programs(vae, card["modalities"][name]):
                 registered = f"{PAIR}-{name}-{part}"
@@ -55,6 +61,7 @@ def register(project: Project) -> None:
                 )
                 source = aliases.program_file(project.root, registered, versions[registered])
                 shutil.copyfile(source, bundle / f"{name}-{part}.pt2")
+        programs_of_pair = json.dumps(versions)
         versions[PAIR] = registry.register_pyfunc(
             project.root,
             name=PAIR,
@@ -64,10 +71,13 @@ def register(project: Project) -> None:
             output_shape=(-1, -1, -1, -1),
             params={"direction": "_".join(vaes), "samples": 1, "seed": 0},
             metadata=metadata,
-            tags=tags,
+            tags={**tags, standings.PROGRAMS_TAG: programs_of_pair},
             run_id=card["run_id"],
             experiment=experiment,
         )
+    if written.is_file():
+        described = model_card.description_of(written.read_text(encoding="utf-8"))
+        describe_version(project.root, PAIR, versions[PAIR], described)
     score = validation_score(metrics)
     better = aliases.promote_if_better(
         project.root, list(versions), versions, score, validation_data=validation_data(metrics, card)
@@ -78,7 +88,7 @@ def register(project: Project) -> None:
             "versions": versions,
             "validation_score": score,
             "champion": better,
-            "tracking": roots.tracking_uri(project.root),
+            "tracking": roots.shown(roots.tracking_uri(project.root)),
         },
     )
     standing = "champion" if better else "candidate (the champion's score is as good or better)"

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-import pairvae
 from pairvae import store
-from pairvae.reports.content import Ensemble, Example, Latents, ReportContent, Sheet
+from pairvae.numerics.morphology import domain_spacing, phase_fraction
+from pairvae.reports.content import Example, Latents, ReportContent, Sheet
+from pairvae.reports.dvc_files import summary_numbers, write_plots
+from pairvae.reports.model_card import FILE, write_model_card
 from pairvae.reports.page import write_report
+from pairvae.reports.study_figures import read_study
+from pairvae.stages import report_material
 from pairvae.stages.project import Project
-from pairvae.store.models import load_card, read_history
+from pairvae.stages.report_facts import lineage, parameters
+from pairvae.store.models import read_history
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}
+STUDY = "study.csv"
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 
 def report(project: Project) -> None:
-    """Draw everything into ``reports/figures`` and ``reports/index.html``."""
+    """Draw ``reports/figures`` and ``reports/index.html``; the model card and the data of `dvc plots` beside them."""
     shutil.rmtree(project.reports / "figures", ignore_errors=True)
-    page = write_report(gather(project), project.reports)
+    content = gather(project)
+    page = write_report(content, project.reports)
+    write_plots(content, project.reports / "plots")
+    store.write_json(project.reports / "summary.json", summary_numbers(content.metrics))
+    write_model_card(content, project.reports / FILE)
     print(f"report: {page.relative_to(project.folder)}")
 
 
@@ -35,18 +46,32 @@ def gather(project: Project) -> ReportContent:
         arrays = {name: archive[name] for name in archive.files}
     pairs = facts["pairs"]
     drawn = set(facts["modalities"]) == DRAWN
-    sizes = {pair["sem_nm_per_px"] for pair in pairs}
+    generated = report_material.ensembles(project)
     return ReportContent(
         metrics=metrics,
         distributions=facts["distributions"],
         examples=[_example(arrays, facts, row) for row in range(len(facts["examples"]))] if drawn else [],
         histories={stage: rows for stage in TRAININGS if (rows := read_history(project.model(stage)))},
-        generated=_ensembles(project),
+        generated=generated[0] if generated else {},
+        other_scales=generated[1:],
         sheets=_sheets(arrays) if drawn else {},
         latents=_latents(arrays, facts) if drawn else None,
-        nm_per_px=sizes.pop() if len(sizes) == 1 else None,
-        facts=_facts(project, facts, metrics),
+        nm_per_px=_shared(pairs, "sem_nm_per_px"),
+        q_per_px=_shared(pairs, "saxs_q_per_px_inv_nm"),
+        bands=report_material.bands(arrays),
+        thresholds=report_material.thresholds(project) if drawn else (),
+        maps=report_material.maps(project, arrays, facts) if drawn else None,
+        study=read_study(project.reports / STUDY),
+        protocols=report_material.protocols(project),
+        facts=lineage(project, facts, metrics, TRAININGS),
+        parameters=parameters(project),
     )
+
+
+def _shared(pairs: Sequence[Mapping[str, Any]], key: str) -> float | None:
+    """The value of ``key`` where all pairs have the same one."""
+    values = {pair.get(key) for pair in pairs}
+    return values.pop() if len(values) == 1 else None
 
 
 def _example(arrays: dict[str, np.ndarray], facts: dict[str, Any], row: int) -> Example:
@@ -63,27 +88,19 @@ def _example(arrays: dict[str, np.ndarray], facts: dict[str, Any], row: int) -> 
         }
         for kind in CURVES
     }
+    sem = arrays["sem"][row]
+    spacing = float(domain_spacing(sem[None])[0])
     return Example(
-        identity, pair["morphology"], "validation", arrays["saxs"][row], arrays["sem"][row], images, curves
+        identity,
+        pair["morphology"],
+        "validation",
+        arrays["saxs"][row],
+        sem,
+        images,
+        curves,
+        phase_fraction=float(phase_fraction(sem[None])[0]),
+        spacing_px=spacing if np.isfinite(spacing) else None,
     )
-
-
-def _ensembles(project: Project) -> dict[str, Ensemble]:
-    """The ensembles at the first scale of the settings, by morphology."""
-    folder = project.reports / "ensembles"
-    listing = store.read_json(folder / "ensembles.json")["ensembles"]
-    found: dict[str, Ensemble] = {}
-    for entry in listing:
-        if entry["morphology"] in found:
-            continue
-        with np.load(folder / entry["file"], allow_pickle=False) as archive:
-            found[entry["morphology"]] = Ensemble(
-                images=archive["images"],
-                s2=archive["s2"],
-                true_s2=archive["true_s2"],
-                scale=entry["scale"],
-            )
-    return found
 
 
 def _sheets(arrays: dict[str, np.ndarray]) -> dict[str, Sheet]:
@@ -103,17 +120,3 @@ def _latents(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Latents:
         morphology=[pair["morphology"] for pair in facts["pairs"]],
         split=["train" if row in training else "validation" for row in range(len(facts["pairs"]))],
     )
-
-
-def _facts(project: Project, facts: dict[str, Any], metrics: dict[str, Any]) -> dict[str, str]:
-    seconds = {stage: load_card(project.model(stage))["seconds"] for stage in TRAININGS}
-    return {
-        "preset": metrics["preset"],
-        "data": project.settings.data.source,
-        "data digest": facts["data_digest"],
-        "pairs": f"{len(facts['train'])} training, {len(facts['validation'])} validation",
-        "split seed": str(project.settings.split.seed),
-        "seed": str(project.settings.seed),
-        "training time": ", ".join(f"{stage} {value:.0f} s" for stage, value in seconds.items()),
-        "pairvae": pairvae.__version__,
-    }

@@ -17,6 +17,7 @@ from pairvae.store.files import atomic_folder, file_digest, read_json, write_jso
 from pairvae.store.tensors import load_tensors, save_tensors
 
 WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
+FORMAT = 1  # of a model folder; a change that older versions of pairvae would misread counts it up
 REMEDY = "run its stage again with `pairvae repro`"
 
 
@@ -40,7 +41,7 @@ def save_model(
         for file in extra:
             shutil.copyfile(file, temporary / file.name)
         save_tensors(temporary / WEIGHTS, weights, {})
-        hashed = {**card, "weights_sha256": file_digest(temporary / WEIGHTS)}
+        hashed = {"format": FORMAT, **card, "weights_sha256": file_digest(temporary / WEIGHTS)}
         write_json(temporary / CARD, hashed)
         write_text(temporary / HISTORY, history_text(history))
 
@@ -51,9 +52,24 @@ def load_card(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(expected="a trained model", found="none", where=str(folder), remedy=REMEDY)
     try:
-        return read_json(path)
+        card = read_json(path)
     except ValueError as error:
         raise InputError(expected="a JSON card", found=str(error), where=str(path), remedy=REMEDY) from error
+    _check_format(card, path)
+    return card
+
+
+def _check_format(card: Mapping[str, Any], path: Path) -> None:
+    """``InputError`` for a model folder that a later version of pairvae wrote in another way."""
+    found = card.get("format", FORMAT)
+    if isinstance(found, int) and 1 <= found <= FORMAT:
+        return
+    raise InputError(
+        expected=f"a model folder of format {FORMAT} or lower",
+        found=f"{found!r}, written by pairvae {card.get('pairvae', 'of an unknown version')}",
+        where=str(path),
+        remedy="install that version of pairvae (pip install --upgrade pairvae)",
+    )
 
 
 def load_model(folder: Path) -> StoredModel:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlflow
+from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
@@ -15,11 +16,11 @@ from pairvae.errors import InputError
 from pairvae.store import atomic_folder
 from pairvae.tracking.relocate import local_path
 from pairvae.tracking.roots import OWN_FILES
-from pairvae.tracking.store import as_default, connect, has_store, store_lock
+from pairvae.tracking.store import as_default, connect, has_store, plainly, store_lock
 
 PROGRAM_FILE = Path("data") / "model.pt2"
 CANDIDATE, CHAMPION = "candidate", "champion"
-SCORE_TAG, DATA_TAG = "validation_score", "validation_data"
+SCORE_TAG, DATA_TAG, BEFORE_TAG = "validation_score", "validation_data", "champion_before"
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -42,20 +43,31 @@ class Version:
         return math.inf if math.isnan(value) else value
 
 
-def _version(found: ModelVersion) -> Version:
+def as_version(found: ModelVersion) -> Version:
+    """The part of MLflow's version that counts here."""
     return Version(found.name, int(found.version), found.run_id or None, dict(found.tags))
+
+
+def ensure_registered(client: MlflowClient, name: str) -> None:
+    """Make the registered model ``name`` unless there is one."""
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 def version_for_alias(root: Path, name: str, alias: str) -> Version | None:
     """The version that ``alias`` of the model ``name`` stands for; None without such a model or alias."""
     if not has_store(root):
         return None
-    try:
-        return _version(connect(root).get_model_version_by_alias(name, alias))
-    except MlflowException as error:
-        if error.error_code in ABSENT:
-            return None
-        raise
+    with plainly(root):
+        try:
+            return as_version(connect(root).get_model_version_by_alias(name, alias))
+        except MlflowException as error:
+            if error.error_code in ABSENT:
+                return None
+            raise
 
 
 def set_alias(root: Path, name: str, alias: str, number: int) -> None:
@@ -80,7 +92,7 @@ def _resolve(root: Path, uri: str) -> Version:
     if not uri.startswith("models:/") or not number.isdigit():
         raise problem
     try:
-        return _version(connect(root).get_model_version(name, number))
+        return as_version(connect(root).get_model_version(name, number))
     except MlflowException as error:
         if error.error_code in ABSENT:
             raise problem from error
@@ -95,7 +107,7 @@ def download(root: Path, uri: str) -> Path:
     """
     found = _resolve(root, uri)
     client = connect(root)
-    with as_default(root):
+    with plainly(root), as_default(root):
         place = client.get_model_version_download_uri(found.name, str(found.number))
         if place.startswith("models:/"):
             place = client.get_logged_model(place.removeprefix("models:/")).artifact_location
@@ -120,7 +132,7 @@ def program_file(root: Path, name: str, number: int) -> Path:
     return download(root, f"models:/{name}/{number}") / PROGRAM_FILE
 
 
-def _beats(score: float, data: str, champions: Sequence[Version | None]) -> bool:
+def beats(score: float, data: str, champions: Sequence[Version | None]) -> bool:
     """Whether ``score`` (lower is better) takes the title from the champions, of which any may be missing."""
     if math.isnan(score):
         return False
@@ -143,14 +155,17 @@ def promote_if_better(
     replaced.
     """
     client = connect(root)
-    with store_lock(root):
+    with store_lock(root), plainly(root):
         for name in names:
             number = str(versions[name])
             client.set_model_version_tag(name, number, SCORE_TAG, repr(float(score)))
             client.set_model_version_tag(name, number, DATA_TAG, validation_data)
             client.set_registered_model_alias(name, CANDIDATE, number)
-        better = _beats(score, validation_data, [version_for_alias(root, name, CHAMPION) for name in names])
+        champions = {name: version_for_alias(root, name, CHAMPION) for name in names}
+        better = beats(score, validation_data, list(champions.values()))
         if better:
-            for name in names:
+            for name, before in champions.items():
+                if before is not None:
+                    client.set_model_version_tag(name, str(versions[name]), BEFORE_TAG, str(before.number))
                 client.set_registered_model_alias(name, CHAMPION, str(versions[name]))
     return better

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from mlflow.utils import mlflow_tags
 
 from pairvae.errors import InputError
+from pairvae.tracking.copy_runs import all_runs, files_at
 from pairvae.tracking.relocate import local_path
-from pairvae.tracking.store import STORE_ERRORS, connect, has_store
+from pairvae.tracking.roots import database_path, local_uri
+from pairvae.tracking.runs import PROCESS_TAG, is_here, process_mark, send_waiting
+from pairvae.tracking.store import STORE_ERRORS, connect, first_line, has_store
+from pairvae.tracking.unused import REMOVED
 
 MOST = 1000
 
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run that is still RUNNING, and for how long nothing was written to it, in s."""
+    """A run that is still RUNNING, and for how long nothing was written to it, in s.
+
+    ``alive``: whether its process is; None where that was on another machine.
+    """
 
     run_id: str
     name: str
     idle_s: float
+    alive: bool | None = None
 
 
 def open_runs(root: Path) -> list[OpenRun]:
@@ -34,7 +44,23 @@ def open_runs(root: Path) -> list[OpenRun]:
     if not experiments:
         return []
     found = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=MOST)
-    return [OpenRun(run.info.run_id, run.info.run_name or "", _idle(client, run)) for run in found]
+    return [
+        OpenRun(
+            run.info.run_id,
+            run.info.run_name or "",
+            _idle(client, run),
+            _alive(run.data.tags.get(PROCESS_TAG)),
+        )
+        for run in found
+    ]
+
+
+def _alive(mark: str | None) -> bool | None:
+    """Whether the process of a :func:`process_mark` lives."""
+    host, _, rest = (mark or "").rpartition(":")[0].rpartition(":")
+    if mark is None or host != socket.gethostname() or not rest.isdecimal():
+        return None
+    return process_mark(int(rest)) == mark
 
 
 def _idle(client: MlflowClient, run: Run) -> float:
@@ -53,13 +79,27 @@ def store_problem(root: Path) -> str | None:
     except InputError as error:
         return str(error)
     except STORE_ERRORS as error:
-        return str(error).splitlines()[0]
+        return first_line(error)
     return None
 
 
+def _client_of(root: Path, run_id: str) -> MlflowClient:
+    """The store that a run is in: the project's own holds those that began without the server."""
+    return connect(root, local_uri(root) if is_here(root, run_id) else None)
+
+
 def end_run(root: Path, run_id: str, status: str) -> None:
-    """Set the ``status`` (KILLED, FAILED, FINISHED) of a run whose process is gone."""
-    connect(root).set_terminated(run_id, status)
+    """Set the ``status`` (KILLED, FAILED, FINISHED) of a run whose process is gone, after what it left to send."""
+    send_waiting(root, run_id)
+    _client_of(root, run_id).set_terminated(run_id, status)
+
+
+def status_of(root: Path, run_id: str) -> str | None:
+    """How a run ended, or RUNNING; None where it is unknown or its store does not answer."""
+    try:
+        return str(_client_of(root, run_id).get_run(run_id).info.status)
+    except (InputError, *STORE_ERRORS):
+        return None
 
 
 def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
@@ -79,3 +119,17 @@ def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
             if folder is not None and not (folder / "MLmodel").is_file():
                 gone.append(f"{model.name}@{name}: {folder}")
     return aliases, gone
+
+
+def runs_without_files(root: Path) -> list[str]:
+    """Runs of the project's own store whose pictures have disappeared, apart from those that `gc` removed."""
+    if not database_path(root).is_file():
+        return []
+    client = connect(root, local_uri(root))
+    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    found = all_runs(client, experiments, f"tags.`{mlflow_tags.MLFLOW_LOGGED_IMAGES}` = 'True'")
+    return [
+        f"{run.info.run_name} ({run.info.run_id})"
+        for run in found
+        if REMOVED not in run.data.tags and not files_at(run.info.artifact_uri).sizes
+    ]

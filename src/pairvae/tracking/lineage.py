@@ -47,7 +47,8 @@ def _listed(stage: Mapping[str, object], key: str) -> list[object]:
     return entries if isinstance(entries, list) else []
 
 
-def _output_hashes(root: Path) -> Iterator[tuple[str, str]]:
+def output_hashes(root: Path) -> Iterator[tuple[str, str]]:
+    """Path and md5 of every output in dvc.lock; the md5 of a folder ends with ``.dir``."""
     for stage in _stages(root, "dvc.lock").values():
         for entry in _listed(stage, "outs"):
             if isinstance(entry, dict) and "md5" in entry:
@@ -60,7 +61,7 @@ def input_hashes(root: Path, stage: str) -> dict[str, str]:
     Taken from the outputs in dvc.lock: DVC writes the inputs of a stage there only after it has run, so
     during the run those are the ones of the last time.
     """
-    made = dict(_output_hashes(root))
+    made = dict(output_hashes(root))
     hashes = {}
     for entry in _listed(_stages(root, "dvc.yaml").get(stage, {}), "deps"):
         path = str(next(iter(entry))) if isinstance(entry, dict) else str(entry)
@@ -73,7 +74,7 @@ def input_hashes(root: Path, stage: str) -> dict[str, str]:
 
 def _has_changes(root: Path) -> bool:
     """Whether files under git differ from the commit, apart from those that the pipeline itself writes."""
-    written = [path for path, _ in _output_hashes(root)]
+    written = [path for path, _ in output_hashes(root)]
     excluded = [f":(exclude){path}" for path in ("dvc.lock", *written) if not path.startswith(("/", ".."))]
     excluded.append(":(exclude,glob)**/.gitignore")  # DVC lists its outputs there
     status = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", *excluded)

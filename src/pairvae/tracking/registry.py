@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus
-from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
-from pairvae.tracking.aliases import PROGRAM_FILE
-from pairvae.tracking.store import as_default, connect, prepare_store
+from pairvae.tracking.aliases import PROGRAM_FILE, ensure_registered
+from pairvae.tracking.store import as_default, connect, plainly, prepare_store
+from pairvae.tracking.sync import copy_of_local
 
 if TYPE_CHECKING:
     import torch
@@ -52,14 +52,6 @@ def _logged_model(client: MlflowClient, experiment_id: str, name: str, run_id: s
         client.finalize_logged_model(entry.model_id, status)
 
 
-def _ensure_registered(client: MlflowClient, name: str) -> None:
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-
-
 def _register(
     root: Path,
     experiment: str,
@@ -71,14 +63,15 @@ def _register(
     """Save a model with ``save``, upload it, and make it a version; a failure leaves no version behind."""
     experiment_id = prepare_store(root, experiment)
     client = connect(root)
-    with as_default(root), tempfile.TemporaryDirectory() as scratch:
+    run_id = copy_of_local(root, run_id)
+    with plainly(root), as_default(root), tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         with _logged_model(client, experiment_id, name, run_id) as model:
             save(folder, model)
             client.log_model_artifacts(model.model_id, str(folder))
         if run_id is not None:
             client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-        _ensure_registered(client, name)
+        ensure_registered(client, name)
         made = client.create_model_version(
             name, source=f"models:/{model.model_id}", run_id=run_id, tags=_tags(tags), model_id=model.model_id
         )

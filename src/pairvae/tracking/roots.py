@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pairvae.errors import InputError
 
@@ -13,6 +15,9 @@ EXPERIMENT_COPIES = (".dvc", "tmp", "exps")
 ARTIFACTS = "mlruns"
 DATABASE = "mlflow.db"
 OWN_FILES = ".pairvae"
+SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
+USER_PART = re.compile(r"(?<=://)[^@/\s]*@")
+HTTP = ("http://", "https://")
 
 
 def _is_root(folder: Path) -> bool:
@@ -64,8 +69,41 @@ def project_root(start: Path | None = None) -> Path:
 
 
 def tracking_uri(root: Path) -> str:
-    """``MLFLOW_TRACKING_URI`` if set, else ``<root>/mlflow.db``, which a plain ``mlflow ui`` finds too."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database_path(root)}"
+    """``MLFLOW_TRACKING_URI`` if set, else ``<root>/mlflow.db``, which a plain ``mlflow ui`` finds too.
+
+    ``InputError`` for the address of a server with a password in it: it would end up in MLflow's own messages.
+    """
+    return checked_uri(os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root))
+
+
+def local_uri(root: Path) -> str:
+    """The project's own database, whatever the environment names."""
+    return f"sqlite:///{database_path(root)}"
+
+
+def is_server(uri: str) -> bool:
+    """Whether ``uri`` is a tracking server, and not a database."""
+    return uri.startswith(HTTP)
+
+
+def checked_uri(uri: str) -> str:
+    """``uri`` itself (``InputError`` where it is a server's and holds credentials)."""
+    if is_server(uri) and urlsplit(uri).username is not None:
+        raise InputError(
+            expected="the address of a tracking server without name and password",
+            found=shown(uri),
+            where="MLFLOW_TRACKING_URI",
+            remedy="give them in MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN",
+        )
+    return uri
+
+
+def shown(text: str) -> str:
+    """``text`` (an address, an error) as it may be shown: without credentials, on one line."""
+    for name in SECRETS:
+        if len(os.environ.get(name, "")) > 3:
+            text = text.replace(os.environ[name], "***")
+    return " ".join(USER_PART.sub("", text).split())
 
 
 def database_path(root: Path) -> Path:
@@ -80,22 +118,16 @@ def artifacts_path(root: Path) -> Path:
 
 def is_local(root: Path) -> bool:
     """Whether runs go to the project's own database, not to a server or a shared database."""
-    return tracking_uri(root) == f"sqlite:///{database_path(root)}"
+    return tracking_uri(root) == local_uri(root)
 
 
 def ui_command(root: Path, port: int) -> tuple[list[str], dict[str, str]]:
     """The command that shows the runs at ``http://127.0.0.1:<port>``, and what to add to its environment.
 
-    One worker and no job executor: it answers after about 5 s instead of 25 s. ``InputError`` when the runs
-    lie on a server, which has a page of its own.
+    One worker and no job executor: it answers after about 5 s instead of 25 s. A tracking server has a page of its
+    own, at its address (``is_server``).
     """
     uri = tracking_uri(root)
-    if uri.startswith(("http://", "https://")):
-        raise InputError(
-            expected="runs in a database",
-            found=f"a tracking server in MLFLOW_TRACKING_URI, {uri}",
-            remedy="open that address in a browser",
-        )
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
     command += ["--workers", "1", "--default-artifact-root", artifacts_path(root).as_uri()]
     return command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

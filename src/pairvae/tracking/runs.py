@@ -1,111 +1,50 @@
-"""One MLflow run for each training stage or trial."""
+"""One MLflow run for each training stage or trial, in the store that the environment names."""
 
 from __future__ import annotations
 
 import getpass
-import json
 import os
+import socket
+import sqlite3
 import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import islice
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
-from mlflow.utils.validation import (
-    MAX_DATASET_DIGEST_SIZE,
-    MAX_METRICS_PER_BATCH,
-    MAX_PARAM_VAL_LENGTH,
-    MAX_PARAMS_TAGS_PER_BATCH,
-    MAX_TAG_VAL_LENGTH,
-)
-from numpy.typing import NDArray
 
-from pairvae.tracking.store import connect, prepare_store
+from pairvae.errors import InputError
+from pairvae.tracking.outbox import Outbox, target_of, waiting
+from pairvae.tracking.roots import database_path, local_uri, shown, tracking_uri
+from pairvae.tracking.spooled import Sender, SpooledTracker, tell
+from pairvae.tracking.store import STORE_ERRORS, StoreAwayError, answers, connect, prepare_store, unusable
 from pairvae.tracking.tracker import Tracker
+from pairvae.tracking.writer import FAULTS, GONE, RunWriter
 
-T = TypeVar("T")
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
+PROCESS_TAG = "process"
+PROBE_S = 3.0
 
 
-def _tag(key: str, value: object) -> RunTag:
-    return RunTag(key, str(value)[:MAX_TAG_VAL_LENGTH])
+@dataclass(frozen=True)
+class _Begun:
+    """A run in its store; ``again`` where it had been begun before."""
+
+    client: MlflowClient
+    uri: str
+    run_id: str
+    again: bool
 
 
-class MlflowTracker:
-    """A ``Tracker`` that writes to one MLflow run; it ends with the ``start_run`` that gave it."""
-
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client, self._run_id = client, run_id
-
-    @property
-    def run_id(self) -> str:
-        """MLflow's name of the run, 32 hexadecimal digits."""
-        return self._run_id
-
-    def log_params(self, params: Mapping[str, object]) -> None:
-        """Settings. MLflow never changes one: where a resumed run differs, a tag ``resumed.<key>`` tells."""
-        values = {key: str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in params.items()}
-        known = self._client.get_run(self._run_id).data.params
-        new = [Param(key, value) for key, value in values.items() if key not in known]
-        for batch in _batches(new, MAX_PARAMS_TAGS_PER_BATCH):
-            self._client.log_batch(self._run_id, params=batch)
-        changed = {key: value for key, value in values.items() if known.get(key, value) != value}
-        self.set_tags({f"resumed.{key}": value for key, value in changed.items()})
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        """Numbers at ``step`` (an epoch; 0 when None), in one transaction."""
-        now = int(time.time() * 1000)
-        entries = [Metric(key, float(value), now, step or 0) for key, value in metrics.items()]
-        for batch in _batches(entries, MAX_METRICS_PER_BATCH):
-            self._client.log_batch(self._run_id, metrics=batch)
-
-    def log_image(self, image: NDArray[np.uint8], name: str, step: int) -> None:
-        """``(H, W)`` or ``(H, W, 3)`` in [0, 255]; ``ValueError`` for other arrays."""
-        if image.dtype != np.uint8 or image.ndim not in (2, 3):
-            raise ValueError(f"expected uint8 (H, W) or (H, W, 3), found {image.dtype} {image.shape}")
-        self._client.log_image(self._run_id, image, key=name, step=step)
-
-    def log_artifact(self, path: Path, folder: str = "") -> None:
-        """A copy of a file or of a folder's content, under ``folder``."""
-        if path.is_dir():
-            self._client.log_artifacts(self._run_id, str(path), folder or None)
-        else:
-            self._client.log_artifact(self._run_id, str(path), folder or None)
-
-    def log_text(self, text: str, name: str) -> None:
-        """``text`` as the artifact ``name``."""
-        self._client.log_text(self._run_id, text, name)
-
-    def set_tags(self, tags: Mapping[str, object]) -> None:
-        """Tags, cut to MLflow's 8000 characters."""
-        for batch in _batches((_tag(*item) for item in tags.items()), MAX_PARAMS_TAGS_PER_BATCH):
-            self._client.log_batch(self._run_id, tags=batch)
-
-    def log_dataset(
-        self, name: str, source: str, digest: str, context: str, counts: Mapping[str, int]
-    ) -> None:
-        """The data used, in the UI's column "Dataset"."""
-        data = Dataset(
-            name=name,
-            digest=digest[:MAX_DATASET_DIGEST_SIZE],
-            source_type="local",
-            source=json.dumps({"uri": source}),
-            profile=json.dumps(dict(counts)),
-        )
-        tags = [InputTag(mlflow_tags.MLFLOW_DATASET_CONTEXT, context)]
-        self._client.log_inputs(self._run_id, [DatasetInput(data, tags)])
+def process_mark(process: int) -> str:
+    """A process of this machine as no later one is called: host, number, when it began (kernel ticks)."""
+    try:
+        began = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        began = "0"
+    return f"{socket.gethostname()}:{process}:{began}"
 
 
 def _user() -> str:
@@ -121,6 +60,7 @@ def _own_tags(parent: str | None, description: str) -> dict[str, str]:
         mlflow_tags.MLFLOW_USER: _user(),
         mlflow_tags.MLFLOW_SOURCE_NAME: Path(sys.argv[0]).name,
         mlflow_tags.MLFLOW_SOURCE_TYPE: "LOCAL",
+        PROCESS_TAG: process_mark(os.getpid()),
     }
     if parent:
         tags[mlflow_tags.MLFLOW_PARENT_RUN_ID] = parent
@@ -129,18 +69,65 @@ def _own_tags(parent: str | None, description: str) -> dict[str, str]:
     return tags
 
 
-def _reopen(client: MlflowClient, experiment_id: str, run_id: str) -> bool:
-    """Set an earlier run of this experiment to RUNNING; False when it is gone (deleted, another database)."""
+def is_here(root: Path, run_id: str | None) -> bool:
+    """Whether a run is in the project's own database, whatever store the environment names."""
+    path = database_path(root)
+    if run_id is None or not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(f"file:{path.as_posix()}?mode=ro", uri=True)) as connection:
+            found = connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+    except sqlite3.Error:
+        return False
+    return found is not None
+
+
+def _can_go_on(client: MlflowClient, experiment_id: str, run_id: str) -> bool:
+    """Whether an earlier run is still in this experiment (not deleted, nor of another database)."""
     try:
         info = client.get_run(run_id).info
     except MlflowException as error:
-        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+        if error.error_code == GONE:
             return False
         raise
-    if info.lifecycle_stage != "active" or str(info.experiment_id) != experiment_id:
-        return False
-    client.update_run(run_id, status="RUNNING")
-    return True
+    return info.lifecycle_stage == "active" and str(info.experiment_id) == experiment_id
+
+
+def _begin(
+    root: Path, uri: str, experiment: str, name: str, tags: Mapping[str, str], resume: str | None
+) -> _Begun:
+    experiment_id = prepare_store(root, experiment, uri)
+    client = connect(root, uri)
+    try:
+        if resume and _can_go_on(client, experiment_id, resume):
+            return _Begun(client, uri, resume, True)
+        run = client.create_run(experiment_id, run_name=name, tags=dict(tags))
+    except STORE_ERRORS as error:
+        raise unusable(root, uri, error) from error
+    return _Begun(client, uri, run.info.run_id, False)
+
+
+def _begin_somewhere(
+    root: Path,
+    experiment: str,
+    name: str,
+    tags: Mapping[str, str],
+    parent: str | None,
+    resume: str | None,
+) -> _Begun:
+    """A run in the store of the environment; while that is away, in the project's own, where relatives stay, too."""
+    uri, own = tracking_uri(root), local_uri(root)
+    if uri != own and (is_here(root, resume) or is_here(root, parent)):
+        uri = own
+    try:
+        return _begin(root, uri, experiment, name, tags, resume)
+    except StoreAwayError as error:
+        if resume:
+            tell(f"{shown(uri)} does not answer; going on with run {resume}, entries wait on the disk")
+            return _Begun(MlflowClient(tracking_uri=uri), uri, resume, True)
+        tell(f"{shown(uri)} does not answer ({error.found}); this run is kept in {database_path(root).name}")
+        tell("send it when the server is back: pairvae sync")
+        return _begin(root, own, experiment, name, tags, None)
 
 
 @contextmanager
@@ -157,17 +144,21 @@ def start_run(
     """A run of ``experiment`` that ends with the block: FINISHED, FAILED on an exception, KILLED on Ctrl-C.
 
     ``resume``: the id of a run whose process was killed; it goes on, or a new one begins if it is gone.
-    ``parent``: the id of the run that this one is shown under. ``InputError`` as ``prepare_store``.
+    ``parent``: the id of the run that this one is shown under. ``InputError`` as ``prepare_store``, except that a
+    store that does not answer is no reason to stop: at the start, the run is kept in the project's own database;
+    later, what it tells waits in ``.pairvae/outbox``.
     """
-    experiment_id = prepare_store(root, experiment)
-    client = connect(root)
     all_tags = {**_own_tags(parent, description), **(tags or {})}
-    if resume and _reopen(client, experiment_id, resume):
-        tracker = MlflowTracker(client, resume)
+    begun = _begin_somewhere(root, experiment, name, all_tags, parent, resume)
+    outbox = Outbox.opened(root, begun.run_id, {"uri": shown(begun.uri), "name": name})
+    tracker = SpooledTracker(begun.run_id, outbox)
+    if begun.again:
+        tracker.set_status("RUNNING")
         tracker.set_tags(all_tags)
-    else:
-        run = client.create_run(experiment_id, run_name=name, tags=all_tags)
-        tracker = MlflowTracker(client, run.info.run_id)
+    where = database_path(root).name if begun.uri == local_uri(root) else shown(begun.uri)
+    writer = RunWriter(begun.client, begun.run_id)
+    sender = Sender(outbox, writer, where, lambda: answers(begun.uri, PROBE_S))
+    sender.start()
     status = "FAILED"
     try:
         yield tracker
@@ -176,13 +167,60 @@ def start_run(
         status = "KILLED"
         raise
     finally:
-        client.set_terminated(tracker.run_id, status)
+        tracker.set_status(status)
+        if not sender.finish():
+            tell(f"{len(outbox)} entries of {name!r} wait for {where}, send them with: pairvae sync")
+        outbox.close()
+    send_waiting(root)
+
+
+def send_waiting(root: Path, only: str | None = None) -> dict[str, int]:
+    """Send what earlier runs left behind whose store answers; run -> how many entries still wait.
+
+    Runs whose process lives send for themselves. ``only``: one run.
+    """
+    left: dict[str, int] = {}
+    there: dict[str, bool] = {}
+    stores = {shown(uri): uri for uri in (local_uri(root), tracking_uri(root))}
+    for folder in waiting(root):
+        if only not in (None, folder.name):
+            continue
+        with Outbox.abandoned(folder) as outbox:
+            if outbox is None:
+                continue
+            # Credentials are not kept beside the entries: the environment has to name the store
+            uri = stores.get(target_of(folder)["uri"])
+            if uri is not None and uri not in there:
+                there[uri] = answers(uri, PROBE_S)
+            if uri is not None and there[uri]:
+                _deliver(root, uri, folder.name, outbox)
+            if len(outbox):
+                left[folder.name] = len(outbox)
+    return left
+
+
+def _deliver(root: Path, uri: str, run_id: str, outbox: Outbox) -> None:
+    try:
+        for problem in RunWriter(connect(root, uri), run_id).deliver(outbox):
+            tell(shown(problem))
+    except (*FAULTS, InputError):
+        return
 
 
 def annotate_run(
     root: Path, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, object] | None = None
 ) -> None:
-    """Add final scores and tags to an earlier run; status and times stay. ``MlflowException`` if unknown."""
-    tracker = MlflowTracker(connect(root), run_id)
+    """Add final scores and tags to an earlier run; status and times stay.
+
+    They wait as in ``start_run`` while the store is away. ``MlflowException`` if the run is unknown.
+    """
+    uri = local_uri(root) if is_here(root, run_id) else tracking_uri(root)
+    if answers(uri, PROBE_S):
+        connect(root, uri).get_run(run_id)
+    outbox = Outbox.opened(root, run_id, {"uri": shown(uri), "name": run_id})
+    tracker = SpooledTracker(run_id, outbox)
     tracker.log_metrics(metrics)
     tracker.set_tags(tags or {})
+    outbox.close()
+    if send_waiting(root, run_id):
+        tell(f"{shown(uri)} does not answer; scores of run {run_id} wait, send them with: pairvae sync")

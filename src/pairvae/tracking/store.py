@@ -16,16 +16,29 @@ from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pairvae.errors import InputError
 from pairvae.tracking.relocate import local_path, settle_default
-from pairvae.tracking.roots import OWN_FILES, artifacts_path, database_path, is_local, tracking_uri
+from pairvae.tracking.roots import (
+    OWN_FILES,
+    artifacts_path,
+    database_path,
+    is_local,
+    is_server,
+    local_uri,
+    shown,
+    tracking_uri,
+)
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError)
 BUSY_TIMEOUT_S = 60.0
 SERVER_TIMEOUT_S = 10.0
 TALKATIVE = ("mlflow.store.db.utils", "mlflow.tracking", "mlflow.store.model_registry", "alembic")
+
+
+class StoreAwayError(InputError):
+    """The store does not answer at present: another attempt may succeed."""
 
 
 @contextmanager
@@ -49,22 +62,47 @@ def store_lock(root: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _unusable(root: Path, error: Exception) -> InputError:
-    # sqlalchemy puts the SQL statement and a link on further lines; the cause is in the first
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if is_local(root):
+def first_line(error: Exception) -> str:
+    """The cause: sqlalchemy puts the SQL statement and a link on further lines. Without credentials."""
+    text = str(error).strip().partition("\n")[0]
+    return shown(text) if text else type(error).__name__
+
+
+def unusable(root: Path, uri: str, error: Exception) -> InputError:
+    """What to tell of a store that answered with ``error``, or did not answer."""
+    if uri == local_uri(root):
         return InputError(
             expected="a readable and writable MLflow database",
-            found=reason,
+            found=first_line(error),
             where=str(database_path(root)),
             remedy="mend its permissions, or move it away (a new one is made) and restore a backup",
         )
-    return InputError(
+    kind = StoreAwayError if _is_away(error) else InputError
+    return kind(
         expected="a usable MLflow store in MLFLOW_TRACKING_URI",
-        found=reason,
-        where=tracking_uri(root).rpartition("@")[2],  # never show a password
-        remedy="check the address, the server and the credentials, or unset the variable",
+        found=first_line(error),
+        where=shown(uri),
+        remedy="install the database's driver with pip"
+        if isinstance(error, ImportError)
+        else "check the address, the server and the credentials, or unset the variable",
     )
+
+
+def _is_away(error: Exception) -> bool:
+    if isinstance(error, MlflowException):
+        return error.error_code in ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+    return isinstance(error, (requests.ConnectionError, requests.Timeout, OperationalError))
+
+
+@contextmanager
+def plainly(root: Path, uri: str | None = None) -> Iterator[None]:
+    """Turn what a store that goes away answers within the block into one clear line (``InputError``)."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
+        if not _is_away(error):
+            raise
+        raise unusable(root, uri or tracking_uri(root), error) from error
 
 
 def _check_database(path: Path) -> None:
@@ -75,31 +113,44 @@ def _check_database(path: Path) -> None:
         connection.execute("ROLLBACK")
 
 
-def _check_reachable(root: Path) -> None:
-    uri = tracking_uri(root)
-    if is_local(root):
-        try:
+def answers(uri: str, timeout_s: float = SERVER_TIMEOUT_S) -> bool:
+    """Whether a server is there; True for a database, which only its driver can ask."""
+    try:
+        _ask(uri, timeout_s)
+    except requests.RequestException:
+        return False
+    return True
+
+
+def _ask(uri: str, timeout_s: float) -> None:
+    if is_server(uri):
+        # A proxy answers for a server that is down with 502 to 504; a wrong password is not found here.
+        reply = requests.get(f"{uri.rstrip('/')}/health", timeout=timeout_s)
+        if reply.status_code >= 500:
+            raise requests.ConnectionError(f"status {reply.status_code} {reply.reason}")
+
+
+def _check_reachable(root: Path, uri: str) -> None:
+    try:
+        if uri == local_uri(root):
             # Only an existing file: sqlite3 would leave an empty one behind if MLflow then failed.
             if database_path(root).exists():
                 _check_database(database_path(root))
-        except sqlite3.Error as error:
-            raise _unusable(root, error) from error
-    elif uri.startswith(("http://", "https://")):
-        # MLflow itself tries for minutes before it gives up.
-        try:
-            requests.get(f"{uri.rstrip('/')}/health", timeout=SERVER_TIMEOUT_S)
-        except requests.RequestException as error:
-            raise _unusable(root, error) from error
+        else:
+            _ask(uri, SERVER_TIMEOUT_S)  # MLflow itself tries for longer before it gives up
+    except (sqlite3.Error, requests.RequestException) as error:
+        raise unusable(root, uri, error) from error
 
 
-def _open(root: Path) -> MlflowClient:
+def open_store(root: Path, uri: str) -> MlflowClient:
+    """A client of the store at ``uri`` (``InputError``: unusable), which makes a database that there is not."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
-    _check_reachable(root)
+    _check_reachable(root, uri)
     try:
-        return MlflowClient(tracking_uri=tracking_uri(root))
-    except STORE_ERRORS as error:
-        raise _unusable(root, error) from error
+        return MlflowClient(tracking_uri=uri)
+    except (*STORE_ERRORS, ImportError) as error:  # the driver of a database
+        raise unusable(root, uri, error) from error
 
 
 def has_store(root: Path) -> bool:
@@ -107,27 +158,28 @@ def has_store(root: Path) -> bool:
     return not is_local(root) or database_path(root).exists()
 
 
-def connect(root: Path) -> MlflowClient:
-    """A client of the project's store (``tracking_uri``).
+def connect(root: Path, uri: str | None = None) -> MlflowClient:
+    """A client of the store at ``uri`` (the project's, ``tracking_uri``).
 
     ``InputError`` when the store cannot be used or does not exist: only ``prepare_store`` makes one.
     """
-    if not has_store(root):
+    place = uri or tracking_uri(root)
+    if place == local_uri(root) and not database_path(root).exists():
         raise InputError(
             expected="an MLflow database",
             found="none",
             where=str(database_path(root)),
             remedy="train first: pairvae repro",
         )
-    return _open(root)
+    return open_store(root, place)
 
 
 @contextmanager
-def as_default(root: Path) -> Iterator[None]:
-    """Make the project's store mlflow's process-wide default, which ``models:/`` needs, and undo that."""
+def as_default(root: Path, uri: str | None = None) -> Iterator[None]:
+    """Make a store (the project's) mlflow's process-wide default, which ``models:/`` needs, and undo that."""
     variable = "MLFLOW_TRACKING_URI"
     before = os.environ.get(variable)
-    mlflow.set_tracking_uri(tracking_uri(root))
+    mlflow.set_tracking_uri(uri or tracking_uri(root))
     try:
         yield
     finally:
@@ -136,9 +188,10 @@ def as_default(root: Path) -> Iterator[None]:
             os.environ[variable] = before
 
 
-def _check_experiment(root: Path, experiment: Experiment) -> None:
+def _check_experiment(root: Path, uri: str, experiment: Experiment) -> None:
     """``InputError`` when runs of this experiment would not be written below the project."""
-    where = f"experiment {experiment.name!r} in {database_path(root)}"
+    local = uri == local_uri(root)
+    where = f"experiment {experiment.name!r} in {database_path(root) if local else shown(uri)}"
     if experiment.lifecycle_stage != "active":
         raise InputError(
             expected="an experiment in use",
@@ -147,7 +200,7 @@ def _check_experiment(root: Path, experiment: Experiment) -> None:
             remedy=f"run: mlflow experiments restore -x {experiment.experiment_id}, or set another name as "
             "tracking.experiment in params.yaml",
         )
-    if not is_local(root):
+    if not local:
         return
     if str(experiment.artifact_location).startswith("mlflow-artifacts:"):
         raise InputError(
@@ -166,13 +219,12 @@ def _check_experiment(root: Path, experiment: Experiment) -> None:
         )
 
 
-def _find_or_create(client: MlflowClient, root: Path, name: str) -> Experiment:
+def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Experiment:
+    """The experiment of that name. Where a server keeps its artifacts is the server's choice."""
     found = client.get_experiment_by_name(name)
     if found is not None:
         return found
-    # Where a server keeps its artifacts is the server's choice.
-    remote = tracking_uri(root).startswith(("http://", "https://"))
-    location = None if remote else (artifacts_path(root) / name).as_uri()
+    location = None if is_server(uri) else (artifacts_path(root) / name).as_uri()
     try:
         return client.get_experiment(client.create_experiment(name, artifact_location=location))
     except MlflowException as error:
@@ -182,20 +234,22 @@ def _find_or_create(client: MlflowClient, root: Path, name: str) -> Experiment:
         return raced
 
 
-def prepare_store(root: Path, experiment: str) -> str:
+def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
     """The id of the experiment named ``experiment``, which is made at the first call, as is the database.
 
     Safe for any number of processes at once. ``InputError`` when the database is corrupt or unwritable, the
-    server does not answer, the experiment was deleted, or its artifacts lie elsewhere (the folder was moved).
+    server does not answer (``StoreAwayError``), the experiment was deleted, or its artifacts lie elsewhere (the
+    folder was moved). ``uri``: another store than ``tracking_uri``.
     """
+    place = uri or tracking_uri(root)
     with store_lock(root):
-        new = not has_store(root)
-        client = _open(root)
+        new = place == local_uri(root) and not database_path(root).exists()
+        client = open_store(root, place)
         if new:
             settle_default(root)
         try:
-            found = _find_or_create(client, root, experiment)
+            found = find_or_create(client, root, place, experiment)
         except STORE_ERRORS as error:
-            raise _unusable(root, error) from error
-    _check_experiment(root, found)
+            raise unusable(root, place, error) from error
+    _check_experiment(root, place, found)
     return str(found.experiment_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,22 @@ from pairvae.models.build import load_weights
 from pairvae.store.tensors import load_tensors, save_tensors
 
 FILE = "checkpoint.safetensors"
+BEST = "best/"
 
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far a training had come: epochs done and the history of their losses."""
+    """How far a training had come: epochs done and the history of their losses.
+
+    ``micro``: samples decoded at a time after memory had run out; ``best``: the weights of least held-out loss,
+    where a training may stop early.
+    """
 
     epochs: int
     history: list[dict[str, float]]
     run_id: str | None
+    micro: int | None = None
+    best: dict[str, Tensor] | None = field(default=None, compare=False)
 
 
 def save(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done: Progressed) -> None:
@@ -31,7 +38,8 @@ def save(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done
     for index, state in optimiser.state_dict()["state"].items():
         for key, value in state.items():
             tensors[f"optimiser/{index}/{key}"] = torch.as_tensor(value)
-    card = {"epochs": done.epochs, "history": done.history, "run_id": done.run_id}
+    tensors |= {f"{BEST}{name}": value for name, value in (done.best or {}).items()}
+    card = {"epochs": done.epochs, "history": done.history, "run_id": done.run_id, "micro": done.micro}
     save_tensors(folder / FILE, tensors, card)
 
 
@@ -53,8 +61,9 @@ def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> P
             state.setdefault(int(index), {})[key] = value
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
+    best = {k.removeprefix(BEST): v for k, v in tensors.items() if k.startswith(BEST)}
     try:
-        return Progressed(card["epochs"], card["history"], card["run_id"])
+        return Progressed(card["epochs"], card["history"], card["run_id"], card["micro"], best or None)
     except KeyError as error:
         raise InputError(
             expected="a checkpoint with epochs, history and run_id",

@@ -34,11 +34,12 @@ def choose(settings: DeviceSettings) -> Device:
             expected="a CUDA device", found="none", where="device.kind", remedy="set it to auto or cpu"
         )
     kind = "cuda" if available and settings.kind != "cpu" else "cpu"
+    own = os.environ.get("LOCAL_RANK") if kind == "cuda" else None  # several processes: a GPU each
     if kind == "cpu":
         torch.set_num_threads(settings.threads or available_cores())
     automatic = kind == "cuda"
     bfloat16 = settings.precision == "bfloat16" or (settings.precision == "auto" and automatic)
-    return Device(torch.device(kind), bfloat16)
+    return Device(torch.device(kind if own is None else f"{kind}:{own}"), bfloat16)
 
 
 def available_cores() -> int:

@@ -1,24 +1,32 @@
-"""One loop that trains any plan: the only place with ``backward`` and ``step``."""
+"""One loop that trains any plan: with ``gradients.py`` the only place with ``backward`` and ``step``."""
 
 from __future__ import annotations
 
+import io
+import math
+import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pairvae.data.batches import noise_generator
 from pairvae.errors import InputError
 from pairvae.progress import Progress
 from pairvae.training import checkpoints
+from pairvae.training.batch_norm import share_batch_norms
 from pairvae.training.checkpoints import Progressed
 from pairvae.training.devices import Device
-from pairvae.training.plans import Plan
+from pairvae.training.early import HELD_OUT, EarlyStop, best_epoch, copy_of, exhausted, held_out_loss
+from pairvae.training.gradients import Gradients, memory_advice
+from pairvae.training.protocol import LossTerms, Plan
+from pairvae.training.team import ALONE, Team, partners
 
 History = list[dict[str, float]]
+OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 @dataclass(frozen=True)
@@ -36,70 +44,193 @@ def train(
     *,
     label: str,
     checkpointing: Checkpointing,
-    on_epoch: Callable[[int, dict[str, float]], None] = lambda epoch, row: None,
+    on_epoch: OnEpoch = lambda epoch, row: None,
+    team: Team = ALONE,
+    early_stop: EarlyStop | None = None,
 ) -> History:
-    """Train ``plan`` to its last epoch, from its checkpoint where there is one; returns one row an epoch."""
-    optimiser = plan.make_optimiser()
-    done = Progressed(0, [], None)
-    if checkpointing.folder is not None:
-        done = checkpoints.load(checkpointing.folder, plan.module, optimiser) or done
-    history = list(done.history)
-    progress = Progress(plan.epochs, label, start_at=done.epochs)
-    saved = time.monotonic()
-    plan.module.train()
-    for epoch in range(done.epochs, plan.epochs):
-        row = run_epoch(plan, optimiser, device, epoch)
-        require_finite(plan.module, epoch)
-        history.append(row)
-        on_epoch(epoch, row)
-        progress.advance(f"loss {row['loss']:.4g}")
-        due = time.monotonic() - saved >= checkpointing.seconds or epoch + 1 == plan.epochs
-        if checkpointing.folder is not None and due:
-            so_far = Progressed(epoch + 1, history, checkpointing.run_id)
-            checkpoints.save(checkpointing.folder, plan.module, optimiser, so_far)
-            saved = time.monotonic()
-    plan.module.eval()
-    return history
+    """Train ``plan`` to its last epoch, from its checkpoint where there is one; returns one row an epoch.
+
+    With ``early_stop`` it may end before, and the weights of the epoch of least held-out loss are left in the module.
+    ``on_epoch`` is called, and files are written, by the first of a ``team`` alone. ``InputError`` where a loss, a
+    gradient or a weight is not finite, where memory runs out, and where a member of the team is lost.
+    """
+    with partners(team), memory_advice(label):
+        training = _Training(plan, device, label, checkpointing, team, early_stop)
+        if not team.alone:
+            _check_batches(training.gradients.divided().smallest_batch, team, label)
+            share_batch_norms(plan.module)
+        training.resume()
+        training.run(on_epoch)
+        return training.history
 
 
-def require_finite(module: nn.Module, epoch: int) -> None:
-    """``InputError`` where a weight is not finite: a finite loss can have an infinite gradient."""
-    for name, parameter in module.named_parameters():
-        if parameter.requires_grad and not torch.isfinite(parameter).all():
+def _check_batches(smallest: int, team: Team, label: str) -> None:
+    if smallest < team.size:
+        raise InputError(
+            expected=f"at least {team.size} samples in every batch, one for each process",
+            found=f"a batch of {smallest}",
+            where=label,
+            remedy="start fewer processes, or set drop_remainder true or a larger batch",
+        )
+
+
+@dataclass
+class _Training:
+    """A training on its way."""
+
+    plan: Plan
+    device: Device
+    label: str
+    checkpointing: Checkpointing
+    team: Team
+    early_stop: EarlyStop | None
+    history: History = field(default_factory=list)
+    best: dict[str, Tensor] | None = None
+    saved: str = "there is no checkpoint yet"
+
+    def __post_init__(self) -> None:
+        self.optimiser = self.plan.make_optimiser()
+        self.gradients = Gradients(self.plan, self.device, self.team, self.label)
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one; all of a team have to have found the same."""
+        folder = self.checkpointing.folder
+        done = None if folder is None else checkpoints.load(folder, self.plan.module, self.optimiser)
+        if done is not None:
+            self.history, self.best = list(done.history), done.best
+            self.gradients.micro = done.micro
+            self._note_saved()
+        epochs = len(self.history)
+        if self.team.word_of_first(epochs, self.device.torch_device) != epochs:
             raise InputError(
-                expected="finite weights",
-                found=f"{name} not finite",
-                where=f"epoch {epoch + 1}",
-                remedy="lower learning_rate; the last checkpoint is kept",
+                expected="one checkpoint for all processes",
+                found=f"{epochs} epochs in that of process {self.team.rank}",
+                where=str(folder),
+                remedy="let all machines share the project's folder",
+            )
+        self.team.follow_first(self.plan.module)
+
+    def run(self, on_epoch: OnEpoch) -> None:
+        """The epochs that are left."""
+        plan = self.plan
+        stream = None if self.team.first else io.StringIO()
+        progress = Progress(plan.epochs, self.label, start_at=len(self.history), stream=stream)
+        saved = time.monotonic()
+        plan.module.train()
+        while not self._finished():
+            epoch = len(self.history)
+            row = run_epoch(plan, self.optimiser, self.device, epoch, self.gradients, self.saved)
+            require_finite(plan.module, epoch, self.saved)
+            self.history.append(row | self._judged())
+            if self.early_stop is not None and best_epoch(self.history) == epoch:
+                self.best = copy_of(plan)
+            if self.team.first:
+                on_epoch(epoch, self.history[-1])
+            progress.advance(f"loss {row['loss']:.4g}")
+            if time.monotonic() - saved >= self.checkpointing.seconds or self._finished():
+                self._save()
+                saved = time.monotonic()
+        if self.best is not None:
+            self._take_best()
+        plan.module.eval()
+
+    def _finished(self) -> bool:
+        done = len(self.history) >= self.plan.epochs
+        return done or (self.early_stop is not None and exhausted(self.history, self.early_stop.patience))
+
+    def _judged(self) -> dict[str, float]:
+        """The held-out loss, as the first process sees it: all have to stop together."""
+        if self.early_stop is None:
+            return {}
+        own = held_out_loss(self.early_stop.plan, self.device)
+        found = self.team.word_of_first(own, self.device.torch_device)
+        if not math.isfinite(found):
+            where = f"epoch {len(self.history) + 1}"
+            raise _not_finite("a finite loss on held-out pairs", HELD_OUT, where, self.saved)
+        return {HELD_OUT: found}
+
+    def _save(self) -> None:
+        folder = self.checkpointing.folder
+        if folder is None:
+            return
+        if self.team.first:
+            so_far = Progressed(
+                len(self.history), self.history, self.checkpointing.run_id, self.gradients.micro, self.best
+            )
+            checkpoints.save(folder, self.plan.module, self.optimiser, so_far)
+        self._note_saved()
+
+    def _note_saved(self) -> None:
+        assert self.checkpointing.folder is not None
+        path = self.checkpointing.folder / checkpoints.FILE
+        self.saved = f"the last checkpoint is that of epoch {len(self.history)}, {path}"
+
+    def _take_best(self) -> None:
+        """Leave the weights of least held-out loss in the module."""
+        assert self.best is not None
+        self.plan.module.load_state_dict(self.best)
+        if self.team.first:
+            ran, kept = len(self.history), best_epoch(self.history) + 1
+            print(
+                f"\n{self.label}: {ran} of {self.plan.epochs} epochs; kept epoch {kept}, of least held-out loss",
+                file=sys.stderr,
             )
 
 
-def run_epoch(plan: Plan, optimiser: torch.optim.Optimizer, device: Device, epoch: int) -> dict[str, float]:
-    """One epoch: the mean of each loss term over its steps, and the learning rate at its end."""
+def require_finite(module: nn.Module, epoch: int, saved: str) -> None:
+    """``InputError`` where a weight is not finite, before it can be saved."""
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad and not torch.isfinite(parameter).all():
+            raise _not_finite("finite weights", name, f"epoch {epoch + 1}", saved)
+
+
+def _not_finite(expected: str, found: str, where: str, saved: str) -> InputError:
+    return InputError(
+        expected=expected,
+        found=f"{found} not finite",
+        where=where,
+        remedy=f"lower learning_rate or set gradient_clip; {saved}",
+    )
+
+
+def run_epoch(
+    plan: Plan,
+    optimiser: torch.optim.Optimizer,
+    device: Device,
+    epoch: int,
+    gradients: Gradients | None = None,
+    saved: str = "",
+) -> dict[str, float]:
+    """One epoch: the mean of each loss term over its steps, and the learning rate at its end.
+
+    ``saved`` says in an error where the last good weights are.
+    """
+    compute = gradients or Gradients(plan, device)
     generator = noise_generator(plan.seed, epoch, device.torch_device)
     steps = plan.steps()
-    sums: dict[str, torch.Tensor] = {}
+    sums: dict[str, Tensor] = {}
     rate = 0.0
-    for number, batch in enumerate(plan.batches(epoch)):
+    for number, batch in enumerate(compute.batches(epoch)):
         rate = plan.learning_rate(epoch * steps + number)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with device.autocast():
-            terms = plan.loss(batch, generator)
-        optimiser.zero_grad(set_to_none=True)
-        terms.total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        if plan.gradient_clip > 0:
-            torch.nn.utils.clip_grad_norm_(plan.module.parameters(), plan.gradient_clip)
-        if not torch.isfinite(terms.total):
-            bad = [name for name, part in terms.parts.items() if not torch.isfinite(part)]
-            raise InputError(
-                expected="finite losses",
-                found=f"{', '.join(bad) or 'their sum'} not finite",
-                where=f"epoch {epoch + 1}, step {number + 1}",
-                remedy="lower learning_rate; the last checkpoint is kept",
-            )
+        terms = compute(batch, generator)
+        _clip(plan, terms, f"epoch {epoch + 1}, step {number + 1}", saved)
         optimiser.step()
         for name, part in {"loss": terms.total, **terms.parts}.items():
-            sums[name] = sums.get(name, torch.zeros((), device=part.device)) + part.detach().float()
+            sums[name] = sums.get(name, torch.zeros((), device=part.device)) + part.float()
     means = {name: float(value) / steps for name, value in sums.items()}
     return means | {"learning_rate": rate}
+
+
+def _clip(plan: Plan, terms: LossTerms, where: str, saved: str) -> None:
+    """Clip the gradient, unless it or the loss is not finite (``InputError``): then no weight has moved."""
+    parameters = [one for one in plan.module.parameters() if one.grad is not None]
+    norm = torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
+    if not math.isfinite(float(terms.total + norm)):
+        bad = [name for name, part in terms.parts.items() if not torch.isfinite(part)]
+        if bad or not torch.isfinite(terms.total):
+            raise _not_finite("finite losses", ", ".join(bad) or "their sum", where, saved)
+        raise _not_finite("a finite gradient", "that of the loss", where, saved)
+    if plan.gradient_clip > 0:
+        torch.nn.utils.clip_grads_with_norm_(parameters, plan.gradient_clip, norm)

@@ -4,127 +4,114 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pairvae.data.batches import batches, steps_per_epoch
-from pairvae.models.likelihoods import Likelihood
+from pairvae.data.batches import batches, smallest_batch, steps_per_epoch
+from pairvae.models.likelihoods import Likelihood, posterior_divergence
 from pairvae.models.pair import PairVAE
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, Posterior
 from pairvae.numerics import losses
-from pairvae.settings import Optimisation, PairTraining, SoloTraining
+from pairvae.settings import PairTraining, SoloTraining, UNetSettings
 from pairvae.training.optimisers import adam, learning_rate
+from pairvae.training.protocol import (
+    DIVERGENCE,
+    Batch,
+    Encoded,
+    LossTerms,
+    Plan,
+    Source,
+    loss_at_once,
+)
+from pairvae.training.team import ALONE, Team
+
+MATCH = "match"
+
+__all__ = ["Batch", "LossTerms", "PairPlan", "Plan", "SoloPlan", "Source"]
 
 
-@dataclass(frozen=True)
-class LossTerms:
-    """The number that is minimised and what it is made of (unweighted)."""
+class AdamPlan:
+    """What the plans of VAEs share: Adam with a schedule, over batches of the same samples of each modality."""
 
-    total: Tensor
-    parts: dict[str, Tensor]
-
-
-class Source(Protocol):
-    """Training samples of one modality."""
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        ...
-
-    def inputs(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
-        """Prepared inputs ``(B, ...)``; ``draw`` counts the batches of the epoch."""
-        ...
-
-    def features(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
-        """Frozen features of the same inputs."""
-        ...
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One step's samples: their numbers, prepared inputs and frozen features by modality."""
-
-    indices: Tensor
-    inputs: dict[str, Tensor]
-    features: dict[str, Tensor]
-
-
-class Plan(Protocol):
-    """What the loop needs to know of a training."""
-
-    @property
-    def epochs(self) -> int:
-        """Epochs in all."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Of batches, sampled latents and noise."""
-        ...
+    settings: SoloTraining | PairTraining | UNetSettings
+    seed: int
+    device: torch.device
 
     @property
     def module(self) -> nn.Module:
         """What is saved in a checkpoint."""
-        ...
+        raise NotImplementedError
+
+    def drawn_from(self) -> Mapping[str, Source]:
+        """Training samples by modality."""
+        raise NotImplementedError
 
     @property
-    def vaes(self) -> Mapping[str, VAE]:
-        """The VAEs that are trained, by modality."""
-        ...
+    def epochs(self) -> int:
+        """Epochs in all (of the pair: of both parts of its protocol)."""
+        return self.settings.epochs
 
     @property
     def gradient_clip(self) -> float:
         """Largest norm of the gradient; 0: no clipping."""
-        ...
+        return self.settings.gradient_clip
+
+    @property
+    def count(self) -> int:
+        """Training samples."""
+        return len(next(iter(self.drawn_from().values())))
+
+    @property
+    def smallest_batch(self) -> int:
+        """Samples of the smallest batch of an epoch."""
+        one = self.settings
+        return smallest_batch(self.count, one.batch, drop_remainder=one.drop_remainder)
 
     def make_optimiser(self) -> torch.optim.Optimizer:
-        """The optimiser over what moves."""
-        ...
+        """Adam."""
+        return adam(self.module, self.settings)
 
     def learning_rate(self, step: int) -> float:
-        """Its rate at ``step``, counted over all epochs."""
-        ...
+        """The settings' schedule."""
+        return learning_rate(self.settings, step, self.steps() * self.epochs)
 
     def steps(self) -> int:
         """Steps of one epoch."""
-        ...
+        one = self.settings
+        return steps_per_epoch(self.count, one.batch, passes=one.passes, drop_remainder=one.drop_remainder)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch."""
-        ...
+        return self.shares(epoch, ALONE)
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        """The loss of one batch."""
-        ...
-
-
-def _batches(
-    sources: Mapping[str, Source], settings: Optimisation, seed: int, epoch: int, device: torch.device
-) -> Iterator[Batch]:
-    count = len(next(iter(sources.values())))
-    drawn = batches(
-        count,
-        settings.batch,
-        passes=settings.passes,
-        drop_remainder=settings.drop_remainder,
-        seed=seed,
-        epoch=epoch,
-    )
-    steps = steps_per_epoch(count, settings.batch, passes=1, drop_remainder=settings.drop_remainder)
-    for number, indices in enumerate(drawn):
-        draw = number // steps
-        yield Batch(
-            torch.from_numpy(indices).to(device),
-            {name: source.inputs(indices, epoch, draw).to(device) for name, source in sources.items()},
-            {name: source.features(indices, epoch, draw).to(device) for name, source in sources.items()},
+    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
+        """A team member's share of each batch of one epoch."""
+        one, sources = self.settings, self.drawn_from()
+        drop = one.drop_remainder
+        drawn = batches(
+            self.count, one.batch, passes=one.passes, drop_remainder=drop, seed=self.seed, epoch=epoch
         )
+        steps = steps_per_epoch(self.count, one.batch, passes=1, drop_remainder=drop)
+        for number, whole in enumerate(drawn):
+            part, draw = team.share(len(whole)), number // steps
+            indices = whole[part.rows]
+            yield Batch(
+                torch.from_numpy(indices).to(self.device),
+                {
+                    name: source.inputs(indices, epoch, draw).to(self.device)
+                    for name, source in sources.items()
+                },
+                {
+                    name: source.features(indices, epoch, draw).to(self.device)
+                    for name, source in sources.items()
+                },
+                part,
+            )
 
 
 @dataclass(frozen=True)
-class SoloPlan:
+class SoloPlan(AdamPlan):
     """One VAE alone: its likelihood and a weak pull to the unit normal (paper, Figure 2A)."""
 
     name: str
@@ -136,11 +123,6 @@ class SoloPlan:
     device: torch.device
 
     @property
-    def epochs(self) -> int:
-        """Epochs in all."""
-        return self.settings.epochs
-
-    @property
     def module(self) -> nn.Module:
         """The VAE."""
         return self.vae
@@ -150,43 +132,49 @@ class SoloPlan:
         """The VAE under its modality's name."""
         return {self.name: self.vae}
 
-    @property
-    def gradient_clip(self) -> float:
-        """Largest norm of the gradient; 0: no clipping."""
-        return self.settings.gradient_clip
+    def drawn_from(self) -> Mapping[str, Source]:
+        """Training samples under their modality's name."""
+        return {self.name: self.source}
 
-    def make_optimiser(self) -> torch.optim.Optimizer:
-        """Adam."""
-        return adam(self.module, self.settings)
+    def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
+        """A sampled latent."""
+        posterior = self.vae.posterior_of(batch.features[self.name], self.settings.input_noise, generator)
+        return Encoded({self.name: posterior.sample(generator)}, {self.name: posterior})
 
-    def learning_rate(self, step: int) -> float:
-        """The settings' schedule."""
-        return learning_rate(self.settings, step, self.steps() * self.epochs)
+    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Nothing: one latent has no partner."""
+        return {}
 
-    def steps(self) -> int:
-        """Steps of one epoch."""
-        one = self.settings
-        return steps_per_epoch(
-            len(self.source), one.batch, passes=one.passes, drop_remainder=one.drop_remainder
+    def misfits(
+        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Negative log likelihood, per sample."""
+        misfit = self.likelihood(
+            self.vae.decoder, latents[self.name], batch.inputs[self.name], batch.indices, generator
         )
+        return {f"{self.name}_{self.name}": misfit}
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        return _batches({self.name: self.source}, self.settings, self.seed, epoch, self.device)
+    def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
+        """Divergence from the unit normal, per sample."""
+        one = posteriors[self.name]
+        return {DIVERGENCE: losses.kl_to_unit_normal(one.mean, one.std).mean()}
+
+    def weight(self, term: str) -> float:
+        """1, but for the divergence."""
+        return self.settings.kl_weight if term == DIVERGENCE else 1.0
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """Negative log likelihood plus weighted divergence, per sample."""
-        posterior = self.vae.posterior_of(batch.features[self.name], self.settings.input_noise, generator)
-        latent = posterior.sample(generator)
-        misfit = self.likelihood(self.vae.decoder, latent, batch.inputs[self.name], batch.indices, generator)
-        divergence = losses.kl_to_unit_normal(posterior.mean, posterior.std).mean()
-        total = misfit + self.settings.kl_weight * divergence
-        return LossTerms(total, {f"{self.name}_{self.name}": misfit, "kl": divergence})
+        return loss_at_once(self, batch, generator)
 
 
 @dataclass(frozen=True)
-class PairPlan:
-    """Both VAEs: four reconstructions and the similarity of their latents (paper, Figure 2B)."""
+class PairPlan(AdamPlan):
+    """Both VAEs: four reconstructions and the similarity of their latents (paper, Figure 2B).
+
+    ``covering``: the modality that has one sample where the other has many crops, if any; its posterior learns to
+    cover theirs.
+    """
 
     pair: PairVAE
     sources: Mapping[str, Source]
@@ -194,11 +182,7 @@ class PairPlan:
     settings: PairTraining
     seed: int
     device: torch.device
-
-    @property
-    def epochs(self) -> int:
-        """Epochs of both parts."""
-        return self.settings.epochs
+    covering: str | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -210,33 +194,31 @@ class PairPlan:
         """Both VAEs."""
         return {name: self.pair.vae(name) for name in self.sources}
 
-    @property
-    def gradient_clip(self) -> float:
-        """Largest norm of the gradient; 0: no clipping."""
-        return self.settings.gradient_clip
+    def drawn_from(self) -> Mapping[str, Source]:
+        """Training samples by modality."""
+        return self.sources
 
-    def make_optimiser(self) -> torch.optim.Optimizer:
-        """Adam."""
-        return adam(self.module, self.settings)
+    def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
+        """A sampled latent of each modality."""
+        noise = self.settings.input_noise
+        posteriors = {
+            name: self.pair.vae(name).posterior_of(batch.features[name], noise, generator)
+            for name in self.sources
+        }
+        latents = {name: self._drawn_from(name, one).sample(generator) for name, one in posteriors.items()}
+        return Encoded(latents, posteriors)
 
-    def learning_rate(self, step: int) -> float:
-        """The settings' schedule."""
-        return learning_rate(self.settings, step, self.steps() * self.epochs)
+    def _drawn_from(self, name: str, posterior: Posterior) -> Posterior:
+        """The posterior; of the covering one, misfits would shrink the width that the crops ask for."""
+        if name == self.covering and self.settings.match_weight > 0:
+            return Posterior(posterior.mean, posterior.std.detach())
+        return posterior
 
-    def steps(self) -> int:
-        """Steps of one epoch."""
-        one = self.settings
-        count = len(next(iter(self.sources.values())))
-        return steps_per_epoch(count, one.batch, passes=one.passes, drop_remainder=one.drop_remainder)
-
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        return _batches(self.sources, self.settings, self.seed, epoch, self.device)
-
-    def similarity(self, first: Tensor, second: Tensor) -> Tensor:
+    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Distance of the two latents, by the chosen measure, in float32."""
+        first, second = latents.values()
         with torch.autocast(first.device.type, enabled=False):
-            return self._similarity(first.float(), second.float())
+            return {"similarity": self._similarity(first.float(), second.float())}
 
     def _similarity(self, first: Tensor, second: Tensor) -> Tensor:
         if self.settings.similarity == "barlow":
@@ -245,27 +227,36 @@ class PairPlan:
             return losses.simclr(first, second, self.settings.temperature)
         return losses.latent_distance(first, second)
 
+    def misfits(
+        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Negative log likelihoods of the directions that have a weight, per sample."""
+        return {
+            f"{source}_{target}": self.likelihoods[target](
+                self.pair.vae(target).decoder, latent, batch.inputs[target], batch.indices, generator
+            )
+            for source, latent in latents.items()
+            for target in self.sources
+            if self.weight(f"{source}_{target}") > 0
+        }
+
+    def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
+        """Divergence of both from the unit normal, and of the crops' from the covering one, where they weigh."""
+        terms = {}
+        if self.settings.kl_weight > 0:
+            each = [losses.kl_to_unit_normal(one.mean, one.std).mean() for one in posteriors.values()]
+            terms[DIVERGENCE] = torch.stack(each).sum()
+        if self.settings.match_weight > 0 and self.covering is not None:
+            (covered,) = posteriors.keys() - {self.covering}
+            apart = posterior_divergence(posteriors[covered], posteriors[self.covering])
+            terms[MATCH] = apart.mean()
+        return terms
+
+    def weight(self, term: str) -> float:
+        """The settings' weights."""
+        own = {DIVERGENCE: self.settings.kl_weight, MATCH: self.settings.match_weight}
+        return own[term] if term in own else self.settings.weights[term]
+
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """Weighted sum of the similarity, the four reconstructions and the divergences."""
-        one = self.settings
-        posteriors = {
-            name: self.pair.vae(name).posterior_of(batch.features[name], one.input_noise, generator)
-            for name in self.sources
-        }
-        latents = {name: posterior.sample(generator) for name, posterior in posteriors.items()}
-        first, second = latents.values()
-        parts = {"similarity": self.similarity(first, second)}
-        for source, latent in latents.items():
-            for target in self.sources:
-                weight = one.weights[f"{source}_{target}"]
-                if weight > 0:
-                    parts[f"{source}_{target}"] = self.likelihoods[target](
-                        self.pair.vae(target).decoder, latent, batch.inputs[target], batch.indices, generator
-                    )
-        total = torch.stack([one.weights[name] * part for name, part in parts.items()]).sum()
-        if one.kl_weight > 0:
-            parts["kl"] = torch.stack(
-                [losses.kl_to_unit_normal(p.mean, p.std).mean() for p in posteriors.values()]
-            ).sum()
-            total = total + one.kl_weight * parts["kl"]
-        return LossTerms(total, parts)
+        return loss_at_once(self, batch, generator)

@@ -15,11 +15,12 @@ from torch import Tensor, nn
 
 from pairvae.data.batches import batches, steps_per_epoch, stream
 from pairvae.models.resnet import OUTPUT_CHANNELS, ResNet50, normalise
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, Posterior
 from pairvae.numerics import losses
 from pairvae.numerics.images import resize
 from pairvae.settings import PretrainSettings
-from pairvae.training.plans import Batch, LossTerms
+from pairvae.training.protocol import Batch, Encoded, LossTerms, loss_at_once
+from pairvae.training.team import ALONE, Team
 
 VIEWS = 4  # a stream of random numbers of its own, beside those of data/
 FLIP_PROBABILITY = 0.5
@@ -135,25 +136,57 @@ class PretrainPlan:
         """Steps of one epoch."""
         return steps_per_epoch(len(self.images), self.settings.batch, passes=1, drop_remainder=True)
 
+    @property
+    def smallest_batch(self) -> int:
+        """Samples of every batch: remainders are dropped."""
+        return min(self.settings.batch, len(self.images))
+
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch: two views of each image, which depend on seed, epoch and image alone."""
+        return self.shares(epoch, ALONE)
+
+    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
+        """A team member's share of each batch of one epoch."""
         drawn = batches(
             len(self.images), self.settings.batch, passes=1, drop_remainder=True, seed=self.seed, epoch=epoch
         )
-        for indices in drawn:
+        for whole in drawn:
+            part = team.share(len(whole))
+            indices = whole[part.rows]
             views = {
                 name: torch.from_numpy(np.stack([self._view(int(index), epoch, twin) for index in indices]))
                 for twin, name in enumerate(("first", "second"))
             }
             inputs = {name: tensor.to(self.device) for name, tensor in views.items()}
-            yield Batch(torch.from_numpy(indices).to(self.device), inputs, {})
+            yield Batch(torch.from_numpy(indices).to(self.device), inputs, {}, part)
 
     def _view(self, index: int, epoch: int, twin: int) -> np.ndarray:
         return view(self.images[index], self.size, stream(self.seed, VIEWS, epoch, index, twin))
 
-    def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        """Barlow Twins of the projections of the two views, in float32."""
-        first, second = (self.twins(batch.inputs[name]).float() for name in ("first", "second"))
+    def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
+        """Projections of the two views."""
+        return Encoded({name: self.twins(batch.inputs[name]) for name in ("first", "second")}, {})
+
+    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Barlow Twins of the projections, in float32."""
+        first, second = latents["first"].float(), latents["second"].float()
         with torch.autocast(first.device.type, enabled=False):
-            total = losses.barlow_twins(first, second, self.settings.redundancy)
-        return LossTerms(total, {"barlow": total})
+            return {"barlow": losses.barlow_twins(first, second, self.settings.redundancy, summed=True)}
+
+    def misfits(
+        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """None: nothing is decoded."""
+        return {}
+
+    def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
+        """None."""
+        return {}
+
+    def weight(self, term: str) -> float:
+        """1."""
+        return 1.0
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """Barlow Twins of the two views."""
+        return loss_at_once(self, batch, generator)

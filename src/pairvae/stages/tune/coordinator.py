@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +19,11 @@ from pairvae.errors import InputError
 from pairvae.progress import Progress
 from pairvae.search_space import nested
 from pairvae.settings import PARAMS_FILE, Settings, flatten
+from pairvae.stages.locks import held_alone, is_free
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import write_params
 from pairvae.stages.tune.figures import save_figures
+from pairvae.stages.tune.remote import run_hosted
 from pairvae.stages.tune.report import Outcome, known_metrics, yaml_text
 from pairvae.stages.tune.space import start_values
 from pairvae.stages.tune.study import (
@@ -30,6 +31,7 @@ from pairvae.stages.tune.study import (
     Place,
     best,
     choose_name,
+    counted,
     finished,
     open_study,
     outcome,
@@ -54,8 +56,11 @@ def tune(
     resume: bool = False,
     timeout: float | None = None,
     changes: tuple[str, ...] = (),
+    cluster: str | None = None,
 ) -> Outcome:
     """Bring a study to ``trials`` trials in all, with ``workers`` processes; ``timeout`` in s ends it earlier.
+
+    ``cluster``: where the workers run instead of here, as in :func:`pairvae.stages.cluster.run_tasks`.
 
     ``changes`` are the ``--set`` assignments that ``project`` was opened with. Ctrl-C ends it cleanly: the outcome
     tells so. ``InputError`` where the space or the study does not fit, or not one trial could be finished.
@@ -66,16 +71,16 @@ def tune(
     metrics = tuple(objective.metric for objective in settings.tune.objectives)
     deadline = None if timeout is None else time.time() + timeout
     place = Place(project.root, choose_name(project.root, storage, name, existing=resume), storage)
-    with _held(place) as held:
+    with held_alone(place.folder / "study.lock", f"study {place.name}") as held:
         shared = tuning_data(project)
         study = _ready(place, settings, shared, start, new=not resume)
         with _parent_run(project, study, place) as tracker:
-            threads = 1 if workers > 1 else 0
+            threads = 1 if workers > 1 or cluster else 0
             job = Job(
                 str(project.folder), place.name, storage, trials, 0, threads, deadline, os.getpid(),
                 tracker.run_id, str(shared), project.track, changes,
             )  # fmt: skip
-            interrupted = _run(project, study, place, tracker, job, workers, held)
+            interrupted = _run(project, study, place, tracker, job, workers, held, cluster)
             found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
             _log_outcome(study, settings, found, tracker)
     if not found.best and not interrupted:
@@ -126,26 +131,6 @@ def _require_metrics(settings: Settings) -> None:
             )
 
 
-@contextmanager
-def _held(place: Place) -> Iterator[int]:
-    """The lock of a study on this machine, which its workers inherit; ``InputError`` while one of them lives."""
-    place.folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(place.folder / "study.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                expected="a study that no other process works on",
-                found="one",
-                where=f"study {place.name}",
-                remedy="wait until it ends, or stop it with Ctrl-C",
-            ) from error
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
 def _ready(
     place: Place, settings: Settings, shared: Path, start: Mapping[str, Any], *, new: bool
 ) -> optuna.Study:
@@ -178,16 +163,26 @@ def _run(
     job: Job,
     workers: int,
     held: int,
+    cluster: str | None,
 ) -> bool:
     """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
     done = (TrialState.COMPLETE, TrialState.PRUNED)
     seen = len(study.get_trials(deepcopy=False, states=done))
     progress = Progress(job.trials, f"tune {place.name}", start_at=seen)
 
-    def on_death(process: int) -> int:
-        dead = retry(study, place, lambda worker: worker in (worker_name(process), ""), killed=True)
+    def again(is_dead: Callable[[str], bool]) -> int:
+        dead = retry(study, place, is_dead, killed=True)
         _end_runs(project, [str(trial.user_attrs[RUN]) for trial in dead if RUN in trial.user_attrs])
         return len(dead)
+
+    def on_death(process: int) -> int:
+        return again(lambda worker: worker in (worker_name(process), ""))
+
+    def on_lost() -> int:
+        return again(lambda worker: not worker or is_free(place.life(worker)))
+
+    def left() -> int:
+        return max(0, job.trials - counted(study))
 
     def on_tick() -> None:
         nonlocal seen
@@ -203,7 +198,10 @@ def _run(
 
     here = worker_name(0).rpartition(":")[0]
     try:
-        run_workers(job, workers, place.folder, held, on_death, on_tick)
+        if cluster is None:
+            run_workers(job, workers, place.folder, held, on_death, on_tick)
+        else:
+            run_hosted(job, workers, cluster, place.folder, on_lost, left, on_tick)
     except KeyboardInterrupt:
         retry(study, place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=False)
         return True

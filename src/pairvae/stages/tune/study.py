@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from pairvae.errors import InputError
 from pairvae.search_space import TuneSettings
+from pairvae.stages.locks import locked
 from pairvae.stages.tune.report import Outcome, Ranked
-from pairvae.stages.tune.workers import locked
 from pairvae.tracking.roots import OWN_FILES
 
 SAMPLERS: dict[str, Callable[[TuneSettings, int], BaseSampler]] = {
@@ -66,6 +66,10 @@ class Place:
     def claims(self) -> Path:
         """The lock under which a worker takes its next trial."""
         return self.folder / "claims.lock"
+
+    def life(self, worker: str) -> Path:
+        """The lock that a worker holds while it lives, on whatever machine."""
+        return self.folder / f"{worker}.alive"
 
 
 def studies_folder(root: Path) -> Path:

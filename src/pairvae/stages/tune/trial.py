@@ -6,12 +6,10 @@ import copy
 import dataclasses
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
 from pairvae import store
 from pairvae.data.split import split_pairs
@@ -22,50 +20,17 @@ from pairvae.models.vae import VAE
 from pairvae.search_space import TIME
 from pairvae.settings import PARAMS_FILE, Settings, with_values
 from pairvae.stages.assess import evaluated
-from pairvae.stages.pretrain import pretrain
-from pairvae.stages.project import SOLO_STAGES, Project, code_digest
-from pairvae.stages.train import load_vaes, side, train_pair, train_solo
-from pairvae.stages.tune.workers import locked
+from pairvae.stages.locks import locked
+from pairvae.stages.project import Project
+from pairvae.stages.shared import PREPARED, SharingProject, solo_stages, train_once, with_own_backbone
+from pairvae.stages.train import load_vaes, train_pair
 from pairvae.store.models import CARD, load_card
 from pairvae.store.prepared import Prepared, PreparedPair, create_array, write_card
 from pairvae.training.plans import Plan
 
-PREPARED = "prepared"
 Scores = dict[str, float]
 Score = Callable[[Mapping[str, VAE]], Scores]
 Report = Callable[[int, Mapping[str, float], Scores | None], None]
-
-
-@dataclass(frozen=True)
-class TrialProject(Project):
-    """The project of one trial: ``shared`` holds the prepared training pairs and the stages before the pair."""
-
-    shared: Path = Path()
-
-    @property
-    def prepared_folder(self) -> Path:
-        """Prepared arrays of the training pairs alone."""
-        return self.shared / PREPARED
-
-    def model(self, stage: str) -> Path:
-        """The model folder of a stage: shared stages are named by everything that determines them."""
-        if not _shared(stage):
-            return self.folder / "models" / stage
-        return self.shared / "models" / f"{stage}-{store.digest(_determining(self.settings, stage))}"
-
-
-def _shared(stage: str) -> bool:
-    return stage == "pretrain" or stage.removeprefix("train-") in SOLO_STAGES
-
-
-def _determining(settings: Settings, stage: str) -> dict[str, Any]:
-    name = stage.removeprefix("train-")
-    sections: dict[str, Any] = {"pretrain": settings.pretrain}
-    if name in SOLO_STAGES:
-        sections |= {"latent": settings.latent, "network": side(settings, name)}
-    plain = {key: one.model_dump(mode="json") for key, one in sections.items() if isinstance(one, BaseModel)}
-    facts = {"modalities": settings.modalities, "precision": settings.device.precision}
-    return {"stage": stage, "seed": settings.seed, "code": code_digest(), **plain, **facts}
 
 
 def tuning_data(project: Project) -> Path:
@@ -130,15 +95,10 @@ def _write_rows(
     write_card(folder, {key: value for key, value in card.items() if key not in ("format", "sha256")}, files)
 
 
-def trial_project(project: Project, shared: Path, folder: Path, changes: Mapping[str, Any]) -> TrialProject:
+def trial_project(project: Project, shared: Path, folder: Path, changes: Mapping[str, Any]) -> SharingProject:
     """The project of a trial with ``changes`` (dotted keys) of the settings; ``folder`` is its own."""
-    settings = with_values(project.settings, changes, "tune.space")
-    if settings.pretrain.backbone is not None:
-        file = str(project.folder / settings.pretrain.backbone)
-        settings = settings.model_copy(
-            update={"pretrain": settings.pretrain.model_copy(update={"backbone": file})}
-        )
-    return TrialProject(folder, folder, settings, track=False, shared=shared)
+    settings = with_own_backbone(with_values(project.settings, changes, "tune.space"), project.folder)
+    return SharingProject(folder, folder, settings, track=False, shared=shared)
 
 
 def scorer(project: Project) -> Score:
@@ -168,16 +128,16 @@ def scorer(project: Project) -> Score:
     return score
 
 
-def run_trial(trial: TrialProject, score: Score, report: Report) -> Scores:
+def run_trial(trial: SharingProject, score: Score, report: Report) -> Scores:
     """Train what is not there yet and the pair; returns its scores on the held-out pairs and its ``seconds``.
 
     ``report`` is told the epoch (from 1), its losses and, ``tune.reports`` times, scores; it may end the trial with an
     exception. A trial that was killed goes on from its checkpoint; the folder of a finished one is removed.
     """
-    stages = [f"train-{name}" for name in trial.settings.modalities if name in SOLO_STAGES]
+    stages = solo_stages(trial.settings)
     from_solo = trial.settings.pair.training.from_solo
     for stage in ("pretrain", *(stages if from_solo else ())):
-        _train_once(trial, stage)
+        train_once(trial, stage)
     epochs = trial.settings.pair.training.epochs
     every = max(1, epochs // trial.settings.tune.reports)
 
@@ -191,16 +151,3 @@ def run_trial(trial: TrialProject, score: Score, report: Report) -> Scores:
     scores = score(vaes) | {TIME: float(card["seconds"]) + sum(float(seconds) for seconds in solo)}
     shutil.rmtree(trial.folder, ignore_errors=True)
     return scores
-
-
-def _train_once(trial: TrialProject, stage: str) -> None:
-    """A shared stage, unless an earlier trial has run it; another process that needs it at the same time waits."""
-    folder = trial.model(stage)
-    with locked(folder.with_name(f"{folder.name}.lock")):
-        if (folder / CARD).is_file():
-            return
-        own = dataclasses.replace(trial, folder=trial.shared, root=trial.shared)
-        if stage == "pretrain":
-            pretrain(own)
-        else:
-            train_solo(own, stage.removeprefix("train-"))

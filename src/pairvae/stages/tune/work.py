@@ -14,7 +14,9 @@ from optuna.trial import Trial, TrialState
 
 from pairvae.errors import InputError
 from pairvae.search_space import TIME
+from pairvae.stages.locks import locked
 from pairvae.stages.project import Project, open_project
+from pairvae.stages.shared import SharingProject
 from pairvae.stages.tune.space import suggest
 from pairvae.stages.tune.study import (
     KILLS,
@@ -28,8 +30,8 @@ from pairvae.stages.tune.study import (
     open_study,
     worker_name,
 )
-from pairvae.stages.tune.trial import Scores, TrialProject, run_trial, scorer, trial_project
-from pairvae.stages.tune.workers import Job, locked
+from pairvae.stages.tune.trial import Scores, run_trial, scorer, trial_project
+from pairvae.stages.tune.workers import Job
 from pairvae.tracking.null import NullTracker
 from pairvae.tracking.tracker import Tracker
 
@@ -48,13 +50,16 @@ def work(job: Job) -> None:
     )  # a later worker is not to repeat an earlier one
     seed = (settings.seed + 1000 * begun + job.worker) % 2**32
     study = open_study(place, settings.tune, new=False, seed=seed)
-    while True:
-        with locked(place.claims):
-            if job.late or job.orphaned or counted(study) >= job.trials:
-                return
-            trial = study.ask()
-            trial.set_user_attr(WORKER, worker_name(os.getpid()))
-        _carry_out(project, study, trial, job, place)
+    name = worker_name(os.getpid())
+    with locked(place.life(name)):
+        while True:
+            with locked(place.claims):
+                if job.late or job.orphaned or counted(study) >= job.trials:
+                    break
+                trial = study.ask()
+                trial.set_user_attr(WORKER, name)
+            _carry_out(project, study, trial, job, place)
+        place.life(name).unlink()
 
 
 def _carry_out(project: Project, study: optuna.Study, trial: Trial, job: Job, place: Place) -> None:
@@ -79,7 +84,7 @@ def _carry_out(project: Project, study: optuna.Study, trial: Trial, job: Job, pl
         study.tell(trial, [scores[objective.metric] for objective in settings.tune.objectives])
 
 
-def _scores(own: TrialProject, trial: Trial, tracker: Tracker, job: Job) -> Scores | None:
+def _scores(own: SharingProject, trial: Trial, tracker: Tracker, job: Job) -> Scores | None:
     """The scores of a trial; None where it was pruned on the way."""
     metrics = [objective.metric for objective in own.settings.tune.objectives]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import json
 import os
 import signal
@@ -18,11 +17,12 @@ from types import FrameType
 
 POLL_S = 0.5
 GRACE_S = 20.0
+STORAGE = "PAIRVAE_TUNE_STORAGE"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker has to know, as JSON on its command line."""
+    """What a worker has to know: JSON on its command line, but for the storage, whose address may hold a password."""
 
     folder: str
     study: str
@@ -38,14 +38,15 @@ class Job:
     changes: tuple[str, ...] = ()
 
     def dump(self) -> str:
-        """As JSON."""
-        return json.dumps(dataclasses.asdict(self))
+        """As JSON, without the storage: everyone may read a command line."""
+        return json.dumps(dataclasses.asdict(self) | {"storage": None})
 
     @staticmethod
     def parse(text: str) -> Job:
-        """From JSON."""
+        """From JSON, and the storage from the environment."""
         values = json.loads(text)
-        return Job(**{**values, "changes": tuple(values["changes"])})
+        storage = os.environ.get(STORAGE)
+        return Job(**{**values, "changes": tuple(values["changes"]), "storage": storage})
 
     @property
     def late(self) -> bool:
@@ -58,24 +59,14 @@ class Job:
         return self.coordinator is not None and os.getppid() != self.coordinator
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold back the other processes that lock ``path``; the kernel lets go when a process is killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _start(job: Job, logs: Path, held: int) -> subprocess.Popen[bytes]:
+def start(job: Job, logs: Path, held: int | None) -> subprocess.Popen[bytes]:
     """A worker in a session of its own, so that Ctrl-C reaches it through the coordinator alone.
 
-    It inherits the lock ``held``, which thereby stays locked until the last worker has gone.
+    It inherits the lock ``held``, if any, which thereby stays locked until the last worker has gone.
     """
-    environment = dict(os.environ)
+    environment = {name: value for name, value in os.environ.items() if name != STORAGE}
+    if job.storage is not None:
+        environment[STORAGE] = job.storage
     if job.threads:
         environment["OMP_NUM_THREADS"] = str(job.threads)
     logs.mkdir(parents=True, exist_ok=True)
@@ -87,12 +78,12 @@ def _start(job: Job, logs: Path, held: int) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            pass_fds=(held,),
+            pass_fds=() if held is None else (held,),
         )
 
 
 @contextmanager
-def _ended_like_ctrl_c() -> Iterator[None]:
+def ended_like_ctrl_c() -> Iterator[None]:
     """Let SIGTERM end the coordinator as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -115,9 +106,9 @@ def run_workers(
     """
     running: dict[int, subprocess.Popen[bytes]] = {}
     try:
-        with _ended_like_ctrl_c():
+        with ended_like_ctrl_c():
             for number in range(count):
-                running[number] = _start(dataclasses.replace(job, worker=number), logs, held)
+                running[number] = start(dataclasses.replace(job, worker=number), logs, held)
             while running:
                 time.sleep(POLL_S)
                 for number, process in list(running.items()):
@@ -125,13 +116,13 @@ def run_workers(
                         continue
                     del running[number]
                     if process.returncode and on_death(process.pid) and not job.late:
-                        running[number] = _start(dataclasses.replace(job, worker=number), logs, held)
+                        running[number] = start(dataclasses.replace(job, worker=number), logs, held)
                 on_tick()
     finally:
-        _end(list(running.values()))
+        end_all(list(running.values()))
 
 
-def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+def end_all(processes: list[subprocess.Popen[bytes]]) -> None:
     """Interrupt, wait, and kill what is left."""
     for process in processes:
         if process.poll() is None:

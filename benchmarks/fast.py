@@ -1,0 +1,130 @@
+"""Time of a training step of the preset `fast`, in float32 and in bfloat16: `python -m benchmarks.fast`.
+
+The real plans and the real loop on simulated pairs, as `pairvae train` sets them up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from benchmarks import machine
+
+from pairvae.settings import resolve
+from pairvae.stages import train
+from pairvae.stages.preprocess import preprocess
+from pairvae.stages.project import Project
+from pairvae.stages.raw import make_raw
+from pairvae.training.devices import Device
+from pairvae.training.loop import run_epoch
+from pairvae.training.plans import Plan
+
+PAIRS, TRAINING = 24, 16  # one batch of 16 an epoch of one pass: an epoch is a step
+TITLES = {"saxs": "solo SAXS", "sem": "solo SEM", "pair": "pair"}
+COLUMNS = {
+    "step": "step",
+    "precision": "precision",
+    "seconds": "s|.3f",
+    "cpu_seconds": "CPU s|.3f",
+    "steps": "steps of the preset|d",
+    "minutes": "training, min|.1f",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """Seconds a step, and the steps that the preset makes at 48 pairs."""
+
+    step: str
+    precision: str
+    seconds: float
+    cpu_seconds: float
+    steps: int
+    minutes: float
+
+
+@contextmanager
+def project() -> Iterator[Project]:
+    """A prepared project in a temporary folder; nothing is tracked."""
+    one_pass = {"passes": 1}
+    settings = resolve(
+        {
+            "data": {"simulated": {"pairs": PAIRS}},
+            "split": {"train": TRAINING},
+            "saxs": {"training": one_pass},
+            "sem": {"training": one_pass},
+            "pair": {"training": one_pass},
+        }
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        made = Project(Path(scratch), Path(scratch), settings, track=False)
+        make_raw(made)
+        preprocess(made)
+        yield made
+
+
+def plan_of(made: Project, step: str) -> Plan:
+    """The plan that `pairvae train` would hand to the loop."""
+    caught: list[Plan] = []
+
+    def catch(_project: Project, _stage: str, plan: Plan, *_rest: Any, **_named: Any) -> None:
+        caught.append(plan)
+
+    with mock.patch.object(train, "_run", catch):
+        if step == "pair":
+            train.train_pair(made)
+        else:
+            train.train_solo(made, step)
+    return caught[-1]
+
+
+def measure(made: Project, step: str, precision: str, repeats: int) -> Row:
+    """Time one step."""
+    plan, numbers = plan_of(made, step), count()
+    device, optimiser = Device(torch.device("cpu"), precision == "bfloat16"), plan.make_optimiser()
+    plan.module.train()
+    seconds, cpu = machine.least(lambda: run_epoch(plan, optimiser, device, next(numbers)), repeats)
+    whole = resolve({})
+    training = whole.pair.training if step == "pair" else whole.modality(step).training
+    steps = training.epochs * training.passes * (whole.split.train // training.batch)
+    return Row(TITLES[step], precision, seconds, cpu, steps, steps * seconds / 60)
+
+
+def main() -> None:
+    """Measure, print the table, write it and the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    about = machine.describe()
+    with project() as made:
+        made_here = made
+        from_scratch = made.settings.pair.training.model_copy(update={"from_solo": False})
+        pair = made.settings.pair.model_copy(update={"training": from_scratch})
+        made_here = Project(
+            made.folder, made.root, made.settings.model_copy(update={"pair": pair}), track=False
+        )
+        rows = [
+            measure(made_here, step, precision, options.repeats)
+            for step in TITLES
+            for precision in machine.DTYPES
+        ]
+    about["peak_memory_gb"] = machine.peak_memory_gb()
+    note = f"Peak memory {about['peak_memory_gb']:.2f} GB.\n"
+    shown = machine.table(COLUMNS, [asdict(row) for row in rows])
+    machine.write(
+        "fast", "Steps of the preset `fast`", about, [note, shown], {"steps": [asdict(r) for r in rows]}
+    )
+
+
+if __name__ == "__main__":
+    main()

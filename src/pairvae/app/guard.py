@@ -1,0 +1,230 @@
+"""What stands before every request: who may ask, how much may be sent, how many may wait.
+
+An ASGI layer, so that nothing is read before it is allowed, whatever application stands behind it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+DRAIN_S = 5.0
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+SECURITY = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """``hosts``: names that the server answers to; ``addresses``: and to any numeric address. ``token``: what
+    callers show, if any; ``open``: paths that need none and are never held back. ``largest_body`` in bytes;
+    ``capacity`` requests are admitted at a time, one of which is worked on; seconds for a body, for an answer.
+    """
+
+    hosts: frozenset[str] = LOOPBACK
+    addresses: bool = False
+    token: str | None = None
+    open: frozenset[str] = frozenset()
+    largest_body: int = 32_000_000
+    capacity: int = 8
+    body_s: float = 30.0
+    answer_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An answer that is given without asking the application."""
+
+    status: int
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+BUSY = Refusal(503, "too many requests at once: try again in a second", {"retry-after": "1"})
+LATE = Refusal(504, "the answer took too long")
+SLOW = Refusal(408, "the request took too long to arrive")
+
+
+class Guard:
+    """``app`` behind ``rules``."""
+
+    def __init__(self, app: App, rules: Rules) -> None:
+        self.app, self.rules = app, rules
+        self._admitted = 0
+        self._turn = asyncio.Semaphore(1)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            return
+        told = _with_headers(send)
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await self._refuse(refusal, receive, told)
+        elif scope["path"] in self.rules.open:
+            await self.app(scope, receive, told)
+        elif self._admitted >= self.rules.capacity:
+            await self._refuse(BUSY, receive, told)
+        else:
+            await self._admit(scope, receive, told)
+
+    async def _admit(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Read the body, wait for the turn, answer; the place is kept until the work has really ended."""
+        self._admitted += 1
+        kept = False
+        try:
+            try:
+                body = await asyncio.wait_for(_read(receive, self.rules.largest_body), self.rules.body_s)
+            except TimeoutError:
+                await _answer(SLOW, send)
+                return
+            if body is None:
+                await self._refuse(self._too_large(), receive, send)
+                return
+            answer: list[Message] = []
+            task = asyncio.create_task(self._work(scope, body, answer))
+            done, _ = await asyncio.wait({task}, timeout=self.rules.answer_s)
+            if not done:
+                kept = True
+                task.add_done_callback(self._leave)
+                await _answer(LATE, send)
+                return
+            task.result()
+            for message in answer:
+                await send(message)
+        except ConnectionError:
+            return  # the caller has gone
+        finally:
+            if not kept:
+                self._admitted -= 1
+
+    async def _work(self, scope: MutableMapping[str, Any], body: bytes, answer: list[Message]) -> None:
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def receive() -> Message:
+            if messages:
+                return messages.pop()
+            await asyncio.Event().wait()  # a caller that goes away changes nothing any more
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            answer.append(message)
+
+        async with self._turn:
+            await self.app(scope, receive, send)
+
+    def _leave(self, task: asyncio.Task[None]) -> None:
+        self._admitted -= 1
+        if not task.cancelled():
+            task.exception()  # has been answered with "too long" already
+
+    def _refusal(self, scope: MutableMapping[str, Any]) -> Refusal | None:
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        host = headers.get("host", "")
+        if not self._known(host):
+            return Refusal(403, "this server does not answer to that host name")
+        origin = headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != host:
+            return Refusal(403, "requests from other sites are refused")
+        if scope["path"] in self.rules.open:
+            return None
+        if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            return Refusal(403, "requests from other sites are refused")
+        if self.rules.token is not None:
+            shown = headers.get("authorization", "").removeprefix("Bearer ").encode()
+            if not secrets.compare_digest(shown, self.rules.token.encode()):
+                return Refusal(
+                    401, "a token is needed: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"}
+                )
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit() and int(length) <= self.rules.largest_body):
+            return self._too_large()
+        return None
+
+    def _too_large(self) -> Refusal:
+        return Refusal(413, f"at most {self.rules.largest_body / 1e6:g} MB are taken")
+
+    def _known(self, host: str) -> bool:
+        """Whether a Host header is one of ours: a page elsewhere may let its own name point here (DNS rebinding)."""
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        name = name.strip("[]").lower()
+        if name in self.rules.hosts:
+            return True
+        if not self.rules.addresses:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    async def _refuse(self, refusal: Refusal, receive: Receive, send: Send) -> None:
+        """Refuse; what the caller still sends is thrown away for a while, so that it comes to read the answer."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(_drain(receive, 2 * self.rules.largest_body), DRAIN_S)
+        await _answer(refusal, send)
+
+
+async def _read(receive: Receive, largest: int) -> bytes | None:
+    """The body; None once it is larger (``ConnectionError`` where the caller goes away)."""
+    parts, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        part = message.get("body", b"")
+        size += len(part)
+        if size > largest:
+            return None
+        parts.append(part)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _drain(receive: Receive, most: int) -> None:
+    while most > 0:
+        message = await receive()
+        most -= len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            return
+
+
+async def _answer(refusal: Refusal, send: Send) -> None:
+    body = json.dumps({"error": refusal.text}).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal.headers}
+    listed = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": refusal.status, "headers": listed})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _with_headers(send: Send) -> Send:
+    """``send`` that adds the security headers to every answer."""
+
+    async def told(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            own = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
+            message = {**message, "headers": [*message.get("headers", ()), *own]}
+        await send(message)
+
+    return told

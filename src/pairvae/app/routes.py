@@ -1,0 +1,196 @@
+"""The requests that both servers answer: predictions as JSON, PNG or zip, the latent plane, points of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import JSONResponse
+
+import pairvae
+from pairvae.app.answers import as_json, as_zip, finite, png
+from pairvae.app.models import Models
+from pairvae.app.uploads import LONGEST_NAME, prepared, upload_of
+from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
+from pairvae.modalities.readers import HDF5_SUFFIXES
+from pairvae.stages.explain import Explained, explain, explain_point, plane
+
+T = TypeVar("T")
+MOST_SAMPLES = 32
+SEEDS = 2**31
+
+Name = Annotated[str, Query(max_length=LONGEST_NAME, description="name of the file, for the answer")]
+Samples = Annotated[int, Query(ge=1, le=MOST_SAMPLES, description="images drawn from the posterior")]
+Seed = Annotated[int, Query(ge=0, lt=SEEDS)]
+Source = Annotated[str, Query(max_length=40, description="the modality of the file: saxs, sem")]
+Chosen = Annotated[str, Query(max_length=40, description="a model of /api/about; empty: the first")]
+Place = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)]
+
+FILE = {
+    "requestBody": {
+        "required": True,
+        "description": "the bytes of one image file: png, jpg, tif, npy",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+REFUSED = {
+    "description": "the file or a parameter is at fault; `error` says in one line what and how to mend it",
+    "content": {"application/json": {"schema": {"type": "object", "required": ["error"],
+                                                 "properties": {"error": {"type": "string"}}}}},
+}  # fmt: skip
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: REFUSED,
+    **{code: {**REFUSED, "description": words} for code, words in (
+        (403, "another host or site"), (401, "no token"), (408, "sent too slowly"), (413, "too large"),
+        (503, "too many requests at once"), (504, "took too long"),
+    )},
+}  # fmt: skip
+
+
+class Work:
+    """One thread for all predictions: two that compute at once stall each other."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="predict")
+
+    async def do(self, action: Callable[[], T]) -> T:
+        """The result of ``action``, computed in that thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, action)
+
+
+def refused(_: Request, error: Exception) -> Response:
+    """An ``InputError`` as status 400."""
+    return JSONResponse({"error": str(error)}, status_code=400)
+
+
+def routes(models: Models, work: Work) -> APIRouter:
+    """The routes under ``/api``."""
+    router = APIRouter(prefix="/api", responses=ANSWERS)
+
+    def predicted(content: bytes, source: str, name: str, model: str, samples: int, seed: int) -> Explained:
+        predictor = models.get(model or models.first)
+        predictor.shape(source)  # an unknown modality is an InputError
+        return explain(
+            predictor, prepared(upload_of(content, name), predictor, source), source, samples, seed
+        )
+
+    @router.get("/about")
+    async def about() -> dict[str, Any]:
+        """Models, modalities and limits."""
+        return await work.do(lambda: _about(models))
+
+    @router.post("/predict", openapi_extra=FILE)
+    async def predict(
+        request: Request,
+        source: Source,
+        name: Name = "",
+        model: Chosen = "",
+        samples: Samples = 8,
+        seed: Seed = 0,
+    ) -> dict[str, Any]:
+        """The other measurement, predicted from a file: pictures, numbers, a curve, warnings."""
+        content = await request.body()
+        found = await work.do(lambda: predicted(content, source, name, model, samples, seed))
+        return await work.do(lambda: as_json(found, upload_of(b"", name).name))
+
+    @router.post(
+        "/predict.zip",
+        openapi_extra=FILE,
+        response_class=Response,
+        responses={200: {"content": {"application/zip": {}}}},
+    )
+    async def predict_zip(
+        request: Request,
+        source: Source,
+        name: Name = "",
+        model: Chosen = "",
+        samples: Samples = 8,
+        seed: Seed = 0,
+    ) -> Response:
+        """The same as files in a zip archive."""
+        content = await request.body()
+        found = await work.do(lambda: predicted(content, source, name, model, samples, seed))
+        facts = {
+            "model": models.choices[model or models.first].title,
+            "seed": seed,
+            "pairvae": pairvae.__version__,
+        }
+        packed = await work.do(lambda: as_zip(found, upload_of(b"", name).name, facts))
+        return Response(packed, media_type="application/zip")
+
+    @router.post(
+        "/predict.png",
+        openapi_extra=FILE,
+        response_class=Response,
+        responses={200: {"content": {"image/png": {}}}},
+    )
+    async def predict_png(
+        request: Request, source: Source, name: Name = "", model: Chosen = "", seed: Seed = 0
+    ) -> Response:
+        """The best guess alone, as PNG."""
+        content = await request.body()
+
+        def draw() -> bytes:
+            found = predicted(content, source, name, model, 1, seed)
+            if MODALITIES[found.target].coordinates is not None:
+                raise InputError(expected="a modality of images", found="curves", where=found.target)
+            return png(found.best)
+
+        return Response(await work.do(draw), media_type="image/png")
+
+    @router.get("/plane")
+    async def latent_plane(modality: Source, model: Chosen = "") -> dict[str, Any]:
+        """The training pairs on the principal plane of a latent space."""
+        return await work.do(lambda: _plane(models, model, modality))
+
+    @router.get("/point")
+    async def point(
+        modality: Source, x: Place, y: Place, model: Chosen = "", seed: Seed = 0
+    ) -> list[dict[str, Any]]:
+        """Images of both modalities at a point of that plane."""
+
+        def generate() -> list[dict[str, Any]]:
+            predictor = models.get(model or models.first)
+            predictor.shape(modality)
+            return [as_json(one, "") for one in explain_point(predictor, modality, x, y, seed)]
+
+        return await work.do(generate)
+
+    return router
+
+
+def _about(models: Models) -> dict[str, Any]:
+    predictor = models.get(models.first)
+    return {
+        "version": pairvae.__version__,
+        "models": [
+            {"name": name, "title": one.title, "scores": dict(one.scores)}
+            for name, one in models.choices.items()
+        ],
+        "modalities": [
+            {
+                "name": name,
+                "title": MODALITIES[name].title,
+                "suffixes": sorted(MODALITIES[name].suffixes - HDF5_SUFFIXES),
+            }
+            for name in predictor.modalities
+        ],
+        "samples": MOST_SAMPLES,
+    }
+
+
+def _plane(models: Models, model: str, modality: str) -> dict[str, Any]:
+    predictor = models.get(model or models.first)
+    predictor.shape(modality)
+    found, ids, morphologies = plane(predictor, modality)
+    return {
+        "points": [finite(point) for point in found.points],
+        "ids": list(ids),
+        "morphologies": list(morphologies),
+        "shares": finite(np.asarray(found.shares)),
+    }

@@ -1,0 +1,125 @@
+"""Running a server: where it listens, who may ask, and that it does not wait forever for anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from pairvae.app.guard import LOOPBACK, App, Guard, Rules
+from pairvae.errors import InputError
+
+TOKEN = "PAIRVAE_TOKEN"  # the variable that may hold it
+LEAST_TOKEN = 16
+FIRST_REQUEST_S = 10.0
+LARGEST_HEAD = 16_384
+MOST_CONNECTIONS = 256
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a server listens; ``names`` are further host names that it answers to (behind a proxy)."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return self.host in LOOPBACK
+
+
+def token_for(place: Place) -> str | None:
+    """The token that callers show: from the environment, else a random one; none is needed on this machine alone.
+
+    ``InputError`` where the environment's is too short to be one.
+    """
+    given = os.environ.get(TOKEN)
+    if given is not None and len(given) < LEAST_TOKEN:
+        raise InputError(
+            expected=f"a token of at least {LEAST_TOKEN} characters", found=str(len(given)), where=TOKEN
+        )
+    if given is not None:
+        return given
+    return None if place.loopback else secrets.token_urlsafe(24)
+
+
+def rules_for(place: Place, token: str | None, open_paths: frozenset[str], capacity: int) -> Rules:
+    """Names: those of this machine; bound elsewhere also its host names and any numeric address."""
+    own = set() if place.loopback else {place.host, socket.gethostname(), socket.getfqdn()}
+    hosts = frozenset(name.lower() for name in LOOPBACK | own | set(place.names))
+    return Rules(hosts, not place.loopback, token, open_paths, capacity=capacity)
+
+
+class PatientProtocol(H11Protocol):
+    """HTTP over a connection that is closed unless its first request is whole after ten seconds."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        """Start to wait."""
+        super().connection_made(transport)
+        self.loop.call_later(FIRST_REQUEST_S, self._too_late)
+
+    def _too_late(self) -> None:
+        if not self.cycle and not self.transport.is_closing():
+            self.transport.close()
+
+
+def listen(place: Place) -> socket.socket:
+    """The bound socket (``InputError`` where the port is taken or the address is not ours)."""
+    try:
+        family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+        return socket.create_server((place.host, place.port), family=family, backlog=MOST_CONNECTIONS)
+    except OSError as error:
+        raise InputError(
+            expected="a free port",
+            found=error.strerror or str(error),
+            where=f"{place.host}:{place.port}",
+            remedy="choose another --port",
+        ) from error
+
+
+def address(bound: socket.socket) -> str:
+    """The URL of a bound socket."""
+    host, port = bound.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def server(app: App, rules: Rules) -> uvicorn.Server:
+    """A server of ``app`` behind ``rules``."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            Guard(app, rules),
+            http=PatientProtocol,
+            ws="none",
+            lifespan="off",
+            limit_concurrency=MOST_CONNECTIONS,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=10,
+            h11_max_incomplete_event_size=LARGEST_HEAD,
+            server_header=False,
+            proxy_headers=False,
+            access_log=False,
+            log_level="warning",
+        )
+    )
+
+
+def run(
+    app: App, place: Place, open_paths: frozenset[str], capacity: int, tell: Callable[[str], None]
+) -> None:
+    """Serve until Ctrl-C; ``tell`` gets the address once it is bound, with the token where one is needed."""
+    token = token_for(place)
+    bound = listen(place)
+    where = address(bound)
+    if token is None:
+        tell(f"{where}/  (Ctrl-C stops)")
+    else:
+        tell(f"{where}/#token={token}  (Ctrl-C stops)")
+    server(app, rules_for(place, token, open_paths, capacity)).run(sockets=[bound])

@@ -1,0 +1,121 @@
+// The page: asks the server it came from, shows what it says. Nothing is loaded from anywhere else.
+import { element, result, scores } from "./drawing.js";
+import { Plane } from "./latent.js";
+
+const get = (id) => document.getElementById(id);
+const PICTURES = ["png", "jpg", "jpeg", "tif", "tiff", "npy"];
+let about = { models: [], modalities: [] };
+let last = null;
+let turn = 0;
+
+function token() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem("token", given);
+    history.replaceState(null, "", location.pathname);
+  }
+  return sessionStorage.getItem("token");
+}
+const shown = token();
+
+function problem(text) {
+  get("problem").textContent = text;
+  get("problem").hidden = !text;
+}
+
+async function send(path, options = {}) {
+  const headers = { ...(options.headers ?? {}), ...(shown ? { Authorization: `Bearer ${shown}` } : {}) };
+  try {
+    const answer = await fetch(path, { ...options, headers });
+    if (answer.ok) {
+      problem("");
+      return answer;
+    }
+    const told = await answer.json().catch(() => ({}));
+    problem(typeof told.error === "string" ? told.error : `The server answers ${answer.status}: check samples and seed.`);
+  } catch {
+    problem("The server does not answer: is `pairvae app` still running?");
+  }
+  return null;
+}
+
+const ask = async (path) => (await send(path))?.json();
+const plane = new Plane(ask);
+
+function query(model) {
+  const source = document.querySelector("input[name=source]:checked").value;
+  return new URLSearchParams({ source, model, name: last.name.slice(-200), samples: get("samples").value, seed: get("seed").value });
+}
+
+const post = (path) => send(path, { method: "POST", body: last, headers: { "Content-Type": "application/octet-stream" } });
+
+async function download(model) {
+  const answer = await post(`/api/predict.zip?${query(model)}`);
+  if (!answer) return;
+  const link = element("a", { download: `${last.name.replace(/\.[^.]*$/, "")}-predicted.zip` });
+  link.href = URL.createObjectURL(await answer.blob());
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+async function predict() {
+  if (!last || !get("form").reportValidity()) return;
+  const mine = ++turn;
+  const compare = get("compare").checked;
+  const wanted = compare ? about.models : about.models.filter((one) => one.name === get("model").value);
+  get("busy").textContent = `Predicting from ${last.name} …`;
+  const cards = [];
+  for (const model of wanted) {
+    const found = await (await post(`/api/predict?${query(model.name)}`))?.json();
+    if (mine !== turn) return;
+    if (!found) break;
+    const title = compare ? `${found.title} by the ${model.title}` : `${found.title} predicted from ${found.name}`;
+    cards.push(result(found, title, () => download(model.name)));
+  }
+  get("busy").textContent = "";
+  const whole = cards.length === wanted.length;
+  get("results").classList.toggle("two", whole && compare);
+  get("results").replaceChildren(...(whole ? cards : []), ...(whole && compare ? [scores(about.models)] : []));
+}
+
+function take(file) {
+  if (!file) return;
+  last = file;
+  predict();
+}
+
+function view(name) {
+  for (const one of ["predict", "latent"]) {
+    get(one).hidden = one !== name;
+    get(`tab-${one}`).setAttribute("aria-pressed", String(one === name));
+  }
+  if (name === "latent") plane.show(get("model").value);
+}
+
+async function start() {
+  const found = await ask("/api/about");
+  if (!found) return;
+  about = found;
+  get("model").replaceChildren(...about.models.map((one) => element("option", { value: one.name }, one.title)));
+  get("model-label").hidden = about.models.length < 2;
+  get("compare-label").hidden = about.models.length < 2;
+  get("sources").replaceChildren(...about.modalities.map((one, at) => element("label", {}, [
+    element("input", { type: "radio", name: "source", value: one.name, ...(at ? {} : { checked: "" }) }), ` ${one.title}`])));
+  get("latent-modality").replaceChildren(...about.modalities.map((one) => element("option", { value: one.name }, one.title)));
+  const kinds = [...new Set(about.modalities.flatMap((one) => one.suffixes))];
+  get("kinds").textContent = PICTURES.filter((one) => kinds.includes(one)).join(", ") + (kinds.length > PICTURES.length ? " and detector formats" : "");
+}
+
+get("file").addEventListener("change", (event) => { take(event.target.files[0]); event.target.value = ""; });
+get("choices").addEventListener("change", predict);
+get("form").addEventListener("submit", (event) => event.preventDefault());
+get("model").addEventListener("change", () => (get("latent").hidden ? predict() : plane.show(get("model").value)));
+get("tab-predict").addEventListener("click", () => view("predict"));
+get("tab-latent").addEventListener("click", () => view("latent"));
+for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    get("drop").classList.toggle("over", kind === "dragenter" || kind === "dragover");
+    if (kind === "drop") take(event.dataTransfer.files[0]);
+  });
+start();

@@ -1,0 +1,94 @@
+// What is drawn: elements, curves with their spread, one prediction. Texts are only ever set as text.
+const SVG = "http://www.w3.org/2000/svg";
+const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [480, 260, 52, 40, 12, 12];
+
+export function element(name, attributes = {}, children = []) {
+  return filled(document.createElement(name), attributes, children);
+}
+
+export function shape(name, attributes = {}, children = []) {
+  return filled(document.createElementNS(SVG, name), attributes, children);
+}
+
+function filled(made, attributes, children) {
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  made.append(...[].concat(children));
+  return made;
+}
+
+export function picture(one, alt = one.caption) {
+  const image = element("img", { src: one.uri, width: one.width, height: one.height, alt });
+  return element("figure", { class: one.kind }, [image, element("figcaption", {}, one.caption)]);
+}
+
+function ticks(low, high) {
+  const rough = (high - low) / 4;
+  if (!(rough > 0)) return [low];
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
+  const found = [];
+  for (let at = Math.ceil(low / step) * step; at <= high + step * 1e-6; at += step) found.push(Number(at.toPrecision(6)));
+  return found;
+}
+
+export function curve(one) {
+  const known = one.x.map((_, at) => at).filter((at) => one.mean[at] !== null);
+  const low = Math.min(...known.map((at) => one.low[at]));
+  const high = Math.max(...known.map((at) => one.high[at]), low + 1e-9);
+  const [first, last] = [one.x[0], Math.max(one.x[one.x.length - 1], one.x[0] + 1e-9)];
+  const across = (value) => LEFT + ((value - first) / (last - first)) * (WIDTH - LEFT - RIGHT);
+  const up = (value) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - BOTTOM - TOP);
+  const point = (values) => (at) => `${across(one.x[at]).toFixed(1)},${up(values[at]).toFixed(1)}`;
+  const band = [...known.map(point(one.low)), ...[...known].reverse().map(point(one.high))].join(" ");
+  const parts = [
+    shape("polygon", { class: "band", points: band }),
+    shape("polyline", { class: "mean", points: known.map(point(one.mean)).join(" ") }),
+    shape("path", { class: "axis", d: `M${LEFT},${TOP} V${HEIGHT - BOTTOM} H${WIDTH - RIGHT}` }),
+    shape("text", { x: (LEFT + WIDTH - RIGHT) / 2, y: HEIGHT - 6, "text-anchor": "middle" }, one.label),
+  ];
+  for (const at of ticks(first, last))
+    parts.push(shape("text", { x: across(at), y: HEIGHT - BOTTOM + 16, "text-anchor": "middle" }, String(at)));
+  for (const at of ticks(low, high))
+    parts.push(shape("text", { x: LEFT - 6, y: up(at) + 4, "text-anchor": "end" }, String(at)));
+  const drawing = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": one.title }, parts);
+  return element("div", {}, [element("h3", {}, one.title), drawing]);
+}
+
+export function numbers(list) {
+  return element("dl", {}, list.map((one) =>
+    element("div", {}, [element("dt", {}, one.label), element("dd", {}, one.value)])));
+}
+
+export function result(found, title, download) {
+  const button = element("button", { type: "button" }, "Download (zip)");
+  button.addEventListener("click", download);
+  const main = found.pictures.filter((one) => one.kind !== "sample");
+  const samples = found.pictures.filter((one) => one.kind === "sample");
+  const parts = [element("div", { class: "top" }, [element("h2", {}, title), button])];
+  parts.push(...found.warnings.map((text) => element("p", { class: "warning", role: "alert" }, text)));
+  parts.push(...found.notes.map((text) => element("p", { class: "note" }, text)));
+  parts.push(element("div", { class: "pictures" }, main.map((one) => picture(one))));
+  parts.push(element("div", { class: "facts" }, [
+    numbers(found.numbers), ...(found.curve ? [curve(found.curve)] : []),
+  ]));
+  if (samples.length)
+    parts.push(element("h3", {}, `${samples.length} samples of the prediction`),
+      element("div", { class: "samples" }, samples.map((one) => picture(one))));
+  return element("article", {}, parts);
+}
+
+export function scores(models) {
+  const [first, second] = models;
+  const shared = Object.keys(first.scores).filter((key) => key in second.scores && !key.includes("ssim")).sort();
+  if (!shared.length) return element("p", { class: "note" }, "These versions carry no validation scores to compare.");
+  const row = (key) => {
+    const values = [first.scores[key], second.scores[key]];
+    const best = Math.min(...values);
+    return element("tr", {}, [element("th", { scope: "row" }, key.replaceAll("_", " ").replace(".", ": ")),
+      ...values.map((value) => element("td", value === best ? { class: "best" } : {}, value.toPrecision(4)))]);
+  };
+  const head = element("tr", {}, ["Median validation error", ...models.map((one) => one.title)]
+    .map((text) => element("th", { scope: "col" }, text)));
+  return element("details", {}, [element("summary", {}, "Validation scores of both"),
+    element("table", {}, [element("thead", {}, head), element("tbody", {}, shared.map(row))])]);
+}

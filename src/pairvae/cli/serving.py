@@ -1,0 +1,143 @@
+"""Predictions for others: of the files of a folder as they come, over HTTP, on a page."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pairvae.cli.common import CHAMPION, Model, modality
+from pairvae.errors import InputError
+
+if TYPE_CHECKING:
+    from pairvae.app.run import Place
+
+app = typer.Typer()
+
+Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")]
+Host = Annotated[str, typer.Option(help="address to listen at; other than this machine's own needs a token")]
+Names = Annotated[
+    list[str] | None, typer.Option("--name", metavar="HOST", help="a host name to answer to; repeatable")
+]
+Capacity = Annotated[
+    int, typer.Option(min=1, max=64, help="requests that may wait; more are answered with 503")
+]
+
+
+@app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder in which files appear")],
+    to: Annotated[
+        str, typer.Option(metavar="sem|saxs|...", callback=modality, help="the modality to predict")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="folder for predictions and their table")],
+    model: Model = CHAMPION,
+    samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    every: Annotated[float, typer.Option(min=0.05, max=3600, help="seconds between two looks")] = 0.25,
+    patience: Annotated[
+        float, typer.Option(min=0, max=86400, help="seconds to wait for a file that cannot be read yet")
+    ] = 10.0,
+    html: Annotated[bool, typer.Option("--html", help="also write a page, DIR/watch.html")] = False,
+) -> None:
+    """Predict from the files of a folder as they appear, until Ctrl-C; a restart goes on where it ended."""
+    from pairvae.stages.watch import Options, Status
+    from pairvae.stages.watch import watch as run
+
+    status = Status(str(folder))
+
+    def tell(line: str) -> None:
+        status.clear()
+        typer.echo(line, err=True)
+
+    options = Options(folder, to, out, samples, seed, every, patience, html)
+    with _until_stopped() as stop:
+        done = run(options, model, stop, tell, status)
+    typer.echo(f"{done.predicted} predicted, {done.bad} left out, in {out}")
+
+
+@contextmanager
+def _until_stopped() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set; a second Ctrl-C ends the process at once."""
+    stop = threading.Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@app.command("app")
+def web_page(
+    port: Port = 8600,
+    host: Host = "127.0.0.1",
+    model: Annotated[
+        str | None,
+        typer.Option(help="registry URI or model folder; the project's champion and candidate by default"),
+    ] = None,
+    name: Names = None,
+    capacity: Capacity = 8,
+) -> None:
+    """Open the web page: drop a measurement, see the other one; walk in the latent space."""
+    _need_app()
+    from pairvae.app.models import models_of
+    from pairvae.app.page import STATIC, page
+    from pairvae.app.run import run
+
+    models = models_of(model)
+    run(page(models), _place(host, port, name), frozenset(STATIC), capacity, typer.echo)
+
+
+@app.command()
+def serve(
+    port: Port = 8601,
+    host: Host = "127.0.0.1",
+    model: Annotated[str, typer.Option(help="registry URI")] = CHAMPION,
+    name: Names = None,
+    capacity: Capacity = 8,
+    trust_code: Annotated[
+        bool, typer.Option("--trust-code", help="run the code of a model that this version did not make")
+    ] = False,
+) -> None:
+    """Serve a registered pair: MLflow's scoring requests, and image files in and out."""
+    _need_app()
+    from pairvae.app.models import models_of
+    from pairvae.app.run import run
+    from pairvae.app.scoring import scoring
+    from pairvae.tracking.roots import project_root
+    from pairvae.tracking.scoring import scoring_app
+
+    if not model.startswith("models:/"):
+        raise InputError(
+            expected="a registered model, models:/pairvae@champion", found=repr(model), where="--model"
+        )
+    mlflow_app = scoring_app(project_root(), model, trust=trust_code)
+    run(scoring(models_of(model), mlflow_app), _place(host, port, name), frozenset(), capacity, typer.echo)
+
+
+def _place(host: str, port: int, names: list[str] | None) -> Place:
+    from pairvae.app.run import Place
+
+    return Place(host, port, tuple(names or ()))
+
+
+def _need_app() -> None:
+    """``InputError`` without the packages of the extra [app]."""
+    from importlib.util import find_spec
+
+    missing = [package for package in ("fastapi", "uvicorn") if find_spec(package) is None]
+    if missing:
+        raise InputError(
+            expected=f"the package {missing[0]}", found="none", remedy="install pairvae with the extra [app]"
+        )

@@ -1,0 +1,41 @@
+"""Runs and models beyond this machine, and what is no longer needed of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def sync(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[SERVER]", help="http://... (MLFLOW_TRACKING_URI)")
+    ] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Option("--runs", metavar="RUN", help="only this run (id or name) and its tree; repeatable"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be sent")] = False,
+) -> None:
+    """Send finished local runs and registered models to a tracking server; what is there is not sent again."""
+    from pairvae.stages.sync import sync as run
+
+    typer.echo("\n".join(run(Path.cwd(), target, runs=runs or (), dry_run=dry_run)))
+
+
+@app.command()
+def gc(
+    yes: Annotated[bool, typer.Option("--yes", help="remove what the table lists")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only list it (the default)")] = False,
+) -> None:
+    """List what no alias, no model folder, no dvc.lock and no best trial refers to, with sizes; --yes removes it."""
+    from pairvae.stages.gc import gc as run
+    from pairvae.stages.gc import render
+
+    if yes and dry_run:
+        raise typer.BadParameter("--yes and --dry-run exclude each other")
+    typer.echo(render(run(Path.cwd(), yes=yes), removed=yes))

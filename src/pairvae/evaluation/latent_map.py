@@ -1,0 +1,43 @@
+"""Maps of latent spaces: t-SNE (van der Maaten and Hinton, J. Mach. Learn. Res. 2008, 9, 2579)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+PERPLEXITY = 15.0
+LEAST = 5  # samples; fewer have no neighbourhoods to keep
+
+
+def standardised(latents: np.ndarray) -> np.ndarray:
+    """``(N, ...)`` as ``(N, C)`` float64 with mean 0 and deviation 1 per feature, as the similarity loss sees it."""
+    flat = np.asarray(latents, dtype=np.float64).reshape(len(latents), -1)
+    spread = flat.std(axis=0)
+    return np.asarray((flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
+
+
+def embed(features: np.ndarray, seed: int) -> np.ndarray:
+    """``(N, C)`` features as ``(N, 2)`` points whose neighbours are those of the features; the same for one ``seed``.
+
+    Started from the principal plane. ``ValueError`` for fewer than ``LEAST`` samples.
+    """
+    if len(features) < LEAST:
+        raise ValueError(f"t-SNE of at least {LEAST} samples, not {len(features)}")
+    from sklearn.manifold import TSNE
+
+    perplexity = min(PERPLEXITY, (len(features) - 1) / 3)
+    start = "pca" if features.shape[1] > 1 else "random"
+    embedding = TSNE(perplexity=perplexity, init=start, random_state=seed, max_iter=1000, n_jobs=1)
+    points = embedding.fit_transform(np.asarray(features, dtype=np.float32))
+    return np.asarray(points, dtype=np.float64)
+
+
+def separate_maps(latents: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """A map of each modality's latents ``(N, ...)`` of its own: ``(N, 2)`` points by modality."""
+    return {name: embed(standardised(values), seed) for name, values in latents.items()}
+
+
+def joint_map(latents: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
+    """One map of the latents ``(N, ...)`` of all modalities together: ``(N, 2)`` points by modality."""
+    parts = [standardised(values) for values in latents.values()]
+    points = np.split(embed(np.concatenate(parts), seed), len(parts))
+    return dict(zip(latents, points, strict=True))

@@ -1,0 +1,55 @@
+"""A plane through a latent space that people can walk in: principal axes, and a latent for each of its points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+NEIGHBOURS = 3
+
+
+@dataclass(frozen=True)
+class Plane:
+    """``points`` ``(N, 2)`` of latents ``(N, D)`` on two orthonormal ``axes`` ``(2, D)`` through ``mean`` ``(D,)``.
+
+    ``residuals`` ``(N, D)`` is what of the latents lies beside the plane, ``shares`` of the variance what lies on
+    either axis.
+    """
+
+    mean: Floats
+    axes: Floats
+    points: Floats
+    residuals: Floats
+    shares: tuple[float, float]
+
+
+def plane_of(latents: NDArray[np.floating]) -> Plane:
+    """Principal plane of latents ``(N, ...)``, N and D at least 2 (``ValueError`` otherwise)."""
+    flat = np.asarray(latents, dtype=np.float64).reshape(len(latents), -1)
+    if min(flat.shape) < 2:
+        raise ValueError("a plane needs two latents of two values")
+    mean = flat.mean(0)
+    _, values, axes = np.linalg.svd(flat - mean, full_matrices=False)
+    # An axis may point either way: its largest value is made positive, so that a map looks the same every time.
+    signs = np.sign(axes[np.arange(2), np.abs(axes[:2]).argmax(1)])
+    axes = axes[:2] * np.where(signs == 0, 1.0, signs)[:, None]
+    points = (flat - mean) @ axes.T
+    total = max(float((values**2).sum()), np.finfo(float).tiny)
+    first, second = (float(value**2) / total for value in values[:2])
+    return Plane(mean, axes, points, flat - mean - points @ axes, (first, second))
+
+
+def latent_at(plane: Plane, x: float, y: float) -> Floats:
+    """The latent ``(D,)`` of a point: on the plane, plus what the nearest latents have beside it.
+
+    Residuals are weighed by the inverse square of the distance, so that a latent's own point gives that latent;
+    a point of the bare plane would be an average of everything.
+    """
+    gaps = ((plane.points - np.array([x, y])) ** 2).sum(1)
+    nearest = np.argsort(gaps, kind="stable")[:NEIGHBOURS]
+    weights = 1 / np.maximum(gaps[nearest], 1e-12)
+    residual = weights @ plane.residuals[nearest] / weights.sum()
+    return np.asarray(plane.mean + np.array([x, y]) @ plane.axes + residual)

@@ -1,0 +1,135 @@
+"""Whether validation samples are known from training: the same content twice, split groups, near siblings."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairvae.errors import InputError
+from pairvae.evaluation.baselines import nearest
+
+Floats = NDArray[np.float64]
+
+PERMUTATIONS = 2000
+CHANCE = 0.01
+MOST = 1000  # samples that the splits are drawn from: the distances between all of them are kept in memory
+FAR_BELOW = 6.0  # robust standard deviations of the logarithm of the nearest distances
+REMEDY = "leave one of the two out, or give both the same group in pairs.csv"
+
+
+def content_digests(arrays: Iterable[NDArray[Any]]) -> list[str]:
+    """One digest per array that names its shape and values; the arrays may be memory maps larger than memory."""
+    digests = []
+    for array in arrays:
+        values = np.ascontiguousarray(array)
+        found = hashlib.blake2b(repr((values.shape, values.dtype.str)).encode(), digest_size=16)
+        found.update(values.data)
+        digests.append(found.hexdigest())
+    return digests
+
+
+def refuse_same_content(
+    digests: Mapping[str, Sequence[str]], ids: Sequence[str], train: Sequence[int], validation: Sequence[int]
+) -> None:
+    """``InputError`` where a validation sample's array of any modality is that of a training sample."""
+    for modality, found in digests.items():
+        known = {found[index]: index for index in train}
+        for index in validation:
+            if found[index] in known:
+                twin = ids[known[found[index]]]
+                raise InputError(
+                    expected="validation pairs that no training pair repeats",
+                    found=f"the same {modality} data in {ids[index]} (validation) and {twin} (training)",
+                    where="data/prepared",
+                    remedy=REMEDY,
+                )
+
+
+def refuse_shared(
+    names: Sequence[str | None], train: Sequence[int], validation: Sequence[int], what: str
+) -> None:
+    """``InputError`` where training and validation share one of ``names`` (ids or groups; None is none)."""
+    shared = {names[index] for index in train} & {names[index] for index in validation} - {None}
+    if shared:
+        raise InputError(
+            expected=f"every {what} on one side of the split",
+            found=f"{what} {min(str(name) for name in shared)} in training and in validation",
+            where="data/prepared",
+            remedy="mend the columns split and group of pairs.csv, and run `pairvae repro`",
+        )
+
+
+def nearest_distances(features: Floats, queries: Sequence[int], references: Sequence[int]) -> Floats:
+    """Distance of each query to its nearest other reference, rows of ``features`` ``(N, D)``: ``(Q,)``."""
+    rows, others = np.asarray(queries), np.asarray(references)
+    place = {int(sample): number for number, sample in enumerate(others)}
+    forbidden = np.array([place.get(int(sample), -1) for sample in rows])
+    found = others[nearest(features[rows], features[others], forbidden)]
+    return np.asarray(np.linalg.norm(features[rows] - features[found], axis=1))
+
+
+def siblings(
+    features: Floats, train: Sequence[int], validation: Sequence[int], seed: int
+) -> dict[str, float | int | None]:
+    """Whether validation samples lie nearer to training samples than chance, by ``features`` ``(N, D)``.
+
+    ``p``: share of random splits of the same sizes in which the mean logarithm of the validation samples' nearest
+    distances is as low as in this one. ``nearest``: the sample with the lowest distance to training, and
+    ``far_below``: by how many robust standard deviations its logarithm lies below the median of the same
+    distances among the training samples; two looks at one sample lie far below. None with fewer than three
+    training samples.
+    """
+    flat = features.reshape(len(features), -1).astype(np.float64)
+    flat = flat - flat.mean(0)
+    if len(train) < 3:
+        return {"p": None, "far_below": None, "nearest": int(validation[0])}
+    floor = 1e-12 + 1e-9 * float(np.linalg.norm(flat, axis=1).mean())
+    gaps = np.log(nearest_distances(flat, validation, train) + floor)
+    usual = np.log(nearest_distances(flat, train, train) + floor)
+    middle = np.median(usual)
+    deviation = max(1.4826 * float(np.median(np.abs(usual - middle))), 0.05)
+    return {
+        "p": _chance(flat, train, validation, floor, seed),
+        "far_below": float((middle - gaps.min()) / deviation),
+        "nearest": int(np.asarray(validation)[gaps.argmin()]),
+    }
+
+
+def _chance(flat: Floats, train: Sequence[int], validation: Sequence[int], floor: float, seed: int) -> float:
+    """Share of random splits, this one among them, whose mean logarithm of nearest distances is as low."""
+    generator = np.random.default_rng([seed, len(flat)])
+    share = min(1.0, MOST / (len(train) + len(validation)))
+    rows = [
+        np.sort(generator.permutation(side)[: max(1, int(share * len(side)))]) for side in (validation, train)
+    ]
+    held, known = len(rows[0]), flat[np.concatenate(rows)]
+    squares = (known**2).sum(1)
+    gaps = np.log(np.sqrt(np.maximum(squares[:, None] - 2 * known @ known.T + squares[None], 0.0)) + floor)
+    found = gaps[:held, held:].min(1).mean()
+    count = 1
+    for _ in range(PERMUTATIONS):
+        order = generator.permutation(len(known))
+        count += bool(gaps[np.ix_(order[:held], order[held:])].min(1).mean() <= found + 1e-12)
+    return count / (PERMUTATIONS + 1)
+
+
+def suspicions(found: Mapping[str, Mapping[str, float | int | None]], ids: Sequence[str]) -> list[str]:
+    """What :func:`siblings` of each modality gives reason to look into, in sentences."""
+    told = []
+    for modality, facts in found.items():
+        p, far, index = facts["p"], facts["far_below"], facts["nearest"]
+        if far is not None and far > FAR_BELOW:
+            told.append(
+                f"the {modality} data of {ids[int(index or 0)]} lie {far:.0f} robust standard deviations nearer to a "
+                "training pair than training pairs lie to each other"
+            )
+        if p is not None and p < CHANCE:
+            told.append(
+                f"validation pairs are nearer to training pairs than in random splits by their {modality} data "
+                f"(p = {p:.2g})"
+            )
+    return told

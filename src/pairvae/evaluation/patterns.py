@@ -1,0 +1,146 @@
+"""Scores of scattering patterns that a scientist would look at: ring, arcs, spots, I(q), beside pixels.
+
+Prepared patterns ``(N, 3, H, W)`` in [0, 1], the beam at the middle. Positions are measured on intensity
+levels: colours of a known map are undone, of other pictures the mean of the channels is taken. The scale of
+the colours is unknown, so levels keep the order of the counts; true and predicted patterns are treated alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from pairvae.numerics.levels import known_colormap, levels
+from pairvae.numerics.scattering import (
+    Mask,
+    arc_distribution,
+    azimuthal_average,
+    gap_mask,
+    ring_peak,
+    spot_positions,
+    turned_by,
+)
+
+Floats = NDArray[np.float64]
+
+SHADOW_PX = 2  # pixels beside a gap hold a share of its darkness
+SPOTS, CANDIDATES = 2, 8
+FARTHEST_SPOT_PX = 16.0  # of 192; a spot that is missing counts as far
+LEAST_SPOT = 0.02  # levels above the surroundings
+SSIM_SIGMA, SSIM_K1, SSIM_K2 = 1.5, 0.01, 0.03
+
+
+@dataclass(frozen=True)
+class PatternFacts:
+    """What ``N`` patterns show: I(q) ``(N, K)``, the ring's radius and width (px), arcs ``(N, 90)`` of unit sum.
+
+    ``arcs`` is the intensity around the ring above its darkest direction, by angle mod 180 degrees; ``strength``
+    ``(N,)`` is how far it varies, relative to its mean. ``spots``: columns (px) of up to eight spots on the
+    horizontal axis, the brightest first, ``(N, 8)``. What is not there is nan.
+    """
+
+    curve: Floats
+    ring: Floats
+    width: Floats
+    arcs: Floats
+    strength: Floats
+    spots: Floats
+
+
+def shadow(patterns: NDArray[np.float32]) -> Mask:
+    """Gaps and beamstop that patterns ``(N, 3, H, W)`` share, with the pixels beside them: ``(H, W)``."""
+    mask = gap_mask(np.moveaxis(patterns, 1, -1))
+    return np.asarray(scipy.ndimage.binary_dilation(mask, iterations=SHADOW_PX))
+
+
+def facts(intensity: Floats, mask: Mask) -> PatternFacts:
+    """Measure patterns of intensity levels ``(N, H, W)``; ``mask`` is True where a pixel does not count."""
+    rows = [_facts_of_one(one, mask) for one in intensity]
+    return PatternFacts(*(np.stack(column) for column in zip(*rows, strict=True)))
+
+
+def _facts_of_one(intensity: Floats, mask: Mask) -> tuple[Floats, ...]:
+    height, width = intensity.shape
+    centre = ((height - 1) / 2, (width - 1) / 2)
+    profile = azimuthal_average(intensity, centre, mask)
+    ring = ring_peak(profile.q, profile.intensity)
+    arcs, strength = arc_distribution(intensity, centre, ring.position, mask)
+    spots = spot_positions(intensity, centre, CANDIDATES, mask=mask, least_contrast=LEAST_SPOT)[:, 1]
+    return profile.intensity, np.array(ring.position), np.array(ring.width), arcs, np.array(strength), spots
+
+
+def pattern_errors(
+    predicted: NDArray[np.float32], true: NDArray[np.float32], mask: Mask | None = None
+) -> dict[str, Floats]:
+    """Errors of predicted patterns ``(N, 3, H, W)`` in [0, 1] against the true ones, each ``(N,)``.
+
+    * ``mae``: mean absolute difference over pixels and channels; ``ssim``: structural similarity, 1 is equal.
+    * ``ring_position``, ``ring_width``: relative to the true one; 1 where only one of the two has a ring.
+    * ``arc_angle_deg``: by how many degrees the intensity around the ring lies elsewhere (see
+      :func:`turned_by`); ``arc_strength``: difference of its relative variation.
+    * ``spot_px``: mean distance of the two brightest true spots on the horizontal axis from the nearest
+      predicted ones, at most 16 px for 192; a missing spot counts as that far.
+    * ``iq_error``: mean absolute difference of the azimuthal averages, in levels.
+
+    ``mask`` (True: not counted in ring, arcs, spots and I(q)) is what is dark in all of ``true`` unless given.
+    """
+    colormap = known_colormap(true)
+    hidden = shadow(true) if mask is None else mask
+    found, wanted = (facts(levels(one, colormap), hidden) for one in (predicted, true))
+    return {
+        "mae": np.abs(predicted.astype(np.float64) - true).mean((1, 2, 3)),
+        "ssim": np.array([similarity(one, other) for one, other in zip(predicted, true, strict=True)]),
+        "ring_position": _relative(found.ring, wanted.ring),
+        "ring_width": _relative(found.width, wanted.width),
+        "arc_angle_deg": turned_by(found.arcs, wanted.arcs),
+        "arc_strength": _difference(found.strength, wanted.strength),
+        "spot_px": spot_distance(found.spots, wanted.spots, FARTHEST_SPOT_PX * true.shape[-1] / 192),
+        "iq_error": np.nanmean(np.abs(found.curve - wanted.curve), axis=1),
+    }
+
+
+def _relative(found: Floats, wanted: Floats) -> Floats:
+    """|found / wanted - 1|; 0 where neither is there, 1 where one of them is not."""
+    missing = np.isnan(found) | np.isnan(wanted)
+    error = np.abs(np.where(missing, 1.0, found) / np.where(missing, 1.0, wanted) - 1)
+    return np.where(missing, (np.isnan(found) != np.isnan(wanted)).astype(np.float64), error)
+
+
+def _difference(found: Floats, wanted: Floats) -> Floats:
+    """|found - wanted|, where what is not there counts as 0."""
+    return np.asarray(np.abs(np.nan_to_num(found) - np.nan_to_num(wanted)))
+
+
+def spot_distance(found: Floats, wanted: Floats, farthest: float) -> Floats:
+    """Mean distance (px) of the two brightest of ``wanted`` ``(N, M)`` from the nearest of ``found``: ``(N,)``.
+
+    nan means no spot; a spot without a partner within ``farthest`` counts as that far, 0 where none is wanted.
+    """
+    targets = wanted[:, :SPOTS]
+    gaps = np.abs(targets[:, :, None] - found[:, None, :])
+    nearest = np.where(np.isnan(gaps), farthest, gaps).min(2)
+    there = np.isfinite(targets)
+    total = np.where(there, np.minimum(nearest, farthest), 0.0).sum(1)
+    return np.asarray(total / np.maximum(there.sum(1), 1))
+
+
+def similarity(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+    """SSIM of two patterns ``(C, H, W)`` in [0, 1]: 1 where they are equal (Wang et al., IEEE TIP 2004, 13, 600).
+
+    Gaussian windows of 1.5 px; a mean over channels and pixels at least 5 px from the edges.
+    """
+    a, b = found.astype(np.float64), wanted.astype(np.float64)
+
+    def smooth(values: Floats) -> Floats:
+        blurred = scipy.ndimage.gaussian_filter(values, (0, SSIM_SIGMA, SSIM_SIGMA), truncate=3.5)
+        return np.asarray(blurred[:, 5:-5, 5:-5])
+
+    mean_a, mean_b = smooth(a), smooth(b)
+    var_a, var_b = smooth(a * a) - mean_a**2, smooth(b * b) - mean_b**2
+    shared = smooth(a * b) - mean_a * mean_b
+    c1, c2 = SSIM_K1**2, SSIM_K2**2
+    top = (2 * mean_a * mean_b + c1) * (2 * shared + c2)
+    return float((top / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())

@@ -1,0 +1,156 @@
+"""What an ensemble is worth: its mean curve, its coverage of the truth, and its diversity.
+
+One pattern belongs to endlessly many micrographs, so several images are drawn for each: latents from the
+posterior, and fresh noise. Shapes: N samples, K images drawn for each, C true crops of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.models.vae import VAE
+from pairvae.numerics.descriptors import domain_spacing, euler_density, phase_fraction
+from pairvae.numerics.morphology import two_point_correlation
+
+LEVEL = 0.9
+LAGS = (4, 8, 16, 32)
+REPEATED = 0.98
+LEAST_VARIANCE = 1e-12
+IMAGES = 19  # the fewest whose range is a 90 % interval
+
+
+@dataclass(frozen=True)
+class Described:
+    """S(r) ``(N, K, bins)`` of images, and numbers ``(N, K)`` by name; nan where an image has none."""
+
+    s2: np.ndarray
+    numbers: dict[str, np.ndarray]
+
+
+@torch.no_grad()
+def draw_images(source: VAE, target: VAE, inputs: Tensor, images: int, seed: int) -> np.ndarray:
+    """Binary images ``(N, images, h, w)`` uint8 for prepared ``inputs`` ``(N, ...)`` of the source modality.
+
+    Each is decoded from its own draw of the posterior; the draws of one input depend on ``seed`` and its place.
+    """
+    drawn = []
+    for place, one in enumerate(torch.split(inputs, 1)):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed((seed + 1) * 1_000_003 + place)
+            posterior = source.posterior(one)
+            mean, std = (part.expand(images, *part.shape[1:]) for part in (posterior.mean, posterior.std))
+            decoded = target.decoder(mean + std * torch.randn(mean.shape))
+        drawn.append((decoded[:, 0] >= 0.5).numpy().astype(np.uint8))
+    return np.stack(drawn)
+
+
+def describe(images: np.ndarray, estimator: str) -> Described:
+    """S(r), phase fraction, domain spacing (px), S at ``LAGS`` px and Euler number per 10^4 px of ``(N, K, h, w)``."""
+    n, k, h, w = images.shape
+    flat = images.reshape(n * k, h, w)
+    s2 = two_point_correlation(flat, estimator=estimator, bins=h // 2).reshape(n, k, -1)
+    numbers = {
+        "phase_fraction": phase_fraction(flat),
+        "domain_spacing": domain_spacing(flat),
+        "euler_density": 1e4 * euler_density(flat),
+    }
+    shaped = {name: values.reshape(n, k) for name, values in numbers.items()}
+    at_lags = {f"s2_at_{lag}": s2[..., lag] for lag in LAGS if lag < s2.shape[-1]}
+    return Described(s2, shaped | at_lags)
+
+
+def mean_curve_errors(drawn: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:
+    """Mean absolute error of the mean of curves ``(N, K, bins)`` against true ones ``(N, C, bins)``.
+
+    ``per_crop`` ``(N, C)``: against each true crop, whose own scatter is in it; ``per_sample`` ``(N,)``: against
+    the mean over the sample's crops. A regression of the curve is scored with its prediction as ``(N, 1, bins)``.
+    """
+    centre = drawn.mean(1)
+    return {
+        "per_crop": np.abs(centre[:, None] - true).mean(-1),
+        "per_sample": np.abs(centre - true.mean(1)).mean(-1),
+    }
+
+
+def coverage(drawn: np.ndarray, true: np.ndarray, level: float = LEVEL) -> np.ndarray:
+    """Share of the central interval of ``level`` that holds each true value: ``(N, C)`` in [0, 1].
+
+    Of draws ``(N, K)`` and true values ``(N, C)`` of one distribution, the rank of a true value among the K draws
+    is uniform over K + 1 places. The interval takes the central ``level`` of these places, the two at its edges
+    in part, so that the mean is ``level`` for any K, not only in the limit; equal values share their places.
+    Draws that are not finite do not count (none left: not covered); a true value that is not finite gives nan.
+    With fewer than 19 draws the outermost places lie inside the interval in part.
+    """
+    usable = np.isfinite(drawn)[:, None, :]
+    count = usable.sum(-1)
+    below = ((drawn[:, None, :] < true[..., None]) & usable).sum(-1)
+    equal = ((drawn[:, None, :] == true[..., None]) & usable).sum(-1)
+    tail = 0.5 * (1.0 - level)
+    first, last = below / (count + 1), (below + equal + 1) / (count + 1)
+    inside = np.clip(np.minimum(last, 1.0 - tail) - np.maximum(first, tail), 0.0, None)
+    share = np.where(count > 0, inside / (last - first), 0.0)
+    return np.asarray(np.where(np.isfinite(true), share, np.nan))
+
+
+def diversity(drawn: np.ndarray, true: np.ndarray) -> dict[str, float]:
+    """Spread of images ``(N, K)`` or ``(N, K, bins)`` over that of true crops ``(N, C[, bins])``; 1 is right.
+
+    ``same_sample``: root mean variance within samples; ``pooled``: standard deviation over all images of all
+    samples. Of curves, the variances are averaged over the bins. Left out where the true crops do not vary.
+    """
+    found = {}
+    for name, variance in (("same_sample", _within), ("pooled", _pooled)):
+        wanted = variance(true)
+        if wanted > LEAST_VARIANCE:
+            found[name] = (variance(drawn) / wanted) ** 0.5
+    return found
+
+
+def _within(values: np.ndarray) -> float:
+    """Mean variance within samples."""
+    counted = np.isfinite(values).sum(1)
+    usable = values[counted.min(-1) > 1 if counted.ndim > 1 else counted > 1]
+    return float(np.nanvar(usable, axis=1, ddof=1).mean()) if len(usable) else 0.0
+
+
+def _pooled(values: np.ndarray) -> float:
+    """Variance over the images of all samples."""
+    flat = values.reshape(-1, *values.shape[2:])
+    usable = flat[np.isfinite(flat).reshape(len(flat), -1).all(1)]
+    return float(usable.var(axis=0, ddof=1).mean()) if len(usable) > 1 else 0.0
+
+
+def repeated(images: np.ndarray, limit: float = REPEATED) -> int:
+    """Pairs of one sample's images ``(N, K, h, w)`` whose pixels correlate by more than ``limit``."""
+    count = 0
+    for ensemble in images:
+        flat = ensemble.reshape(len(ensemble), -1).astype(np.float32)
+        flat = flat - flat.mean(1, keepdims=True)
+        norms = np.linalg.norm(flat, axis=1)
+        uniform = norms == 0
+        unit = flat / np.where(uniform, 1.0, norms)[:, None]
+        alike = (unit @ unit.T > limit) | (uniform[:, None] & uniform[None])
+        count += int(np.triu(alike, 1).sum())
+    return count
+
+
+def uncertainty(drawn: Described, true: Described) -> dict[str, dict[str, dict[str, float]]]:
+    """Coverage of the central 90 % interval and diversity of every number and of S(r), by name.
+
+    ``{"coverage": {name: {"value", "lowest_sample"}}, "diversity": {name: {"same_sample", "pooled"}}}``; value is
+    the share over all true crops, lowest_sample that of the sample whose crops are covered worst. What no true
+    crop has, or in what none differ, is left out.
+    """
+    covered: dict[str, dict[str, float]] = {}
+    spreads = {"s2": diversity(drawn.s2, true.s2)}
+    for name, values in true.numbers.items():
+        inside = coverage(drawn.numbers[name], values)
+        by_sample = [row[np.isfinite(row)].mean() for row in inside if np.isfinite(row).any()]
+        if by_sample:
+            covered[name] = {"value": float(np.nanmean(inside)), "lowest_sample": float(min(by_sample))}
+        spreads[name] = diversity(drawn.numbers[name], values)
+    return {"coverage": covered, "diversity": {name: ratio for name, ratio in spreads.items() if ratio}}

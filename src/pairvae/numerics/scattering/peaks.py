@@ -1,0 +1,168 @@
+"""Rings of azimuthal averages: position, width and height over a background."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import least_squares
+from scipy.signal import find_peaks, peak_prominences
+
+from pairvae.numerics.scattering.profiles import Floats
+
+SIGMAS = 2.0 * np.sqrt(2.0 * np.log(2.0))  # full width at half maximum of a Gaussian
+LEAST_BINS = 8
+LEAST_PROMINENCE = 0.02  # of the logarithm: rings of 2 % over their surroundings
+EDGE = 3  # bins that the edge of a shadow spreads over
+LEAST_CLARITY = 0.25  # of the clearest peak; others are noise
+DARK, FLOOR = 0.05, 1e-3  # parts of the brightest value
+FIT_WIDTHS = 1.5  # half of the fitted range, in widths of the ring
+
+
+@dataclass(frozen=True)
+class RingPeak:
+    """A ring's radius and full width at half maximum (in the unit of q), and height over the background."""
+
+    position: float
+    width: float
+    height: float
+
+
+NO_RING = RingPeak(float("nan"), float("nan"), float("nan"))
+
+
+def _lower_hull(x: Floats, y: Floats) -> Floats:
+    """The highest convex curve that stays below the points: a background that bridges every peak."""
+    corners: list[int] = []
+    for i in range(len(x)):
+        while len(corners) > 1:
+            a, b = corners[-2:]
+            if (y[b] - y[a]) * (x[i] - x[a]) < (y[i] - y[a]) * (x[b] - x[a]):
+                break
+            corners.pop()
+        corners.append(i)
+    return np.interp(x, x[corners], y[corners])
+
+
+def ring_peak(q: Floats, intensity: Floats) -> RingPeak:
+    """The strongest ring of an azimuthal average ``(K,)`` (evenly spaced q); all nan where there is none.
+
+    The ring is the highest peak of those that stand out clearly of the logarithm's noise, which falls as the
+    square root of the pixels on a ring; without a peak, it is a shoulder of the halo. A
+    Gaussian over a constant and an exponential decay is fitted to it, so that neither the halo's flank nor
+    noise at the top shifts it. Values that are nan are filled in between their neighbours; a dark middle (an
+    unmasked beamstop) is left out.
+    """
+    known = np.isfinite(intensity)
+    if known.sum() < LEAST_BINS:
+        return NO_RING
+    values = np.interp(q, q[known], intensity[known])
+    smooth, values, q = np.convolve(values, [0.25, 0.5, 0.25], mode="valid"), values[1:-1], q[1:-1]
+    start = _valley(smooth)
+    above = np.maximum(smooth[start:] - _background(q[start:], smooth[start:]), 0.0)
+    if not above.max() > 1e-9 * float(np.ptp(smooth)):
+        return NO_RING
+    guess = RingPeak(
+        parabolic_peak(q[start:], above), half_width(q[start:], above), height=float(above.max())
+    )
+    return _fitted(q[start:], values[start:], guess)
+
+
+def _valley(smooth: Floats) -> int:
+    """Index from which on a profile holds the ring, but neither a dark middle nor the halo before it."""
+    half = max(len(smooth) // 4, 1)
+    lit = _lit(smooth, int(np.argmax(smooth[:half])))
+    shape = np.log(np.maximum(smooth[lit:], FLOOR * smooth.max() + 1e-300))
+    peaks, facts = find_peaks(shape, prominence=LEAST_PROMINENCE)
+    if not len(peaks):
+        return lit + int(np.argmax(smooth[lit : max(half, lit + 1)]))
+    clarity = facts["prominences"] * np.sqrt(peaks + lit)
+    clear = peaks[clarity >= LEAST_CLARITY * clarity.max()]
+    top = int(clear[np.argmax(peak_prominences(smooth[lit:], clear)[0])])  # not one of its higher orders
+    return lit + int(np.argmin(shape[: top + 1]))
+
+
+def _lit(smooth: Floats, crest: int) -> int:
+    """Index after a beamstop's edge: darkness that ends abruptly in a halo, whose other flank is gentle."""
+    dark = np.flatnonzero(smooth[:crest] < DARK * smooth[crest])
+    beyond = min(crest + EDGE, len(smooth) - 1)
+    if not len(dark) or crest - dark[-1] > EDGE or smooth[beyond] < 0.5 * smooth[crest]:
+        return 0
+    return min(int(dark[-1]) + EDGE, len(smooth) - 2)
+
+
+def _background(q: Floats, smooth: Floats) -> Floats:
+    """Lower convex hull of the logarithm: follows an exponential or a power-law decay."""
+    logarithm = np.log(np.maximum(smooth, 1e-6 * smooth.max() + 1e-300))
+    return np.asarray(np.exp(_lower_hull(q, logarithm)))
+
+
+def _fitted(q: Floats, values: Floats, guess: RingPeak) -> RingPeak:
+    """The Gaussian that fits best over a constant and an exponential decay; ``guess`` where none is near it."""
+    step = q[1] - q[0]
+    width = max(guess.width, 2 * step)
+    near = np.abs(q - guess.position) <= FIT_WIDTHS * width
+    if near.sum() < LEAST_BINS:
+        return guess
+    x, y = (q[near] - guess.position) / width, values[near] / guess.height
+
+    def terms(shape: Floats) -> tuple[Floats, Floats]:
+        position, sigma, decay = shape[0], np.exp(np.clip(shape[1:], -4.0, 4.0))[0], shape[2]
+        columns = (
+            np.exp(-0.5 * ((x - position) / sigma) ** 2),
+            np.ones_like(x),
+            np.exp(-np.clip(decay * x, -9, 9)),
+        )
+        matrix = np.stack(columns, axis=1)
+        return matrix, np.linalg.lstsq(matrix, y, rcond=1e-8)[0]
+
+    def misfit(shape: Floats) -> Floats:
+        matrix, amounts = terms(shape)
+        return np.asarray(matrix @ amounts - y)
+
+    found = least_squares(misfit, np.array([0.0, -1.0, 1.0]), method="lm", max_nfev=60)
+    position, sigma = float(found.x[0]), float(np.exp(np.clip(found.x[1], -4.0, 4.0)))
+    height = float(terms(found.x)[1][0])
+    if abs(position) > 0.75 or not 0.2 < 2.355 * sigma < 3 or not 0.1 < height < 10:
+        return guess
+    return RingPeak(guess.position + position * width, SIGMAS * sigma * width, height * guess.height)
+
+
+def parabolic_peak(positions: Floats, values: Floats, first: int = 0) -> float:
+    """Position of the highest of ``values`` (>= 0, evenly spaced) from index ``first`` on, refined.
+
+    A parabola through the logarithm of the three samples at the top, exact for a Gaussian; nan where all are
+    0.
+    """
+    top = first + int(np.argmax(values[first:]))
+    if not values[top] > 0:
+        return float("nan")
+    if top in (0, len(values) - 1) or not min(values[top - 1], values[top + 1]) > 0:
+        return float(positions[top])
+    left, middle, right = np.log(values[top - 1 : top + 2])
+    curvature = left - 2 * middle + right
+    shift = 0.5 * (left - right) / curvature if curvature < 0 else 0.0
+    return float(positions[top] + np.clip(shift, -0.5, 0.5) * (positions[top] - positions[top - 1]))
+
+
+def half_width(positions: Floats, values: Floats, first: int = 0) -> float:
+    """Full width at half of the highest of ``values`` (>= 0) from index ``first`` on; nan where all are 0.
+
+    The flanks are interpolated; a flank that does not fall to one half ends with the data.
+    """
+    top = first + int(np.argmax(values[first:]))
+    half = values[top] / 2
+    if not half > 0:
+        return float("nan")
+
+    def crossing(step: int) -> float:
+        index = top
+        while 0 <= index + step < len(values) and values[index] > half:
+            index += step
+        if values[index] > half:
+            return float(positions[index])
+        inside = index - step
+        part = (values[inside] - half) / (values[inside] - values[index])
+        return float(positions[inside] + part * (positions[index] - positions[inside]))
+
+    return crossing(1) - crossing(-1)

@@ -1,0 +1,109 @@
+"""Power spectra of images, and whether they agree with a scattering pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from pairvae.numerics.scattering.arcs import arc_distribution, turned_by
+from pairvae.numerics.scattering.peaks import ring_peak
+from pairvae.numerics.scattering.profiles import Centre, Floats, Mask, azimuthal_average
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What pairs of a data set show: the usual ring ratio, and how far ratio and arc angle (degrees) stray.
+
+    The ratio is 1 where both scales are known and intensities are not compressed; colour scales are
+    logarithmic and shift the ring by some percent, and unknown scales make it any number.
+    """
+
+    ratio: float = 1.0
+    ratio_tolerance: float = 0.1
+    angle_tolerance: float = 15.0
+
+
+@dataclass(frozen=True)
+class PhysicalCheck:
+    """``ring_ratio``: image's over pattern's; ``arc_angle_deg`` (0 to 90) between their arcs; the verdict."""
+
+    ring_ratio: float
+    arc_angle_deg: float
+    agrees: bool
+
+
+def physical_check(
+    images: NDArray[Any],
+    pattern: NDArray[Any],
+    nm_per_px: float | None,
+    q_per_px: float | None,
+    *,
+    mask: Mask | None = None,
+    calibration: Calibration | None = None,
+) -> PhysicalCheck:
+    """Whether the power spectrum of images ``(S, H, W)`` has the ring and the arcs of a given pattern.
+
+    It needs no truth. ``pattern`` ``(h, w)``: intensity, or levels that keep its order, the beam at the middle;
+    ``mask`` True where it shows nothing. ``nm_per_px`` of the images and ``q_per_px`` (1/nm) of the pattern;
+    without one of them the ratio is rad/px of the images over px of the pattern, which only a ``calibration``
+    makes sense of. Spectra are
+    averaged over the images, and taken of their central squares; their arcs are those of the amplitude, since
+    the levels of a pattern are compressed, too.
+    """
+    usual = calibration or Calibration()
+    in_units = nm_per_px is not None and q_per_px is not None
+    side = min(images.shape[1:])
+    top, left = (images.shape[1] - side) // 2, (images.shape[2] - side) // 2
+    spectrum = power_spectrum(images[:, top : top + side, left : left + side]).mean(0)
+    image_q = 2 * np.pi / (side * (nm_per_px if in_units and nm_per_px else 1.0))
+    pattern_q = q_per_px if in_units and q_per_px else 1.0
+    middle = ((pattern.shape[0] - 1) / 2, (pattern.shape[1] - 1) / 2)
+    origin = (float(side // 2), float(side // 2))
+    found, given = _ring(spectrum, origin, None), _ring(pattern, middle, mask)
+    found_arcs = arc_distribution(np.sqrt(spectrum), origin, found)[0]
+    given_arcs = arc_distribution(pattern, middle, given, mask)[0]
+    ratio = found * image_q / (given * pattern_q)
+    angle = float(turned_by(found_arcs[None], given_arcs[None])[0])
+    agrees = abs(ratio / usual.ratio - 1) <= usual.ratio_tolerance and angle <= usual.angle_tolerance
+    return PhysicalCheck(float(ratio), angle, bool(agrees))
+
+
+def _ring(pattern: NDArray[Any], centre: Centre, mask: Mask | None) -> float:
+    profile = azimuthal_average(pattern, centre, mask)
+    position = ring_peak(profile.q, profile.intensity).position
+    return position if position > 0 else float("nan")  # a fit that left the data
+
+
+def calibrate(checks: Sequence[PhysicalCheck], quantile: float = 0.95, margin: float = 1.25) -> Calibration:
+    """Calibration from checks of true training pairs: the median ratio, and tolerances that ``quantile`` of them
+    keep, times ``margin``. Checks without a ring are left out; the defaults where none is left.
+    """
+    ratios = np.array([one.ring_ratio for one in checks])
+    angles = np.array([one.arc_angle_deg for one in checks])[np.isfinite(ratios)]
+    ratios = ratios[np.isfinite(ratios)]
+    if not len(ratios):
+        return Calibration()
+    middle = float(np.median(ratios))
+    strays = np.abs(ratios / middle - 1)
+    return Calibration(
+        middle, margin * float(np.quantile(strays, quantile)), margin * float(np.quantile(angles, quantile))
+    )
+
+
+def power_spectrum(images: NDArray[Any]) -> Floats:
+    """|FFT|^2 of ``(N, H, W)`` images, ``(N, H, W)``, zero frequency at row H // 2, column W // 2.
+
+    Each image's mean is removed and a Hann window is applied, so that edges leave no cross. Divided by the
+    window's energy: for a random image, the mean over all frequencies is its variance.
+    """
+    values = np.asarray(images, dtype=np.float64)
+    window = np.outer(np.hanning(values.shape[1] + 2)[1:-1], np.hanning(values.shape[2] + 2)[1:-1])
+    mean = (values * window).sum(axis=(1, 2), keepdims=True) / window.sum()
+    spectrum = scipy.fft.fft2((values - mean) * window)
+    power = (spectrum.real**2 + spectrum.imag**2) / (window**2).sum()
+    return np.asarray(np.fft.fftshift(power, axes=(1, 2)))

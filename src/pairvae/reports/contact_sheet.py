@@ -1,0 +1,71 @@
+"""A contact sheet of predictions: what was given, and images of what was predicted from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from pairvae.store import atomic_path
+from pairvae.store.pictures import as_8_bit, png_bytes
+
+TILE, GAP, CAPTION = 160, 10, 20
+SHOWN = 3  # images of an input
+ROWS = 24
+LONGEST_CAPTION = 58
+INK, WARNING, PAPER = (30, 30, 30), (190, 30, 0), 255
+
+
+def strip(given: np.ndarray, images: np.ndarray, caption: str, *, warned: bool = False) -> np.ndarray:
+    """One input as ``(h, w, 3)`` uint8: its caption (red where ``warned``), itself, and up to three predictions.
+
+    Arrays as prepared: binary ``(1, H, W)`` or ``(H, W)``, patterns ``(3, H, W)`` in [0, 1], curves ``(1, 1, K)``.
+    """
+    tiles = [tile(one) for one in (given, *images[:SHOWN])]
+    row = np.full((CAPTION + TILE, (SHOWN + 1) * (TILE + GAP) - GAP, 3), PAPER, np.uint8)
+    text = caption.encode("ascii", "replace").decode()
+    text = text if len(text) <= LONGEST_CAPTION else f"...{text[3 - LONGEST_CAPTION :]}"
+    colour = WARNING if warned else INK
+    cv2.putText(row, text, (1, CAPTION - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
+    for number, one in enumerate(tiles):
+        left = number * (TILE + GAP)
+        row[CAPTION:, left : left + TILE] = one
+    return row
+
+
+def tile(array: np.ndarray) -> np.ndarray:
+    """A prepared or predicted array as a square of 160 px; of large micrographs the middle, of curves a line."""
+    if array.shape[-2] == 1:
+        return _line(array.ravel())
+    image = array[0] if array.ndim == 3 and array.shape[0] == 1 else array
+    pixels = as_8_bit(image.astype(np.uint8) if image.ndim == 2 else image)
+    side = min(*pixels.shape[:2], 2 * TILE)
+    top, left = ((length - side) // 2 for length in pixels.shape[:2])
+    cut = np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    small = cv2.resize(cut, (TILE, TILE), interpolation=cv2.INTER_AREA)
+    return np.asarray(small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2))
+
+
+def _line(values: np.ndarray) -> np.ndarray:
+    """A curve in [0, 1] over its bins."""
+    canvas = np.full((TILE, TILE, 3), 245, np.uint8)
+    columns = np.linspace(4, TILE - 5, len(values))
+    points = np.stack([columns, (TILE - 5) - np.clip(values, 0, 1) * (TILE - 10)], axis=1)
+    cv2.polylines(canvas, [points.round().astype(np.int32)], False, INK, 1, cv2.LINE_AA)
+    return canvas
+
+
+def write_contact_sheet(path: Path, strips: Sequence[np.ndarray]) -> None:
+    """Write strips as one PNG, in two columns where there are more than four."""
+    columns = 1 if len(strips) <= 4 else 2
+    height, width = strips[0].shape[:2]
+    rows = -(-len(strips) // columns)
+    sheet = np.full((rows * (height + GAP) + GAP, columns * (width + 3 * GAP) + GAP, 3), PAPER, np.uint8)
+    for number, one in enumerate(strips):
+        top = number // columns * (height + GAP) + GAP
+        left = number % columns * (width + 3 * GAP) + GAP
+        sheet[top : top + height, left : left + width] = one
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(png_bytes(sheet))

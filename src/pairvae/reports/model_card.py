@@ -1,0 +1,126 @@
+"""The model card: what the model is, what it was trained on, how good it is, what it is for (Markdown)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pairvae.reports.content import ReportContent
+from pairvae.reports.findings import warnings
+from pairvae.reports.tables import ScoreTable, headline, score_tables
+from pairvae.store import write_text
+
+LICENCE = "BSD-3-Clause (the code and the weights that it trains; the data keep their own licence)"
+SHOWN_TABLES = 3
+LONGEST_DESCRIPTION = 5000  # characters in a registry's database
+FILE = "model-card.md"
+SOURCES = {
+    "simulated": "the built-in simulation of block copolymer films on a chemical grating",
+    "mdf": "72 pairs of Doerk et al. (Sci. Adv. 2023, eadd3687; Materials Data Facility, CC BY 4.0)",
+}
+USES = (
+    "Predicting the statistics of a morphology (S(r), lineal paths, spacing, phase fraction) from a SAXS pattern of a"
+    " sample of the same kind as the training pairs, with images that show what such a morphology looks like.",
+    "Predicting the SAXS pattern that belongs to an SEM image of such a sample.",
+    "Drawing ensembles of images around one pattern.",
+)
+LIMITS = (
+    "A predicted SEM image is one of many that fit the pattern: a pattern holds no positions, so no single domain or"
+    " defect in it is real.",
+    "It knows the morphologies, spacings, pixel sizes and the detector of its training pairs, and nothing else. Inputs"
+    " of another instrument or preparation need training pairs of their own.",
+    "Scores are medians over the pairs that were held out. With few of them they are uncertain: mind n.",
+    "It is no measurement. Confirm what matters by the technique that it stands in for.",
+)
+
+
+def write_model_card(content: ReportContent, path: Path) -> None:
+    """Write the card of ``content`` to ``path``, atomically."""
+    write_text(path, model_card(content))
+
+
+def model_card(content: ReportContent) -> str:
+    """The card as Markdown; what a run lacks is left out."""
+    parts = [
+        _head(content),
+        _section("Answer", "\n".join(headline(content.metrics).sentences)),
+        _section("Warnings", _bullets(f"**{one.name}**: {one.text}" for one in warnings(content.metrics))),
+        _section("Model", _model(content)),
+        _section("Training data", _data(content)),
+        _section("Training", _training(content)),
+        _section("Scores", _scores(content.metrics)),
+        _section("Intended use", _bullets(USES)),
+        _section("Limits", _bullets(LIMITS)),
+        _section("Licence", LICENCE),
+        _section("Lineage", _facts(content.facts)),
+    ]
+    return "\n".join(part for part in parts if part)
+
+
+def description_of(card: str) -> str:
+    """The beginning of a card, to its training data: what a registry shows beside a version."""
+    return card.partition("## Training\n")[0][:LONGEST_DESCRIPTION].strip()
+
+
+def _head(content: ReportContent) -> str:
+    preset = content.metrics.get("preset", "")
+    return f"# Model card: pairvae{f' ({preset})' if preset else ''}\n"
+
+
+def _section(title: str, text: str) -> str:
+    return f"## {title}\n\n{text}\n" if text else ""
+
+
+def _bullets(lines: Any) -> str:
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def _facts(facts: Mapping[str, str]) -> str:
+    return _bullets(f"{name}: {value}" for name, value in facts.items())
+
+
+def _model(content: ReportContent) -> str:
+    return (
+        "Two variational autoencoders, one for 2D SAXS patterns and one for binarised SEM images, trained alone and"
+        " then as a pair, so that the latent of either measurement is decoded to the other (after Lu and Jayaraman,"
+        " JACS Au 2023, 3, 2510). Four directions: each measurement from itself and from the other."
+    )
+
+
+def _data(content: ReportContent) -> str:
+    source = content.facts.get("data", "")
+    lines = [SOURCES.get(source, f"pairs of the folder {source}" if source else "")]
+    if "pairs" in content.facts:
+        lines.append(f"{content.facts['pairs']}; split seed {content.facts.get('split seed', 'unknown')}")
+    if content.nm_per_px:
+        lines.append(f"SEM pixel size {content.nm_per_px:g} nm")
+    if content.q_per_px:
+        lines.append(f"SAXS pixel size {content.q_per_px:g} 1/nm")
+    if content.latents is not None:
+        names = sorted({name for name in content.latents["morphology"] if name})
+        lines += [f"morphologies: {', '.join(names)}"] if names else []
+    return _bullets(line for line in lines if line)
+
+
+def _training(content: ReportContent) -> str:
+    return _bullets(
+        f"{stage}: {len(rows)} epochs, loss {rows[0]['loss']:.4g} to {rows[-1]['loss']:.4g}"
+        for stage, rows in content.histories.items()
+        if rows and "loss" in rows[0]
+    )
+
+
+def _scores(metrics: Mapping[str, Any]) -> str:
+    tables = [_markdown(table) for table in score_tables(metrics)[:SHOWN_TABLES]]
+    note = f"Medians of single scores; S(r) by the {metrics.get('estimator', 'unknown')} estimator.\n"
+    return "\n".join([note, *tables]) if tables else ""
+
+
+def _markdown(table: ScoreTable) -> str:
+    lines = [f"**{table.title}**", "", f"| method | {' | '.join(table.columns)} |"]
+    lines.append("| --- |" + " --- |" * len(table.columns))
+    for row in table.rows:
+        cells = [f"{cell.median} (n = {cell.n})" if cell else "" for cell in row.cells]
+        lines.append(f"| {row.label} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])

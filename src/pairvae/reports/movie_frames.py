@@ -1,0 +1,111 @@
+"""Frames of a movie: the pattern, the predicted image, its S(r), and the spacing over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from pairvae.reports.contact_sheet import tile
+from pairvae.reports.style import BLACK, BLUE, GREY, VERMILLION, styled
+
+SIZE = (9.6, 5.4)  # inches
+MOVIE_DPI = 100  # 960 x 540 px: even sides, as the codec wants
+GIF_COLOURS = 128
+
+
+@dataclass(frozen=True)
+class Series:
+    """What the movie shows: patterns ``(T, h, w, 3)`` uint8 and images ``(T, H, W)`` of {0, 1}, with their names.
+
+    ``s2`` ``(T, bins)`` of the images; ``spacing`` and ``plain_spacing`` ``(T,)``, with and without smoothing along
+    time; in nm where ``nm_per_px`` is known, else in px.
+    """
+
+    names: tuple[str, ...]
+    patterns: np.ndarray
+    images: np.ndarray
+    s2: np.ndarray
+    spacing: np.ndarray
+    plain_spacing: np.ndarray
+    nm_per_px: float | None = None
+
+
+def pattern_tile(array: np.ndarray) -> np.ndarray:
+    """A prepared pattern, micrograph or curve as ``(160, 160, 3)`` uint8."""
+    return tile(array)
+
+
+@styled
+def frames(series: Series) -> Iterator[np.ndarray]:
+    """The frames ``(540, 960, 3)`` uint8 RGB, one after the other."""
+    unit, scale = ("px", 1.0) if series.nm_per_px is None else ("nm", series.nm_per_px)
+    distance = np.arange(series.s2.shape[1]) * scale
+    time = np.arange(len(series.names))
+    figure = Figure(figsize=SIZE, dpi=MOVIE_DPI)
+    canvas = FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        2, 2, height_ratios=(1.5, 1), left=0.08, right=0.97, top=0.93, bottom=0.11, hspace=0.25
+    )
+    left, right = (figure.add_subplot(grid[0, column]) for column in (0, 1))
+    below, beside = (figure.add_subplot(grid[1, column]) for column in (0, 1))
+    shown = left.imshow(series.patterns[0])
+    image = right.imshow(series.images[0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    for axes, title in ((left, "given"), (right, "predicted")):
+        axes.set_axis_off()
+        axes.set_title(title)
+    below.plot(distance, series.s2.T, color=GREY, linewidth=0.3, alpha=0.5)
+    (curve,) = below.plot(distance, series.s2[0], color=BLUE)
+    below.set(xlabel=f"r ({unit})", ylabel="S(r)", xlim=(0, distance[-1] / 2))
+    beside.plot(time, series.plain_spacing * scale, ".", color=GREY, markersize=3, label="single frames")
+    beside.plot(time, series.spacing * scale, color=BLACK, linewidth=0.9, label="smoothed")
+    (mark,) = beside.plot([0], [series.spacing[0] * scale], "o", color=VERMILLION, markersize=5)
+    beside.set(xlabel="frame", ylabel=f"spacing ({unit})", xlim=(-0.5, len(time) - 0.5))
+    beside.legend(loc="best")
+    for number, name in enumerate(series.names):
+        shown.set_data(series.patterns[number])
+        image.set_data(series.images[number])
+        curve.set_ydata(series.s2[number])
+        mark.set_data([number], [series.spacing[number] * scale])
+        left.set_title(name)
+        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types here
+        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]  # the same
+
+
+def can_write_mp4(path: Path, size: tuple[int, int]) -> bool:
+    """Whether this OpenCV has the codec: some builds do not."""
+    writer = cv2.VideoWriter(str(path), _codec(), 10.0, size)
+    opened = bool(writer.isOpened())
+    writer.release()
+    path.unlink(missing_ok=True)
+    return opened
+
+
+def _codec() -> int:
+    return int(cv2.VideoWriter.fourcc(*"mp4v"))
+
+
+def write_mp4(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
+    """Write frames ``(H, W, 3)`` uint8 RGB with even sides as MP4; ``path`` must end in .mp4."""
+    writer: cv2.VideoWriter | None = None
+    for picture in pictures:
+        if writer is None:
+            writer = cv2.VideoWriter(str(path), _codec(), fps, (picture.shape[1], picture.shape[0]))
+        writer.write(np.ascontiguousarray(picture[..., ::-1]))
+    if writer is not None:
+        writer.release()
+
+
+def write_gif(path: Path, pictures: Iterable[np.ndarray], fps: float) -> None:
+    """Write frames ``(H, W, 3)`` uint8 RGB as a GIF that repeats."""
+    reduced = (
+        Image.fromarray(picture).quantize(GIF_COLOURS, dither=Image.Dither.NONE) for picture in pictures
+    )
+    first = next(reduced)
+    first.save(path, "GIF", save_all=True, append_images=reduced, duration=round(1000 / fps), loop=0)

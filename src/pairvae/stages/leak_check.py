@@ -1,0 +1,73 @@
+"""Validation samples that the model knows: a definite leak stops `assess`, a suspicion becomes a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairvae.errors import InputError
+from pairvae.evaluation import leakage
+from pairvae.evaluation.assess import Truth
+from pairvae.evaluation.guards import Warnings, warning
+from pairvae.modalities import MODALITIES
+from pairvae.store.prepared import Prepared
+
+POOL = 8
+
+
+def refuse_leakage(prepared: Prepared, truth: Truth, card: dict[str, Any]) -> None:
+    """``InputError`` where validation samples were trained on, under their own name or another.
+
+    By the model's own list of training pairs, by ids and groups on both sides of the split, and by the content of
+    every modality's prepared arrays.
+    """
+    what, ids = truth.what, [pair.id for pair in prepared.pairs]
+    trained = set(card["train_ids"])
+    leaked = [ids[index] for index in what.validation if ids[index] in trained]
+    if leaked or card["data_digest"] != prepared.digest:
+        found = f"{leaked[0]} among its training pairs" if leaked else "a model of other prepared data"
+        raise InputError(
+            expected="a model that has not seen the validation pairs",
+            found=found,
+            where="models/train-pair",
+            remedy="train it again with `pairvae repro`",
+        )
+    leakage.refuse_shared(ids, what.train, what.validation, "id")
+    groups = [pair.group for pair in prepared.pairs]
+    leakage.refuse_shared(groups, what.train, what.validation, "group")
+    digests = {name: leakage.content_digests(_arrays(prepared, name)) for name in what.names}
+    leakage.refuse_same_content(digests, ids, what.train, what.validation)
+
+
+def _arrays(prepared: Prepared, name: str) -> Iterator[NDArray[Any]]:
+    """The prepared arrays of one modality, one after the other."""
+    return iter(prepared.images(name) if MODALITIES[name].cropped else prepared.whole(name))
+
+
+def leakage_facts(prepared: Prepared, truth: Truth) -> tuple[dict[str, Any], Warnings]:
+    """The block ``leakage`` of ``metrics.json``, and warnings about near siblings across the split."""
+    what = truth.what
+    found = {
+        name: leakage.siblings(_features(truth, name), what.train, what.validation, what.seed)
+        for name in what.names
+    }
+    ids = [pair.id for pair in prepared.pairs]
+    facts = {name: {**values, "nearest": ids[int(values["nearest"] or 0)]} for name, values in found.items()}
+    told = leakage.suspicions(found, ids)
+    return facts, [warning("possible leakage", text) for text in told]
+
+
+def _features(truth: Truth, name: str) -> NDArray[Any]:
+    """``(N, D)``: mean S(r) and lineal paths of a sample's crops, or arrays averaged over 8 x 8 px."""
+    if truth.what.cropped(name):
+        return np.concatenate([curve.mean(1) for curve in truth.curves.values()], axis=1)
+    arrays = truth.what.array(name)
+    n, channels, height, width = arrays.shape
+    pool = (min(POOL, height), min(POOL, width)) if min(height, width) > 1 else (1, 1)
+    rows, columns = height // pool[0], width // pool[1]
+    cut = arrays[:, :, : rows * pool[0], : columns * pool[1]]
+    blocks = cut.reshape(n, channels, rows, pool[0], columns, pool[1]).mean((3, 5))
+    return np.asarray(blocks.reshape(n, -1))

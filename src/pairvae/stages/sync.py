@@ -1,0 +1,105 @@
+"""`pairvae sync`: what waits for a server, and the finished local runs and models, are sent to it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pairvae.errors import InputError
+from pairvae.tracking.outbox import waiting
+from pairvae.tracking.roots import OWN_FILES, checked_uri, database_path, is_server, project_root, shown
+
+if TYPE_CHECKING:
+    from pairvae.tracking.sync import Synced
+
+MB = 1e6
+
+
+def sync(
+    folder: Path, target: str | None = None, *, runs: Sequence[str] = (), dry_run: bool = False
+) -> list[str]:
+    """Send entries that wait, then finished runs and models, to ``target`` (``MLFLOW_TRACKING_URI``); what was done.
+
+    ``InputError``: no server named, one that does not answer, no such run, or another sync at work.
+    """
+    root = project_root(folder)
+    uri = checked_uri(target or os.environ.get("MLFLOW_TRACKING_URI", ""))
+    if not is_server(uri):
+        raise InputError(
+            expected="the address of a tracking server, http://... or https://...",
+            found=shown(uri) or "none",
+            where="pairvae sync TARGET",
+            remedy="name it, or set MLFLOW_TRACKING_URI",
+        )
+    with _only_one(root), _environment(uri):
+        lines = _entries(root, dry_run)
+        if not database_path(root).is_file():
+            return [*lines, "no local runs"]
+        from pairvae.tracking.sync import sync_store  # 3 s of mlflow
+
+        return lines + _told(sync_store(root, uri, wanted=runs, dry_run=dry_run), shown(uri), dry_run)
+
+
+def _entries(root: Path, dry_run: bool) -> list[str]:
+    folders = waiting(root)
+    if not folders:
+        return []
+    if dry_run:
+        return [f"entries of {len(folders)} runs wait on the disk"]
+    from pairvae.tracking.runs import send_waiting
+
+    left = send_waiting(root)
+    lines = [f"sent what waited of {len(folders) - len(left)} runs"]
+    return lines + [f"run {run_id}: {number} entries still wait" for run_id, number in left.items()]
+
+
+def _told(done: Synced, where: str, dry_run: bool) -> list[str]:
+    verb = "would send" if dry_run else "sent"
+    lines = [f"{verb} run {name}" for name in done.runs]
+    lines += [f"{verb} {version}" for version in done.versions]
+    lines += [f"no files here of {version}: left out" for version in done.without_files]
+    lines += done.aliases
+    lines.append(
+        f"{verb} {len(done.runs)} runs and {len(done.versions)} model versions ({done.size / MB:.1f} MB) to {where}; "
+        f"{done.known_runs} runs and {done.known_versions} versions were there"
+    )
+    if done.still_open:
+        lines.append(f"left out: {done.still_open} runs that have not ended (pairvae doctor tells which)")
+    return lines
+
+
+@contextmanager
+def _environment(uri: str) -> Iterator[None]:
+    """Let ``uri`` be the project's store meanwhile: entries go where it says."""
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = uri
+    try:
+        yield
+    finally:
+        os.environ.pop("MLFLOW_TRACKING_URI")
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+@contextmanager
+def _only_one(root: Path) -> Iterator[None]:
+    path = root / OWN_FILES / "sync.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                expected="no other sync of this project",
+                found="one at work",
+                where=str(path),
+                remedy="wait until it ends",
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)

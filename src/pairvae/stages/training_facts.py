@@ -1,0 +1,169 @@
+"""The file beside a pair's weights that says what its training data were like (``facts.safetensors``)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.evaluation.novelty import Novelty
+from pairvae.evaluation.training_facts import (
+    Familiarity,
+    Scattering,
+    TrainingFacts,
+    familiar_arrays,
+    familiar_crops,
+    scattering_of,
+)
+from pairvae.modalities import MODALITIES
+from pairvae.numerics.scattering import Calibration
+from pairvae.predictor import Predictor
+from pairvae.stages.project import Project
+from pairvae.store.prepared import Prepared
+from pairvae.store.tensors import load_tensors, save_tensors
+
+FILE = "facts.safetensors"
+REMEMBERED = (
+    128  # training pairs that are looked at, evenly spread: leaving each out once costs their number cubed
+)
+
+
+def write_training_facts(project: Project, prepared: Prepared, predictor: Predictor) -> None:
+    """Look at the training pairs of a trained pair, and keep what they are like in its model folder."""
+    train = project.split(prepared).train
+    chosen = np.unique(np.linspace(0, len(train) - 1, min(REMEMBERED, len(train))).round().astype(int))
+    facts = facts_of(predictor, prepared, [train[place] for place in chosen])
+    tensors, card = packed(facts)
+    save_tensors(project.model("train-pair") / FILE, tensors, card)
+
+
+def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> TrainingFacts:
+    """Facts of the pairs ``rows``."""
+    familiar: dict[str, Familiarity] = {}
+    latents: dict[str, np.ndarray] = {}
+    for name in predictor.modalities:
+        if MODALITIES[name].cropped:
+            crops = prepared.crops(name)
+            found = familiar_crops([np.array(crops[row]) for row in rows])
+            means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in rows]
+        else:
+            arrays = np.array(prepared.whole(name)[rows])
+            found = familiar_arrays(arrays)
+            means = [predictor.posterior(arrays, name).mean]
+        if found is not None:
+            familiar[name] = found
+        latents[name] = torch.cat(means).numpy()
+    pairs = [prepared.pairs[row] for row in rows]
+    return TrainingFacts(
+        familiar,
+        latents,
+        tuple(pair.id for pair in pairs),
+        tuple(pair.morphology for pair in pairs),
+        _scattering(predictor, prepared, rows),
+        _median([pair.sem_nm_per_px for pair in pairs]),
+        _median([pair.saxs_q_per_px_inv_nm for pair in pairs]),
+    )
+
+
+def _scattering(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Scattering | None:
+    """Where the pair is an image and a pattern of three channels."""
+    images = [name for name in predictor.modalities if MODALITIES[name].cropped]
+    patterns = [
+        name
+        for name in predictor.modalities
+        if not MODALITIES[name].cropped and predictor.shape(name)[0] == 3
+    ]
+    if len(images) != 1 or len(patterns) != 1:
+        return None
+    crops = prepared.crops(images[0])
+    return scattering_of(
+        (images[0], patterns[0]),
+        [np.array(crops[row]) for row in rows],
+        np.array(prepared.whole(patterns[0])[rows]),
+    )
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def packed(facts: TrainingFacts) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors by name and the JSON card that :func:`unpacked` makes facts of."""
+    tensors: dict[str, Tensor] = {}
+    card: dict[str, Any] = {
+        "ids": facts.ids,
+        "morphologies": facts.morphologies,
+        "nm_per_px": facts.nm_per_px,
+        "q_per_px": facts.q_per_px,
+        "familiar": {},
+    }
+    for name, one in facts.familiar.items():
+        for part in ("weight", "mean", "basis", "spread"):
+            tensors[f"{name}.{part}"] = torch.from_numpy(getattr(one, part))
+        card["familiar"][name] = {
+            "card": asdict(one.card),
+            "crops": one.crops,
+            "crop_threshold": one.crop_threshold,
+        }
+    for name, array in facts.latents.items():
+        tensors[f"{name}.latents"] = torch.from_numpy(array)
+    if facts.scattering is not None:
+        tensors["mask"] = torch.from_numpy(np.ascontiguousarray(facts.scattering.mask))
+        card["scattering"] = {
+            "image": facts.scattering.image,
+            "pattern": facts.scattering.pattern,
+            "colormap": facts.scattering.colormap,
+            "calibration": asdict(facts.scattering.calibration),
+        }
+    return tensors, card
+
+
+def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
+    """Facts of what :func:`packed` gave."""
+    familiar = {
+        name: Familiarity(
+            tensors[f"{name}.weight"].numpy(),
+            tensors[f"{name}.mean"].numpy(),
+            tensors[f"{name}.basis"].numpy(),
+            tensors[f"{name}.spread"].numpy(),
+            Novelty(**entry["card"]),
+            entry["crops"],
+            entry["crop_threshold"],
+        )
+        for name, entry in card["familiar"].items()
+    }
+    latents = {
+        name.removesuffix(".latents"): tensor.numpy()
+        for name, tensor in tensors.items()
+        if name.endswith(".latents")
+    }
+    scattering = None
+    if "scattering" in card:
+        one = card["scattering"]
+        scattering = Scattering(
+            one["image"],
+            one["pattern"],
+            Calibration(**one["calibration"]),
+            tensors["mask"].numpy(),
+            one["colormap"],
+        )
+    return TrainingFacts(
+        familiar,
+        latents,
+        tuple(card["ids"]),
+        tuple(card["morphologies"]),
+        scattering,
+        card["nm_per_px"],
+        card["q_per_px"],
+    )
+
+
+def read_training_facts(folder: Path) -> TrainingFacts | None:
+    """Facts of a model folder; None for a model that was trained before they were kept."""
+    path = folder / FILE
+    return unpacked(*load_tensors(path)) if path.is_file() else None

@@ -1,0 +1,80 @@
+"""Pictures with the scale of their pixels: PNG (pHYs, tEXt) and TIFF as ImageJ writes it."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tifffile
+
+from pairvae.store.files import atomic_path
+
+NM = 1e-9  # m
+SIGNATURE_AND_HEADER = 33  # bytes of a PNG before further chunks
+LARGEST_PHYS = 2**31 - 1
+SUFFIXES = {"png": ".png", "tiff": ".tif"}
+
+
+@dataclass(frozen=True)
+class Scale:
+    """``per_px`` of ``unit`` (nm, or 1/nm for patterns)."""
+
+    per_px: float
+    unit: str
+
+
+def as_8_bit(image: np.ndarray) -> np.ndarray:
+    """``(H, W)`` or ``(H, W, 3)`` uint8 of a binary image ``(H, W)`` or a pattern ``(3, H, W)`` in [0, 1]."""
+    if image.ndim == 2:
+        return np.asarray(image * np.uint8(255))
+    return np.clip(image.transpose(1, 2, 0) * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+def write_picture(path: Path, image: np.ndarray, scale: Scale | None = None) -> None:
+    """Write a binary image ``(H, W)`` (1 is white) or a pattern ``(3, H, W)`` in [0, 1] as 8-bit PNG or TIFF."""
+    pixels = as_8_bit(image)
+    with atomic_path(path) as temporary:
+        if path.suffix == ".png":
+            temporary.write_bytes(png_bytes(pixels, scale))
+        else:
+            write_tiff(temporary, pixels, scale)
+
+
+def png_bytes(pixels: np.ndarray, scale: Scale | None = None) -> bytes:
+    """PNG of ``(H, W)`` or RGB ``(H, W, 3)`` uint8; a length per pixel as pHYs, any scale as text."""
+    done, encoded = cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])
+    if not done:
+        raise OSError(None, f"an image of {pixels.shape} cannot be written as PNG")
+    content: bytes = encoded.tobytes()
+    if scale is None:
+        return content
+    told = _chunk(b"tEXt", f"{scale.unit} per px\0{scale.per_px:.9g}".encode("latin-1"))
+    per_metre = round(1 / (scale.per_px * NM))
+    if scale.unit == "nm" and per_metre <= LARGEST_PHYS:
+        told += _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1))
+    return content[:SIGNATURE_AND_HEADER] + told + content[SIGNATURE_AND_HEADER:]
+
+
+def _chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def write_tiff(path: Path, pixels: np.ndarray, scale: Scale | None = None) -> None:
+    """TIFF of ``(H, W)``, RGB ``(H, W, 3)`` or a stack ``(N, H, W)`` of uint8, as ImageJ writes it."""
+    colour = pixels.ndim == 3 and pixels.shape[-1] == 3
+    facts: dict[str, str] = {"axes": "YXS" if colour else "TYX"[3 - pixels.ndim :]}
+    if scale is not None:
+        facts["unit"] = scale.unit
+    tifffile.imwrite(
+        path,
+        np.ascontiguousarray(pixels),
+        imagej=True,
+        photometric="rgb" if colour else "minisblack",
+        resolution=None if scale is None else (1 / scale.per_px, 1 / scale.per_px),
+        resolutionunit=1 if scale is not None else None,
+        metadata=facts,
+    )

@@ -1,0 +1,53 @@
+"""MLflow's scoring server around a registered pair, as an application to be put behind our own limits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import mlflow.pyfunc
+from mlflow.models import Model
+
+from pairvae.errors import InputError
+from pairvae.store.files import file_digest
+from pairvae.tracking.aliases import download
+
+App = Callable[..., Awaitable[None]]
+SERVED = Path(__file__).with_name("served.py")
+LOADER = "mlflow.pyfunc.loaders.code_model"
+
+
+def scoring_app(root: Path, uri: str, *, trust: bool = False) -> App:
+    """The ASGI application with ``/invocations``, ``/ping``, ``/health`` and ``/version`` of model ``uri``.
+
+    MLflow runs the code that a model brings along: it is refused unless it is this version's own, or ``trust``
+    is given. ``InputError`` for that, and where there is no such model.
+    """
+    folder = download(root, uri)
+    fault = None if trust else _foreign(folder)
+    if fault is not None:
+        raise InputError(
+            expected="a model whose code is that of this version of pairvae",
+            found=f"{fault}, which MLflow would run",
+            where=uri,
+            remedy="register the model again with `pairvae repro`, or give --trust-code if you know who made it",
+        )
+    from mlflow.pyfunc import scoring_server
+
+    app: App = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
+    return app
+
+
+def _foreign(folder: Path) -> str | None:
+    """What of a model would run as code without being ours."""
+    flavor: dict[str, Any] = Model.load(str(folder)).flavors.get("python_function", {})
+    if flavor.get("loader_module") != LOADER:
+        return f"the loader {flavor.get('loader_module')}"
+    if flavor.get("code") or flavor.get("python_model"):
+        return "code or pickles of its own"
+    named = Path(str(flavor.get("model_code_path"))).name
+    own = file_digest(SERVED)
+    if named != SERVED.name or not (folder / named).is_file() or file_digest(folder / named) != own:
+        return f"other code ({named})"
+    return None

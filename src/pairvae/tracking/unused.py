@@ -1,0 +1,122 @@
+"""Artifacts, model versions and model entries that nothing refers to any more, and their removal."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, ViewType
+from mlflow.entities.model_registry import ModelVersion
+
+from pairvae.tracking.copy_models import key_of, logged_model, model_names, versions_of
+from pairvae.tracking.copy_runs import OPEN, all_runs, files_at, parent_of
+from pairvae.tracking.relocate import local_path
+from pairvae.tracking.roots import artifacts_path, database_path, local_uri
+from pairvae.tracking.store import connect
+
+REMOVED = "artifacts_removed"
+RESULTS = ("tune", "study")  # stages whose runs are few, small, and hold what a search or a study came to
+OWN_MODELS = "pairvae"
+YOUNG_S = 3600.0  # an entry without a version may be about to get one
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Something that can go: what kind, what it is called, its bytes, and how to find it."""
+
+    kind: str
+    name: str
+    size: int
+    run_id: str = ""
+    version: tuple[str, str] = ("", "")
+    model_id: str = ""
+
+
+def unused(root: Path, runs: Iterable[str], versions: Mapping[str, Iterable[int]]) -> list[Unused]:
+    """What is in the project's own store and neither aliased nor kept: ``runs`` and ``versions`` are kept.
+
+    So are runs above kept ones, runs of kept versions, runs that have not ended, and those of studies and searches.
+    """
+    if not database_path(root).is_file():
+        return []
+    client = connect(root, local_uri(root))
+    kept_runs, kept_models, found = set(runs), set(), []
+    for name in model_names(client):
+        if name != OWN_MODELS and not name.startswith(f"{OWN_MODELS}-"):
+            continue
+        aliased = {int(number) for number in dict(client.get_registered_model(name).aliases).values()}
+        for version in versions_of(client, name):
+            if int(version.version) in aliased.union(versions.get(name, ())):
+                kept_runs.add(version.run_id or "")
+            else:
+                found.append(_version(client, version))
+            kept_models.add(key_of(version))
+    return found + list(_entries(client, kept_models)) + list(_runs(client, kept_runs))
+
+
+def _version(client: MlflowClient, version: ModelVersion) -> Unused:
+    entry = logged_model(client, version)
+    size = files_at(entry.artifact_location if entry is not None else version.source).total
+    number = str(version.version)
+    model_id = entry.model_id if entry is not None else ""
+    label = f"{version.name} version {number}"
+    return Unused("model version", label, size, version=(version.name, number), model_id=model_id)
+
+
+def _entries(client: MlflowClient, kept: set[str]) -> Iterator[Unused]:
+    """Model entries that never became a version: a registration was cut off."""
+    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    latest = datetime.now(UTC).timestamp() - YOUNG_S
+    token = None
+    while experiments:
+        page = client.search_logged_models(experiments, page_token=token)
+        for entry in page:
+            own = entry.name == OWN_MODELS or entry.name.startswith(f"{OWN_MODELS}-")
+            if own and entry.model_id not in kept and entry.creation_timestamp / 1000 < latest:
+                size = files_at(entry.artifact_location).total
+                yield Unused("model without version", entry.name, size, model_id=entry.model_id)
+        token = page.token
+        if not token:
+            return
+
+
+def _runs(client: MlflowClient, kept: set[str]) -> Iterator[Unused]:
+    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    own = [run for run in all_runs(client, experiments) if "stage" in run.data.tags]
+    parents = {run.info.run_id: parent_of(run) for run in own}
+    for run_id in list(kept):
+        above = parents.get(run_id)
+        while above is not None and above not in kept:
+            kept.add(above)
+            above = parents.get(above)
+    for run in own:
+        if run.info.run_id in kept or run.info.status in OPEN or run.data.tags["stage"] in RESULTS:
+            continue
+        size = files_at(run.info.artifact_uri).total
+        if size:
+            yield Unused("artifacts of a run", run.info.run_name, size, run_id=run.info.run_id)
+
+
+def remove(root: Path, one: Unused) -> None:
+    """Remove ``one`` of :func:`unused`. A run keeps its parameters and metrics; a tag tells when its files went."""
+    client = connect(root, local_uri(root))
+    if one.version[0]:
+        client.delete_model_version(*one.version)
+    if one.model_id:
+        entry: LoggedModel = client.get_logged_model(one.model_id)
+        client.delete_logged_model(one.model_id)
+        _remove_files(root, entry.artifact_location)
+    if one.run_id:
+        client.set_tag(one.run_id, REMOVED, datetime.now(UTC).date().isoformat())
+        _remove_files(root, client.get_run(one.run_id).info.artifact_uri)
+
+
+def _remove_files(root: Path, location: str) -> None:
+    """Only below the project's own folder of artifacts."""
+    folder = local_path(location)
+    if folder is not None and folder != artifacts_path(root) and folder.is_relative_to(artifacts_path(root)):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,64 @@
+"""The table of runs as it is first seen: which columns, the newest runs first."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from pairvae.errors import InputError
+from pairvae.tracking.store import connect, has_store
+
+# MLflow's page keeps a view that somebody shares in a tag of the experiment, and names it in the address
+SHARED = "mlflow.sharedViewState.pairvae"
+# Without it the page shows the menus of language models
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+COLUMNS = (
+    "attributes.`Dataset`",
+    "attributes.`Duration`",
+    "attributes.`Models`",
+    "tags.`stage`",
+    "tags.`preset`",
+    "metrics.`loss`",
+    "metrics.`seconds`",
+    "metrics.`validation.saxs_sem.s2_mae`",
+    "metrics.`validation.sem_saxs.mae`",
+    "params.`split.train`",
+)
+STATE = {
+    "searchFilter": "",
+    "orderByKey": "attributes.start_time",
+    "orderByAsc": False,
+    "startTime": "ALL",
+    "lifecycleFilter": "Active",
+    "datasetsFilter": [],
+    "modelVersionFilter": "All Runs",
+    "selectedColumns": list(COLUMNS),
+    "runsExpanded": {},
+    "runsPinned": [],
+    "runsHidden": [],
+    "runsHiddenMode": "FIRST_10_RUNS",
+    "groupBy": None,
+    "groupsExpanded": {},
+    "viewMaximized": False,
+    "runListHidden": False,
+    "autoRefreshEnabled": True,
+}
+
+
+def page_of(root: Path, experiment: str) -> str:
+    """The part of the UI's address after the port that opens at the experiment, in our view; "" without one."""
+    if not has_store(root):
+        return ""
+    try:
+        client = connect(root)
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            return ""
+        for key, value in {SHARED: json.dumps(STATE), **KIND}.items():
+            if found.tags.get(key) != value:
+                client.set_experiment_tag(found.experiment_id, key, value)
+    except (InputError, MlflowException):
+        return ""  # the page itself tells what is wrong with the store
+    return f"#/experiments/{found.experiment_id}/runs?viewStateShareKey={SHARED.rpartition('.')[2]}"

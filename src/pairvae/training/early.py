@@ -1,0 +1,53 @@
+"""Stopping early: the loss on held-out training pairs, and when it has stopped falling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pairvae.data.batches import noise_generator
+from pairvae.training.devices import Device
+from pairvae.training.protocol import Plan
+
+HELD_OUT = "held_out"  # its name in the history
+
+
+@dataclass(frozen=True)
+class EarlyStop:
+    """``plan`` over held-out samples, of the same module; ``patience`` epochs without a better loss end it."""
+
+    plan: Plan
+    patience: int
+
+
+@torch.no_grad()
+def held_out_loss(plan: Plan, device: Device) -> float:
+    """Mean loss over one epoch of held-out samples: every time the same samples, crops and noise."""
+    generator = noise_generator(plan.seed, 0, device.torch_device)
+    total, count = 0.0, 0
+    plan.module.eval()
+    for batch in plan.batches(0):
+        with device.autocast():
+            found = plan.loss(batch, generator).total
+        total += float(found) * len(batch.part)
+        count += len(batch.part)
+    plan.module.train()
+    return total / count
+
+
+def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
+    """The first epoch, from 0, of least held-out loss."""
+    return min(range(len(history)), key=lambda epoch: history[epoch][HELD_OUT])
+
+
+def exhausted(history: Sequence[Mapping[str, float]], patience: int) -> bool:
+    """Whether the last ``patience`` epochs brought no better held-out loss."""
+    return len(history) > 0 and len(history) - 1 - best_epoch(history) >= patience
+
+
+def copy_of(plan: Plan) -> dict[str, Tensor]:
+    """The module's weights and buffers as they are now."""
+    return {name: value.detach().clone() for name, value in plan.module.state_dict().items()}

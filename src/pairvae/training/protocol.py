@@ -1,0 +1,183 @@
+"""What the loop needs to know of a training: the protocol that every plan follows, and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pairvae.models.vae import VAE, Posterior
+from pairvae.training.parts import Part
+from pairvae.training.team import Team
+
+DIVERGENCE = "kl"
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """The number that is minimised and what it is made of (unweighted)."""
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+class Source(Protocol):
+    """Training samples of one modality."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def inputs(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+        """Prepared inputs ``(B, ...)``; ``draw`` counts the batches of the epoch."""
+        ...
+
+    def features(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+        """Frozen features of the same inputs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's samples: their numbers, prepared inputs and frozen features by modality.
+
+    ``share`` says which of the step's samples these are, where others have the rest.
+    """
+
+    indices: Tensor
+    inputs: dict[str, Tensor]
+    features: dict[str, Tensor]
+    share: Part | None = None
+
+    @property
+    def part(self) -> Part:
+        """Which of the step's samples these are."""
+        count = len(self.indices)
+        return self.share or Part(0, count, count)
+
+    def within(self, part: Part) -> Batch:
+        """Fewer of its samples."""
+        rows = part.within(self.part)
+        return Batch(
+            self.indices[rows],
+            {name: one[rows] for name, one in self.inputs.items()},
+            {name: one[rows] for name, one in self.features.items()},
+            part,
+        )
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the encoders make of a batch: latents, and the posteriors they were drawn from (if any)."""
+
+    latents: Mapping[str, Tensor]
+    posteriors: Mapping[str, Posterior]
+
+
+class Plan(Protocol):
+    """What the loop needs to know of a training."""
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Of batches, sampled latents and noise."""
+        ...
+
+    @property
+    def module(self) -> nn.Module:
+        """What is saved in a checkpoint."""
+        ...
+
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """The VAEs that are trained, by modality."""
+        ...
+
+    @property
+    def gradient_clip(self) -> float:
+        """Largest norm of the gradient; 0: no clipping."""
+        ...
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        """The optimiser over what moves."""
+        ...
+
+    def learning_rate(self, step: int) -> float:
+        """Its rate at ``step``, counted over all epochs."""
+        ...
+
+    def steps(self) -> int:
+        """Steps of one epoch."""
+        ...
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch."""
+        ...
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """The loss of one batch."""
+        ...
+
+
+@runtime_checkable
+class DivisiblePlan(Plan, Protocol):
+    """A plan whose steps can be computed in parts, by several processes or one after the other.
+
+    Its loss is a weighted sum of three kinds of terms: ``alike`` depends on the latents of the whole batch, ``misfits``
+    and ``divergence`` are means over samples.
+    """
+
+    @property
+    def smallest_batch(self) -> int:
+        """Samples of the smallest batch of an epoch."""
+        ...
+
+    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
+        """A team member's share of each batch of one epoch."""
+        ...
+
+    def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
+        """Latents of a batch."""
+        ...
+
+    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Terms that compare the latents of all samples of a step with one another."""
+        ...
+
+    def misfits(
+        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Misfits of what is decoded from ``latents``: means over the samples of ``batch``."""
+        ...
+
+    def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
+        """Divergence from the unit normal under the name ``kl``: a mean over samples; or nothing."""
+        ...
+
+    def weight(self, term: str) -> float:
+        """Weight of a term in the sum."""
+        ...
+
+
+def weighted_sum(plan: DivisiblePlan, parts: Mapping[str, Tensor]) -> Tensor:
+    """The loss from its terms: a scalar."""
+    terms = [plan.weight(name) * part for name, part in parts.items() if name != DIVERGENCE]
+    total = torch.stack(terms).sum()
+    return total + plan.weight(DIVERGENCE) * parts[DIVERGENCE] if DIVERGENCE in parts else total
+
+
+def loss_at_once(plan: DivisiblePlan, batch: Batch, generator: torch.Generator) -> LossTerms:
+    """The loss of one whole batch."""
+    encoded = plan.encode(batch, generator)
+    parts = plan.alike(encoded.latents)
+    parts |= plan.misfits(encoded.latents, batch, generator)
+    parts |= plan.divergence(encoded.posteriors)
+    return LossTerms(weighted_sum(plan, parts), parts)

@@ -1,0 +1,51 @@
+"""Direct regression of one modality from the other on paired samples: the plan of a baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pairvae.models.vae import VAE
+from pairvae.settings import UNetSettings
+from pairvae.training.plans import AdamPlan, Batch, LossTerms, Source
+
+
+@dataclass(frozen=True)
+class SupervisedPlan(AdamPlan):
+    """``network`` gives logits of ``target`` from arrays of ``source``; a ``binary`` target has the Bernoulli loss."""
+
+    network: nn.Module
+    sources: Mapping[str, Source]
+    source: str
+    target: str
+    binary: bool
+    settings: UNetSettings
+    seed: int
+    device: torch.device
+
+    @property
+    def module(self) -> nn.Module:
+        """The network."""
+        return self.network
+
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """None."""
+        return {}
+
+    def drawn_from(self) -> Mapping[str, Source]:
+        """Training samples by modality."""
+        return self.sources
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """Mean squared error, or mean Bernoulli negative log likelihood, per pixel."""
+        logits, wanted = self.network(batch.inputs[self.source]).float(), batch.inputs[self.target]
+        if self.binary:
+            misfit = F.binary_cross_entropy_with_logits(logits, wanted)
+        else:
+            misfit = F.mse_loss(torch.sigmoid(logits), wanted)
+        return LossTerms(misfit, {f"{self.source}_{self.target}": misfit})

@@ -1,0 +1,76 @@
+"""Inputs unlike the training data: inside the components, outside of them, and the threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pairvae.evaluation import novelty
+
+
+def samples(count: int, seed: int, noise: float = 0.05) -> np.ndarray:
+    """Points near a plane of 4 dimensions in 60."""
+    plane = np.linalg.qr(np.random.default_rng(0).normal(size=(60, 4)))[0].T
+    generator = np.random.default_rng(seed)
+    return generator.normal(size=(count, 4)) @ plane + noise * generator.normal(size=(count, 60)) + 3.0
+
+
+def components(inputs: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    mean = inputs.mean(0)
+    _, values, directions = np.linalg.svd(inputs - mean, full_matrices=False)
+    return mean, directions[:count], values[:count] / np.sqrt(len(inputs) - 1)
+
+
+def distances(inputs: np.ndarray, training: np.ndarray, card: novelty.Novelty) -> np.ndarray:
+    parts = components(training, card.components)
+    return novelty.distance(*novelty.scores_and_residuals(inputs, *parts), card)
+
+
+def test_silent_on_others_of_the_same_kind() -> None:
+    training = samples(60, 1)
+    card = novelty.fit(training, 4)
+    assert novelty.unlike(distances(samples(400, 2), training, card), card).mean() < 0.05
+
+
+def test_fires_far_along_a_component_and_far_from_all() -> None:
+    training = samples(60, 1)
+    card = novelty.fit(training, 4)
+    along = training[:1] + 8 * components(training, 4)[1][:1]
+    generator = np.random.default_rng(3)
+    beside = training[:1] + 2.0 * generator.normal(size=(1, 60)) / np.sqrt(60) * 2
+    assert novelty.unlike(distances(np.concatenate([along, beside]), training, card), card).all()
+
+
+def test_left_out_distances_are_those_of_refitted_components() -> None:
+    training = samples(12, 4)
+    scores, residuals = (
+        np.stack(part)
+        for part in zip(*[novelty._left_out(gram, 3) for gram in novelty._orders(training)], strict=True)
+    )
+    for one in range(12):
+        others = np.delete(training, one, axis=0)
+        expected, outside = novelty.scores_and_residuals(training[one : one + 1], *components(others, 3))
+        np.testing.assert_allclose(np.abs(scores[one]), np.abs(expected[0]), rtol=1e-6)
+        assert residuals[one] == pytest.approx(outside[0], rel=1e-6)
+
+
+def test_threshold_is_the_quantile_times_the_margin() -> None:
+    training = samples(40, 5)
+    low, high = novelty.fit(training, 4, margin=1.0), novelty.fit(training, 4, margin=2.0)
+    assert high.threshold == pytest.approx(2 * low.threshold)
+    assert novelty.fit(training, 4, quantile=0.5).threshold < novelty.fit(training, 4).threshold
+
+
+def test_components_are_never_more_than_the_data_allow() -> None:
+    card = novelty.fit(samples(5, 6), 16)
+    assert card.components == 3 and np.isfinite(card.threshold)
+
+
+def test_equal_inputs_are_no_division_by_zero() -> None:
+    card = novelty.fit(np.ones((6, 10)), 2)
+    assert np.isfinite(card.threshold) and card.residual > 0
+
+
+def test_too_few_inputs_are_told() -> None:
+    with pytest.raises(ValueError, match="at least three"):
+        novelty.fit(np.zeros((2, 5)), 1)

@@ -1,0 +1,115 @@
+"""Descriptors with known numbers: gratings, discs, rings, lattices, and the same on crops as on whole images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pairvae.numerics import descriptors
+
+
+def grating(period: float, angle: float = np.pi / 2, shape: tuple[int, int] = (192, 192)) -> np.ndarray:
+    """Lines along ``angle`` (counter-clockwise from the horizontal axis)."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    return np.cos(2 * np.pi * (columns * np.sin(angle) + rows * np.cos(angle)) / period) > 0
+
+
+def lattice(step: int, cells: int, kind: str) -> np.ndarray:
+    """Discs, or rings, on a square lattice of ``step`` px."""
+    offset = np.arange(step) - step // 2
+    radius = np.hypot(*np.meshgrid(offset, offset))
+    cell = (radius <= 5) if kind == "discs" else (radius <= 7) & (radius >= 3.5)
+    return np.tile(cell, (cells, cells))
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, 0.6, 1.2, np.pi / 2])
+@pytest.mark.parametrize("period", [5.3, 8.3, 10.0, 11.3, 14.7])
+def test_spacing_of_gratings_in_nm(period: float, angle: float) -> None:
+    spacing = descriptors.domain_spacing(grating(period, angle), nm_per_px=2.9)
+    assert spacing == pytest.approx([2.9 * period], rel=0.005)
+
+
+def test_spacing_of_a_few_periods_is_right_within_three_percent() -> None:
+    for angle in (0.0, 0.4, 1.1):
+        assert descriptors.domain_spacing(grating(40.0, angle)) == pytest.approx([40.0], rel=0.03)
+
+
+def test_broad_patches_of_a_whole_image_do_not_hide_the_domains() -> None:
+    """A micrograph that has no domains in parts: most power in one bin is that of the patches."""
+    shape = (830, 1280)
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    patches = np.sin(columns / 130) + np.cos(rows / 110 + columns / 300) > 0.4
+    image = grating(11.3, 0.7, shape) & ~patches
+    spectrum, _ = descriptors.radial_spectra(image)
+    assert spectrum[0].argmax() < 10
+    assert descriptors.domain_spacing(image) == pytest.approx([11.3], rel=0.02)
+
+
+def test_spread_grows_with_disorder() -> None:
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[:192, :192]
+    phase = np.cumsum(generator.normal(scale=0.25, size=192))[None, :] + 0 * rows
+    wavering = np.cos(2 * np.pi * columns / 11 + phase) > 0
+    straight, disordered = descriptors.spacing_spread(np.stack([grating(11), wavering]))
+    assert straight < 0.15 < disordered
+
+
+def test_uniform_images_have_no_period_and_no_orientation() -> None:
+    blank = np.stack([np.zeros((64, 64)), np.ones((64, 64)), grating(8, shape=(64, 64))])
+    assert descriptors.uniform(blank).tolist() == [True, True, False]
+    found = descriptors.describe(blank)
+    assert np.isnan(found["spacing"]).tolist() == [True, True, False]
+    assert np.isnan(found["spacing_spread"]).tolist() == [True, True, False]
+    assert found["orientation_x"][:2].tolist() == [0, 0]
+    assert found["euler_density"][:2].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("angle", [-1.2, -0.5, 0.0, 0.7, np.pi / 2])
+def test_orientation_tensor_of_rotated_gratings(angle: float) -> None:
+    tensor = descriptors.orientation_tensor(grating(12, angle))[0]
+    assert tensor == pytest.approx([np.cos(2 * angle), np.sin(2 * angle)], abs=0.06)
+    found, order = descriptors.orientation(grating(12, angle))
+    assert order == pytest.approx([np.hypot(*tensor)])
+    assert np.exp(2j * found) == pytest.approx(np.exp([2j * angle]), abs=0.05)
+
+
+def test_perpendicular_halves_have_no_orientation() -> None:
+    image = np.concatenate([grating(12, 0.0, (96, 192)), grating(12, np.pi / 2, (96, 192))])
+    assert np.hypot(*descriptors.orientation_tensor(image)[0]) < 0.05
+
+
+@pytest.mark.parametrize(("kind", "each"), [("discs", 1), ("rings", 0)])
+def test_euler_number_of_discs_and_rings(kind: str, each: int) -> None:
+    image = lattice(20, 6, kind)
+    assert descriptors.euler_number(image).tolist() == [36 * each]
+    assert descriptors.euler_number(~image).tolist() == [1 - 36 + (36 if kind == "rings" else 0)]
+
+
+def test_euler_density_of_a_lattice_does_not_depend_on_the_window() -> None:
+    image = lattice(20, 12, "discs")
+    assert descriptors.euler_density(image[:121, :161]) == pytest.approx([1 / 400])
+    windows = np.stack([image[r : r + 61, c : c + 61] for r in range(20) for c in range(20)])
+    assert descriptors.euler_density(windows) == pytest.approx(np.full(400, 1 / 400))
+    counted = descriptors.euler_number(windows) / 61**2  # domains that the edge cuts off count, too
+    assert counted.mean() > 1.3 / 400
+
+
+def test_all_descriptors_of_a_crop_are_those_of_the_whole() -> None:
+    generator = np.random.default_rng(1)
+    whole = grating(11, 1.0, (600, 800)) ^ (generator.random((600, 800)) < 0.02)
+    crops = np.stack([whole[r : r + 192, c : c + 192] for r, c in generator.integers(0, 400, (12, 2))])
+    one, several = descriptors.describe(whole), descriptors.describe(crops)
+    assert set(one) == set(several)
+    for name in ("phase_fraction", "spacing", "orientation_x", "orientation_y", "euler_density"):
+        tolerance = 3 * several[name].std() / np.sqrt(12) + 0.004 * abs(one[name][0])
+        assert several[name].mean() == pytest.approx(one[name][0], abs=tolerance), name
+
+
+def test_a_batch_is_its_images() -> None:
+    images = np.stack([grating(8 + number, 0.1 * number, (64, 70)) for number in range(11)])
+    together = descriptors.describe(images)
+    for number in (0, 7, 10):
+        alone = descriptors.describe(images[number])
+        assert {name: values[0] for name, values in alone.items()} == pytest.approx(
+            {name: values[number] for name, values in together.items()}, rel=1e-6, abs=1e-6
+        )

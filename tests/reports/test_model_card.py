@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pairvae.reports.content import ReportContent
+from pairvae.reports.model_card import FILE, description_of, model_card, write_model_card
+
+
+def test_the_card_has_every_section(content: ReportContent, tmp_path: Path) -> None:
+    write_model_card(content, tmp_path / FILE)
+    card = (tmp_path / FILE).read_text()
+    sections = [line[3:] for line in card.splitlines() if line.startswith("## ")]
+    assert sections == [
+        "Answer", "Model", "Training data", "Training", "Scores", "Intended use", "Limits", "Licence", "Lineage",
+    ]  # fmt: skip
+    assert "floor: crop to crop" in card
+    assert "SAXS → SEM, retrieval" in card
+    assert "morphologies: alternating_lines, hexagonal, ladders, skew" in card
+    assert "train-pair: 120 epochs" in card
+
+
+def test_warnings_are_in_the_card(content: ReportContent) -> None:
+    metrics = {**content.metrics, "warnings": [{"name": "leakage", "text": "3 and 7"}]}
+    assert "* **leakage**: 3 and 7" in model_card(replace(content, metrics=metrics))
+
+
+def test_the_description_is_the_beginning_and_short(content: ReportContent) -> None:
+    text = description_of(model_card(content))
+    assert text.startswith("# Model card: pairvae (fast)")
+    assert "## Training data" in text
+    assert "## Scores" not in text
+    assert len(description_of("x" * 9000)) == 5000
+
+
+def test_an_almost_empty_run_has_a_card() -> None:
+    card = model_card(ReportContent({}, {}, [], {}))
+    assert "No validation pair was scored" in card
+    assert "## Scores" not in card

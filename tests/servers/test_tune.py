@@ -1,0 +1,75 @@
+"""`pairvae tune` with its trials in PostgreSQL: two workers, one killed, and no trial lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from pairvae.settings import assignments
+from pairvae.stages.repro import write_params
+from pairvae.stages.tune.study import RUN, WORKER, counted
+from servers.services import PASSWORD
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+SPACE = "tune.space={pair.training.learning_rate: {low: 1.0e-5, high: 1.0e-2, log: true}}"
+TRIALS = 4
+
+
+def study_at(url: str) -> optuna.Study | None:
+    try:
+        return optuna.load_study(study_name="tune-1", storage=url)
+    except KeyError:
+        return None
+
+
+def a_busy_worker(url: str, process: subprocess.Popen[str]) -> int:
+    limit = time.monotonic() + 600
+    while time.monotonic() < limit and process.poll() is None:
+        study = study_at(url)
+        for trial in study.get_trials(deepcopy=False) if study else ():
+            if trial.state == TrialState.RUNNING and RUN in trial.user_attrs:
+                return int(trial.user_attrs[WORKER].rpartition(":")[2])
+        time.sleep(0.2)
+    raise AssertionError(f"no trial was begun: {process.communicate()[0]}")
+
+
+def test_a_killed_worker_loses_no_trial_of_a_database(
+    database: Callable[[], str], prepared_project: Path, tmp_path: Path
+) -> None:
+    url, folder = database(), tmp_path / "project"
+    folder.mkdir()
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(prepared_project / name, folder)
+    for name in ("data", "models"):
+        shutil.copytree(prepared_project / name, folder / name)
+    write_params(folder / "params.yaml", assignments([SPACE]))
+    command = [sys.executable, "-m", "pairvae.cli", "tune", "--trials", str(TRIALS), "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--storage", url],
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    os.kill(a_busy_worker(url, process), signal.SIGKILL)
+    printed = process.communicate(timeout=1200)[0]
+    assert process.returncode == 0, printed
+    study = study_at(url)
+    assert study is not None
+    states = [trial.state.name for trial in study.get_trials()]
+    assert counted(study) == TRIALS
+    assert states.count("FAIL") == 1 and "RUNNING" not in states and "WAITING" not in states
+    assert PASSWORD not in printed
+    logs = "".join(path.read_text() for path in (folder / ".pairvae" / "tune").rglob("*.log"))
+    assert PASSWORD not in logs

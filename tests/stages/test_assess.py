@@ -1,0 +1,201 @@
+"""The stage `assess` on eight small pairs: every block of metrics.json, the report's material, and the leak check."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pairvae.errors import InputError
+from pairvae.evaluation.assess import Truth
+from pairvae.simulation_parameters import SimulationParameters
+from pairvae.stages.assess import assess, evaluated
+from pairvae.stages.leak_check import leakage_facts, refuse_leakage
+from pairvae.stages.preprocess import prepare_folder
+from pairvae.stages.project import Project, open_project
+from pairvae.stages.register import validation_tags
+from pairvae.stages.train import load_vaes, train_pair, train_solo
+from pairvae.store.prepared import Prepared
+
+PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
+PARAMS = """
+split: {train: 5}
+latent: {channels: 4}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}}
+sem:
+  prepare: {rows: 208, columns: 240, crop: 64}
+  network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
+  training: {epochs: 2, passes: 1, texture: {crop: 32}}
+pair: {training: {random_epochs: 2, passes: 1}}
+assess: {crops: 3}
+generate: {samples: 5}
+baselines: {unet: {epochs: 0}}
+device: {threads: 1, checkpoint_seconds: 0}
+"""
+TO_SEM = {
+    "s2_mae",
+    "lineal_path_mae",
+    "lineal_vertical_mae",
+    "lineal_horizontal_mae",
+    "phase_fraction_error",
+    "spacing_error",
+    "orientation_error",
+    "defect_density_error",
+}
+TO_SAXS = {"mae", "ssim_error", "ring_position", "ring_width", "arc_angle_deg", "spot_px", "iq_error"}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    from pairvae.data.simulate import simulate
+
+    folder = tmp_path_factory.mktemp("assess") / "project"
+    folder.mkdir()
+    simulate(folder.parent / "raw", pairs=8, seed=0, parameters=PHYSICS, workers=1)
+    (folder / "params.yaml").write_text(PARAMS)
+    made = open_project(folder=folder, track=False)
+    prepare_folder(folder.parent / "raw", made.prepared_folder, made.settings)
+    for name in made.settings.modalities:
+        train_solo(made, name)
+    train_pair(made)
+    assess(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def metrics(project: Project) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((project.reports / "metrics.json").read_text())
+    return found
+
+
+def leaves(tree: Any, path: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict):
+        return {path: tree}
+    return {
+        name: leaf for key, value in tree.items() for name, leaf in leaves(value, f"{path}.{key}").items()
+    }
+
+
+def test_every_direction_has_every_score(metrics: dict[str, Any]) -> None:
+    for name in ("validation", "train", "all"):
+        split = metrics["splits"][name]
+        assert set(split["pair"]["saxs_sem"]) >= TO_SEM and set(split["pair"]["sem_sem"]) >= TO_SEM
+        assert set(split["pair"]["sem_saxs"]) >= TO_SAXS and set(split["pair"]["saxs_saxs"]) >= TO_SAXS
+        assert set(split["whole"]["sem_saxs"]) >= TO_SAXS
+        assert set(split["solo"]["sem_sem"]) >= TO_SEM and set(split["solo"]["saxs_saxs"]) >= TO_SAXS
+        assert set(split["floor"]["sem_sem"]) >= TO_SEM
+        assert set(split["baselines"]["retrieval"]["saxs_sem"]) >= TO_SEM
+        assert set(split["baselines"]["retrieval"]["sem_saxs"]) >= TO_SAXS
+
+
+def test_summaries_have_number_and_interval(metrics: dict[str, Any]) -> None:
+    validation = metrics["splits"]["validation"]
+    pixel = validation["pair"]["sem_saxs"]["mae"]
+    assert pixel["n"] == 9 and validation["whole"]["sem_saxs"]["mae"]["n"] == 3
+    assert validation["pair"]["sem_saxs"]["ring_position"]["n"] == 3
+    assert pixel["interval"][0] <= pixel["median"] <= pixel["interval"][1]
+    assert metrics["splits"]["train"]["pair"]["sem_saxs"]["mae"]["n"] == 15
+    assert metrics["splits"]["all"]["pair"]["sem_saxs"]["mae"]["n"] == 24
+    numbers = [leaf for leaf in leaves(metrics).values() if isinstance(leaf, float)]
+    assert len(numbers) > 500 and all(math.isfinite(number) for number in numbers)
+
+
+def test_mean_curve_of_draws_stands_beside_the_regression(metrics: dict[str, Any]) -> None:
+    validation = metrics["splits"]["validation"]
+    score = validation["pair"]["saxs_sem"]["s2_mean16_mae"]
+    assert score["n"] == 9
+    regression = validation["baselines"]["regression"]["saxs_sem"]
+    assert regression["s2_mean16_mae"] == regression["s2_mae"]
+    assert metrics["comparisons"]["validation"]["regression"]["saxs_sem"]["s2_mean16_mae"]["n"] == 3
+    facts = metrics["uncertainty"]["validation"]["saxs_sem"]
+    assert 0 <= facts["coverage"]["phase_fraction"]["value"] <= 1 and facts["images"] >= 16
+    assert "s2_mean16_mae" not in metrics["splits"]["train"]["pair"]["saxs_sem"]
+
+
+def test_pair_is_compared_with_everything_else_on_the_same_samples(metrics: dict[str, Any]) -> None:
+    found = metrics["comparisons"]["validation"]
+    assert {"retrieval", "mean", "regression", "solo", "whole", "floor"} <= set(found)
+    one = found["retrieval"]["saxs_sem"]["s2_mae"]
+    assert set(one) == {"median_difference", "interval", "p", "better", "n"}
+    assert one["n"] == 3 and 0 < one["p"] <= 1
+    assert set(found["whole"]) == {"sem_saxs"}
+
+
+def test_ensembles_are_compared_with_the_true_crops(metrics: dict[str, Any]) -> None:
+    model = metrics["ensembles"]["validation"]["pair"]["saxs_sem"]
+    assert {"frechet", "frechet_floor", "coverage", "coverage_floor", "diversity", "n"} == set(model)
+    for one in metrics["ensembles"]["generation"].values():
+        assert one["n"] == 5 and 0 <= one["repeats"] <= 1
+
+
+def test_registry_takes_every_score_of_the_pair(metrics: dict[str, Any]) -> None:
+    tags = validation_tags(metrics)
+    assert tags["validation.saxs_sem.defect_density_error"] > 0
+    assert len(tags) == sum(len(scores) for scores in metrics["splits"]["validation"]["pair"].values())
+
+
+def test_material_has_the_descriptors_of_every_model(project: Project) -> None:
+    with np.load(project.reports / "assessment" / "arrays.npz") as arrays:
+        for key in ("true", "pair/saxs_sem", "pair/sem_sem", "solo/sem_sem"):
+            for name in ("spacing", "phase_fraction", "euler_density", "orientation_x"):
+                assert arrays[f"descriptor/{name}/{key}"].shape == (8, 3)
+        assert arrays["image/whole/sem_saxs"].shape[1:] == (3, 32, 32)
+    facts = json.loads((project.reports / "assessment" / "assessment.json").read_text())
+    assert len(facts["distributions"]["validation"]["pair"]["saxs_sem"]["spacing_error"]) == 9
+
+
+def test_scores_repeat(project: Project, metrics: dict[str, Any]) -> None:
+    assess(project)
+    assert json.loads((project.reports / "metrics.json").read_text()) == metrics
+
+
+class Copied(Prepared):
+    """Prepared arrays in which a validation pair has the micrograph of a training pair."""
+
+    twins: tuple[int, int] = (0, 0)
+
+    def images(self, name: str) -> list[np.ndarray]:
+        images = super().images(name)
+        images[self.twins[0]] = images[self.twins[1]]
+        return images
+
+
+def test_copied_micrograph_stops_the_stage(project: Project) -> None:
+    prepared = project.prepared()
+    truth = Truth(evaluated(project, prepared))
+    card = load_vaes(project.model("train-pair"))[1]
+    refuse_leakage(prepared, truth, card)
+    copied = Copied(prepared.folder, prepared.card)
+    object.__setattr__(copied, "twins", (truth.what.validation[0], truth.what.train[0]))
+    with pytest.raises(
+        InputError, match="expected validation pairs that no training pair repeats, found the same sem"
+    ):
+        refuse_leakage(copied, truth, card)
+
+
+def test_model_that_was_trained_on_a_validation_pair_stops_the_stage(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(project.folder, folder)
+    other = dataclasses.replace(open_project(["split.seed=1"], folder=folder, track=False))
+    with pytest.raises(InputError, match="a model that has not seen the validation pairs, found"):
+        assess(other)
+
+
+def test_near_sibling_becomes_a_warning(project: Project) -> None:
+    prepared = project.prepared()
+    what = evaluated(project, prepared)
+    facts, warnings = leakage_facts(prepared, Truth(what))
+    assert set(facts) == {"saxs", "sem"} and warnings == []
+    patterns = what.patterns.copy()
+    patterns[what.validation[1]] = np.clip(patterns[what.train[2]] + 1e-6, 0, 1)
+    _, warnings = leakage_facts(prepared, Truth(dataclasses.replace(what, patterns=patterns)))
+    assert [one["name"] for one in warnings] == ["possible leakage"]
+    assert prepared.pairs[what.validation[1]].id in warnings[0]["text"]

@@ -1,0 +1,39 @@
+"""Eight simulated pairs of small images, prepared in this process: for tests that train by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pairvae.stages.preprocess import preprocess
+from pairvae.stages.project import Project, open_project
+from pairvae.stages.raw import make_raw
+
+TINY = """
+data:
+  source: simulated
+  simulated:
+    pairs: 8
+    parameters: {sem_rows: 208, sem_columns: 240, saxs_px: 128, saxs_window_nm: 600}
+split: {train: 5}
+latent: {channels: 4}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}}
+sem:
+  prepare: {rows: 208, columns: 240}
+  network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
+  training: {epochs: 2, passes: 1, texture: {crop: 32}}
+pair: {training: {random_epochs: 3, passes: 1}}
+assess: {crops: 2}
+baselines: {fft: false, ridge: false, dual_vae: false}
+generate: {samples: 2}
+device: {threads: 1, checkpoint_seconds: 0}
+"""
+
+
+def tiny_project(folder: Path, *changes: str) -> Project:
+    """A project in ``folder`` with settings and prepared data and nothing else; ``changes`` as by ``--set``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "params.yaml").write_text(TINY)
+    project = open_project(list(changes), folder=folder, track=False)
+    make_raw(project)
+    preprocess(project)
+    return project

@@ -1,0 +1,77 @@
+"""Stopping early: the best weights are kept, and a killed training stops where it would have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pairvae.data.sources import WholeArrays
+from pairvae.training.early import HELD_OUT, EarlyStop, best_epoch, exhausted, held_out_loss
+from pairvae.training.loop import Checkpointing, train
+from pairvae.training.plans import SoloPlan
+from tiny_plans import DEVICE, NOWHERE, KilledError, assert_same, solo_plan
+
+
+def plans(patience: int = 2) -> tuple[SoloPlan, EarlyStop]:
+    """A training whose rate is far too high to get better for long, and its judge on samples of its own."""
+    plan = solo_plan(epochs=30, learning_rate=0.3, schedule="constant", warmup=0.0)
+    arrays = np.random.default_rng(9).random((5, 3, 8, 8), dtype=np.float32)
+    judge = replace(plan, source=WholeArrays(arrays, np.arange(5), plan.vae.encoder))
+    return plan, EarlyStop(judge, patience)
+
+
+@pytest.mark.parametrize(
+    ("losses", "best", "ended"),
+    [
+        ([3.0], 0, False),
+        ([3, 2, 1], 2, False),
+        ([1, 2, 3], 0, True),
+        ([2, 1, 1, 1], 1, True),
+        ([2, 1, 3], 1, False),
+    ],
+)
+def test_patience_counts_epochs_since_the_first_best(losses: list[float], best: int, ended: bool) -> None:
+    history = [{HELD_OUT: float(loss)} for loss in losses]
+    assert (best_epoch(history), exhausted(history, 2)) == (best, ended)
+    assert not exhausted([], 2)
+
+
+def test_training_ends_and_leaves_the_weights_of_the_best_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+    plan, stop = plans()
+    history = train(plan, DEVICE, label="solo", checkpointing=NOWHERE, early_stop=stop)
+    assert 2 < len(history) < 30
+    assert len(history) - 1 - best_epoch(history) == 2
+    assert held_out_loss(stop.plan, DEVICE) == pytest.approx(history[best_epoch(history)][HELD_OUT])
+    assert f"kept epoch {best_epoch(history) + 1}, of least held-out loss" in capsys.readouterr().err
+
+
+def test_judging_leaves_the_training_as_it_is() -> None:
+    plan, stop = plans(patience=1000)
+    alone, _ = plans()
+    judged = train(plan, DEVICE, label="solo", checkpointing=NOWHERE, early_stop=stop)
+    plain = train(alone, DEVICE, label="solo", checkpointing=NOWHERE)
+    assert [{key: value for key, value in row.items() if key != HELD_OUT} for row in judged] == plain
+
+
+def test_killed_training_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
+    plan, stop = plans()
+    expected = train(plan, DEVICE, label="whole", checkpointing=NOWHERE, early_stop=stop)
+
+    def kill(epoch: int, row: dict[str, float]) -> None:
+        if epoch == len(expected) - 1:  # the best epoch lies behind
+            raise KilledError
+
+    keeping = Checkpointing(tmp_path, 0.0)
+    killed, judge = plans()
+    with pytest.raises(KilledError):
+        train(killed, DEVICE, label="k", checkpointing=keeping, early_stop=judge, on_epoch=kill)
+    for _ in range(2):  # and once more when all is done
+        resumed, judge = plans()
+        found = train(resumed, DEVICE, label="r", checkpointing=keeping, early_stop=judge)
+        assert found == expected
+        assert_same(resumed.module, plan.module)
+        assert not torch.is_grad_enabled() or not resumed.module.training

@@ -1,0 +1,1 @@
+"""What makes the project, but is no part of the package."""

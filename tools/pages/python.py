@@ -1,0 +1,73 @@
+"""The reference of the Python interface: one page for each part of the package, from its docstrings."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+PUBLIC = """# Python
+
+```python
+import pairvae
+
+model = pairvae.load("models:/pairvae@champion")  # or a folder: models/train-pair
+images = model.predict(patterns, source="saxs", target="sem", samples=8, seed=0)  # (N, 8, 192, 192) in {0, 1}
+```
+
+Arrays are prepared ones, `(N, channels, H, W)` in [0, 1]; `pairvae predict` prepares raw files itself. Whatever a user can
+mend is raised as [`InputError`](python/errors.md). What is not on this page may change between minor versions.
+
+::: pairvae.stages.load.load
+    options: {heading_level: 2}
+
+::: pairvae.predictor.Predictor
+    options: {heading_level: 2}
+
+## Parts of the package
+"""
+INTERNAL = ("cli", "stages", "presets")
+
+
+def pages(source: Path) -> dict[str, str]:
+    """Markdown by path below ``reference/``: the public page, and one page a part with all its modules."""
+    found: dict[str, str] = {}
+    listed = []
+    for part in sorted(source.iterdir()):
+        if part.name.startswith("_") or part.name in INTERNAL or not _is_part(part):
+            continue
+        name = part.stem
+        modules = _modules(part, source.name)
+        summary = _summary(part)
+        listed.append(f"* [`{source.name}.{name}`](python/{name}.md): {summary}")
+        body = [f"# {source.name}.{name}", "", *(f"::: {module}\n" for module in modules)]
+        found[f"python/{name}.md"] = "\n".join(body)
+    found["python.md"] = PUBLIC + "\n" + "\n".join(listed) + "\n"
+    return found
+
+
+def _is_part(path: Path) -> bool:
+    return path.suffix == ".py" or (path / "__init__.py").is_file()
+
+
+def _modules(part: Path, package: str) -> list[str]:
+    """Dotted names of the modules of a part that say something in public, the part itself first."""
+    files = [part] if part.is_file() else sorted(part.rglob("*.py"))
+    names = []
+    for file in files:
+        inside = file.relative_to(part.parent).with_suffix("").parts
+        dotted = ".".join((package, *(piece for piece in inside if piece != "__init__")))
+        if not any(piece.startswith("_") and piece != "__init__" for piece in inside) and _says_something(file):
+            names.append(dotted)
+    return names
+
+
+def _says_something(file: Path) -> bool:
+    tree = ast.parse(file.read_text("utf-8"))
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return any(isinstance(node, kinds) and not node.name.startswith("_") for node in tree.body)
+
+
+def _summary(part: Path) -> str:
+    file = part if part.is_file() else part / "__init__.py"
+    text = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
+    return " ".join(text.partition("\n\n")[0].split())
