@@ -1,4 +1,4 @@
-"""Wheel and sdist into a folder (``dist`` unless named), by the build backend itself: no network, no isolated environment."""
+"""Wheel and sdist into a folder (``dist`` unless named), by the build backend itself, without a network."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def test_four_times_the_capacity_loses_nothing_and_memory_stays(running: Running
                     waits.append(seconds)
                     left -= 1
                 else:
-                    time.sleep(0.2)  # as Retry-After asks for, a little sooner
+                    time.sleep(0.5)  # half of what Retry-After asks for
 
     def some(number: int) -> float:
         with ThreadPoolExecutor(4 * CAPACITY) as pool:

@@ -1,4 +1,4 @@
-"""The guide to a new modality, followed to the letter: its blocks become files, and AFM is trained and scored with SEM."""
+"""The guide to a new modality, followed to the letter: its blocks become files, and AFM is trained with SEM."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ for pixels, message in ((stripes[:64, :64], "a scan of at least 591 nm a side, f
 
 def block(first_line: str) -> str:
     """The code block of the guide that begins with the comment ``first_line``."""
-    found = re.findall(rf"^```\w+\n(# {re.escape(first_line)}\n.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S)
+    found = re.findall(
+        rf"^```\w+\n(# {re.escape(first_line)}\n.*?)^```", GUIDE.read_text("utf-8"), re.M | re.S
+    )
     assert len(found) == 1, f"{len(found)} blocks of {first_line}"
     return str(found[0])
 
@@ -113,7 +115,10 @@ def scans(project: Path) -> None:
         grey = np.asarray(read_image(file).pixels[:208], np.float32)
         grey = grey if grey.ndim == 2 else grey[..., 0]
         heights = 5 * grey / 255 + 0.05 * np.arange(208, dtype=np.float32)[:, None]
-        np.save(raw / "AFM" / f"{file.stem}.npy", heights + generator.normal(0, 0.1, heights.shape).astype(np.float32))
+        np.save(
+            raw / "AFM" / f"{file.stem}.npy",
+            heights + generator.normal(0, 0.1, heights.shape).astype(np.float32),
+        )
 
 
 def test_stripes_peak_where_they_should_and_small_scans_are_told(package: Path, tmp_path: Path) -> None:
@@ -131,7 +136,12 @@ def test_afm_and_sem_are_trained_scored_and_predicted(package: Path, tmp_path: P
     python(RUN, package, project)
     metrics = json.loads((project / "reports" / "metrics.json").read_text())
     validation = metrics["splits"]["validation"]
-    for direction, score in (("afm_afm", "mae"), ("sem_afm", "mae"), ("afm_sem", "s2_mae"), ("sem_sem", "s2_mae")):
+    for direction, score in (
+        ("afm_afm", "mae"),
+        ("sem_afm", "mae"),
+        ("afm_sem", "s2_mae"),
+        ("sem_sem", "s2_mae"),
+    ):
         assert 0 <= validation["pair"][direction][score]["median"] < 1
     for direction in ("afm_sem", "sem_afm"):
         assert validation["baselines"]["retrieval"][direction]

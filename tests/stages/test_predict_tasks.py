@@ -1,13 +1,29 @@
-"""Predictions shared out in chunks: files and table as one by one; a bad file does not lose the others."""
+"""Predictions: tables and files, shared out in chunks or one by one; ensembles and movies of the same model."""
 
 from __future__ import annotations
 
+import csv
+import json
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import h5py
+import numpy as np
 import pytest
+import tifffile
+import torch
 
 from pairvae.errors import InputError
+from pairvae.evaluation.rejection import Range
+from pairvae.modalities.readers import read_image
+from pairvae.models.vae import Posterior
+from pairvae.stages.ensemble import Wishes, ensemble
+from pairvae.stages.load import load
+from pairvae.stages.movie import movie
 from pairvae.stages.predict import predict
 from pairvae.stages.train import train_pair
 from tiny_project import tiny_project
@@ -22,6 +38,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 def test_chunks_give_what_one_by_one_gives(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -32,6 +53,7 @@ def test_chunks_give_what_one_by_one_gives(
             workers=workers,
         )  # fmt: skip
         assert written == 16
+        assert len(csv_rows(tmp_path / name / "curves.csv")) == 8 * 96
     one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
     assert [path.name for path in one] == [path.name for path in two]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True))
@@ -45,10 +67,141 @@ def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
     files = [tmp_path / f"a{good.suffix}", tmp_path / f"b{good.suffix}"]
     shutil.copy(good, files[0])
     files[1].write_text("no image")
-    with pytest.raises(InputError, match=r"b\.jpg.*1 of 2 chunks"):
-        predict(
-            [str(file) for file in files], to="sem", out=tmp_path / "out", model=str(made / "models" / "train-pair"),
-            samples=1, seed=0, workers=2,
-        )  # fmt: skip
-    assert (tmp_path / "out" / "a-sem-00.png").is_file()
-    assert len((tmp_path / "out" / "predictions.csv").read_text().splitlines()) == 2
+    model = str(made / "models" / "train-pair")
+    for workers in (1, 2):
+        out = tmp_path / f"out{workers}"
+        with pytest.raises(InputError, match=r"b\.jpg.*1 of 2 files"):
+            predict(
+                [str(file) for file in files],
+                to="sem",
+                out=out,
+                model=model,
+                samples=1,
+                seed=0,
+                workers=workers,
+            )
+        assert (out / "a-sem-00.png").is_file()
+        assert [row["input"] for row in csv_rows(out / "predictions.csv")] == [str(files[0])]
+
+
+def test_both_directions_with_scales_spread_and_trust(made: Path, tmp_path: Path) -> None:
+    model = str(made / "models" / "train-pair")
+    raw = made / "data" / "raw"
+    files = [str(raw / "SAXS" / "00000.jpg"), str(raw / "SEM" / "00000.tif")]
+    assert predict(files, to="both", out=tmp_path, model=model, samples=3, seed=0, kind="tiff") == 6
+    assert read_image(tmp_path / "00000-sem-02.tif").nm_per_px == pytest.approx(2.9)
+    pattern, image = csv_rows(tmp_path / "inputs.csv")
+    assert (pattern["from"], pattern["to"], image["from"], image["to"]) == ("saxs", "sem", "sem", "saxs")
+    assert float(pattern["phase_fraction_std"]) > 0 and float(image["ring_q_inv_nm_mean"]) > 0
+    for row in (pattern, image):
+        assert float(row["distance"]) < 2 and row["unlike"] in ("True", "False") and row["ring_ratio"]
+    row = csv_rows(tmp_path / "predictions.csv")[0]
+    assert float(row["spacing_nm"]) == pytest.approx(2.9 * float(row["domain_spacing_px"]), rel=1e-3)
+    assert cv2.imread(str(tmp_path / "contact-sheet.png")).shape[1] > 600
+
+
+def test_an_unlike_input_is_told(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "noise.png"), noise)
+    predict([str(tmp_path / "noise.png")], to="sem", out=tmp_path / "out", model=str(made / "models" / "train-pair"),
+            samples=1, seed=0)  # fmt: skip
+    assert "noise.png: unlike the training data" in capsys.readouterr().err
+    assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["unlike"] == "True"
+
+
+def test_models_of_earlier_and_later_versions(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "model"
+    shutil.copytree(made / "models" / "train-pair", old)
+    (old / "facts.safetensors").unlink()
+    file = str(made / "data" / "raw" / "SAXS" / "00000.jpg")
+    predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
+    assert "does not know its training data" in capsys.readouterr().err
+    assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["distance"] == ""
+    card = (old / "card.json").read_text()
+    (old / "card.json").write_text(card.replace('"format": 1', '"format": 2'))
+    with pytest.raises(
+        InputError, match=r"format 1 or lower, found 2, written by pairvae .*install that version"
+    ):
+        predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
+
+
+def test_an_ensemble_for_calculations(made: Path, tmp_path: Path) -> None:
+    model, raw = str(made / "models" / "train-pair"), made / "data" / "raw" / "SAXS"
+    told = ensemble(
+        [str(raw / "00000.jpg")], tmp_path / "e.h5", model=model, wishes=Wishes(samples=4, seed=3)
+    )
+    stack = tifffile.imread(tmp_path / "e-00000.tif")
+    with h5py.File(tmp_path / "e.h5") as file:
+        images = file["images"][:]
+        assert file.attrs["nm_per_px"] == pytest.approx(2.9) and file.attrs["seed"] == 3
+        latent, seed = torch.from_numpy(file["latents"][2:3]), int(file["noise_seeds"][2])
+    again = load(model).decode(Posterior(latent, torch.zeros_like(latent)), "sem", 1, seed)[0, 0]
+    np.testing.assert_array_equal(again, images[2])
+    np.testing.assert_array_equal(stack, images * 255)
+    assert (told.images, told.acceptance) == (4, 1.0)
+    fraction = float(np.median(images.mean((1, 2))))
+    wishes = Wishes(samples=3, phase_fraction=Range(fraction, 1))
+    path = (str(raw / "00000.jpg"), str(raw / "00001.jpg"))
+    ensemble([], tmp_path / "path.npz", model=model, wishes=replace(wishes, samples=2), between=path, steps=3)
+    with np.load(tmp_path / "path.npz") as file:
+        assert json.loads(str(file["facts"]))["centres"] == ["step-00", "step-01", "step-02"]
+        assert (file["images"].mean((1, 2)) >= fraction).all()
+    impossible = Wishes(samples=1, spacing_nm=Range(1, 2))
+    with pytest.raises(InputError, match=r"expected images with the wished spacing.*widen --spacing"):
+        ensemble(
+            [],
+            tmp_path / "no.npz",
+            model=model,
+            wishes=impossible,
+            morphology=load(model).facts.morphologies[0],
+        )
+    with pytest.raises(InputError, match=r"expected a morphology: .*found 'cubes'"):
+        ensemble([], tmp_path / "no.npz", model=model, wishes=wishes, morphology="cubes")
+    assert not (tmp_path / "no.npz").exists()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_a_movie_that_flickers_less(made: Path, tmp_path: Path, suffix: str) -> None:
+    model = str(made / "models" / "train-pair")
+    shown = movie([str(made / "data" / "raw" / "SAXS")], tmp_path / f"m{suffix}", model=model, smooth=2)
+    assert shown.flicker < shown.plain_flicker
+    assert len(csv_rows(tmp_path / "m.csv")) == shown.frames == 8
+    assert cv2.VideoCapture(str(shown.file)).get(cv2.CAP_PROP_FRAME_COUNT) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["m.csv", f"m{suffix}"])
+
+
+def test_a_movie_with_a_bad_file_is_not_begun(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("no image")
+    files = [str(made / "data" / "raw" / "SAXS" / "00000.jpg"), str(tmp_path / "bad.jpg")]
+    with pytest.raises(InputError, match=r"bad\.jpg: expected"):
+        movie(files, tmp_path / "m.mp4", model=str(made / "models" / "train-pair"))
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.jpg"]
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from pairvae.stages.predict import predict
+file, model, out, count = sys.argv[1:]
+predict([file] * int(count), to="sem", out=Path(out), model=model, samples=1, seed=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_many_inputs_need_the_memory_of_few(made: Path, tmp_path: Path) -> None:
+    """Whatever is kept for each of 10,000 inputs would show in 600 of them: 20 MB are 35 kB each."""
+    file, model = made / "data" / "raw" / "SAXS" / "00000.jpg", made / "models" / "train-pair"
+    peaks = []
+    for count in (60, 660):
+        out = tmp_path / str(count)
+        arguments = [str(file), str(model), str(out), str(count)]
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, *arguments], capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(csv_rows(out / "predictions.csv")) == count
+        peaks.append(float(done.stdout))
+    assert peaks[1] - peaks[0] < 20

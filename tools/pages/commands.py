@@ -8,8 +8,8 @@ from typing import Any
 HEAD = """# Commands
 
 Made from the command line itself: what `pairvae COMMAND --help` says. Exit codes: 0 done, 1 the input or the data is at
-fault (one line: what was expected, what was found, where, what to do), 2 wrong usage, 130 stopped by Ctrl-C with everything
-kept. `pairvae --debug COMMAND` shows the traceback of an error.
+fault (one line: what was expected, what was found, where, what to do), 2 wrong usage, 130 stopped by Ctrl-C with
+everything kept. `pairvae --debug COMMAND` shows the traceback of an error.
 
 Shell completion: `pairvae --install-completion`, or `pairvae --show-completion` for a shell's own file.
 """
@@ -54,6 +54,5 @@ def _entry(command: Any, context: Any) -> str:
 
 def _cell(text: str) -> str:
     """Text fit for a cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;") if "`" not in text else " ".join(
-        text.split()
-    ).replace("|", "\\|")
+    cell = " ".join(text.split()).replace("|", "\\|")
+    return cell if "`" in cell else cell.replace("<", "&lt;")

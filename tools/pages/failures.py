@@ -37,7 +37,10 @@ def worst(model: Predictor, prepared: Prepared, rows: tuple[int, ...]) -> list[t
     ranked = sorted(found, key=lambda one: -one[0])[:WORST]
     return [
         (
-            (f"true crop of {prepared.pairs[row].id}\n({prepared.pairs[row].morphology})", np.asarray(crops[row, 0])),
+            (
+                f"true crop of {prepared.pairs[row].id}\n({prepared.pairs[row].morphology})",
+                np.asarray(crops[row, 0]),
+            ),
             (f"predicted, S(r) error {error:.3f}", image),
         )
         for error, row, image in ranked
@@ -54,7 +57,10 @@ def absurd(model: Predictor, prepared: Prepared, rows: tuple[int, ...]) -> list[
         "a pattern, turned by 90 degrees": np.ascontiguousarray(np.rot90(pattern, axes=(1, 2))),
     }
     return [
-        ((name, array.transpose(1, 2, 0)), ("the answer", model.predict(array[None], "saxs", "sem", seed=0)[0, 0]))
+        (
+            (name, array.transpose(1, 2, 0)),
+            ("the answer", model.predict(array[None], "saxs", "sem", seed=0)[0, 0]),
+        )
         for name, array in inputs.items()
     ]
 

@@ -20,7 +20,9 @@ PACKAGE = ROOT / "src" / "pairvae"
 LEVELS = "<!-- levels -->"
 MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 ROLE = re.compile(r":(?:class|func|meth|mod|data):(?=<code>|`)")
-OUTSIDE = re.compile(r"(?<!!)\[([^\]]*)\]\((?:\.\./)+((?:benchmarks|src|tests|README|CHANGELOG|CONTRIBUTING|CITATION)[^)]*)\)")
+OUTSIDE = re.compile(
+    r"(?<!!)\[([^\]]*)\]\((?:\.\./)+((?:benchmarks|src|tests|README|CHANGELOG|CONTRIBUTING|CITATION)[^)]*)\)"
+)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -14,8 +14,8 @@ model = pairvae.load("models:/pairvae@champion")  # or a folder: models/train-pa
 images = model.predict(patterns, source="saxs", target="sem", samples=8, seed=0)  # (N, 8, 192, 192) in {0, 1}
 ```
 
-Arrays are prepared ones, `(N, channels, H, W)` in [0, 1]; `pairvae predict` prepares raw files itself. Whatever a user can
-mend is raised as [`InputError`](python/errors.md). What is not on this page may change between minor versions.
+Arrays are prepared ones, `(N, channels, H, W)` in [0, 1]; `pairvae predict` prepares raw files itself. Whatever a
+user can mend is raised as [`InputError`](python/errors.md). What is not on this page may change between minor versions.
 
 ::: pairvae.stages.load.load
     options: {heading_level: 2}
@@ -56,7 +56,9 @@ def _modules(part: Path, package: str) -> list[str]:
     for file in files:
         inside = file.relative_to(part.parent).with_suffix("").parts
         dotted = ".".join((package, *(piece for piece in inside if piece != "__init__")))
-        if not any(piece.startswith("_") and piece != "__init__" for piece in inside) and _says_something(file):
+        if not any(piece.startswith("_") and piece != "__init__" for piece in inside) and _says_something(
+            file
+        ):
             names.append(dotted)
     return names
 

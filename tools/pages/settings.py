@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pairvae.modalities import MODALITIES
@@ -14,8 +15,9 @@ from pairvae.settings import PRESETS, Settings, flatten, preset_values
 HEAD = """# params.yaml
 
 Made from the settings models and the presets of the package. `params.yaml` needs only what differs from its preset;
-`pairvae params` prints every value in force, `--set KEY=VALUE` changes one. An unknown key, a wrong type or a value out of range
-stops at once, in one line that names the key. *Default* is the preset `fast`; where `paper` or `gpu` differ, it is said.
+`pairvae params` prints every value in force, `--set KEY=VALUE` changes one. An unknown key, a wrong type or a value
+out of range stops at once, in one line that names the key. *Default* is the preset `fast`; where `paper` or `gpu`
+differ, it is said.
 """
 UNIT = re.compile(r",\s(px|nm|1/nm|s|m|mm|%)(?=$|[ ;,:.(])")
 UNITS_BY_NAME = {
@@ -68,6 +70,9 @@ def page() -> str:
 def rows(key: str, part: Schema, defs: Schema) -> Iterator[Row]:
     """The rows of a section, its sub-sections included; of networks, one set for each architecture."""
     resolved = _resolved(part, defs)
+    if "const" in resolved.get("properties", {}).get("architecture", {}):
+        yield from _architecture(key, resolved, defs)
+        return
     if "oneOf" in resolved:
         for choice in resolved["oneOf"]:
             yield from _architecture(key, _resolved(choice, defs), defs)
@@ -94,7 +99,9 @@ def _architecture(key: str, section: Schema, defs: Schema) -> Iterator[Row]:
     for name, inner in section["properties"].items():
         row = _row(f"{key}.{name}", {**_resolved(inner, defs), **inner}, defs, architecture=kind)
         shown = f"`{kind}`: {section.get('description', '')}" if name == "architecture" else row.meaning
-        yield Row(row.key, row.default, row.unit, row.allowed if name != "architecture" else f"`{kind}`", shown)
+        yield Row(
+            row.key, row.default, row.unit, row.allowed if name != "architecture" else f"`{kind}`", shown
+        )
 
 
 def _row(key: str, part: Schema, defs: Schema, architecture: str | None = None) -> Row:
@@ -112,9 +119,10 @@ def _row(key: str, part: Schema, defs: Schema, architecture: str | None = None) 
 
 def _resolved(part: Schema, defs: Schema) -> Schema:
     if "$ref" in part:
-        return {**_resolved(defs[part["$ref"].rpartition("/")[2]], defs), **{
-            name: value for name, value in part.items() if name == "description"
-        }}
+        return {
+            **_resolved(defs[part["$ref"].rpartition("/")[2]], defs),
+            **{name: value for name, value in part.items() if name == "description"},
+        }
     return part
 
 
@@ -137,8 +145,14 @@ def _defaults(key: str, part: Schema, architecture: str | None) -> str:
 ABSENT = object()
 
 
+@cache
+def _preset(preset: str) -> Schema:
+    """The values of a preset, parsed once."""
+    return preset_values(preset)
+
+
 def _value(preset: str, key: str, architecture: str | None) -> Any:
-    place: Any = preset_values(preset)
+    place: Any = _preset(preset)
     parts = key.split(".")
     for number, part in enumerate(parts):
         if not isinstance(place, Mapping) or part not in place:
@@ -178,7 +192,11 @@ def allowed(part: Schema, defs: Schema) -> str:
 
 def _number(part: Schema, word: str) -> str:
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {part[name]:g}" if part[name] < 2**31 else f"{sign} 2³²" for name, sign in signs.items() if name in part]
+    bounds = [
+        f"{sign} {part[name]:g}" if part[name] < 2**31 else f"{sign} 2³²"
+        for name, sign in signs.items()
+        if name in part
+    ]
     multiple = [f"multiple of {part['multipleOf']:g}"] if "multipleOf" in part else []
     return ", ".join([*([word] if word else []), *bounds, *multiple]) or "number"
 

@@ -42,8 +42,10 @@ def as_json(found: Explained, name: str) -> dict[str, Any]:
     if target.coordinates is None:
         pictures.append(_picture(found.best, f"Predicted {target.title}, best guess", "best"))
         if found.spread is not None:
-            words = "share of bright samples" if target.binary else "twice their standard deviation"
-            pictures.append(_picture(found.spread, f"Where the samples differ: {words}", "spread"))
+            words = (
+                "share of bright ones" if target.binary else f"deviation, at most {found.spread.max():.2g}"
+            )
+            pictures.append(_picture(_spread(found), f"Where samples differ: {words}", "spread"))
             pictures += [
                 _picture(one, f"Sample {number}", "sample") for number, one in enumerate(found.samples, 1)
             ]
@@ -69,7 +71,7 @@ def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
             for number, one in enumerate(found.samples, 1):
                 archive.writestr(f"{found.target}-sample-{number:02d}.png", png(one))
             if found.spread is not None:
-                archive.writestr(f"{found.target}-spread.png", png(found.spread))
+                archive.writestr(f"{found.target}-spread.png", png(_spread(found)))
         if found.given is not None and MODALITIES[found.source].coordinates is None:
             archive.writestr(f"{found.source}-given.png", png(found.given))
         if found.curve is not None:
@@ -83,6 +85,13 @@ def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
         }
         archive.writestr("result.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return stream.getvalue()
+
+
+def _spread(found: Explained) -> np.ndarray:
+    """Shares of bright samples as they are; deviations over the largest one, which may be small."""
+    assert found.spread is not None
+    scale = 1.0 if MODALITIES[found.target].binary else max(float(found.spread.max()), 1e-9)
+    return np.asarray(found.spread / scale)
 
 
 def finite(values: np.ndarray) -> list[float | None]:

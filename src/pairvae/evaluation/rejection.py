@@ -58,7 +58,7 @@ def draw(
     kept: list[tuple[NDArray[np.uint8], NDArray[np.float32], int, dict[str, float]]] = []
     drawn = 0
     while len(kept) < count and drawn < count * TRIES:
-        size = min(BATCH, count * TRIES - drawn, count - len(kept)) if not wishes else BATCH
+        size = min(BATCH, count * TRIES - drawn, BATCH if wishes else count - len(kept))
         noise = generator.standard_normal((size, *centre.shape)).astype(np.float32)
         latents = centre + deviation * noise
         seeds = generator.integers(0, 2**62, size)

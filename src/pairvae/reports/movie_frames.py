@@ -8,8 +8,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from pairvae.reports.contact_sheet import tile
@@ -42,40 +45,64 @@ def pattern_tile(array: np.ndarray) -> np.ndarray:
     return tile(array)
 
 
-@styled
+@dataclass(frozen=True)
+class _Panels:
+    """What changes from frame to frame."""
+
+    canvas: FigureCanvasAgg
+    title: Axes
+    pattern: AxesImage
+    image: AxesImage
+    curve: Line2D
+    mark: Line2D
+
+
 def frames(series: Series) -> Iterator[np.ndarray]:
     """The frames ``(540, 960, 3)`` uint8 RGB, one after the other."""
+    panels = _drawn(series)
+    for number in range(len(series.names)):
+        yield _frame(panels, series, number)
+
+
+@styled
+def _drawn(series: Series) -> _Panels:
+    """All that stays, with the first frame in it."""
     unit, scale = ("px", 1.0) if series.nm_per_px is None else ("nm", series.nm_per_px)
-    distance = np.arange(series.s2.shape[1]) * scale
-    time = np.arange(len(series.names))
+    distance, time = np.arange(series.s2.shape[1]) * scale, np.arange(len(series.names))
     figure = Figure(figsize=SIZE, dpi=MOVIE_DPI)
-    canvas = FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
-        2, 2, height_ratios=(1.5, 1), left=0.08, right=0.97, top=0.93, bottom=0.11, hspace=0.25
+        2, 2, height_ratios=(1.7, 1), left=0.08, right=0.97, top=0.95, bottom=0.1, hspace=0.18
     )
-    left, right = (figure.add_subplot(grid[0, column]) for column in (0, 1))
-    below, beside = (figure.add_subplot(grid[1, column]) for column in (0, 1))
-    shown = left.imshow(series.patterns[0])
+    left, right, below, beside = (
+        figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 0), (1, 1))
+    )
+    pattern = left.imshow(series.patterns[0])
     image = right.imshow(series.images[0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    for axes, title in ((left, "given"), (right, "predicted")):
+    for axes in (left, right):
         axes.set_axis_off()
-        axes.set_title(title)
+    right.set_title("predicted")
     below.plot(distance, series.s2.T, color=GREY, linewidth=0.3, alpha=0.5)
     (curve,) = below.plot(distance, series.s2[0], color=BLUE)
     below.set(xlabel=f"r ({unit})", ylabel="S(r)", xlim=(0, distance[-1] / 2))
-    beside.plot(time, series.plain_spacing * scale, ".", color=GREY, markersize=3, label="single frames")
+    beside.plot(time, series.plain_spacing * scale, ".", color=GREY, markersize=4, label="single frames")
     beside.plot(time, series.spacing * scale, color=BLACK, linewidth=0.9, label="smoothed")
     (mark,) = beside.plot([0], [series.spacing[0] * scale], "o", color=VERMILLION, markersize=5)
     beside.set(xlabel="frame", ylabel=f"spacing ({unit})", xlim=(-0.5, len(time) - 0.5))
     beside.legend(loc="best")
-    for number, name in enumerate(series.names):
-        shown.set_data(series.patterns[number])
-        image.set_data(series.images[number])
-        curve.set_ydata(series.s2[number])
-        mark.set_data([number], [series.spacing[number] * scale])
-        left.set_title(name)
-        canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types here
-        yield np.asarray(canvas.buffer_rgba())[..., :3].copy()  # type: ignore[no-untyped-call]  # the same
+    return _Panels(FigureCanvasAgg(figure), left, pattern, image, curve, mark)
+
+
+@styled
+def _frame(panels: _Panels, series: Series, number: int) -> np.ndarray:
+    scale = series.nm_per_px or 1.0
+    panels.title.set_title(series.names[number])
+    panels.pattern.set_data(series.patterns[number])
+    panels.image.set_data(series.images[number])
+    panels.curve.set_ydata(series.s2[number])
+    panels.mark.set_data([number], [series.spacing[number] * scale])
+    panels.canvas.draw()  # type: ignore[no-untyped-call]  # matplotlib has no types here
+    pixels = np.asarray(panels.canvas.buffer_rgba())  # type: ignore[no-untyped-call]  # the same
+    return pixels[..., :3].copy()
 
 
 def can_write_mp4(path: Path, size: tuple[int, int]) -> bool:

@@ -110,12 +110,12 @@ def _decoded(
 
 
 def _spread(drawn: np.ndarray) -> np.ndarray | None:
-    """Where samples differ, ``(H, W)`` in [0, 1]: the share of bright ones, or twice the standard deviation."""
+    """Where samples differ, ``(H, W)`` in [0, 1]: the share of bright ones, or the standard deviation."""
     if len(drawn) < 2:
         return None
     if drawn.ndim == 3:
         return np.asarray(drawn.mean(0))
-    return np.asarray(np.minimum(2 * drawn.std(0).mean(0), 1.0)) if drawn.shape[2] > 1 else None
+    return np.asarray(drawn.std(0).mean(0)) if drawn.shape[2] > 1 else None
 
 
 def _trust(
@@ -137,7 +137,9 @@ def _trust(
         words = f"ring ratio {_said(check.ring_ratio)}, arcs turned by {_said(check.arc_angle_deg, 0)}°"
         numbers["Physical check"] = f"{'agrees' if check.agrees else 'disagrees'}: {words}"
         if not check.agrees:
-            warnings.append(f"Image and pattern do not scatter alike ({words}; 1 and 0° would be perfect).")
+            warnings.append(
+                f"Image and pattern scatter less alike than those of the training pairs ({words})."
+            )
     return tuple(warnings), () if confidence is not None else (UNKNOWING,), numbers
 
 

@@ -53,8 +53,15 @@ def _entries(root: Path, dry_run: bool) -> list[str]:
     from pairvae.tracking.runs import send_waiting
 
     left = send_waiting(root)
-    lines = [f"sent what waited of {len(folders) - len(left)} runs"]
-    return lines + [f"run {run_id}: {number} entries still wait" for run_id, number in left.items()]
+    if left:
+        run_id, number = next(iter(left.items()))
+        raise InputError(
+            expected="a server that takes all that waits",
+            found=f"{number} entries still wait of run {run_id} (of {len(left)} runs in all)",
+            where="pairvae sync",
+            remedy="nothing is lost: run it again when the server answers",
+        )
+    return [f"sent what waited of {len(folders)} runs"]
 
 
 def _told(done: Synced, where: str, dry_run: bool) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -116,7 +117,7 @@ def download(root: Path, uri: str) -> Path:
             folder = root / OWN_FILES / "models" / found.name / str(found.number)
             if not folder.is_dir():
                 with atomic_folder(folder) as target:
-                    mlflow.artifacts.download_artifacts(place, dst_path=str(target))
+                    _flatten(Path(mlflow.artifacts.download_artifacts(place, dst_path=str(target))), target)
     if not (folder / "MLmodel").is_file():
         raise InputError(
             expected="the files of a registered model",
@@ -125,6 +126,16 @@ def download(root: Path, uri: str) -> Path:
             remedy="after a move of the project run: pairvae doctor --fix-paths; else register again",
         )
     return folder
+
+
+def _flatten(arrived: Path, target: Path) -> None:
+    """Bring what arrived in a folder below ``target`` up into it: MLflow keeps the last part of an address."""
+    if arrived.resolve() == target.resolve():
+        return
+    aside = arrived.rename(target / ".arrived")  # it may hold a folder of its own name
+    for entry in list(aside.iterdir()):
+        shutil.move(entry, target / entry.name)
+    aside.rmdir()
 
 
 def program_file(root: Path, name: str, number: int) -> Path:

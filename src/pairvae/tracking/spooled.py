@@ -22,6 +22,7 @@ from pairvae.tracking.writer import FAULTS, RunWriter
 
 INTERVAL_S = 2.0  # epochs within it go in one call
 LONGEST_PAUSE_S = 30.0
+PATIENCE_S = 30.0  # at the end of a run, for a store that is just coming back
 THUMBNAIL = 256  # px, of the preview in the UI's grid
 IMAGE_NAME = re.compile(r"[\w\-./ ]+", re.ASCII)
 
@@ -49,10 +50,14 @@ class Sender(threading.Thread):
         """Send until :meth:`finish`."""
         while not self._last.wait(self._pause):
             self._attempt()
+        limit = time.monotonic() + PATIENCE_S
         self._attempt()
+        while len(self._outbox) and self._away and time.monotonic() < limit:
+            time.sleep(INTERVAL_S)
+            self._attempt()
 
     def finish(self) -> bool:
-        """Send what is left, once; whether everything has arrived."""
+        """Send what is left, with some patience; whether everything has arrived."""
         self._last.set()
         self.join()
         return len(self._outbox) == 0

@@ -32,7 +32,7 @@ SIZES = {"spacing_nm": "nm", "domain_spacing_px": "px"}
 TABLE, PAGE = "predictions.csv", "watch.html"
 APPEND_S = 0.5  # rows reach the table at least so often
 ROOM_S = 2.0  # between two attempts on a full disk
-REST = 3.0  # rests between looks take at least so many times what a look takes
+REST, LONGEST_REST_S = 3.0, 5.0  # rests between looks take at least so many times what a look takes
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ class _Watching:
             LivePage(options.out / PAGE, f"{options.folder} to {options.to}") if options.html else None
         )
         self.predicted = self.bad = 0
+        self.looked_s = 0.0
 
     def warm_up(self) -> None:
         """The first prediction takes longer than all others: make it before the first file comes."""
@@ -127,21 +128,19 @@ class _Watching:
     def run(self) -> Summary:
         self._show()
         while not self.stop.is_set():
-            begun = time.monotonic()
             try:
                 self._look()
                 self._flush()
             except _StoppedError:
                 break
-            took = time.monotonic() - begun
-            self.stop.wait(
-                max(self.options.every_s, min(REST * took, 5.0) if self.arrivals.waiting == 0 else 0.0)
-            )
+            self.stop.wait(max(self.options.every_s, min(REST * self.looked_s, LONGEST_REST_S)))
         self._last()
         return Summary(self.predicted, self.bad)
 
     def _look(self) -> None:
+        begun = time.monotonic()
         found = self._through(self.arrivals.look, "the folder cannot be listed", every_error=True)
+        self.looked_s = time.monotonic() - begun
         for arrival in found.ready:
             if self.stop.is_set():
                 return
@@ -253,9 +252,11 @@ class _Watching:
         """What is predicted but not in the table yet; on a full disk it is predicted again next time."""
         try:
             self.table.append(self.rows)
+            if self.page:
+                self.page.write(f"stopped: {self.predicted} predicted, {self.bad} left out")
         except OSError as error:
             self.tell(
-                f"{len(self.rows)} files are not in the table ({error.strerror}): they come again next time"
+                f"the last of the table is not written ({error.strerror}): those files come again next time"
             )
         self.status.end()
 

@@ -25,7 +25,7 @@ class Status:
         """How the watch stands."""
         parts = [f"{predicted} predicted"]
         parts += [f"{bad} left out"] if bad else []
-        parts += [f"{waiting} incomplete"] if waiting else []
+        parts += [f"{waiting} waiting"] if waiting else []
         return f"watching {self.place}: {', '.join(parts)}{f'; last {self.last}' if self.last else ''}"
 
     def show(self, line: str) -> None:
