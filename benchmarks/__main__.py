@@ -10,7 +10,7 @@ import sys
 
 from benchmarks.machine import FOLDER
 
-NAMES = ("steps", "fast", "growth", "pipeline")
+NAMES = ("steps", "fast", "growth", "predict", "pipeline")
 
 
 def main() -> None:

@@ -16,8 +16,8 @@ from typing import Any
 from unittest import mock
 
 import torch
-from benchmarks import machine
 
+from benchmarks import machine
 from pairvae.settings import resolve
 from pairvae.stages import train
 from pairvae.stages.preprocess import preprocess
@@ -61,7 +61,7 @@ def project() -> Iterator[Project]:
             "split": {"train": TRAINING},
             "saxs": {"training": one_pass},
             "sem": {"training": one_pass},
-            "pair": {"training": one_pass},
+            "pair": {"training": one_pass | {"from_solo": False}},
         }
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -71,19 +71,29 @@ def project() -> Iterator[Project]:
         yield made
 
 
+class CaughtError(Exception):
+    """Carries the plan out of the stage that made it."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__()
+        self.plan = plan
+
+
 def plan_of(made: Project, step: str) -> Plan:
     """The plan that `pairvae train` would hand to the loop."""
-    caught: list[Plan] = []
 
-    def catch(_project: Project, _stage: str, plan: Plan, *_rest: Any, **_named: Any) -> None:
-        caught.append(plan)
+    def catch(_run: Any, plan: Plan, *_rest: Any) -> None:
+        raise CaughtError(plan)
 
-    with mock.patch.object(train, "_run", catch):
-        if step == "pair":
-            train.train_pair(made)
-        else:
-            train.train_solo(made, step)
-    return caught[-1]
+    with mock.patch.object(train, "run_training", catch):
+        try:
+            if step == "pair":
+                train.train_pair(made)
+            else:
+                train.train_solo(made, step)
+        except CaughtError as caught:
+            return caught.plan
+    raise AssertionError("the stage trained nothing")
 
 
 def measure(made: Project, step: str, precision: str, repeats: int) -> Row:
@@ -107,16 +117,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     about = machine.describe()
     with project() as made:
-        made_here = made
-        from_scratch = made.settings.pair.training.model_copy(update={"from_solo": False})
-        pair = made.settings.pair.model_copy(update={"training": from_scratch})
-        made_here = Project(
-            made.folder, made.root, made.settings.model_copy(update={"pair": pair}), track=False
-        )
         rows = [
-            measure(made_here, step, precision, options.repeats)
-            for step in TITLES
-            for precision in machine.DTYPES
+            measure(made, step, precision, options.repeats) for step in TITLES for precision in machine.DTYPES
         ]
     about["peak_memory_gb"] = machine.peak_memory_gb()
     note = f"Peak memory {about['peak_memory_gb']:.2f} GB.\n"

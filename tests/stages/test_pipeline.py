@@ -182,8 +182,9 @@ def test_predict_writes_images_and_a_table(
         str(tmp_path),
         cwd=finished_project,
     )
-    pictures = sorted(tmp_path.glob("*.png"))
+    pictures = sorted(tmp_path.glob(f"*-{to}-*.png"))
     assert len(pictures) == 4
+    assert (tmp_path / "contact-sheet.png").is_file()
     picture = cv2.imread(str(pictures[0]), cv2.IMREAD_UNCHANGED)
     assert picture is not None
     assert picture.shape == ((192, 192) if to == "sem" else (192, 192, 3))

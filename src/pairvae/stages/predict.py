@@ -140,7 +140,8 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
         for one, made in zip(inputs, each, strict=True):
             if made.summary is None:
                 reasons.append(made.reason)
-                _say(made.reason)
+                if len(inputs) > 1:  # else it is the error that ends the command
+                    _say(made.reason)
             else:
                 images.writerows(made.images)
                 summaries.writerow(made.summary)
@@ -156,8 +157,7 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
     if reasons:
         raise InputError(
             expected="predictions from all files",
-            found=f"{len(reasons)} of {len(inputs)} files without",
-            where=reasons[0],
+            found=f"{len(reasons)} of {len(inputs)} files without: {reasons[0]}",
         )
     return count
 
