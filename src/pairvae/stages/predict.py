@@ -149,7 +149,8 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
                 unlike += _warn(one, made.summary, unlike)
             strips += [] if made.strip is None else [made.strip]
             count += len(made.images)
-            progress.advance(one.name)
+            if len(inputs) > 1:
+                progress.advance(one.name)
     if strips:
         write_contact_sheet(out / "contact-sheet.png", strips)
     if unlike > MOST_WARNINGS:
