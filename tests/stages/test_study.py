@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import os
 import shutil
 import signal
@@ -16,7 +17,9 @@ from typing import Any
 import pytest
 
 from pairvae.cli import main
+from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
+from pairvae.stages.raw import make_raw
 from pairvae.stages.study import Grid, Outcome, draw, protocols, read_variants, study
 from small_project import run_pairvae
 from tiny_project import tiny_project
@@ -200,15 +203,23 @@ def test_the_protocols_write_losses_by_epoch(new_project: Callable[[str], Path])
 def test_the_five_protocols_train_in_the_preset_paper(
     new_project: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pairvae.stages.study.protocols.PUBLISHED_RANDOM", (3, 2, 1))
+    module = importlib.import_module(
+        "pairvae.stages.study.protocols"
+    )  # the package has a function of that name
+    monkeypatch.setattr(module, "PUBLISHED_RANDOM", (3, 2, 1))
     folder = new_project("paper")
     small = [
         "preset=paper", "pretrain.epochs=0", "saxs.training.epochs=1", "sem.training.epochs=1", "sem.network.filters=2",
         "sem.network.kernel=3", "pair.training.random_epochs=3", "pair.training.focused_epochs=1", "split.train=5",
         "assess.crops=2", "generate.samples=4", "device.checkpoint_seconds=0", "data.simulated.pairs=8",
+        "data.simulated.parameters={sem_rows: 208, sem_columns: 240, saxs_px: 128, saxs_window_nm: 600}",
+        "sem.prepare.rows=208", "sem.prepare.columns=240",
     ]  # fmt: skip
     (folder / "params.yaml").write_text("preset: paper\n")
     project = open_project(small, folder=folder, track=False)
+    shutil.rmtree(folder / "data")  # the tiny project's patterns are of another size
+    make_raw(project)
+    preprocess(project)
     total = project.settings.pair.training.epochs
     variants = protocols(project.settings.pair.training)
     assert total == 4
