@@ -41,7 +41,7 @@ test-all: setup services lint types ## also the long tests
 	$(BIN)/python -m pytest -m "not gpu" --timeout 3600
 
 lint: setup
-	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff check --no-cache src tests benchmarks tools
 	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/lint-imports
 

@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import machine
-
 from pairvae.errors import InputError
 from pairvae.stages.repro import STAGES
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks import machine
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import machine
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS
