@@ -48,13 +48,13 @@ def grey(*images: np.ndarray) -> np.ndarray:
 
 
 def error(name: str, predicted: np.ndarray, true: np.ndarray) -> float:
-    return float(patterns.pattern_errors(predicted, true)[name][0])
+    return float(patterns.pattern_errors(predicted, patterns.true_patterns(true))[name][0])
 
 
 @pytest.mark.parametrize("drawn", [coloured, grey])
 def test_perfect_patterns_have_no_error(drawn) -> None:  # type: ignore[no-untyped-def]  # two functions
     true = drawn(intensity(), intensity(turn=0.3))
-    errors = patterns.pattern_errors(true, true)
+    errors = patterns.pattern_errors(true, patterns.true_patterns(true))
     assert all(value.shape == (2,) for value in errors.values())
     assert errors.pop("ssim") == pytest.approx([1, 1])
     assert all(value == pytest.approx([0, 0]) for value in errors.values())
@@ -93,7 +93,7 @@ def test_ring_without_arcs_is_told_from_one_with_arcs() -> None:
     rows, columns = np.mgrid[:SIDE, :SIDE]
     q = np.hypot(rows - MIDDLE, columns - MIDDLE)
     even = 0.12 * np.exp(-((q - 52) ** 2) / 50) + 0.5 * np.exp(-q / 12) + 0.1
-    errors = patterns.pattern_errors(grey(even), grey(true))
+    errors = patterns.pattern_errors(grey(even), patterns.true_patterns(grey(true)))
     assert errors["arc_strength"][0] > 0.2
     assert errors["ring_position"][0] < 0.01
 
@@ -111,7 +111,9 @@ def test_spots_that_are_missing_count_as_far() -> None:
 
 
 def test_pattern_without_a_ring_is_finite_and_bad() -> None:
-    errors = patterns.pattern_errors(grey(np.full((SIDE, SIDE), 0.2)), grey(intensity()))
+    errors = patterns.pattern_errors(
+        grey(np.full((SIDE, SIDE), 0.2)), patterns.true_patterns(grey(intensity()))
+    )
     assert all(np.isfinite(value).all() for value in errors.values())
     assert errors["ring_position"] == 1 and errors["arc_angle_deg"] == 90
 
@@ -125,7 +127,7 @@ def test_what_a_detector_hides_does_not_count() -> None:
     true = grey(intensity())
     spoiled = true.copy()
     spoiled[:, :, shadows()] = 1.0
-    errors = patterns.pattern_errors(spoiled, true)
+    errors = patterns.pattern_errors(spoiled, patterns.true_patterns(true))
     names = ("ring_position", "arc_angle_deg", "spot_px", "iq_error")
     assert [float(errors[name][0]) for name in names] == pytest.approx([0] * 4, abs=1e-9)
     assert errors["mae"] > 0.05

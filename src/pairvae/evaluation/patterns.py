@@ -50,6 +50,26 @@ class PatternFacts:
     spots: Floats
 
 
+@dataclass(frozen=True)
+class TruePatterns:
+    """Patterns ``(N, 3, H, W)`` in [0, 1] that predictions are compared with, and what they show, measured once.
+
+    ``mask`` ``(H, W)`` is True where a pixel counts in neither ring, arcs, spots nor I(q).
+    """
+
+    patterns: NDArray[np.float32]
+    colormap: str | None
+    mask: Mask
+    facts: PatternFacts
+
+
+def true_patterns(patterns: NDArray[np.float32], mask: Mask | None = None) -> TruePatterns:
+    """Measure true patterns ``(N, 3, H, W)`` in [0, 1]; unless given, ``mask`` is what is dark in all of them."""
+    colormap = known_colormap(patterns)
+    hidden = shadow(patterns) if mask is None else mask
+    return TruePatterns(patterns, colormap, hidden, facts(levels(patterns, colormap), hidden))
+
+
 def shadow(patterns: NDArray[np.float32]) -> Mask:
     """Gaps and beamstop that patterns ``(N, 3, H, W)`` share, with the pixels beside them: ``(H, W)``."""
     mask = gap_mask(np.moveaxis(patterns, 1, -1))
@@ -72,9 +92,7 @@ def _facts_of_one(intensity: Floats, mask: Mask) -> tuple[Floats, ...]:
     return profile.intensity, np.array(ring.position), np.array(ring.width), arcs, np.array(strength), spots
 
 
-def pattern_errors(
-    predicted: NDArray[np.float32], true: NDArray[np.float32], mask: Mask | None = None
-) -> dict[str, Floats]:
+def pattern_errors(predicted: NDArray[np.float32], truth: TruePatterns) -> dict[str, Floats]:
     """Errors of predicted patterns ``(N, 3, H, W)`` in [0, 1] against the true ones, each ``(N,)``.
 
     * ``mae``: mean absolute difference over pixels and channels; ``ssim``: structural similarity, 1 is equal.
@@ -84,12 +102,9 @@ def pattern_errors(
     * ``spot_px``: mean distance of the two brightest true spots on the horizontal axis from the nearest
       predicted ones, at most 16 px for 192; a missing spot counts as that far.
     * ``iq_error``: mean absolute difference of the azimuthal averages, in levels.
-
-    ``mask`` (True: not counted in ring, arcs, spots and I(q)) is what is dark in all of ``true`` unless given.
     """
-    colormap = known_colormap(true)
-    hidden = shadow(true) if mask is None else mask
-    found, wanted = (facts(levels(one, colormap), hidden) for one in (predicted, true))
+    true, wanted = truth.patterns, truth.facts
+    found = facts(levels(predicted, truth.colormap), truth.mask)
     return {
         "mae": np.abs(predicted.astype(np.float64) - true).mean((1, 2, 3)),
         "ssim": np.array([similarity(one, other) for one, other in zip(predicted, true, strict=True)]),

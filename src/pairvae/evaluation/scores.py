@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pairvae.evaluation.patterns import pattern_errors
+from pairvae.evaluation.patterns import TruePatterns, pattern_errors
 from pairvae.evaluation.statistics import summary
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import lineal_path, two_point_correlation
@@ -30,7 +30,7 @@ def saxs_errors(predicted: np.ndarray, true: np.ndarray) -> Arrays:
     return {"mae": difference.reshape(len(difference), -1).mean(1)}
 
 
-def physics_errors(predicted: np.ndarray, true: np.ndarray) -> Arrays:
+def physics_errors(predicted: np.ndarray, true: TruePatterns) -> Arrays:
     """Errors of ring, arcs, spots, I(q) and structure of patterns ``(N, 3, H, W)`` in [0, 1], each ``(N,)``.
 
     As in :func:`pairvae.evaluation.patterns.pattern_errors`, but for the similarity, which becomes ``ssim_error``, 1 -

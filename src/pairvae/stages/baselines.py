@@ -21,7 +21,7 @@ from pairvae import store
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.evaluation import fft_baseline
-from pairvae.evaluation.assess import Errors, Evaluated, Truth, binary, decode, encode
+from pairvae.evaluation.assess import CHUNK, Errors, Evaluated, Truth, binary, decode, encode
 from pairvae.evaluation.baselines import at_own_fraction
 from pairvae.evaluation.dual import by_view, mapped_latents
 from pairvae.evaluation.ridge import ridge
@@ -36,7 +36,6 @@ from pairvae.training.loop import Checkpointing, train
 from pairvae.training.supervised import SupervisedPlan
 
 Images = dict[str, np.ndarray]
-CHUNK = 40
 
 
 class Unencoded:
