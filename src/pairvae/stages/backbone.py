@@ -97,7 +97,7 @@ def barlow_twins(project: Project) -> ResNet50:
         "seed": settings.seed,
         "split": settings.split.model_dump(),
     }
-    folder = project.checkpoints("pretrain", {"params": params, "data": prepared.digest})
+    folder = project.checkpoints("pretrain", params, prepared.digest, bfloat16=device.bfloat16)
     resume, team = checkpoints.peek_run(folder), join(device.torch_device)
     tracked = dataclasses.replace(project, track=project.track and team.first)
     with stage_run(tracked, "pretrain", params, prepared, resume=resume) as tracker:

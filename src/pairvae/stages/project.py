@@ -9,7 +9,7 @@ from pathlib import Path
 from pairvae import store
 from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError
-from pairvae.modalities import check_modalities
+from pairvae.modalities import check_modalities, prepare_settings
 from pairvae.settings import PARAMS_FILE, Settings, load_settings
 from pairvae.store.prepared import REMEDY, Prepared, open_prepared
 from pairvae.tracking.roots import project_root
@@ -55,7 +55,7 @@ class Project:
         return self.model(stage) if name in SOLO_STAGES else self.model("train-pair") / stage
 
     def prepared(self) -> Prepared:
-        """The prepared arrays of the pair (``InputError`` where there are none, or damaged ones)."""
+        """The prepared arrays of the pair (``InputError``: none, damaged, or prepared with other settings)."""
         prepared = open_prepared(self.prepared_folder)
         prepared.verify()
         missing = [name for name in self.settings.modalities if name not in prepared.card["shapes"]]
@@ -66,15 +66,36 @@ class Project:
                 where=str(self.prepared_folder),
                 remedy=REMEDY,
             )
+        self._refuse_other_settings(prepared)
         return prepared
+
+    def _refuse_other_settings(self, prepared: Prepared) -> None:
+        """A training on arrays of another crop size or threshold would end in a wrong number, or far from the cause."""
+        settings = self.settings
+        wanted = {f"{name}.prepare": prepare_settings(settings, name) for name in settings.modalities}
+        made = {
+            f"{name}.prepare": prepared.card.get("prepare", {}).get(name, {}) for name in settings.modalities
+        }
+        crops = {key: getattr(settings.assess, key) for key in ("crops", "crop_seed")}
+        pairs = [(key, section.model_dump(mode="json"), made[key]) for key, section in wanted.items()]
+        for section, values, found in [*pairs, ("assess", crops, prepared.card.get("assess", {}))]:
+            for key, value in values.items():
+                if found.get(key, value) != value:
+                    raise InputError(
+                        expected=f"data prepared with {section}.{key}: {value}",
+                        found=f"{found[key]}",
+                        where=str(self.prepared_folder),
+                        remedy="run `pairvae repro`, which prepares them again, or take the setting back",
+                    )
 
     def split(self, prepared: Prepared) -> Split:
         """Training and validation pairs, as numbers of rows."""
         section = self.settings.split
         return split_pairs(prepared.pairs, section.train, section.seed)
 
-    def checkpoints(self, stage: str, inputs: object) -> Path:
-        """Folder of a stage's checkpoint: named by its settings, data and code, so that a change starts afresh."""
+    def checkpoints(self, stage: str, params: object, data: str, *, bfloat16: bool) -> Path:
+        """Folder of a stage's checkpoint, named by all that decides what it becomes: a change starts afresh."""
+        inputs = {"params": params, "data": data, "bfloat16": bfloat16}
         name = store.digest({"stage": stage, "inputs": inputs, "code": code_digest()})
         return self.root / ".pairvae" / "checkpoints" / name
 

@@ -75,7 +75,8 @@ def run_training(
     """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder."""
     team = join(run.device.torch_device)
     project, params = run.project, run.params
-    folder = project.checkpoints(run.stage, {"params": params, "data": run.prepared.digest})
+    data, bfloat16 = run.prepared.digest, run.device.bfloat16
+    folder = project.checkpoints(run.stage, params, data, bfloat16=bfloat16)
     resume = checkpoints.peek_run(folder)
     tracked = dataclasses.replace(project, track=project.track and team.first)
     started = time.monotonic()

@@ -20,7 +20,7 @@ from pairvae.stages.study.tables import STUDY, Files, write_tables
 from pairvae.store.prepared import Prepared
 
 # Settings that do not change what a cell gives: each cell has its own split, and data are named by their digest
-NOT_DETERMINING = ("split", "study", "tune", "tracking", "data", "generate", "baselines", "device")
+NOT_DETERMINING = ("split", "study", "tune", "tracking", "data", "generate", "device")
 OTHER_CODE = ("evaluation",)  # besides what determines a training: what determines its scores
 
 
@@ -55,7 +55,7 @@ def study(project: Project, grid: Grid, *, workers: int = 1, cluster: str | None
     or on a ``cluster`` (see :func:`pairvae.stages.cluster.run_tasks`), each cell has one thread.
     """
     prepared = project.prepared()
-    _refuse(project, prepared, grid)
+    _refuse(prepared, grid)
     base = study_folder(project, prepared)
     threads = 1 if workers > 1 or cluster else 0
     tasks = [CellTask(project, base, cell, threads) for cell in grid.cells]
@@ -79,6 +79,7 @@ def study_folder(project: Project, prepared: Prepared) -> Path:
     device = {key: values["device"][key] for key in ("kind", "precision")}
     for key in NOT_DETERMINING:
         values.pop(key, None)
+    values["baselines"].pop("unet", None)  # cells train none
     facts = [values, device, prepared.digest, code_digest(), _scoring_digest()]
     return project.root / ".pairvae" / "study" / store.digest(facts)
 
@@ -89,7 +90,7 @@ def _scoring_digest() -> str:
     return store.digest([store.file_digest(path) for path in files])
 
 
-def _refuse(project: Project, prepared: Prepared, grid: Grid) -> None:
+def _refuse(prepared: Prepared, grid: Grid) -> None:
     most = len(prepared.pairs) - 1
     too_large = [size for size in grid.sizes if not 2 <= size <= most]
     if too_large:
@@ -99,15 +100,6 @@ def _refuse(project: Project, prepared: Prepared, grid: Grid) -> None:
             where="study.sizes",
             remedy="name others by --sizes",
         )
-    wanted, made = project.settings.assess, prepared.card.get("assess", {})
-    for key in ("crops", "crop_seed"):
-        if made.get(key, getattr(wanted, key)) != getattr(wanted, key):
-            raise InputError(
-                expected=f"data prepared with {getattr(wanted, key)}",
-                found=str(made[key]),
-                where=f"assess.{key}",
-                remedy="run `pairvae repro preprocess`",
-            )
 
 
 def _carry_out(tasks: Sequence[CellTask], runs: StudyRuns, workers: int, cluster: str | None) -> list[str]:
