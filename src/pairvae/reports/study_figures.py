@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from pairvae.reports.style import (
     write_rows,
 )
 from pairvae.reports.words import METHODS, SPLITS, direction_label
+from pairvae.store.rows import read_table
 
 SINGLE = "study_images.csv"
 FIGURES = {"figure_6a": "mae", "figure_6b": "s2_mae"}
@@ -39,14 +39,14 @@ NEEDED = ("train_pairs", "split", "model", "direction", "score")
 def read_study(table: Path) -> Study | None:
     """The study beside ``table`` (``study.csv``; single scores in ``study_images.csv``); None where there is none.
 
-    ``InputError`` where a table lacks its columns.
+    ``InputError`` where a table lacks its columns, or numbers are none.
     """
-    summaries = tuple(_rows(table, (*NEEDED, "median"))) if table.is_file() else ()
+    summaries = tuple(_rows(table, "median")) if table.is_file() else ()
     single = table.with_name(SINGLE)
     values: dict[StudyKey, list[float]] = {}
     if single.is_file():
         wanted = set(FIGURES.values())
-        for row in _rows(single, (*NEEDED, "value")):
+        for row in _rows(single, "value"):
             if row["score"] in wanted:
                 values.setdefault(_key(row), []).append(float(row["value"]))
     if not summaries and not values:
@@ -54,18 +54,10 @@ def read_study(table: Path) -> Study | None:
     return Study(summaries, {key: np.asarray(found) for key, found in values.items()})
 
 
-def _rows(path: Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in needed if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(
-                expected=f"a column {missing[0]}",
-                found=", ".join(reader.fieldnames or ("nothing",)),
-                where=str(path),
-                remedy="run `pairvae study` again",
-            )
-        return [row for row in reader if not row.get("variant")]
+def _rows(path: Path, number: str) -> list[dict[str, str]]:
+    """Rows of the settings themselves: those of variants are no part of the study's figures."""
+    rows = read_table(path, (*NEEDED, number), (number,), "run `pairvae study` again")
+    return [row for row in rows if not row.get("variant")]
 
 
 def _key(row: Mapping[str, str]) -> StudyKey:

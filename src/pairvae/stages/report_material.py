@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 
 from pairvae import store
 from pairvae.data.manifest import read_pairs
-from pairvae.errors import InputError
 from pairvae.evaluation import latent_map, thresholding
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
@@ -21,6 +19,7 @@ from pairvae.reports.protocols import NAMES
 from pairvae.reports.words import paper_rank
 from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
+from pairvae.store.rows import read_table
 
 SHOWN_THRESHOLDS = ("ladders", "alternating_lines", "alternating lines")  # those that tell the methods apart
 SHOWN_RAW = 2
@@ -121,14 +120,5 @@ def protocols(project: Project) -> tuple[Row, ...]:
     path = project.reports / PROTOCOLS
     if not path.is_file():
         return ()
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        missing = [name for name in NAMES if name not in (reader.fieldnames or ())]
-        if missing:
-            raise InputError(
-                expected=f"a column {missing[0]}",
-                found=", ".join(reader.fieldnames or ("nothing",)),
-                where=str(path),
-                remedy="run `pairvae study --protocols` again",
-            )
-        return tuple({**row, "epoch": int(row["epoch"]), "value": float(row["value"])} for row in reader)
+    rows = read_table(path, NAMES, ("epoch", "value"), "run `pairvae study --protocols` again")
+    return tuple({**row, "epoch": round(float(row["epoch"])), "value": float(row["value"])} for row in rows)
