@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: setup demo test test-all lint types notebooks docs package bench services clean help
+.PHONY: setup demo test test-all lint types mutants notebooks docs package bench services clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ lint: setup
 
 types: setup
 	$(BIN)/mypy
+
+mutants: setup ## small faults planted in numerics and evaluation: how many the tests notice
+	$(BIN)/python -m tools.mutants
 
 notebooks: setup ## refuse notebooks with outputs; pre-commit strips them
 	$(BIN)/python -m tools.notebooks --check

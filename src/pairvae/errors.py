@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LONGEST = 500  # characters of a part: a file may hold a word of any length
+
 
 class InputError(ValueError):
     """A mistake that the user can mend, told in one line: expected, found, where, what to do.
@@ -11,6 +13,16 @@ class InputError(ValueError):
 
     def __init__(self, *, expected: str, found: str, where: str = "", remedy: str = "") -> None:
         self.expected, self.found, self.where, self.remedy = expected, found, where, remedy
-        place = f"{where}: " if where else ""
-        advice = f" - {remedy}" if remedy else ""
-        super().__init__(" ".join(f"{place}expected {expected}, found {found}{advice}".split()))
+        place = f"{_short(where)}: " if where else ""
+        advice = f" - {_short(remedy)}" if remedy else ""
+        line = f"{place}expected {_short(expected)}, found {_short(found)}{advice}"
+        super().__init__(_printable(" ".join(line.split())))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
+
+
+def _printable(text: str) -> str:
+    """``text`` as a terminal may show it: names and contents of files must not steer it, nor fail to be encoded."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -15,7 +15,7 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.evaluation.training_facts import Confidence, TrainingFacts
 from pairvae.modalities import MODALITIES
-from pairvae.models.vae import VAE, Posterior, split_statistics
+from pairvae.models.vae import VAE, Posterior
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 
@@ -84,7 +84,7 @@ class Predictor:
             some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
             parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
         mean, std = torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts])
-        return Posterior(mean[: len(inputs)], std[: len(inputs)])
+        return Posterior(mean[: len(inputs)], std[: len(inputs)], self.vaes[source].mixing)
 
     def predict(
         self, arrays: np.ndarray, source: str, target: str, samples: int = 1, seed: int = 0
@@ -106,7 +106,7 @@ class Predictor:
         if not 0 <= seed < SEEDS:
             raise InputError(expected="a seed from 0 to 2**63 - 1", found=str(seed), where="seed")
         images = [
-            self._decode(posterior.mean[index], posterior.std[index], target, samples, seed)
+            self._decode(posterior.repeated(index, samples), target, seed)
             for index in range(len(posterior.mean))
         ]
         shape = self.shape(target)
@@ -152,20 +152,19 @@ class Predictor:
             for crop in crops:
                 one = crop[None] if crop.ndim == 3 else crop[None, None]
                 total, count = total + encoder.features(self._checked(one, source)).double(), count + 1
-            return split_statistics(encoder.head((total / count).float()))
+            return self.vaes[source].posterior_of((total / count).float())
 
     def is_binary(self, modality: str) -> bool:
         """Whether images of ``modality`` have two values."""
         one_channel = self.shape(modality)[0] == 1
         return bool(self.card["modalities"][modality].get("binary", one_channel))
 
-    def _decode(self, mean: Tensor, std: Tensor, target: str, samples: int, seed: int) -> np.ndarray:
+    def _decode(self, posterior: Posterior, target: str, seed: int) -> np.ndarray:
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            latents = mean.expand(samples, *mean.shape)
-            if samples > 1:
-                latents = latents + std * torch.randn(latents.shape)
-            image = self.vaes[target].decoder(latents)
+            image = self.vaes[target].decoder(
+                posterior.sample() if len(posterior.mean) > 1 else posterior.mean
+            )
         if self.is_binary(target):
             return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))
         return np.asarray(image.float().numpy())

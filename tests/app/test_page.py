@@ -118,6 +118,9 @@ def test_results_come_as_png_and_as_zip(served: str, pattern: Path) -> None:
     assert best.headers["content-type"] == "image/png"
     pixels = cv2.imdecode(np.frombuffer(best.content, np.uint8), cv2.IMREAD_UNCHANGED)
     assert np.array_equal(pixels, picture(found["pictures"][1]["uri"]))
+    told = {one["label"]: one["value"] for one in found["numbers"]}
+    distance = float(best.headers["x-pairvae-distance"])
+    assert f"{distance:.2f}" == told["Distance from the training data (usual: below 1)"]
     packed = predict(served, pattern.read_bytes(), "predict.zip", samples=2, seed=4, name="../../etc/x")
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert sorted(archive.namelist()) == [

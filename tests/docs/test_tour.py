@@ -41,4 +41,12 @@ def test_every_cell_runs_on_the_built_in_data(finished_project: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     assert "8 images" in done.stdout and "champion" in done.stdout
     made = {path.name for path in (finished_project / "tour").iterdir()}
-    assert {"predictions", "around.npz", "path.npz", "series.gif", "series.csv"} <= made
+    assert {
+        "predictions",
+        "around.npz",
+        "path.npz",
+        "series.gif",
+        "series.csv",
+        "watched",
+        "served.png",
+    } <= made

@@ -87,3 +87,31 @@ def test_as_many_pixels_are_bright_as_the_probabilities_expect() -> None:
     assert (found.dtype, found.shape) == (np.uint8, (3, 4, 4))
     assert found.sum((1, 2)).tolist() == [4, 4, 0]
     assert found[0].ravel().tolist() == [0] * 12 + [1] * 4
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1, 0.5, 3.0])
+def test_regression_is_the_one_that_leaving_each_pair_out_asks_for(noise: float) -> None:
+    """Against the same done the long way: every fit repeated without one pair."""
+    generator = np.random.default_rng(2)
+    inputs = generator.standard_normal((16, 3)) + 5.0
+    wanted = np.sin(inputs) @ generator.random((3, 4)) + noise * generator.standard_normal((16, 4))
+    train, number = list(range(12)), 12
+    centred = inputs - inputs[:12].mean(0)
+    _, values, axes = np.linalg.svd(centred[:12], full_matrices=False)
+    scores = centred @ axes.T / (values[0] / np.sqrt(number))
+    squares = ((scores[:, None] - scores[None]) ** 2).sum(-1)
+    curves = wanted - wanted[:12].mean(0)
+
+    def fitted(known: list[int], length: float, level: float) -> np.ndarray:
+        kernel = np.exp(-squares / (2 * length**2))
+        inside = kernel[np.ix_(known, known)] + level * np.eye(len(known))
+        return kernel[:, known] @ np.linalg.solve(inside, curves[known])
+
+    def error(length: float, level: float) -> float:
+        gaps = [fitted([i for i in train if i != one], length, level)[one] - curves[one] for one in train]
+        return float(np.mean(np.square(gaps)))
+
+    grid = [(length, level) for length in (0.5, 1.0, 2.0, 4.0, 8.0) for level in (0.01, 0.03, 0.1, 0.3, 1.0)]
+    best = min(grid, key=lambda choice: error(*choice))
+    expected = fitted(train, *best) + wanted[:12].mean(0)
+    np.testing.assert_allclose(gaussian_process(inputs, wanted, train), expected, rtol=1e-6, atol=1e-8)

@@ -44,3 +44,9 @@ def test_material_holds_latents_by_sample_and_bands_of_image_directions() -> Non
     np.testing.assert_allclose(found["latent_solo_sem"][:, 0], [0.5, 2.5, 4.5])
     np.testing.assert_allclose(found["band/s2/validation/pair/saxs_sem"], found["band/s2/validation/true"])
     assert not any("sem_saxs" in name for name in found)
+
+
+def test_bands_have_the_bins_of_their_curves() -> None:
+    curve = np.random.default_rng(0).random((3, 2, 7))
+    found = curve_bands({"true": {"s2": curve}}, {"all": range(3)}, ("all",))["band/s2/all/true"]
+    np.testing.assert_allclose(found, [curve.mean((0, 1)), curve.std((0, 1))])

@@ -82,3 +82,26 @@ def test_no_variance_gives_one_image(what: Evaluated, vaes: dict[str, VAE]) -> N
     assert (images == images[0]).all()
     spread = ensembles(vaes, 10 * LATENTS, what, SETTINGS, scale=4.0)["dots"].images
     assert (spread != spread[0]).any()
+
+
+def test_morphologies_have_their_own_noise(what: Evaluated) -> None:
+    decoder = Recording()
+    still = np.zeros_like(LATENTS)
+    asked: list[int] = []
+    original = torch.manual_seed
+
+    def manual_seed(seed: int) -> torch.Generator:
+        asked.append(seed)
+        return original(seed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "manual_seed", manual_seed)
+        ensembles({"sem": VAE(Encoder(), decoder)}, still, what, SETTINGS)
+    assert asked == [what.seed, what.seed + 1]
+
+
+def test_no_ensembles_where_the_second_modality_is_no_image(what: Evaluated) -> None:
+    curves_only = Evaluated(
+        what.patterns, what.patterns[:, None], [0, 2], [1, 3, 4], NAMES, "unbiased", 0, ("saxs", "iq")
+    )
+    assert ensembles({}, LATENTS, curves_only, SETTINGS) == {}

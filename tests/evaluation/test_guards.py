@@ -70,3 +70,18 @@ def test_one_pattern_for_every_sample(what: Evaluated, direction: str) -> None:
     found = names(what, direction, images)
     assert len(found) == 1 and found[0][0] == "one repeated image"
     assert "by 1 % of what true ones do" in found[0][1]
+
+
+def test_patterns_by_crop_are_compared_by_their_first(what: Evaluated) -> None:
+    repeated = np.repeat(what.patterns[:1, None], 6, axis=0).repeat(3, axis=1)
+    repeated[:, 1:] = np.random.default_rng(1).random(repeated[:, 1:].shape)
+    text = "pair sem_saxs: patterns differ between samples by 0 % of what true ones do"
+    assert names(what, "sem_saxs", repeated) == [("one repeated image", text)]
+    differing = np.random.default_rng(2).random((6, 3, 3, 8, 8))
+    differing[:, 1:] = 0.5
+    assert names(what, "sem_saxs", differing) == []
+
+
+def test_a_single_sample_cannot_repeat(what: Evaluated) -> None:
+    alone = replace(what, validation=[3])
+    assert degenerate({"pair": {"saxs_saxs": what.patterns}}, alone, IDS, alone.validation) == []

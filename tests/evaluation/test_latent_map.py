@@ -39,3 +39,16 @@ def test_maps_of_very_few_samples_are_refused_and_few_are_drawn() -> None:
 def test_a_constant_feature_does_no_harm() -> None:
     found = standardised(np.array([[1.0, 5.0], [3.0, 5.0]]))
     np.testing.assert_allclose(found, [[-1, 0], [1, 0]])
+
+
+def test_features_of_all_shapes_become_rows_of_unit_spread() -> None:
+    latents = np.random.default_rng(0).normal(3.0, 0.2, (9, 4, 2, 2))
+    found = standardised(latents)
+    assert found.shape == (9, 16)
+    np.testing.assert_allclose(found.mean(0), 0, atol=1e-12)
+    np.testing.assert_allclose(found.std(0), 1)
+
+
+def test_a_single_feature_has_a_map() -> None:
+    points = embed(np.linspace(0, 1, 8)[:, None], seed=0)
+    assert points.shape == (8, 2) and np.isfinite(points).all()

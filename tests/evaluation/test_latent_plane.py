@@ -36,3 +36,17 @@ def test_the_plane_needs_two_latents_of_two_values() -> None:
     for shape in ((1, 4), (4, 1)):
         with pytest.raises(ValueError, match="two latents of two values"):
             plane_of(np.zeros(shape))
+
+
+def test_plane_is_that_of_largest_variance_and_its_axes_point_the_same_way() -> None:
+    generator = np.random.default_rng(4)
+    flat = generator.standard_normal((50, 2)) * (5.0, 2.0)
+    axes = np.array([[0.6, -0.8, 0.0], [0.0, 0.0, 1.0]])
+    latents = flat @ axes + 7.0
+    found = plane_of(latents)
+    np.testing.assert_allclose(found.residuals, 0, atol=1e-9)
+    np.testing.assert_allclose(np.abs(found.axes @ found.axes.T), np.eye(2), atol=1e-9)
+    assert all(axis[np.abs(axis).argmax()] > 0 for axis in found.axes)
+    np.testing.assert_allclose(found.mean + found.points @ found.axes, latents)
+    values = np.linalg.eigvalsh(np.cov(latents, rowvar=False))[::-1]
+    assert found.shares == pytest.approx(tuple(values[:2] / values.sum()))

@@ -84,3 +84,12 @@ def test_check_repeats_and_does_without_many_samples(features: np.ndarray) -> No
     assert siblings(features, TRAIN, VALIDATION, 0) == siblings(features, TRAIN, VALIDATION, 0)
     assert siblings(features, [0, 1], [2], 0)["p"] is None
     assert suspicions({"saxs": siblings(features, [0, 1], [2], 0)}, IDS) == []
+
+
+def test_chance_of_a_few_samples_counts_every_split(features: np.ndarray) -> None:
+    """Three against one on a line: in a quarter of the splits the sample at the end is held out, or ties."""
+    line = np.array([[0.0], [1.0], [2.0], [10.0]])
+    far = siblings(line, [0, 1, 2], [3], seed=0)["p"]
+    assert far == 1.0, "no split has a larger distance"
+    near = siblings(line, [0, 2, 3], [1], seed=0)["p"]
+    assert near == pytest.approx(3 / 4, abs=0.08), "three of four samples have a neighbour at 1"

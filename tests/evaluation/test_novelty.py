@@ -74,3 +74,12 @@ def test_equal_inputs_are_no_division_by_zero() -> None:
 def test_too_few_inputs_are_told() -> None:
     with pytest.raises(ValueError, match="at least three"):
         novelty.fit(np.zeros((2, 5)), 1)
+
+
+def test_distance_of_known_scores_and_residuals() -> None:
+    card = novelty.Novelty(components=2, residual=0.5, threshold=3.0)
+    found = novelty.distance(np.array([[1.0, 1.0], [2.0, 0.0]]), np.array([0.5, 0.0]), card)
+    np.testing.assert_allclose(found, [1.0, 1.0])
+    np.testing.assert_allclose(
+        novelty.distance(np.array([[3.0, 1.0]]), np.array([1.0]), card), [np.sqrt(4.5)]
+    )

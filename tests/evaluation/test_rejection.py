@@ -41,3 +41,18 @@ def test_ranges_hold_their_ends_and_no_nan() -> None:
     np.testing.assert_array_equal(
         Range(1, 2).holds(np.array([0.9, 1, 2, 2.1, np.nan])), [False, True, True, False, False]
     )
+
+
+def test_latents_are_normal_around_the_centre_in_the_order_of_the_generator() -> None:
+    for wishes in ({}, {"phase_fraction": Range(0.0, 1.0)}):
+        found = draw(noisy, CENTRE, DEVIATION, 3, wishes, np.random.default_rng(5))
+        generator = np.random.default_rng(5)
+        size = 16 if wishes else 3
+        noise = generator.standard_normal((size, 1, 1, 1)).astype(np.float32)
+        np.testing.assert_array_equal(found.latents, (CENTRE + DEVIATION * noise)[:3])
+        np.testing.assert_array_equal(found.seeds, generator.integers(0, 2**62, size)[:3])
+
+
+def test_acceptance_of_nothing_is_zero() -> None:
+    found = draw(noisy, CENTRE, DEVIATION, 0, {}, np.random.default_rng(0))
+    assert (len(found.images), found.drawn, found.acceptance, found.descriptors) == (0, 0, 0.0, {})

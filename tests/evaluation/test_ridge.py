@@ -72,3 +72,13 @@ def test_few_or_equal_samples_give_finite_outputs(count: int) -> None:
     assert np.isfinite(ridge(inputs[:count], outputs[:count])(inputs)).all()
     equal = ridge(np.ones((5, 3)), outputs[:5])(np.ones((2, 3)))
     np.testing.assert_allclose(equal, np.broadcast_to(outputs[:5].mean(0), (2, 7)), rtol=1e-5)
+
+
+def test_fitted_values_are_those_of_the_normal_equations() -> None:
+    inputs, outputs = line(14)
+    fitted = ridge(inputs, outputs)
+    rows, wanted = inputs - inputs.mean(0), outputs - outputs.mean(0)
+    scale = (rows**2).sum(1).mean()
+    kernel = rows @ rows.T / scale + 1.0
+    inside = kernel @ np.linalg.solve(kernel + fitted.strength * np.eye(14), wanted) + outputs.mean(0)
+    np.testing.assert_allclose(fitted(inputs), inside, rtol=1e-4, atol=1e-5)

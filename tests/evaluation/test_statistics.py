@@ -100,3 +100,9 @@ def test_comparisons_take_the_members_and_what_both_have() -> None:
     assert set(found) == {"mean"} and set(found["mean"]) == {"a_b"} and set(found["mean"]["a_b"]) == {"mae"}
     assert found["mean"]["a_b"]["mae"]["median_difference"] == -1.0
     assert found["mean"]["a_b"]["mae"]["n"] == 2
+
+
+def test_interval_holds_the_middle_95_percent_of_the_medians() -> None:
+    values = np.arange(41.0)
+    each = np.eye(41, dtype=np.int64)  # every resample is one value, so its median is that value
+    assert interval(values, each) == pytest.approx([1.0, 39.0])

@@ -158,3 +158,13 @@ def test_drawn_images_differ_and_repeat_with_their_seed(vaes: tuple[VAE, VAE]) -
     np.testing.assert_array_equal(images, draw_images(*vaes, inputs, 5, seed=0))
     assert (images != draw_images(*vaes, inputs, 5, seed=1)).any()
     assert (images[0] != images[1]).any()
+
+
+def test_diversity_of_known_variances_and_of_what_is_not_finite() -> None:
+    true = np.array([[0.0, 2.0, 4.0], [1.0, 1.0, np.nan], [np.nan, np.nan, 3.0]])
+    drawn = np.array([[0.0, 4.0, 8.0], [1.0, 1.0, 1.0], [2.0, 2.0, 2.0]])
+    found = diversity(drawn, true)
+    within = np.mean([16.0, 0.0, 0.0]) / np.mean([4.0, 0.0])  # the third sample shows one value alone
+    assert found["same_sample"] == pytest.approx(np.sqrt(within))
+    pooled = np.var(drawn, ddof=1) / np.var([0.0, 2.0, 4.0, 1.0, 1.0, 3.0], ddof=1)
+    assert found["pooled"] == pytest.approx(np.sqrt(pooled))

@@ -59,3 +59,32 @@ def test_noise_is_added_to_the_features_in_their_own_units() -> None:
     noisy = vae.posterior(inputs, 0.25, seeded()).mean
     assert noisy.std().item() == pytest.approx(0.25, rel=0.03)
     assert torch.equal(noisy, vae.posterior_of(inputs, 0.25, seeded()).mean)
+
+
+def test_mixed_draws_have_the_covariance_of_the_factor() -> None:
+    mixing = torch.tensor([[1.0, 0.0], [0.8, 0.6]])
+    mean, std = torch.tensor([3.0, -1.0]), torch.tensor([0.5, 2.0])
+    one = Posterior(mean.view(1, 2, 1, 1), std.view(1, 2, 1, 1), mixing)
+    drawn = one.repeated(0, 40_000).sample(seeded()).flatten(1)
+    torch.testing.assert_close(drawn.mean(0), mean, atol=0.03, rtol=0)
+    expected = torch.outer(std, std).sqrt() * (mixing @ mixing.T)
+    torch.testing.assert_close(torch.cov(drawn.T), expected, atol=0.06, rtol=0)
+
+
+def test_places_of_a_grid_are_mixed_each_by_itself() -> None:
+    mixing = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    drawn = Posterior(torch.zeros(3, 2, 4, 4), torch.ones(3, 2, 4, 4), mixing).sample(seeded())
+    assert torch.equal(drawn[:, 0], drawn[:, 1])
+    assert drawn[:, 0].unique().numel() == 3 * 16
+
+
+def test_mixing_leaves_means_deviations_and_weights_as_they_are() -> None:
+    vae = VAE(Halves(), Decoder())
+    inputs = torch.randn(5, 2, 1, 1, generator=seeded(1))
+    plain = vae.posterior(inputs)
+    vae.mixing = torch.eye(2)  # and deviations of 1: no different draws, either
+    mixed = vae.posterior(inputs)
+    assert torch.equal(mixed.mean, plain.mean)
+    assert torch.equal(mixed.std, plain.std)
+    torch.testing.assert_close(mixed.sample(seeded()), plain.sample(seeded()))
+    assert "mixing" not in vae.state_dict()

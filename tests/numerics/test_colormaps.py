@@ -10,7 +10,8 @@ from pairvae.numerics import colormaps
 def test_table_runs_from_black_to_white_through_blue() -> None:
     table = colormaps.colormap_table("vge")
     assert table.shape == (256, 3)
-    assert np.allclose(table[[0, 51, -1]] * 255, [[0, 0, 0], [0, 0, 254], [254, 254, 254]])
+    stops = [[0, 0, 0], [0, 0, 254], [188, 2, 107], [254, 55, 0], [254, 254, 0], [254, 254, 254]]
+    assert np.allclose(table[::51] * 255, stops)
 
 
 def test_inversion_returns_the_intensity() -> None:

@@ -34,6 +34,25 @@ def test_spacing_of_a_few_periods_is_right_within_three_percent() -> None:
         assert descriptors.domain_spacing(grating(40.0, angle)) == pytest.approx([40.0], rel=0.03)
 
 
+@pytest.mark.parametrize("shape", [(24, 30), (31, 25)])
+def test_radial_spectrum_is_the_mean_of_the_whole_transform_in_rings(shape: tuple[int, int]) -> None:
+    """Against the transform with all its mirror images, ring by ring."""
+    image = np.random.default_rng(3).random(shape)
+    window = np.outer(*(np.hanning(side + 2)[1:-1] for side in shape))
+    power = np.abs(np.fft.fft2((image - (image * window).sum() / window.sum()) * window)) ** 2
+    radius = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.fftfreq(shape[1])) * min(shape)
+    spectra, places = descriptors.radial_spectra(image)
+    assert spectra.shape == places.shape == (1, min(shape) // 2 + 1)
+    for ring, (found, place) in enumerate(zip(spectra[0], places[0], strict=True)):
+        inside = np.rint(radius) == ring
+        assert found == pytest.approx(power[inside].mean() / (window**2).sum(), rel=1e-4)
+        assert place == pytest.approx(np.average(radius[inside], weights=power[inside]), rel=1e-4)
+
+
+def test_a_flat_spectrum_stays_flat_when_it_is_smoothed() -> None:
+    assert descriptors._band_average(97) @ np.ones(97) == pytest.approx(np.ones(97))
+
+
 def test_broad_patches_of_a_whole_image_do_not_hide_the_domains() -> None:
     """A micrograph that has no domains in parts: most power in one bin is that of the patches."""
     shape = (830, 1280)

@@ -96,3 +96,16 @@ def test_the_mirror_average_is_symmetric_about_the_beam() -> None:
     averaged = mirror_average(pattern)
     assert np.array_equal(averaged[:, 1:], averaged[:, :0:-1])
     assert averaged.sum() == pytest.approx(pattern.sum(), rel=1e-6)
+
+
+def test_noise_of_one_cell_reaches_the_finest_waves() -> None:
+    spectrum = np.abs(np.fft.rfft2(smooth_noise(Grid(48, 64, 5.0), 4.0, np.random.default_rng(0))))
+    assert (spectrum[:, 1:32].max(0) > 0.02 * spectrum.max()).all()
+
+
+def test_scattering_looks_at_the_whole_field() -> None:
+    noise = np.random.default_rng(0).standard_normal(GRID.shape).astype(np.float32)
+    for part in (np.s_[80:, :], np.s_[:, 120:]):
+        field = np.zeros(GRID.shape, np.float32)
+        field[part] = noise[part]
+        assert scattering(field, 64).mean() == pytest.approx(field.var(), rel=0.35)

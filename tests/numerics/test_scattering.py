@@ -10,6 +10,7 @@ import pytest
 from pairvae.errors import InputError
 from pairvae.numerics import scattering
 from pairvae.numerics.colormaps import invert_colormap
+from pairvae.numerics.scattering import peaks
 
 REAL = os.environ.get("PAIRVAE_REAL_FILES")
 SHAPE, CENTRE = (192, 192), (95.0, 97.0)
@@ -177,3 +178,49 @@ def test_real_pattern() -> None:
     assert spots[:, 1] == pytest.approx([56, 137.5], abs=1)
     found = scattering.arcs(scattering.azimuthal_profile(intensity, centre, (40, 60), mask=mask))
     assert abs(found.fourfold_angle) == pytest.approx(np.pi / 4, abs=0.1)  # brighter arcs on the diagonals
+
+
+def test_even_ring_lies_everywhere_and_does_not_vary() -> None:
+    share, variation = scattering.arc_distribution(np.ones(SHAPE), CENTRE, 50.0)
+    assert share == pytest.approx(np.full(90, 1 / 90))
+    assert variation == pytest.approx(0.0, abs=1e-12)
+
+
+def test_masked_pixels_make_no_spots_and_hold_none() -> None:
+    mask = np.zeros(SHAPE, bool)
+    mask[:, 60:70] = True
+    flat = np.full(SHAPE, 0.2)
+    assert np.isnan(scattering.spot_positions(flat, CENTRE, 2, mask=mask, least_contrast=1e-6)).all()
+    rows, columns = np.mgrid[: SHAPE[0], : SHAPE[1]]
+    hidden = flat + np.exp(-((rows - 95) ** 2 + (columns - 65) ** 2) / 30)
+    found = scattering.spot_positions(hidden, CENTRE, 1, mask=mask)
+    assert not 60 <= found[0, 1] < 70
+
+
+@pytest.mark.parametrize("side", [3, 4])
+def test_gaps_of_three_pixels_are_gaps_and_smaller_specks_are_not(side: int) -> None:
+    patterns = np.full((2, 32, 40), 0.5)
+    patterns[:, 5 : 5 + side, 10:13] = 0.0
+    patterns[:, 20:23, 10 : 10 + side] = 0.0
+    patterns[:, 5:7, 30:35] = 0.0
+    patterns[:, 12:20, 30:32] = 0.0
+    found = scattering.gap_mask(patterns)
+    assert found[5 : 5 + side, 10:13].all() and found[20:23, 10 : 10 + side].all()
+    assert found.sum() == 6 * side
+
+
+def test_beamstop_is_left_out_where_it_ends_abruptly_in_a_halo() -> None:
+    halo = np.exp(-np.arange(30) / 20)
+    assert peaks._lit(np.concatenate([np.zeros(10), halo]), 10) == 9 + peaks.EDGE
+    assert peaks._lit(halo, 0) == 0, "no darkness"
+    assert peaks._lit(np.concatenate([np.zeros(10), np.linspace(0.1, 1, 20), halo]), 29) == 0, "no edge"
+    assert peaks._lit(np.concatenate([np.zeros(10), np.exp(-np.arange(30) / 2)]), 10) == 0, "a ring, no halo"
+
+
+def test_shoulder_of_the_halo_is_a_ring_where_there_is_no_peak() -> None:
+    q = np.arange(80.0)
+    profile = 40 * np.exp(-q / 9) + 0.35 * np.exp(-((q - 27) ** 2) / (2 * 5.0**2)) + 0.02
+    assert (np.diff(profile) < 0).all()
+    found = scattering.ring_peak(q, profile)
+    assert found.position == pytest.approx(27, abs=1.0)
+    assert found.width == pytest.approx(2.355 * 5, rel=0.2)

@@ -94,3 +94,7 @@ def test_calibration_of_checks_without_a_ring_is_the_default() -> None:
 def test_uniform_images_do_not_agree() -> None:
     found = scattering.physical_check(np.ones((2, 64, 64)), spots_pattern(50, 0.0), 3.0, 0.004)
     assert np.isnan(found.ring_ratio) and not found.agrees
+
+
+def test_tolerances_of_uncalibrated_checks() -> None:
+    assert Calibration() == Calibration(ratio=1.0, ratio_tolerance=0.1, angle_tolerance=15.0)

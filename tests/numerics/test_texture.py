@@ -174,3 +174,27 @@ def test_gradient_of_straight_runs_is_that_of_their_definition() -> None:
         found = torch.autograd.grad((shares * weights).sum(), values)[0]
         wanted = torch.autograd.grad((expected * weights).sum(), values)[0]
         torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(40, 16), (16, 40)])
+def test_lags_beyond_half_of_either_side_are_zero(shape: tuple[int, int]) -> None:
+    images = noise(1, 1, *shape)
+    for periodic in (True, False):
+        found = texture.autocovariance(images, periodic=periodic, lags=32)
+        near = texture.autocovariance(images, periodic=periodic, lags=8)
+        assert found.shape == (1, 33, 65)
+        torch.testing.assert_close(found[:, :9, 24:41], near, atol=1e-6, rtol=0)
+        assert found[:, 9:].abs().max() == 0 and found[:, :, :24].abs().max() == 0
+
+
+def test_filters_are_second_derivatives_of_gaussians() -> None:
+    y, x = np.mgrid[-7:8, -7:8].astype(float)
+    wanted = []
+    for scale in (1.5, 3.0):
+        envelope = np.exp(-(x**2 + y**2) / (2 * scale**2))
+        turned = [(x * np.cos(angle) + y * np.sin(angle)) / scale for angle in np.pi * np.arange(6) / 6]
+        wanted += [(1 - along**2) * envelope for along in turned]
+        wanted.append((2 - (x**2 + y**2) / scale**2) * envelope)
+    for kernel, own in zip(wanted, texture.filter_bank()[:, 0].numpy(), strict=True):
+        level = kernel - kernel.mean()
+        np.testing.assert_allclose(own, 2 * level / np.abs(level).sum(), atol=1e-6)

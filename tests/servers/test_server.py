@@ -22,7 +22,7 @@ from pairvae.tracking.outbox import waiting
 from servers.services import PASSWORD, Postgres, Server
 from small_project import make_project
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 FOREIGN = """
 import sys, mlflow, mlflow.pytorch, numpy as np, torch
 decoder = mlflow.pytorch.load_model("models:/pairvae-sem-decoder@champion")
@@ -33,6 +33,7 @@ images = pair.predict(np.zeros((2, *shape), np.float32), params={"direction": "s
 print(images.shape, set(np.unique(images)) <= {0, 1})
 """
 EPOCHS = 400
+WITHIN_S = 1800  # for anything that takes seconds on an idle machine
 
 
 def command(folder: Path, uri: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
@@ -48,7 +49,7 @@ def command(folder: Path, uri: str, *arguments: str, **environment: str) -> subp
 
 def run(folder: Path, uri: str, *arguments: str, code: int = 0, **environment: str) -> str:
     process = command(folder, uri, *arguments, **environment)
-    printed, _ = process.communicate(timeout=600)
+    printed, _ = process.communicate(timeout=WITHIN_S)
     assert process.returncode == code, printed
     return printed
 
@@ -80,16 +81,28 @@ def trainable(prepared_project: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def wait_for_epoch(uri: str, experiment: str, epoch: int) -> None:
+def wait_for_epoch(process: subprocess.Popen[str], uri: str, experiment: str, epoch: int) -> None:
     client = MlflowClient(tracking_uri=uri)
-    limit = time.monotonic() + 600
+    limit = time.monotonic() + WITHIN_S
     while time.monotonic() < limit:
         found = client.get_experiment_by_name(experiment)
         for one in client.search_runs([found.experiment_id]) if found else []:
             if len(client.get_metric_history(one.info.run_id, "loss")) >= epoch:
                 return
+        assert process.poll() is None, process.communicate()[0]
         time.sleep(0.2)
     raise AssertionError("no metrics arrive")
+
+
+def read_until(process: subprocess.Popen[str], words: str) -> str:
+    """What a process prints, up to the line with these words."""
+    assert process.stdout is not None
+    printed = ""
+    for line in process.stdout:
+        printed += line
+        if words in line:
+            return printed
+    raise AssertionError(printed)
 
 
 def require_every_epoch(uri: str, experiment: str, epochs: int = EPOCHS) -> Run:
@@ -126,7 +139,7 @@ def test_the_pipeline_on_a_server(server: Server, tmp_path: Path) -> None:
         env={**os.environ, "MLFLOW_TRACKING_URI": server.uri},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=WITHIN_S,
     )
     assert foreign.returncode == 0, foreign.stderr
     assert foreign.stdout.strip().endswith("True")
@@ -141,17 +154,17 @@ def test_a_restart_in_the_middle_of_a_training_loses_nothing(
     server: Server, postgres: Postgres, trainable: Path
 ) -> None:
     experiment = trainable.parent.name
-    process = command(trainable, server.uri, "train", "saxs")
-    wait_for_epoch(server.uri, experiment, 5)
-    server.stop()
-    time.sleep(3)
-    server.start()
+    patient = f"tracking.patience_seconds={WITHIN_S}"  # the restart may outlast the rest of the training
+    process = command(trainable, server.uri, "train", "saxs", "--set", patient)
+    wait_for_epoch(process, server.uri, experiment, 5)
     postgres.stop()
-    time.sleep(3)
+    printed = read_until(process, "does not answer")
+    server.stop()
     postgres.start()
-    printed, _ = process.communicate(timeout=300)
+    server.start()
+    printed += process.communicate(timeout=WITHIN_S)[0]
     assert process.returncode == 0, printed
-    assert "does not answer" in printed
+    assert "is back, everything sent" in printed
     require_every_epoch(server.uri, experiment)
     assert waiting(trainable) == []
 
@@ -159,9 +172,9 @@ def test_a_restart_in_the_middle_of_a_training_loses_nothing(
 def test_what_a_lost_server_misses_is_sent_later(server: Server, trainable: Path) -> None:
     experiment = trainable.parent.name
     process = command(trainable, server.uri, "train", "saxs")
-    wait_for_epoch(server.uri, experiment, 5)
+    wait_for_epoch(process, server.uri, experiment, 5)
     server.stop()
-    printed, _ = process.communicate(timeout=300)
+    printed, _ = process.communicate(timeout=WITHIN_S)
     assert process.returncode == 0, printed
     assert "send them with: pairvae sync" in printed and (trainable / "models" / "train-saxs").is_dir()
     assert "wait" in run(trainable, "", "doctor")
@@ -176,7 +189,7 @@ def test_what_a_lost_server_misses_is_sent_later(server: Server, trainable: Path
 def test_a_killed_training_goes_on_in_its_run(server: Server, trainable: Path) -> None:
     experiment = trainable.parent.name
     process = command(trainable, server.uri, "train", "saxs")
-    wait_for_epoch(server.uri, experiment, 5)
+    wait_for_epoch(process, server.uri, experiment, 5)
     process.kill()
     assert process.wait(20) == -signal.SIGKILL
     process.communicate()
@@ -215,7 +228,7 @@ def test_a_finished_project_is_synced_once(finished_project: Path, server: Serve
         env={**os.environ, "MLFLOW_TRACKING_URI": server.uri},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=WITHIN_S,
     )
     assert foreign.returncode == 0, foreign.stderr
 

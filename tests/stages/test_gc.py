@@ -230,3 +230,21 @@ def test_the_table_begins_with_the_largest(project: tuple[Path, dict[str, str]])
     assert sizes == sorted(sizes, reverse=True) and len(lines) == len(items) + 1
     assert lines[-1].endswith("in all; remove it with: pairvae gc --yes")
     assert render([], removed=True) == "nothing to remove"
+
+
+def test_caches_go_after_a_day(project: tuple[Path, dict[str, str]]) -> None:
+    own = project[0] / ".pairvae"
+    for name, written in (("old", OLD), ("young", time.time() - 7200)):
+        network = own / "baselines" / name
+        network.mkdir(parents=True)
+        (network / "weights.safetensors").write_bytes(bytes(3000))
+        aged(network, written)
+        table = own / "statistics" / f"{name}.safetensors"
+        table.parent.mkdir(exist_ok=True)
+        table.write_bytes(bytes(2000))
+        os.utime(table, (written, written))
+    found = {item.kind: (item.name, item.size) for item in gc(project[0], yes=True)}
+    assert found["U-Net of a baseline"] == ("old", 3000)
+    assert found["texture statistics"] == ("old", 2000)
+    assert [path.name for path in (own / "baselines").iterdir()] == ["young"]
+    assert [path.name for path in (own / "statistics").iterdir()] == ["young.safetensors"]

@@ -84,6 +84,16 @@ def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
         assert [row["input"] for row in csv_rows(out / "predictions.csv")] == [str(files[0])]
 
 
+def test_a_bad_file_alone_is_told_as_it_was_given(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for workers in (1, 2):
+        with pytest.raises(InputError, match=r"^no\.jpg: expected a file, found none"):
+            predict(["no.jpg"], to="sem", out=tmp_path / "out", model=str(made / "models" / "train-pair"), samples=1,
+                    seed=0, workers=workers)  # fmt: skip
+
+
 def test_both_directions_with_scales_spread_and_trust(made: Path, tmp_path: Path) -> None:
     model = str(made / "models" / "train-pair")
     raw = made / "data" / "raw"

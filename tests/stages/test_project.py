@@ -1,4 +1,4 @@
-"""A project refuses what would end in a wrong number: other settings than its arrays', another checkpoint's precision."""
+"""A project refuses what would end in a wrong number: arrays of other settings, checkpoints of another precision."""
 
 from __future__ import annotations
 

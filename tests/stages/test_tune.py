@@ -25,7 +25,7 @@ from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import write_params
 from pairvae.stages.tune import apply, tune
 from pairvae.stages.tune import work as tune_work
-from pairvae.stages.tune.report import known_metrics
+from pairvae.stages.tune.report import Outcome, Ranked, about_study, about_trial, known_metrics
 from pairvae.stages.tune.space import start_values, suggest
 from pairvae.stages.tune.study import (
     KILLS,
@@ -40,10 +40,9 @@ from pairvae.stages.tune.study import (
     outcome,
     retry,
 )
-from pairvae.stages.tune.trial import _held_out, trial_project, tuning_data
+from pairvae.stages.tune.trial import trial_project, tuning_data
 from pairvae.stages.tune.work import work
 from pairvae.stages.tune.workers import Job
-from pairvae.store.prepared import PreparedPair
 from small_project import run_pairvae
 from tiny_project import tiny_project
 
@@ -148,6 +147,13 @@ def test_every_trial_has_a_run_below_that_of_the_study(tuned: tuple[Path, str]) 
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
     assert all({METRIC, TIME, "loss"} <= set(run.data.metrics) for run in children)
     assert not open_runs(tuned[0])
+    note = parent.data.tags["mlflow.note.content"]
+    assert "| params.yaml | " in note
+    assert "| best | " in note
+    assert "pairvae tune apply tune-1 --then-repro" in note
+    notes = [run.data.tags["mlflow.note.content"] for run in children]
+    assert sum("with the settings of params.yaml" in note for note in notes) == 1
+    assert sum("* `pair.training.learning_rate`: " in note for note in notes) == 2
     files = {file.path for file in client.list_artifacts(parent.info.run_id)}
     assert {"best_params.yaml", "outcome.txt", "figures"} <= files
     figures = {file.path for file in client.list_artifacts(parent.info.run_id, "figures")}
@@ -248,16 +254,6 @@ def test_no_trial_sees_a_validation_pair(prepared: Path) -> None:
     inner = trial.split(own)
     assert len(inner.validation) == round(len(rows) * project.settings.tune.held_out)
     assert tuning_data(project) == shared
-
-
-def test_groups_stay_on_one_side_of_the_tuning_split() -> None:
-    pairs = [PreparedPair(str(number), split="train", group=f"g{number // 3}") for number in range(12)]
-    inner = _held_out(pairs, resolve({}))
-    sides = {pair.group: {one.split for one in inner if one.group == pair.group} for pair in inner}
-    assert all(len(side) == 1 for side in sides.values())
-    assert {"train", "validation"} == {pair.split for pair in inner}
-    with pytest.raises(InputError, match="at least 2 training pairs"):
-        _held_out(pairs[:1], resolve({}))
 
 
 def memory_study(tmp_path: Path) -> tuple[optuna.Study, Place]:
@@ -389,6 +385,21 @@ def test_an_unknown_objective_and_a_bad_database_are_one_line(prepared: Path) ->
     with pytest.raises(InputError, match="--storage host/x: expected a database that can be used"):
         choose_name(prepared, "postgresql+psycopg2://user:secret@host/x", None, existing=False)
     assert METRIC in known_metrics(open_project(folder=prepared).settings)
+
+
+def test_a_study_and_a_trial_describe_themselves() -> None:
+    now = Ranked(0, (0.25, 3.0), {"latent.channels": 16})
+    best = Ranked(7, (0.125, 4.0), {"latent.channels": 8})
+    found = Outcome("tune-2", (METRIC, TIME), {"complete": 8}, (best,), now)
+    told = about_study("tune-2", found)
+    assert f"| | trial | {METRIC} | {TIME} |" in told
+    assert "| params.yaml | 0 | 0.25 | 3 |" in told
+    assert "| best | 7 | 0.125 | 4 |" in told
+    assert "| best" not in about_study("tune-2", Outcome("tune-2", (METRIC,), {}, (), None))
+    current = {"pair.training.learning_rate": 0.001, "latent.channels": 16}
+    trial = about_trial("tune-2", {"latent.channels": 16, "pair.training.learning_rate": 0.00212345}, current)
+    assert trial.splitlines()[2:] == ["* `pair.training.learning_rate`: 0.002123 (now 0.001)"]
+    assert "with the settings of params.yaml" in about_trial("tune-2", {"latent.channels": 16}, current)
 
 
 def test_a_database_holds_a_study_too(tmp_path: Path) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,6 +95,35 @@ def test_old_folder_comes_back_when_the_new_one_cannot_be_put_there(
     assert names(tmp_path) == ["model"]
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pairvae.store import atomic_folder, atomic_path
+with atomic_path(Path("a.txt")) as file, atomic_folder(Path("model")) as folder:
+    file.write_text("half")
+    (folder / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one_and_the_rest_is_not(tmp_path: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    left = names(tmp_path)
+    assert len(left) == 2
+    assert all(name.endswith(".partial") for name in left)
+    others = [
+        f".b.txt.01234567-{2**22 + 1}-abcdefgh.partial",
+        ".partial",
+        ".mine.partial",
+    ]  # another machine's
+    own = left[0].replace(left[0].split("-")[1], str(os.getppid()))  # a process that lives
+    for name in (*others, own):
+        (tmp_path / name).touch()
+    write_text(tmp_path / "c.txt", "whole")
+    assert names(tmp_path) == sorted([*others, own, "c.txt"])
+
+
 def test_files_are_readable_by_others(tmp_path: Path) -> None:
     write_text(tmp_path / "a.txt", "x")
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
@@ -104,7 +137,7 @@ def test_json_round_trip_and_refusals(tmp_path: Path) -> None:
         write_json(path, {"a": float("nan")})
     assert read_json(path)["a"] == [1, 2.5, None], "the old file stays"
     path.write_text("[1]")
-    with pytest.raises(ValueError, match="does not hold a JSON object"):
+    with pytest.raises(ValueError, match="expected a JSON object, found something else"):
         read_json(path)
 
 

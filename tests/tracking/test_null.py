@@ -17,6 +17,7 @@ def test_what_was_told_stays_readable() -> None:
     tracker.log_artifact(Path("x"), "folder")
     tracker.log_text("hello", "a.txt")
     tracker.set_tags({"n": 1})
+    tracker.describe("**first**")
     tracker.log_dataset("raw", "data", "abc", "training", {"pairs": 8})
     assert tracker.run_id is None
     assert kept == NullTracker(
@@ -26,5 +27,6 @@ def test_what_was_told_stays_readable() -> None:
         artifacts=[(Path("x"), "folder")],
         texts={"a.txt": "hello"},
         tags={"n": "1"},
+        description="**first**",
         datasets=[("raw", "data", "abc", "training", {"pairs": 8})],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +27,7 @@ from pairvae.tracking.writer import RunWriter
 TARGET = {"uri": "somewhere", "name": "run"}
 WRITES_UNTIL_KILLED = """
 import sys
+import threading
 from pathlib import Path
 from pairvae.tracking.outbox import Outbox
 outbox = Outbox.opened(Path(sys.argv[1]), "a" * 32, {"uri": "u", "name": "n"})
@@ -197,3 +199,32 @@ def test_the_next_run_sends_what_a_killed_one_left(ready_root: Path) -> None:
         pass
     assert client_of(ready_root).get_metric_history(begun.run_id, "late")[0].step == 7
     assert waiting(ready_root) == []
+
+
+def test_threads_that_tell_at_once_lose_nothing(tmp_path: Path) -> None:
+    outbox = Outbox.opened(tmp_path, "a" * 32, {"uri": "", "name": ""})
+
+    def tell(number: int) -> None:
+        for step in range(100):
+            outbox.put("metrics", {"metrics": {f"m{number}": float(step)}, "step": step, "time": 0})
+
+    threads = [threading.Thread(target=tell, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    found = [(next(iter(one.values["metrics"])), one.values["step"]) for one in outbox.entries()]
+    assert sorted(found) == sorted((f"m{number}", step) for number in range(4) for step in range(100))
+    for number in range(4):
+        assert [step for name, step in found if name == f"m{number}"] == list(range(100))
+    outbox.close()
+
+
+def test_what_a_power_cut_left_half_written_is_set_aside_and_the_rest_is_sent(root: Path) -> None:
+    outbox = Outbox.opened(root, "a" * 32, TARGET)
+    for number in range(3):
+        outbox.put("metrics", {"metrics": {}, "step": number, "time": 1})
+    (outbox.folder / "000000002.json").write_text("")
+    assert [entry.values["step"] for entry in outbox.entries()] == [0, 2]
+    assert [path.name for path in outbox.refused()] == ["000000002.refused"]
+    outbox.close()

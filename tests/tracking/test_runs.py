@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -136,3 +138,25 @@ def test_scores_reach_a_finished_run_and_leave_its_times(shared_root: Path) -> N
     assert after.data.metrics == {"validation/saxs_sem/s2_mae": 0.02}
     assert after.data.tags["champion"] == "True"
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.end_time)
+
+
+def test_processor_and_memory_are_measured_where_wanted(shared_root: Path) -> None:
+    with start_run(shared_root, "pairvae", "measured", system_metrics_s=0.5) as tracker:
+        tracker.log_metrics({"loss": 1.0}, 1)
+        time.sleep(1.7)
+    with start_run(shared_root, "pairvae", "not measured") as unmeasured:
+        unmeasured.log_metrics({"loss": 1.0}, 1)
+    found = read(shared_root, tracker.run_id).data.metrics
+    system = {key for key in found if key.startswith("system/")}
+    assert {"system/cpu_utilization_percentage", "system/process_memory_megabytes"} <= system
+    assert 0 <= found["system/cpu_utilization_percentage"] <= 100
+    assert found["system/process_memory_megabytes"] > 10
+    history = client_of(shared_root).get_metric_history(str(tracker.run_id), "system/process_cpu_percentage")
+    assert len(history) >= 2 and len({one.step for one in history}) == len(history)
+    assert set(read(shared_root, unmeasured.run_id).data.metrics) == {"loss"}
+
+
+def test_a_run_that_fails_ends_its_measurements(shared_root: Path) -> None:
+    with pytest.raises(ZeroDivisionError), start_run(shared_root, "pairvae", "f", system_metrics_s=10.0):
+        raise ZeroDivisionError
+    assert not [one for one in threading.enumerate() if one.name.startswith("pairvae")]

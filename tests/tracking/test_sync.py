@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from pairvae.errors import InputError
+from pairvae.stages.locks import held_alone
 from pairvae.stages.sync import sync
 from pairvae.tracking.aliases import CANDIDATE, CHAMPION, promote_if_better, set_alias
 from pairvae.tracking.copy_models import key_of
@@ -217,3 +218,11 @@ def test_a_server_that_is_away_is_one_line(filled: Path) -> None:
     with pytest.raises(InputError, match="expected a usable MLflow store") as caught:
         sync(filled, "http://127.0.0.1:9")
     assert "\n" not in str(caught.value)
+
+
+def test_one_sync_at_a_time(root: Path) -> None:
+    with (
+        held_alone(root / ".pairvae" / "sync.lock", "another", kind="sync"),
+        pytest.raises(InputError, match="expected a sync that no other process works on, found one"),
+    ):
+        sync(root, "http://127.0.0.1:9")

@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from pairvae.errors import InputError
 from pairvae.predictor import Predictor
+from pairvae.stages.explain import explain
 from pairvae.stages.load import REGISTRY, load
 from pairvae.tracking.roots import project_root
 
@@ -59,8 +62,16 @@ def models_of(location: str | None) -> Models:
     else:
         root = project_root()
         models = Models(_registered(root), root)
-    models.get(models.first)
+    warm_up(models.get(models.first))
     return models
+
+
+def warm_up(predictor: Predictor) -> None:
+    """The first prediction takes longer than all others, as code is loaded for it: make it before anybody waits."""
+    generator = np.random.default_rng(0)
+    for source in predictor.modalities:
+        array = generator.integers(0, 2, predictor.shape(source)).astype(np.float32)
+        explain(predictor, array, source, 2, 0)
 
 
 def _registered(root: Path) -> dict[str, Choice]:

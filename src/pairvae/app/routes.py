@@ -18,7 +18,7 @@ from pairvae.app.uploads import LONGEST_NAME, prepared, upload_of
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import HDF5_SUFFIXES
-from pairvae.stages.explain import Explained, explain, explain_point, plane
+from pairvae.stages.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
 
 T = TypeVar("T")
 MOST_SAMPLES = 32
@@ -132,16 +132,16 @@ def routes(models: Models, work: Work) -> APIRouter:
     async def predict_png(
         request: Request, source: Source, name: Name = "", model: Chosen = "", seed: Seed = 0
     ) -> Response:
-        """The best guess alone, as PNG."""
+        """The best guess alone, as PNG; its distance from the training data as header ``X-Pairvae-Distance``."""
         content = await request.body()
 
-        def draw() -> bytes:
-            found = predicted(content, source, name, model, 1, seed)
-            if MODALITIES[found.target].coordinates is not None:
-                raise InputError(expected="a modality of images", found="curves", where=found.target)
-            return png(found.best)
+        def draw() -> Response:
+            predictor = models.get(model or models.first)
+            predictor.shape(source)  # an unknown modality is an InputError
+            array = prepared(upload_of(content, name), predictor, source)
+            return _picture(best_guess(predictor, array, source, seed))
 
-        return Response(await work.do(draw), media_type="image/png")
+        return await work.do(draw)
 
     @router.get("/plane")
     async def latent_plane(modality: Source, model: Chosen = "") -> dict[str, Any]:
@@ -162,6 +162,15 @@ def routes(models: Models, work: Work) -> APIRouter:
         return await work.do(generate)
 
     return router
+
+
+def _picture(found: BestGuess) -> Response:
+    """The picture alone: what is said beside it goes into headers, since nothing more was asked for."""
+    if MODALITIES[found.target].coordinates is not None:
+        raise InputError(expected="a modality of images", found="curves", where=found.target)
+    told = found.confidence
+    headers = {} if told is None else {"X-Pairvae-Distance": f"{told.distance:.3f}"}
+    return Response(png(found.image), media_type="image/png", headers=headers)
 
 
 def _about(models: Models) -> dict[str, Any]:

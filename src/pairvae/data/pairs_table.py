@@ -20,6 +20,7 @@ COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL)
 SPLITS = ("train", "validation")
 LARGEST_TABLE_BYTES = 50_000_000
 LONGEST_ID = 100
+LONGEST_PATH, LONGEST_PART = 1024, 255  # characters; bytes of a file's or folder's name
 
 
 def read_table(table: Path) -> tuple[list[Pair], list[Fault]]:
@@ -140,7 +141,11 @@ def _inside(folder: Path, text: str, where: str) -> Path | str:
     """A path below ``folder`` from text relative to it, with its ``::/data/set`` where there is one."""
     name, separator, dataset = text.partition(INSIDE)
     windows = "\\" in name or (len(name) > 1 and name[1] == ":")
-    if not name or windows or "\0" in name or Path(name).is_absolute() or ".." in Path(name).parts:
+    parts = Path(name).parts
+    too_long = len(name) > LONGEST_PATH or any(
+        len(part.encode("utf-8", "replace")) > LONGEST_PART for part in parts
+    )
+    if not name or windows or "\0" in name or Path(name).is_absolute() or ".." in parts or too_long:
         raise InputError(
             expected="a path inside the folder, with / and relative to it", found=repr(text), where=where,
             remedy="move the file into the folder",

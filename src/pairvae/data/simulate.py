@@ -150,10 +150,15 @@ def _claim(out: Path, pairs: int, seed: int, parameters: SimulationParameters) -
             )
         _refuse_strangers(out, pairs, parameters, other)
         return
-    if out.exists() and any(out.iterdir()):
+    if out.exists() and not all(_half_written(path) for path in out.iterdir()):
         raise InputError(expected="an empty folder", found="other files in it", where=str(out), remedy=other)
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RECORD, record)
+
+
+def _half_written(path: Path) -> bool:
+    """Whether a file is what a killed simulation left, perhaps before it had claimed the folder."""
+    return path.name.startswith(".") and path.name.endswith(".partial")
 
 
 def _refuse_strangers(out: Path, pairs: int, parameters: SimulationParameters, remedy: str) -> None:
@@ -161,7 +166,7 @@ def _refuse_strangers(out: Path, pairs: int, parameters: SimulationParameters, r
     for index in range(pairs):
         known.update(sample_files(out, index, parameters))
     for path in sorted(out.rglob("*")):
-        if path.name.startswith(".") and path.name.endswith(".partial"):
+        if _half_written(path):
             path.unlink(missing_ok=True)
         elif path.is_file() and path not in known:
             raise InputError(

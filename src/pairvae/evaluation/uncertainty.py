@@ -41,9 +41,7 @@ def draw_images(source: VAE, target: VAE, inputs: Tensor, images: int, seed: int
     for place, one in enumerate(torch.split(inputs, 1)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((seed + 1) * 1_000_003 + place)
-            posterior = source.posterior(one)
-            mean, std = (part.expand(images, *part.shape[1:]) for part in (posterior.mean, posterior.std))
-            decoded = target.decoder(mean + std * torch.randn(mean.shape))
+            decoded = target.decoder(source.posterior(one).repeated(0, images).sample())
         drawn.append((decoded[:, 0] >= 0.5).numpy().astype(np.uint8))
     return np.stack(drawn)
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.modalities.detector_files import HDF5_MAGIC, hdf5_dataset, open_hdf5
-from pairvae.modalities.picture import CUT_SHORT, NPY_MAGIC
+from pairvae.modalities.detector_files import HDF5_MAGIC, check_chunks, hdf5_dataset, open_hdf5
+from pairvae.modalities.picture import CUT_SHORT, NPY_ERRORS, NPY_MAGIC
 from pairvae.modalities.raw import PARSER_ERRORS, RawImage, reason, unreadable
 
 CURVE_SUFFIXES = frozenset({"csv", "txt", "dat", "chi", "npy", "h5", "hdf5", "hdf", "nxs", "nx", "cxi"})
@@ -100,7 +100,7 @@ def _numbers(line: str) -> list[float] | None:
 def _from_npy(file: Path, source: str) -> np.ndarray:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (*PARSER_ERRORS, SyntaxError) as error:
+    except NPY_ERRORS as error:
         raise unreadable(source, "a whole npy file of numbers", reason(error), CUT_SHORT) from error
     return _table(array, source)
 
@@ -132,6 +132,7 @@ def _from_group(group: Any, content: Any, inside: str, source: str) -> np.ndarra
 def _checked(dataset: Any, source: str) -> Any:
     if dataset.dtype.kind not in "uif" or math.prod(dataset.shape) > 3 * MOST_POINTS:
         raise unreadable(source, "real numbers, at most a million points", f"{dataset.dtype} {dataset.shape}")
+    check_chunks(dataset, dataset.shape, source)
     return dataset
 
 

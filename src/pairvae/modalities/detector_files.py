@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import logging
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.modalities.picture import CUT_SHORT
+from pairvae.modalities.picture import CUT_SHORT, inflated_length
 from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, reason, unreadable
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -23,6 +26,11 @@ FABIO_SUFFIXES = frozenset(FABIO_NAMES.split())
 MOST_LINKS = 16
 MOST_NAMES = 8
 MOST_VISITED = 2000
+LARGEST_CHUNK_BYTES = 64_000_000
+SMALL_CHUNK_BYTES = 100_000
+MOST_CHUNKS = 50_000
+DEFLATE = 1  # the number of HDF5's filter
+CBF_MAGIC, CBF_SECTION, CBF_DATA = b"###CBF", b"--CIF-BINARY-FORMAT-SECTION--", b"\x0c\x1a\x04\xd5"
 REMEDY = "pip install 'pairvae[saxs]'"
 
 
@@ -40,9 +48,7 @@ def read_fabio(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
     """One frame of a detector file (edf, cbf, mccd, ...): counts ``(H, W)``. The header is judged first."""
     fabio = _module("fabio", source)
     logging.getLogger("fabio").setLevel(logging.CRITICAL)  # its remarks would stand amid the one clear line
-    with path.open("rb") as stream:
-        if stream.read(1) == b"<":  # FabIO would hand XML to a parser that follows external entities
-            raise unreadable(source, "a detector image", "an XML or HTML file")
+    _check_head(path, source)
     try:
         shape = tuple(fabio.openheader(str(path)).shape or ())
         if shape:
@@ -58,10 +64,25 @@ def read_fabio(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
                 raise unreadable(source, "a whole detector image", "one cut short", CUT_SHORT)
     except InputError:
         raise
-    except PARSER_ERRORS as error:
+    except (
+        Exception
+    ) as error:  # FabIO raises anything at damaged files: the bare class, UnboundLocalError, ...
         raise unreadable(source, "a detector image that FabIO can read", reason(error), CUT_SHORT) from error
     checked_shape(pixels.shape, pixels.dtype.itemsize, max_pixels, source)
     return RawImage(pixels, None, None, path.suffix.lower().lstrip("."), source)
+
+
+def _check_head(path: Path, source: str) -> None:
+    """Refuse what FabIO would hand to a parser that follows external entities, and what it would read for ever."""
+    with path.open("rb") as stream:
+        head = stream.read(len(CBF_MAGIC))
+        if head.startswith(b"<"):
+            raise unreadable(source, "a detector image", "an XML or HTML file")
+        if head != CBF_MAGIC and path.suffix.lower() != ".cbf":
+            return
+        data = head + stream.read()
+    if data.find(CBF_DATA, max(data.find(CBF_SECTION), 0)) < 0:
+        raise unreadable(source, "a whole CBF file", "none of its binary data", CUT_SHORT)
 
 
 def read_hdf5(path: Path, inside: str, source: str, max_pixels: int, page: int) -> RawImage:
@@ -132,9 +153,49 @@ def _frame(dataset: Any, source: str, max_pixels: int, page: int) -> np.ndarray:
         checked_shape(shape[1:], dataset.dtype.itemsize, max_pixels, source)
         if not 0 <= page < shape[0]:
             raise unreadable(source, f"a frame {page}", f"{shape[0]} frames", "count frames from 0")
+        check_chunks(dataset, (1, *shape[1:]), source, page)
         return np.asarray(dataset[page])
     checked_shape(shape, dataset.dtype.itemsize, max_pixels, source)
+    check_chunks(dataset, shape, source)
     return np.asarray(dataset[()])
+
+
+def check_chunks(dataset: Any, part: Sequence[int], source: str, first: int = 0) -> None:
+    """Refuse a data set whose chunks are bombs, before the part of shape ``part`` from row ``first`` on is read.
+
+    HDF5 allocates whole chunks, however small the data set is, and follows a deflated one to its end.
+    """
+    if dataset.chunks is None:
+        return
+    nominal = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    starts = [
+        range(begin // size * size, begin + length, size)
+        for begin, length, size in zip((first, *[0] * len(part)), part, dataset.chunks, strict=False)
+    ]
+    too_large = nominal > max(4 * math.prod(part) * dataset.dtype.itemsize, LARGEST_CHUNK_BYTES)
+    if too_large or math.prod(map(len, starts)) > MOST_CHUNKS:
+        found = f"chunks of {' x '.join(map(str, dataset.chunks))} values"
+        raise unreadable(source, "chunks that fit the data set", found, "write it again without chunks")
+    properties = dataset.id.get_create_plist()
+    filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
+    if filters:
+        for place in itertools.product(*starts):
+            _check_stored(dataset.id, place, nominal, filters, source)
+
+
+def _check_stored(stored: Any, place: tuple[int, ...], nominal: int, filters: list[int], source: str) -> None:
+    """One compressed chunk: no larger than it is as plain bytes, and deflated to no more than those."""
+    size = stored.get_chunk_info_by_coord(place).size
+    bomb = size > 2 * nominal + SMALL_CHUNK_BYTES or filters.count(DEFLATE) > 1
+    if not bomb and size > SMALL_CHUNK_BYTES and DEFLATE in filters:
+        mask, data = stored.read_direct_chunk(place)
+        skipped = mask >> filters.index(DEFLATE) & 1
+        bomb = (
+            not skipped and inflated_length(data, nominal + SMALL_CHUNK_BYTES) > nominal + SMALL_CHUNK_BYTES
+        )
+    if bomb:
+        found = "far more data in a chunk than its header says"
+        raise unreadable(source, "a readable HDF5 file", found, CUT_SHORT)
 
 
 def _name_missing(h5py: Any, file: Any, source: str) -> InputError:

@@ -19,6 +19,7 @@ PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}  # as decoded
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # as stored
 CHUNK_BYTES = 4_000_000
 CUT_SHORT = "copy the file again from its source"
+NPY_ERRORS = (*PARSER_ERRORS, SyntaxError, TokenError)  # of numpy on a damaged header
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 JPEG_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 
@@ -65,17 +66,23 @@ def inflated(data: bytes, least: int, source: str, name: str) -> None:
     The libraries that decode it afterwards would only print a remark and fill up with zeros, or follow a bomb
     to its end.
     """
-    engine = zlib.decompressobj()
-    length, rest = 0, data
     try:
-        while length <= least + CHUNK_BYTES and (part := engine.decompress(rest, CHUNK_BYTES)):
-            length, rest = length + len(part), engine.unconsumed_tail
+        length = inflated_length(data, least + CHUNK_BYTES)
     except zlib.error as error:
         raise unreadable(source, f"a {name} file", "damaged pixel data", CUT_SHORT) from error
     if length < least:
         raise unreadable(source, f"a {name} file", "less pixel data than its header says", CUT_SHORT)
     if length > least + CHUNK_BYTES:
         raise unreadable(source, f"a {name} file", "far more pixel data than its header says", CUT_SHORT)
+
+
+def inflated_length(data: bytes, most: int) -> int:
+    """Bytes that deflated ``data`` gives, counted to just above ``most`` (``zlib.error``: damaged)."""
+    engine = zlib.decompressobj()
+    length, rest = 0, data
+    while length <= most and (part := engine.decompress(rest, CHUNK_BYTES)):
+        length, rest = length + len(part), engine.unconsumed_tail
+    return length
 
 
 def read_jpeg(path: Path, source: str, max_pixels: int) -> RawImage:
@@ -147,7 +154,7 @@ def read_npy(path: Path, source: str, max_pixels: int) -> RawImage:
     """One numeric array ``(H, W)`` or ``(H, W, 1|3|4)`` of a npy file; nothing is unpickled."""
     try:
         lazy = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (*PARSER_ERRORS, SyntaxError, TokenError) as error:
+    except NPY_ERRORS as error:
         found, remedy = _npy_fault(str(error))
         raise unreadable(source, "a whole npy file of numbers", found, remedy) from error
     checked_shape(lazy.shape, lazy.dtype.itemsize, max_pixels, source)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from torch import nn
 
 from pairvae.errors import InputError
@@ -25,6 +25,14 @@ from pairvae.settings import (
 )
 
 Shape = tuple[int, int, int]
+LONGEST_SIDE = 16_384  # px of a prepared array
+SHAPE: TypeAdapter[Shape] = TypeAdapter(
+    tuple[
+        Annotated[int, Field(ge=1, le=16)],
+        Annotated[int, Field(ge=1, le=LONGEST_SIDE)],
+        Annotated[int, Field(ge=1, le=LONGEST_SIDE)],
+    ]
+)
 
 
 def _compact(network: CompactNetwork, latent: LatentSettings, shape: Shape) -> VAE:
@@ -81,16 +89,52 @@ def describe(network: Network, latent: LatentSettings, shape: Shape) -> dict[str
     return {"network": network.model_dump(), "latent": latent.model_dump(), "shape": list(shape)}
 
 
-def from_description(description: Mapping[str, Any]) -> VAE:
-    """The untrained VAE that a card describes."""
-    network: Network = TypeAdapter(Network).validate_python(description["network"])
-    latent = LatentSettings.model_validate(description["latent"])
-    channels, height, width = description["shape"]
-    return build_vae(network, latent, (channels, height, width), seed=0)
+def from_description(description: Mapping[str, Any], where: str = "card.json") -> VAE:
+    """The untrained VAE that a card describes (``InputError`` where it describes none)."""
+    try:
+        network: Network = TypeAdapter(Network).validate_python(description["network"])
+        latent = LatentSettings.model_validate(description["latent"])
+        shape: Shape = SHAPE.validate_python(description["shape"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            expected="the description of a network", found=_first_line(error), where=where
+        ) from error
+    return build_vae(network, latent, shape, seed=0)
+
+
+def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor], where: str) -> VAE:
+    """The VAE that a card describes, with its ``weights`` (``InputError`` where one does not fit, or is not finite).
+
+    Sizes are compared before any memory is taken: a card may claim a network of any size.
+    """
+    try:
+        with torch.device("meta"):
+            plan = from_description(description, where)
+    except (RuntimeError, MemoryError, OverflowError) as error:  # sizes that no tensor can have
+        found = _first_line(error)
+        raise InputError(expected="the description of a network", found=found, where=where) from error
+    check_weights(plan, weights, where)
+    for name, values in weights.items():
+        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
+            raise InputError(expected="finite weights", found=f"NaN or infinity in {name}", where=where)
+    vae = from_description(description, where)
+    vae.load_state_dict(dict(weights))
+    return vae
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return "; ".join(lines[:3])[:200] or type(error).__name__
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
     """Put ``weights`` into ``module``; ``InputError`` names the first that does not fit."""
+    check_weights(module, weights, where)
+    module.load_state_dict(dict(weights))
+
+
+def check_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
+    """``InputError`` names the first of ``weights`` that does not fit into ``module``."""
     own = module.state_dict()
     for name in [*own, *weights]:
         if name not in weights or name not in own:
@@ -102,7 +146,6 @@ def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: 
                 found=str(tuple(weights[name].shape)),
                 where=where,
             )
-    module.load_state_dict(dict(weights))
 
 
 def pair_from_descriptions(descriptions: Mapping[str, Mapping[str, Any]]) -> PairVAE:

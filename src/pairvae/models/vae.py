@@ -13,17 +13,30 @@ LEAST_STD = 1e-4
 
 @dataclass(frozen=True)
 class Posterior:
-    """Independent normals over the latent: ``mean`` and ``std`` (> 0), each ``(B, C, g, g)``."""
+    """Normals over the latent: ``mean`` and ``std`` (> 0), each ``(B, C, g, g)``.
+
+    They are independent, unless ``mixing`` ``(C, C)``, lower triangular, couples the channels of one place: then
+    D mixing mixing^T D is their covariance, with D the square roots of ``std``. (Few samples tell a common width
+    better than one of each; of the logarithm of the width half is each one's own.)
+    """
 
     mean: Tensor
     std: Tensor
+    mixing: Tensor | None = None
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One reparameterised draw, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
         noise = torch.randn(
             self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
         )
-        return self.mean + self.std * noise
+        if self.mixing is None:
+            return self.mean + self.std * noise
+        return self.mean + self.std.sqrt() * torch.einsum("cd,bd...->bc...", self.mixing, noise)
+
+    def repeated(self, index: int, count: int) -> Posterior:
+        """The posterior of one of its inputs, ``count`` times over."""
+        mean, std = (part[index].expand(count, *part.shape[1:]) for part in (self.mean, self.std))
+        return Posterior(mean, std, self.mixing)
 
 
 def split_statistics(statistics: Tensor) -> Posterior:
@@ -81,12 +94,18 @@ class Decoder(nn.Module):
 
 
 class VAE(nn.Module):
-    """One modality's encoder and decoder."""
+    """One modality's encoder and decoder.
+
+    ``mixing`` is that of its posteriors. It is measured after a training, no weight of the networks.
+    """
+
+    mixing: Tensor | None
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
+        self.register_buffer("mixing", None, persistent=False)
 
     def posterior(
         self, inputs: Tensor, noise: float = 0.0, generator: torch.Generator | None = None
@@ -103,4 +122,5 @@ class VAE(nn.Module):
                 features.shape, generator=generator, device=features.device, dtype=features.dtype
             )
             features = features + noise * draw
-        return split_statistics(self.encoder.head(features))
+        found = split_statistics(self.encoder.head(features))
+        return Posterior(found.mean, found.std, self.mixing)

@@ -5,7 +5,17 @@ Every default lives here or in the preset files of ``pairvae/presets``, nowhere 
 
 from __future__ import annotations
 
+from pairvae.settings.basics import (
+    Section,
+)
 from pairvae.settings.faults import explain
+from pairvae.settings.networks import (
+    CompactNetwork,
+    LevelsNetwork,
+    Network,
+    PaperNetwork,
+    TextureNetwork,
+)
 from pairvae.settings.parsing import (
     LARGEST_PARAMS_BYTES,
     PARAMS_FILE,
@@ -19,27 +29,23 @@ from pairvae.settings.sections import (
     AssessSettings,
     BaselineSettings,
     BeamCentreOption,
-    CompactNetwork,
     DeviceSettings,
-    EarlyStopSettings,
     GenerateSettings,
     LatentSettings,
-    LevelsNetwork,
     ModalitySettings,
-    Network,
-    Optimisation,
-    PairTraining,
-    PaperNetwork,
     PretrainSettings,
     SaxsPrepare,
     SaxsSettings,
-    Section,
     SemPrepare,
     SemSettings,
+    UNetSettings,
+)
+from pairvae.settings.training import (
+    EarlyStopSettings,
+    Optimisation,
+    PairTraining,
     SemTraining,
     SoloTraining,
-    TextureNetwork,
-    UNetSettings,
 )
 from pairvae.settings.whole import Settings, load_settings, resolve, with_values
 

@@ -8,19 +8,24 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
 
 from pairvae.errors import InputError
 
 PARAMS_FILE = "params.yaml"
 LARGEST_PARAMS_BYTES = 1_000_000
 MOST_VALUES = 10_000
+DEEPEST = 100
 
 
 def parse_yaml(text: str, where: str) -> dict[str, Any]:
     """Parse a YAML mapping without any tag that could build an object (``InputError`` otherwise)."""
     try:
+        _require_few_values(text, where)
         value = YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+    except InputError:
+        raise
+    except (YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{where}, line {mark.line + 1}" if mark is not None else where
         problem = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
@@ -29,20 +34,38 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
         return {}
     if not isinstance(value, dict):
         raise InputError(expected="a mapping of keys to values", found=type(value).__name__, where=where)
-    _require_few_values(value, where)
     return value
 
 
-def _require_few_values(value: object, where: str) -> None:
-    """``InputError`` where aliases multiply, or contain themselves: a few bytes can stand for endless values."""
-    waiting, seen = [value], 0
-    while waiting:
-        item = waiting.pop()
-        waiting.extend(item.values() if isinstance(item, dict) else item if isinstance(item, list) else ())
-        seen += 1
-        if seen > MOST_VALUES:
+def _require_few_values(text: str, where: str) -> None:
+    """``InputError`` for too many values, too deep ones, or aliases that multiply or contain themselves.
+
+    Judged from the events, before anything is built: a few bytes can stand for endless values, merge keys (``<<``)
+    among them.
+    """
+    sizes: dict[str, int] = {}  # values behind each anchor
+    open_anchors: list[str | None] = []
+    starts: list[int] = []
+    seen = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        anchor = getattr(event, "anchor", None)
+        if isinstance(event, AliasEvent):
+            endless = anchor in open_anchors
+            seen += MOST_VALUES if endless else sizes.get(str(anchor), 1)
+        elif isinstance(event, NodeEvent):
+            seen += 1
+            if isinstance(event, CollectionStartEvent):
+                open_anchors.append(anchor)
+                starts.append(seen)
+            elif anchor is not None:
+                sizes[anchor] = 1
+        elif isinstance(event, CollectionEndEvent):
+            closed, start = open_anchors.pop(), starts.pop()
+            if closed is not None:
+                sizes[closed] = seen - start + 1
+        if seen > MOST_VALUES or len(starts) > DEEPEST:
             raise InputError(
-                expected=f"at most {MOST_VALUES} values",
+                expected=f"at most {MOST_VALUES} values, {DEEPEST} deep",
                 found="more",
                 where=where,
                 remedy="remove aliases (*name) that contain themselves",

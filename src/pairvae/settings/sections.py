@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import Field, Strict, model_validator
 
+from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
+from pairvae.settings.networks import CompactNetwork, Network
+from pairvae.settings.training import Optimisation, PairTraining, SaxsTraining, SemTraining
 from pairvae.simulation_parameters import SimulationParameters
 
-Positive = Annotated[int, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Rate = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 Pixel = Annotated[float, Field(ge=0, le=200_000, allow_inf_nan=False)]
 BeamCentreOption = Literal["auto"] | Annotated[tuple[Pixel, Pixel], Strict(False)] | None
-
-
-class Section(BaseModel):
-    """A part of the settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class SimulatedData(Section):
@@ -89,157 +82,6 @@ class LatentSettings(Section):
 
     channels: int = Field(ge=1, le=1024, description="latent maps of each modality")
     grid: int = Field(ge=1, le=32, description="side of a latent map, elements")
-
-
-class CompactNetwork(Section):
-    """Principal components of the input, a small dense network, and back (preset ``fast``)."""
-
-    architecture: Literal["compact"]
-    components: int = Field(ge=1, le=512, description="principal components of the training inputs")
-    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
-    pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
-
-
-class LevelsNetwork(Section):
-    """As compact, but colour-mapped patterns are decoded as intensity levels (preset ``fast``)."""
-
-    architecture: Literal["levels"]
-    components: int = Field(ge=1, le=512, description="principal components of the training inputs")
-    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
-    pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
-
-
-class TextureNetwork(Section):
-    """Texture statistics in, a noise-driven convolutional texture out (preset ``fast``)."""
-
-    architecture: Literal["texture"]
-    components: int = Field(ge=1, le=512, description="principal components of the texture statistics")
-    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
-    noise_channels: int = Field(ge=1, le=512, description="noise maps that the decoder starts from")
-    block_widths: tuple[Positive, ...] = Field(
-        strict=False,
-        min_length=2,
-        max_length=5,
-        description="channels of the blocks, the coarsest first; each doubles the side",
-    )
-
-
-class PaperNetwork(Section):
-    """The published networks: frozen ResNet-50, dense head, transposed convolutions (preset ``paper``)."""
-
-    architecture: Literal["paper"]
-    filters: int = Field(ge=1, le=512, description="channels of the decoder's hidden layers")
-    kernel: int = Field(ge=3, le=31, description="side of the decoder's kernels, px (odd)")
-    collapsed: bool = Field(description="the last layer as one channel with the mean kernel (exact)")
-    hidden: int = Field(ge=1, le=4096, description="units of the dense layer of the encoder's head")
-
-
-Network = Annotated[
-    CompactNetwork | LevelsNetwork | TextureNetwork | PaperNetwork, Field(discriminator="architecture")
-]
-
-
-class Optimisation(Section):
-    """Adam and its schedule."""
-
-    batch: int = Field(ge=1, le=4096, description="samples a step")
-    drop_remainder: bool = Field(description="leave out the last, smaller batch of an epoch")
-    learning_rate: Rate = Field(description="Adam's step size at its highest")
-    beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
-    beta2: float = Field(ge=0, lt=1, description="Adam's decay of the squared gradient")
-    epsilon: float = Field(gt=0, le=1, description="Adam's guard against a division by zero")
-    schedule: Literal["constant", "cosine"] = Field(
-        description="the rate after the warm-up: kept, or falling to 0 as a cosine"
-    )
-    warmup: float = Field(ge=0, lt=1, description="share of the training over which the rate rises from 0")
-    gradient_clip: NonNegative = Field(description="largest norm of the gradient; 0: no clipping")
-    passes: Positive = Field(description="passes over the training pairs an epoch")
-
-
-class EarlyStopSettings(Section):
-    """Ending a training when it no longer gets better on training pairs that are held out for this."""
-
-    patience: int = Field(ge=0, description="epochs without a better held-out loss; 0: never end early")
-    held_out: float = Field(gt=0, lt=1, description="share of the training pairs that is held out")
-
-
-class SoloTraining(Optimisation):
-    """Training of one VAE alone."""
-
-    epochs: Positive = Field(description="epochs of the training")
-    kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
-    input_noise: NonNegative = Field(description="noise on the encoder's components, in standard deviations")
-    start_from: str | None = Field(
-        min_length=1, description="a model folder to start from (transfer); null: seeded weights"
-    )
-    early_stop: EarlyStopSettings
-
-
-class PairTraining(Optimisation):
-    """Training of the two VAEs as a pair (paper, Method: two-part protocol)."""
-
-    random_epochs: int = Field(ge=0, description="epochs with new random crops")
-    focused_epochs: int = Field(ge=0, description="epochs on the crops of the last random epoch")
-    shared_position: bool = Field(description="one crop position for all images of an epoch")
-    from_solo: bool = Field(description="start from the solo-trained weights")
-    start_from: str | None = Field(
-        min_length=1, description="a model folder of a pair to start from instead (transfer)"
-    )
-    similarity: Literal["barlow", "simclr", "distance"] = Field(
-        description="what draws the two latents of a sample together"
-    )
-    redundancy: NonNegative = Field(description="weight of the off-diagonal terms (barlow)")
-    temperature: Rate = Field(description="temperature of the contrast (simclr)")
-    kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
-    input_noise: NonNegative = Field(description="noise on the encoders' components, in standard deviations")
-    early_stop: EarlyStopSettings
-    match_weight: NonNegative = Field(
-        description="weight of the divergence of the crops' posteriors from that of their pattern"
-    )
-    weights: dict[str, NonNegative] = Field(
-        description="similarity, and <from>_<to> for the four directions of the pair"
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        if self.random_epochs + self.focused_epochs < 1:
-            raise ValueError("random_epochs + focused_epochs of at least 1")
-        return self
-
-    @property
-    def epochs(self) -> int:
-        """All epochs of the two parts."""
-        return self.random_epochs + self.focused_epochs
-
-
-class TextureLikelihood(Section):
-    """Weights of the texture statistics that a sample's images share (see numerics/texture.py)."""
-
-    autocovariance: NonNegative = Field(description="weight of the autocovariance at lags up to 32 px")
-    phase_fraction: NonNegative = Field(description="weight of the phase fraction")
-    lineal_path: NonNegative = Field(description="weight of the shares of straight runs within one phase")
-    filters: NonNegative = Field(description="weight of the responses of oriented filters")
-    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
-    target: Literal["crop", "image"] = Field(
-        description="whose statistics an image has to show: those of the crop itself, or of its whole image"
-    )
-
-
-class SaxsTraining(SoloTraining):
-    """Training of the SAXS VAE; the likelihood is that of the pair, too."""
-
-    likelihood: Literal["mse", "mae", "components"] = Field(
-        description="how well a decoded array explains the measured one"
-    )
-
-
-class SemTraining(SoloTraining):
-    """Training of the SEM VAE; the likelihood is that of the pair, too."""
-
-    likelihood: Literal["bernoulli", "texture"] = Field(
-        description="each pixel (bernoulli), or statistics that all crops of a sample share (texture)"
-    )
-    texture: TextureLikelihood
 
 
 class SaxsSettings(Section):
@@ -364,6 +206,12 @@ class TrackingSettings(Section):
 
     experiment: str = Field(
         min_length=1, pattern=r"^[^\s/][^/]*$", description="name of the experiment that holds the runs"
+    )
+    system_metrics_seconds: float = Field(
+        ge=0, le=3600, description="seconds between measurements of processor and memory on a run; 0: none"
+    )
+    patience_seconds: float = Field(
+        ge=0, le=86400, description="how long a finished training waits for a server that does not answer, s"
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from pairvae.errors import InputError
 from pairvae.search_space import TuneSettings, nested, renamed, searchable
+from pairvae.settings.basics import Section, Seed
 from pairvae.settings.faults import explain, unknown_key
 from pairvae.settings.parsing import PARAMS_FILE, assignments, flatten, read_params
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values
@@ -24,8 +25,6 @@ from pairvae.settings.sections import (
     PairSettings,
     PretrainSettings,
     SaxsSettings,
-    Section,
-    Seed,
     SemSettings,
     SplitSettings,
     StudySettings,

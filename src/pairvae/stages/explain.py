@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from pairvae.evaluation.latent_plane import Plane, latent_at, plane_of
+from pairvae.evaluation.training_facts import Confidence
 from pairvae.modalities import MODALITIES
 from pairvae.models.vae import Posterior
 from pairvae.numerics.levels import known_colormap, levels
@@ -59,6 +60,22 @@ class Explained:
     numbers: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class BestGuess:
+    """The prediction from the middle of the posterior, and how like the training data its input is."""
+
+    target: str
+    image: np.ndarray
+    confidence: Confidence | None
+
+
+def best_guess(predictor: Predictor, array: np.ndarray, source: str, seed: int) -> BestGuess:
+    """Predict from one prepared array ``(channels, H, W)`` and measure nothing: half the time of :func:`explain`."""
+    (target,) = [name for name in predictor.modalities if name != source]
+    image = predictor.decode(predictor.encode(array, source), target, 1, seed)[0, 0]
+    return BestGuess(target, image, predictor.confidence(array, source))
 
 
 def explain(predictor: Predictor, array: np.ndarray, source: str, samples: int, seed: int) -> Explained:

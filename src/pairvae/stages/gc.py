@@ -80,6 +80,7 @@ def found(project: Project) -> Iterator[Item]:
     yield from _checkpoints(project, own / "checkpoints")
     yield from _study_cells(project, own / "study")
     yield from _searches(project, own / "tune")
+    yield from _caches(own)
     for path in sorted((own / "models").glob("*/*")):
         if not _busy(path):
             yield _folder("copy of a server's model", path)
@@ -190,6 +191,16 @@ def _searches(project: Project, home: Path) -> Iterator[Item]:
     for path in shared[:-1]:
         if not _busy(path):
             yield _folder("data of an earlier search", path)
+
+
+def _caches(own: Path) -> Iterator[Item]:
+    """What a stage makes again where it needs it, after a day: fitted U-Nets and texture statistics."""
+    for path in sorted((own / "baselines").glob("*")):
+        if path.is_dir() and not _busy(path) and time.time() - _touched(path) > DAY_S:
+            yield _folder("U-Net of a baseline", path)
+    for path in sorted((own / "statistics").glob("*.safetensors")):
+        if time.time() - path.lstat().st_mtime > DAY_S:
+            yield Item("texture statistics", path.stem, path.lstat().st_size, path.unlink)
 
 
 def _folder(kind: str, path: Path, name: str = "") -> Item:

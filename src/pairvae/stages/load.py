@@ -6,7 +6,9 @@ from pathlib import Path
 
 from pairvae.errors import InputError
 from pairvae.predictor import Predictor
+from pairvae.stages.model_card import check_facts
 from pairvae.stages.train import load_vaes
+from pairvae.stages.training_facts import FILE as FACTS
 from pairvae.stages.training_facts import read_training_facts
 from pairvae.store.models import CARD
 from pairvae.tracking.roots import project_root
@@ -28,7 +30,9 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     else:
         folder = Path(location)
     vaes, card = load_vaes(folder)
-    return Predictor(vaes, card, read_training_facts(folder))
+    predictor = Predictor(vaes, card, read_training_facts(folder))
+    check_facts(predictor, folder / FACTS)
+    return predictor
 
 
 def _model_folder(download: Path, text: str) -> Path:

@@ -24,8 +24,11 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held_alone(path: Path, what: str) -> Iterator[int]:
-    """The descriptor of the lock ``path``, which child processes may inherit; ``InputError`` where it is taken."""
+def held_alone(path: Path, what: str, *, kind: str = "study") -> Iterator[int]:
+    """The descriptor of the lock ``path``, which child processes may inherit; ``InputError`` where it is taken.
+
+    ``what`` names the piece of work in that error, ``kind`` says what it is.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -33,7 +36,7 @@ def held_alone(path: Path, what: str) -> Iterator[int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                expected="a study that no other process works on",
+                expected=f"a {kind} that no other process works on",
                 found="one",
                 where=what,
                 remedy="wait until it ends, or stop it with Ctrl-C",

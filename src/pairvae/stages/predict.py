@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,13 +69,14 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Made:
-    """What one input gave: rows of the tables and its strip of the contact sheet; or the ``reason`` for nothing."""
+    """What one input gave: rows of the tables and its strip of the contact sheet; or what is at ``fault``, as the
+    words of an ``InputError`` (which does not travel between processes itself)."""
 
     images: tuple[Row, ...] = ()
     summary: Row | None = None
     curves: tuple[Row, ...] = ()
     strip: np.ndarray | None = None
-    reason: str = ""
+    fault: Mapping[str, str] | None = None
 
 
 def predict(
@@ -107,10 +108,11 @@ def predict(
         predictor.shape(to)  # an unknown modality is an InputError
     inputs = inputs_of(files, predictor.modalities, to, source)
     out.mkdir(parents=True, exist_ok=True)
-    location = model if model.startswith(REGISTRY) else str(Path(model).resolve())
+    registered = model.startswith(REGISTRY)  # a model folder needs no project around it
+    location, root = (model, project_root()) if registered else (str(Path(model).resolve()), Path.cwd())
     spread = np.linspace(0, len(inputs) - 1, min(ROWS, len(inputs))).round().astype(int)
     shown = frozenset(spread.tolist())
-    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), project_root(), shown)
+    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown)
     if predictor.facts is None:
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
@@ -125,7 +127,7 @@ def predict(
 def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:
     """Write the tables row by row, and the contact sheet; returns the number of images."""
     progress = Progress(len(inputs), f"predict {to}")
-    reasons: list[str] = []
+    faults: list[InputError] = []
     strips: list[np.ndarray] = []
     count, unlike = 0, 0
     with ExitStack() as stack:
@@ -139,9 +141,9 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
         )
         for one, made in zip(inputs, each, strict=True):
             if made.summary is None:
-                reasons.append(made.reason)
+                faults.append(InputError(**made.fault or {"expected": "a prediction", "found": "none"}))
                 if len(inputs) > 1:  # else it is the error that ends the command
-                    _say(made.reason)
+                    _say(str(faults[-1]))
             else:
                 images.writerows(made.images)
                 summaries.writerow(made.summary)
@@ -155,10 +157,12 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
         write_contact_sheet(out / "contact-sheet.png", strips)
     if unlike > MOST_WARNINGS:
         _say(f"{unlike} of {len(inputs)} inputs are unlike the training data; see inputs.csv")
-    if reasons:
+    if faults and len(inputs) == 1:
+        raise faults[0]
+    if faults:
         raise InputError(
             expected="predictions from all files",
-            found=f"{len(reasons)} of {len(inputs)} files without: {reasons[0]}",
+            found=f"{len(faults)} of {len(inputs)} files without: {faults[0]}",
         )
     return count
 
@@ -180,10 +184,13 @@ def _say(line: str) -> None:
 
 def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> Made:
     """Predict from one input and write its images; a file that cannot be read gives a reason."""
+    path = str(wanted.cwd / one.given)
     try:
-        found = predict_file(predictor, str(wanted.cwd / one.given), one, wanted.samples, wanted.seed)
+        found = predict_file(predictor, path, one, wanted.samples, wanted.seed)
     except InputError as error:
-        return Made(reason=str(error))
+        where = error.where.replace(path, one.given)
+        fault = {"expected": error.expected, "found": error.found, "where": where, "remedy": error.remedy}
+        return Made(fault=fault)
     shown, trust = measured(predictor, found.images, one.target), trust_of(found)
     files = write_images(wanted.out, one, found.images, predictor, wanted.kind)
     sheet = None
@@ -217,7 +224,10 @@ def _shared_out(inputs: Sequence[Input], wanted: Wanted, workers: int, cluster: 
     waiting: dict[int, list[Made]] = {}
     due = 0
     for ended in run_tasks(predict_chunk, chunks, workers=workers, cluster=cluster):
-        lost = [Made(reason=f"{one.given}: {ended.reason}") for one in ended.task.inputs]
+        lost = [
+            Made(fault={"expected": "a prediction", "found": ended.reason, "where": one.given})
+            for one in ended.task.inputs
+        ]
         waiting[ended.task.first] = lost if ended.result is None else ended.result
         while due in waiting:
             yield from waiting.pop(due)

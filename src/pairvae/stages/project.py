@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from pairvae import store
@@ -107,8 +108,9 @@ def open_project(overrides: Sequence[str] = (), *, folder: Path | None = None, t
     return Project(place, project_root(place), settings, track)
 
 
+@cache
 def code_digest() -> str:
-    """Digest of the code that determines what a training gives."""
+    """Digest of the code that determines what a training gives: that of the first call, which this process runs."""
     package = Path(__file__).resolve().parent.parent
     files = sorted(path for folder in CODE_FOLDERS for path in (package / folder).rglob("*.py"))
     return store.digest({str(path.relative_to(package)): store.file_digest(path) for path in files})

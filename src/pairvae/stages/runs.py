@@ -41,6 +41,8 @@ def stage_run(
         tags=tags,
         resume=resume,
         description=f"Stage `{stage}` of the preset `{settings.preset}`.",
+        system_metrics_s=settings.tracking.system_metrics_seconds,
+        patience_s=settings.tracking.patience_seconds,
     ) as tracker:
         tracker.log_params(flatten(params))
         tracker.log_dataset(

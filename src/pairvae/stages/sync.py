@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairvae.errors import InputError
+from pairvae.stages.locks import held_alone
 from pairvae.tracking.outbox import waiting
 from pairvae.tracking.roots import OWN_FILES, checked_uri, database_path, is_server, project_root, shown
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pairvae.tracking.sync import Synced
 
 MB = 1e6
+LOCK = "sync.lock"
 
 
 def sync(
@@ -35,7 +36,7 @@ def sync(
             where="pairvae sync TARGET",
             remedy="name it, or set MLFLOW_TRACKING_URI",
         )
-    with _only_one(root), _environment(uri):
+    with held_alone(root / OWN_FILES / LOCK, str(root), kind="sync"), _environment(uri):
         lines = _entries(root, dry_run)
         if not database_path(root).is_file():
             return [*lines, "no local runs"]
@@ -90,23 +91,3 @@ def _environment(uri: str) -> Iterator[None]:
         os.environ.pop("MLFLOW_TRACKING_URI")
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
-
-
-@contextmanager
-def _only_one(root: Path) -> Iterator[None]:
-    path = root / OWN_FILES / "sync.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                expected="no other sync of this project",
-                found="one at work",
-                where=str(path),
-                remedy="wait until it ends",
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)

@@ -13,12 +13,14 @@ from torch import Tensor
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
-from pairvae.models.build import describe, from_description, load_weights
+from pairvae.models.build import describe, load_weights, trained
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE
 from pairvae.predictor import Predictor
 from pairvae.settings import EarlyStopSettings, Settings
 from pairvae.stages.backbone import give_backbone
+from pairvae.stages.calibration import read_mixing, write_mixing
+from pairvae.stages.model_card import check_card, refusing
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.samples import (
     covering,
@@ -171,7 +173,10 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     first = join(device.torch_device).first
     _keep_inside(project, without_stage, first)
     if first:
-        write_training_facts(project, prepared, Predictor(*load_vaes(project.model("train-pair"))))
+        folder = project.model("train-pair")
+        if training.calibrate:
+            write_mixing(folder, prepared, load_vaes(folder)[0], project.split(prepared).train)
+        write_training_facts(project, prepared, Predictor(*load_vaes(folder)))
 
 
 def _pair_plan(
@@ -246,10 +251,13 @@ def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
             expected="a trained model", found=f"none: {stored.card['left_out']}", where=str(folder)
         )
     vaes: dict[str, VAE] = {}
+    check_card(stored.card, folder)
+    with refusing("the card of a trained model", folder):
+        mixing = read_mixing(stored.card)
     for name, description in stored.card["modalities"].items():
-        vaes[name] = from_description(description)
         own = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
-        load_weights(vaes[name], _without_prefix(own, name), str(folder))
+        vaes[name] = trained(description, _without_prefix(own, name), str(folder))
+        vaes[name].mixing = mixing.get(name)
         vaes[name].eval()
     give_backbone(vaes.values(), folder)
     return vaes, stored.card

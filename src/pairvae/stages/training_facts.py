@@ -22,7 +22,9 @@ from pairvae.evaluation.training_facts import (
 from pairvae.modalities import MODALITIES
 from pairvae.numerics.scattering import Calibration
 from pairvae.predictor import Predictor
+from pairvae.stages.model_card import refusing
 from pairvae.stages.project import Project
+from pairvae.store.models import add_file
 from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors
 
@@ -38,7 +40,9 @@ def write_training_facts(project: Project, prepared: Prepared, predictor: Predic
     chosen = np.unique(np.linspace(0, len(train) - 1, min(REMEMBERED, len(train))).round().astype(int))
     facts = facts_of(predictor, prepared, [train[place] for place in chosen])
     tensors, card = packed(facts)
-    save_tensors(project.model("train-pair") / FILE, tensors, card)
+    folder = project.model("train-pair")
+    save_tensors(folder / FILE, tensors, card)
+    add_file(folder, FILE)
 
 
 def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> TrainingFacts:
@@ -166,4 +170,11 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
 def read_training_facts(folder: Path) -> TrainingFacts | None:
     """Facts of a model folder; None for a model that was trained before they were kept."""
     path = folder / FILE
-    return unpacked(*load_tensors(path)) if path.is_file() else None
+    if not path.is_file():
+        return None
+    tensors, card = load_tensors(path)
+    with refusing("facts about the training data", path):
+        infinite = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+        if infinite:
+            raise ValueError(f"{infinite[0]} is not finite")
+        return unpacked(tensors, card)

@@ -5,21 +5,64 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+from pairvae.errors import InputError
+
+PARTIAL = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)-\w+\.partial")  # whose it is: machine and process
 
 
 def _temporary_name(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
+    _clear(path.parent.absolute())
+    own = f".{path.name}.{_machine()}-{os.getpid()}-"
+    handle, name = tempfile.mkstemp(prefix=own, suffix=".partial", dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     temporary.unlink()
     return temporary
+
+
+@cache
+def _machine() -> str:
+    """8 hexadecimal digits for what process numbers are unique in: a host, or a container on it."""
+    try:
+        space = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        space = ""
+    return hashlib.sha256(f"{socket.gethostname()} {space}".encode()).hexdigest()[:8]
+
+
+@cache  # once a process: a folder may hold very many files
+def _clear(folder: Path) -> None:
+    """Remove what killed processes of this machine left half written in a folder."""
+    for path in folder.glob(".*.partial"):
+        found = PARTIAL.fullmatch(path.name)
+        if found is None or found[1] != _machine() or _lives(int(found[2])):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -42,6 +85,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``, for writers that make temporary files of their own; then remove it."""
+    temporary = _temporary_name(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -78,12 +132,25 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object (``ValueError`` when it is not one)."""
-    value = json.loads(path.read_text(encoding="utf-8"))
+def read_json(path: Path, expected: str = "a JSON object", remedy: str = "") -> dict[str, Any]:
+    """Read a JSON object (``InputError`` when it is not one, or holds NaN or infinity, which are never written)."""
+    value, found = None, "something else"
+    try:
+        value = parse_json(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        found = str(error)[:160]
     if not isinstance(value, dict):
-        raise ValueError(f"{path} does not hold a JSON object")
+        raise InputError(expected=expected, found=found, where=str(path), remedy=remedy)
     return value
+
+
+def parse_json(text: str) -> object:
+    """The value of a JSON text (``ValueError``: none, or NaN; ``RecursionError``: too deep)."""
+    return json.loads(text, parse_constant=_refuse_constant)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name}, which is no JSON")
 
 
 def digest(value: object) -> str:

@@ -17,6 +17,7 @@ from pairvae.store.files import atomic_folder, file_digest, read_json, write_jso
 from pairvae.store.tensors import load_tensors, save_tensors
 
 WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
+FILES = "files_sha256"  # in a card: hashes of what lies beside the weights
 FORMAT = 1  # of a model folder; a change that older versions of pairvae would misread counts it up
 REMEDY = "run its stage again with `pairvae repro`"
 
@@ -42,8 +43,16 @@ def save_model(
             shutil.copyfile(file, temporary / file.name)
         save_tensors(temporary / WEIGHTS, weights, {})
         hashed = {"format": FORMAT, **card, "weights_sha256": file_digest(temporary / WEIGHTS)}
+        if extra:
+            hashed[FILES] = {file.name: file_digest(temporary / file.name) for file in extra}
         write_json(temporary / CARD, hashed)
         write_text(temporary / HISTORY, history_text(history))
+
+
+def add_file(folder: Path, name: str) -> None:
+    """Write the hash of a further file of a model folder into its card: from then on it has to fit."""
+    card = load_card(folder)
+    write_json(folder / CARD, {**card, FILES: {**card.get(FILES, {}), name: file_digest(folder / name)}})
 
 
 def load_card(folder: Path) -> dict[str, Any]:
@@ -51,10 +60,7 @@ def load_card(folder: Path) -> dict[str, Any]:
     path = folder / CARD
     if not path.is_file():
         raise InputError(expected="a trained model", found="none", where=str(folder), remedy=REMEDY)
-    try:
-        card = read_json(path)
-    except ValueError as error:
-        raise InputError(expected="a JSON card", found=str(error), where=str(path), remedy=REMEDY) from error
+    card = read_json(path, "a JSON card", REMEDY)
     _check_format(card, path)
     return card
 
@@ -62,7 +68,7 @@ def load_card(folder: Path) -> dict[str, Any]:
 def _check_format(card: Mapping[str, Any], path: Path) -> None:
     """``InputError`` for a model folder that a later version of pairvae wrote in another way."""
     found = card.get("format", FORMAT)
-    if isinstance(found, int) and 1 <= found <= FORMAT:
+    if isinstance(found, int) and not isinstance(found, bool) and 1 <= found <= FORMAT:
         return
     raise InputError(
         expected=f"a model folder of format {FORMAT} or lower",
@@ -73,18 +79,27 @@ def _check_format(card: Mapping[str, Any], path: Path) -> None:
 
 
 def load_model(folder: Path) -> StoredModel:
-    """Weights and card (``InputError`` when the weights are not those of the card)."""
+    """Weights and card (``InputError`` when the weights, or further files, are not those of the card)."""
     card = load_card(folder)
-    path = folder / WEIGHTS
+    _check_file(folder / WEIGHTS, card.get("weights_sha256"), "weights")
+    others = card.get(FILES, {})
+    if not isinstance(others, dict) or any(Path(name).name != name for name in others):
+        found = f"{str(others)[:60]!r}"
+        raise InputError(expected="hashes of files in the folder", found=found, where=str(folder / CARD))
+    for name, expected in others.items():
+        _check_file(folder / name, expected, "a file")
+    return StoredModel(load_tensors(folder / WEIGHTS)[0], card)
+
+
+def _check_file(path: Path, expected: object, what: str) -> None:
     found = file_digest(path) if path.is_file() else "no file"
-    if found != card.get("weights_sha256"):
+    if found != expected:
         raise InputError(
-            expected=f"weights with sha256 {str(card.get('weights_sha256'))[:12]}",
+            expected=f"{what} with sha256 {str(expected)[:12]}",
             found=found[:12],
             where=str(path),
             remedy=REMEDY,
         )
-    return StoredModel(load_tensors(path)[0], card)
 
 
 def history_text(history: Sequence[Mapping[str, float]]) -> str:

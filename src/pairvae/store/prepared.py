@@ -11,11 +11,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.lib.format import open_memmap
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from pairvae.errors import InputError
 from pairvae.store.files import file_digest, read_json, write_json
@@ -37,6 +39,18 @@ class PreparedPair:
     saxs_q_per_px_inv_nm: float | None = None
 
 
+Side = Annotated[int, Field(strict=True, gt=0)]
+
+
+class _Card(BaseModel):
+    """What a card must hold; files are named without a folder, so that none leads elsewhere."""
+
+    pairs: list[PreparedPair]
+    shapes: dict[str, list[tuple[Side, ...]]] = {}
+    digest: str
+    sha256: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")], str]
+
+
 @dataclass(frozen=True)
 class Prepared:
     """Prepared arrays of a data set, memory-mapped: they need not fit in memory."""
@@ -47,7 +61,7 @@ class Prepared:
     @cached_property
     def pairs(self) -> list[PreparedPair]:
         """The pairs, in the order of the arrays."""
-        return [PreparedPair(**pair) for pair in self.card["pairs"]]
+        return TypeAdapter(list[PreparedPair]).validate_python(self.card["pairs"])
 
     @property
     def digest(self) -> str:
@@ -61,7 +75,16 @@ class Prepared:
     def images(self, name: str) -> list[np.ndarray]:
         """Binary images, each ``(H, W)`` uint8 of 0 and 1 (views of one memory map)."""
         flat, views, start = self._map(f"{name}.npy"), [], 0
-        for height, width in self.card["shapes"][name]:
+        shapes = self.card.get("shapes", {}).get(name, [])
+        plane = all(len(shape) == 2 for shape in shapes)
+        if flat.ndim != 1 or not plane or flat.size != sum(map(prod, shapes)):
+            raise InputError(
+                expected=f"images of the shapes in {CARD}",
+                found=f"{flat.size} pixels",
+                where=str(self.folder / f"{name}.npy"),
+                remedy=REMEDY,
+            )
+        for height, width in shapes:
             views.append(flat[start : start + height * width].reshape(height, width))
             start += height * width
         return views
@@ -96,14 +119,19 @@ def open_prepared(folder: Path) -> Prepared:
     path = folder / CARD
     if not path.is_file():
         raise InputError(expected="prepared data", found="none", where=str(folder), remedy=REMEDY)
-    try:
-        card = read_json(path)
-    except ValueError as error:
-        raise InputError(expected="a JSON card", found=str(error), where=str(path), remedy=REMEDY) from error
+    card = read_json(path, "a JSON card", REMEDY)
     if card.get("format") != FORMAT:
         raise InputError(
             expected=f"format {FORMAT}", found=repr(card.get("format")), where=str(path), remedy=REMEDY
         )
+    try:
+        _Card.model_validate(card)
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        raise InputError(
+            expected="a card of prepared data", found=found[:160], where=str(path), remedy=REMEDY
+        ) from error
     return Prepared(folder, card)
 
 

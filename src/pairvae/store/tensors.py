@@ -12,29 +12,33 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from pairvae.errors import InputError
-from pairvae.store.files import atomic_path
+from pairvae.store.files import atomic_path, parse_json, scratch_folder
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
     """Write named tensors and a JSON card as one safetensors file, atomically (``OSError`` on a full disk)."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with atomic_path(path) as temporary:
+    with scratch_folder(path) as scratch, atomic_path(path) as temporary:
+        whole = scratch / path.name
         try:
-            save_file(contiguous, temporary, metadata={"card": json.dumps(card, allow_nan=False)})
+            save_file(contiguous, whole, metadata={"card": json.dumps(card, allow_nan=False)})
         except SafetensorError as error:  # how it tells of a full disk
             raise OSError(None, str(error), str(path)) from error
+        whole.replace(temporary)
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read what :func:`save_tensors` wrote (``InputError`` when the file is damaged)."""
     try:
         with safe_open(path, framework="pt") as stream:
-            card = json.loads((stream.metadata() or {}).get("card", "{}"))
+            card = parse_json((stream.metadata() or {}).get("card", "{}"))
+            if not isinstance(card, dict):
+                raise ValueError("the card is no JSON object")
             return {name: stream.get_tensor(name) for name in stream.keys()}, card  # noqa: SIM118 - no mapping
-    except (SafetensorError, ValueError, OSError) as error:
+    except (SafetensorError, ValueError, OSError, TypeError, RuntimeError) as error:
         raise InputError(
             expected="a whole safetensors file",
-            found=str(error),
+            found=str(error)[:160],
             where=str(path),
             remedy="delete it and run again",
         ) from error

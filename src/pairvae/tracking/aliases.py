@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import mlflow
 from mlflow import MlflowClient
@@ -16,12 +17,13 @@ from mlflow.exceptions import MlflowException
 from pairvae.errors import InputError
 from pairvae.store import atomic_folder
 from pairvae.tracking.relocate import local_path
-from pairvae.tracking.roots import OWN_FILES
+from pairvae.tracking.roots import OWN_FILES, tracking_uri
 from pairvae.tracking.store import as_default, connect, has_store, plainly, store_lock
 
 PROGRAM_FILE = Path("data") / "model.pt2"
 CANDIDATE, CHAMPION = "candidate", "champion"
 SCORE_TAG, DATA_TAG, BEFORE_TAG = "validation_score", "validation_data", "champion_before"
+WEB = ("http", "https", "ftp", "mlflow-artifacts")
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -112,8 +114,10 @@ def download(root: Path, uri: str) -> Path:
         place = client.get_model_version_download_uri(found.name, str(found.number))
         if place.startswith("models:/"):
             place = client.get_logged_model(place.removeprefix("models:/")).artifact_location
+        check_place(place, tracking_uri(root), uri)
         folder = local_path(place)
         if folder is None:
+            check_name(found.name, uri)
             folder = root / OWN_FILES / "models" / found.name / str(found.number)
             if not folder.is_dir():
                 with atomic_folder(folder) as target:
@@ -126,6 +130,25 @@ def download(root: Path, uri: str) -> Path:
             remedy="after a move of the project run: pairvae doctor --fix-paths; else register again",
         )
     return folder
+
+
+def check_place(place: str, registry: str, uri: str) -> None:
+    """``InputError`` where the files of a model lie on another web server than the registry that names them."""
+    there, here = urlsplit(place), urlsplit(registry)
+    foreign = there.netloc and (there.hostname, there.port) != (here.hostname, here.port)
+    if there.scheme in WEB and foreign:
+        raise InputError(
+            expected="files on the registry's own server",
+            found=f"a place on {there.hostname}",
+            where=uri,
+            remedy="do not trust this version; register the model again",
+        )
+
+
+def check_name(name: str, uri: str) -> None:
+    """``InputError`` for a model's name that cannot be that of a folder: a server chooses it."""
+    if name in ("", ".", "..") or any(one in "/\\" or not one.isprintable() for one in name):
+        raise InputError(expected="a model's name without folders", found=repr(name[:60]), where=uri)
 
 
 def _flatten(arrived: Path, target: Path) -> None:

@@ -30,7 +30,7 @@ def _read_yaml(path: Path) -> dict[str, object]:
     """A YAML mapping; an absent or half-written file is an empty one."""
     try:
         value = YAML(typ="safe", pure=True).load(path)
-    except (OSError, YAMLError):
+    except (OSError, YAMLError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -20,6 +20,7 @@ class NullTracker:
     images: list[tuple[str, int, tuple[int, ...]]] = field(default_factory=list)
     artifacts: list[tuple[Path, str]] = field(default_factory=list)
     texts: dict[str, str] = field(default_factory=dict)
+    description: str = ""
     tags: dict[str, str] = field(default_factory=dict)
     datasets: list[tuple[str, str, str, str, dict[str, int]]] = field(default_factory=list)
 
@@ -46,6 +47,10 @@ class NullTracker:
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Keep the tags, as text."""
         self.tags.update({key: str(value) for key, value in tags.items()})
+
+    def describe(self, text: str) -> None:
+        """Keep the last text."""
+        self.description = text
 
     def log_dataset(
         self, name: str, source: str, digest: str, context: str, counts: Mapping[str, int]

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ class Outbox:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._descriptor: int | None = None
-        self._next = 0
+        self._next, self._putting = 0, threading.Lock()
 
     @classmethod
     def opened(cls, root: Path, run_id: str, target: Mapping[str, str]) -> Outbox:
@@ -103,23 +104,27 @@ class Outbox:
         """Append an entry; ``files`` writes into the folder that it is given.
 
         Renamed into place, so never half an entry. Not flushed to the disk, which would cost more than the call
-        to the store: a killed process loses nothing, a power cut the last seconds.
+        to the store: a killed process loses nothing, a power cut the last seconds. Threads may call it at once.
         """
-        path = self.folder / f"{self._next:09d}{ENTRY}"
-        self._next += 1
-        if files is not None:
-            path.with_suffix(FILES).mkdir(exist_ok=True)
-            files(path.with_suffix(FILES))
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps({"kind": kind, **values}), encoding="utf-8")
-        partial.replace(path)
+        with self._putting:
+            path = self.folder / f"{self._next:09d}{ENTRY}"
+            self._next += 1
+            if files is not None:
+                path.with_suffix(FILES).mkdir(exist_ok=True)
+                files(path.with_suffix(FILES))
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps({"kind": kind, **values}), encoding="utf-8")
+            partial.replace(path)
 
     def entries(self) -> list[Entry]:
-        """What has not been sent, the oldest first."""
+        """What has not been sent, the oldest first; what a power cut left half written is set aside."""
         found = []
         for path in self._paths():
-            values = store.read_json(path)
-            found.append(Entry(path, str(values.pop("kind")), values))
+            try:
+                values = json.loads(path.read_text(encoding="utf-8"))  # a loss may be NaN, and has to be told
+                found.append(Entry(path, str(values.pop("kind")), values))
+            except (ValueError, AttributeError, KeyError):
+                path.replace(path.with_suffix(REFUSED))
         return found
 
     def __len__(self) -> int:

@@ -17,9 +17,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
 
 from pairvae.errors import InputError
+from pairvae.tracking.machine import Sampler
 from pairvae.tracking.outbox import Outbox, target_of, waiting
 from pairvae.tracking.roots import database_path, local_uri, shown, tracking_uri
-from pairvae.tracking.spooled import Sender, SpooledTracker, tell
+from pairvae.tracking.spooled import PATIENCE_S, Sender, SpooledTracker, tell
 from pairvae.tracking.store import STORE_ERRORS, StoreAwayError, answers, connect, prepare_store, unusable
 from pairvae.tracking.tracker import Tracker
 from pairvae.tracking.writer import FAULTS, GONE, RunWriter
@@ -140,13 +141,16 @@ def start_run(
     parent: str | None = None,
     resume: str | None = None,
     description: str = "",
+    system_metrics_s: float = 0.0,
+    patience_s: float = PATIENCE_S,
 ) -> Iterator[Tracker]:
     """A run of ``experiment`` that ends with the block: FINISHED, FAILED on an exception, KILLED on Ctrl-C.
 
     ``resume``: the id of a run whose process was killed; it goes on, or a new one begins if it is gone.
     ``parent``: the id of the run that this one is shown under. ``InputError`` as ``prepare_store``, except that a
     store that does not answer is no reason to stop: at the start, the run is kept in the project's own database;
-    later, what it tells waits in ``.pairvae/outbox``.
+    later, what it tells waits in ``.pairvae/outbox``. ``system_metrics_s``: how often processor and memory are
+    measured, s; 0: never. ``patience_s``: how long the end waits for a store that is away.
     """
     all_tags = {**_own_tags(parent, description), **(tags or {})}
     begun = _begin_somewhere(root, experiment, name, all_tags, parent, resume)
@@ -157,8 +161,10 @@ def start_run(
         tracker.set_tags(all_tags)
     where = database_path(root).name if begun.uri == local_uri(root) else shown(begun.uri)
     writer = RunWriter(begun.client, begun.run_id)
-    sender = Sender(outbox, writer, where, lambda: answers(begun.uri, PROBE_S))
-    sender.start()
+    sender = Sender(outbox, writer, where, lambda: answers(begun.uri, PROBE_S), patience_s)
+    sampler = Sampler(tracker.log_metrics, system_metrics_s) if system_metrics_s else None
+    for thread in filter(None, (sender, sampler)):
+        thread.start()
     status = "FAILED"
     try:
         yield tracker
@@ -167,6 +173,8 @@ def start_run(
         status = "KILLED"
         raise
     finally:
+        if sampler is not None:
+            sampler.finish()
         tracker.set_status(status)
         if not sender.finish():
             tell(f"{len(outbox)} entries of {name!r} wait for {where}, send them with: pairvae sync")

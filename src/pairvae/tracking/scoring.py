@@ -12,6 +12,7 @@ from mlflow.models import Model
 from pairvae.errors import InputError
 from pairvae.store.files import file_digest
 from pairvae.tracking.aliases import download
+from pairvae.tracking.programs import program_fault
 
 App = Callable[..., Awaitable[None]]
 SERVED = Path(__file__).with_name("served.py")
@@ -50,4 +51,8 @@ def _foreign(folder: Path) -> str | None:
     own = file_digest(SERVED)
     if named != SERVED.name or not (folder / named).is_file() or file_digest(folder / named) != own:
         return f"other code ({named})"
+    for program in sorted(folder.rglob("*.pt2")):
+        fault = program_fault(program)
+        if fault is not None:
+            return f"{fault} in {program.name}"
     return None

@@ -27,6 +27,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         self.binary = {
             name: entry.get("binary", entry["shape"][0] == 1) for name, entry in card["modalities"].items()
         }
+        self.mixing = {
+            name: torch.tensor(rows, dtype=torch.float32) for name, rows in card.get("mixing", {}).items()
+        }
         self.programs = {
             f"{name}-{part}": torch.export.load(folder / f"{name}-{part}.pt2").module()
             for name in self.shapes
@@ -59,12 +62,18 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                 torch.manual_seed(seed)
                 latents = one.expand(samples, *one.shape)
                 if samples > 1:
-                    latents = latents + spread * torch.randn(latents.shape)
+                    latents = latents + self._scaled(source, spread, torch.randn(latents.shape))
                 images.append(self.programs[f"{target}-decoder"](latents.contiguous()))
             stacked = torch.cat(images)
         if self.binary[target]:
             stacked = (stacked >= 0.5).float()
         return np.asarray(stacked.numpy())
+
+    def _scaled(self, source: str, spread: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """Unit noise ``(B, C, g, g)`` as wide as the posterior, its channels mixed where the card says how."""
+        if source not in self.mixing:
+            return spread * noise
+        return spread.sqrt() * torch.einsum("cd,bd...->bc...", self.mixing[source], noise)
 
 
 set_model(ServedPair())

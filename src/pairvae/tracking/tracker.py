@@ -42,6 +42,10 @@ class Tracker(Protocol):
         """Words to find the run by."""
         ...
 
+    def describe(self, text: str) -> None:
+        """Markdown at the top of the run's page, instead of what was there."""
+        ...
+
     def log_dataset(
         self, name: str, source: str, digest: str, context: str, counts: Mapping[str, int]
     ) -> None:

@@ -17,13 +17,14 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 COLUMNS = (
     "attributes.`Dataset`",
     "attributes.`Duration`",
-    "attributes.`Models`",
     "tags.`stage`",
     "tags.`preset`",
-    "metrics.`loss`",
-    "metrics.`seconds`",
     "metrics.`validation.saxs_sem.s2_mae`",
     "metrics.`validation.sem_saxs.mae`",
+    "metrics.`saxs_sem.s2_mae`",  # of a trial, on held-out training pairs
+    "metrics.`sem_saxs.mae`",
+    "metrics.`loss`",
+    "metrics.`seconds`",
     "params.`split.train`",
 )
 STATE = {

@@ -64,6 +64,7 @@ async function predict() {
   const compare = get("compare").checked;
   const wanted = compare ? about.models : about.models.filter((one) => one.name === get("model").value);
   get("busy").textContent = `Predicting from ${last.name} …`;
+  get("results").setAttribute("aria-busy", "true"); // what is still shown belongs to the file before
   const cards = [];
   for (const model of wanted) {
     const found = await (await post(`/api/predict?${query(model.name)}`))?.json();
@@ -73,6 +74,7 @@ async function predict() {
     cards.push(result(found, title, () => download(model.name)));
   }
   get("busy").textContent = "";
+  get("results").setAttribute("aria-busy", "false");
   const whole = cards.length === wanted.length;
   get("results").classList.toggle("two", whole && compare);
   get("results").replaceChildren(...(whole ? cards : []), ...(whole && compare ? [scores(about.models)] : []));

@@ -22,7 +22,7 @@ export function picture(one, alt = one.caption) {
 }
 
 function ticks(low, high) {
-  const rough = (high - low) / 4;
+  const rough = (high - low) / 5;
   if (!(rough > 0)) return [low];
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((one) => one * power).find((one) => one >= rough);
@@ -77,14 +77,26 @@ export function result(found, title, download) {
   return element("article", {}, parts);
 }
 
+const SCORES = {
+  s2_mae: "S(r)", s2_mean16_mae: "S(r), mean of 16 images", lineal_path_mae: "lineal path", phase_fraction_error: "phase fraction",
+  spacing_error: "spacing", orientation_error: "orientation", mae: "pixels", ring_position: "ring position",
+  arc_angle_deg: "direction of arcs (°)", spot_px: "grating spots (px)",
+};
+
+// "saxs_sem.s2_mae" in words; nothing for scores that few people ask for.
+function worded(key) {
+  const [direction, score] = key.split(".");
+  return score in SCORES ? `${direction.toUpperCase().replace("_", " to ")}: ${SCORES[score]}` : null;
+}
+
 export function scores(models) {
   const [first, second] = models;
-  const shared = Object.keys(first.scores).filter((key) => key in second.scores && !key.includes("ssim")).sort();
+  const shared = Object.keys(first.scores).filter((key) => key in second.scores && worded(key)).sort();
   if (!shared.length) return element("p", { class: "note" }, "These versions carry no validation scores to compare.");
   const row = (key) => {
     const values = [first.scores[key], second.scores[key]];
     const best = Math.min(...values);
-    return element("tr", {}, [element("th", { scope: "row" }, key.replaceAll("_", " ").replace(".", ": ")),
+    return element("tr", {}, [element("th", { scope: "row" }, worded(key)),
       ...values.map((value) => element("td", value === best ? { class: "best" } : {}, value.toPrecision(4)))]);
   };
   const head = element("tr", {}, ["Median validation error", ...models.map((one) => one.title)]

@@ -24,15 +24,17 @@ from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import write_params
 from pairvae.stages.tune.figures import save_figures
 from pairvae.stages.tune.remote import run_hosted
-from pairvae.stages.tune.report import Outcome, known_metrics, yaml_text
+from pairvae.stages.tune.report import Outcome, about_study, known_metrics, yaml_text
 from pairvae.stages.tune.space import start_values
 from pairvae.stages.tune.study import (
     RUN,
     Place,
     best,
     choose_name,
+    clear_lives,
     counted,
     finished,
+    mend_journal,
     open_study,
     outcome,
     retry,
@@ -72,6 +74,8 @@ def tune(
     deadline = None if timeout is None else time.time() + timeout
     place = Place(project.root, choose_name(project.root, storage, name, existing=resume), storage)
     with held_alone(place.folder / "study.lock", f"study {place.name}") as held:
+        mend_journal(place)
+        clear_lives(place)
         shared = tuning_data(project)
         study = _ready(place, settings, shared, start, new=not resume)
         with _parent_run(project, study, place) as tracker:
@@ -102,6 +106,7 @@ def apply(
     """
     project = open_project(folder=folder)
     place = Place(project.root, choose_name(project.root, storage, study, existing=True), storage)
+    mend_journal(place)
     opened = open_study(place, project.settings.tune, new=False)
     front = best(opened)
     chosen = front if trial is None else []
@@ -139,11 +144,12 @@ def _ready(
     space = {key: one.model_dump(mode="json") for key, one in settings.tune.space.items()}
     objectives = [one.model_dump() for one in settings.tune.objectives]
     declared = store.digest({"space": space, "objectives": objectives, "data": shared.name})
-    if new:
+    known = study.user_attrs.get(DECLARED)
+    if known in (None, declared) and not study.get_trials(deepcopy=False):  # new, or killed at its start
         study.set_user_attr(DECLARED, declared)
         study.enqueue_trial(dict(start))
         return study
-    if study.user_attrs.get(DECLARED) != declared:
+    if known != declared:
         raise InputError(
             expected="the space, the objectives and the data that the study began with",
             found="others",
@@ -232,8 +238,7 @@ def _parent_run(project: Project, study: optuna.Study, place: Place) -> Iterator
         f"{place.name} {settings.preset}",
         tags={"stage": "tune", "preset": settings.preset, "study": place.name},
         resume=study.user_attrs.get(PARENT),
-        description=f"Study `{place.name}` of `pairvae tune`, one run below it for each trial. Scores are those of "
-        "training pairs that were held out; the report's validation pairs are not used.",
+        description=about_study(place.name),
     ) as tracker:
         study.set_user_attr(PARENT, tracker.run_id)
         tracker.log_params(flatten({"tune": settings.tune.model_dump(mode="json")}))
@@ -243,6 +248,7 @@ def _parent_run(project: Project, study: optuna.Study, place: Place) -> Iterator
 def _log_outcome(study: optuna.Study, settings: Settings, found: Outcome, tracker: Tracker) -> None:
     """Figures, the best settings and counts into the run of the study."""
     tracker.set_tags({f"trials.{state}": number for state, number in found.states.items()})
+    tracker.describe(about_study(found.study, found))
     if not found.best:
         return
     tracker.log_text(yaml_text(nested(found.best[0].values)), "best_params.yaml")

@@ -58,6 +58,37 @@ class Outcome:
         )
 
 
+def about_study(name: str, found: Outcome | None = None) -> str:
+    """What the page of a study's run says, as Markdown: what it is and, once there is one, the outcome."""
+    told = (
+        f"Study `{name}` of `pairvae tune`, one run below it for each trial. Scores are those of training pairs that "
+        "were held out; the report's validation pairs are not used."
+    )
+    if found is None or not found.best:
+        return told
+    rows = [("params.yaml", found.current)] if found.current else []
+    rows += [("best", one) for one in found.best]
+    table = ["| | trial | " + " | ".join(found.metrics) + " |", "| --- " * (2 + len(found.metrics)) + "|"]
+    for what, one in rows:
+        scores = " | ".join(f"{score:.4g}" for score in one.scores)
+        table.append(f"| {what} | {one.number} | {scores} |")
+    return "\n\n".join([told, "\n".join(table), f"`{found.lines()[-1]}`"])
+
+
+def about_trial(study: str, chosen: Mapping[str, Any], current: Mapping[str, Any]) -> str:
+    """What the page of a trial's run says, as Markdown: the settings in which it differs from params.yaml."""
+    other = {key: value for key, value in chosen.items() if current.get(key) != value}
+    if not other:
+        return f"Trial of study `{study}` with the settings of params.yaml."
+    lines = [f"* `{key}`: {rounded(value)} (now {rounded(current.get(key))})" for key, value in other.items()]
+    return "\n".join([f"Trial of study `{study}`. Other than in params.yaml:", "", *lines])
+
+
+def rounded(value: object) -> str:
+    """A number with four digits, anything else as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def known_metrics(settings: Settings) -> list[str]:
     """Every score that an objective may name: those of the pair's four directions, and the training's time."""
     curve, pixel = np.zeros((1, 1)), np.zeros((1, 1, 1, 1), np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import socket
 import warnings
@@ -11,17 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
-from optuna.exceptions import ExperimentalWarning
+from optuna.exceptions import DuplicatedStudyError, ExperimentalWarning
 from optuna.pruners import BasePruner, HyperbandPruner, NopPruner, PercentilePruner
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
 from pairvae.errors import InputError
 from pairvae.search_space import TuneSettings
-from pairvae.stages.locks import locked
+from pairvae.stages.locks import is_free, locked
 from pairvae.stages.tune.report import Outcome, Ranked
 from pairvae.tracking.roots import OWN_FILES
 
@@ -63,6 +65,11 @@ class Place:
         return self.home / self.name
 
     @property
+    def journal(self) -> Path:
+        """The file of this study's trials, where it has no database."""
+        return self.home / f"{self.name}.log"
+
+    @property
     def claims(self) -> Path:
         """The lock under which a worker takes its next trial."""
         return self.folder / "claims.lock"
@@ -81,7 +88,7 @@ def _storage(place: Place) -> BaseStorage:
     """A journal file, which any number of processes may start at once, or a database (``InputError``: unusable)."""
     if place.url is None:
         place.home.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(place.home / f"{place.name}.log")))
+        return JournalStorage(JournalFileBackend(str(place.journal)))
     try:
         return RDBStorage(place.url)
     except (SQLAlchemyError, ImportError, ValueError) as error:
@@ -98,7 +105,52 @@ def study_names(root: Path, url: str | None) -> list[str]:
     if url is not None:
         return list(optuna.get_all_study_names(_storage(Place(root, "", url))))
     files = sorted(studies_folder(root).glob("*.log"), key=lambda path: path.stat().st_mtime)
-    return [path.stem for path in files]
+    return [path.stem for path in files if _has_begun(path)]
+
+
+def _has_begun(journal: Path) -> bool:
+    """Whether a journal holds a study: a process that was killed at its start leaves an empty one."""
+    with journal.open("rb") as stream:
+        return stream.readline().endswith(b"\n")
+
+
+def clear_lives(place: Place) -> None:
+    """Remove the locks of workers that were killed."""
+    for path in place.folder.glob("*.alive"):
+        if is_free(path):
+            path.unlink(missing_ok=True)
+
+
+def mend_journal(place: Place) -> None:
+    """Cut off the torn last line that a full disk leaves: the next line would be written behind it, and both be lost.
+
+    ``InputError`` for any other damage.
+    """
+    if place.url is not None or not place.journal.is_file():
+        return
+    lock = JournalFileSymlinkLock(str(place.journal))
+    lock.acquire()  # whoever appends holds it: a line without an end was not finished and never will be
+    try:
+        content = place.journal.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        for number, line in enumerate(whole.splitlines(), start=1):
+            _require_json(line, place.journal, number)
+        if len(whole) < len(content):
+            os.truncate(place.journal, len(whole))
+    finally:
+        lock.release()
+
+
+def _require_json(line: bytes, journal: Path, number: int) -> None:
+    try:
+        json.loads(line)
+    except ValueError as error:
+        raise InputError(
+            expected="a journal of trials",
+            found=f"a damaged line {number}",
+            where=str(journal),
+            remedy="put a copy of it back, or move it away and start a new study",
+        ) from error
 
 
 def choose_name(root: Path, url: str | None, asked: str | None, *, existing: bool) -> str:
@@ -138,13 +190,18 @@ def open_study(place: Place, tune: TuneSettings, *, new: bool, seed: int = 0) ->
         sampler = SAMPLERS[tune.sampler](tune, seed)
     if not new:
         return optuna.load_study(study_name=place.name, storage=storage, sampler=sampler, pruner=pruner)
-    return optuna.create_study(
-        study_name=place.name,
-        storage=storage,
-        sampler=sampler,
-        pruner=pruner,
-        directions=[objective.direction for objective in tune.objectives],
-    )
+    try:
+        return optuna.create_study(
+            study_name=place.name,
+            storage=storage,
+            sampler=sampler,
+            pruner=pruner,
+            directions=[objective.direction for objective in tune.objectives],
+        )
+    except DuplicatedStudyError as error:  # by another process since the name was chosen
+        raise InputError(
+            expected="a new name", found=f"study {place.name}", where="--study", remedy="run it again"
+        ) from error
 
 
 def worker_name(process: int) -> str:

@@ -12,20 +12,19 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.data.split import split_pairs
-from pairvae.errors import InputError
+from pairvae.data.held_out import hold_out
 from pairvae.evaluation.assess import Truth, model_errors, reconstruct, summarise
 from pairvae.modalities import MODALITIES
 from pairvae.models.vae import VAE
 from pairvae.search_space import TIME
-from pairvae.settings import PARAMS_FILE, Settings, with_values
+from pairvae.settings import with_values
 from pairvae.stages.assess import evaluated
 from pairvae.stages.locks import locked
 from pairvae.stages.project import Project
 from pairvae.stages.shared import PREPARED, SharingProject, solo_stages, train_once, with_own_backbone
 from pairvae.stages.train import load_vaes, train_pair
 from pairvae.store.models import CARD, load_card
-from pairvae.store.prepared import Prepared, PreparedPair, create_array, write_card
+from pairvae.store.prepared import Prepared, create_array, write_card
 from pairvae.training.plans import Plan
 
 Scores = dict[str, float]
@@ -40,8 +39,12 @@ def tuning_data(project: Project) -> Path:
     training pairs.
     """
     prepared = project.prepared()
-    rows = project.split(prepared).train
-    pairs = _held_out([prepared.pairs[row] for row in rows], project.settings)
+    rows, settings = project.split(prepared).train, project.settings
+    held = hold_out(prepared.pairs, rows, settings.tune.held_out, settings.split.seed).validation
+    pairs = [
+        dataclasses.replace(prepared.pairs[row], split="validation" if row in held else "train")
+        for row in rows
+    ]
     known = [dataclasses.asdict(pair) for pair in pairs]
     name = store.digest({"data": prepared.digest, "pairs": known})
     shared = project.root / ".pairvae" / "tune" / f"data-{name}"
@@ -50,24 +53,6 @@ def tuning_data(project: Project) -> Path:
             with store.atomic_folder(shared / PREPARED) as folder:
                 _write_rows(prepared, rows, known, name, folder)
     return shared
-
-
-def _held_out(pairs: list[PreparedPair], settings: Settings) -> list[PreparedPair]:
-    """Training pairs with the side that each takes in tuning; groups stay together."""
-    if len(pairs) < 2:
-        raise InputError(
-            expected="at least 2 training pairs",
-            found=str(len(pairs)),
-            where=f"{PARAMS_FILE}, key split.train",
-            remedy="add pairs",
-        )
-    free = [dataclasses.replace(pair, split=None) for pair in pairs]
-    held = min(max(round(len(pairs) * settings.tune.held_out), 1), len(pairs) - 1)
-    inner = split_pairs(free, len(pairs) - held, settings.split.seed)
-    return [
-        dataclasses.replace(pair, split="validation" if index in inner.validation else "train")
-        for index, pair in enumerate(pairs)
-    ]
 
 
 def _write_rows(

@@ -14,9 +14,11 @@ from optuna.trial import Trial, TrialState
 
 from pairvae.errors import InputError
 from pairvae.search_space import TIME
+from pairvae.settings import flatten
 from pairvae.stages.locks import locked
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.shared import SharingProject
+from pairvae.stages.tune.report import about_trial
 from pairvae.stages.tune.space import suggest
 from pairvae.stages.tune.study import (
     KILLS,
@@ -126,6 +128,9 @@ def _child_run(project: Project, trial: Trial, job: Job, chosen: Mapping[str, An
         },
         parent=job.parent_run,
         resume=trial.user_attrs.get(RUN),
+        description=about_trial(job.study, chosen, flatten(project.settings.model_dump(mode="json"))),
+        system_metrics_s=project.settings.tracking.system_metrics_seconds,
+        patience_s=project.settings.tracking.patience_seconds,
     ) as tracker:
         tracker.log_params(chosen)
         tracker.set_tags({"kills": trial.user_attrs.get(KILLS, 0)})

@@ -6,6 +6,7 @@ import csv
 import fcntl
 import io
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ COLUMNS = (
     "seconds",
 )
 Row = Mapping[str, str | int | float]
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,18 @@ def _text(rows: Sequence[Row]) -> str:
     return stream.getvalue()
 
 
+def _fields(content: bytes) -> Iterator[list[str]]:
+    """The fields of each line; a single empty one, which fits no table, where they cannot be told apart."""
+    reader = csv.reader(_lines(content))
+    while True:
+        try:
+            yield next(reader)
+        except csv.Error:
+            yield [""]
+        except StopIteration:
+            return
+
+
 def _lines(content: bytes) -> list[str]:
     return content.decode("utf-8", "replace").split("\n")[:-1]
 
@@ -143,7 +157,7 @@ def _whole(content: bytes, path: Path) -> int:
 
 def _rows(content: bytes, path: Path) -> Iterator[dict[str, str]]:
     """The rows of whole lines (``InputError`` for another table, or a damaged line)."""
-    for number, fields in enumerate(csv.reader(_lines(content)), start=1):
+    for number, fields in enumerate(_fields(content), start=1):
         if number == 1 and fields != list(COLUMNS):
             raise InputError(
                 expected="a table that `pairvae watch` wrote",
@@ -154,8 +168,8 @@ def _rows(content: bytes, path: Path) -> Iterator[dict[str, str]]:
         row = dict(zip(COLUMNS, fields, strict=False))
         if number > 1 and not (
             len(fields) == len(COLUMNS)
-            and row["bytes"].isdigit()
-            and row["modified_ns"].lstrip("-").isdigit()
+            and WHOLE_NUMBER.fullmatch(row["bytes"])
+            and WHOLE_NUMBER.fullmatch(row["modified_ns"])
         ):
             raise InputError(
                 expected=f"{len(COLUMNS)} fields",

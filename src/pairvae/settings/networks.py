@@ -1,0 +1,57 @@
+"""The sections of ``params.yaml`` that say which networks are built."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pairvae.settings.basics import Positive, Section
+
+
+class CompactNetwork(Section):
+    """Principal components of the input, a small dense network, and back (preset ``fast``)."""
+
+    architecture: Literal["compact"]
+    components: int = Field(ge=1, le=512, description="principal components of the training inputs")
+    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
+    pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
+
+
+class LevelsNetwork(Section):
+    """As compact, but colour-mapped patterns are decoded as intensity levels (preset ``fast``)."""
+
+    architecture: Literal["levels"]
+    components: int = Field(ge=1, le=512, description="principal components of the training inputs")
+    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
+    pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
+
+
+class TextureNetwork(Section):
+    """Texture statistics in, a noise-driven convolutional texture out (preset ``fast``)."""
+
+    architecture: Literal["texture"]
+    components: int = Field(ge=1, le=512, description="principal components of the texture statistics")
+    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
+    noise_channels: int = Field(ge=1, le=512, description="noise maps that the decoder starts from")
+    block_widths: tuple[Positive, ...] = Field(
+        strict=False,
+        min_length=2,
+        max_length=5,
+        description="channels of the blocks, the coarsest first; each doubles the side",
+    )
+
+
+class PaperNetwork(Section):
+    """The published networks: frozen ResNet-50, dense head, transposed convolutions (preset ``paper``)."""
+
+    architecture: Literal["paper"]
+    filters: int = Field(ge=1, le=512, description="channels of the decoder's hidden layers")
+    kernel: int = Field(ge=3, le=31, description="side of the decoder's kernels, px (odd)")
+    collapsed: bool = Field(description="the last layer as one channel with the mean kernel (exact)")
+    hidden: int = Field(ge=1, le=4096, description="units of the dense layer of the encoder's head")
+
+
+Network = Annotated[
+    CompactNetwork | LevelsNetwork | TextureNetwork | PaperNetwork, Field(discriminator="architecture")
+]

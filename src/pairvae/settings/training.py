@@ -1,0 +1,115 @@
+"""The sections of ``params.yaml`` that say how networks are trained."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from pairvae.settings.basics import NonNegative, Positive, Rate, Section
+
+
+class Optimisation(Section):
+    """Adam and its schedule."""
+
+    batch: int = Field(ge=1, le=4096, description="samples a step")
+    drop_remainder: bool = Field(description="leave out the last, smaller batch of an epoch")
+    learning_rate: Rate = Field(description="Adam's step size at its highest")
+    beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
+    beta2: float = Field(ge=0, lt=1, description="Adam's decay of the squared gradient")
+    epsilon: float = Field(gt=0, le=1, description="Adam's guard against a division by zero")
+    schedule: Literal["constant", "cosine"] = Field(
+        description="the rate after the warm-up: kept, or falling to 0 as a cosine"
+    )
+    warmup: float = Field(ge=0, lt=1, description="share of the training over which the rate rises from 0")
+    gradient_clip: NonNegative = Field(description="largest norm of the gradient; 0: no clipping")
+    passes: Positive = Field(description="passes over the training pairs an epoch")
+
+
+class EarlyStopSettings(Section):
+    """Ending a training when it no longer gets better on training pairs that are held out for this."""
+
+    patience: int = Field(ge=0, description="epochs without a better held-out loss; 0: never end early")
+    held_out: float = Field(gt=0, lt=1, description="share of the training pairs that is held out")
+
+
+class SoloTraining(Optimisation):
+    """Training of one VAE alone."""
+
+    epochs: Positive = Field(description="epochs of the training")
+    kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
+    input_noise: NonNegative = Field(description="noise on the encoder's components, in standard deviations")
+    start_from: str | None = Field(
+        min_length=1, description="a model folder to start from (transfer); null: seeded weights"
+    )
+    early_stop: EarlyStopSettings
+
+
+class PairTraining(Optimisation):
+    """Training of the two VAEs as a pair (paper, Method: two-part protocol)."""
+
+    random_epochs: int = Field(ge=0, description="epochs with new random crops")
+    focused_epochs: int = Field(ge=0, description="epochs on the crops of the last random epoch")
+    shared_position: bool = Field(description="one crop position for all images of an epoch")
+    from_solo: bool = Field(description="start from the solo-trained weights")
+    start_from: str | None = Field(
+        min_length=1, description="a model folder of a pair to start from instead (transfer)"
+    )
+    similarity: Literal["barlow", "simclr", "distance"] = Field(
+        description="what draws the two latents of a sample together"
+    )
+    redundancy: NonNegative = Field(description="weight of the off-diagonal terms (barlow)")
+    temperature: Rate = Field(description="temperature of the contrast (simclr)")
+    kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
+    input_noise: NonNegative = Field(description="noise on the encoders' components, in standard deviations")
+    early_stop: EarlyStopSettings
+    match_weight: NonNegative = Field(
+        description="weight of the divergence of the crops' posteriors from that of their pattern"
+    )
+    calibrate: bool = Field(
+        description="let draws vary together as crops do around what left-out training pairs tell"
+    )
+    weights: dict[str, NonNegative] = Field(
+        description="similarity, and <from>_<to> for the four directions of the pair"
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.random_epochs + self.focused_epochs < 1:
+            raise ValueError("random_epochs + focused_epochs of at least 1")
+        return self
+
+    @property
+    def epochs(self) -> int:
+        """All epochs of the two parts."""
+        return self.random_epochs + self.focused_epochs
+
+
+class TextureLikelihood(Section):
+    """Weights of the texture statistics that a sample's images share (see numerics/texture.py)."""
+
+    autocovariance: NonNegative = Field(description="weight of the autocovariance at lags up to 32 px")
+    phase_fraction: NonNegative = Field(description="weight of the phase fraction")
+    lineal_path: NonNegative = Field(description="weight of the shares of straight runs within one phase")
+    filters: NonNegative = Field(description="weight of the responses of oriented filters")
+    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
+    target: Literal["crop", "image"] = Field(
+        description="whose statistics an image has to show: those of the crop itself, or of its whole image"
+    )
+
+
+class SaxsTraining(SoloTraining):
+    """Training of the SAXS VAE; the likelihood is that of the pair, too."""
+
+    likelihood: Literal["mse", "mae", "components"] = Field(
+        description="how well a decoded array explains the measured one"
+    )
+
+
+class SemTraining(SoloTraining):
+    """Training of the SEM VAE; the likelihood is that of the pair, too."""
+
+    likelihood: Literal["bernoulli", "texture"] = Field(
+        description="each pixel (bernoulli), or statistics that all crops of a sample share (texture)"
+    )
+    texture: TextureLikelihood

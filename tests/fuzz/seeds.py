@@ -1,0 +1,190 @@
+"""Small real files of every format that is read, as bytes: what the edits start from."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import tifffile
+from PIL import Image
+
+GREY = (np.arange(24 * 32).reshape(24, 32) % 251).astype(np.uint8)
+COLOUR = np.stack([GREY, GREY[::-1], 255 - GREY], axis=2)
+COUNTS = GREY.astype(np.int32) * 100
+CURVE = np.stack([np.linspace(0.01, 1, 40), 100 * np.exp(-np.linspace(0, 4, 40)), np.ones(40)], axis=1)
+TABLE_ROWS = "a,SAXS/0.png,SEM/0.tif,lamellar,2.9,0.01,train,w1\nb,SAXS/1.png,SEM/1.tif,,,,validation,w2\n"
+FEI = b"[Scan]\r\nPixelWidth=2.5e-09\r\n[Image]\r\nResolutionY=20\r\n[PrivateFei]\r\nDatabarHeight=4\r\n\0"
+ZEISS = b"0\r\n0\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 2.9 nm\r\nDP_IMAGE_STORE\r\n"
+ZEISS += b"Store resolution = 32 * 20\r\n\0"
+
+
+def in_file(write: Callable[[Path], object], suffix: str) -> bytes:
+    """The bytes that a library writes to a path."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"seed{suffix}"
+        write(path)
+        return path.read_bytes()
+
+
+def encoded(suffix: str, pixels: np.ndarray, *options: int) -> bytes:
+    done, data = cv2.imencode(suffix, pixels, options)
+    assert done
+    return bytes(data.tobytes())
+
+
+def pillow(pixels: np.ndarray, kind: str, mode: str | None = None, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    image = Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def tiff(pixels: np.ndarray = GREY, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, **options)
+    return stream.getvalue()
+
+
+def npy(array: np.ndarray, version: tuple[int, int] = (1, 0), *, objects: bool = False) -> bytes:
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, version, allow_pickle=objects)
+    return stream.getvalue()
+
+
+def pngs() -> list[bytes]:
+    return [
+        encoded(".png", GREY), encoded(".png", GREY.astype(np.uint16) * 257), encoded(".png", COLOUR),
+        encoded(".png", np.dstack([COLOUR, GREY])), pillow(GREY, "PNG", "P"), pillow(GREY, "PNG", "1"),
+        pillow(GREY, "PNG", "LA"),
+    ]  # fmt: skip
+
+
+def jpegs() -> list[bytes]:
+    return [
+        encoded(".jpg", GREY), encoded(".jpg", COLOUR), pillow(COLOUR, "JPEG", progressive=True),
+        pillow(COLOUR, "JPEG", dpi=(300, 300), subsampling=2), encoded(".jpg", GREY, cv2.IMWRITE_JPEG_RST_INTERVAL, 1),
+    ]  # fmt: skip
+
+
+def tiffs() -> list[bytes]:
+    float_rows = GREY.astype(np.float32) / 7
+    return [
+        tiff(), tiff(GREY.astype(np.uint16), byteorder=">"), tiff(COLOUR, photometric="rgb"), tiff(float_rows),
+        tiff(COLOUR.transpose(2, 0, 1), photometric="rgb", planarconfig="separate"), tiff(GREY, bigtiff=True),
+        tiff(np.stack([GREY, GREY]), photometric="minisblack"), tiff(GREY > 99), tiff(GREY, tile=(16, 16)),
+        tiff(GREY, compression="zlib"), tiff(GREY, compression="zlib", tile=(16, 16)), tiff(GREY, rowsperstrip=5),
+        tiff(GREY, compression="zlib", rowsperstrip=7, predictor=False),
+        tiff(GREY, imagej=True, resolution=(0.4, 0.4), metadata={"unit": "nm"}),
+        tiff(GREY, extratags=[(34682, "s", len(FEI), FEI, True)]),
+        tiff(GREY, extratags=[(34118, "s", len(ZEISS), ZEISS, True)]),
+        tiff(GREY, resolution=(3e6, 3e6), resolutionunit="CENTIMETER"), tiff(GREY, photometric="miniswhite"),
+        tiff(GREY % 16, photometric="palette", colormap=np.arange(768, dtype=np.uint16).reshape(3, 256)),
+        pillow(GREY, "TIFF", compression="tiff_lzw"), pillow(GREY, "TIFF", compression="packbits"),
+        pillow(COLOUR, "TIFF", compression="jpeg"), pillow(GREY, "TIFF", "1", compression="group4"),
+        pillow(GREY, "TIFF", "P", compression="tiff_lzw"),
+    ]  # fmt: skip
+
+
+def npys() -> list[bytes]:
+    return [
+        npy(GREY), npy(GREY.astype(">u2")), npy(np.asfortranarray(GREY.astype(float))), npy(COLOUR, (2, 0)),
+        npy(GREY.astype(np.float16), (3, 0)), npy(GREY > 9), npy(np.array([{"a": 1}]), objects=True),
+    ]  # fmt: skip
+
+
+def detector_files(kind: str) -> list[bytes]:
+    """Files as FabIO writes them (none without FabIO)."""
+    try:
+        import fabio
+    except ImportError:
+        return []
+    header = {"Wavelength": "1.0e-10", "title": "seed"}
+    if kind == "edf":
+        image = fabio.edfimage.EdfImage(data=COUNTS, header=header)
+        several = fabio.edfimage.EdfImage(data=COUNTS, header=header)
+        several.append_frame(data=COUNTS[::-1].copy())
+        return [
+            in_file(lambda path: image.write(str(path)), ".edf"),
+            in_file(lambda path: several.write(str(path)), ".edf"),
+        ]
+    return [in_file(lambda path: fabio.cbfimage.CbfImage(data=COUNTS).write(str(path)), ".cbf")]
+
+
+def hdf5s() -> list[bytes]:
+    """Files with ``/entry/data``, a table ``/entry/curve``, a group ``/entry`` of q and I, and links."""
+    try:
+        import h5py
+    except ImportError:
+        return []
+
+    def write(path: Path, **how: Any) -> None:
+        with h5py.File(path, "w", libver=how.pop("libver", "earliest")) as file:
+            file.create_dataset("entry/data", data=COUNTS, **how)
+            file["entry/curve"] = CURVE
+            file["entry/q"], file["entry/I"] = CURVE[:, 0], CURVE[:, 1]
+            file["entry/soft"] = h5py.SoftLink("/entry/data")
+            file["entry/out"] = h5py.ExternalLink("other.h5", "/data")
+
+    def virtual(path: Path) -> None:
+        with h5py.File(path, "w") as file:
+            layout = h5py.VirtualLayout((4, 8), np.int32)
+            layout[:] = h5py.VirtualSource("other.h5", "a", (4, 8))
+            file.create_group("entry").create_virtual_dataset("data", layout)
+            file["entry"].create_dataset("curve", (20, 2), float, external=[("/etc/passwd", 0, 320)])
+
+    chunked = {"chunks": (8, 8), "maxshape": (None, None)}
+    ways: list[Callable[[Path], object]] = [
+        write,
+        lambda path: write(path, libver="latest"),
+        lambda path: write(path, compression="gzip", **chunked),
+        lambda path: write(path, compression="lzf", shuffle=True, fletcher32=True, **chunked),
+        virtual,
+    ]
+    return [in_file(way, ".h5") for way in ways]
+
+
+def curves() -> list[bytes]:
+    rows = "\n".join(",".join(f"{value:.6g}" for value in row) for row in CURVE)
+    return [
+        f"q,I,error\n{rows}\n".encode(),
+        f"# sample\n\n{rows.replace(',', '  ')}\n".encode(),
+        f"\ufeffq;I\n{rows.replace(',', ';')}".encode(),
+    ]
+
+
+def npy_curves() -> list[bytes]:
+    return [npy(CURVE), npy(CURVE[:, :2].T.astype(">f4")), npy((CURVE * 1000).astype(np.int64), (2, 0))]
+
+
+def tables() -> list[bytes]:
+    full = "id,saxs,sem,morphology,sem_nm_per_px,saxs_q_per_px_inv_nm,split,group\n" + TABLE_ROWS
+    plain = "id,saxs,sem\na,SAXS/0.png,SEM/0.tif\nb,SAXS/h.h5::/entry/data,SEM/1.tif\n"
+    return [
+        full.encode(),
+        plain.encode(),
+        ("\ufeff" + plain.replace("\n", "\r\n")).encode(),
+        b'id,saxs,sem\n"a b",x,y\n',
+    ]
+
+
+def archives() -> dict[str, bytes]:
+    """One zip (stored and deflated members) and one tar of three pairs."""
+    members = {f"set/{folder}/{number}{suffix}": data for number in range(3) for folder, suffix, data in
+               (("SAXS", ".jpg", encoded(".jpg", GREY)), ("SEM", ".tif", tiff()))}  # fmt: skip
+    zipped, tarred = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for number, (name, data) in enumerate(members.items()):
+            archive.writestr(name, data, zipfile.ZIP_DEFLATED if number % 2 else zipfile.ZIP_STORED)
+    with tarfile.open(fileobj=tarred, mode="w") as tar:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return {"zip": zipped.getvalue(), "tar": tarred.getvalue()}

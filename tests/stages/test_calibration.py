@@ -1,0 +1,173 @@
+"""How draws vary: measured on training pairs alone, kept in the model folder, used wherever images are drawn."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from many_pairs import SMALL, write_prepared
+from pairvae import store
+from pairvae.errors import InputError
+from pairvae.evaluation.uncertainty import draw_images
+from pairvae.models.vae import Posterior
+from pairvae.settings import resolve
+from pairvae.stages.calibration import KEY, mixing_of
+from pairvae.stages.load import load
+from pairvae.stages.project import Project, open_project
+from pairvae.stages.train import load_vaes, train_pair, train_solo
+from pairvae.store.models import CARD, load_card
+from pairvae.store.prepared import open_prepared
+
+PAIRS, TRAIN, CHANNELS = 14, 10, 4
+TINY = [
+    *SMALL,
+    f"split.train={TRAIN}",
+    f"latent.channels={CHANNELS}",
+    "saxs.network.components=4",
+    "saxs.network.width=16",
+    "sem.network.components=4",
+    "sem.network.width=16",
+    "sem.network.noise_channels=8",
+    "sem.network.block_widths=[8, 8, 8]",
+    "saxs.training.batch=5",
+    "sem.training.batch=5",
+    "pair.training.batch=5",
+]
+
+
+def project_in(folder: Path, *changes: str) -> Project:
+    return open_project([*TINY, *changes], folder=folder, track=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("calibration")
+    write_prepared(folder / "data" / "prepared", PAIRS)
+    (folder / "params.yaml").write_text("preset: fast\n")
+    project = project_in(folder)
+    for name in ("saxs", "sem"):
+        train_solo(project, name)
+    train_pair(project)
+    return project
+
+
+@pytest.fixture
+def older(trained: Project, tmp_path: Path) -> Path:
+    """The model as versions before this one would have written it."""
+    folder = tmp_path / "older"
+    shutil.copytree(trained.model("train-pair"), folder)
+    card = load_card(folder)
+    del card[KEY]
+    store.write_json(folder / CARD, card)
+    return folder
+
+
+def patterns(project: Project) -> np.ndarray:
+    return np.array(project.prepared().whole("saxs")[:3])
+
+
+def test_the_pattern_s_posterior_alone_is_calibrated(trained: Project) -> None:
+    vaes, card = load_vaes(trained.model("train-pair"))
+    assert list(card[KEY]) == ["saxs"]
+    assert vaes["sem"].mixing is None
+    found = vaes["saxs"].mixing
+    assert found is not None
+    assert found.shape == (CHANNELS, CHANNELS)
+    assert torch.equal(found, found.tril())
+    assert (found.diag() > 0).all()
+    assert not torch.equal(found, torch.eye(CHANNELS))
+
+
+def test_validation_pairs_are_not_looked_at(trained: Project, tmp_path: Path) -> None:
+    rows = trained.split(trained.prepared())
+    shutil.copytree(trained.prepared().folder, tmp_path / "prepared")
+    for file in ("saxs.npy", "sem-crops.npy"):
+        array = np.load(tmp_path / "prepared" / file, mmap_mode="r+")
+        array[list(rows.validation)] = 1
+        array.flush()
+    other = open_prepared(tmp_path / "prepared")
+    vaes, _ = load_vaes(trained.model("train-pair"))
+    expected = mixing_of(trained.prepared(), vaes, rows.train)["saxs"]
+    np.testing.assert_array_equal(mixing_of(other, vaes, rows.train)["saxs"], expected)
+    array = np.load(tmp_path / "prepared" / "sem-crops.npy", mmap_mode="r+")
+    array[rows.train[0]] = np.random.default_rng(0).integers(0, 2, array.shape[1:])
+    array.flush()
+    assert not np.array_equal(mixing_of(open_prepared(other.folder), vaes, rows.train)["saxs"], expected)
+
+
+def test_single_predictions_and_their_reverse_stay_as_they_were(trained: Project, older: Path) -> None:
+    now, before = load(trained.model("train-pair")), load(older)
+    assert before.vaes["saxs"].mixing is None
+    one = patterns(trained)
+    np.testing.assert_array_equal(now.predict(one, "saxs", "sem"), before.predict(one, "saxs", "sem"))
+    crops = np.array(trained.prepared().crops("sem")[:2, 0])
+    first, second = (model.predict(crops, "sem", "saxs", samples=3) for model in (now, before))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_several_images_are_drawn_with_the_mixing(trained: Project, older: Path) -> None:
+    now, before = load(trained.model("train-pair")), load(older)
+    one = patterns(trained)
+    assert not np.array_equal(
+        now.predict(one, "saxs", "sem", samples=4), before.predict(one, "saxs", "sem", samples=4)
+    )
+    inputs = torch.from_numpy(one)
+    first, second = (
+        draw_images(model.vaes["saxs"], model.vaes["sem"], inputs, 4, 0) for model in (now, before)
+    )
+    assert not np.array_equal(first, second)
+    latent = now.posterior(one, "saxs")
+    assert latent.mixing is now.vaes["saxs"].mixing
+    assert now.encode(one[0], "saxs").mixing is latent.mixing
+
+
+def test_without_calibration_as_in_the_preset_paper_nothing_is_kept(trained: Project, tmp_path: Path) -> None:
+    assert resolve({}).pair.training.calibrate
+    assert not resolve({"preset": "paper"}).pair.training.calibrate
+    shutil.copytree(trained.folder, tmp_path / "again")
+    again = project_in(tmp_path / "again", "pair.training.calibrate=false")
+    train_pair(again)
+    vaes, card = load_vaes(again.model("train-pair"))
+    assert KEY not in card
+    assert vaes["saxs"].mixing is None
+
+
+@pytest.mark.parametrize("wrong", [[[1.0]], [[1.0] * CHANNELS] * 3, [[1e39] * CHANNELS] * CHANNELS])
+def test_a_factor_that_does_not_fit_the_latent_is_one_clear_line(
+    older: Path, wrong: list[list[float]]
+) -> None:
+    store.write_json(older / CARD, load_card(older) | {KEY: {"saxs": wrong}})
+    with pytest.raises(InputError, match=r"mixing\.saxs"):
+        load(older)
+
+
+def test_too_few_groups_of_pairs_measure_nothing(trained: Project) -> None:
+    vaes, _ = load_vaes(trained.model("train-pair"))
+    assert mixing_of(trained.prepared(), vaes, [0, 1]) == {}
+    assert set(mixing_of(trained.prepared(), vaes, [0, 1, 2])) == {"saxs"}
+
+
+def test_the_served_pair_draws_as_the_library_does() -> None:
+    from pairvae.tracking.served import ServedPair
+
+    mixing = [[1.0, 0.0], [0.8, 0.6]]
+    served = ServedPair()
+    served.shapes, served.binary = {"saxs": (2, 1, 1), "sem": (2, 1, 1)}, {"saxs": False, "sem": False}
+    served.mixing = {"saxs": torch.tensor(mixing)}
+    served.programs = {
+        "saxs-encoder": lambda values: torch.cat([values, 0.5 + values], dim=1),  # type: ignore[dict-item]  # stands in
+        "sem-decoder": lambda latents: latents,  # type: ignore[dict-item]  # for an exported program
+    }
+    inputs = np.array([[[[0.25]], [[0.75]]]], np.float32)
+    found = served.predict(None, inputs, {"direction": "saxs_sem", "samples": 5, "seed": 3})
+    mean = torch.from_numpy(inputs)
+    torch.manual_seed(3)
+    expected = Posterior(mean, 0.5 + mean, torch.tensor(mixing)).repeated(0, 5).sample()
+    assert len(np.unique(found)) == 10
+    np.testing.assert_array_equal(found, expected.numpy())
+    single = served.predict(None, inputs, {"direction": "saxs_sem"})
+    np.testing.assert_array_equal(single, inputs)
