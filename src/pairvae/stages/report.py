@@ -18,7 +18,8 @@ from pairvae.reports.study_figures import read_study
 from pairvae.stages import report_material
 from pairvae.stages.project import Project
 from pairvae.stages.report_facts import lineage, parameters
-from pairvae.store.models import read_history
+from pairvae.store.arrays import read_arrays
+from pairvae.store.models import REMEDY, read_history
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}
@@ -42,8 +43,7 @@ def gather(project: Project) -> ReportContent:
     folder = project.reports / "assessment"
     facts = store.read_json(folder / "assessment.json")
     metrics = store.read_json(project.reports / "metrics.json")
-    with np.load(folder / "arrays.npz", allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+    arrays = read_arrays(folder / "arrays.npz", REMEDY)
     pairs = facts["pairs"]
     drawn = set(facts["modalities"]) == DRAWN
     generated = report_material.ensembles(project)

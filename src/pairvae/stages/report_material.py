@@ -19,6 +19,8 @@ from pairvae.reports.protocols import NAMES
 from pairvae.reports.words import paper_rank
 from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
+from pairvae.store.arrays import read_arrays
+from pairvae.store.models import REMEDY
 from pairvae.store.rows import read_table
 
 SHOWN_THRESHOLDS = ("ladders", "alternating_lines", "alternating lines")  # those that tell the methods apart
@@ -95,13 +97,10 @@ def ensembles(project: Project) -> tuple[dict[str, Ensemble], ...]:
     folder = project.reports / "ensembles"
     by_scale: dict[float, dict[str, Ensemble]] = {}
     for entry in store.read_json(folder / "ensembles.json")["ensembles"]:
-        with np.load(folder / entry["file"], allow_pickle=False) as archive:
-            by_scale.setdefault(float(entry["scale"]), {})[entry["morphology"]] = Ensemble(
-                images=archive["images"],
-                s2=archive["s2"],
-                true_s2=archive["true_s2"],
-                scale=entry["scale"],
-            )
+        arrays = read_arrays(folder / entry["file"], REMEDY)
+        by_scale.setdefault(float(entry["scale"]), {})[entry["morphology"]] = Ensemble(
+            images=arrays["images"], s2=arrays["s2"], true_s2=arrays["true_s2"], scale=entry["scale"]
+        )
     return tuple(by_scale.values())
 
 

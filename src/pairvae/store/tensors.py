@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -21,10 +23,21 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, A
     with scratch_folder(path) as scratch, atomic_path(path) as temporary:
         whole = scratch / path.name
         try:
-            save_file(contiguous, whole, metadata={"card": json.dumps(card, allow_nan=False)})
+            facts = {"card": json.dumps(card, allow_nan=False), "crc32": _checksum(contiguous)}
+            save_file(contiguous, whole, metadata=facts)
         except SafetensorError as error:  # how it tells of a full disk
             raise OSError(None, str(error), str(path)) from error
         whole.replace(temporary)
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    """8 hexadecimal digits of all bytes: a damaged weight still is a number, and would be trained on."""
+    value = 0
+    for name in sorted(tensors):
+        value = zlib.crc32(
+            tensors[name].reshape(-1).view(torch.uint8).numpy().data, zlib.crc32(name.encode(), value)
+        )
+    return f"{value:08x}"
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -34,7 +47,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             card = parse_json((stream.metadata() or {}).get("card", "{}"))
             if not isinstance(card, dict):
                 raise ValueError("the card is no JSON object")
-            return {name: stream.get_tensor(name) for name in stream.keys()}, card  # noqa: SIM118 - no mapping
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - no mapping
+            expected = (stream.metadata() or {}).get("crc32")
+            if expected not in (None, _checksum(tensors)):
+                raise ValueError("other numbers than were written")
+            return tensors, card
     except (SafetensorError, ValueError, OSError, TypeError, RuntimeError) as error:
         raise InputError(
             expected="a whole safetensors file",
