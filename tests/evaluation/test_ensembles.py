@@ -69,9 +69,12 @@ class Recording(Decoder):
 
 def test_scale_is_that_of_the_variance_over_all_patterns(what: Evaluated) -> None:
     decoder = Recording()
+    found = []
     for scale in (1.0, 4.0):
+        decoder.seen.clear()
         ensembles({"sem": VAE(Encoder(), decoder)}, LATENTS, what, SETTINGS, scale=scale)
-    one, four = decoder.seen[0] - LATENTS[1], decoder.seen[2] - LATENTS[1]
+        found.append(torch.cat(decoder.seen)[: SETTINGS.samples] - LATENTS[1])
+    one, four = found
     torch.testing.assert_close(four, 2 * one)
     deviations = one / torch.from_numpy(LATENTS.std(0))
     assert 0.6 < float(deviations.std()) < 1.5

@@ -125,6 +125,9 @@ def test_models_of_earlier_and_later_versions(
     old = tmp_path / "model"
     shutil.copytree(made / "models" / "train-pair", old)
     (old / "facts.safetensors").unlink()
+    known = json.loads((old / "card.json").read_text())
+    del known["files_sha256"]["facts.safetensors"]
+    (old / "card.json").write_text(json.dumps(known, indent=2))
     file = str(made / "data" / "raw" / "SAXS" / "00000.jpg")
     predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
     assert "does not know its training data" in capsys.readouterr().err

@@ -52,3 +52,13 @@ def test_card_must_be_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON compliant"):
         save_tensors(tmp_path / "a", {"x": torch.zeros(1)}, {"loss": float("inf")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_weights_have_equal_bytes(tmp_path: Path) -> None:
+    weights = {f"layer {number}": torch.full((3,), float(number)) for number in range(8)}
+    written = set()
+    for number in range(12):
+        save_tensors(tmp_path / f"{number}.safetensors", weights, {"a": 1, "b": [2]})
+        written.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(written) == 1
+    assert load_tensors(tmp_path / "0.safetensors")[1] == {"a": 1, "b": [2]}

@@ -16,6 +16,8 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.store.files import atomic_path, parse_json, scratch_folder
 
+CHECKSUM = "crc32"
+
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
     """Write named tensors and a JSON card as one safetensors file, atomically (``OSError`` on a full disk)."""
@@ -23,8 +25,9 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, A
     with scratch_folder(path) as scratch, atomic_path(path) as temporary:
         whole = scratch / path.name
         try:
-            facts = {"card": json.dumps(card, allow_nan=False), "crc32": _checksum(contiguous)}
-            save_file(contiguous, whole, metadata=facts)
+            # One entry only: safetensors writes several in an order that changes, and equal weights have equal bytes
+            facts = json.dumps({**card, CHECKSUM: _checksum(contiguous)}, allow_nan=False)
+            save_file(contiguous, whole, metadata={"card": facts})
         except SafetensorError as error:  # how it tells of a full disk
             raise OSError(None, str(error), str(path)) from error
         whole.replace(temporary)
@@ -48,7 +51,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             if not isinstance(card, dict):
                 raise ValueError("the card is no JSON object")
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - no mapping
-            expected = (stream.metadata() or {}).get("crc32")
+            expected = card.pop(CHECKSUM, None)
             if expected not in (None, _checksum(tensors)):
                 raise ValueError("other numbers than were written")
             return tensors, card
