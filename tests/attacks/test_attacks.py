@@ -448,6 +448,14 @@ def _(folder: Path) -> Callable[[], object]:
     return lambda: read_image(put(folder / "a.cbf", data))
 
 
+@attack("an EDF frame that FabIO would hand to a program")
+def _(folder: Path) -> Callable[[], object]:
+    fabio = pytest.importorskip("fabio")
+    path = folder / "a.edf"
+    fabio.edfimage.EdfImage(np.ones((8, 8), np.uint16), header={"Compression": "GZIP"}).write(str(path))
+    return lambda: read_image(path)
+
+
 @attack("XML with an external entity, named .edf")
 def _(folder: Path) -> Callable[[], object]:
     return lambda: read_image(

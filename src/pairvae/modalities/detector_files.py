@@ -7,7 +7,7 @@ import importlib.util
 import itertools
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +56,9 @@ def read_fabio(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
         with fabio.open(str(path)) as image:
             if not 0 <= page < image.nframes:
                 raise unreadable(source, f"a frame {page}", f"{image.nframes} frames", "count frames from 0")
-            data = image.data if page == 0 else image.get_frame(page).data
-            pixels = np.array(data)
+            frame = image if page == 0 else image.get_frame(page)
+            _refuse_compressed(frame.header, source)
+            pixels = np.array(frame.data)
             if any(
                 getattr(frame, "incomplete_data", False) for frame in getattr(image, "_frames", None) or []
             ):
@@ -70,6 +71,13 @@ def read_fabio(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
         raise unreadable(source, "a detector image that FabIO can read", reason(error), CUT_SHORT) from error
     checked_shape(pixels.shape, pixels.dtype.itemsize, max_pixels, source)
     return RawImage(pixels, None, None, path.suffix.lower().lstrip("."), source)
+
+
+def _refuse_compressed(header: Mapping[str, Any], source: str) -> None:
+    """FabIO hands frames that it cannot unpack itself to programs of the machine, and bounds no unpacked length."""
+    for key, value in header.items():
+        if key.lower() == "compression" and str(value).strip().lower() not in ("", "none", "no", "n"):
+            raise unreadable(source, "a frame as it is", f"compression {value}", "write it uncompressed")
 
 
 def _check_head(path: Path, source: str) -> None:
