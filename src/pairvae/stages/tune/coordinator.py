@@ -87,6 +87,7 @@ def tune(
             interrupted = _run(project, study, place, tracker, job, workers, held, cluster)
             found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
             _log_outcome(study, settings, found, tracker)
+        clear_lives(place)
     if not found.best and not interrupted:
         raise InputError(
             expected="a finished trial",
