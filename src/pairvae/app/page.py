@@ -6,10 +6,8 @@ from importlib.resources import files
 
 from fastapi import FastAPI, Response
 
-import pairvae
 from pairvae.app.models import Models
-from pairvae.app.routes import Work, refused, routes
-from pairvae.errors import InputError
+from pairvae.app.routes import application
 
 STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -21,16 +19,8 @@ STATIC = {
 
 
 def page(models: Models) -> FastAPI:
-    """The page and its requests; its description is at ``/api/openapi.json``, with no page of its own."""
-    app = FastAPI(
-        title="pairvae app",
-        version=pairvae.__version__,
-        openapi_url="/api/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-    )
-    app.add_exception_handler(InputError, refused)
-    app.include_router(routes(models, Work()))
+    """The page and its requests."""
+    app = application("pairvae app", models)
     for path, (file, kind) in STATIC.items():
         _serve(app, path, files("pairvae.app").joinpath("static", file).read_bytes(), kind)
     return app

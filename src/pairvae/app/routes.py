@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 import pairvae
@@ -66,6 +66,20 @@ class Work:
 def refused(_: Request, error: Exception) -> Response:
     """An ``InputError`` as status 400."""
     return JSONResponse({"error": str(error)}, status_code=400)
+
+
+def application(title: str, models: Models) -> FastAPI:
+    """An application with the routes under ``/api``; ``/api/openapi.json`` describes it, with no page of its own."""
+    app = FastAPI(
+        title=title,
+        version=pairvae.__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.add_exception_handler(InputError, refused)
+    app.include_router(routes(models, Work()))
+    return app
 
 
 def routes(models: Models, work: Work) -> APIRouter:
