@@ -19,6 +19,12 @@ class InputError(ValueError):
         super().__init__(_printable(" ".join(line.split())))
 
 
+def reason(error: BaseException, lines: int = 1) -> str:
+    """The first ``lines`` of another library's message, at most 160 characters each; its kind where it has none."""
+    found = [line.strip()[:160] for line in str(error).splitlines() if line.strip()]
+    return "; ".join(found[:lines]) or type(error).__name__
+
+
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, reason
 from pairvae.modalities.detector_files import HDF5_MAGIC, check_chunks, hdf5_dataset, open_hdf5
 from pairvae.modalities.picture import CUT_SHORT, NPY_ERRORS, NPY_MAGIC
-from pairvae.modalities.raw import PARSER_ERRORS, RawImage, reason, unreadable
+from pairvae.modalities.raw import PARSER_ERRORS, RawImage, unreadable
 
 CURVE_SUFFIXES = frozenset({"csv", "txt", "dat", "chi", "npy", "h5", "hdf5", "hdf", "nxs", "nx", "cxi"})
 FORMATS = "csv, txt or dat with columns q, I and error, npy, or HDF5 as file.h5::/path"

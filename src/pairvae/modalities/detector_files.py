@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, reason
 from pairvae.modalities.picture import CUT_SHORT, inflated_length
-from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, reason, unreadable
+from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, unreadable
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 FABIO_NAMES = (

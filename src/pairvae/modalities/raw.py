@@ -59,12 +59,6 @@ def unreadable(source: str, expected: str, found: str, remedy: str = "") -> Inpu
     return InputError(expected=expected, found=found, where=source, remedy=remedy)
 
 
-def reason(error: BaseException) -> str:
-    """The first line of a parser's message, at most 160 characters."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:160]
-
-
 def checked_shape(shape: Sequence[int], itemsize: int, max_pixels: int, source: str) -> None:
     """Refuse a header whose image would not be an image, or would not fit (``InputError``).
 

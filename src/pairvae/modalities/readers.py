@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, reason
 from pairvae.modalities.counts import BeamCentre, bad_pixels, beam_centre, scale_counts
 from pairvae.modalities.data_bar import data_bar
 from pairvae.modalities.detector_files import FABIO_SUFFIXES, HDF5_MAGIC, read_fabio, read_hdf5
@@ -15,7 +15,6 @@ from pairvae.modalities.raw import (
     PARSER_ERRORS,
     RawImage,
     normalised,
-    reason,
     require_finite,
     unreadable,
 )

@@ -9,10 +9,10 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, reason
 from pairvae.modalities.instrument_tags import image_facts
 from pairvae.modalities.picture import CUT_SHORT, inflated
-from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, reason, unreadable
+from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, unreadable
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MIN_IS_WHITE, PALETTE = 0, 3

@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, TypeAdapter
 from torch import nn
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, reason
 from pairvae.models.compact import CompactDecoder, CompactEncoder
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
@@ -97,7 +97,7 @@ def from_description(description: Mapping[str, Any], where: str = "card.json") -
         shape: Shape = SHAPE.validate_python(description["shape"])
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(
-            expected="the description of a network", found=_first_line(error), where=where
+            expected="the description of a network", found=reason(error, lines=3), where=where
         ) from error
     return build_vae(network, latent, shape, seed=0)
 
@@ -111,7 +111,7 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
         with torch.device("meta"):
             plan = from_description(description, where)
     except (RuntimeError, MemoryError, OverflowError) as error:  # sizes that no tensor can have
-        found = _first_line(error)
+        found = reason(error, lines=3)
         raise InputError(expected="the description of a network", found=found, where=where) from error
     check_weights(plan, weights, where)
     for name, values in weights.items():
@@ -120,11 +120,6 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
     vae = from_description(description, where)
     vae.load_state_dict(dict(weights))
     return vae
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return "; ".join(lines[:3])[:200] or type(error).__name__
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, reason
 from pairvae.modalities import MODALITIES
 from pairvae.predictor import Predictor
 from pairvae.store.models import CARD, REMEDY
@@ -35,8 +35,7 @@ def refusing(expected: str, path: Path) -> Iterator[None]:
     except InputError:
         raise
     except UNFIT as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        found = f"another one ({type(error).__name__}: {'; '.join(lines[:3])[:160]})"
+        found = f"another one ({type(error).__name__}: {reason(error, lines=3)})"
         raise InputError(expected=expected, found=found, where=str(path), remedy=REMEDY) from error
 
 
