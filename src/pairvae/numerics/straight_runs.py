@@ -21,17 +21,11 @@ class _Shares(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, phase: Tensor, axis: int) -> Tensor:
-        runs, masks, shares = {1: phase}, [], []
-        for length in LENGTHS:
-            first, second = _halves(runs[SHORTER[length]], length, axis)
-            masks.append(first <= second)
-            runs[length] = torch.minimum(first, second)
-            empty = runs[length].shape[axis] == 0  # the image is shorter than the run
-            # .shape[0], not len(): that would fix the batch where an encoder is exported
-            shares.append(phase.new_zeros(phase.shape[0]) if empty else runs[length].mean((1, 2, 3)))
+        masks: list[Tensor] = []
+        found = _measured(phase, axis, masks)
         ctx.save_for_backward(*masks)
         ctx.axis, ctx.shape = axis, phase.shape
-        return torch.stack(shares, dim=1)
+        return found
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -60,11 +54,27 @@ def _halves(runs: Tensor, length: int, axis: int) -> tuple[Tensor, Tensor]:
     return runs.narrow(axis, 0, span), runs.narrow(axis, min(shift, runs.shape[axis]), span)
 
 
+def _measured(phase: Tensor, axis: int, masks: list[Tensor] | None = None) -> Tensor:
+    """Shares ``(B, 9)``; ``masks`` are filled with where the first half of each run is the lesser."""
+    runs, found = {1: phase}, []
+    for length in LENGTHS:
+        first, second = _halves(runs[SHORTER[length]], length, axis)
+        if masks is not None:
+            masks.append(first <= second)
+        runs[length] = torch.minimum(first, second)
+        empty = runs[length].shape[axis] == 0  # the image is shorter than the run
+        # .shape[0], not len(): that would fix the batch where an encoder is exported
+        found.append(phase.new_zeros(phase.shape[0]) if empty else runs[length].mean((1, 2, 3)))
+    return torch.stack(found, dim=1)
+
+
 def shares(phase: Tensor, axis: int) -> Tensor:
     """Share of straight runs along ``axis`` (2 or 3) that lie in a phase: ``(B, 9)`` in [0, 1], one for each length.
 
     ``phase`` ``(B, 1, H, W)`` in [0, 1]; the least value along a run makes the share differentiable and, for 0/1
     images, exact. Where two values tie the gradient goes to the first; runs longer than the image have share 0.
     """
+    if not (torch.is_grad_enabled() and phase.requires_grad):
+        return _measured(phase, axis)  # the targets of a training step, four times as large: half the time
     found: Tensor = _Shares.apply(phase, axis)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return found
