@@ -82,3 +82,11 @@ def test_fitted_values_are_those_of_the_normal_equations() -> None:
     kernel = rows @ rows.T / scale + 1.0
     inside = kernel @ np.linalg.solve(kernel + fitted.strength * np.eye(14), wanted) + outputs.mean(0)
     np.testing.assert_allclose(fitted(inputs), inside, rtol=1e-4, atol=1e-5)
+
+
+def test_a_fitted_regression_is_an_affine_map() -> None:
+    inputs, outputs = line()
+    found = ridge(inputs, outputs)
+    weight, bias = found.affine()
+    assert weight.shape == (7, 40)
+    np.testing.assert_allclose(inputs @ weight.T + bias, found(inputs), atol=1e-4)

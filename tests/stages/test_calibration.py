@@ -12,10 +12,12 @@ import torch
 from many_pairs import SMALL, write_prepared
 from pairvae import store
 from pairvae.errors import InputError
+from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.uncertainty import draw_images
-from pairvae.models.vae import Posterior
+from pairvae.models.vae import VAE, Posterior
 from pairvae.settings import resolve
-from pairvae.stages.calibration import KEY, mixing_of
+from pairvae.stages import calibration
+from pairvae.stages.calibration import KEY, mixing_of, refit
 from pairvae.stages.load import load
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train import load_vaes, train_pair, train_solo
@@ -97,6 +99,54 @@ def test_validation_pairs_are_not_looked_at(trained: Project, tmp_path: Path) ->
     array[rows.train[0]] = np.random.default_rng(0).integers(0, 2, array.shape[1:])
     array.flush()
     assert not np.array_equal(mixing_of(open_prepared(other.folder), vaes, rows.train)["saxs"], expected)
+
+
+def encoded(project: Project, vaes: dict[str, VAE]) -> Posterior:
+    with torch.no_grad():
+        return vaes["saxs"].posterior(torch.from_numpy(np.array(project.prepared().whole("saxs"))))
+
+
+def test_a_refitted_mean_is_that_of_the_ridge_regression(trained: Project) -> None:
+    prepared, rows = trained.prepared(), trained.split(trained.prepared()).train
+    vaes, _ = load_vaes(trained.model("train-pair"))
+    before = encoded(trained, vaes)
+    with torch.no_grad():
+        features = vaes["saxs"].encoder.features(torch.from_numpy(np.array(prepared.whole("saxs"))))
+        crops = [vaes["sem"].posterior(torch.from_numpy(np.array(prepared.crops("sem")[row], np.float32)[:, None]))
+                 for row in rows]  # fmt: skip
+    wanted = torch.stack([one.mean.mean(0).flatten() for one in crops]).double().numpy()
+    own = features.double().numpy()
+    expected = torch.from_numpy(ridge(own[list(rows)], wanted)(own))
+    refit(prepared, vaes, rows, 0.25)
+    after = encoded(trained, vaes)
+    torch.testing.assert_close(
+        after.mean.flatten(1), 0.75 * before.mean.flatten(1) + 0.25 * expected, atol=1e-4, rtol=1e-4
+    )
+    torch.testing.assert_close(after.std, before.std)
+    refit(prepared, vaes, rows, 1.0)
+    torch.testing.assert_close(encoded(trained, vaes).mean.flatten(1), expected.float(), atol=1e-4, rtol=1e-4)
+
+
+def test_the_preset_refits_by_half_and_paper_not_at_all(trained: Project, tmp_path: Path) -> None:
+    assert resolve({}).pair.training.refit == 0.5
+    assert resolve({"preset": "paper"}).pair.training.refit == 0.0
+    shutil.copytree(trained.folder, tmp_path / "again")
+    again = project_in(tmp_path / "again", "pair.training.refit=0")
+    train_pair(again)
+    vaes, _ = load_vaes(again.model("train-pair"))
+    refit(again.prepared(), vaes, again.split(again.prepared()).train, 0.5)
+    expected = load_vaes(trained.model("train-pair"))[0]
+    torch.testing.assert_close(encoded(again, vaes).mean, encoded(trained, expected).mean)
+
+
+def test_many_pairs_and_two_are_not_refitted(trained: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared, rows = trained.prepared(), trained.split(trained.prepared()).train
+    vaes, _ = load_vaes(trained.model("train-pair"))
+    before = encoded(trained, vaes).mean
+    refit(prepared, vaes, rows[:2], 1.0)
+    monkeypatch.setattr(calibration, "LARGEST", len(rows) - 1)
+    refit(prepared, vaes, rows, 1.0)
+    assert torch.equal(encoded(trained, vaes).mean, before)
 
 
 def test_single_predictions_and_their_reverse_stay_as_they_were(trained: Project, older: Path) -> None:

@@ -31,6 +31,12 @@ class Ridge:
         scores = (kernel @ self.coefficients).astype(np.float32)
         return np.asarray(scores @ self.components + self.mean)
 
+    def affine(self) -> tuple[np.ndarray, np.ndarray]:
+        """The same as a matrix ``(T, D)`` and what it gives for inputs of 0 ``(T,)``."""
+        width = self.inputs.shape[1]
+        bias = self(np.zeros((1, width)))[0]
+        return (self(np.eye(width)) - bias).T, bias
+
 
 def ridge(inputs: np.ndarray, outputs: np.ndarray, owners: np.ndarray | None = None) -> Ridge:
     """Regression of ``outputs`` ``(N, T)`` on ``inputs`` ``(R, D)``; row ``r`` belongs to sample ``owners[r]``.

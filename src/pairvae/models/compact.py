@@ -54,6 +54,17 @@ class DenseHead(nn.Module):
         raw = self.output(hidden) + self.shortcut(features)
         return join_statistics(raw.view(-1, *self.shape))
 
+    @torch.no_grad()
+    def blend(self, weight: Tensor, bias: Tensor, share: float) -> None:
+        """Let the mean be a ``share`` of ``weight`` ``(C g g, K)`` times the features plus ``bias`` ``(C g g,)``.
+
+        The rest of it is what it was; the standard deviation is not touched.
+        """
+        means = len(bias)
+        for own, other in ((self.output.bias, bias), (self.shortcut.weight, weight)):
+            own[:means].lerp_(other.to(own), share)
+        self.output.weight[:means] *= 1.0 - share
+
 
 class CompactEncoder(Encoder):
     """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""

@@ -1,4 +1,7 @@
-"""How draws of a trained pair have to vary, measured on its training pairs and kept in its model folder's card."""
+"""What is settled in closed form after a pair's training, on its training pairs.
+
+The mean of the pattern's posterior (a part of the weights), and how draws have to vary (kept in the folder's card).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from torch import Tensor
 
 from pairvae import store
 from pairvae.errors import InputError
+from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out, mixing
+from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE
 from pairvae.stages.samples import covering
 from pairvae.store.models import CARD, REMEDY, load_card
@@ -22,6 +27,24 @@ from pairvae.store.prepared import Prepared
 KEY = "mixing"
 LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
 LEAST = 3  # training pairs of different groups
+
+
+def refit(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int], share: float) -> None:
+    """Let a ridge regression have a ``share`` in a whole array's posterior mean (Hoerl and Kennard 1970).
+
+    It is fitted from the array's features to the mean latent of its crops, on the training pairs ``rows``. A network
+    that was trained on a few dozen patterns knows these too well; a linear map errs less for new ones, and in another
+    way. Nothing is changed for more than ``LARGEST`` pairs, which train a network well enough, for fewer than
+    ``LEAST``, or where the encoder has no principal components.
+    """
+    name = covering(list(vaes))
+    encoder = None if name is None else vaes[name].encoder
+    few = LEAST <= len(rows) <= LARGEST
+    if share == 0 or name is None or not isinstance(encoder, CompactEncoder) or not few:
+        return
+    features, _, mean, _ = _measured(prepared, vaes, name, rows)
+    weight, bias = ridge(_flat(features), _flat(mean.mean(1))).affine()
+    encoder.dense.blend(torch.from_numpy(weight), torch.from_numpy(bias), share)
 
 
 def write_mixing(folder: Path, prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) -> None:
@@ -45,16 +68,29 @@ def mixing_of(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) 
     groups = [prepared.pairs[row].group or prepared.pairs[row].id for row in members]
     if name is None or len(set(groups)) < LEAST:
         return {}
-    (cropped,) = vaes.keys() - {name}
-    whole, crops = prepared.whole(name), prepared.crops(cropped)
-    patterns = [_encoded(vaes[name], np.array(whole[row])[None]) for row in members]
-    images = [_encoded(vaes[cropped], np.array(crops[row], np.float32)[:, None]) for row in members]
-    features, std = (_stacked([getattr(one, part) for one in patterns]) for part in ("features", "std"))
-    mean, own = (_stacked([getattr(one, part) for one in images]) for part in ("mean", "std"))
+    features, std, mean, own = _measured(prepared, vaes, name, members)
     pooled = mean.mean(1)
-    predicted = left_out(features.reshape(len(members), -1), pooled.reshape(len(members), -1), groups)
+    predicted = left_out(_flat(features), _flat(pooled), groups)
     residuals = mean - predicted.reshape(pooled.shape)[:, None]
     return {name: mixing(*(_at_places(part) for part in (residuals, own, std[:, 0])))}
+
+
+def _measured(
+    prepared: Prepared, vaes: Mapping[str, VAE], name: str, rows: Sequence[int]
+) -> tuple[np.ndarray, ...]:
+    """Features and deviations of whole arrays, ``(N, 1, ...)``, means and deviations of crops, ``(N, K, ...)``."""
+    (cropped,) = vaes.keys() - {name}
+    whole, crops = prepared.whole(name), prepared.crops(cropped)
+    patterns = [_encoded(vaes[name], np.array(whole[row])[None]) for row in rows]
+    images = [_encoded(vaes[cropped], np.array(crops[row], np.float32)[:, None]) for row in rows]
+    features, std = (_stacked([getattr(one, part) for one in patterns]) for part in ("features", "std"))
+    mean, own = (_stacked([getattr(one, part) for one in images]) for part in ("mean", "std"))
+    return features, std, mean, own
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    """``(N, D)``."""
+    return values.reshape(len(values), -1)
 
 
 @dataclass(frozen=True)
@@ -68,9 +104,10 @@ class _Encoded:
 
 @torch.inference_mode()
 def _encoded(vae: VAE, arrays: np.ndarray) -> _Encoded:
-    features = vae.encoder.features(torch.from_numpy(arrays))
+    place = next(vae.parameters()).device
+    features = vae.encoder.features(torch.from_numpy(arrays).to(place))
     posterior = vae.posterior_of(features)
-    return _Encoded(features, posterior.mean, posterior.std)
+    return _Encoded(features.cpu(), posterior.mean.cpu(), posterior.std.cpu())
 
 
 def _stacked(parts: Sequence[Tensor]) -> np.ndarray:

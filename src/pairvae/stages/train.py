@@ -19,7 +19,7 @@ from pairvae.models.vae import VAE
 from pairvae.predictor import Predictor
 from pairvae.settings import EarlyStopSettings, Settings
 from pairvae.stages.backbone import give_backbone
-from pairvae.stages.calibration import read_mixing, write_mixing
+from pairvae.stages.calibration import read_mixing, refit, write_mixing
 from pairvae.stages.model_card import check_card, refusing
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.samples import (
@@ -169,7 +169,11 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     )
     descriptions = {name: _description(settings, name) for name in vaes}
     run = Run(project, "train-pair", prepared, device, relevant, descriptions)
-    run_training(run, plan, _early_stop(judge, training.early_stop), watch)
+
+    def finish() -> None:
+        refit(prepared, vaes, project.split(prepared).train, training.refit)
+
+    run_training(run, plan, _early_stop(judge, training.early_stop), watch, finish)
     first = join(device.torch_device).first
     _keep_inside(project, without_stage, first)
     if first:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,9 +70,16 @@ class Run:
 
 
 def run_training(
-    run: Run, plan: SoloPlan | PairPlan, early_stop: EarlyStop | None = None, watch: Watch | None = None
+    run: Run,
+    plan: SoloPlan | PairPlan,
+    early_stop: EarlyStop | None = None,
+    watch: Watch | None = None,
+    finish: Callable[[], None] = lambda: None,
 ) -> None:
-    """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder."""
+    """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder.
+
+    ``finish`` is called in it after the last epoch: what it changes of the weights is saved, but in no checkpoint.
+    """
     team = join(run.device.torch_device)
     project, params = run.project, run.params
     data, bfloat16 = run.prepared.digest, run.device.bfloat16
@@ -98,6 +105,7 @@ def run_training(
             early_stop=early_stop,
         )
         if team.first:
+            finish()
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
