@@ -14,7 +14,9 @@ from pairvae.numerics import texture
 
 
 class Fixed(Decoder):
-    """Shows the same raw image, whatever the latent; remembers the side it was asked for."""
+    """Shows the same raw tile, whatever the latent; remembers the side it was asked for."""
+
+    periodic = True
 
     def __init__(self, image: Tensor) -> None:
         super().__init__()
@@ -90,6 +92,7 @@ def test_texture_match_without_targets_compares_with_the_crop_itself() -> None:
     # of a window only the pairs inside are counted, of a decoded tile those across its border, too
     assert misfit(stripes(8), stripes(8).repeat(1, 1, 4, 4)) == pytest.approx(0, abs=0.004)
     assert misfit(stripes(16), stripes(8)) > 0.05
+    assert misfit(stripes(8), stripes(8).repeat(1, 1, 4, 4)) < 0.004, "another crop, not the one before"
     assert misfit(stripes(8), torch.ones(1, 1, 64, 64)) > 0.5, "the phase fraction is 0.5, not 1"
 
 

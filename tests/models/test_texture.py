@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pairvae.models.texture import TextureDecoder, TextureEncoder
+from pairvae.models.texture import TextureDecoder, TextureEncoder, stretched
 
 
 def crops(count: int, side: int = 64) -> Tensor:
@@ -126,3 +126,49 @@ def test_gradients_reach_the_latent_and_every_parameter() -> None:
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
         assert parameter.grad.abs().max() > 0, name
+
+
+def waves(side: int, period: float) -> Tensor:
+    """Waves along the columns' index with a crest in the middle, ``(1, 1, side, side)``."""
+    place = torch.arange(side) - (side - 1) / 2
+    return torch.cos(2 * torch.pi * place / period).expand(1, 1, side, side)
+
+
+def test_a_factor_of_1_changes_nothing() -> None:
+    image = torch.rand(2, 3, 32, 32, generator=seeded(0))
+    assert torch.equal(stretched(image, torch.ones(2, 2)), image)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.04, 1.1])
+def test_lengths_grow_by_the_factor_of_their_axis(factor: float) -> None:
+    """The cubic convolution errs by (2 pi / period)^3, 0.3 % at 12 px; 96 px hold whole periods, so nothing jumps."""
+    found = stretched(waves(96, 12).repeat(2, 1, 1, 1), torch.tensor([[1.0, factor], [factor, 1.0]]))
+    torch.testing.assert_close(found[0, 0], waves(96, 12 * factor)[0, 0], atol=0.01, rtol=0)
+    torch.testing.assert_close(found[1, 0], waves(96, 12)[0, 0], atol=0.01, rtol=0)
+
+
+def test_the_latent_sets_the_length_scale_within_the_stretch() -> None:
+    torch.manual_seed(0)
+    network = TextureDecoder(64, 4, 8, (8, 8, 8), stretch=0.1).eval()
+    plain = TextureDecoder(64, 4, 8, (8, 8, 8)).eval()
+    plain.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("lengths")})
+    assert torch.equal(network.raw(latents(2), seeded(0)), plain.raw(latents(2), seeded(0)))
+    with torch.no_grad():
+        network.lengths.bias.copy_(torch.tensor([0.0, 100.0]))
+    expected = stretched(plain.raw(latents(2), seeded(0)), torch.tensor([[1.0, 1.1]] * 2))
+    torch.testing.assert_close(network.raw(latents(2), seeded(0)), expected)
+    assert plain.periodic and not network.periodic
+
+
+def test_gradients_reach_the_length_scale() -> None:
+    network = TextureDecoder(64, 4, 8, (8, 8, 8), stretch=0.1)
+    network.raw(latents(2), seeded(0)).square().mean().backward()
+    assert network.lengths.bias.grad is not None
+    assert network.lengths.bias.grad.abs().min() > 0
+
+
+def test_the_encoder_sees_the_statistics_that_it_is_told_to() -> None:
+    counted = TextureEncoder(4, 16, 3, 1, ("phase_fraction", "euler"))
+    assert counted.sizes == [1, 1]
+    counted.fit(crops(12))
+    assert counted(crops(3)).shape == (3, 6, 1, 1)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from pairvae.numerics import morphology, straight_runs, texture
+from pairvae.numerics import descriptors, morphology, straight_runs, texture
 
 PERIOD = 8
 
@@ -127,6 +129,60 @@ def test_filters_tell_lines_from_their_transpose_and_see_no_uniform_image() -> N
     assert (across - texture.filter_responses(lines.mT)).abs().max() > 0.05
     uniform = texture.filter_responses(torch.ones(1, 1, 32, 32)).reshape(3, 14)
     torch.testing.assert_close(uniform, torch.tensor([[0.5], [0.0], [0.0]]).expand(3, 14), atol=1e-5, rtol=0)
+
+
+def test_euler_number_of_0_1_images_is_that_of_the_scores() -> None:
+    images = noise(3, 1, 48, 64)
+    expected = texture.EULER_AREA * descriptors.euler_density(images[:, 0].numpy())
+    np.testing.assert_allclose(texture.euler_numbers(images)[:, 0], expected, rtol=1e-4)
+
+
+def test_euler_number_counts_dots_less_holes() -> None:
+    dots = torch.zeros(1, 1, 41, 41)
+    dots[..., 2::10, 2::10] = 1.0
+    assert texture.euler_numbers(dots).item() == pytest.approx(texture.EULER_AREA * 16 / 40**2)
+    assert texture.euler_numbers(1 - dots).item() < 0
+
+
+def test_euler_number_of_grey_images_is_the_mean_over_thresholds() -> None:
+    image = torch.rand(1, 1, 24, 24, generator=torch.Generator().manual_seed(1))
+    levels = [texture.euler_numbers((image > level).float()) for level in torch.arange(0.0005, 1, 0.001)]
+    torch.testing.assert_close(texture.euler_numbers(image), torch.stack(levels).mean(0), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(("period", "within"), [(6, 0.001), (12, 0.002), (24, 0.03)])
+def test_wave_number_of_a_wave_is_one_over_its_period(period: int, within: float) -> None:
+    """Of four periods the window makes a broad line, whose mean logarithm lies lower."""
+    wave = 0.5 + 0.5 * torch.cos(2 * torch.pi * torch.arange(96.0) / period).expand(2, 1, 96, 96)
+    for image in (wave, wave.mT):
+        found = texture.wave_numbers(image)
+        torch.testing.assert_close(found, torch.full((2, 1), -math.log(period)), atol=within, rtol=0)
+
+
+def test_wave_number_follows_the_spacing_of_the_scores() -> None:
+    """Isotropic textures of known period, whose images are of different sides, too."""
+    rng = np.random.default_rng(3)
+    radius = np.hypot(*np.meshgrid(np.fft.fftfreq(192), np.fft.fftfreq(192)))
+    images = np.stack([
+        np.fft.ifft2(np.fft.fft2(rng.normal(size=(192, 192))) * np.exp(-(((radius * period - 1) / 0.15) ** 2))).real > 0
+        for period in np.linspace(9, 13, 9)
+    ])  # fmt: skip
+    found = texture.wave_numbers(torch.from_numpy(images.astype(np.float32))[:, None])[:, 0].numpy()
+    assert np.abs(found + np.log(descriptors.domain_spacing(images))).max() < 0.06
+    part = texture.wave_numbers(torch.from_numpy(images[:, :96, :96].astype(np.float32))[:, None])[
+        :, 0
+    ].numpy()
+    assert np.abs(part - found).mean() < 0.06
+    assert np.corrcoef(found, -np.log(descriptors.domain_spacing(images)))[0, 1] > 0.95
+
+
+def test_wave_number_of_a_uniform_image_is_the_least_and_has_a_gradient() -> None:
+    image = torch.full((1, 1, 96, 96), 0.5, requires_grad=True)
+    found = texture.wave_numbers(image)
+    found.sum().backward()
+    assert found.item() == pytest.approx(math.log(3 / 96), abs=0.01)
+    assert image.grad is not None
+    assert torch.isfinite(image.grad).all()
 
 
 def test_statistics_of_a_sample_differ_less_than_those_of_samples() -> None:

@@ -51,7 +51,7 @@ def test_the_ablation_changes_what_it_names() -> None:
     settings = resolve({})
     found = shipped_variants("ablation", settings)
     assert found["whole"] == {}
-    assert len(found) == 11
+    assert len(found) == 15
     off = with_values(settings, found["without-filters"], "test").sem.training.texture
     assert (off.filters, off.lineal_path) == (0.0, settings.sem.training.texture.lineal_path)
     assert not with_values(settings, found["without-solo"], "test").pair.training.from_solo

@@ -60,8 +60,10 @@ def _texture(network: TextureNetwork, latent: LatentSettings, shape: Shape) -> V
         raise InputError(
             expected="a binary image", found=f"{shape[0]} channels", where="network.architecture"
         )
-    encoder = TextureEncoder(network.components, network.width, latent.channels, latent.grid)
-    decoder = TextureDecoder(shape[1], latent.channels, network.noise_channels, network.block_widths)
+    encoder = TextureEncoder(network.components, network.width, latent.channels, latent.grid, network.encoded)
+    decoder = TextureDecoder(
+        shape[1], latent.channels, network.noise_channels, network.block_widths, network.stretch
+    )
     return VAE(encoder, decoder)
 
 

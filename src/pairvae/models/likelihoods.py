@@ -45,7 +45,7 @@ def bernoulli(
     return F.binary_cross_entropy_with_logits(decoder.raw(latent, generator), inputs)
 
 
-@dataclass(frozen=True)
+@dataclass
 class TextureMatch:
     """Distance of a decoded texture's statistics from those of its crop or of its sample, whatever lies where.
 
@@ -57,6 +57,7 @@ class TextureMatch:
     targets: Mapping[str, Tensor] | None
     weights: Mapping[str, float]
     size: int
+    _last: tuple[Tensor, dict[str, Tensor]] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,14 +69,16 @@ class TextureMatch:
     ) -> Tensor:
         """Weighted mean absolute differences of the statistics: a scalar >= 0."""
         images = torch.sigmoid(decoder.raw(latent, generator, self.size).float())
-        found = texture.statistics(images, periodic=True, names=self.names)
+        found = texture.statistics(images, periodic=decoder.periodic, names=self.names)
         parts = texture.discrepancy(found, self._wanted(inputs, indices))
         return torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
 
     @torch.no_grad()
     def _wanted(self, inputs: Tensor, indices: Tensor) -> dict[str, Tensor]:
         if self.targets is None:
-            return texture.statistics(inputs, names=self.names)
+            if self._last is None or self._last[0] is not inputs:  # a pair's two directions share their crops
+                self._last = inputs, texture.statistics(inputs, names=self.names)
+            return self._last[1]
         return {name: self.targets[name][indices] for name in self.names}
 
 

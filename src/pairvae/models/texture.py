@@ -30,12 +30,13 @@ class TextureEncoder(Encoder):
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, components: int, width: int, channels: int, grid: int) -> None:
+    def __init__(
+        self, components: int, width: int, channels: int, grid: int, encoded: Sequence[str] = ENCODED
+    ) -> None:
         super().__init__()
-        sizes = [
-            len(part[0]) for part in texture.statistics(torch.zeros(1, 1, 96, 96), names=ENCODED).values()
-        ]
-        self.sizes = sizes
+        self.encoded = tuple(encoded)
+        empty = texture.statistics(torch.zeros(1, 1, 96, 96), names=self.encoded)
+        self.sizes = sizes = [part.shape[1] for part in empty.values()]
         self.components = components
         self.register_buffer("scale", torch.ones(len(sizes)))
         self.register_buffer("mean", torch.zeros(sum(sizes)))
@@ -44,7 +45,7 @@ class TextureEncoder(Encoder):
         self.dense = DenseHead(components, width, channels, grid)
 
     def _statistics(self, crops: Tensor) -> Tensor:
-        parts = texture.statistics(crops, names=ENCODED).values()
+        parts = texture.statistics(crops, names=self.encoded).values()
         return torch.cat([part * scale for part, scale in zip(parts, self.scale, strict=True)], dim=1)
 
     @torch.no_grad()
@@ -77,18 +78,24 @@ class TextureEncoder(Encoder):
         return statistics
 
 
+def around(maps: Tensor, reach: int) -> Tensor:
+    """Maps on a torus ``(B, C, h, w)`` with ``reach`` px of the opposite edges around them (torch's pad is slower)."""
+    maps = torch.cat([maps[..., -reach:, :], maps, maps[..., :reach, :]], dim=-2)
+    return torch.cat([maps[..., -reach:], maps, maps[..., :reach]], dim=-1)
+
+
 class StyledConv(nn.Module):
     """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="circular", bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, 3, bias=False)
         self.strength = nn.Parameter(torch.full((1, outputs, 1, 1), 0.1))
         self.style = nn.Conv2d(STYLE_WIDTH, 2 * outputs, 1)
 
     def forward(self, maps: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """``(B, outputs, h, w)`` from maps, ``style`` ``(B, 128, g, g)`` and ``noise`` ``(B, 1, h, w)``."""
-        maps = F.instance_norm(self.conv(maps) + self.strength * noise)
+        maps = F.instance_norm(self.conv(around(maps, 1)) + self.strength * noise)
         modulation = self.style(style)
         if modulation.shape[-1] > 1:
             modulation = F.interpolate(modulation, size=maps.shape[-2:], mode="bilinear")
@@ -96,15 +103,44 @@ class StyledConv(nn.Module):
         return F.silu(maps * (1.0 + gain) + shift)
 
 
+def stretched(maps: Tensor, factors: Tensor) -> Tensor:
+    """Textures on a torus ``(B, C, N, N)``, their lengths times ``factors`` ``(B, 2)`` down and across.
+
+    About the middle, by cubic convolution (Keys 1981), exact where a factor is 1. What is shrunk is continued around
+    the torus, what is grown is cut: the result is as large, but no torus any more.
+    """
+    side = maps.shape[-1]
+    middle = (side - 1) / 2
+    pixels = torch.arange(side, device=maps.device, dtype=maps.dtype)
+
+    def weights(factor: Tensor) -> Tensor:
+        source = (pixels - middle) / factor[:, None] + middle
+        gap = source[:, :, None] - pixels
+        near = (gap - side * torch.round(gap / side)).abs()
+        inner = (1.5 * near - 2.5) * near * near + 1.0
+        outer = ((2.5 - 0.5 * near) * near - 4.0) * near + 2.0
+        zero = torch.zeros_like(near)
+        return torch.where(near < 1, inner, torch.where(near < 2, outer, zero))[:, None]
+
+    found: Tensor = weights(factors[:, 0]) @ maps @ weights(factors[:, 1]).mT
+    return found
+
+
 class TextureDecoder(Decoder):
     """Latent ``(B, C, g, g)`` and noise to a texture of any side that is a multiple of ``shrink`` px.
 
     ``widths`` are the channels of the blocks, the coarsest first; each block doubles the side, the last layer too.
+    With a ``stretch`` the latent also sets the length scale along each axis, to 1 +- ``stretch`` of the trained one:
+    convolutions change what domains look like more easily than how far apart they lie.
     """
 
-    def __init__(self, size: int, channels: int, noise_channels: int, widths: Sequence[int]) -> None:
+    def __init__(
+        self, size: int, channels: int, noise_channels: int, widths: Sequence[int], stretch: float = 0.0
+    ) -> None:
         super().__init__()
         self.shrink = 2 ** len(widths)
+        self.stretch = stretch
+        self.periodic = stretch == 0
         self.size = size
         self.noise_channels = noise_channels
         self.mapping = nn.Sequential(
@@ -113,10 +149,14 @@ class TextureDecoder(Decoder):
         inputs = (noise_channels, *widths[:-1])
         self.first = nn.ModuleList(StyledConv(a, b) for a, b in zip(inputs, widths, strict=True))
         self.second = nn.ModuleList(StyledConv(b, b) for b in widths)
-        self.output = nn.Conv2d(widths[-1], 4, 5, padding=2, padding_mode="circular")
+        self.output = nn.Conv2d(widths[-1], 4, 5)
         # Full contrast from the first step: at a flat grey the gradient of the autocovariance vanishes.
         self.gain = nn.Parameter(torch.tensor(4.0))
         self.bias = nn.Conv2d(STYLE_WIDTH, 1, 1)
+        if stretch:
+            self.lengths = nn.Conv2d(STYLE_WIDTH, 2, 1)
+            for parameter in self.lengths.parameters():
+                nn.init.zeros_(parameter)
 
     def raw(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
@@ -138,11 +178,13 @@ class TextureDecoder(Decoder):
             side = cells * 2**level
             maps = first(maps, style, draw(1, side))
             maps = second(maps, style, draw(1, side))
-        logits = F.pixel_shuffle(self.output(maps), 2)
+        logits = F.pixel_shuffle(self.output(around(maps, 2)), 2)
         bias = self.bias(style)
         if bias.shape[-1] > 1:
             bias = F.interpolate(bias, size=logits.shape[-2:], mode="bilinear")
         scaled: Tensor = self.gain * logits + bias
+        if self.stretch:
+            scaled = stretched(scaled, 1.0 + self.stretch * torch.tanh(self.lengths(style).mean((2, 3))))
         return scaled
 
     def forward(self, latent: Tensor) -> Tensor:

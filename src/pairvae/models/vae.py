@@ -74,7 +74,12 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Latent ``(B, C, g, g)`` to an image ``(B, channels, H, W)`` in [0, 1]."""
+    """Latent ``(B, C, g, g)`` to an image ``(B, channels, H, W)`` in [0, 1].
+
+    ``periodic``: its images go on at the opposite edge.
+    """
+
+    periodic = False
 
     def fit(self, outputs: Tensor) -> None:
         """Set what is learned from training outputs in closed form."""

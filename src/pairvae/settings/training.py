@@ -66,6 +66,11 @@ class PairTraining(Optimisation):
     match_weight: NonNegative = Field(
         description="weight of the divergence of the crops' posteriors from that of their pattern"
     )
+    refit: float = Field(
+        ge=0,
+        le=1,
+        description="share of a ridge regression in the pattern's posterior mean, fitted after the training; 0: none",
+    )
     calibrate: bool = Field(
         description="let draws vary together as crops do around what left-out training pairs tell"
     )
@@ -92,6 +97,8 @@ class TextureLikelihood(Section):
     phase_fraction: NonNegative = Field(description="weight of the phase fraction")
     lineal_path: NonNegative = Field(description="weight of the shares of straight runs within one phase")
     filters: NonNegative = Field(description="weight of the responses of oriented filters")
+    euler: NonNegative = Field(description="weight of the Euler number per 100 px²")
+    wave_number: NonNegative = Field(description="weight of the logarithm of the dominant wave number")
     crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
     target: Literal["crop", "image"] = Field(
         description="whose statistics an image has to show: those of the crop itself, or of its whole image"
