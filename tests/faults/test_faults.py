@@ -21,7 +21,7 @@ from faults.stages import SHARE, STAGES, make_snapshots, with_store
 MANY = {
     "raw": (64, 14, 8, 5), "preprocess": (30, 14, 10, 5), "pretrain": (14, 8, 6, 3), "train-saxs": (59, 10, 6, 5),
     "train-sem": (20, 6, 4, 4), "train-pair": (24, 6, 4, 4), "assess": (10, 4, 3, 3), "generate": (14, 6, 4, 4),
-    "report": (9, 3, 2, 2), "fetch": (55, 12, 8, 4), "predict": (32, 8, 4, 4), "study": (8, 3, 2, 2),
+    "report": (6, 2, 1, 1), "fetch": (55, 12, 8, 4), "predict": (32, 8, 4, 4), "study": (6, 2, 2, 1),
 }  # fmt: skip
 SOME = {"preprocess": (3, 1, 1, 1), "train-saxs": (5, 2, 1, 1), "pretrain": (2, 1, 1, 0)}
 
@@ -84,7 +84,7 @@ def test_faults_in_a_search_lose_no_trial(
 ) -> None:
     one = prepared(warm, "tune", snapshots, tmp_path, tally)
     rng, total = np.random.default_rng(2), {"main": len(one.events), "worker": 160}[who]
-    for at in moments(total, few_of(16), rng):
+    for at in moments(total, few_of(12), rng):
         one.fault(KILL, at, who=who, dead=who == "main")
     assert tally.problems == []
 
