@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCK = ROOT / "requirements.lock"
+LOCK, HASHES = ROOT / "requirements.lock", ROOT / "requirements.hashes"
 CONTROL = "urllib3==1.24.1"  # CVE-2019-11324 and more
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 
@@ -49,6 +50,20 @@ def test_a_copyleft_licence_without_a_word_is_a_fault() -> None:
         assert bool(licences.faults([licences.Package("x", "1", licence)])) is fault
     assert licences.faults([licences.Package("edt", "1", "AGPL-3.0")])
     assert not licences.faults([licences.Package("edt", "1", "LGPL-3.0")])
+
+
+def test_all_that_is_locked_but_torch_has_hashes() -> None:
+    hashed = audit.HASHES.read_text("utf-8")
+    pins = re.findall(r"^(\S+==\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", hashed, re.MULTILINE)
+    locked = re.findall(r"^\S+==\S+$", audit.LOCK.read_text("utf-8"), re.MULTILINE)
+    assert {plain(pin) for pin, _ in pins} == {plain(pin) for pin in locked if not pin.startswith("torch==")}
+    rest = [line for line in hashed.splitlines() if line[:1] not in ("#", " ")]
+    assert len(rest) == len(pins) == len(locked) - 1
+
+
+def plain(pin: str) -> str:
+    name, _, version = pin.partition("==")
+    return f"{re.sub(r'[-_.]+', '-', name).lower()}=={version}"
 
 
 def test_an_audit_names_holes_and_whom_nobody_knows() -> None:
