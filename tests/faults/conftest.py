@@ -32,11 +32,17 @@ def tally() -> Iterator[Tally]:
     """The counts of one test, which are added to those of the session."""
     one = Tally()
     yield one
-    TALLY.counts.update(one.counts)
-    TALLY.problems += one.problems
+    TALLY.take(one)
+
+
+@pytest.fixture
+def total() -> Tally:
+    """The counts of the session so far."""
+    return TALLY
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """The figures."""
     if TALLY.counts:
-        terminalreporter.write_line(TALLY.line())
+        for line in (*TALLY.table(), TALLY.line()):
+            terminalreporter.write_line(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -126,6 +127,7 @@ class Stage:
 
 
 IGNORED = ("mlflow.db", "mlruns", "outbox")  # what names its entries at random
+WORKER_LOG = re.compile(r"worker-\d+\.log")
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -139,7 +141,12 @@ def tree(folder: Path) -> dict[str, str]:
 
 
 def _content(path: Path) -> bytes:
-    """What a file holds, but for how long a training took, which may be equal in two runs and another in a third."""
+    """What a file holds, but for how long a training took, which may be equal in two runs and another in a third.
+
+    What a worker said is appended to its log by every start: no result, and nothing is read from it.
+    """
+    if WORKER_LOG.fullmatch(path.name):
+        return b""
     if path.name != "card.json":
         return path.read_bytes()
     try:
@@ -165,13 +172,33 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
+    kinds: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def add(self, name: str, kind: str, became: str) -> None:
+        """One fault of a ``kind`` in a stage: `continued`, `refused` or `lost`."""
+        self.counts.update(["injected", became])
+        self.kinds.setdefault(name, Counter()).update([kind])
+
+    def take(self, other: Tally) -> None:
+        """Add what another counted."""
+        self.counts.update(other.counts)
+        self.problems += other.problems
+        for name, kinds in other.kinds.items():
+            self.kinds.setdefault(name, Counter()).update(kinds)
+
+    def table(self) -> list[str]:
+        """A line for each stage: how many faults of each kind."""
+        return [
+            f"  {name:<12} {kinds.total():>4}: {', '.join(f'{kind} {count}' for kind, count in sorted(kinds.items()))}"
+            for name, kinds in self.kinds.items()
+        ]
 
     def line(self) -> str:
         """One line."""
         one = self.counts
         return (
             f"faults injected: {one['injected']}, continued: {one['continued']}, "
-            f"refused with one line: {one['refused']}, lost: {len(self.problems)}"
+            f"refused with one line: {one['refused']}, lost: {one['lost']}"
         )
 
 
@@ -216,18 +243,14 @@ class Campaign:
         hit = self.warm.run(
             place, *self.stage.argv, **{**self.stage.job, **more}, fault={"kind": kind, "at": at}
         )
-        self.judge(told, place, hit, dead=dead or kind in (KILL, TORN) or "kill_after_s" in more)
+        self.judge(told, place, hit, kind, dead=dead or kind in (KILL, TORN) or "kill_after_s" in more)
 
-    def fault_after(self, seconds: float) -> None:
-        """A kill at a moment of time."""
-        place = self.copied("faulted")
-        hit = self.warm.run(place, *self.stage.argv, **self.stage.job, kill_after_s=seconds)
-        self.judge(f"{self.stage.name}: killed after {seconds:.3f} s", place, hit, dead=True)
-
-    def judge(self, told: str, place: Path, hit: Ran, *, dead: bool) -> None:
+    def judge(self, told: str, place: Path, hit: Ran, kind: str, *, dead: bool) -> None:
         """Whether a disturbed run ended as it may, and the next one made everything as if nothing had been."""
-        struck = hit.code != 0 or (bool(hit.events) and not dead)
-        self.tally.counts["injected" if struck else "never reached"] += 1
+        told_of = (
+            kind in (KILL, FULL, DENIED) and bool(hit.events) and not dead
+        )  # and the command made up for it
+        struck = hit.code != 0 or told_of
         problems = [hit.problem()]
         if not dead and hit.killed:
             problems.append("it died")
@@ -238,10 +261,14 @@ class Campaign:
                 break
         if again.code == 0:
             problems += self.differences(place) + self.stage.check(place)
-            self.tally.counts["continued"] += struck
         elif not again.problem():
             problems.append(f"refused to go on: {again.faults_told[0]}")
-        for one in filter(None, problems):
+        problems = [one for one in problems if one]
+        if struck:
+            self.tally.add(self.stage.name, kind, "lost" if problems else "continued")
+        else:
+            self.tally.counts["never reached"] += 1
+        for one in problems:
             self.tally.problems.append(f"{told}: {one}")
             print(self.tally.problems[-1], flush=True)
 

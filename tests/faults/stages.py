@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import sqlite3
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 from faults.harness import Stage, Warm
 from tiny_project import TINY
 
+SHARE = float(os.environ.get("PAIRVAE_FAULTS", "1"))  # of the faults of the long suite
 PARAMS = TINY.replace("baselines: {", "baselines: {unet: {epochs: 0}, ") + (
     "tune: {space: {pair.training.learning_rate: {low: 1.0e-5, high: 1.0e-2, log: true}}}\n"
 )

@@ -98,8 +98,9 @@ def test_a_damaged_file_is_made_anew_or_named(
             name = next(place.glob(pattern)).relative_to(place).as_posix()
             watching = {"until_rows": 8, "table": "out/predictions.csv"} if argv[0] == "watch" else {}
             done = warm.run(place, *argv, **watching)
-            tally.counts.update(["injected", "refused" if done.code == 1 else "continued"])
             found = wrong(done, name, place, references[argv])
+            became = "refused" if done.code == 1 else "continued"
+            tally.add("damaged", damage.__name__, "lost" if found else became)
             if found:
                 tally.problems.append(f"{name} {damage.__name__}, {' '.join(argv[:2])}: {found}")
                 print(tally.problems[-1], flush=True)
@@ -136,8 +137,8 @@ def test_a_damaged_database_of_runs_is_named(
     content = database.read_bytes()
     database.write_bytes(damage(content) if damage is not garbled else b"\xff" * 4096 + content[4096:])
     done = warm.run(place, "train", "saxs", track=True)
-    tally.counts.update(["injected", "refused" if done.code == 1 else "continued"])
-    tally.problems += [done.problem()] if done.problem() else []
+    if done.problem() or (done.code == 1 and "mlflow.db" not in done.faults_told[0]):
+        tally.problems.append(done.problem() or f"does not name the file: {done.faults_told[0]}")
+    became = "refused" if done.code == 1 else "continued"
+    tally.add("database", damage.__name__, "lost" if tally.problems else became)
     assert tally.problems == []
-    if done.code == 1:
-        assert "mlflow.db" in done.faults_told[0]

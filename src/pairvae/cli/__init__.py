@@ -11,6 +11,7 @@ import typer
 
 from pairvae.cli import data, models, serving, stages, study, tracking, tune, upkeep
 from pairvae.errors import InputError
+from pairvae.stages.lifeline import end_with_repro
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -34,6 +35,7 @@ def common(
 
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 1."""
+    end_with_repro()
     try:
         app()
     except (InputError, OSError) as error:

@@ -16,6 +16,7 @@ from pairvae import store
 from pairvae.errors import InputError
 from pairvae.modalities import check_modalities
 from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
+from pairvae.stages import lifeline
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import raw_is_stale, source_folder
 
@@ -50,8 +51,8 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
         refuse_bad_folder(project)  # before params.yaml or anything else is replaced
     if changes:
         write_params(folder / PARAMS_FILE, assignments(changes))
-    environment = dvc_environment()
-    dvc = [sys.executable, "-m", "dvc"]
+    environment = dvc_environment() | {lifeline.REPRO: str(os.getpid())}
+    dvc = [sys.executable, "-m", lifeline.__name__]
     if project.raw.exists() and stale:
         first = subprocess.run(
             [*dvc, "repro", "--single-item", "--force", "raw"], cwd=folder, env=environment

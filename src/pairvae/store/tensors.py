@@ -22,7 +22,9 @@ CHECKSUM = "crc32"
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, Any]) -> None:
     """Write named tensors and a JSON card as one safetensors file, atomically (``OSError`` on a full disk)."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    with scratch_folder(path) as scratch, atomic_path(path) as temporary:
+    # The scratch folder goes before the file gets its name: what a kill leaves of it is cleared by the next writer, and
+    # nobody writes here again after the last file.
+    with atomic_path(path) as temporary, scratch_folder(path) as scratch:
         whole = scratch / path.name
         try:
             # One entry only: safetensors writes several in an order that changes, and equal weights have equal bytes
