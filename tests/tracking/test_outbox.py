@@ -106,7 +106,7 @@ def test_nothing_is_lost_or_doubled_by_a_store_that_comes_and_goes(ready_root: P
     tracker.log_params({"a": 1, "long": "x" * 9000})
     for step in range(30):
         tracker.log_metrics({"loss": 1 / (step + 1), "rate": 0.1}, step)
-        if step % 10 == 9:
+        if step % 3 == 2:
             tracker.log_image(np.zeros((4, 6, 3), np.uint8), "pictures", step)
     tracker.log_dataset("simulated", "data", "f" * 40, "training", {"pairs": 3})
     tracker.log_text("hello", "notes/hello.md")
@@ -124,11 +124,37 @@ def test_nothing_is_lost_or_doubled_by_a_store_that_comes_and_goes(ready_root: P
     for key in ("loss", "rate"):
         assert [entry.step for entry in client.get_metric_history(run_id, key)] == list(range(30))
     images = [one.path for one in client.list_artifacts(run_id, "images")]
-    assert len([path for path in images if path.endswith(".png")]) == 3
-    assert len([path for path in images if path.endswith("+compressed.webp")]) == 3
+    assert len([path for path in images if path.endswith(".png")]) == 10
+    assert len([path for path in images if path.endswith("+compressed.webp")]) == 10
     run = client.get_run(run_id)
     assert run.data.params["a"] == "1" and len(run.inputs.dataset_inputs) == 1
     assert run.info.status == "FINISHED" and run.data.tags["mlflow.loggedImages"] == "True"
+
+
+class Noted:
+    """A client that notes which calls were made, and makes none."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *values, **named: self.calls.append((name, named))
+
+
+def test_metrics_go_in_one_call_past_pictures_and_the_status_stays_the_last(root: Path) -> None:
+    outbox = Outbox.opened(root, "a" * 32, TARGET)
+    tracker = SpooledTracker("a" * 32, outbox)
+    for step in range(6):
+        tracker.log_metrics({"loss": 1.0}, step)
+        tracker.log_image(np.zeros((4, 6, 3), np.uint8), "pictures", step)
+    tracker.set_status("FINISHED")
+    tracker.log_metrics({"later": 1.0})
+    noted = Noted()
+    assert RunWriter(noted, "a" * 32).deliver(outbox) == []  # type: ignore[arg-type] # stands in for the client
+    sent = [name if name != "log_batch" else next(iter(named)) for name, named in noted.calls]
+    assert sent == ["metrics", "log_artifacts", "tags", *["log_artifacts"] * 5, "set_terminated", "metrics"]
+    assert [entry.step for entry in noted.calls[0][1]["metrics"]] == list(range(6))
+    outbox.close()
 
 
 def test_what_the_store_refuses_is_set_aside_and_the_rest_arrives(ready_root: Path) -> None:
@@ -172,7 +198,7 @@ def test_a_run_begun_without_the_server_is_kept_here(
 
 @pytest.mark.usefixtures("away")
 def test_a_run_of_the_server_goes_on_without_it(ready_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with start_run(ready_root, "pairvae", "resumed", resume="b" * 32) as tracker:
+    with start_run(ready_root, "pairvae", "resumed", resume="b" * 32, patience_s=1.0) as tracker:
         began = time.monotonic()
         for step in range(20):
             tracker.log_metrics({"loss": 1.0}, step)

@@ -20,7 +20,7 @@ from pairvae.tracking.outbox import Outbox
 from pairvae.tracking.roots import shown
 from pairvae.tracking.writer import FAULTS, RunWriter
 
-INTERVAL_S = 2.0  # epochs within it go in one call
+INTERVAL_S = 4.0  # epochs within it go in one call
 LONGEST_PAUSE_S = 30.0
 PATIENCE_S = 30.0  # at the end of a run, for a store that is just coming back
 THUMBNAIL = 256  # px, of the preview in the UI's grid
@@ -95,6 +95,7 @@ class SpooledTracker:
 
     def __init__(self, run_id: str, outbox: Outbox) -> None:
         self._run_id, self._outbox = run_id, outbox
+        self._has_images = False
 
     @property
     def run_id(self) -> str:
@@ -119,7 +120,9 @@ class SpooledTracker:
         # As MlflowClient.log_image names them; a file that is sent twice keeps its name
         stem = f"{name.replace('/', '~')}+step+{step}+timestamp+{now_ms()}+{uuid.uuid4()}"
         self._outbox.put("files", {}, lambda folder: _write_image(image, folder / "images" / stem))
-        self.set_tags({mlflow_tags.MLFLOW_LOGGED_IMAGES: True})
+        if not self._has_images:  # a call to the store, which costs as much as the picture
+            self.set_tags({mlflow_tags.MLFLOW_LOGGED_IMAGES: True})
+        self._has_images = True
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """A copy of a file or of a folder's content, under ``folder``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -65,7 +65,7 @@ class RunWriter:
         }
 
     def deliver(self, outbox: Outbox) -> list[str]:
-        """Send everything in order; one line for each entry that was refused for good and set aside.
+        """Send everything; one line for each entry that was refused for good and set aside.
 
         Any of ``FAULTS`` where the store is away: what has arrived is forgotten, the rest stays.
         """
@@ -153,12 +153,12 @@ class RunWriter:
 
 
 def _groups(entries: list[Entry]) -> Iterator[list[Entry]]:
-    """Entries that go in one call: metrics that follow each other, anything else by itself."""
-    group: list[Entry] = []
-    for entry in entries:
-        if group and (entry.kind != "metrics" or group[-1].kind != "metrics"):
-            yield group
-            group = []
-        group.append(entry)
-    if group:
-        yield group
+    """Entries that go in one call: metrics, past everything but a status; anything else by itself, in order.
+
+    A call costs as much as the numbers of ten epochs, and nothing that is not a status depends on when they arrive.
+    """
+    for _, part in groupby(entries, key=lambda entry: entry.kind == "status"):
+        together = list(part)
+        if metrics := [entry for entry in together if entry.kind == "metrics"]:
+            yield metrics
+        yield from ([entry] for entry in together if entry.kind != "metrics")
