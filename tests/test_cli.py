@@ -98,3 +98,17 @@ def test_debug_shows_where_it_came_from(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert "InputError" in done.stderr
+
+
+def test_predictions_have_one_thread_unless_the_caller_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    from pairvae.cli.common import one_thread
+
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    for given, expected in ((None, "1"), ("3", "3")):
+        if given is None:
+            monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that it is put back
+            monkeypatch.delenv("OMP_NUM_THREADS")
+        else:
+            monkeypatch.setenv("OMP_NUM_THREADS", given)
+        one_thread()
+        assert os.environ["OMP_NUM_THREADS"] == expected

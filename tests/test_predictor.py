@@ -11,6 +11,7 @@ import torch
 
 from pairvae.errors import InputError
 from pairvae.models.build import build_vae
+from pairvae.models.vae import CHUNK
 from pairvae.predictor import Predictor, _starts
 from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork
 
@@ -68,7 +69,7 @@ def test_no_input_gives_no_image(predictor: Predictor, source: str, target: str)
 
 @pytest.mark.parametrize("source", ["saxs", "sem"])
 @pytest.mark.parametrize("target", ["saxs", "sem"])
-@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("samples", [1, 3, CHUNK + 2])
 def test_same_input_same_images_whatever_its_neighbours(
     predictor: Predictor, source: str, target: str, samples: int
 ) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.evaluation.training_facts import Confidence, TrainingFacts
 from pairvae.modalities import MODALITIES
-from pairvae.models.vae import VAE, Posterior
+from pairvae.models.vae import VAE, Posterior, decode_in_chunks
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 
@@ -162,9 +162,8 @@ class Predictor:
     def _decode(self, posterior: Posterior, target: str, seed: int) -> np.ndarray:
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            image = self.vaes[target].decoder(
-                posterior.sample() if len(posterior.mean) > 1 else posterior.mean
-            )
+            latents = posterior.sample() if len(posterior.mean) > 1 else posterior.mean
+            image = decode_in_chunks(self.vaes[target].decoder, latents)
         if self.is_binary(target):
             return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))
         return np.asarray(image.float().numpy())

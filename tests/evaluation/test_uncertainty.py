@@ -16,7 +16,7 @@ from pairvae.evaluation.uncertainty import (
     uncertainty,
 )
 from pairvae.models.build import build_vae
-from pairvae.models.vae import VAE
+from pairvae.models.vae import CHUNK, VAE
 from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork
 
 LATENT = LatentSettings(channels=3, grid=1)
@@ -151,12 +151,12 @@ def test_what_has_no_spread_is_left_out() -> None:
 
 def test_drawn_images_differ_and_repeat_with_their_seed(vaes: tuple[VAE, VAE]) -> None:
     inputs = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    images = draw_images(*vaes, inputs, 5, seed=0)
-    assert images.shape == (2, 5, 32, 32)
+    images = draw_images(*vaes, inputs, CHUNK + 2, seed=0)
+    assert images.shape == (2, CHUNK + 2, 32, 32)
     assert set(np.unique(images)) == {0, 1}
     assert repeated(images) == 0
-    np.testing.assert_array_equal(images, draw_images(*vaes, inputs, 5, seed=0))
-    assert (images != draw_images(*vaes, inputs, 5, seed=1)).any()
+    np.testing.assert_array_equal(images, draw_images(*vaes, inputs, CHUNK + 2, seed=0))
+    assert (images != draw_images(*vaes, inputs, CHUNK + 2, seed=1)).any()
     assert (images[0] != images[1]).any()
 
 

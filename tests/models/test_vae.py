@@ -5,7 +5,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.models.vae import VAE, Decoder, Encoder, Posterior, join_statistics, split_statistics
+from pairvae.models.vae import (
+    CHUNK,
+    VAE,
+    Decoder,
+    Encoder,
+    Posterior,
+    decode_in_chunks,
+    join_statistics,
+    split_statistics,
+)
 
 
 class Halves(Encoder):
@@ -88,3 +97,30 @@ def test_mixing_leaves_means_deviations_and_weights_as_they_are() -> None:
     assert torch.equal(mixed.std, plain.std)
     torch.testing.assert_close(mixed.sample(seeded()), plain.sample(seeded()))
     assert "mixing" not in vae.state_dict()
+
+
+class Noisy(Decoder):
+    """The latent plus noise of its own at each call; ``sizes`` are the batches that it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+
+    def forward(self, latent: Tensor) -> Tensor:
+        self.sizes.append(len(latent))
+        return latent + torch.randn(latent.shape)
+
+
+@pytest.mark.parametrize("count", [0, 1, CHUNK, 2 * CHUNK + 1])
+def test_a_decoder_holds_few_images_at_a_time_each_with_its_own_noise(count: int) -> None:
+    decoder, latents = Noisy(), torch.zeros(count, 3, 2, 2)
+    images = decode_in_chunks(decoder, latents)
+    assert images.shape == latents.shape
+    assert sum(decoder.sizes) == count
+    assert max(decoder.sizes) <= CHUNK
+    assert len({tuple(image.flatten().tolist()) for image in images}) == count
+
+
+def test_chunks_keep_the_order_of_the_latents() -> None:
+    latents = torch.arange(3.0 * CHUNK - 1).reshape(-1, 1, 1, 1)
+    assert torch.equal(decode_in_chunks(torch.nn.Identity(), latents), latents)

@@ -22,6 +22,17 @@ def test_inversion_returns_the_intensity() -> None:
     assert residual.max() < 0.01
 
 
+@pytest.mark.parametrize("name", list(colormaps.COLORMAPS))
+def test_nearest_colour_is_the_nearest_of_all(name: str) -> None:
+    """Of colours anywhere in RGB, and of the map's own: by lines as by looking at each of the 256."""
+    table = colormaps.colormap_table(name)
+    points = np.concatenate([np.random.default_rng(0).random((500, 3)), table])
+    apart = np.linalg.norm(points[:, None] - table[None], axis=2)
+    found, residual = colormaps.invert_colormap(points, name)
+    np.testing.assert_allclose(apart[np.arange(len(points)), np.rint(255 * found).astype(int)], apart.min(1))
+    np.testing.assert_allclose(residual, apart.min(1), atol=1e-7)
+
+
 def test_foreign_colours_leave_a_residual() -> None:
     grey = np.repeat(np.linspace(0.2, 0.8, 50)[:, None], 3, axis=1)
     assert colormaps.invert_colormap(grey, "vge")[1].mean() > 0.1

@@ -100,6 +100,26 @@ def test_ring_is_found_behind_a_dark_beamstop_and_in_noise() -> None:
     assert scattering.ring_peak(profile.q, profile.intensity).position == pytest.approx(48, abs=1)
 
 
+@pytest.mark.parametrize("shape", [(0.0, -1.0, 1.0), (0.3, -0.5, -2.0), (-0.2, 0.4, 0.1)])
+def test_slopes_of_the_fitted_profile_are_its_differences(shape: tuple[float, float, float]) -> None:
+    x = np.linspace(-1.5, 1.5, 31)
+    y = np.exp(-2 * (x - 0.1) ** 2) + 0.3 * np.exp(-x) + 0.1 * np.sin(7 * x)
+    slopes = peaks._profile(shape, x, y).slopes
+    for one, step in enumerate(1e-6 * np.eye(3)):
+        above, below = (
+            peaks._profile(tuple(np.array(shape) + sign * step), x, y).misfit  # type: ignore[arg-type]  # of three
+            for sign in (1, -1)
+        )
+        np.testing.assert_allclose(slopes[:, one], (above - below) / 2e-6, atol=1e-6)
+
+
+def test_a_profile_of_two_equal_terms_is_fitted_by_their_sum() -> None:
+    x = np.linspace(-1.5, 1.5, 31)
+    found = peaks._profile((0.0, -1.0, 0.0), x, np.full(31, 2.0))  # a decay of 0 is a constant
+    np.testing.assert_allclose(found.misfit, 0, atol=1e-12)
+    np.testing.assert_allclose(found.amounts, [0, 1, 1], atol=1e-12)
+
+
 def test_no_ring_is_nan() -> None:
     q = np.arange(60.0)
     assert np.isnan(scattering.ring_peak(q, np.exp(-q / 9)).position)

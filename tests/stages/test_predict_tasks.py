@@ -24,7 +24,7 @@ from pairvae.models.vae import Posterior
 from pairvae.stages.ensemble import Wishes, ensemble
 from pairvae.stages.load import load
 from pairvae.stages.movie import movie
-from pairvae.stages.predict import predict
+from pairvae.stages.predict import predict, workers_for
 from pairvae.stages.train import train_pair
 from tiny_project import tiny_project
 
@@ -57,6 +57,17 @@ def test_chunks_give_what_one_by_one_gives(
     one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
     assert [path.name for path in one] == [path.name for path in two]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cores", "expected"),
+    [(1, 16, 1), (299, 16, 1), (300, 16, 2), (300, 1, 1), (10_000, 2, 2), (10_000, 64, 4)],
+)
+def test_hundreds_of_files_are_worth_a_process_for_each_core(
+    inputs: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert workers_for(inputs) == expected
 
 
 def test_a_bad_file_is_named_and_the_other_chunks_are_kept(

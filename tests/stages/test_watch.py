@@ -125,8 +125,9 @@ def test_an_unreadable_file_is_hopeless_once_patience_is_out(tmp_path: Path) -> 
     arrivals = Arrivals(tmp_path, KINDS, {}, 5.0, lambda: moment)
     (tmp_path / "a.png").write_bytes(b"12")
     (tmp_path / "empty.png").touch()
-    arrivals.look()
+    assert arrivals.look().fresh == 2
     (ready,) = arrivals.look().ready
+    assert arrivals.look().fresh == 0
     arrivals.unreadable(ready, "cut short")
     moment = 4.9
     assert arrivals.look() == arrivals.look()
@@ -344,6 +345,16 @@ def test_the_folder_and_its_output_are_different_places(made: Path, options: Opt
         watch(replace(options, out=options.folder), model, threading.Event(), print)
     with pytest.raises(InputError, match="expected a folder to watch, found none"):
         watch(replace(options, folder=options.folder / "no"), model, threading.Event(), print)
+
+
+def test_a_second_look_comes_soon_where_something_is_new(
+    made: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With looks a minute apart, what is there at the first one is complete at the second a moment later."""
+    monkeypatch.setattr(run, "SECOND_LOOK_S", 0.01)
+    arrive(patterns(made)[0], options.folder / "a.jpg")
+    with watching(replace(options, every_s=60.0), made) as watch:
+        watch.until(lambda: len(watch.rows()) == 1)
 
 
 @pytest.mark.slow

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 import pairvae
@@ -18,6 +19,7 @@ from pairvae.app.uploads import LONGEST_NAME, prepared, upload_of
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import HDF5_SUFFIXES
+from pairvae.predictor import Predictor
 from pairvae.stages.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
 
 T = TypeVar("T")
@@ -50,6 +52,22 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         (503, "too many requests at once"), (504, "took too long"),
     )},
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a file: FastAPI makes a query parameter of each."""
+
+    source: Source
+    name: Name = ""
+    model: Chosen = ""
+    samples: Samples = 8
+    seed: Seed = 0
+
+
+def bytes_of(kind: str) -> dict[int | str, dict[str, Any]]:
+    """The description of an answer that is a file."""
+    return {200: {"content": {kind: {}}}}
 
 
 class Work:
@@ -86,63 +104,44 @@ def routes(models: Models, work: Work) -> APIRouter:
     """The routes under ``/api``."""
     router = APIRouter(prefix="/api", responses=ANSWERS)
 
-    def predicted(content: bytes, source: str, name: str, model: str, samples: int, seed: int) -> Explained:
-        predictor = models.get(model or models.first)
-        predictor.shape(source)  # an unknown modality is an InputError
-        return explain(
-            predictor, prepared(upload_of(content, name), predictor, source), source, samples, seed
-        )
-
     @router.get("/about")
     async def about() -> dict[str, Any]:
         """Models, modalities and limits."""
         return await work.do(lambda: _about(models))
 
+    _add_predictions(router, models, work)
+    _add_best_guess(router, models, work)
+    _add_latent_space(router, models, work)
+    return router
+
+
+def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
+    """Everything that is known of a prediction, as JSON and as files."""
+
     @router.post("/predict", openapi_extra=FILE)
-    async def predict(
-        request: Request,
-        source: Source,
-        name: Name = "",
-        model: Chosen = "",
-        samples: Samples = 8,
-        seed: Seed = 0,
-    ) -> dict[str, Any]:
+    async def predict(request: Request, asked: Annotated[Asked, Depends()]) -> dict[str, Any]:
         """The other measurement, predicted from a file: pictures, numbers, a curve, warnings."""
         content = await request.body()
-        found = await work.do(lambda: predicted(content, source, name, model, samples, seed))
-        return await work.do(lambda: as_json(found, upload_of(b"", name).name))
+        found = await work.do(lambda: _explained(models, content, asked))
+        return await work.do(lambda: as_json(found, _told(asked)))
 
     @router.post(
-        "/predict.zip",
-        openapi_extra=FILE,
-        response_class=Response,
-        responses={200: {"content": {"application/zip": {}}}},
+        "/predict.zip", openapi_extra=FILE, response_class=Response, responses=bytes_of("application/zip")
     )
-    async def predict_zip(
-        request: Request,
-        source: Source,
-        name: Name = "",
-        model: Chosen = "",
-        samples: Samples = 8,
-        seed: Seed = 0,
-    ) -> Response:
+    async def predict_zip(request: Request, asked: Annotated[Asked, Depends()]) -> Response:
         """The same as files in a zip archive."""
         content = await request.body()
-        found = await work.do(lambda: predicted(content, source, name, model, samples, seed))
-        facts = {
-            "model": models.choices[model or models.first].title,
-            "seed": seed,
-            "pairvae": pairvae.__version__,
-        }
-        packed = await work.do(lambda: as_zip(found, upload_of(b"", name).name, facts))
+        found = await work.do(lambda: _explained(models, content, asked))
+        title = models.choices[asked.model or models.first].title
+        facts = {"model": title, "seed": asked.seed, "pairvae": pairvae.__version__}
+        packed = await work.do(lambda: as_zip(found, _told(asked), facts))
         return Response(packed, media_type="application/zip")
 
-    @router.post(
-        "/predict.png",
-        openapi_extra=FILE,
-        response_class=Response,
-        responses={200: {"content": {"image/png": {}}}},
-    )
+
+def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
+    """The picture alone."""
+
+    @router.post("/predict.png", openapi_extra=FILE, response_class=Response, responses=bytes_of("image/png"))
     async def predict_png(
         request: Request, source: Source, name: Name = "", model: Chosen = "", seed: Seed = 0
     ) -> Response:
@@ -150,17 +149,20 @@ def routes(models: Models, work: Work) -> APIRouter:
         content = await request.body()
 
         def draw() -> Response:
-            predictor = models.get(model or models.first)
-            predictor.shape(source)  # an unknown modality is an InputError
+            predictor = _predictor(models, model, source)
             array = prepared(upload_of(content, name), predictor, source)
             return _picture(best_guess(predictor, array, source, seed))
 
         return await work.do(draw)
 
+
+def _add_latent_space(router: APIRouter, models: Models, work: Work) -> None:
+    """The training pairs in latent space, and what lies between them."""
+
     @router.get("/plane")
     async def latent_plane(modality: Source, model: Chosen = "") -> dict[str, Any]:
         """The training pairs on the principal plane of a latent space."""
-        return await work.do(lambda: _plane(models, model, modality))
+        return await work.do(lambda: _plane(_predictor(models, model, modality), modality))
 
     @router.get("/point")
     async def point(
@@ -169,13 +171,28 @@ def routes(models: Models, work: Work) -> APIRouter:
         """Images of both modalities at a point of that plane."""
 
         def generate() -> list[dict[str, Any]]:
-            predictor = models.get(model or models.first)
-            predictor.shape(modality)
-            return [as_json(one, "") for one in explain_point(predictor, modality, x, y, seed)]
+            found = explain_point(_predictor(models, model, modality), modality, x, y, seed)
+            return [as_json(one, "") for one in found]
 
         return await work.do(generate)
 
-    return router
+
+def _predictor(models: Models, model: str, modality: str) -> Predictor:
+    """The model that is asked for (``InputError`` where it, or the modality, is unknown)."""
+    predictor = models.get(model or models.first)
+    predictor.shape(modality)
+    return predictor
+
+
+def _explained(models: Models, content: bytes, asked: Asked) -> Explained:
+    predictor = _predictor(models, asked.model, asked.source)
+    array = prepared(upload_of(content, asked.name), predictor, asked.source)
+    return explain(predictor, array, asked.source, asked.samples, asked.seed)
+
+
+def _told(asked: Asked) -> str:
+    """The name of the file as it may be shown."""
+    return upload_of(b"", asked.name).name
 
 
 def _picture(found: BestGuess) -> Response:
@@ -207,9 +224,7 @@ def _about(models: Models) -> dict[str, Any]:
     }
 
 
-def _plane(models: Models, model: str, modality: str) -> dict[str, Any]:
-    predictor = models.get(model or models.first)
-    predictor.shape(modality)
+def _plane(predictor: Predictor, modality: str) -> dict[str, Any]:
     found, ids, morphologies = plane(predictor, modality)
     return {
         "points": [finite(point) for point in found.points],

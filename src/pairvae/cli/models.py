@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli.common import CHAMPION, Assignments, Cluster, Model, Out, modality
+from pairvae.cli.common import CHAMPION, Assignments, Cluster, Model, Out, modality, one_thread
 
 app = typer.Typer()
 
@@ -80,10 +80,16 @@ def predict(
         typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="what the files are"),
     ] = None,
     kind: Annotated[str, typer.Option("--format", metavar="png|tiff", help="of the images")] = "png",
-    workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=256, help="processes, one thread each; default: of hundreds of files one a core"
+        ),
+    ] = None,
     cluster: Cluster = None,
 ) -> None:
     """Predict SEM images from SAXS patterns, or the reverse, with a table of what they show."""
+    one_thread()
     from pairvae.stages.predict import predict as run
 
     written = run(
@@ -125,6 +131,7 @@ def ensemble(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Many SEM images around patterns or a morphology, or between two patterns, for simulations."""
+    one_thread()
     from pairvae.stages.ensemble import Wishes, range_of
     from pairvae.stages.ensemble import ensemble as run
 
@@ -151,6 +158,7 @@ def movie(
     seed: Annotated[int, typer.Option(min=0, help="of the noise that all frames share")] = 0,
 ) -> None:
     """A time series of patterns as a movie of predicted SEM images, with S(r) and spacing."""
+    one_thread()
     from pairvae.stages.movie import movie as run
 
     shown = run(files, out, model=model, smooth=smooth, fps=fps, seed=seed)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pairvae.cli.common import CHAMPION, Model, modality
+from pairvae.cli.common import CHAMPION, Model, modality, one_thread
 from pairvae.errors import InputError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def watch(
     html: Annotated[bool, typer.Option("--html", help="also write a page, DIR/watch.html")] = False,
 ) -> None:
     """Predict from the files of a folder as they appear, until Ctrl-C; a restart goes on where it ended."""
+    one_thread()
     from pairvae.stages.watch import Options, Status
     from pairvae.stages.watch import watch as run
 
@@ -91,6 +92,7 @@ def web_page(
 ) -> None:
     """Open the web page: drop a measurement, see the other one; walk in the latent space."""
     _need_app()
+    one_thread()
     from pairvae.app.models import models_of
     from pairvae.app.page import STATIC, page
     from pairvae.app.run import run
@@ -112,6 +114,7 @@ def serve(
 ) -> None:
     """Serve a registered pair: MLflow's scoring requests, and image files in and out."""
     _need_app()
+    one_thread()
     from pairvae.app.models import models_of
     from pairvae.app.run import run
     from pairvae.app.scoring import scoring

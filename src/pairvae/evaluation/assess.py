@@ -21,12 +21,9 @@ from pairvae.evaluation.scores import (
     saxs_errors,
 )
 from pairvae.evaluation.statistics import Integers, summary
-from pairvae.models.vae import VAE
+from pairvae.models.vae import CHUNK, VAE, decode_in_chunks
 
 Errors = dict[str, np.ndarray]
-CHUNK = (
-    5  # what a decoder holds of more images leaves the processor's caches: 40 take 2.2 times as long an image
-)
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 PHYSICS_CROPS = 1  # a pattern's ring, arcs and spots take 40 ms to measure: of one crop per sample
 LEAST_PATTERN = 32  # px; smaller ones have no rings to measure
@@ -86,7 +83,7 @@ def decode(vae: VAE, latents: Tensor, seed: int) -> np.ndarray:
     """Images ``(B, channels, H, W)`` float32 in [0, 1]; the noise of a stochastic decoder is seeded."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return torch.cat([vae.decoder(part) for part in torch.split(latents, CHUNK)]).numpy()
+        return decode_in_chunks(vae.decoder, latents).numpy()
 
 
 def binary(images: np.ndarray) -> np.ndarray:

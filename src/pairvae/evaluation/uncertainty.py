@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, decode_in_chunks
 from pairvae.numerics.descriptors import domain_spacing, euler_density, phase_fraction
 from pairvae.numerics.morphology import two_point_correlation
 
@@ -41,7 +41,8 @@ def draw_images(source: VAE, target: VAE, inputs: Tensor, images: int, seed: int
     for place, one in enumerate(torch.split(inputs, 1)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((seed + 1) * 1_000_003 + place)
-            decoded = target.decoder(source.posterior(one).repeated(0, images).sample())
+            latents = source.posterior(one).repeated(0, images).sample()
+            decoded = decode_in_chunks(target.decoder, latents)
         drawn.append((decoded[:, 0] >= 0.5).numpy().astype(np.uint8))
     return np.stack(drawn)
 

@@ -21,12 +21,13 @@ from pairvae import store
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.evaluation import fft_baseline
-from pairvae.evaluation.assess import CHUNK, Errors, Evaluated, Truth, binary, decode, encode
+from pairvae.evaluation.assess import Errors, Evaluated, Truth, binary, decode, encode
 from pairvae.evaluation.baselines import at_own_fraction
 from pairvae.evaluation.dual import by_view, mapped_latents
 from pairvae.evaluation.ridge import ridge
 from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits
+from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture
 from pairvae.stages.project import Project, code_digest
 from pairvae.stages.train import load_vaes, shape_of

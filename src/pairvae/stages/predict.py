@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -42,6 +43,8 @@ from pairvae.tracking.roots import project_root
 __all__ = ["describe", "posterior_of_file", "predict", "predict_chunk", "prepared_with", "write_image"]
 CHUNK = 50  # files of a task at most: the model is read once for each
 MOST_WARNINGS = 20
+LEAST_SHARE = 150  # inputs of a process: it takes as long to start as to predict from these
+MOST_WORKERS = 4  # unless asked for: each holds torch and the model, half a GB
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ def predict(
     model: str,
     samples: int,
     seed: int,
-    workers: int = 1,
+    workers: int | None = None,
     cluster: str | None = None,
     source: str | None = None,
     kind: str = "png",
@@ -98,7 +101,8 @@ def predict(
     what it is. Writes into ``out`` ``<name>-<to>-<number>.png`` or ``.tif`` (``kind``; bright phase white; of a curve
     ``.csv``), ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over
     its images), ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several
-    ``workers``, or on a ``cluster`` (see :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks.
+    ``workers`` (None: of hundreds of files as many as cores), or on a ``cluster`` (see
+    :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks.
     A file that cannot be read is told of, and named again in an ``InputError`` after the others are done.
     """
     if kind not in SUFFIXES:
@@ -117,11 +121,17 @@ def predict(
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
         )
-    if workers == 1 and cluster is None:
+    count = workers or (workers_for(len(inputs)) if cluster is None else 1)
+    if count == 1 and cluster is None:
         each: Iterator[Made] = (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
     else:
-        each = _shared_out(inputs, wanted, workers, cluster)
+        each = _shared_out(inputs, wanted, count, cluster)
     return _collect(inputs, each, out, to)
+
+
+def workers_for(inputs: int) -> int:
+    """Processes for so many inputs: one a core, as far as each has enough to do, and at most four."""
+    return max(1, min(len(os.sched_getaffinity(0)), inputs // LEAST_SHARE, MOST_WORKERS))
 
 
 def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:

@@ -46,13 +46,21 @@ class Prediction:
 
 def predict_file(predictor: Predictor, path: str, one: Input, samples: int, seed: int) -> Prediction:
     """Predict from the raw file at ``path`` (``InputError`` where it cannot be read)."""
-    array = predictor.prepare(path, one.source)
-    images = predictor.decode(predictor.encode(array, one.source), one.target, samples, seed)[0]
+    return predict_array(
+        predictor, predictor.prepare(path, one.source), one.source, one.target, samples, seed
+    )
+
+
+def predict_array(
+    predictor: Predictor, array: np.ndarray, source: str, target: str, samples: int, seed: int
+) -> Prediction:
+    """Predict from one prepared array ``(channels, H, W)``."""
+    images = predictor.decode(predictor.encode(array, source), target, samples, seed)[0]
     return Prediction(
         array,
         images,
-        predictor.confidence(array, one.source),
-        agreement(predictor, array, images, one.source, one.target),
+        predictor.confidence(array, source),
+        agreement(predictor, array, images, source, target),
     )
 
 

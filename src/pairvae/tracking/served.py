@@ -15,6 +15,8 @@ import numpy as np
 import torch
 from mlflow.models import set_model
 
+CHUNK = 5  # latents decoded at a time, as pairvae.models.vae does, so that a seed gives the same images
+
 
 class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow ships no types
     """``predict`` takes prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
@@ -63,7 +65,8 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                 latents = one.expand(samples, *one.shape)
                 if samples > 1:
                     latents = latents + self._scaled(source, spread, torch.randn(latents.shape))
-                images.append(self.programs[f"{target}-decoder"](latents.contiguous()))
+                decoder = self.programs[f"{target}-decoder"]
+                images += [decoder(few) for few in torch.split(latents.contiguous(), CHUNK)]
             stacked = torch.cat(images)
         if self.binary[target]:
             stacked = (stacked >= 0.5).float()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -16,6 +17,9 @@ LEAST_PROMINENCE = 0.02  # of the logarithm: rings of 2 % over their surrounding
 EDGE = 3  # bins that the edge of a shadow spreads over
 LEAST_CLARITY = 0.25  # of the clearest peak; others are noise
 DARK, FLOOR = 0.05, 1e-3  # parts of the brightest value
+LOG_SIGMA = (-4.0, 4.0)  # bounds of the fitted ring's width
+STEEPEST = 9.0  # bound of the exponent of the fitted decay
+LEAST_SINGULAR = 1e-8  # of the largest: below, two of the fitted terms are the same
 FIT_WIDTHS = 1.5  # half of the fitted range, in widths of the ring
 
 
@@ -106,26 +110,58 @@ def _fitted(q: Floats, values: Floats, guess: RingPeak) -> RingPeak:
         return guess
     x, y = (q[near] - guess.position) / width, values[near] / guess.height
 
-    def terms(shape: Floats) -> tuple[Floats, Floats]:
-        position, sigma, decay = shape[0], np.exp(np.clip(shape[1:], -4.0, 4.0))[0], shape[2]
-        columns = (
-            np.exp(-0.5 * ((x - position) / sigma) ** 2),
-            np.ones_like(x),
-            np.exp(-np.clip(decay * x, -9, 9)),
-        )
-        matrix = np.stack(columns, axis=1)
-        return matrix, np.linalg.lstsq(matrix, y, rcond=1e-8)[0]
+    @lru_cache(maxsize=2)  # asked for the misfit first, and then for its slopes
+    def profile(shape: tuple[float, float, float]) -> _Profile:
+        return _profile(shape, x, y)
 
-    def misfit(shape: Floats) -> Floats:
-        matrix, amounts = terms(shape)
-        return np.asarray(matrix @ amounts - y)
-
-    found = least_squares(misfit, np.array([0.0, -1.0, 1.0]), method="lm", max_nfev=60)
-    position, sigma = float(found.x[0]), float(np.exp(np.clip(found.x[1], -4.0, 4.0)))
-    height = float(terms(found.x)[1][0])
+    found = least_squares(
+        lambda shape: profile(tuple(shape)).misfit,
+        np.array([0.0, -1.0, 1.0]),
+        jac=lambda shape: profile(tuple(shape)).slopes,
+        method="lm",
+        max_nfev=60,
+    )
+    position, sigma = float(found.x[0]), float(np.exp(np.clip(found.x[1], *LOG_SIGMA)))
+    height = float(profile(tuple(found.x)).amounts[0])
     if abs(position) > 0.75 or not 0.2 < 2.355 * sigma < 3 or not 0.1 < height < 10:
         return guess
     return RingPeak(guess.position + position * width, SIGMAS * sigma * width, height * guess.height)
+
+
+@dataclass(frozen=True)
+class _Profile:
+    """Amounts ``(3,)`` of ring, constant and decay, what they miss the data by ``(K,)``, its derivatives ``(K, 3)``."""
+
+    amounts: Floats
+    misfit: Floats
+    slopes: Floats
+
+
+def _profile(shape: tuple[float, float, float], x: Floats, y: Floats) -> _Profile:
+    """The best amounts of a Gaussian, a constant and an exponential decay of ``shape``: position, log sigma, decay.
+
+    The amounts follow from the shape by linear least squares (variable projection, Golub and Pereyra 1973), so that
+    three parameters are searched for instead of six.
+    """
+    sigma = np.exp(np.clip(shape[1], *LOG_SIGMA))
+    place = (x - shape[0]) / sigma
+    ring, decay = np.exp(-0.5 * place**2), np.exp(-np.clip(shape[2] * x, -STEEPEST, STEEPEST))
+    left, size, right = np.linalg.svd(np.stack([ring, np.ones_like(x), decay], axis=1), full_matrices=False)
+    kept = size > LEAST_SINGULAR * size[0]
+    left, inverse = left[:, kept], right[kept].T / size[kept]
+    amounts = inverse @ (left.T @ y)
+    misfit = left @ (left.T @ y) - y
+    within = LOG_SIGMA[0] < shape[1] < LOG_SIGMA[1]
+    changes = (
+        (ring * place / sigma, 0),
+        (ring * place**2 * within, 0),
+        (np.where(np.abs(shape[2] * x) < STEEPEST, -x * decay, 0.0), 2),
+    )
+    slopes = [
+        (change - left @ (left.T @ change)) * amounts[column] - left @ inverse[column] * (change @ misfit)
+        for change, column in changes
+    ]
+    return _Profile(amounts, misfit, np.stack(slopes, axis=1))
 
 
 def parabolic_peak(positions: Floats, values: Floats, first: int = 0) -> float:

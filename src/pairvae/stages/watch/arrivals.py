@@ -31,10 +31,14 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look found: files to read, oldest first, and files that stayed unreadable, with the reason."""
+    """What one look found: files to read, oldest first, and files that stayed unreadable, with the reason.
+
+    ``fresh`` is how many are new or have changed since the last look, so that the next one may find them complete.
+    """
 
     ready: list[Arrival]
     hopeless: list[tuple[Arrival, str]]
+    fresh: int = 0
 
 
 @dataclass
@@ -105,11 +109,13 @@ class Arrivals:
             del self._waiting[name]
         ready: list[Arrival] = []
         hopeless: list[tuple[Arrival, str]] = []
+        fresh = 0
         for name, mark in present.items():
             waiting = self._waiting.get(name)
             if waiting is None or waiting.arrival.mark != mark:
                 first = moment if waiting is None else waiting.arrival.first
                 self._waiting[name] = _Waiting(Arrival(self.folder / name, mark, first), moment)
+                fresh += 1
                 continue
             fault = waiting.fault or ("" if mark.size else EMPTY)
             if not fault:
@@ -117,7 +123,7 @@ class Arrivals:
             elif moment - waiting.since >= self.patience_s:
                 hopeless.append((waiting.arrival, fault))
         ready.sort(key=lambda one: (one.mark.mtime_ns, one.path.name))
-        return Look(ready, hopeless)
+        return Look(ready, hopeless, fresh)
 
     def _marks(self) -> dict[str, Mark]:
         """Size and time of every file that is not done, by name."""

@@ -20,7 +20,14 @@ from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.load import load
 from pairvae.stages.prediction_inputs import Input
-from pairvae.stages.predictions import Prediction, measured, predict_file, trust_of, write_images
+from pairvae.stages.predictions import (
+    Prediction,
+    measured,
+    predict_array,
+    predict_file,
+    trust_of,
+    write_images,
+)
 from pairvae.stages.watch.arrivals import Arrival, Arrivals, mark_of, told
 from pairvae.stages.watch.live import Card, LivePage, pictures
 from pairvae.stages.watch.status import Status
@@ -32,6 +39,7 @@ SIZES = {"spacing_nm": "nm", "domain_spacing_px": "px"}
 TABLE, PAGE = "predictions.csv", "watch.html"
 APPEND_S = 0.5  # rows reach the table at least so often
 ROOM_S = 2.0  # between two attempts on a full disk
+SECOND_LOOK_S = 0.1  # after a file was seen for the first time, unless looks are closer anyway
 REST, LONGEST_REST_S = 3.0, 5.0  # rests between looks take at least so many times what a look takes
 
 
@@ -118,12 +126,14 @@ class _Watching:
             LivePage(options.out / PAGE, f"{options.folder} to {options.to}") if options.html else None
         )
         self.predicted = self.bad = 0
-        self.looked_s = 0.0
+        self.looked_s, self.fresh = 0.0, False
 
     def warm_up(self) -> None:
         """The first prediction takes longer than all others: make it before the first file comes."""
-        blank = np.zeros((1, *self.predictor.shape(self.source)), np.float32)
-        self.predictor.decode(self.predictor.posterior(blank, self.source), self.options.to)
+        shape = self.predictor.shape(self.source)
+        noise = np.random.default_rng(0).integers(0, 2, shape).astype(np.float32)
+        found = predict_array(self.predictor, noise, self.source, self.options.to, self.options.samples, 0)
+        measured(self.predictor, found.images, self.options.to)
 
     def run(self) -> Summary:
         self._show()
@@ -133,7 +143,8 @@ class _Watching:
                 self._flush()
             except _StoppedError:
                 break
-            self.stop.wait(max(self.options.every_s, min(REST * self.looked_s, LONGEST_REST_S)))
+            wait = min(self.options.every_s, SECOND_LOOK_S) if self.fresh else self.options.every_s
+            self.stop.wait(max(wait, min(REST * self.looked_s, LONGEST_REST_S)))
         self._last()
         return Summary(self.predicted, self.bad)
 
@@ -141,6 +152,7 @@ class _Watching:
         begun = time.monotonic()
         found = self._through(self.arrivals.look, "the folder cannot be listed", every_error=True)
         self.looked_s = time.monotonic() - begun
+        self.fresh = found.fresh > 0
         for arrival in found.ready:
             if self.stop.is_set():
                 return
