@@ -82,8 +82,21 @@ def test_study_fills_tidy_tables(studied: tuple[Path, Outcome]) -> None:
     key = ("validation", "pair", "saxs_sem", "s2_mae")
     chosen = [row for row in rows if (row["split"], row["model"], row["direction"], row["score"]) == key]
     assert [int(row["n"]) for row in chosen] == [(8 - 4) * 2, (8 - 5) * 2]
-    assert {"baseline retrieval", "floor", "solo"} <= {row["model"] for row in rows}
+    assert {"baseline retrieval", "floor", "solo", "whole"} <= {row["model"] for row in rows}
     assert not list((folder / ".pairvae" / "study").glob("*/work/*/*"))
+
+
+def test_what_draws_are_worth_has_a_table(studied: tuple[Path, Outcome]) -> None:
+    rows = read(studied[0] / "reports" / "study_draws.csv")
+    assert {(row["train_pairs"], row["split"], row["direction"]) for row in rows} == {
+        ("4", "validation", "saxs_sem"),
+        ("5", "validation", "saxs_sem"),
+    }
+    found = {row["quantity"]: row for row in rows if row["train_pairs"] == "4"}
+    assert {"phase_fraction", "s2", "s2_at_4"} <= set(found)
+    assert 0 <= float(found["phase_fraction"]["coverage"]) <= 1
+    assert float(found["phase_fraction"]["diversity"]) >= 0
+    assert found["s2"]["coverage"] == "", "a curve has no interval"
 
 
 def test_single_scores_have_the_medians_of_the_table(studied: tuple[Path, Outcome]) -> None:

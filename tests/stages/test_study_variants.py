@@ -149,5 +149,5 @@ def test_single_scores_name_pairs_and_crops() -> None:
 def test_each_kind_of_study_has_its_own_tables(tmp_path: Path) -> None:
     files = [Files.of(kind, tmp_path) for kind in ("study", "protocols", "ablation")]
     names = [path.name for one in files for path in one.all]
-    assert len(set(names)) == len(names) == 7
+    assert len(set(names)) == len(names) == 10
     assert {"study.csv", "study_images.csv", "protocols.csv", "ablation.csv"} <= set(names)

@@ -129,6 +129,7 @@ def _result(own: SharingProject, cell: Cell, work: Path) -> dict[str, Any]:
         "split_seed": cell.seed,
         "changes": dict(cell.changes),
         "splits": metrics["splits"],
+        "uncertainty": metrics["uncertainty"],
         "samples": _samples(material),
         "values": {name: _single(one) for name, one in material["distributions"].items()},
         "losses": loss_rows(own, work),
