@@ -54,7 +54,9 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def run_pairvae(*arguments: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_pairvae(
+    *arguments: str, cwd: Path, check: bool = True, timeout_s: float = 280
+) -> subprocess.CompletedProcess[str]:
     """Run the command line in ``cwd``."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("MLFLOW_TRACKING_URI", None)
@@ -64,7 +66,7 @@ def run_pairvae(*arguments: str, cwd: Path, check: bool = True) -> subprocess.Co
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=timeout_s,
     )
     if check and done.returncode:
         raise AssertionError(
