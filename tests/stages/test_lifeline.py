@@ -56,7 +56,7 @@ CHILD = """
 import pathlib, time
 from pairvae.stages.lifeline import end_with_repro
 {before}
-end_with_repro(0.5)
+end_with_repro({grace})
 pathlib.Path("{there}").touch()
 try:
     time.sleep(60)
@@ -69,7 +69,7 @@ except KeyboardInterrupt:
 def test_what_runs_below_ends_with_what_was_killed(tmp_path: Path, ignored: bool) -> None:
     there, told = tmp_path / "there", tmp_path / "told"
     before = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)" if ignored else ""
-    code = CHILD.format(before=before, there=there, told=told).replace("'", '"')
+    code = CHILD.format(before=before, there=there, told=told, grace=0.5 if ignored else 20).replace("'", '"')
     parent = subprocess.Popen([sys.executable, "-c", PARENT, code], cwd=tmp_path, stdout=subprocess.PIPE)
     try:
         assert waited_for(there.exists, 60)
