@@ -57,7 +57,9 @@ def make_project(folder: Path) -> Path:
     return folder
 
 
-def run_pairvae(*arguments: str, cwd: Path, check: bool = True) -> subprocess.CompletedProcess[str]:
+def run_pairvae(
+    *arguments: str, cwd: Path, check: bool = True, timeout_s: float = WITHIN_S
+) -> subprocess.CompletedProcess[str]:
     """Run the command line in ``cwd``."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     environment.pop("MLFLOW_TRACKING_URI", None)
@@ -67,7 +69,7 @@ def run_pairvae(*arguments: str, cwd: Path, check: bool = True) -> subprocess.Co
         env=environment,
         capture_output=True,
         text=True,
-        timeout=WITHIN_S,
+        timeout=timeout_s,
     )
     if check and done.returncode:
         raise AssertionError(
