@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import torch
 from mlflow.exceptions import MlflowException
+from typer.testing import CliRunner
 
 from pairvae import store
+from pairvae.cli import app
 from pairvae.stages.gc import gc, render
 from pairvae.tracking.aliases import CANDIDATE, CHAMPION, download, set_alias
 from pairvae.tracking.outbox import Outbox
@@ -230,6 +232,21 @@ def test_the_table_begins_with_the_largest(project: tuple[Path, dict[str, str]])
     assert sizes == sorted(sizes, reverse=True) and len(lines) == len(items) + 1
     assert lines[-1].endswith("in all; remove it with: pairvae gc --yes")
     assert render([], removed=True) == "nothing to remove"
+
+
+def test_only_yes_removes(project: tuple[Path, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    root, runs = project
+    gone = checkpoint(root, "finished", runs["old"])
+    monkeypatch.chdir(root)
+    for arguments in (["gc"], ["gc", "--dry-run"]):
+        listed = CliRunner().invoke(app, arguments)
+        assert listed.exit_code == 0
+        assert listed.output.splitlines()[-1].endswith("in all; remove it with: pairvae gc --yes")
+        assert gone.is_dir()
+    assert CliRunner().invoke(app, ["gc", "--dry-run", "--yes"]).exit_code == 2
+    assert gone.is_dir()
+    assert "in all, removed" in CliRunner().invoke(app, ["gc", "--yes"]).output
+    assert not gone.exists()
 
 
 def test_caches_go_after_a_day(project: tuple[Path, dict[str, str]]) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import write_params
 from pairvae.stages.tune import apply, tune
 from pairvae.stages.tune import work as tune_work
+from pairvae.stages.tune import workers as tune_workers
 from pairvae.stages.tune.report import Outcome, Ranked, about_study, about_trial, known_metrics
 from pairvae.stages.tune.space import start_values, suggest
 from pairvae.stages.tune.study import (
@@ -43,7 +45,7 @@ from pairvae.stages.tune.study import (
 from pairvae.stages.tune.trial import trial_project, tuning_data
 from pairvae.stages.tune.work import work
 from pairvae.stages.tune.workers import Job
-from small_project import run_pairvae
+from small_project import WITHIN_S, run_pairvae
 from tiny_project import tiny_project
 
 SPACE = (
@@ -78,7 +80,7 @@ def start_tune(folder: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def wait_for_worker(folder: Path, study: str, process: subprocess.Popen[str]) -> int:
     """The process id of a worker that is in the middle of a trial, with a run of its own."""
-    limit = time.monotonic() + 240
+    limit = time.monotonic() + WITHIN_S
     while time.monotonic() < limit and process.poll() is None:
         if (folder / ".pairvae" / "tune" / f"{study}.log").is_file():
             opened = study_of(folder, study)
@@ -101,7 +103,7 @@ def tuned(prepared: Path) -> tuple[Path, str]:
     """A study of three trials by two workers, one of them killed on the way, and what was printed."""
     process = start_tune(prepared, "--trials", "3", "--workers", "2")
     os.kill(wait_for_worker(prepared, "tune-1", process), signal.SIGKILL)
-    printed = process.communicate(timeout=200)[0]
+    printed = process.communicate(timeout=WITHIN_S)[0]
     assert process.returncode == 0, printed
     return prepared, printed
 
@@ -209,7 +211,7 @@ def test_a_cluster_s_worker_that_is_killed_loses_no_trial(tmp_path: Path) -> Non
     worker = wait_for_worker(folder, "tune-1", process)
     dask_worker = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
     os.kill(dask_worker, signal.SIGKILL)
-    printed = process.communicate(timeout=280)[0]
+    printed = process.communicate(timeout=WITHIN_S)[0]
     assert process.returncode == 0, printed
     assert "study tune-1: 3 complete" in printed
     study = study_of(folder, "tune-1")
@@ -226,7 +228,7 @@ def test_ctrl_c_ends_cleanly_and_resume_takes_the_trial_up(tmp_path: Path) -> No
     process = start_tune(folder, "--trials", "2")
     wait_for_worker(folder, "tune-1", process)
     process.send_signal(signal.SIGINT)
-    printed = process.communicate(timeout=60)[0]
+    printed = process.communicate(timeout=WITHIN_S)[0]
     assert process.returncode == 130, printed
     assert "go on with: pairvae tune --resume --study tune-1" in printed
     assert "Traceback" not in printed
@@ -350,6 +352,30 @@ def test_several_objectives_have_a_pareto_front(worker: Callable[..., optuna.Stu
 
 def test_no_trial_begins_when_the_time_is_up(worker: Callable[..., optuna.Study]) -> None:
     study = worker(lambda own, score, report: {METRIC: 0.0}, trials=2, deadline=time.time() - 1)
+    assert counted(study) == 0
+
+
+def test_a_trial_that_began_in_time_is_finished_and_no_other_begins(
+    worker: Callable[..., optuna.Study], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(tune_workers, "time", SimpleNamespace(time=lambda: clock.now))
+
+    def takes_long(own: Any, score: Any, report: Any) -> dict[str, float]:
+        clock.now += 30.0
+        return {METRIC: 0.0}
+
+    study = worker(takes_long, trials=9, deadline=150.0)
+    assert [trial.state.name for trial in study.get_trials()] == ["COMPLETE", "COMPLETE"]
+
+
+def test_a_time_that_is_too_short_for_any_trial_is_one_line_that_says_so(prepared: Path) -> None:
+    project = open_project(folder=prepared, track=False)
+    words = r"study short: expected a finished trial, found none that was begun within the 0 s of --timeout - go on"
+    with pytest.raises(InputError, match=words):
+        tune(project, trials=2, workers=1, name="short", timeout=0.0)
+    study = study_of(prepared, "short")
+    assert study is not None
     assert counted(study) == 0
 
 

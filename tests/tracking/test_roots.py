@@ -68,6 +68,7 @@ def test_the_page_starts_on_the_database_of_the_root(root: Path) -> None:
     command, environment = ui_command(root, 5055)
     assert command[command.index("--backend-store-uri") + 1] == tracking_uri(root)
     assert command[command.index("--port") + 1] == "5055"
+    assert command[command.index("--uvicorn-opts") + 1] == "--log-level warning"  # no line for each request
     assert environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
 

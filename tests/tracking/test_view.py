@@ -12,7 +12,8 @@ from pairvae.tracking.view import COLUMNS, SHARED, page_of
 def test_the_page_opens_at_the_experiment_with_the_columns_that_compare(ready_root: Path) -> None:
     assert page_of(ready_root, "pairvae") == ""
     number = prepare_store(ready_root, "pairvae")
-    assert page_of(ready_root, "pairvae") == f"#/experiments/{number}/runs?viewStateShareKey=pairvae"
+    page = f"#/experiments/{number}/runs?viewStateShareKey=pairvae&workflowType=machine_learning"
+    assert page_of(ready_root, "pairvae") == page
     tags = connect(ready_root).get_experiment(number).tags
     assert json.loads(tags[SHARED])["selectedColumns"] == list(COLUMNS)
     assert "tags.`stage`" in COLUMNS and tags["mlflow.experimentKind"] == "custom_model_development"

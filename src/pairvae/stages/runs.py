@@ -20,7 +20,7 @@ from pairvae.tracking.tracker import Tracker
 from pairvae.training.plans import Plan, Source
 
 SAMPLES = 3  # each costs 2 ms to decode and 3 ms as PNG, which a training of seconds would feel
-SNAPSHOTS = 5
+SNAPSHOTS = 5  # pictures of a training
 
 
 @contextmanager
@@ -57,10 +57,16 @@ def stage_run(
 
 
 def epoch_logger(
-    tracker: Tracker, plan: Plan, samples: Mapping[str, Source]
+    tracker: Tracker, plan: Plan, samples: Mapping[str, Source], *, begun: bool = False
 ) -> Callable[[int, dict[str, float]], None]:
-    """What to call after each epoch: losses every time, sample images a few times."""
-    every = max(1, plan.epochs // SNAPSHOTS)
+    """What to call after each epoch: losses every time, sample images a few times.
+
+    The first picture, at step 0, shows the untrained networks, unless the training was ``begun`` earlier: MLflow's
+    slider stands there at first, and would show nothing.
+    """
+    every = -(-plan.epochs // (SNAPSHOTS - 1))
+    if not begun:
+        tracker.log_image(snapshot(plan, samples), "reconstructions", 0)
 
     def log(epoch: int, row: dict[str, float]) -> None:
         tracker.log_metrics(row, epoch + 1)

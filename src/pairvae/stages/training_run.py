@@ -88,7 +88,7 @@ def run_training(
     tracked = dataclasses.replace(project, track=project.track and team.first)
     started = time.monotonic()
     with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
-        log = epoch_logger(tracker, plan, plan.drawn_from())
+        log = epoch_logger(tracker, plan, plan.drawn_from(), begun=resume is not None)
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             log(epoch, row)

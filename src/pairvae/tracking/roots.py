@@ -130,4 +130,11 @@ def ui_command(root: Path, port: int) -> tuple[list[str], dict[str, str]]:
     uri = tracking_uri(root)
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri, "--port", str(port)]
     command += ["--workers", "1", "--default-artifact-root", artifacts_path(root).as_uri()]
-    return command, {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    # A line for each request would bury the address that was printed
+    command += ["--uvicorn-opts", "--log-level warning"]
+    return command, {
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",
+    }

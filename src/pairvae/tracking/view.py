@@ -12,7 +12,8 @@ from pairvae.tracking.store import connect, has_store
 
 # MLflow's page keeps a view that somebody shares in a tag of the experiment, and names it in the address
 SHARED = "mlflow.sharedViewState.pairvae"
-# Without it the page shows the menus of language models
+# Without these two the page shows the menus of language models
+MENUS = "workflowType=machine_learning"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 COLUMNS = (
     "attributes.`Dataset`",
@@ -62,4 +63,5 @@ def page_of(root: Path, experiment: str) -> str:
                 client.set_experiment_tag(found.experiment_id, key, value)
     except (InputError, MlflowException):
         return ""  # the page itself tells what is wrong with the store
-    return f"#/experiments/{found.experiment_id}/runs?viewStateShareKey={SHARED.rpartition('.')[2]}"
+    share = SHARED.rpartition(".")[2]
+    return f"#/experiments/{found.experiment_id}/runs?viewStateShareKey={share}&{MENUS}"

@@ -89,13 +89,26 @@ def tune(
             _log_outcome(study, settings, found, tracker)
         clear_lives(place)
     if not found.best and not interrupted:
-        raise InputError(
+        raise _without_result(found, place, None if deadline is None or time.time() < deadline else timeout)
+    return found
+
+
+def _without_result(found: Outcome, place: Place, timeout: float | None) -> InputError:
+    """Why not one trial was finished; ``timeout`` where the time was up."""
+    where, logs = f"study {place.name}", f"the workers' logs are in {place.folder}"
+    if timeout is None or found.reasons:
+        return InputError(
             expected="a finished trial",
             found=found.reasons[0] if found.reasons else "none",
-            where=f"study {place.name}",
-            remedy=f"the workers' logs are in {place.folder}",
+            where=where,
+            remedy=logs,
         )
-    return found
+    return InputError(
+        expected="a finished trial",
+        found=f"none that was begun within the {timeout:g} s of --timeout",
+        where=where,
+        remedy=f"go on with more time: pairvae tune --resume --study {place.name}",
+    )
 
 
 def apply(
