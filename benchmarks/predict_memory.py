@@ -95,7 +95,8 @@ def main() -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     with Watcher(asked.out / "made") as watcher:
         made = predict(
-            [str(asked.out / "in")], to=asked.to, out=asked.out / "made", model=str(asked.model), samples=1, seed=0
+            [str(asked.out / "in")], to=asked.to, out=asked.out / "made", model=str(asked.model), samples=1, seed=0,
+            workers=1,  # all of it in this process, whose memory is looked at
         )  # fmt: skip
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     write_table(asked.out / "memory.csv", [asdict(one) for one in watcher.seen])

@@ -43,7 +43,7 @@ from pairvae.tracking.roots import project_root
 __all__ = ["describe", "posterior_of_file", "predict", "predict_chunk", "prepared_with", "write_image"]
 CHUNK = 50  # files of a task at most: the model is read once for each
 MOST_WARNINGS = 20
-LEAST_SHARE = 150  # inputs of a process: it takes as long to start as to predict from these
+LEAST_SHARE = 150  # inputs of a process: its start takes as long as about 80 predictions
 MOST_WORKERS = 4  # unless asked for: each holds torch and the model, half a GB
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 from pathlib import Path
 
@@ -14,18 +15,25 @@ from jinja2 import Environment, Template
 from pairvae import store
 from pairvae.modalities import MODALITIES
 from pairvae.reports.encode import Picture, png_picture
+from pairvae.stages.watch.table import Row
 
 SHOWN, LONGEST_PX = 24, 192
+SIZES = {"spacing_nm": "nm", "domain_spacing_px": "px"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Card:
-    """One file on the page: what was measured and predicted, or why it could not be read."""
+    """One file on the page: what was measured and predicted (as ``draw`` makes it), or why it could not be read."""
 
     name: str
     moment: str
-    pictures: tuple[Picture, ...] = ()
+    draw: Callable[[], tuple[Picture, ...]] = tuple
     fault: str = ""
+
+    @cached_property
+    def pictures(self) -> tuple[Picture, ...]:
+        """Drawn when the page is written: the table does not wait for it, and most of a burst is never shown."""
+        return self.draw()
 
 
 @dataclass
@@ -45,7 +53,7 @@ class LivePage:
 
 
 def pictures(
-    given: np.ndarray, predicted: np.ndarray, source: str, to: str, words: str
+    given: np.ndarray, predicted: np.ndarray, source: str, to: str, shows: str
 ) -> tuple[Picture, ...]:
     """The prepared input ``(C, H, W)`` and the prediction ``(H, W)`` or ``(C, H, W)``; of a curve, none."""
     shown = []
@@ -53,8 +61,15 @@ def pictures(
         if MODALITIES[name].coordinates is None:
             flat = image[0] if image.ndim == 3 and len(image) == 1 else image
             title = f"{label} {MODALITIES[name].title}"
-            shown.append(png_picture(flat, f"{title}{words if name == to else ''}", title, LONGEST_PX))
+            shown.append(png_picture(flat, f"{title}{shows if name == to else ''}", title, LONGEST_PX))
     return tuple(shown)
+
+
+def words(row: Row) -> str:
+    """What the first prediction shows, for its caption, and whether the input is unlike the training data."""
+    size = next((f"{row[key]} {unit}" for key, unit in SIZES.items() if row.get(key)), "")
+    told = f": spacing {size}" if size else ""
+    return f"{told}; unlike the training data" if row.get("unlike") is True else told
 
 
 @cache

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -29,13 +30,12 @@ from pairvae.stages.predictions import (
     write_images,
 )
 from pairvae.stages.watch.arrivals import Arrival, Arrivals, mark_of, told
-from pairvae.stages.watch.live import Card, LivePage, pictures
+from pairvae.stages.watch.live import Card, LivePage, pictures, words
 from pairvae.stages.watch.status import Status
 from pairvae.stages.watch.table import Row, Table
 
 T = TypeVar("T")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-SIZES = {"spacing_nm": "nm", "domain_spacing_px": "px"}
 TABLE, PAGE = "predictions.csv", "watch.html"
 APPEND_S = 0.5  # rows reach the table at least so often
 ROOM_S = 2.0  # between two attempts on a full disk
@@ -186,8 +186,10 @@ class _Watching:
         rows = self._through(lambda: self._write(one, found, arrival, digest), "no room for predictions")
         self._done(arrival, rows)
         if self.page:
-            shown = pictures(found.given, found.images[0], self.source, self.options.to, _words(rows[0]))
-            self.page.cards.append(Card(name, _clock(), shown))
+            draw = partial(
+                pictures, found.given, found.images[0], self.source, self.options.to, words(rows[0])
+            )
+            self.page.cards.append(Card(name, _clock(), draw))
 
     def _write(self, one: Input, found: Prediction, arrival: Arrival, digest: str) -> list[Row]:
         """Write the images of one input; its rows. What was written before a failure is overwritten later."""
@@ -290,13 +292,6 @@ class _Watching:
                 if said:
                     self.tell("going on")
                 return result
-
-
-def _words(row: Row) -> str:
-    """What the first prediction shows, for its caption, and whether the input is unlike the training data."""
-    size = next((f"{row[key]} {unit}" for key, unit in SIZES.items() if row.get(key)), "")
-    words = f": spacing {size}" if size else ""
-    return f"{words}; unlike the training data" if row.get("unlike") is True else words
 
 
 def digits(value: float) -> float | str:
