@@ -105,6 +105,16 @@ def test_a_bad_file_alone_is_told_as_it_was_given(
                     seed=0, workers=workers)  # fmt: skip
 
 
+def test_where_nothing_is_predicted_the_tables_of_before_stay(made: Path, tmp_path: Path) -> None:
+    model, good = str(made / "models" / "train-pair"), str(made / "data" / "raw" / "SAXS" / "00000.jpg")
+    predict([good], to="sem", out=tmp_path, model=model, samples=1, seed=0)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for files in (["no.jpg"], ["no.jpg", "neither.jpg"]):
+        with pytest.raises(InputError, match=r"no\.jpg: expected a file, found none"):
+            predict(files, to="sem", out=tmp_path, model=model, samples=1, seed=0)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_both_directions_with_scales_spread_and_trust(made: Path, tmp_path: Path) -> None:
     model = str(made / "models" / "train-pair")
     raw = made / "data" / "raw"

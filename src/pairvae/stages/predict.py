@@ -163,18 +163,26 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
             count += len(made.images)
             if len(inputs) > 1:
                 progress.advance(one.name)
+        if len(faults) == len(inputs):
+            raise _fault_of(
+                faults, len(inputs)
+            )  # before the tables of an earlier call are replaced by empty ones
     if strips:
         write_contact_sheet(out / "contact-sheet.png", strips)
     if unlike > MOST_WARNINGS:
         _say(f"{unlike} of {len(inputs)} inputs are unlike the training data; see inputs.csv")
-    if faults and len(inputs) == 1:
-        raise faults[0]
     if faults:
-        raise InputError(
-            expected="predictions from all files",
-            found=f"{len(faults)} of {len(inputs)} files without: {faults[0]}",
-        )
+        raise _fault_of(faults, len(inputs))
     return count
+
+
+def _fault_of(faults: Sequence[InputError], inputs: int) -> InputError:
+    """What ends the command: the fault of a single input as it is, of several the first."""
+    if inputs == 1:
+        return faults[0]
+    return InputError(
+        expected="predictions from all files", found=f"{len(faults)} of {inputs} files without: {faults[0]}"
+    )
 
 
 def _warn(one: Input, summary: Row, before: int) -> bool:
