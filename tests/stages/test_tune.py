@@ -18,7 +18,9 @@ import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
+from typer.testing import CliRunner
 
+from pairvae.cli import app
 from pairvae.errors import InputError
 from pairvae.search_space import TIME
 from pairvae.settings import assignments, resolve
@@ -149,6 +151,7 @@ def test_every_trial_has_a_run_below_that_of_the_study(tuned: tuple[Path, str]) 
     assert {run.info.status for run in (parent, *children)} == {"FINISHED"}
     assert all({METRIC, TIME, "loss"} <= set(run.data.metrics) for run in children)
     assert not open_runs(tuned[0])
+    assert parent.data.metrics[METRIC] == min(run.data.metrics[METRIC] for run in children)
     note = parent.data.tags["mlflow.note.content"]
     assert "| params.yaml | " in note
     assert "| best | " in note
@@ -183,7 +186,9 @@ def test_resume_goes_on_to_more_trials_and_refuses_another_space(tuned: tuple[Pa
         tune(project, trials=5, workers=1, resume=True)
 
 
-def test_apply_writes_the_best_values_and_keeps_comments(tuned: tuple[Path, str], tmp_path: Path) -> None:
+def test_apply_writes_the_best_values_and_keeps_comments(
+    tuned: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "applied"
     shutil.copytree(tuned[0], folder)
     before = "# of this laboratory\n" + (folder / "params.yaml").read_text() + "# the end\n"
@@ -198,6 +203,10 @@ def test_apply_writes_the_best_values_and_keeps_comments(tuned: tuple[Path, str]
     comments = [line.partition("#")[2] for line in before.splitlines() if "#" in line]
     assert comments
     assert all(comment in (folder / "params.yaml").read_text() for comment in comments)
+    monkeypatch.chdir(folder)
+    printed = CliRunner().invoke(app, ["tune", "apply", "tune-1"]).output.splitlines()
+    assert f"latent.channels: {written['latent.channels']}" in printed
+    assert printed[-1] == "written into params.yaml; train and assess with them by: pairvae repro"
     with pytest.raises(InputError, match=r"study tune-1: expected one finished trial, found 0; the best: \d"):
         apply(folder, "tune-1", trial=77)
     with pytest.raises(InputError, match="expected a study: tune-1, found 'other'"):

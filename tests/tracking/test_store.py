@@ -133,7 +133,9 @@ def test_a_silent_server_is_one_clear_line_without_the_password(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for uri, told in {
-        "http://127.0.0.1:9": "expected a usable MLflow store in MLFLOW_TRACKING_URI",
+        "http://127.0.0.1:9": (
+            r"expected a usable MLflow store in MLFLOW_TRACKING_URI, found Connection refused - check"
+        ),
         "http://me:secret@127.0.0.1:9": "expected the address of a tracking server without name and password",
         "postgresql+absent://me:secret@127.0.0.1:9/runs": "expected a usable MLflow store",
     }.items():

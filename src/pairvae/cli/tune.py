@@ -65,3 +65,4 @@ def tune_apply(
         typer.echo(f"{key}: {value}")
     if then_repro:
         raise typer.Exit(run(Path.cwd(), None, []))
+    typer.echo("written into params.yaml; train and assess with them by: pairvae repro")

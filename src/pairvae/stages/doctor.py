@@ -156,7 +156,8 @@ def _device(project: Project) -> Findings:
         free, total = torch.cuda.mem_get_info()
         name = f"{torch.cuda.get_device_name()}, {free / GB:.0f} of {total / GB:.0f} GB free"
     else:
-        name = f"{torch.get_num_threads()} threads"
+        threads = torch.get_num_threads()
+        name = f"{threads} thread{'' if threads == 1 else 's'}"
     yield Finding("device", "ok", f"{kind}, {name}{', bfloat16' if device.bfloat16 else ''}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -34,6 +35,7 @@ from pairvae.tracking.roots import (
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError)
 BUSY_TIMEOUT_S = 60.0
 SERVER_TIMEOUT_S = 10.0
+CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"')\]]+)")
 TALKATIVE = ("mlflow.store.db.utils", "mlflow.tracking", "mlflow.store.model_registry", "alembic")
 
 
@@ -64,7 +66,11 @@ def store_lock(root: Path) -> Iterator[None]:
 
 def first_line(error: Exception) -> str:
     """The cause: sqlalchemy puts the SQL statement and a link on further lines. Without credentials."""
+    if isinstance(error, requests.Timeout):
+        return "timed out"
     text = str(error).strip().partition("\n")[0]
+    if isinstance(error, requests.ConnectionError) and (cause := CAUSE.search(text)):
+        return cause[1].strip()  # not the pools, retries and objects around it
     return shown(text) if text else type(error).__name__
 
 

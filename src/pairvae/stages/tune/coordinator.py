@@ -265,6 +265,8 @@ def _log_outcome(study: optuna.Study, settings: Settings, found: Outcome, tracke
     tracker.describe(about_study(found.study, found))
     if not found.best:
         return
+    if len(found.best) == 1:  # so that the table of runs shows it in the columns of the trials
+        tracker.log_metrics(dict(zip(found.metrics, found.best[0].scores, strict=True)))
     tracker.log_text(yaml_text(nested(found.best[0].values)), "best_params.yaml")
     tracker.log_text("\n".join(found.lines()) + "\n", "outcome.txt")
     with tempfile.TemporaryDirectory() as folder:
