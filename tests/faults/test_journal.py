@@ -78,3 +78,15 @@ def test_a_name_that_another_process_took_meanwhile_is_told(place: Place) -> Non
     open_study(place, SETTINGS.tune, new=True)
     with pytest.raises(InputError, match="expected a new name, found study t"):
         open_study(place, SETTINGS.tune, new=True)
+
+
+def test_what_a_kill_leaves_of_the_journal_s_lock_is_removed(place: Place) -> None:
+    open_study(place, SETTINGS.tune, new=True)
+    left = place.journal.with_name(f"{place.journal.name}.lock330c8c79.rename")
+    left.symlink_to(place.journal)
+    other = place.journal.with_name("other.log.lock1.rename")
+    other.symlink_to(place.journal)
+    clear_lives(place)
+    assert not left.is_symlink()
+    assert other.is_symlink(), "that of another study"
+    assert place.journal.is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 import subprocess
 import sys
@@ -254,3 +255,20 @@ def test_what_a_power_cut_left_half_written_is_set_aside_and_the_rest_is_sent(ro
     assert [entry.values["step"] for entry in outbox.entries()] == [0, 2]
     assert [path.name for path in outbox.refused()] == ["000000002.refused"]
     outbox.close()
+
+
+def test_what_a_kill_left_of_a_beginning_goes_with_the_next_run(root: Path) -> None:
+    home = outbox_folder(root, "a" * 32).parent
+    begun, living, kept = (home / letter for letter in "abc")
+    for folder in (begun, living, kept):
+        folder.mkdir(parents=True)
+        (folder / ".target.json.0a0a0a0a-1-xyz.partial").write_text("{")
+    (kept / "000000001.json").write_text('{"kind": "metrics"}')
+    holder = Outbox(living)
+    holder._lock(fcntl.LOCK_EX)
+    outbox = Outbox.opened(root, "d" * 32, TARGET)
+    assert not begun.exists()
+    assert living.is_dir(), "its process lives"
+    assert (kept / "000000001.json").is_file(), "entries are never thrown away"
+    outbox.close()
+    holder.close()

@@ -49,6 +49,14 @@ def target_of(folder: Path) -> dict[str, str]:
     return {str(key): str(value) for key, value in store.read_json(folder / TARGET).items()}
 
 
+def _clear_beginnings(home: Path) -> None:
+    """Remove outboxes whose process was killed before it had written where they go: nothing was put into them."""
+    for folder in home.glob("*/"):
+        if not (folder / TARGET).is_file():
+            with Outbox.abandoned(folder):
+                pass  # an empty one goes as it is closed; one whose process lives is left alone
+
+
 class Outbox:
     """The entries of one run. One process at a time writes and sends them: the one that holds the lock."""
 
@@ -61,6 +69,7 @@ class Outbox:
     def opened(cls, root: Path, run_id: str, target: Mapping[str, str]) -> Outbox:
         """The outbox of a run, locked (waiting for the process that holds it); earlier entries stay in it."""
         outbox = cls(outbox_folder(root, run_id))
+        _clear_beginnings(outbox.folder.parent)
         outbox.folder.mkdir(parents=True, exist_ok=True)
         outbox._lock(fcntl.LOCK_EX)
         store.write_json(outbox.folder / TARGET, dict(target))

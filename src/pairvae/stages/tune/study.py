@@ -115,10 +115,15 @@ def _has_begun(journal: Path) -> bool:
 
 
 def clear_lives(place: Place) -> None:
-    """Remove the locks of workers that were killed."""
+    """Remove the locks of workers that were killed, once none is at work.
+
+    A worker's own, and what optuna's lock of the journal is renamed to before it is removed.
+    """
     for path in place.folder.glob("*.alive"):
         if is_free(path):
             path.unlink(missing_ok=True)
+    for path in place.journal.parent.glob(f"{place.journal.name}.lock*.rename"):
+        path.unlink(missing_ok=True)
 
 
 def mend_journal(place: Place) -> None:
