@@ -14,10 +14,8 @@ import time
 
 REPRO = "PAIRVAE_REPRO"  # the process that everything below it ends with
 POLL_S = 0.5
-STAGE_GRACE_S, DVC_GRACE_S = (
-    10.0,
-    20.0,
-)  # after an interrupt; DVC waits for its stage and then puts its locks away
+STAGE_GRACE_S = 10.0  # after an interrupt
+DVC_GRACE_S = 20.0  # DVC waits for its stage and then puts its locks away
 
 
 def end_with_repro(grace_s: float = STAGE_GRACE_S) -> None:
