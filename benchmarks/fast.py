@@ -117,6 +117,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     about = machine.describe()
     with project() as made:
+        torch.set_num_threads(options.threads)  # which the project's own stages have set
         rows = [
             measure(made, step, precision, options.repeats) for step in TITLES for precision in machine.DTYPES
         ]
