@@ -12,9 +12,8 @@ from pairvae.settings import assignments
 from pairvae.stages.repro import write_params
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHIN_S = (
-    1800  # pytest's own limit comes first; beside other work `repro` has taken eight minutes instead of one
-)
+# s; pytest's own limit comes first, but beside other work `repro` has taken eight minutes instead of one
+WITHIN_S = 1800
 # Small networks and few epochs: the pipeline's wiring is under test here, not the quality of its models.
 SMALL = [
     "data.simulated.pairs=8",

@@ -124,3 +124,13 @@ def test_encoder_and_decoder_export_with_a_free_batch(network: Network) -> None:
             torch.manual_seed(0)
             expected = module(inputs)
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_a_card_from_before_length_scales_builds_the_network_that_it_was_written_for() -> None:
+    card = describe(TEXTURE, LatentSettings(channels=3, grid=1), (1, 64, 64))
+    for name in ("stretch", "encoded"):
+        del card["network"][name]
+    found = from_description(card)
+    assert not any("lengths" in name for name in found.state_dict())
+    assert found.decoder.periodic
+    assert found.encoder.encoded == ("autocovariance", "phase_fraction", "lineal_path")
