@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from faults.injector import DENIED, FULL, KILL, SHORT, TORN
+from faults.injector import DENIED, FULL, KILL, SHORT, TORN, WORKER_KILLED
 
 TESTS = Path(__file__).resolve().parents[1]
 SRC = TESTS.parent / "src"
@@ -250,7 +250,7 @@ class Campaign:
         told_of = (
             kind in (KILL, FULL, DENIED) and bool(hit.events) and not dead
         )  # and the command made up for it
-        struck = hit.code != 0 or told_of
+        struck = hit.code != 0 or told_of or WORKER_KILLED in (hit.events or [])
         problems = [hit.problem()]
         if not dead and hit.killed:
             problems.append("it died")

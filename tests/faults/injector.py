@@ -21,6 +21,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGES = {"os.rename": 2, "os.remove": 1, "os.mkdir": 1, "os.rmdir": 1, "os.symlink": 2, "os.link": 2}
 FREES_ROOM = ("os.remove", "os.rmdir", "os.rename")
 KILL, FULL, DENIED, SHORT, TORN, COUNT = "kill", "full", "denied", "short", "torn", "count"
+WORKER_KILLED = "a worker was killed"  # what its coordinator notes among its writes
 
 
 @dataclass

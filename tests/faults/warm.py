@@ -17,7 +17,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from faults.injector import Injector, of_job
+from faults.injector import WORKER_KILLED, Injector, of_job
 
 PR_SET_CHILD_SUBREAPER = 36
 ORPHANS_END_S = 20.0
@@ -153,11 +153,12 @@ def _in_child(job: dict[str, Any], place: Path) -> NoReturn:
         os.chdir(job["cwd"])
         os.environ.pop("MLFLOW_TRACKING_URI", None)
         injector = of_job(job.get("fault"), Path(job["cwd"]))
-        _prepare(job, injector)
+        _prepare(job, injector, place / "worker")
         if job.get("who", "main") == "main":
             injector.arm()
         code = _command(job["argv"])
-        (place / "events").write_text(json.dumps(injector.events))
+        written = json.loads((place / "worker").read_text()) if (place / "worker").is_file() else []
+        (place / "events").write_text(json.dumps(injector.events + written))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -177,7 +178,7 @@ def _command(arguments: list[str]) -> int:
     return 0
 
 
-def _prepare(job: dict[str, Any], injector: Injector) -> None:
+def _prepare(job: dict[str, Any], injector: Injector, written: Path) -> None:
     """Leave tracking out where it is not the point, fork the workers of `tune`, end a watch that is done."""
     import pairvae.stages.project as project
     import pairvae.stages.study.grid as grid
@@ -186,7 +187,8 @@ def _prepare(job: dict[str, Any], injector: Injector) -> None:
     if not job.get("track", False):
         assert project.open_project.__kwdefaults__ is not None
         project.open_project.__kwdefaults__["track"] = False
-    workers.start = lambda tune_job, logs, held: Forked(tune_job, logs, injector, job.get("who") == "worker")  # type: ignore[assignment]
+    armed = written if job.get("who") == "worker" else None
+    workers.start = lambda tune_job, logs, held: Forked(tune_job, logs, injector, armed)  # type: ignore[assignment]
     grid.run_tasks = _run_here  # type: ignore[assignment]  # a new process would import everything anew
     if "until_rows" in job:
         table = Path(job["cwd"], job["table"])
@@ -208,12 +210,16 @@ def _end_when(table: Path, rows: int) -> None:
 
 
 class Forked:
-    """A worker of `pairvae tune` as a fork of its coordinator, seen as ``subprocess.Popen`` shows it."""
+    """A worker of `pairvae tune` as a fork of its coordinator, seen as ``subprocess.Popen`` shows it.
 
-    def __init__(self, tune_job: Any, logs: Path, injector: Injector, armed: bool) -> None:
+    The first is the one that is struck where there is an ``armed`` path, to which it tells its writes at its end.
+    """
+
+    def __init__(self, tune_job: Any, logs: Path, injector: Injector, armed: Path | None) -> None:
         self.returncode: int | None = None
         self.injector = injector
-        armed, injector.used = armed and not injector.used, True  # the one that replaces it is left alone
+        armed = None if injector.used else armed  # the one that replaces it is left alone
+        injector.used = True
         self.pid = os.fork()
         if self.pid:
             return
@@ -229,6 +235,8 @@ class Forked:
             if armed:
                 injector.arm()
             code = self._work(tune_job)
+            if armed:
+                armed.write_text(json.dumps(injector.events))
         except BaseException:
             traceback.print_exc()
         finally:
@@ -256,7 +264,7 @@ class Forked:
             if found:
                 self.returncode = os.waitstatus_to_exitcode(status)
                 if self.returncode == -signal.SIGKILL:
-                    self.injector.events.append("a worker was killed")
+                    self.injector.events.append(WORKER_KILLED)
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
