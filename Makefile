@@ -31,7 +31,7 @@ demo: setup ## the whole pipeline on the built-in data, to a report and register
 	@echo "Own data     $(BIN)/pairvae repro --set data.source=FOLDER   (see docs/own-data.md)"
 
 test: setup lint types ## lint, types and the tests that take minutes
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadscope
 
 services: ## PostgreSQL for the long tests, from Debian's packages where that can be done
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -d /usr/lib/postgresql ]; then \

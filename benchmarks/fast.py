@@ -52,8 +52,8 @@ class Row:
 
 
 @contextmanager
-def project() -> Iterator[Project]:
-    """A prepared project in a temporary folder; nothing is tracked."""
+def project(threads: int) -> Iterator[Project]:
+    """A prepared project in a temporary folder, whose stages take so many threads; nothing is tracked."""
     one_pass = {"passes": 1}
     settings = resolve(
         {
@@ -62,6 +62,7 @@ def project() -> Iterator[Project]:
             "saxs": {"training": one_pass},
             "sem": {"training": one_pass},
             "pair": {"training": one_pass | {"from_solo": False}},
+            "device": {"threads": threads},
         }
     )
     with tempfile.TemporaryDirectory() as scratch:
@@ -116,8 +117,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     about = machine.describe()
-    with project() as made:
-        torch.set_num_threads(options.threads)  # which the project's own stages have set
+    with project(options.threads) as made:
         rows = [
             measure(made, step, precision, options.repeats) for step in TITLES for precision in machine.DTYPES
         ]

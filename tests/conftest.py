@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from small_project import make_project, run_pairvae
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Where several processes share the work: a file to one of them, and all that use the finished project to one."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            return "finished project" if _uses_the_finished_project(config.rootpath / file) else file
+
+    return ByFile(config, log)
+
+
+@cache
+def _uses_the_finished_project(file: Path) -> bool:
+    return "finished_project" in file.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -95,7 +95,9 @@ def test_curve_alone_has_its_own_errors_only() -> None:
 
 
 def described(**values: float) -> dict[str, np.ndarray]:
-    usual = {"spacing": 10.0, "orientation_x": 0.0, "orientation_y": 0.0, "euler_density": 0.0}
+    usual = {"spacing": 10.0} | dict.fromkeys(
+        ("orientation_x", "orientation_y", "euler_density", "coherence", "edge_roughness"), 0.0
+    )
     return {name: np.array([values.get(name, number)]) for name, number in usual.items()}
 
 
@@ -109,6 +111,8 @@ def described(**values: float) -> dict[str, np.ndarray]:
         ({"orientation_x": 1.0}, {"orientation_x": -1.0}, "orientation_error", 1.0),
         ({"orientation_x": 0.3}, {"orientation_y": 0.4}, "orientation_error", 0.25),
         ({"euler_density": 0.01}, {"euler_density": -0.005}, "defect_density_error", 1.5),
+        ({"coherence": 0.3}, {"coherence": 0.5}, "coherence_error", 0.2),
+        ({"edge_roughness": 0.02}, {"edge_roughness": 0.005}, "roughness_error", 0.015),
     ],
 )
 def test_descriptor_errors(

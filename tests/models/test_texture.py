@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from pairvae.models.texture import TextureDecoder, TextureEncoder, stretched
+from pairvae.models.texture import (
+    STYLE_WIDTH,
+    StyledConv,
+    TextureDecoder,
+    TextureEncoder,
+    stretched,
+)
+from pairvae.numerics.descriptors import edge_roughness
 
 
 def crops(count: int, side: int = 64) -> Tensor:
@@ -158,6 +165,28 @@ def test_the_latent_sets_the_length_scale_within_the_stretch() -> None:
     expected = stretched(plain.raw(latents(2), seeded(0)), torch.tensor([[1.0, 1.1]] * 2))
     torch.testing.assert_close(network.raw(latents(2), seeded(0)), expected)
     assert plain.periodic and not network.periodic
+
+
+def test_one_style_everywhere_is_that_of_a_grid_of_equal_ones() -> None:
+    """By one batch norm, and by instance norm, scale and shift."""
+    torch.manual_seed(0)
+    layer = StyledConv(5, 6)
+    maps, style, noise = torch.randn(3, 5, 8, 10), torch.randn(3, STYLE_WIDTH, 1, 1), torch.randn(3, 1, 8, 10)
+    found, wanted = (layer(maps, style.expand(3, STYLE_WIDTH, grid, grid), noise) for grid in (1, 2))
+    torch.testing.assert_close(found, wanted, atol=1e-5, rtol=1e-5)
+    named = list(layer.parameters())
+    for own, plain in zip(
+        *(torch.autograd.grad(one.square().sum(), named) for one in (found, wanted)), strict=True
+    ):
+        torch.testing.assert_close(own, plain, atol=1e-3, rtol=1e-4)
+
+
+def test_a_decoder_that_smooths_draws_smoother_edges() -> None:
+    plain = decoder()
+    network = TextureDecoder(plain.size, 4, 8, (8, 8, 8), smooth=1).eval()
+    network.load_state_dict(plain.state_dict())
+    rough, smooth = (one.raw(latents(6), seeded(0))[:, 0] >= 0 for one in (plain, network))
+    assert edge_roughness(smooth.numpy()).mean() < 0.7 * edge_roughness(rough.numpy()).mean()
 
 
 def test_gradients_reach_the_length_scale() -> None:

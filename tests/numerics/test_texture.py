@@ -185,6 +185,32 @@ def test_wave_number_of_a_uniform_image_is_the_least_and_has_a_gradient() -> Non
     assert torch.isfinite(image.grad).all()
 
 
+def test_coherence_tells_large_grains_from_small_ones() -> None:
+    """Chequers of lines along the rows and along the columns: alike in autocovariance, not in how far they run."""
+    rows, columns = np.mgrid[:192, :192]
+
+    def grains(side: int) -> np.ndarray:
+        across = (rows // side + columns // side) % 2 == 0
+        return np.where(across, columns % 12 < 6, rows % 12 < 6).astype(np.float32)
+
+    images = torch.from_numpy(
+        np.stack([columns % 12 < 6, grains(96), grains(24), grains(12)]).astype(np.float32)
+    )
+    found = texture.coherence(images[:, None])
+    assert found.shape == (4, 4)
+    torch.testing.assert_close(found[0], torch.ones(4), atol=0.02, rtol=0)
+    assert (found[:-1] - found[1:]).mean(1).min() > 0.05
+    assert (found[1:3, :-1] - found[1:3, 1:]).min() > 0.01  # the larger the window, the more grains in it
+    scored = descriptors.coherence(images.numpy())
+    torch.testing.assert_close(found[:, 2].double(), torch.from_numpy(scored), atol=0.12, rtol=0)
+    torch.testing.assert_close(
+        texture.coherence(images[:1, None, :20, :28]), torch.ones(1, 4), atol=0.02, rtol=0
+    )
+    soft = torch.full((1, 1, 96, 96), 0.5, requires_grad=True)
+    texture.coherence(soft).sum().backward()
+    assert soft.grad is not None and torch.isfinite(soft.grad).all()
+
+
 def test_statistics_of_a_sample_differ_less_than_those_of_samples() -> None:
     wide, narrow = stripes(64, 64, 16), stripes(64, 64, 8)
     moved = wide.roll(3, dims=-1)

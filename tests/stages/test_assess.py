@@ -47,6 +47,8 @@ TO_SEM = {
     "spacing_error",
     "orientation_error",
     "defect_density_error",
+    "coherence_error",
+    "roughness_error",
 }
 TO_SAXS = {"mae", "ssim_error", "ring_position", "ring_width", "arc_angle_deg", "spot_px", "iq_error"}
 

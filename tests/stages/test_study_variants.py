@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pairvae.errors import InputError
+from pairvae.numerics.texture import NAMES
 from pairvae.settings import resolve, with_values
 from pairvae.stages.project import Project
 from pairvae.stages.study import Grid, protocols, read_variants, shipped_variants
@@ -51,9 +52,16 @@ def test_the_ablation_changes_what_it_names() -> None:
     settings = resolve({})
     found = shipped_variants("ablation", settings)
     assert found["whole"] == {}
-    assert len(found) == 15
-    off = with_values(settings, found["without-filters"], "test").sem.training.texture
-    assert (off.filters, off.lineal_path) == (0.0, settings.sem.training.texture.lineal_path)
+    assert len(found) == 17
+    whole = settings.sem.training.texture
+    for name in NAMES:
+        off = with_values(settings, found[f"without-{name.replace('_', '-')}"], "test").sem
+        assert off.training.texture == whole.model_copy(update={name: 0.0})
+        if name in ("euler", "wave_number", "coherence"):  # added to the encoder with it
+            assert set(settings.sem.network.encoded) - set(off.network.encoded) == {name}
+        else:
+            assert off.network == settings.sem.network
+    assert with_values(settings, found["without-smooth"], "test").sem.network.smooth == 0
     assert not with_values(settings, found["without-solo"], "test").pair.training.from_solo
     assert with_values(settings, found["without-kl"], "test").saxs.training.kl_weight == 0
 

@@ -22,6 +22,24 @@ def settings(**changes: object) -> DeviceSettings:
     return DeviceSettings.model_validate(values)
 
 
+def matrix_units(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
+    monkeypatch.setattr(
+        torch.cpu, "get_capabilities", lambda: {"avx2": True} | ({"amx_bf16": True} if there else {})
+    )
+
+
+@pytest.mark.parametrize("units", [False, True])
+@pytest.mark.parametrize("there", [False, True])
+def test_the_fastest_is_bfloat16_where_it_is_multiplied(
+    monkeypatch: pytest.MonkeyPatch, there: bool, units: bool
+) -> None:
+    gpu(monkeypatch, there)
+    matrix_units(monkeypatch, units)
+    assert choose(settings(precision="fastest")).bfloat16 == (there or units)
+    assert choose(settings(precision="fastest", kind="cpu")).bfloat16 == units
+    assert choose(settings(precision="auto")).bfloat16 == there
+
+
 def gpu(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
 

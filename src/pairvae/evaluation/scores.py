@@ -83,12 +83,16 @@ def descriptor_errors(
       1 for parallel lines that should be perpendicular.
     * ``defect_density_error``: difference of the Euler number (domains minus holes) per ``spacing`` squared.
       Ends of lines and isolated dots add to it, branches and bridges take from it.
+    * ``coherence_error``, ``roughness_error``: differences of how far domains run alike, and of how ragged their
+      edges are, both in [0, 1].
     """
     gap = np.hypot(*(predicted[name] - true[name] for name in ("orientation_x", "orientation_y")))
     return {
         "spacing_error": _relative(predicted["spacing"], true["spacing"]),
         "orientation_error": np.asarray(gap / 2),
         "defect_density_error": np.abs(predicted["euler_density"] - true["euler_density"]) * spacing**2,
+        "coherence_error": np.abs(predicted["coherence"] - true["coherence"]),
+        "roughness_error": np.abs(predicted["edge_roughness"] - true["edge_roughness"]),
     }
 
 

@@ -62,7 +62,12 @@ def _texture(network: TextureNetwork, latent: LatentSettings, shape: Shape) -> V
         )
     encoder = TextureEncoder(network.components, network.width, latent.channels, latent.grid, network.encoded)
     decoder = TextureDecoder(
-        shape[1], latent.channels, network.noise_channels, network.block_widths, network.stretch
+        shape[1],
+        latent.channels,
+        network.noise_channels,
+        network.block_widths,
+        stretch=network.stretch,
+        smooth=network.smooth,
     )
     return VAE(encoder, decoder)
 

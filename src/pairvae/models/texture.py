@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pairvae.models.compact import DenseHead, principal_components
+from pairvae.models.torus import around, smoothed
 from pairvae.models.vae import Decoder, Encoder
 from pairvae.numerics import texture
 
@@ -78,12 +79,6 @@ class TextureEncoder(Encoder):
         return statistics
 
 
-def around(maps: Tensor, reach: int) -> Tensor:
-    """Maps on a torus ``(B, C, h, w)`` with ``reach`` px of the opposite edges around them (torch's pad is slower)."""
-    maps = torch.cat([maps[..., -reach:, :], maps, maps[..., :reach, :]], dim=-2)
-    return torch.cat([maps[..., -reach:], maps, maps[..., :reach]], dim=-1)
-
-
 class StyledConv(nn.Module):
     """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU."""
 
@@ -95,12 +90,19 @@ class StyledConv(nn.Module):
 
     def forward(self, maps: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """``(B, outputs, h, w)`` from maps, ``style`` ``(B, 128, g, g)`` and ``noise`` ``(B, 1, h, w)``."""
-        maps = F.instance_norm(self.conv(around(maps, 1)) + self.strength * noise)
-        modulation = self.style(style)
-        if modulation.shape[-1] > 1:
-            modulation = F.interpolate(modulation, size=maps.shape[-2:], mode="bilinear")
-        gain, shift = modulation.chunk(2, dim=1)
-        return F.silu(maps * (1.0 + gain) + shift)
+        maps = self.conv(around(maps, 1))
+        # In the convolution's precision: a float32 factor would widen all maps that follow, and take a third longer.
+        maps = torch.addcmul(maps, self.strength.to(maps.dtype), noise.to(maps.dtype))
+        gain, shift = self.style(style).float().chunk(2, dim=1)
+        if gain.shape[-1] > 1:
+            gain, shift = (F.interpolate(one, size=maps.shape[-2:], mode="bilinear") for one in (gain, shift))
+            return F.silu(F.instance_norm(maps) * (1.0 + gain) + shift)
+        # An instance norm with a scale and a shift of its own for each image is a batch norm of all maps of all images
+        # as channels of one: one operation instead of three.
+        batch, channels, height, width = maps.shape
+        one = maps.reshape(1, batch * channels, height, width)
+        normed = F.batch_norm(one, None, None, 1.0 + gain.reshape(-1), shift.reshape(-1), training=True)
+        return F.silu(normed.reshape(batch, channels, height, width))
 
 
 def stretched(maps: Tensor, factors: Tensor) -> Tensor:
@@ -131,15 +133,23 @@ class TextureDecoder(Decoder):
 
     ``widths`` are the channels of the blocks, the coarsest first; each block doubles the side, the last layer too.
     With a ``stretch`` the latent also sets the length scale along each axis, to 1 +- ``stretch`` of the trained one:
-    convolutions change what domains look like more easily than how far apart they lie.
+    convolutions change what domains look like more easily than how far apart they lie. ``smooth`` runs of a binomial
+    filter over what is drawn give the domains the smooth edges of an interface.
     """
 
     def __init__(
-        self, size: int, channels: int, noise_channels: int, widths: Sequence[int], stretch: float = 0.0
+        self,
+        size: int,
+        channels: int,
+        noise_channels: int,
+        widths: Sequence[int],
+        stretch: float = 0.0,
+        smooth: int = 0,
     ) -> None:
         super().__init__()
         self.shrink = 2 ** len(widths)
         self.stretch = stretch
+        self.smooth = smooth
         self.periodic = stretch == 0
         self.size = size
         self.noise_channels = noise_channels
@@ -178,7 +188,7 @@ class TextureDecoder(Decoder):
             side = cells * 2**level
             maps = first(maps, style, draw(1, side))
             maps = second(maps, style, draw(1, side))
-        logits = F.pixel_shuffle(self.output(around(maps, 2)), 2)
+        logits = smoothed(F.pixel_shuffle(self.output(around(maps, 2)), 2), self.smooth)
         bias = self.bias(style)
         if bias.shape[-1] > 1:
             bias = F.interpolate(bias, size=logits.shape[-2:], mode="bilinear")

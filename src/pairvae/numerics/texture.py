@@ -2,8 +2,8 @@
 
 They say what a two-phase morphology looks like without saying where anything lies: the autocovariance map
 (the Fourier partner of the scattering pattern), the phase fraction, the lineal path of both phases along both
-axes, the responses of oriented filters, which tell dots from lines of equal autocovariance, and the Euler number,
-which counts domains and holes, and the dominant wave number, the spacing's.
+axes, the responses of oriented filters, which tell dots from lines of equal autocovariance, the Euler number,
+which counts domains and holes, the dominant wave number, the spacing's, and how far domains run alike.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ EULER_AREA = 100.0  # px^2
 LEAST_PERIODS = 3  # across an image, for a wave to count as domains
 SHORTEST_PERIOD = 4.0  # px
 LEAST_POWER = 1e-12
-NAMES = ("autocovariance", "phase_fraction", "lineal_path", "filters", "euler", "wave_number")
+COHERENCE_POOL = 4  # px, every second: gradients of domains, not of their pixels
+COHERENCE_WINDOWS = (4, 8, 16, 32)  # of every second px: up to beyond the size of grains
+LEAST_ENERGY = 1e-8
+NAMES = ("autocovariance", "phase_fraction", "lineal_path", "filters", "euler", "wave_number", "coherence")
 
 
 def autocovariance(images: Tensor, *, periodic: bool, lags: int = LAGS) -> Tensor:
@@ -138,6 +141,27 @@ def wave_numbers(images: Tensor) -> Tensor:
     return found[:, None]
 
 
+def coherence(images: Tensor) -> Tensor:
+    """How far domains run alike, in windows of 8 to 64 px: ``(B, 4)`` in [0, 1]; images ``(B, 1, H, W)``.
+
+    The square of the mean structure tensor's deviator over that of its trace (Bigun and Granlund 1987): 1 for domains
+    that are parallel within each window, wherever they point; small grains and dots have little. So it tells what
+    the autocovariance, which is an average over all grains, does not. A smaller image is one window.
+    """
+    pooled = F.avg_pool2d(images, COHERENCE_POOL, stride=2)
+    across = pooled[..., 1:-1, 2:] - pooled[..., 1:-1, :-2]
+    down = pooled[..., 2:, 1:-1] - pooled[..., :-2, 1:-1]
+    fields = torch.cat(
+        [across.square() - down.square(), 2 * across * down, across.square() + down.square()], dim=1
+    )
+    found = []
+    for window in COHERENCE_WINDOWS:
+        sides = [min(window, side) for side in fields.shape[-2:]]
+        squares = F.avg_pool2d(fields, sides, stride=window // 4).square().mean((2, 3))
+        found.append((squares[:, 0] + squares[:, 1]) / (squares[:, 2] + LEAST_ENERGY))
+    return torch.stack(found, dim=1)
+
+
 def _hann(side: int, device: torch.device) -> Tensor:
     """A Hann window ``(side,)`` that is nowhere 0."""
     window: Tensor = torch.hann_window(side + 2, periodic=False, device=device)[1:-1]
@@ -154,6 +178,7 @@ def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] =
         "filters": lambda: filter_responses(images),
         "euler": lambda: euler_numbers(images),
         "wave_number": lambda: wave_numbers(images),
+        "coherence": lambda: coherence(images),
     }
     return {name: measures[name]() for name in names}
 

@@ -82,6 +82,17 @@ SCORES: dict[str, ScoreFact] = {
         "Difference of the Euler numbers (bright domains minus the holes in them) per square of the domain "
         "spacing: ends of lines and lone dots add to it, branches and bridges take from it.",
     ),
+    "coherence_error": ScoreFact(
+        "coherence error",
+        "0 to 1",
+        "Absolute difference of how far domains run alike: the mean square order of their direction within windows of"
+        " 32 px. Images of smaller grains than the true ones have one.",
+    ),
+    "roughness_error": ScoreFact(
+        "edge roughness error",
+        "share of the pixels",
+        "Absolute difference of the shares of pixels that a 3 x 3 median filter changes: specks and ragged edges.",
+    ),
     "ssim_error": ScoreFact(
         "structural similarity error",
         "0 to 2",

@@ -40,15 +40,21 @@ class TextureNetwork(Section):
         max_length=5,
         description="channels of the blocks, the coarsest first; each doubles the side",
     )
-    # The two defaults are for cards that were written before these settings were; presets name both.
+    # The defaults are for cards that were written before these settings were; presets name all three.
     stretch: float = Field(
         default=0.0,
         ge=0,
         le=0.5,
         description="largest change of length that the latent may ask for, along each axis, as a share; 0: none",
     )
+    smooth: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="runs of a binomial filter over what the decoder draws, for smooth edges; 0: none",
+    )
     encoded: tuple[
-        Literal["autocovariance", "phase_fraction", "lineal_path", "euler", "wave_number"], ...
+        Literal["autocovariance", "phase_fraction", "lineal_path", "euler", "wave_number", "coherence"], ...
     ] = Field(
         default=("autocovariance", "phase_fraction", "lineal_path"),
         strict=False,
