@@ -16,6 +16,7 @@ from pairvae.models.build import (
     from_description,
     load_weights,
     pair_from_descriptions,
+    trained,
 )
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.texture import TextureDecoder
@@ -134,3 +135,12 @@ def test_a_card_from_before_length_scales_builds_the_network_that_it_was_written
     assert not any("lengths" in name for name in found.state_dict())
     assert found.decoder.periodic and found.decoder.smooth == 0
     assert found.encoder.encoded == ("autocovariance", "phase_fraction", "lineal_path")
+
+
+@pytest.mark.parametrize("width", [10**9, 10**30])
+def test_a_card_of_widths_that_no_tensor_can_have_is_refused(width: int) -> None:
+    """Found by fuzzing: torch answers a number beyond 64 bits with a TypeError."""
+    card = describe(TEXTURE, LatentSettings(channels=3, grid=1), (1, 64, 64))
+    card["network"]["block_widths"] = [4, width, 4]
+    with pytest.raises(InputError, match="expected"):
+        trained(card, {}, "card.json")

@@ -117,7 +117,7 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
     try:
         with torch.device("meta"):
             plan = from_description(description, where)
-    except (RuntimeError, MemoryError, OverflowError) as error:  # sizes that no tensor can have
+    except (RuntimeError, MemoryError, OverflowError, TypeError) as error:  # sizes that no tensor can have
         found = reason(error, lines=3)
         raise InputError(expected="the description of a network", found=found, where=where) from error
     check_weights(plan, weights, where)
