@@ -54,6 +54,15 @@ def test_mlflows_requests_give_what_predict_gives(address: str, finished_project
     assert (images[:, 0] != expected).mean() < 0.001  # a pixel at the threshold may fall either way
 
 
+def test_an_unknown_parameter_is_refused(address: str, finished_project: Path) -> None:
+    file = min((finished_project / "data" / "raw" / "SAXS").iterdir())
+    array = load("models:/pairvae@champion", finished_project).prepare(file, "saxs")
+    wanted = {"inputs": array[None].tolist(), "params": {"direction": "saxs_sem", "sample": 7}}
+    answer = requests.post(f"{address}/invocations", json=wanted, timeout=WAIT)
+    assert answer.status_code == 400
+    assert "expected some of direction, samples, seed, found sample" in answer.text
+
+
 def test_image_files_go_in_and_come_out(address: str, finished_project: Path) -> None:
     file = min((finished_project / "data" / "raw" / "SAXS").iterdir())
     answer = requests.post(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pairvae.settings.basics import Positive, Section
+from pairvae.settings.basics import Section
 
 
 class CompactNetwork(Section):
@@ -34,7 +34,7 @@ class TextureNetwork(Section):
     components: int = Field(ge=1, le=512, description="principal components of the texture statistics")
     width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
     noise_channels: int = Field(ge=1, le=512, description="noise maps that the decoder starts from")
-    block_widths: tuple[Positive, ...] = Field(
+    block_widths: tuple[Annotated[int, Field(gt=0, le=4096)], ...] = Field(
         strict=False,
         min_length=2,
         max_length=5,

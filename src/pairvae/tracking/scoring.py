@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.pyfunc
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
 from pairvae.errors import InputError
@@ -36,8 +37,33 @@ def scoring_app(root: Path, uri: str, *, trust: bool = False) -> App:
         )
     from mlflow.pyfunc import scoring_server
 
-    app: App = scoring_server.init(mlflow.pyfunc.load_model(str(folder)))
+    app: App = scoring_server.init(_Strict(mlflow.pyfunc.load_model(str(folder))))
     return app
+
+
+class _Strict:
+    """A served model that refuses parameters that it does not have.
+
+    MLflow would leave them out with a warning that only the server's log shows: a misspelt ``sample`` would be
+    answered with another number of images than was asked for.
+    """
+
+    def __init__(self, model: mlflow.pyfunc.PyFuncModel) -> None:
+        self._model = model
+        self.metadata = model.metadata
+
+    def predict(self, data: Any, params: Any = None) -> Any:
+        """The model's answer; ``MlflowException`` (status 400) that names the unknown parameters and the known ones."""
+        schema = self.metadata.get_params_schema()
+        known = [one.name for one in schema.params] if schema else []
+        unknown = (
+            sorted(str(name) for name in params if name not in known) if isinstance(params, dict) else []
+        )
+        if unknown:
+            raise MlflowException.invalid_parameter_value(
+                f"params: expected some of {', '.join(known)}, found {', '.join(unknown)}"
+            )
+        return self._model.predict(data, params=params)
 
 
 def _foreign(folder: Path) -> str | None:
