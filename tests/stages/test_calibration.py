@@ -15,6 +15,7 @@ from pairvae.errors import InputError
 from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.uncertainty import draw_images
 from pairvae.models import vae
+from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Posterior
 from pairvae.settings import resolve
 from pairvae.stages import calibration
@@ -116,7 +117,8 @@ def test_a_refitted_mean_is_that_of_the_ridge_regression(trained: Project) -> No
         crops = [vaes["sem"].posterior(torch.from_numpy(np.array(prepared.crops("sem")[row], np.float32)[:, None]))
                  for row in rows]  # fmt: skip
     wanted = torch.stack([one.mean.mean(0).flatten() for one in crops]).double().numpy()
-    own = features.double().numpy()
+    spread = vaes["saxs"].encoder.spread.double().numpy()
+    own = features.double().numpy() * np.sqrt(spread / spread.max())
     expected = torch.from_numpy(ridge(own[list(rows)], wanted)(own))
     refit(prepared, vaes, rows, 0.25)
     after = encoded(trained, vaes)
@@ -126,6 +128,25 @@ def test_a_refitted_mean_is_that_of_the_ridge_regression(trained: Project) -> No
     torch.testing.assert_close(after.std, before.std)
     refit(prepared, vaes, rows, 1.0)
     torch.testing.assert_close(encoded(trained, vaes).mean.flatten(1), expected.float(), atol=1e-4, rtol=1e-4)
+
+
+def test_as_many_components_as_patterns_do_not_hide_what_matters() -> None:
+    """Whitened scores of N patterns in N - 1 components are a simplex, from which no left-out one can be told."""
+    draw = np.random.default_rng(0)
+    basis = draw.normal(0, 1, (2, 3 * 8 * 8))
+    strengths = draw.normal(0, 1, (212, 2))
+    noise = 0.1 * draw.normal(0, 1, (212, 3 * 8 * 8))
+    arrays = torch.from_numpy((strengths @ basis + noise).reshape(-1, 3, 8, 8).astype(np.float32))
+    encoder = CompactEncoder((3, 8, 8), pool=1, components=16, width=4, channels=1, grid=1)
+    encoder.fit(arrays[:12])
+    features = encoder.features(arrays).double().numpy()
+
+    def error(inputs: np.ndarray) -> float:
+        predicted = ridge(inputs[:12], strengths[:12])(inputs[12:])
+        return float(((predicted - strengths[12:]) ** 2).mean() / strengths[12:].var())
+
+    assert error(features) > 0.5
+    assert error(features * calibration._weights(encoder)) < 0.1
 
 
 def test_the_preset_refits_by_half_and_paper_not_at_all(trained: Project, tmp_path: Path) -> None:

@@ -197,6 +197,12 @@ class TextureDecoder(Decoder):
             scaled = stretched(scaled, 1.0 + self.stretch * torch.tanh(self.lengths(style).mean((2, 3))))
         return scaled
 
+    @torch.no_grad()
+    def lengthen(self, weight: Tensor, bias: Tensor) -> None:
+        """Add ``weight`` ``(2, 128)`` times the style, and ``bias`` ``(2,)``, to what sets the two length scales."""
+        for parameter, more in zip(self.lengths.parameters(), (weight[:, :, None, None], bias), strict=True):
+            parameter.add_(more.to(parameter))
+
     def forward(self, latent: Tensor) -> Tensor:
         """Probability of the bright phase, ``(B, 1, size, size)``; fresh noise at each call."""
         return torch.sigmoid(self.raw(latent))

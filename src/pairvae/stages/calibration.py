@@ -1,6 +1,7 @@
 """What is settled in closed form after a pair's training, on its training pairs.
 
-The mean of the pattern's posterior (a part of the weights), and how draws have to vary (kept in the folder's card).
+The length scale of decoded textures and the mean of the pattern's posterior (parts of the weights), and how draws have
+to vary (kept in the folder's card).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pairvae.errors import InputError
 from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out, mixing
 from pairvae.models.compact import CompactEncoder
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, Encoder
 from pairvae.stages.samples import covering
 from pairvae.store.models import CARD, REMEDY, load_card
 from pairvae.store.prepared import Prepared
@@ -32,10 +33,10 @@ LEAST = 3  # training pairs of different groups
 def refit(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int], share: float) -> None:
     """Let a ridge regression have a ``share`` in a whole array's posterior mean (Hoerl and Kennard 1970).
 
-    It is fitted from the array's features to the mean latent of its crops, on the training pairs ``rows``. A network
-    that was trained on a few dozen patterns knows these too well; a linear map errs less for new ones, and in another
-    way. Nothing is changed for more than ``LARGEST`` pairs, which train a network well enough, for fewer than
-    ``LEAST``, or where the encoder has no principal components.
+    It is fitted from the array's features (:func:`_weights`) to the mean latent of its crops, on the training pairs
+    ``rows``. A network that was trained on a few dozen patterns knows these too well; a linear map errs less for new
+    ones, and in another way. Nothing is changed for more than ``LARGEST`` pairs, which train a network well enough,
+    for fewer than ``LEAST``, or where the encoder has no principal components.
     """
     name = covering(list(vaes))
     encoder = None if name is None else vaes[name].encoder
@@ -44,7 +45,7 @@ def refit(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int], shar
         return
     features, _, mean, _ = _measured(prepared, vaes, name, rows)
     weight, bias = ridge(_flat(features), _flat(mean.mean(1))).affine()
-    encoder.dense.blend(torch.from_numpy(weight), torch.from_numpy(bias), share)
+    encoder.dense.blend(torch.from_numpy(weight * _weights(encoder)), torch.from_numpy(bias), share)
 
 
 def write_mixing(folder: Path, prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) -> None:
@@ -85,7 +86,20 @@ def _measured(
     images = [_encoded(vaes[cropped], np.array(crops[row], np.float32)[:, None]) for row in rows]
     features, std = (_stacked([getattr(one, part) for one in patterns]) for part in ("features", "std"))
     mean, own = (_stacked([getattr(one, part) for one in images]) for part in ("mean", "std"))
-    return features, std, mean, own
+    return features * _weights(vaes[name].encoder), std, mean, own
+
+
+def _weights(encoder: Encoder) -> np.ndarray:
+    """What a regression multiplies an encoder's features by: ``(K,)``, or 1 where they are no principal components.
+
+    The scores of N patterns in N - 1 whitened components are all equally far from each other and tell a regression
+    nothing. Square roots of the standard deviations undo half of the whitening: what differs most between patterns
+    counts most, and the weak components, in which few patterns give mostly noise, count little.
+    """
+    if not isinstance(encoder, CompactEncoder):
+        return np.ones(1)
+    spread = encoder.spread.double().cpu().numpy()
+    return np.asarray(np.sqrt(spread / spread.max()))
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from pairvae.predictor import Predictor
 from pairvae.settings import EarlyStopSettings, Settings
 from pairvae.stages.backbone import give_backbone
 from pairvae.stages.calibration import read_mixing, refit, write_mixing
+from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.model_card import check_card, refusing
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.samples import (
@@ -171,6 +172,8 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     run = Run(project, "train-pair", prepared, device, relevant, descriptions)
 
     def finish() -> None:
+        if training.calibrate:
+            follow_lengths(prepared, vaes, project.split(prepared).train, settings.seed)
         refit(prepared, vaes, project.split(prepared).train, training.refit)
 
     run_training(run, plan, _early_stop(judge, training.early_stop), watch, finish)
