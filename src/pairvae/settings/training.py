@@ -72,7 +72,8 @@ class PairTraining(Optimisation):
         description="share of a ridge regression in the pattern's posterior mean, fitted after the training; 0: none",
     )
     calibrate: bool = Field(
-        description="let draws vary together as crops do around what left-out training pairs tell"
+        description="let decoded spacings vary as crops' do, and draws together as crops do around what left-out "
+        "training pairs tell"
     )
     weights: dict[str, NonNegative] = Field(
         description="similarity, and <from>_<to> for the four directions of the pair"
