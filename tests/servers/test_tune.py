@@ -32,13 +32,26 @@ def study_at(url: str) -> optuna.Study | None:
         return None
 
 
-def a_busy_worker(url: str, process: subprocess.Popen[str]) -> int:
+def running(url: str) -> dict[int, int]:
+    """Workers' process ids of trials that are in a training, by number."""
+    study = study_at(url)
+    return {
+        trial.number: int(trial.user_attrs[WORKER].rpartition(":")[2])
+        for trial in (study.get_trials(deepcopy=False) if study else ())
+        if trial.state == TrialState.RUNNING and RUN in trial.user_attrs
+    }
+
+
+def kill_a_busy_worker(url: str, process: subprocess.Popen[str]) -> None:
+    """One that is held where it is until the database says that its trial has not ended meanwhile."""
     limit = time.monotonic() + 1800
     while time.monotonic() < limit and process.poll() is None:
-        study = study_at(url)
-        for trial in study.get_trials(deepcopy=False) if study else ():
-            if trial.state == TrialState.RUNNING and RUN in trial.user_attrs:
-                return int(trial.user_attrs[WORKER].rpartition(":")[2])
+        for number, worker in running(url).items():
+            os.kill(worker, signal.SIGSTOP)
+            if number in running(url):
+                os.kill(worker, signal.SIGKILL)
+                return
+            os.kill(worker, signal.SIGCONT)
         time.sleep(0.2)
     raise AssertionError(f"no trial was begun: {process.communicate()[0]}")
 
@@ -62,7 +75,7 @@ def test_a_killed_worker_loses_no_trial_of_a_database(
         stderr=subprocess.STDOUT,
         text=True,
     )
-    os.kill(a_busy_worker(url, process), signal.SIGKILL)
+    kill_a_busy_worker(url, process)
     printed = process.communicate(timeout=3000)[0]
     assert process.returncode == 0, printed
     study = study_at(url)
