@@ -13,6 +13,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from pairvae.settings import assignments
@@ -25,16 +26,16 @@ SPACE = "tune.space={pair.training.learning_rate: {low: 1.0e-5, high: 1.0e-2, lo
 TRIALS = 4
 
 
-def study_at(url: str) -> optuna.Study | None:
+def study_at(storage: str | RDBStorage) -> optuna.Study | None:
     try:
-        return optuna.load_study(study_name="tune-1", storage=url)
+        return optuna.load_study(study_name="tune-1", storage=storage)
     except KeyError:
         return None
 
 
-def running(url: str) -> dict[int, int]:
+def running(storage: RDBStorage) -> dict[int, int]:
     """Workers' process ids of trials that are in a training, by number."""
-    study = study_at(url)
+    study = study_at(storage)
     return {
         trial.number: int(trial.user_attrs[WORKER].rpartition(":")[2])
         for trial in (study.get_trials(deepcopy=False) if study else ())
@@ -44,11 +45,14 @@ def running(url: str) -> dict[int, int]:
 
 def kill_a_busy_worker(url: str, process: subprocess.Popen[str]) -> None:
     """One that is held where it is until the database says that its trial has not ended meanwhile."""
+    storage = RDBStorage(
+        url
+    )  # one for all looks: each has connections of its own, and a server has a hundred
     limit = time.monotonic() + 1800
     while time.monotonic() < limit and process.poll() is None:
-        for number, worker in running(url).items():
+        for number, worker in running(storage).items():
             os.kill(worker, signal.SIGSTOP)
-            if number in running(url):
+            if number in running(storage):
                 os.kill(worker, signal.SIGKILL)
                 return
             os.kill(worker, signal.SIGCONT)

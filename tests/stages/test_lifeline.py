@@ -106,8 +106,12 @@ def test_a_killed_repro_leaves_nobody_and_the_next_goes_on(finished_project: Pat
         with log.open("w") as stream:
             process = subprocess.Popen(REPRO, cwd=folder, stdout=stream, stderr=stream)
         word = f"pairvae {moment}" if moment else lifeline.__name__
-        seen = waited_for(lambda word=word: any(word in one for one in those_in(folder)), 900)  # type: ignore[misc]
-        assert seen, log.read_text()
+
+        def begun(word: str = word, process: subprocess.Popen[bytes] = process) -> bool:
+            return process.poll() is not None or any(word in one for one in those_in(folder))
+
+        seen = waited_for(begun, 900)
+        assert seen and process.poll() is None, f"{moment} was not seen:\n{log.read_text()}"
         time.sleep(0.3)
         process.send_signal(signal.SIGKILL)
         process.wait()

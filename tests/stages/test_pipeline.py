@@ -302,4 +302,4 @@ def test_paper_preset_scores_registers_and_predicts(
     patterns = sorted((finished_project / "data" / "raw" / "SAXS").iterdir())[:1]
     out = tmp_path / "out"
     run_pairvae("predict", str(patterns[0]), "--to", "sem", "--out", str(out), cwd=paper_project)
-    assert len(list(out.glob("*.png"))) == 1
+    assert len(list(out.glob("*-sem-*.png"))) == 1
