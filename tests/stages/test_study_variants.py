@@ -52,7 +52,7 @@ def test_the_ablation_changes_what_it_names() -> None:
     settings = resolve({})
     found = shipped_variants("ablation", settings)
     assert found["whole"] == {}
-    assert len(found) == 17
+    assert len(found) == 18
     whole = settings.sem.training.texture
     for name in NAMES:
         off = with_values(settings, found[f"without-{name.replace('_', '-')}"], "test").sem
@@ -63,6 +63,7 @@ def test_the_ablation_changes_what_it_names() -> None:
             assert off.network == settings.sem.network
     assert with_values(settings, found["without-smooth"], "test").sem.network.smooth == 0
     assert not with_values(settings, found["without-solo"], "test").pair.training.from_solo
+    assert not with_values(settings, found["without-calibrate"], "test").pair.training.calibrate
     assert with_values(settings, found["without-kl"], "test").saxs.training.kl_weight == 0
 
 
