@@ -1,7 +1,7 @@
 """What is settled in closed form after a pair's training, on its training pairs.
 
-The length scale of decoded textures and the mean of the pattern's posterior (parts of the weights), and how draws have
-to vary (kept in the folder's card).
+The mean of the pattern's posterior (a part of the weights), and how draws have to vary (kept in the folder's card); the
+length scale of decoded textures is in :mod:`pairvae.stages.length_scale`.
 """
 
 from __future__ import annotations
