@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pairvae.evaluation.ridge import ridge
+from pairvae.evaluation.spread import left_out
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
 from pairvae.numerics.texture import wave_numbers
@@ -17,6 +18,7 @@ from pairvae.store.prepared import Prepared
 CROPS = 256  # that are decoded once each a round, evenly spread over the training pairs
 ROUNDS = 2  # wave numbers that are measured answer a change of length by less than all of it
 LEAST = 3  # training pairs
+FOLDS = 8  # of the training pairs, each left out once: a regression knows the scatter that it was fitted to
 NEAREST = 0.95  # to the largest change of length, as a share of it: at all of it the tanh is infinite
 
 
@@ -26,28 +28,46 @@ def follow_lengths(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[i
     Latents tell how far apart a crop's domains lie, and convolutions that are trained for a few minutes follow by half
     of it. Each crop's latent is decoded once; a ridge regression from the decoder's style to the difference of the
     logarithms of the two wave numbers says by how much to stretch. Its share is the one at which the decoded wave
-    numbers have the variance of the true ones, the scatter of the noise included. Nothing is changed where they
+    numbers of pairs that it was not fitted to have the variance of the true ones, the scatter of the noise included.
+    Nothing is changed where they
     vary enough, for decoders without a ``stretch``, or with fewer than ``LEAST`` pairs. The draws depend on ``seed``.
     """
     for name, vae in vaes.items():
         decoder = vae.decoder
         if isinstance(decoder, TextureDecoder) and decoder.stretch and len(rows) >= LEAST:
             for each in range(ROUNDS):
-                measured = _measured(prepared.crops(name), vae, decoder, rows, seed + each)
+                crops = prepared.crops(name)
+                chosen = _chosen(len(rows), crops.shape[1])
+                arrays = [crops[rows[pair], crop] for pair, crop in chosen]
+                measured = _measured(arrays, vae, decoder, seed + each)
                 styles, lengths, wanted, found = (part.double().cpu().numpy() for part in measured)
-                _adapt(decoder, styles, lengths, wanted, found)
+                folds = [str(pair % FOLDS) for pair, _ in chosen]
+                _adapt(decoder, styles, lengths, wanted, found, folds)
+
+
+def _chosen(pairs: int, each: int) -> list[tuple[int, int]]:
+    """Places of at most ``CROPS`` crops, evenly spread over ``pairs`` with ``each`` of them: pair and crop."""
+    count = pairs * each
+    places = np.unique(np.linspace(0, count - 1, min(CROPS, count)).round().astype(int))
+    return [divmod(int(place), each) for place in places]
 
 
 def _adapt(
-    decoder: TextureDecoder, styles: np.ndarray, lengths: np.ndarray, wanted: np.ndarray, found: np.ndarray
+    decoder: TextureDecoder,
+    styles: np.ndarray,
+    lengths: np.ndarray,
+    wanted: np.ndarray,
+    found: np.ndarray,
+    folds: Sequence[str],
 ) -> None:
-    """From styles ``(N, 128)``, what they ask for ``(N, 2)``, true and decoded logarithms ``(N,)``."""
-    gap = ridge(styles, (found - wanted)[:, None])(styles)[:, 0].astype(np.float64)
-    share = _share(wanted, found, gap)
+    """From styles ``(N, 128)``, what they ask for ``(N, 2)``, true and decoded logarithms ``(N,)``, and the folds."""
+    differences = (found - wanted)[:, None]
+    share = _share(wanted, found, left_out(styles, differences, folds)[:, 0])
     if share == 0:
         return
     largest = decoder.stretch
-    factors = (1.0 + largest * np.tanh(lengths)) * np.exp(share * gap)[:, None]
+    gap = ridge(styles, differences)(styles).astype(np.float64)
+    factors = (1.0 + largest * np.tanh(lengths)) * np.exp(share * gap)
     inner = np.clip((factors - 1.0) / largest, -NEAREST, NEAREST)
     weight, bias = ridge(styles, np.arctanh(inner) - lengths).affine()
     decoder.lengthen(torch.from_numpy(weight), torch.from_numpy(bias))
@@ -65,18 +85,15 @@ def _share(wanted: np.ndarray, found: np.ndarray, gap: np.ndarray) -> float:
 
 @torch.no_grad()
 def _measured(
-    crops: np.ndarray, vae: VAE, decoder: TextureDecoder, rows: Sequence[int], seed: int
+    crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, seed: int
 ) -> tuple[Tensor, ...]:
     """Styles, what they ask for, and the logarithms of the wave numbers of crops and of what is decoded of them."""
     place = next(vae.parameters()).device
     generator = torch.Generator(device=place)
     generator.manual_seed(seed)
-    each = crops.shape[1]
-    chosen = np.unique(np.linspace(0, len(rows) * each - 1, min(CROPS, len(rows) * each)).round().astype(int))
     parts = []
-    for few in np.array_split(chosen, -(-len(chosen) // CHUNK)):
-        true = np.stack([crops[rows[one // each], one % each] for one in few]).astype(np.float32)[:, None]
-        images = torch.from_numpy(true).to(place)
+    for few in np.array_split(np.stack(crops), -(-len(crops) // CHUNK)):
+        images = torch.from_numpy(few.astype(np.float32)[:, None]).to(place)
         latent = vae.posterior(images).mean
         decoded = (decoder.raw(latent, generator) >= 0).float()
         style = decoder.mapping(latent)
