@@ -86,7 +86,9 @@ def test_decoded_spacings_vary_as_true_ones(crops: Crops) -> None:
     others = {name: value.clone() for name, value in vae.state_dict().items() if "lengths" not in name}
     follow_lengths(crops, {"sem": vae}, range(PAIRS), seed=0)
     slope, spread = response(vae, crops)
-    assert 0.9 < slope < 1.1 and 0.9 < spread < 1.1
+    assert (
+        0.85 < slope < 1.1 and 0.9 < spread < 1.1
+    )  # a slope of 1 with the scatter of the noise would vary too much
     assert all(torch.equal(vae.state_dict()[name], value) for name, value in others.items())
     follow_lengths(crops, {"sem": vae}, range(PAIRS), seed=3)
     assert spread - 0.02 < response(vae, crops)[1] < 1.05  # comes nearer, and does not go past

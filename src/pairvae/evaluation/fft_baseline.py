@@ -15,6 +15,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 from scipy.optimize import isotonic_regression
 
+from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.scattering import power_spectrum
 
 SMOOTHINGS = (1.0, 2.0, 3.0, 5.0)  # px of the detector: the spectrum of a single image is speckled
@@ -136,7 +137,7 @@ def best_look(images: Sequence[np.ndarray], scales: Sequence[float], patterns: n
     The smoothing is the one that leaves the smallest error on these pairs. Of more than ``LARGEST`` pairs, as
     many are taken at even distances.
     """
-    chosen = np.linspace(0, len(images) - 1, min(len(images), LARGEST)).astype(int)
+    chosen = evenly_spread(len(images), LARGEST)
     side, colours = patterns.shape[-1], fit_colours(patterns[chosen])
     levels = colours.level(patterns[chosen])
     spectra = np.empty((len(SMOOTHINGS), *levels.shape), np.float32)
@@ -163,7 +164,7 @@ def fitted_scale(images: Sequence[np.ndarray], patterns: np.ndarray) -> float:
 
     For images and patterns ``(N, channels, H, W)`` of unknown, but common, pixel sizes.
     """
-    chosen = np.linspace(0, len(images) - 1, min(len(images), LARGEST // 16)).astype(int)
+    chosen = evenly_spread(len(images), LARGEST // 16)
     side = patterns.shape[-1]
     level = fit_colours(patterns[chosen]).level(patterns[chosen]).mean(0)
     seen = level > level.min() + 1e-3 * (level.max() - level.min())

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pairvae.numerics.rows import evenly_spread
+
 STRENGTHS = tuple(
     10.0**power for power in np.arange(-6.0, 2.25, 0.5)
 )  # of the mean squared norm of the inputs
@@ -45,7 +47,7 @@ def ridge(inputs: np.ndarray, outputs: np.ndarray, owners: np.ndarray | None = N
     are all left out, in closed form (Rasmussen and Williams 2006, eq. 5.12, for blocks). Of more than
     ``LARGEST`` rows, as many are taken at even distances.
     """
-    chosen = np.linspace(0, len(inputs) - 1, min(len(inputs), LARGEST)).astype(int)
+    chosen = evenly_spread(len(inputs), LARGEST)
     rows = inputs[chosen].astype(np.float64)
     of = (np.arange(len(inputs)) if owners is None else np.asarray(owners))[chosen]
     centre, mean = rows.mean(0), outputs.mean(0)

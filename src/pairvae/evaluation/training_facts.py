@@ -20,6 +20,7 @@ from pairvae.evaluation.patterns import shadow
 from pairvae.models.compact import principal_components
 from pairvae.numerics import texture
 from pairvae.numerics.levels import known_colormap, levels
+from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.scattering import Calibration, Mask, PhysicalCheck, calibrate, physical_check
 
 Floats = NDArray[np.float64]
@@ -139,7 +140,7 @@ def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDA
         for top in range(0, array.shape[1] - rows + 1, rows)
         for left in range(0, array.shape[2] - columns + 1, columns)
     ]
-    chosen = np.unique(np.linspace(0, len(places) - 1, min(MOST_CROPS, len(places))).round().astype(int))
+    chosen = evenly_spread(len(places), MOST_CROPS)
     cut = [array[:, top : top + rows, left : left + columns] for top, left in (places[one] for one in chosen)]
     return np.stack(cut)
 

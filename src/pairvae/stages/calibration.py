@@ -21,6 +21,7 @@ from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out, mixing
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Encoder
+from pairvae.numerics.rows import evenly_spread
 from pairvae.stages.samples import covering
 from pairvae.store.models import CARD, REMEDY, load_card
 from pairvae.store.prepared import Prepared
@@ -64,7 +65,7 @@ def mixing_of(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) 
     fewer than three groups of pairs.
     """
     name = covering(list(vaes))
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(LARGEST, len(rows))).round().astype(int))
+    chosen = evenly_spread(len(rows), LARGEST)
     members = [rows[place] for place in chosen]
     groups = [prepared.pairs[row].group or prepared.pairs[row].id for row in members]
     if name is None or len(set(groups)) < LEAST:

@@ -12,6 +12,7 @@ from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
+from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.texture import wave_numbers
 from pairvae.store.prepared import Prepared
 
@@ -47,9 +48,7 @@ def follow_lengths(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[i
 
 def _chosen(pairs: int, each: int) -> list[tuple[int, int]]:
     """Places of at most ``CROPS`` crops, evenly spread over ``pairs`` with ``each`` of them: pair and crop."""
-    count = pairs * each
-    places = np.unique(np.linspace(0, count - 1, min(CROPS, count)).round().astype(int))
-    return [divmod(int(place), each) for place in places]
+    return [divmod(int(place), each) for place in evenly_spread(pairs * each, CROPS)]
 
 
 def _adapt(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.errors import InputError
+from pairvae.numerics.rows import evenly_spread
 from pairvae.predictor import Predictor
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
@@ -114,7 +115,7 @@ def predict(
     out.mkdir(parents=True, exist_ok=True)
     registered = model.startswith(REGISTRY)  # a model folder needs no project around it
     location, root = (model, project_root()) if registered else (str(Path(model).resolve()), Path.cwd())
-    spread = np.linspace(0, len(inputs) - 1, min(ROWS, len(inputs))).round().astype(int)
+    spread = evenly_spread(len(inputs), ROWS)
     shown = frozenset(spread.tolist())
     wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown)
     if predictor.facts is None:

@@ -20,6 +20,7 @@ from pairvae.evaluation.training_facts import (
     scattering_of,
 )
 from pairvae.modalities import MODALITIES
+from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.scattering import Calibration
 from pairvae.predictor import Predictor
 from pairvae.stages.model_card import refusing
@@ -37,7 +38,7 @@ REMEMBERED = (
 def write_training_facts(project: Project, prepared: Prepared, predictor: Predictor) -> None:
     """Look at the training pairs of a trained pair, and keep what they are like in its model folder."""
     train = project.split(prepared).train
-    chosen = np.unique(np.linspace(0, len(train) - 1, min(REMEMBERED, len(train))).round().astype(int))
+    chosen = evenly_spread(len(train), REMEMBERED)
     facts = facts_of(predictor, prepared, [train[place] for place in chosen])
     tensors, card = packed(facts)
     folder = project.model("train-pair")
