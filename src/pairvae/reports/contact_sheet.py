@@ -14,25 +14,35 @@ from pairvae.store.pictures import as_8_bit, png_bytes
 TILE, GAP, CAPTION = 160, 10, 20
 SHOWN = 3  # images of an input
 ROWS = 24
-LONGEST_CAPTION = 58
+SHEET = 1400  # px, at most as wide
+FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 INK, WARNING, PAPER = (30, 30, 30), (190, 30, 0), 255
 
 
 def strip(given: np.ndarray, images: np.ndarray, caption: str, *, warned: bool = False) -> np.ndarray:
     """One input as ``(h, w, 3)`` uint8: its caption (red where ``warned``), itself, and up to three predictions.
 
+    As wide as its pictures; of a caption that is wider the end is kept, which tells files of one folder apart.
     Arrays as prepared: binary ``(1, H, W)`` or ``(H, W)``, patterns ``(3, H, W)`` in [0, 1], curves ``(1, 1, K)``.
     """
     tiles = [tile(one) for one in (given, *images[:SHOWN])]
-    row = np.full((CAPTION + TILE, (SHOWN + 1) * (TILE + GAP) - GAP, 3), PAPER, np.uint8)
-    text = caption.encode("ascii", "replace").decode()
-    text = text if len(text) <= LONGEST_CAPTION else f"...{text[3 - LONGEST_CAPTION :]}"
+    row = np.full((CAPTION + TILE, len(tiles) * (TILE + GAP) - GAP, 3), PAPER, np.uint8)
+    text = _fitting(caption.encode("ascii", "replace").decode(), row.shape[1] - 2)
     colour = WARNING if warned else INK
-    cv2.putText(row, text, (1, CAPTION - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.42, colour, 1, cv2.LINE_AA)
+    cv2.putText(row, text, (1, CAPTION - 6), FONT, FONT_SCALE, colour, 1, cv2.LINE_AA)
     for number, one in enumerate(tiles):
         left = number * (TILE + GAP)
         row[CAPTION:, left : left + TILE] = one
     return row
+
+
+def _fitting(text: str, width: int) -> str:
+    """As much of the end of ``text`` as is no wider than ``width`` px, after dots where something is left out."""
+    for start in range(len(text)):
+        kept = f"...{text[start:]}" if start else text
+        if cv2.getTextSize(kept, FONT, FONT_SCALE, 1)[0][0] <= width:
+            return kept
+    return ""
 
 
 def tile(array: np.ndarray) -> np.ndarray:
@@ -58,14 +68,14 @@ def _line(values: np.ndarray) -> np.ndarray:
 
 
 def write_contact_sheet(path: Path, strips: Sequence[np.ndarray]) -> None:
-    """Write strips as one PNG, in two columns where there are more than four."""
-    columns = 1 if len(strips) <= 4 else 2
-    height, width = strips[0].shape[:2]
+    """Write strips as one PNG, in as many columns as ``SHEET`` has room for where there are more than four."""
+    height, width = strips[0].shape[0], max(one.shape[1] for one in strips)
+    columns = 1 if len(strips) <= 4 else max(1, SHEET // (width + 3 * GAP))
     rows = -(-len(strips) // columns)
     sheet = np.full((rows * (height + GAP) + GAP, columns * (width + 3 * GAP) + GAP, 3), PAPER, np.uint8)
     for number, one in enumerate(strips):
         top = number // columns * (height + GAP) + GAP
         left = number % columns * (width + 3 * GAP) + GAP
-        sheet[top : top + height, left : left + width] = one
+        sheet[top : top + height, left : left + one.shape[1]] = one
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_bytes(sheet))
