@@ -140,6 +140,18 @@ def test_scores_reach_a_finished_run_and_leave_its_times(shared_root: Path) -> N
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.end_time)
 
 
+def test_scores_of_a_run_that_the_store_does_not_know_are_told_and_stop_nothing(
+    shared_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    annotate_run(shared_root, "0" * 32, {"score": 0.5})
+    told = capsys.readouterr()
+    (line,) = (told.out + told.err).strip().splitlines()
+    assert f"knows no run {'0' * 32}: its scores are in the project's reports alone" in line
+    with start_run(shared_root, "pairvae", "next") as tracker:  # and nothing waits for a run that never comes
+        assert tracker.run_id is not None
+    assert "0" * 32 not in {folder.name for folder in (shared_root / ".pairvae").rglob("*")}
+
+
 def test_processor_and_memory_are_measured_where_wanted(shared_root: Path) -> None:
     with start_run(shared_root, "pairvae", "measured", system_metrics_s=0.5) as tracker:
         tracker.log_metrics({"loss": 1.0}, 1)

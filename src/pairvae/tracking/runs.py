@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
 
@@ -83,15 +84,21 @@ def is_here(root: Path, run_id: str | None) -> bool:
     return found is not None
 
 
-def _can_go_on(client: MlflowClient, experiment_id: str, run_id: str) -> bool:
-    """Whether an earlier run is still in this experiment (not deleted, nor of another database)."""
+def _found(client: MlflowClient, run_id: str) -> Run | None:
     try:
-        info = client.get_run(run_id).info
+        return client.get_run(run_id)
     except MlflowException as error:
         if error.error_code == GONE:
-            return False
+            return None
         raise
-    return info.lifecycle_stage == "active" and str(info.experiment_id) == experiment_id
+
+
+def _can_go_on(client: MlflowClient, experiment_id: str, run_id: str) -> bool:
+    """Whether an earlier run is still in this experiment (not deleted, nor of another database)."""
+    run = _found(client, run_id)
+    return (
+        run is not None and run.info.lifecycle_stage == "active" and run.info.experiment_id == experiment_id
+    )
 
 
 def _begin(
@@ -220,11 +227,13 @@ def annotate_run(
 ) -> None:
     """Add final scores and tags to an earlier run; status and times stay.
 
-    They wait as in ``start_run`` while the store is away. ``MlflowException`` if the run is unknown.
+    They wait as in ``start_run`` while the store is away. A store that does not know the run (its database was
+    deleted, or the models were trained elsewhere) gets nothing, and a line says so.
     """
     uri = local_uri(root) if is_here(root, run_id) else tracking_uri(root)
-    if answers(uri, PROBE_S):
-        connect(root, uri).get_run(run_id)
+    if answers(uri, PROBE_S) and _found(connect(root, uri), run_id) is None:
+        tell(f"{shown(uri)} knows no run {run_id}: its scores are in the project's reports alone")
+        return
     outbox = Outbox.opened(root, run_id, {"uri": shown(uri), "name": run_id})
     tracker = SpooledTracker(run_id, outbox)
     tracker.log_metrics(metrics)
