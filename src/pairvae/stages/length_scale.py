@@ -30,19 +30,19 @@ def follow_lengths(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[i
     of it. Each crop's latent is decoded once; a ridge regression from the decoder's style to the difference of the
     logarithms of the two wave numbers says by how much to stretch. Its share is the one at which the decoded wave
     numbers of pairs that it was not fitted to have the variance of the true ones, the scatter of the noise included.
-    Nothing is changed where they
-    vary enough, for decoders without a ``stretch``, or with fewer than ``LEAST`` pairs. The draws depend on ``seed``.
+    Nothing is changed where they vary enough, for decoders without a ``stretch``, or with fewer than ``LEAST`` pairs.
+    The draws depend on ``seed``.
     """
     for name, vae in vaes.items():
         decoder = vae.decoder
         if isinstance(decoder, TextureDecoder) and decoder.stretch and len(rows) >= LEAST:
+            crops = prepared.crops(name)
+            chosen = _chosen(len(rows), crops.shape[1])
+            arrays = [crops[rows[pair], crop] for pair, crop in chosen]
+            folds = [str(pair % FOLDS) for pair, _ in chosen]
             for each in range(ROUNDS):
-                crops = prepared.crops(name)
-                chosen = _chosen(len(rows), crops.shape[1])
-                arrays = [crops[rows[pair], crop] for pair, crop in chosen]
                 measured = _measured(arrays, vae, decoder, seed + each)
                 styles, lengths, wanted, found = (part.double().cpu().numpy() for part in measured)
-                folds = [str(pair % FOLDS) for pair, _ in chosen]
                 _adapt(decoder, styles, lengths, wanted, found, folds)
 
 
