@@ -140,16 +140,24 @@ def test_scores_reach_a_finished_run_and_leave_its_times(shared_root: Path) -> N
     assert (after.info.status, after.info.end_time) == ("FINISHED", before.end_time)
 
 
-def test_scores_of_a_run_that_the_store_does_not_know_are_told_and_stop_nothing(
-    shared_root: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("deleted", [False, True])
+def test_scores_of_a_run_that_the_store_does_not_have_are_told_and_stop_nothing(
+    shared_root: Path, capsys: pytest.CaptureFixture[str], *, deleted: bool
 ) -> None:
-    annotate_run(shared_root, "0" * 32, {"score": 0.5})
+    gone = "0" * 32
+    if deleted:
+        with start_run(shared_root, "pairvae", "first") as first:
+            pass
+        gone = str(first.run_id)
+        client_of(shared_root).delete_run(gone)
+    capsys.readouterr()
+    annotate_run(shared_root, gone, {"score": 0.5})
     told = capsys.readouterr()
     (line,) = (told.out + told.err).strip().splitlines()
-    assert f"knows no run {'0' * 32}: its scores are in the project's reports alone" in line
+    assert f"has no run {gone}: its scores are in the project's reports alone" in line
     with start_run(shared_root, "pairvae", "next") as tracker:  # and nothing waits for a run that never comes
         assert tracker.run_id is not None
-    assert "0" * 32 not in {folder.name for folder in (shared_root / ".pairvae").rglob("*")}
+    assert gone not in {folder.name for folder in (shared_root / ".pairvae").rglob("*")}
 
 
 def test_processor_and_memory_are_measured_where_wanted(shared_root: Path) -> None:

@@ -84,21 +84,21 @@ def is_here(root: Path, run_id: str | None) -> bool:
     return found is not None
 
 
-def _found(client: MlflowClient, run_id: str) -> Run | None:
+def _active(client: MlflowClient, run_id: str) -> Run | None:
+    """A run that can be written to: none if it was deleted, or is of another database."""
     try:
-        return client.get_run(run_id)
+        run = client.get_run(run_id)
     except MlflowException as error:
         if error.error_code == GONE:
             return None
         raise
+    return run if run.info.lifecycle_stage == "active" else None
 
 
 def _can_go_on(client: MlflowClient, experiment_id: str, run_id: str) -> bool:
     """Whether an earlier run is still in this experiment (not deleted, nor of another database)."""
-    run = _found(client, run_id)
-    return (
-        run is not None and run.info.lifecycle_stage == "active" and run.info.experiment_id == experiment_id
-    )
+    run = _active(client, run_id)
+    return run is not None and run.info.experiment_id == experiment_id
 
 
 def _begin(
@@ -227,12 +227,12 @@ def annotate_run(
 ) -> None:
     """Add final scores and tags to an earlier run; status and times stay.
 
-    They wait as in ``start_run`` while the store is away. A store that does not know the run (its database was
+    They wait as in ``start_run`` while the store is away. A store without the run (it or its database was
     deleted, or the models were trained elsewhere) gets nothing, and a line says so.
     """
     uri = local_uri(root) if is_here(root, run_id) else tracking_uri(root)
-    if answers(uri, PROBE_S) and _found(connect(root, uri), run_id) is None:
-        tell(f"{shown(uri)} knows no run {run_id}: its scores are in the project's reports alone")
+    if answers(uri, PROBE_S) and _active(connect(root, uri), run_id) is None:
+        tell(f"{shown(uri)} has no run {run_id}: its scores are in the project's reports alone")
         return
     outbox = Outbox.opened(root, run_id, {"uri": shown(uri), "name": run_id})
     tracker = SpooledTracker(run_id, outbox)
