@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.models.build import build_vae
-from pairvae.models.likelihoods import PIXEL_LIKELIHOODS
+from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, TextureMatch
 from pairvae.models.pair import PairVAE
 from pairvae.models.paper import PaperDecoder
 from pairvae.models.vae import VAE
@@ -72,6 +72,19 @@ def pair_plan(**changes: object) -> PairPlan:
     values = {"random_epochs": 2, "focused_epochs": 3, "batch": 5, "passes": 1} | changes
     settings = resolve({}).pair.training.model_copy(update=values)
     return PairPlan(PairVAE(vaes), sources, likelihoods, settings, 3, CPU)
+
+
+def judged_plan(**changes: object) -> SoloPlan:
+    """A plan whose decoder draws textures and has a critic that judges them."""
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 2, (40, 44), dtype=np.uint8) for _ in range(COUNT)]
+    vae = build_vae(TEXTURE.model_copy(update={"critic": 4}), LATENT, (1, 32, 32), seed=2)
+    source = CroppedImages(images, vae.encoder, CropSchedule(32, 2, False, 3))
+    vae.encoder.fit(source.examples(0))
+    values = {"epochs": 3, "batch": 5, "passes": 1} | changes
+    settings = resolve({}).sem.training.model_copy(update=values)
+    likelihood = TextureMatch(None, {"autocovariance": 30.0, "phase_fraction": 3.0}, 32, adversarial=0.3)
+    return SoloPlan("sem", vae, source, likelihood, settings, 3, CPU)
 
 
 def norm_plan(**changes: object) -> SoloPlan:

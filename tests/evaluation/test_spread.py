@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.evaluation.spread import left_out, mixing
+from pairvae.evaluation.spread import WIDEST, left_out, mixing, widened
 
 
 def known(samples: int, crops: int, factor: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -67,3 +67,39 @@ def test_errors_of_overfitting_are_those_of_samples_not_seen() -> None:
     inputs, outputs = generator.standard_normal((24, 24)), generator.standard_normal((24, 1))
     error = left_out(inputs, outputs, [str(row) for row in range(24)]) - outputs
     assert error.std() == pytest.approx(outputs.std(), rel=0.3)
+
+
+FACTOR = np.array([[1.0, 0.0, 0.0], [0.8, 0.6, 0.0], [-0.5, 0.0, 1.5]])
+FOLLOWED = np.array([0.5, -1.0, 0.25])
+
+
+def drawn(noise: float, factor: np.ndarray = FACTOR) -> tuple[np.ndarray, np.ndarray]:
+    """Draws ``(60, 80, 3)`` and values that follow them, with noise and an offset of each sample."""
+    generator = np.random.default_rng(0)
+    draws = generator.standard_normal((60, 80, 3)) @ factor.T
+    own = generator.standard_normal((60, 1))
+    return draws, draws @ FOLLOWED + own + noise * generator.standard_normal((60, 80))
+
+
+@pytest.mark.parametrize("wanted", [0.5, 1.0, 4.0])
+def test_draws_get_the_width_that_their_values_shall_have(wanted: float) -> None:
+    found = widened(FACTOR, *drawn(0.3), wanted)
+    _, values = drawn(0.3, found)
+    assert values.var(1, ddof=1).mean() == pytest.approx(wanted, rel=0.05)
+    assert (np.triu(found, 1) == 0).all()
+
+
+def test_what_the_values_do_not_follow_keeps_its_width() -> None:
+    draws, values = drawn(0.0)
+    before, after = FACTOR @ FACTOR.T, (factor := widened(FACTOR, draws, values, 9.0)) @ factor.T
+    for other in np.eye(3):
+        apart = other - FOLLOWED * (FOLLOWED @ before @ other) / (FOLLOWED @ before @ FOLLOWED)
+        assert apart @ after @ apart == pytest.approx(apart @ before @ apart, rel=1e-6)
+
+
+def test_the_width_is_changed_within_bounds() -> None:
+    draws, values = drawn(0.0)
+    found = widened(FACTOR, draws, values, 1e6)
+    ratio = (FOLLOWED @ found @ found.T @ FOLLOWED) / (FOLLOWED @ FACTOR @ FACTOR.T @ FOLLOWED)
+    assert np.sqrt(ratio) == pytest.approx(WIDEST)
+    np.testing.assert_array_equal(widened(FACTOR, draws, np.zeros((60, 80)), 1.0), FACTOR)

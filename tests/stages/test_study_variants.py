@@ -52,7 +52,7 @@ def test_the_ablation_changes_what_it_names() -> None:
     settings = resolve({})
     found = shipped_variants("ablation", settings)
     assert found["whole"] == {}
-    assert len(found) == 18
+    assert len(found) == 19
     whole = settings.sem.training.texture
     for name in NAMES:
         off = with_values(settings, found[f"without-{name.replace('_', '-')}"], "test").sem
@@ -61,6 +61,7 @@ def test_the_ablation_changes_what_it_names() -> None:
             assert set(settings.sem.network.encoded) - set(off.network.encoded) == {name}
         else:
             assert off.network == settings.sem.network
+    assert with_values(settings, found["without-critic"], "test").sem.network.critic == 0
     assert with_values(settings, found["without-smooth"], "test").sem.network.smooth == 0
     assert not with_values(settings, found["without-solo"], "test").pair.training.from_solo
     assert not with_values(settings, found["without-calibrate"], "test").pair.training.calibrate

@@ -11,6 +11,7 @@ from torch import nn
 
 from pairvae.errors import InputError, reason
 from pairvae.models.compact import CompactDecoder, CompactEncoder
+from pairvae.models.critic import PatchCritic
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder, TextureEncoder
@@ -68,6 +69,7 @@ def _texture(network: TextureNetwork, latent: LatentSettings, shape: Shape) -> V
         network.block_widths,
         stretch=network.stretch,
         smooth=network.smooth,
+        critic=PatchCritic(network.critic, latent.channels, latent.grid) if network.critic else None,
     )
     return VAE(encoder, decoder)
 

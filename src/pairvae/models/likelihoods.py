@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from pairvae.models.critic import duel
 from pairvae.models.vae import Decoder, Posterior
 from pairvae.numerics import texture
 
@@ -52,11 +53,13 @@ class TextureMatch:
     ``targets`` are the statistics of all training samples ``(N, D)`` by name, of their whole images; None: each
     crop is compared with its own, so that the latent also carries in what the crops of one sample differ.
     ``weights`` of the statistics' names, 0 to leave one out; ``size`` is the side of the decoded textures in px.
+    ``adversarial`` is the weight of the critic's judgement, where the decoder has a critic and is trained.
     """
 
     targets: Mapping[str, Tensor] | None
     weights: Mapping[str, float]
     size: int
+    adversarial: float = 0.0
     _last: tuple[Tensor, dict[str, Tensor]] | None = None
 
     @property
@@ -71,7 +74,12 @@ class TextureMatch:
         images = torch.sigmoid(decoder.raw(latent, generator, self.size).float())
         found = texture.statistics(images, periodic=decoder.periodic, names=self.names)
         parts = texture.discrepancy(found, self._wanted(inputs, indices))
-        return torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
+        misfit = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
+        if decoder.critic is None or self.adversarial == 0 or not decoder.training:
+            return misfit
+        side = min(self.size, inputs.shape[-1])
+        true, decoded = (one[..., :side, :side] for one in (inputs, images))
+        return misfit + duel(decoder.critic, decoded, true, latent, self.adversarial)
 
     @torch.no_grad()
     def _wanted(self, inputs: Tensor, indices: Tensor) -> dict[str, Tensor]:

@@ -40,7 +40,7 @@ class TextureNetwork(Section):
         max_length=5,
         description="channels of the blocks, the coarsest first; each doubles the side",
     )
-    # The defaults are for cards that were written before these settings were; presets name all three.
+    # The defaults are for cards that were written before these settings were; presets name them all.
     stretch: float = Field(
         default=0.0,
         ge=0,
@@ -52,6 +52,12 @@ class TextureNetwork(Section):
         ge=0,
         le=8,
         description="runs of a binomial filter over what the decoder draws, for smooth edges; 0: none",
+    )
+    critic: int = Field(
+        default=0,
+        ge=0,
+        le=512,
+        description="channels of the first layer of the critic that tells decoded patches from true ones; 0: none",
     )
     encoded: tuple[
         Literal["autocovariance", "phase_fraction", "lineal_path", "euler", "wave_number", "coherence"], ...

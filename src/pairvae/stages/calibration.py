@@ -1,7 +1,8 @@
 """What is settled in closed form after a pair's training, on its training pairs.
 
-The mean of the pattern's posterior (a part of the weights), and how draws have to vary (kept in the folder's card); the
-length scale of decoded textures is in :mod:`pairvae.stages.length_scale`.
+The mean of the pattern's posterior (a part of the weights), and how draws have to vary (kept in the folder's card; what
+decoded images say of it is in :mod:`pairvae.stages.draw_width`); the length scale of decoded textures is in
+:mod:`pairvae.stages.length_scale`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pairvae.evaluation.spread import left_out, mixing
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Encoder
 from pairvae.numerics.rows import evenly_spread
+from pairvae.stages.draw_width import PATTERNS, as_wide_as_crops
 from pairvae.stages.samples import covering
 from pairvae.store.models import CARD, REMEDY, load_card
 from pairvae.store.prepared import Prepared
@@ -49,12 +51,31 @@ def refit(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int], shar
     encoder.dense.blend(torch.from_numpy(weight * _weights(encoder)), torch.from_numpy(bias), share)
 
 
-def write_mixing(folder: Path, prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) -> None:
-    """Measure :func:`mixing_of` the training pairs ``rows``, where there is one, and keep it in a model's card."""
-    found = mixing_of(prepared, vaes, rows)
+def write_mixing(
+    folder: Path, prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int], seed: int
+) -> None:
+    """Measure :func:`factors_of` the training pairs ``rows``, where there are any, and keep them in a model's card."""
+    found = factors_of(prepared, vaes, rows, seed)
     if found:
         kept = {name: [[float(value) for value in row] for row in factor] for name, factor in found.items()}
         store.write_json(folder / CARD, load_card(folder) | {KEY: kept})
+
+
+def factors_of(
+    prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int], seed: int
+) -> dict[str, np.ndarray]:
+    """How draws have to vary, by the name of the modality that is drawn for: factors ``(C, C)``.
+
+    :func:`mixing_of` says how latents do; along what decoded phase fractions follow, :func:`as_wide_as_crops` sets the
+    width. What is decoded for that depends on ``seed``.
+    """
+    members, found = _looked_at(rows), {}
+    for name, factor in mixing_of(prepared, vaes, rows).items():
+        some = [members[place] for place in evenly_spread(len(members), PATTERNS)]
+        whole = np.stack([prepared.whole(name)[row] for row in some])
+        wanted = _variance_of_fractions(prepared, vaes, name, members)
+        found[name] = as_wide_as_crops(vaes, name, whole, factor, wanted, seed)
+    return found
 
 
 def mixing_of(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) -> dict[str, np.ndarray]:
@@ -65,9 +86,8 @@ def mixing_of(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) 
     fewer than three groups of pairs.
     """
     name = covering(list(vaes))
-    chosen = evenly_spread(len(rows), LARGEST)
-    members = [rows[place] for place in chosen]
-    groups = [prepared.pairs[row].group or prepared.pairs[row].id for row in members]
+    members = _looked_at(rows)
+    groups = _groups(prepared, members)
     if name is None or len(set(groups)) < LEAST:
         return {}
     features, std, mean, own = _measured(prepared, vaes, name, members)
@@ -75,6 +95,25 @@ def mixing_of(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) 
     predicted = left_out(_flat(features), _flat(pooled), groups)
     residuals = mean - predicted.reshape(pooled.shape)[:, None]
     return {name: mixing(*(_at_places(part) for part in (residuals, own, std[:, 0])))}
+
+
+def _variance_of_fractions(
+    prepared: Prepared, vaes: Mapping[str, VAE], name: str, rows: Sequence[int]
+) -> float:
+    """Variance of crops' phase fractions around what a regression fitted to other pairs predicts from their array."""
+    (cropped,) = vaes.keys() - {name}
+    features, *_ = _measured(prepared, vaes, name, rows)
+    fractions = np.array([np.array(prepared.crops(cropped)[row]).mean((1, 2)) for row in rows], np.float64)
+    predicted = left_out(_flat(features), fractions.mean(1, keepdims=True), _groups(prepared, rows))
+    return float(np.square(fractions - predicted).mean())
+
+
+def _looked_at(rows: Sequence[int]) -> list[int]:
+    return [rows[place] for place in evenly_spread(len(rows), LARGEST)]
+
+
+def _groups(prepared: Prepared, rows: Sequence[int]) -> list[str]:
+    return [prepared.pairs[row].group or prepared.pairs[row].id for row in rows]
 
 
 def _measured(

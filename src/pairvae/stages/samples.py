@@ -116,11 +116,12 @@ def likelihood(
         return PIXEL_LIKELIHOODS[training.likelihood]
     weights = training.texture.model_dump()
     size, target = weights.pop("crop"), weights.pop("target")
+    adversarial = weights.pop("adversarial")
     if target == "crop":
-        return TextureMatch(None, weights, size)
+        return TextureMatch(None, weights, size, adversarial)
     used = tuple(key for key, weight in weights.items() if weight > 0)
     tables = statistics_of(prepared, name, members, used, kept)
-    return TextureMatch({key: tables[key].to(device) for key in used}, weights, size)
+    return TextureMatch({key: tables[key].to(device) for key in used}, weights, size, adversarial)
 
 
 def statistics_of(

@@ -182,7 +182,8 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     if first:
         folder = project.model("train-pair")
         if training.calibrate:
-            write_mixing(folder, prepared, load_vaes(folder)[0], project.split(prepared).train)
+            vaes = load_vaes(folder)[0]
+            write_mixing(folder, prepared, vaes, project.split(prepared).train, settings.seed)
         write_training_facts(project, prepared, Predictor(*load_vaes(folder)))
 
 
