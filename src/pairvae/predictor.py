@@ -162,7 +162,7 @@ class Predictor:
     def _decode(self, posterior: Posterior, target: str, seed: int) -> np.ndarray:
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            latents = posterior.sample() if len(posterior.mean) > 1 else posterior.mean
+            latents = posterior.opposed() if len(posterior.mean) > 1 else posterior.mean
             image = decode_in_chunks(self.vaes[target].decoder, latents)
         if self.is_binary(target):
             return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))

@@ -124,3 +124,17 @@ def test_a_decoder_holds_few_images_at_a_time_each_with_its_own_noise(count: int
 def test_chunks_keep_the_order_of_the_latents() -> None:
     latents = torch.arange(3.0 * CHUNK - 1).reshape(-1, 1, 1, 1)
     assert torch.equal(decode_in_chunks(torch.nn.Identity(), latents), latents)
+
+
+def test_opposed_draws_have_the_mean_of_the_posterior_and_are_draws_like_any_other() -> None:
+    mixing = torch.tensor([[1.0, 0.0], [0.5, 0.8]])
+    one = Posterior(torch.tensor([[[[1.0]], [[-2.0]]]]), torch.tensor([[[[0.25]], [[4.0]]]]), mixing)
+    drawn = one.repeated(0, 4000).opposed(torch.Generator().manual_seed(0))
+    torch.testing.assert_close(drawn[0::2] + drawn[1::2], 2 * one.mean.expand(2000, 2, 1, 1))
+    root = one.std[0, :, 0, 0].sqrt()
+    expected = root[:, None] * (mixing @ mixing.T) * root
+    torch.testing.assert_close(torch.cov(drawn[:, :, 0, 0].T), expected, rtol=0.1, atol=0.03)
+    odd = one.repeated(0, 5).opposed(torch.Generator().manual_seed(1))
+    assert odd.shape == (5, 2, 1, 1)
+    torch.testing.assert_close(odd[0] + odd[1], odd[2] + odd[3])
+    assert not torch.allclose(odd[4], one.mean[0])

@@ -241,7 +241,7 @@ def test_the_served_pair_draws_as_the_library_does() -> None:
     found = served.predict(None, inputs, {"direction": "saxs_sem", "samples": 5, "seed": 3})
     mean = torch.from_numpy(inputs)
     torch.manual_seed(3)
-    expected = Posterior(mean, 0.5 + mean, torch.tensor(mixing)).repeated(0, 5).sample()
+    expected = Posterior(mean, 0.5 + mean, torch.tensor(mixing)).repeated(0, 5).opposed()
     assert len(np.unique(found)) == 10
     np.testing.assert_array_equal(found, expected.numpy())
     single = served.predict(None, inputs, {"direction": "saxs_sem"})

@@ -29,9 +29,22 @@ class Posterior:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One reparameterised draw, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
-        noise = torch.randn(
-            self.mean.shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype
-        )
+        return self._around(self._noise(len(self.mean), generator))
+
+    def opposed(self, generator: torch.Generator | None = None) -> Tensor:
+        """Draws ``(B, C, g, g)`` two by two on opposite sides of the mean; of an odd number the last has no partner.
+
+        Each is a draw like any other. But the mean of an even number of draws of one input is exactly that of its
+        posterior, so that a few of them stand for all (antithetic variates, Hammersley and Morton 1956).
+        """
+        noise = self._noise((len(self.mean) + 1) // 2, generator)
+        return self._around(torch.stack([noise, -noise], dim=1).flatten(0, 1)[: len(self.mean)])
+
+    def _noise(self, count: int, generator: torch.Generator | None) -> Tensor:
+        shape = (count, *self.mean.shape[1:])
+        return torch.randn(shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
+
+    def _around(self, noise: Tensor) -> Tensor:
         if self.mixing is None:
             return self.mean + self.std * noise
         return self.mean + self.std.sqrt() * torch.einsum("cd,bd...->bc...", self.mixing, noise)

@@ -64,7 +64,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                 torch.manual_seed(seed)
                 latents = one.expand(samples, *one.shape)
                 if samples > 1:
-                    latents = latents + self._scaled(source, spread, torch.randn(latents.shape))
+                    noise = torch.randn((samples + 1) // 2, *one.shape)  # as models/vae.py draws several
+                    opposed = torch.stack([noise, -noise], dim=1).flatten(0, 1)[:samples]
+                    latents = latents + self._scaled(source, spread, opposed)
                 decoder = self.programs[f"{target}-decoder"]
                 images += [decoder(few) for few in torch.split(latents.contiguous(), CHUNK)]
             stacked = torch.cat(images)
