@@ -291,7 +291,8 @@ def test_bad_files_are_told_once_and_the_others_go_on(made: Path, options: Optio
 
 def test_a_full_disk_is_waited_out(made: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run, "ROOM_S", 0.05)
-    full = threading.Event()
+    full, begun = threading.Event(), threading.Event()
+    table = options.out / "predictions.csv"
     write_images, fsync = run.write_images, os.fsync
 
     def images(*arguments: object) -> list[str]:
@@ -303,12 +304,14 @@ def test_a_full_disk_is_waited_out(made: Path, options: Options, monkeypatch: py
         if full.is_set():
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(descriptor)
+        if table.exists() and os.path.samestat(os.fstat(descriptor), table.stat()):
+            begun.set()  # a table that exists may be on its way to the disk still
 
     monkeypatch.setattr(run, "write_images", images)
     monkeypatch.setattr(os, "fsync", flush)
     source, *_ = patterns(made)
     with watching(options, made) as watch:
-        watch.until(lambda: (options.out / "predictions.csv").exists())
+        watch.until(begun.is_set)
         full.set()
         arrive(source, options.folder / "a.jpg")
         watch.until(lambda: bool(watch.told))
