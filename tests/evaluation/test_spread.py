@@ -91,7 +91,8 @@ def test_draws_get_the_width_that_their_values_shall_have(wanted: float) -> None
 
 def test_what_the_values_do_not_follow_keeps_its_width() -> None:
     draws, values = drawn(0.0)
-    before, after = FACTOR @ FACTOR.T, (factor := widened(FACTOR, draws, values, 9.0)) @ factor.T
+    found = widened(FACTOR, draws, values, 9.0)
+    before, after = FACTOR @ FACTOR.T, found @ found.T
     for other in np.eye(3):
         apart = other - FOLLOWED * (FOLLOWED @ before @ other) / (FOLLOWED @ before @ FOLLOWED)
         assert apart @ after @ apart == pytest.approx(apart @ before @ apart, rel=1e-6)

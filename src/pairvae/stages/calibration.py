@@ -72,7 +72,7 @@ def factors_of(
     members, found = _looked_at(rows), {}
     for name, factor in mixing_of(prepared, vaes, rows).items():
         some = [members[place] for place in evenly_spread(len(members), PATTERNS)]
-        whole = np.stack([prepared.whole(name)[row] for row in some])
+        whole = np.array(prepared.whole(name)[some])
         wanted = _variance_of_fractions(prepared, vaes, name, members)
         found[name] = as_wide_as_crops(vaes, name, whole, factor, wanted, seed)
     return found
@@ -102,7 +102,7 @@ def _variance_of_fractions(
 ) -> float:
     """Variance of crops' phase fractions around what a regression fitted to other pairs predicts from their array."""
     (cropped,) = vaes.keys() - {name}
-    features, *_ = _measured(prepared, vaes, name, rows)
+    features = _features(vaes[name], _patterns(prepared, vaes[name], name, rows))
     fractions = np.array([np.array(prepared.crops(cropped)[row]).mean((1, 2)) for row in rows], np.float64)
     predicted = left_out(_flat(features), fractions.mean(1, keepdims=True), _groups(prepared, rows))
     return float(np.square(fractions - predicted).mean())
@@ -121,12 +121,22 @@ def _measured(
 ) -> tuple[np.ndarray, ...]:
     """Features and deviations of whole arrays, ``(N, 1, ...)``, means and deviations of crops, ``(N, K, ...)``."""
     (cropped,) = vaes.keys() - {name}
-    whole, crops = prepared.whole(name), prepared.crops(cropped)
-    patterns = [_encoded(vaes[name], np.array(whole[row])[None]) for row in rows]
+    crops = prepared.crops(cropped)
+    patterns = _patterns(prepared, vaes[name], name, rows)
     images = [_encoded(vaes[cropped], np.array(crops[row], np.float32)[:, None]) for row in rows]
-    features, std = (_stacked([getattr(one, part) for one in patterns]) for part in ("features", "std"))
     mean, own = (_stacked([getattr(one, part) for one in images]) for part in ("mean", "std"))
-    return features * _weights(vaes[name].encoder), std, mean, own
+    return _features(vaes[name], patterns), _stacked([one.std for one in patterns]), mean, own
+
+
+def _patterns(prepared: Prepared, vae: VAE, name: str, rows: Sequence[int]) -> list[_Encoded]:
+    whole = prepared.whole(name)
+    return [_encoded(vae, np.array(whole[row])[None]) for row in rows]
+
+
+def _features(vae: VAE, patterns: Sequence[_Encoded]) -> np.ndarray:
+    """What regressions see of whole arrays, ``(N, 1, ...)``."""
+    features: np.ndarray = _stacked([one.features for one in patterns]) * _weights(vae.encoder)
+    return features
 
 
 def _weights(encoder: Encoder) -> np.ndarray:
