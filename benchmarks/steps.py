@@ -33,10 +33,16 @@ from pairvae.training.loop import run_epoch
 from pairvae.training.plans import PairPlan, Plan, SoloPlan, Source
 
 BATCH = 8  # one batch an epoch: an epoch is a step
-STEPS = ("saxs", "sem", "pair")
-TITLES = {"saxs": "solo SAXS", "sem": "solo SEM, fresh crops", "pair": "pair, focused crops"}
+STEPS = ("saxs", "sem", "pair-fresh", "pair")
+TITLES = {
+    "saxs": "solo SAXS",
+    "sem": "solo SEM, fresh crops",
+    "pair-fresh": "pair, fresh crops",
+    "pair": "pair, focused crops",
+}
 PUBLISHED_S = {"saxs": 0.30, "sem": 1.48, "pair": 2.83}  # the TensorFlow step on two EPYC cores
 TARGET_S = {"saxs": 0.03, "sem": 0.40, "pair": 0.42}
+TRAINING_PAIRS = 48
 CPU = torch.device("cpu")
 
 
@@ -120,7 +126,9 @@ def plan(settings: Settings, step: str, *, plain: bool, bfloat16: bool) -> Plan:
     assert rows is not None and columns is not None
     patterns = rng.random((BATCH, 3, settings.saxs.prepare.size, settings.saxs.prepare.size), np.float32)
     images = [(rng.random((rows, columns)) > 0.5).astype(np.uint8) for _ in range(BATCH)]
-    random_epochs = 1 if step == "pair" else settings.sem.training.epochs
+    random_epochs = (
+        1 if step == "pair" else settings.sem.training.epochs
+    )  # the one epoch is over before the first step
     crops = CropSchedule(size, random_epochs, step == "pair", 0)
     whole = WholeArrays(patterns, np.arange(BATCH), vaes["saxs"].encoder)
     cropped = CroppedImages(images, vaes["sem"].encoder, crops)
@@ -128,7 +136,7 @@ def plan(settings: Settings, step: str, *, plain: bool, bfloat16: bool) -> Plan:
     if plain:
         sources = {"saxs": Uncached(whole), "sem": Uncached(cropped)}
     likelihoods = {name: PIXEL_LIKELIHOODS[kind] for name, kind in (("saxs", "mse"), ("sem", "bernoulli"))}
-    if step == "pair":
+    if step.startswith("pair"):
         return PairPlan(PairVAE(vaes), sources, likelihoods, settings.pair.training, 0, CPU)
     training = settings.saxs.training if step == "saxs" else settings.sem.training
     return SoloPlan(step, vaes[step], sources[step], likelihoods[step], training, 0, CPU)
@@ -174,6 +182,29 @@ def with_ratios(rows: list[Row], peaks: dict[str, float]) -> list[Row]:
     ]
 
 
+def protocol_steps(settings: Settings) -> dict[str, int]:
+    """Steps of the whole protocol by kind."""
+    batches = TRAINING_PAIRS // BATCH
+    pair = settings.pair.training
+    epochs = {
+        "saxs": settings.saxs.training.epochs,
+        "sem": settings.sem.training.epochs,
+        "pair-fresh": pair.random_epochs,
+        "pair": pair.focused_epochs,
+    }
+    return {step: batches * count for step, count in epochs.items()}
+
+
+def protocol_minutes(settings: Settings, rows: list[Row]) -> dict[str, float]:
+    """Minutes of all steps of the protocol by form and precision, reckoned from the times of one."""
+    counts = protocol_steps(settings)
+    minutes: dict[str, float] = {}
+    for row in rows:
+        kind = f"{row.form}, {row.precision}"
+        minutes[kind] = minutes.get(kind, 0.0) + row.seconds * counts[row.step] / 60
+    return minutes
+
+
 COLUMNS = {
     "step": "step",
     "form": "form",
@@ -190,7 +221,7 @@ COLUMNS = {
 
 def shown(row: Row) -> dict[str, Any]:
     """A row of the table."""
-    beside = {"published_s": PUBLISHED_S[row.step], "target_s": TARGET_S[row.step]}
+    beside = {"published_s": PUBLISHED_S.get(row.step), "target_s": TARGET_S.get(row.step)}
     return asdict(row) | beside | {"step": TITLES[row.step]}
 
 
@@ -216,9 +247,13 @@ def main() -> None:
     about |= {"matrix_product_gflops": peaks, "peak_memory_gb": machine.peak_memory_gb()}
     told = ", ".join(f"{name} {value:.0f}" for name, value in peaks.items())
     note = f"Matrix product in GFLOP/s: {told}; peak memory {about['peak_memory_gb']:.2f} GB.\n"
-    results = {"steps": [asdict(row) for row in rows]}
+    minutes = protocol_minutes(settings, rows)
+    results = {"steps": [asdict(row) for row in rows], "protocol_minutes": minutes}
     shown_rows = machine.table(COLUMNS, [shown(row) for row in rows])
-    machine.write("steps", "Steps of the preset `paper`", about, [note, shown_rows], results)
+    steps = " + ".join(f"{count:,} {TITLES[step]}" for step, count in protocol_steps(settings).items())
+    told = "; ".join(f"{kind} {value:.0f} min" for kind, value in minutes.items())
+    whole = f"The whole protocol at {TRAINING_PAIRS} pairs, reckoned ({steps}): {told}.\n"
+    machine.write("steps", "Steps of the preset `paper`", about, [note, shown_rows, whole], results)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pairvae.errors import InputError
 from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out, mixing
 from pairvae.models.compact import CompactEncoder
-from pairvae.models.vae import VAE, Encoder
+from pairvae.models.vae import VAE, Encoder, Posterior
 from pairvae.numerics.rows import evenly_spread
 from pairvae.stages.draw_width import PATTERNS, as_wide_as_crops
 from pairvae.stages.samples import covering
@@ -71,10 +71,14 @@ def factors_of(
     """
     members, found = _looked_at(rows), {}
     for name, factor in mixing_of(prepared, vaes, rows).items():
+        (cropped,) = vaes.keys() - {name}
         some = [members[place] for place in evenly_spread(len(members), PATTERNS)]
-        whole = np.array(prepared.whole(name)[some])
+        patterns = _patterns(prepared, vaes[name], name, some)
+        posterior = Posterior(
+            *(torch.cat([getattr(one, part) for one in patterns]) for part in ("mean", "std"))
+        )
         wanted = _variance_of_fractions(prepared, vaes, name, members)
-        found[name] = as_wide_as_crops(vaes, name, whole, factor, wanted, seed)
+        found[name] = as_wide_as_crops(vaes[cropped], posterior, factor, wanted, seed)
     return found
 
 

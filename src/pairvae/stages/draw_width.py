@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from pairvae.evaluation.spread import widened
-from pairvae.models.vae import CHUNK, VAE
+from pairvae.models.vae import CHUNK, VAE, Posterior
 
 PATTERNS = 48  # for which draws are decoded, at most
 EACH = 8  # draws for each, a round
@@ -17,44 +15,30 @@ ROUNDS = 2  # decoders are not linear
 
 
 def as_wide_as_crops(
-    vaes: Mapping[str, VAE],
-    name: str,
-    whole: np.ndarray,
-    factor: np.ndarray,
-    wanted: float,
-    seed: int,
+    cropped: VAE, posterior: Posterior, factor: np.ndarray, wanted: float, seed: int
 ) -> np.ndarray:
-    """A mixing ``factor`` ``(C, C)`` of ``name``'s posterior, as wide as decoded phase fractions ask for.
+    """A mixing ``factor`` ``(C, C)`` of whole arrays' ``posterior``, as wide as decoded phase fractions ask for.
 
     Decoders follow draws for a pattern by less than the latents of crops: with the draws of one pattern they learned
     to draw any crop of its sample. So draws that vary as the latents of crops do are decoded to images that vary less.
     ``wanted`` is the variance of the phase fraction within a sample, an error of the pattern's prediction included;
-    :func:`pairvae.evaluation.spread.widened` gives draws for the arrays ``whole`` ``(N, ...)`` that width. They depend
-    on ``seed``.
+    :func:`pairvae.evaluation.spread.widened` gives draws, decoded by the VAE ``cropped``, that width. They depend on
+    ``seed``.
     """
-    (cropped,) = vaes.keys() - {name}
-    means, deviations = _posteriors(vaes[name], whole)
-    place = next(vaes[cropped].parameters()).device
+    place = next(cropped.parameters()).device
+    means, deviations = (part[:, None].to(place) for part in (posterior.mean, posterior.std))
     generator = torch.Generator(device=place)
     generator.manual_seed(seed)
     for _ in range(ROUNDS):
-        noise = torch.randn((len(whole), EACH, *means.shape[1:]), generator=generator, device=place)
+        noise = torch.randn((len(means), EACH, *means.shape[2:]), generator=generator, device=place)
         draws = torch.einsum("cd,nkd...->nkc...", torch.from_numpy(factor).to(noise), noise)
-        latents = means[:, None].to(place) + deviations[:, None].sqrt().to(place) * draws
-        fractions = _fractions(vaes[cropped], latents.flatten(0, 1), generator)
+        latents = means + deviations.sqrt() * draws
+        fractions = _fractions(cropped, latents.flatten(0, 1), generator)
         places = draws.flatten(3)
         each = places.mean(3) * places.shape[3] ** 0.5  # a mean over places, and as wide as at one
-        values = fractions.reshape(len(whole), EACH)
+        values = fractions.reshape(len(means), EACH)
         factor = widened(factor, each.double().cpu().numpy(), values, wanted)
     return factor
-
-
-@torch.inference_mode()
-def _posteriors(vae: VAE, whole: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Means and standard deviations ``(N, C, g, g)`` of whole arrays."""
-    place = next(vae.parameters()).device
-    found = [vae.posterior(torch.from_numpy(one)[None].to(place)) for one in whole]
-    return torch.cat([one.mean for one in found]), torch.cat([one.std for one in found])
 
 
 @torch.inference_mode()
