@@ -36,3 +36,17 @@ def test_the_limit_is_kept(tmp_path: Path) -> None:
             cv2.imwrite(str(tmp_path / name / f"{number}.{suffix}"), np.full((40, 40), 10 * number, np.uint8))
     pair_sheet(tmp_path, tmp_path / "sheet.png", limit=1)
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] == 2 * GAP + 2 * TILE + 2
+
+
+def test_two_long_ids_of_one_beginning_are_told_apart(tmp_path: Path) -> None:
+    ids = [f"{'film-annealed-at-190C-' * 4}{number}" for number in (1, 2)]
+    for name, suffix in (("SAXS", "png"), ("SEM", "tif")):
+        (tmp_path / name).mkdir()
+        for one in ids:
+            cv2.imwrite(str(tmp_path / name / f"{one}.{suffix}"), np.full((40, 40), 90, np.uint8))
+    pair_sheet(tmp_path, tmp_path / "sheet.png")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    width = 2 * TILE + 2
+    first, second = (sheet[GAP : GAP + CAPTION, left : left + width] for left in (GAP, 2 * GAP + width))
+    assert (first != second).any()
+    assert (first[:, -4:] == 255).all()  # and neither runs over its cell

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pairvae.reports.contact_sheet import GAP, TILE, _fitting, strip, write_contact_sheet
+from pairvae.reports.contact_sheet import GAP, TILE, strip, write_contact_sheet
+from pairvae.store.captions import fitting
 
 GIVEN = np.full((3, 192, 192), 0.5, np.float32)
 DARK = np.zeros((1, 192, 192), np.uint8)
@@ -22,9 +23,9 @@ def test_a_strip_is_as_wide_as_its_pictures(samples: int, pictures: int) -> None
 @pytest.mark.parametrize("samples", [1, 3])
 def test_the_end_of_a_long_caption_is_kept_and_fits(samples: int) -> None:
     width = (samples + 1) * (TILE + GAP) - GAP
-    text = _fitting("a/very/long/folder/" * 20 + "pattern-0001.tif -> sem  distance 0.60", width)
+    text = fitting("a/very/long/folder/" * 20 + "pattern-0001.tif -> sem  distance 0.60", width)
     assert text.startswith("...") and text.endswith("distance 0.60")
-    assert _fitting("short", width) == "short"
+    assert fitting("short", width) == "short"
     with_caption = strip(GIVEN, np.stack([DARK] * samples), "W" * 500)
     assert with_caption.shape[1] == width
 

@@ -12,13 +12,13 @@ from pairvae.errors import InputError
 from pairvae.modalities.readers import data_bar, read_image, scale_counts
 from pairvae.progress import track
 from pairvae.store import atomic_path
+from pairvae.store.captions import write_caption
 
 TILE = 192  # px
 GAP = 8
 CAPTION = 22
 PAIRS_PER_ROW = 4
-LONGEST_CAPTION = 40
-INK, PAPER = (30, 30, 30), 255
+PAPER = 255
 
 
 def pair_sheet(folder: Path, out: Path, limit: int = 24) -> None:
@@ -48,8 +48,7 @@ def _cell(pair: Pair) -> np.ndarray:
     """``(CAPTION + TILE, 2 TILE + 2, 3)`` uint8 RGB: the caption, the pattern, the micrograph."""
     cell = np.full((CAPTION + TILE, 2 * TILE + 2, 3), PAPER, np.uint8)
     parts = [pair.id, pair.morphology or "", pair.split or ""]
-    caption = "  ".join(part for part in parts if part).encode("ascii", "replace").decode()[:LONGEST_CAPTION]
-    cv2.putText(cell, caption, (2, CAPTION - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.45, INK, 1, cv2.LINE_AA)
+    write_caption(cell, "  ".join(part for part in parts if part), CAPTION)
     for number, side in enumerate(FOLDERS):
         left = number * (TILE + 2)
         cell[CAPTION:, left : left + TILE] = _tile(pair.files.get(side), side)

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 
 from pairvae.store import atomic_path
+from pairvae.store.captions import INK, write_caption
 from pairvae.store.pictures import as_8_bit, png_bytes
 
 TILE, GAP, CAPTION = 160, 10, 20
 SHOWN = 3  # images of an input
 ROWS = 24
 SHEET = 1400  # px, at most as wide
-FONT, FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
-INK, WARNING, PAPER = (30, 30, 30), (190, 30, 0), 255
+WARNING, PAPER = (190, 30, 0), 255
 
 
 def strip(given: np.ndarray, images: np.ndarray, caption: str, *, warned: bool = False) -> np.ndarray:
@@ -27,22 +27,11 @@ def strip(given: np.ndarray, images: np.ndarray, caption: str, *, warned: bool =
     """
     tiles = [tile(one) for one in (given, *images[:SHOWN])]
     row = np.full((CAPTION + TILE, len(tiles) * (TILE + GAP) - GAP, 3), PAPER, np.uint8)
-    text = _fitting(caption.encode("ascii", "replace").decode(), row.shape[1] - 2)
-    colour = WARNING if warned else INK
-    cv2.putText(row, text, (1, CAPTION - 6), FONT, FONT_SCALE, colour, 1, cv2.LINE_AA)
+    write_caption(row, caption, CAPTION, WARNING if warned else INK)
     for number, one in enumerate(tiles):
         left = number * (TILE + GAP)
         row[CAPTION:, left : left + TILE] = one
     return row
-
-
-def _fitting(text: str, width: int) -> str:
-    """As much of the end of ``text`` as is no wider than ``width`` px, after dots where something is left out."""
-    for start in range(len(text)):
-        kept = f"...{text[start:]}" if start else text
-        if cv2.getTextSize(kept, FONT, FONT_SCALE, 1)[0][0] <= width:
-            return kept
-    return ""
 
 
 def tile(array: np.ndarray) -> np.ndarray:
