@@ -126,9 +126,8 @@ def plan(settings: Settings, step: str, *, plain: bool, bfloat16: bool) -> Plan:
     assert rows is not None and columns is not None
     patterns = rng.random((BATCH, 3, settings.saxs.prepare.size, settings.saxs.prepare.size), np.float32)
     images = [(rng.random((rows, columns)) > 0.5).astype(np.uint8) for _ in range(BATCH)]
-    random_epochs = (
-        1 if step == "pair" else settings.sem.training.epochs
-    )  # the one epoch is over before the first step
+    # Steps begin with epoch 1, so one random epoch is over before the first of them.
+    random_epochs = 1 if step == "pair" else settings.sem.training.epochs
     crops = CropSchedule(size, random_epochs, step == "pair", 0)
     whole = WholeArrays(patterns, np.arange(BATCH), vaes["saxs"].encoder)
     cropped = CroppedImages(images, vaes["sem"].encoder, crops)
