@@ -19,7 +19,7 @@ import torch
 
 from benchmarks import machine
 from pairvae.settings import resolve
-from pairvae.stages import train
+from pairvae.stages import train_pair, train_solo
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import Project
 from pairvae.stages.raw import make_raw
@@ -86,12 +86,13 @@ def plan_of(made: Project, step: str) -> Plan:
     def catch(_run: Any, plan: Plan, *_rest: Any) -> None:
         raise CaughtError(plan)
 
-    with mock.patch.object(train, "run_training", catch):
+    module = train_pair if step == "pair" else train_solo
+    with mock.patch.object(module, "run_training", catch):
         try:
             if step == "pair":
-                train.train_pair(made)
+                train_pair.train_pair(made)
             else:
-                train.train_solo(made, step)
+                train_solo.train_solo(made, step)
         except CaughtError as caught:
             return caught.plan
     raise AssertionError("the stage trained nothing")

@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from benchmarks import machine
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.train import train_solo
+from pairvae.stages.train_solo import train_solo
 from pairvae.tracking import spooled
 from pairvae.tracking.machine import Machine, Sampler
 from pairvae.tracking.spooled import Sender, SpooledTracker

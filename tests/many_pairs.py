@@ -17,7 +17,8 @@ import numpy as np
 
 from pairvae import store
 from pairvae.stages.project import open_project
-from pairvae.stages.train import train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 from pairvae.store.prepared import create_array, write_card
 
 ROWS, COLUMNS, CROP, PATTERN = 200, 256, 96, 64

@@ -13,7 +13,7 @@ from pairvae.app.guard import App, Rules
 from pairvae.app.models import Models, models_of
 from pairvae.app.page import STATIC, page
 from pairvae.app.run import Place, address, listen, rules_for, server
-from pairvae.stages.train import train_pair
+from pairvae.stages.train_pair import train_pair
 from tiny_project import tiny_project
 
 

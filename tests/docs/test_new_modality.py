@@ -41,7 +41,8 @@ from pairvae.stages.assess import assess
 from pairvae.stages.predict import predict
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
-from pairvae.stages.train import train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 assert Path(pairvae.__file__).is_relative_to(sys.argv[1]), pairvae.__file__
 project = open_project(folder=Path.cwd(), track=False)
 preprocess(project)

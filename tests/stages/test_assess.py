@@ -17,10 +17,12 @@ from pairvae.evaluation.assess import Truth
 from pairvae.simulation_parameters import SimulationParameters
 from pairvae.stages.assess import assess, evaluated
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
+from pairvae.stages.model_card import load_vaes
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.register import validation_tags
-from pairvae.stages.train import load_vaes, train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 from pairvae.store.prepared import Prepared
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)

@@ -17,7 +17,7 @@ from pairvae.stages.assess import evaluated
 from pairvae.stages.baselines import fitted_errors, trained_predictions
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.train import train_solo
+from pairvae.stages.train_solo import train_solo
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
 PARAMS = """

@@ -19,10 +19,12 @@ from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Posterior
 from pairvae.settings import resolve
 from pairvae.stages import calibration
-from pairvae.stages.calibration import KEY, factors_of, mixing_of, refit
+from pairvae.stages.calibration import factors_of, mixing_of, refit
 from pairvae.stages.load import load
+from pairvae.stages.model_card import MIXING, load_vaes
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.train import load_vaes, train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 from pairvae.store.models import CARD, load_card
 from pairvae.store.prepared import open_prepared
 
@@ -65,7 +67,7 @@ def older(trained: Project, tmp_path: Path) -> Path:
     folder = tmp_path / "older"
     shutil.copytree(trained.model("train-pair"), folder)
     card = load_card(folder)
-    del card[KEY]
+    del card[MIXING]
     store.write_json(folder / CARD, card)
     return folder
 
@@ -76,7 +78,7 @@ def patterns(project: Project) -> np.ndarray:
 
 def test_the_pattern_s_posterior_alone_is_calibrated(trained: Project) -> None:
     vaes, card = load_vaes(trained.model("train-pair"))
-    assert list(card[KEY]) == ["saxs"]
+    assert list(card[MIXING]) == ["saxs"]
     assert vaes["sem"].mixing is None
     found = vaes["saxs"].mixing
     assert found is not None
@@ -205,7 +207,7 @@ def test_without_calibration_as_in_the_preset_paper_nothing_is_kept(trained: Pro
     again = project_in(tmp_path / "again", "pair.training.calibrate=false")
     train_pair(again)
     vaes, card = load_vaes(again.model("train-pair"))
-    assert KEY not in card
+    assert MIXING not in card
     assert vaes["saxs"].mixing is None
 
 
@@ -213,7 +215,7 @@ def test_without_calibration_as_in_the_preset_paper_nothing_is_kept(trained: Pro
 def test_a_factor_that_does_not_fit_the_latent_is_one_clear_line(
     older: Path, wrong: list[list[float]]
 ) -> None:
-    store.write_json(older / CARD, load_card(older) | {KEY: {"saxs": wrong}})
+    store.write_json(older / CARD, load_card(older) | {MIXING: {"saxs": wrong}})
     with pytest.raises(InputError, match=r"mixing\.saxs"):
         load(older)
 

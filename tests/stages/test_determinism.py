@@ -13,7 +13,8 @@ from pairvae.stages.generate import generate
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import make_raw
-from pairvae.stages.train import train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 from small_project import SMALL, make_project
 
 

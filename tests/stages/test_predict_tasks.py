@@ -25,7 +25,7 @@ from pairvae.stages.ensemble import Wishes, ensemble
 from pairvae.stages.load import load
 from pairvae.stages.movie import movie
 from pairvae.stages.predict import predict, workers_for
-from pairvae.stages.train import train_pair
+from pairvae.stages.train_pair import train_pair
 from tiny_project import tiny_project
 
 

@@ -13,9 +13,11 @@ from pairvae.errors import InputError
 from pairvae.models.build import build_vae, describe
 from pairvae.models.vae import VAE
 from pairvae.settings import CompactNetwork, LatentSettings
+from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.start import begin_from, starting_weights
-from pairvae.stages.train import load_vaes, train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 from pairvae.store.models import load_card, load_model, save_model
 from tiny_project import tiny_project
 

@@ -14,11 +14,13 @@ from pairvae.settings import resolve
 from pairvae.simulation_parameters import SimulationParameters
 from pairvae.stages.assess import assess
 from pairvae.stages.generate import generate
+from pairvae.stages.model_card import load_vaes
 from pairvae.stages.predict import predict
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.report import report
-from pairvae.stages.train import load_vaes, train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 from pairvae.store.models import load_card
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True)

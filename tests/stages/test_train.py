@@ -15,7 +15,8 @@ from many_pairs import SMALL, write_prepared
 from pairvae.stages import samples
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.samples import likelihood, training_rows
-from pairvae.stages.train import train_pair, train_solo
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
 from pairvae.store.models import load_card, load_model, read_history
 
 PAIRS, TRAIN = 12, 9

@@ -24,7 +24,7 @@ import pytest
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.stages.predict import predict
-from pairvae.stages.train import train_pair
+from pairvae.stages.train_pair import train_pair
 from pairvae.stages.watch import run, watch
 from pairvae.stages.watch.arrivals import Arrivals, Mark, told
 from pairvae.stages.watch.run import Options

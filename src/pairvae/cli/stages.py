@@ -49,7 +49,8 @@ def train(
 ) -> None:
     """Stage: one modality's VAE alone, or both as a pair."""
     from pairvae.stages.project import open_project
-    from pairvae.stages.train import train_pair, train_solo
+    from pairvae.stages.train_pair import train_pair
+    from pairvae.stages.train_solo import train_solo
 
     project = open_project(changes or [])
     if what == "pair":

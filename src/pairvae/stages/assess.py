@@ -41,8 +41,8 @@ from pairvae.settings import flatten
 from pairvae.stages.assess_material import descriptor_arrays, write_material
 from pairvae.stages.baselines import fitted_errors
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
+from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
-from pairvae.stages.train import load_vaes
 from pairvae.store.models import load_card
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose

@@ -29,8 +29,10 @@ from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits
 from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture
-from pairvae.stages.project import Project, code_digest
-from pairvae.stages.train import load_vaes, shape_of
+from pairvae.stages.model_card import load_vaes
+from pairvae.stages.project import Project
+from pairvae.stages.samples import shape_of
+from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
 from pairvae.training.loop import Checkpointing, train
@@ -202,7 +204,7 @@ def _folder(project: Project, prepared: Prepared, direction: str) -> Path:
         "precision": settings.device.precision,
         "direction": direction,
         "data": prepared.digest,
-        "code": code_digest(),
+        "code": code_digest("stages.baselines"),
     }
     return project.root / ".pairvae" / "baselines" / store.digest(relevant)
 

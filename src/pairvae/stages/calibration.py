@@ -10,25 +10,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pairvae import store
-from pairvae.errors import InputError
 from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out, mixing
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Encoder, Posterior
 from pairvae.numerics.rows import evenly_spread
 from pairvae.stages.draw_width import PATTERNS, as_wide_as_crops
+from pairvae.stages.model_card import MIXING
 from pairvae.stages.samples import covering
-from pairvae.store.models import CARD, REMEDY, load_card
+from pairvae.store.models import CARD, load_card
 from pairvae.store.prepared import Prepared
 
-KEY = "mixing"
 LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
 LEAST = 3  # training pairs of different groups
 
@@ -58,7 +56,7 @@ def write_mixing(
     found = factors_of(prepared, vaes, rows, seed)
     if found:
         kept = {name: [[float(value) for value in row] for row in factor] for name, factor in found.items()}
-        store.write_json(folder / CARD, load_card(folder) | {KEY: kept})
+        store.write_json(folder / CARD, load_card(folder) | {MIXING: kept})
 
 
 def factors_of(
@@ -186,21 +184,3 @@ def _stacked(parts: Sequence[Tensor]) -> np.ndarray:
 def _at_places(latents: np.ndarray) -> np.ndarray:
     """``(..., C, g g)`` of latents ``(..., C, g, g)``."""
     return latents.reshape(*latents.shape[:-2], -1)
-
-
-def read_mixing(card: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Factors by modality of a card; none for models that were trained before they were kept, or without.
-
-    ``InputError`` for one that is not of the latent's channels, or not finite.
-    """
-    found = {name: torch.tensor(rows, dtype=torch.float32) for name, rows in card.get(KEY, {}).items()}
-    for name, factor in found.items():
-        channels = card["modalities"][name]["latent"]["channels"]
-        if factor.shape != (channels, channels) or not bool(torch.isfinite(factor).all()):
-            raise InputError(
-                expected=f"{channels} x {channels} finite numbers",
-                found=f"{' x '.join(map(str, factor.shape))} numbers",
-                where=f"{CARD} of a trained pair, key {KEY}.{name}",
-                remedy=REMEDY,
-            )
-    return found

@@ -9,8 +9,8 @@ from pairvae import store
 from pairvae.evaluation.assess import encode
 from pairvae.evaluation.ensembles import ensembles
 from pairvae.stages.assess import evaluated
+from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
-from pairvae.stages.train import load_vaes
 from pairvae.training.devices import choose
 
 

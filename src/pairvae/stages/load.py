@@ -6,8 +6,7 @@ from pathlib import Path
 
 from pairvae.errors import InputError
 from pairvae.predictor import Predictor
-from pairvae.stages.model_card import check_facts
-from pairvae.stages.train import load_vaes
+from pairvae.stages.model_card import check_facts, load_vaes
 from pairvae.stages.training_facts import FILE as FACTS
 from pairvae.stages.training_facts import read_training_facts
 from pairvae.store.models import CARD

@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from pairvae.errors import InputError, reason
 from pairvae.modalities import MODALITIES
+from pairvae.models.build import trained
+from pairvae.models.vae import VAE
 from pairvae.predictor import Predictor
-from pairvae.store.models import CARD, REMEDY
+from pairvae.stages.backbone import give_backbone
+from pairvae.store.models import CARD, REMEDY, load_model
 
+MIXING = "mixing"  # entry of a card: factors of the covariance of draws, by modality
 # What reading an entry that is missing, or of another kind or size, raises
 UNFIT = (
     KeyError,
@@ -71,3 +77,46 @@ def check_facts(predictor: Predictor, path: Path) -> None:
             expected = predictor.shape(facts.scattering.pattern)[1:]
             if facts.scattering.mask.shape != expected:
                 raise ValueError(f"a mask of shape {facts.scattering.mask.shape}")
+
+
+def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
+    """The trained VAEs of a model folder by modality, in evaluation mode, and its card."""
+    stored = load_model(folder)
+    if "left_out" in stored.card:
+        raise InputError(
+            expected="a trained model", found=f"none: {stored.card['left_out']}", where=str(folder)
+        )
+    vaes: dict[str, VAE] = {}
+    check_card(stored.card, folder)
+    with refusing("the card of a trained model", folder):
+        mixing = read_mixing(stored.card)
+    for name, description in stored.card["modalities"].items():
+        own = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
+        vaes[name] = trained(description, without_prefix(own, name), str(folder))
+        vaes[name].mixing = mixing.get(name)
+        vaes[name].eval()
+    give_backbone(vaes.values(), folder)
+    return vaes, stored.card
+
+
+def without_prefix(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The weights of one modality under their own names."""
+    return {key.removeprefix(f"{name}."): value for key, value in weights.items()}
+
+
+def read_mixing(card: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Factors by modality of a card; none for models that were trained before they were kept, or without.
+
+    ``InputError`` for one that is not of the latent's channels, or not finite.
+    """
+    found = {name: torch.tensor(rows, dtype=torch.float32) for name, rows in card.get(MIXING, {}).items()}
+    for name, factor in found.items():
+        channels = card["modalities"][name]["latent"]["channels"]
+        if factor.shape != (channels, channels) or not bool(torch.isfinite(factor).all()):
+            raise InputError(
+                expected=f"{channels} x {channels} finite numbers",
+                found=f"{' x '.join(map(str, factor.shape))} numbers",
+                where=f"{CARD} of a trained pair, key {MIXING}.{name}",
+                remedy=REMEDY,
+            )
+    return found

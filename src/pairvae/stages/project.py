@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from pairvae import store
@@ -12,11 +11,11 @@ from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import check_modalities, prepare_settings
 from pairvae.settings import PARAMS_FILE, Settings, load_settings
+from pairvae.store.code import code_digest
 from pairvae.store.prepared import REMEDY, Prepared, open_prepared
 from pairvae.tracking.roots import project_root
 
 SOLO_STAGES = ("saxs", "sem")  # modalities whose solo training is a stage in dvc.yaml
-CODE_FOLDERS = ("numerics", "models", "training", "data", "modalities")
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,7 @@ class Project:
     def checkpoints(self, stage: str, params: object, data: str, *, bfloat16: bool) -> Path:
         """Folder of a stage's checkpoint, named by all that decides what it becomes: a change starts afresh."""
         inputs = {"params": params, "data": data, "bfloat16": bfloat16}
-        name = store.digest({"stage": stage, "inputs": inputs, "code": code_digest()})
+        name = store.digest({"stage": stage, "inputs": inputs, "code": code_digest(stage_module(stage))})
         return self.root / ".pairvae" / "checkpoints" / name
 
 
@@ -108,9 +107,8 @@ def open_project(overrides: Sequence[str] = (), *, folder: Path | None = None, t
     return Project(place, project_root(place), settings, track)
 
 
-@cache
-def code_digest() -> str:
-    """Digest of the code that determines what a training gives: that of the first call, which this process runs."""
-    package = Path(__file__).resolve().parent.parent
-    files = sorted(path for folder in CODE_FOLDERS for path in (package / folder).rglob("*.py"))
-    return store.digest({str(path.relative_to(package)): store.file_digest(path) for path in files})
+def stage_module(stage: str) -> str:
+    """The module whose function a stage of dvc.yaml runs (see :func:`pairvae.store.code.code_digest`)."""
+    if stage == "train-pair":
+        return "stages.train_pair"
+    return "stages.train_solo" if stage.startswith("train-") else f"stages.{stage}"

@@ -17,8 +17,8 @@ import pairvae
 from pairvae import store
 from pairvae.models.vae import VAE
 from pairvae.reports import model_card
+from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
-from pairvae.stages.train import load_vaes
 from pairvae.tracking import roots
 
 PAIR = "pairvae"

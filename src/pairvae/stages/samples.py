@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from pairvae.data.held_out import hold_out
 from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.data.split import Split
 from pairvae.modalities import MODALITIES, prepare_settings
-from pairvae.models.build import build_vae
+from pairvae.models.build import build_vae, describe
 from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
@@ -29,7 +30,8 @@ from pairvae.settings import (
     SemTraining,
     Settings,
 )
-from pairvae.stages.project import Project, code_digest
+from pairvae.stages.project import Project
+from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors
 from pairvae.training.plans import Source
@@ -128,7 +130,7 @@ def statistics_of(
     prepared: Prepared, name: str, members: np.ndarray, used: Sequence[str], kept: Path | None
 ) -> dict[str, Tensor]:
     """Texture statistics ``(N, D)`` of whole images by name, one image in memory at a time; kept in a file."""
-    key = store.digest([prepared.digest, name, members.tolist(), list(used), code_digest()])
+    key = store.digest([prepared.digest, name, members.tolist(), list(used), code_digest("stages.samples")])
     file = None if kept is None else kept / f"{key}.safetensors"
     if file is not None and file.is_file():
         return load_tensors(file)[0]
@@ -146,3 +148,15 @@ def statistics_of(
 def image_statistics(image: np.ndarray, names: tuple[str, ...]) -> dict[str, Tensor]:
     """Texture statistics of one whole binary image ``(H, W)``, each ``(1, D)``."""
     return texture.statistics(torch.from_numpy(np.array(image, np.float32))[None, None], names=names)
+
+
+def description(settings: Settings, name: str) -> dict[str, Any]:
+    """What the card of a model has to say of a modality for its network to be built again."""
+    described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
+    prepare = prepare_settings(settings, name).model_dump(mode="json")
+    return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
+
+
+def statistics_folder(project: Project) -> Path:
+    """Where texture statistics of whole images are kept."""
+    return project.root / ".pairvae" / "statistics"

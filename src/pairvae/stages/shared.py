@@ -13,8 +13,10 @@ from pairvae import store
 from pairvae.settings import Settings
 from pairvae.stages.locks import locked
 from pairvae.stages.pretrain import pretrain
-from pairvae.stages.project import SOLO_STAGES, Project, code_digest
-from pairvae.stages.train import side, train_solo
+from pairvae.stages.project import SOLO_STAGES, Project, stage_module
+from pairvae.stages.samples import side
+from pairvae.stages.train_solo import train_solo
+from pairvae.store.code import code_digest
 from pairvae.store.models import CARD
 
 PREPARED = "prepared"
@@ -52,7 +54,7 @@ def _determining(settings: Settings, stage: str) -> dict[str, Any]:
         sections |= {"latent": settings.latent, "network": side(settings, name)}
     plain = {key: one.model_dump(mode="json") for key, one in sections.items() if isinstance(one, BaseModel)}
     facts = {"modalities": settings.modalities, "precision": settings.device.precision}
-    return {"stage": stage, "seed": settings.seed, "code": code_digest(), **plain, **facts}
+    return {"stage": stage, "seed": settings.seed, "code": code_digest(stage_module(stage)), **plain, **facts}
 
 
 def solo_stages(settings: Settings) -> list[str]:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 import pairvae
+from pairvae.settings import EarlyStopSettings
 from pairvae.stages.backbone import backbone_files
 from pairvae.stages.project import Project
 from pairvae.stages.runs import epoch_logger, stage_run
@@ -120,3 +121,8 @@ def _weights(plan: Plan) -> dict[str, Tensor]:
     return {
         f"{name}.{key}": value for name, vae in plan.vaes.items() for key, value in vae.state_dict().items()
     }
+
+
+def early_stopping(judge: Plan | None, settings: EarlyStopSettings) -> EarlyStop | None:
+    """The rule for stopping, where there are pairs to judge by."""
+    return None if judge is None else EarlyStop(judge, settings.patience)

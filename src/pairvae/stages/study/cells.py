@@ -16,7 +16,7 @@ from pairvae.stages.locks import locked
 from pairvae.stages.project import Project
 from pairvae.stages.shared import PREPARED, SharingProject, solo_stages, train_once, with_own_backbone
 from pairvae.stages.study.losses import loss_rows, loss_watch
-from pairvae.stages.train import train_pair
+from pairvae.stages.train_pair import train_pair
 from pairvae.store.models import load_card
 
 DIGITS = 6  # of single scores in the tables

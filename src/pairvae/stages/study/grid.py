@@ -12,16 +12,16 @@ from pairvae.errors import InputError
 from pairvae.progress import Progress
 from pairvae.stages.cluster import run_tasks
 from pairvae.stages.locks import held_alone
-from pairvae.stages.project import Project, code_digest
+from pairvae.stages.project import Project
 from pairvae.stages.study.cells import Cell, CellTask, run_cell
 from pairvae.stages.study.runs import StudyRuns, study_runs
 from pairvae.stages.study.summary import Outcome, summary_lines
 from pairvae.stages.study.tables import STUDY, Files, write_tables
+from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 
 # Settings that do not change what a cell gives: each cell has its own split, and data are named by their digest
 NOT_DETERMINING = ("split", "study", "tune", "tracking", "data", "generate", "device")
-OTHER_CODE = ("evaluation",)  # besides what determines a training: what determines its scores
 
 
 @dataclass(frozen=True)
@@ -80,14 +80,8 @@ def study_folder(project: Project, prepared: Prepared) -> Path:
     for key in NOT_DETERMINING:
         values.pop(key, None)
     values["baselines"].pop("unet", None)  # cells train none
-    facts = [values, device, prepared.digest, code_digest(), _scoring_digest()]
+    facts = [values, device, prepared.digest, code_digest("stages.study.cells")]
     return project.root / ".pairvae" / "study" / store.digest(facts)
-
-
-def _scoring_digest() -> str:
-    package = Path(__file__).resolve().parents[2]
-    files = sorted(path for folder in OTHER_CODE for path in (package / folder).rglob("*.py"))
-    return store.digest([store.file_digest(path) for path in files])
 
 
 def _refuse(prepared: Prepared, grid: Grid) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from pairvae.data.batches import noise_generator
 from pairvae.stages.project import Project
-from pairvae.stages.train import likelihood, schedule, source
+from pairvae.stages.samples import likelihood, schedule, source
 from pairvae.store.models import HISTORY
 from pairvae.training.plans import PairPlan, Plan
 

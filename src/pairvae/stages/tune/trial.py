@@ -20,9 +20,10 @@ from pairvae.search_space import TIME
 from pairvae.settings import with_values
 from pairvae.stages.assess import evaluated
 from pairvae.stages.locks import locked
+from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
 from pairvae.stages.shared import PREPARED, SharingProject, solo_stages, train_once, with_own_backbone
-from pairvae.stages.train import load_vaes, train_pair
+from pairvae.stages.train_pair import train_pair
 from pairvae.store.models import CARD, load_card
 from pairvae.store.prepared import Prepared, create_array, write_card
 from pairvae.training.plans import Plan

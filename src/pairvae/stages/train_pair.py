@@ -1,0 +1,142 @@
+"""The stage `train pair`: both VAEs trained together, and the model folder of the pair."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+
+from pairvae import store
+from pairvae.models.build import load_weights
+from pairvae.models.pair import PairVAE
+from pairvae.predictor import Predictor
+from pairvae.stages.backbone import give_backbone
+from pairvae.stages.calibration import refit, write_mixing
+from pairvae.stages.length_scale import follow_lengths
+from pairvae.stages.model_card import load_vaes, without_prefix
+from pairvae.stages.project import SOLO_STAGES, Project
+from pairvae.stages.samples import (
+    covering,
+    description,
+    fit_closed_form,
+    likelihood,
+    schedule,
+    side,
+    source,
+    statistics_folder,
+    training_rows,
+    untrained,
+)
+from pairvae.stages.start import begin_from
+from pairvae.stages.train_solo import train_solo
+from pairvae.stages.training_facts import write_training_facts
+from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
+from pairvae.store.models import load_model
+from pairvae.store.prepared import Prepared
+from pairvae.training.devices import Device, choose
+from pairvae.training.plans import PairPlan
+from pairvae.training.team import join
+
+
+def train_pair(project: Project, watch: Watch | None = None) -> None:
+    """Train both VAEs as a pair (paper, Figure 2B), from the solo-trained weights where the settings say so.
+
+    A modality without a stage of its own is trained alone first, and its model kept inside that of the pair.
+    ``watch`` is called after each epoch with its number from 0, its losses and the plan; it may end the training
+    with an exception.
+    """
+    settings, training = project.settings, project.settings.pair.training
+    without_stage = [name for name in settings.modalities if name not in SOLO_STAGES]
+    for name in without_stage:
+        train_solo(project, name)
+    prepared, device = project.prepared(), choose(settings.device)
+    rows = training_rows(project, prepared, training.early_stop)
+    pair = PairVAE({name: untrained(settings, name) for name in settings.modalities})
+    vaes = {name: pair.vae(name) for name in settings.modalities}
+    plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
+    solo = _begin(project, plan)
+    backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
+    pair.to(device.torch_device)
+    relevant = {
+        "latent": settings.latent,
+        "seed": settings.seed,
+        "split": settings.split,
+        "pair": settings.pair,
+        "backbone": backbone,
+        **{name: side(settings, name) for name in vaes},
+        "solo": solo,
+    }
+    judge = (
+        _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
+    )
+    descriptions = {name: description(settings, name) for name in vaes}
+    run = Run(project, "train-pair", prepared, device, relevant, descriptions)
+
+    def finish() -> None:
+        if training.calibrate:
+            follow_lengths(prepared, vaes, project.split(prepared).train, settings.seed)
+        refit(prepared, vaes, project.split(prepared).train, training.refit)
+
+    run_training(run, plan, early_stopping(judge, training.early_stop), watch, finish)
+    first = join(device.torch_device).first
+    _keep_inside(project, without_stage, first)
+    if first:
+        folder = project.model("train-pair")
+        if training.calibrate:
+            vaes = load_vaes(folder)[0]
+            write_mixing(folder, prepared, vaes, project.split(prepared).train, settings.seed)
+        write_training_facts(project, prepared, Predictor(*load_vaes(folder)))
+
+
+def _pair_plan(
+    project: Project,
+    pair: PairVAE,
+    prepared: Prepared,
+    device: Device,
+    rows: tuple[int, ...],
+    crops: str,
+) -> PairPlan:
+    settings, members, place = project.settings, np.array(rows), device.torch_device
+    names = settings.modalities
+    kept = statistics_folder(project)
+    return PairPlan(
+        pair,
+        {
+            name: source(prepared, members, name, pair.vae(name), schedule(settings, name, crops))
+            for name in names
+        },
+        {name: likelihood(settings, name, prepared, members, place, kept) for name in names},
+        settings.pair.training,
+        settings.seed + 1,
+        place,
+        covering(names),
+    )
+
+
+def _begin(project: Project, plan: PairPlan) -> dict[str, str]:
+    """Give the pair its first weights: of another model, of the solo trainings, or fitted ones.
+
+    Returns what names them, by modality.
+    """
+    settings, training = project.settings, project.settings.pair.training
+    digests: dict[str, str] = {}
+    for name, vae in plan.vaes.items():
+        described, key = description(settings, name), "pair.training.start_from"
+        started = begin_from(project.folder, vae, name, training.start_from, described, key)
+        if started is not None:
+            digests[name] = started
+        elif training.from_solo:
+            folder = project.model(f"train-{name}")
+            stored = load_model(folder)
+            load_weights(vae, without_prefix(stored.weights, name), str(folder))
+            digests[name] = stored.card["weights_sha256"]
+        else:
+            fit_closed_form(vae, plan.sources[name], settings.seed)
+    return digests
+
+
+def _keep_inside(project: Project, names: list[str], first: bool) -> None:
+    """Copies of solo models that have no stage of their own, in the folder of the pair."""
+    for name in names if first else []:
+        with store.atomic_folder(project.solo(name)) as folder:
+            shutil.copytree(project.model(f"train-{name}"), folder, dirs_exist_ok=True)

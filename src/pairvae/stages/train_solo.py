@@ -1,0 +1,100 @@
+"""The stage `train <modality>`: prepared arrays in, the model folder of one modality's VAE out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pairvae.models.vae import VAE
+from pairvae.stages.backbone import give_backbone
+from pairvae.stages.project import Project
+from pairvae.stages.samples import (
+    description,
+    fit_closed_form,
+    likelihood,
+    schedule,
+    side,
+    source,
+    statistics_folder,
+    training_rows,
+    untrained,
+)
+from pairvae.stages.start import begin_from
+from pairvae.stages.training_run import Run, early_stopping, run_training
+from pairvae.store.models import save_model
+from pairvae.store.prepared import Prepared
+from pairvae.training.devices import Device, choose
+from pairvae.training.plans import SoloPlan
+from pairvae.training.team import join
+
+
+def train_solo(project: Project, name: str) -> None:
+    """Train one modality's VAE alone (paper, Figure 2A); only say so where the pair does without it."""
+    settings, stage = project.settings, f"train-{name}"
+    training = side(settings, name).training  # an unknown one is an InputError
+    if name not in settings.modalities:
+        _leave_out(project, name)
+        return
+    prepared, device = project.prepared(), choose(settings.device)
+    rows = training_rows(project, prepared, training.early_stop)
+    vae = untrained(settings, name)
+    backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
+    plan = _solo_plan(project, name, vae, prepared, device, rows.train, "solo")
+    described = {name: description(settings, name)}
+    key = f"{name}.training.start_from"
+    started = begin_from(project.folder, vae, name, training.start_from, described[name], key)
+    if started is None:
+        fit_closed_form(vae, plan.source, settings.seed)
+    vae.to(device.torch_device)
+    relevant = {
+        "latent": settings.latent,
+        "seed": settings.seed,
+        "split": settings.split,
+        "backbone": backbone,
+        name: side(settings, name),
+        **({} if started is None else {"start": started}),
+    }
+    judge = (
+        _solo_plan(project, name, vae, prepared, device, rows.validation, "held-out")
+        if rows.validation
+        else None
+    )
+    run = Run(project, stage, prepared, device, relevant, described)
+    run_training(run, plan, early_stopping(judge, training.early_stop))
+
+
+def _solo_plan(
+    project: Project,
+    name: str,
+    vae: VAE,
+    prepared: Prepared,
+    device: Device,
+    rows: tuple[int, ...],
+    crops: str,
+) -> SoloPlan:
+    settings, members = project.settings, np.array(rows)
+    return SoloPlan(
+        name,
+        vae,
+        source(prepared, members, name, vae, schedule(settings, name, crops)),
+        likelihood(settings, name, prepared, members, device.torch_device, statistics_folder(project)),
+        side(settings, name).training,
+        settings.seed,
+        device.torch_device,
+    )
+
+
+def _leave_out(project: Project, name: str) -> None:
+    """A model folder without a model, since the pipeline's stages are the same for every pair."""
+    stage, pair = f"train-{name}", ", ".join(project.settings.modalities)
+    team = join(choose(project.settings.device).torch_device)
+    if team.first:
+        card = {
+            "stage": stage,
+            "modalities": {},
+            "left_out": f"the pair is {pair}",
+            "seconds": 0.0,
+            "run_id": None,
+        }
+        save_model(project.model(stage), {}, card, [])
+        print(f"{stage}: nothing to train, the pair is {pair} (modalities in params.yaml)")
+    team.wait()
