@@ -15,10 +15,13 @@ app = typer.Typer()
 @app.command()
 def raw(changes: Assignments = None) -> None:
     """Stage: raw pairs, from the source that params.yaml names."""
+    from pairvae.stages.code import write_code_digests
     from pairvae.stages.project import open_project
     from pairvae.stages.raw import make_raw
 
-    make_raw(open_project(changes or []))
+    project = open_project(changes or [])
+    make_raw(project)
+    write_code_digests(project)
 
 
 @app.command()

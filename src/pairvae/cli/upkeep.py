@@ -12,6 +12,25 @@ app = typer.Typer()
 
 
 @app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="made where it does not exist")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", help="your pairs: a folder with SAXS/ and SEM/, or with a pairs.csv"),
+    ] = None,
+) -> None:
+    """Make a project of your own: settings, pipeline, and a README that says what to do."""
+    from pairvae.commands.init import init as run
+
+    made = run(folder, data)
+    typer.echo(f"{made.folder}: a project{' under git' if made.git else ', without git'}")
+    typer.echo(f"cd {folder}")
+    typer.echo("pairvae repro")
+    if data is None:
+        typer.echo("(runs on the built-in data; on your own: pairvae repro --set data.source=FOLDER)")
+
+
+@app.command()
 def doctor(
     fix_paths: Annotated[
         bool, typer.Option("--fix-paths", help="after a move: mend the paths of runs and models")

@@ -17,6 +17,7 @@ from pairvae.errors import InputError
 from pairvae.modalities import check_modalities
 from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
 from pairvae.stages import lifeline
+from pairvae.stages.code import refresh_link
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import raw_is_stale, source_folder
 
@@ -46,6 +47,7 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
             remedy="run in the project's root",
         )
     project = open_project(changes, folder=folder)
+    refresh_link(folder)
     stale = raw_is_stale(project)
     if stale:
         refuse_bad_folder(project)  # before params.yaml or anything else is replaced

@@ -1,0 +1,60 @@
+"""Which code each stage runs, as files that DVC compares: written by the stage `raw` below ``.pairvae/code``."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pairvae import store
+from pairvae.settings import parse_yaml, preset_values
+from pairvae.stages.project import Project, stage_module
+from pairvae.store.code import PACKAGE, code_digest
+
+FOLDER = ".pairvae/code"
+LINK = ".pairvae/package"  # to the installed package, which the stage `raw` depends on
+
+
+def write_code_digests(project: Project) -> None:
+    """One file for each stage: the digest of its code, and of the preset's values that it starts from."""
+    values = preset_values(project.settings.preset)
+    with store.atomic_folder(project.folder / FOLDER) as folder:
+        for stage, sections in stages().items():
+            lines = [
+                code_digest(stage_module(stage)),
+                store.digest([_value(values, key) for key in sections]),
+            ]
+            (folder / stage).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def stages() -> dict[str, list[str]]:
+    """The stages of the pipeline in their order, each with the keys of params.yaml that it depends on."""
+    text = (resources.files("pairvae") / "template" / "dvc.yaml").read_text("utf-8")
+    return {name: stage["params"] for name, stage in parse_yaml(text, "dvc.yaml")["stages"].items()}
+
+
+def _value(values: dict[str, Any], key: str) -> Any:
+    value: Any = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def refresh_link(folder: Path) -> None:
+    """Renew the link of a project made by `pairvae init`, which may have been copied from another machine."""
+    if LINK in (folder / "dvc.yaml").read_text("utf-8"):
+        link_package(folder)
+
+
+def link_package(folder: Path) -> None:
+    """Let ``.pairvae/package`` of a project lead to the package that runs, so that DVC notices another version.
+
+    The repository's own dvc.yaml names its sources instead, and has no link.
+    """
+    link = folder / LINK
+    if link.is_symlink() and link.readlink() == PACKAGE:
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if link.is_symlink():
+        link.unlink()
+    link.symlink_to(PACKAGE, target_is_directory=True)
