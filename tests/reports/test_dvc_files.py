@@ -42,7 +42,7 @@ def test_files_are_there_even_where_a_run_has_no_data(tmp_path: Path) -> None:
 
 
 def test_the_box_plot_template_has_dvcs_anchors() -> None:
-    template = files("pairvae.reports").joinpath("dvc_boxplot.json").read_text()
+    template = files("pairvae").joinpath("template", "boxplot.json").read_text()
     assert json.loads(template)["mark"]["type"] == "boxplot"
     for anchor in ("DATA", "X", "Y", "TITLE", "COLOR"):
         assert f"<DVC_METRIC_{anchor}>" in template

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from pairvae import store
 from pairvae.settings import parse_yaml, preset_values
 from pairvae.stages.project import Project, stage_module
 from pairvae.store.code import PACKAGE, code_digest
+from pairvae.tracking.lineage import locked_inputs
 
 FOLDER = ".pairvae/code"
 LINK = ".pairvae/package"  # to the installed package, which the stage `raw` depends on
@@ -17,16 +20,28 @@ LINK = ".pairvae/package"  # to the installed package, which the stage `raw` dep
 
 def write_code_digests(project: Project) -> None:
     """One file for each stage: the digest of its code, and of the preset's values that it starts from."""
-    values = preset_values(project.settings.preset)
     with store.atomic_folder(project.folder / FOLDER) as folder:
-        for stage, sections in stages().items():
-            lines = [
-                code_digest(stage_module(stage)),
-                store.digest([_value(values, key) for key in sections]),
-            ]
-            (folder / stage).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        for stage in stages():
+            (folder / stage).write_text(_content(project, stage), encoding="utf-8")
 
 
+def made_by_other_code(project: Project) -> list[str]:
+    """Stages whose results, according to dvc.lock, come from other code or another preset than today's."""
+    found = []
+    for stage, path, md5 in locked_inputs(project.folder):
+        if path == f"{FOLDER}/{stage}" and stage in stages():
+            today = hashlib.md5(_content(project, stage).encode(), usedforsecurity=False).hexdigest()
+            found += [stage] if md5 != today else []
+    return found
+
+
+def _content(project: Project, stage: str) -> str:
+    values = preset_values(project.settings.preset)
+    sections = store.digest([_value(values, key) for key in stages()[stage]])
+    return f"{code_digest(stage_module(stage))}\n{sections}\n"
+
+
+@cache
 def stages() -> dict[str, list[str]]:
     """The stages of the pipeline in their order, each with the keys of params.yaml that it depends on."""
     text = (resources.files("pairvae") / "template" / "dvc.yaml").read_text("utf-8")

@@ -49,10 +49,19 @@ def _listed(stage: Mapping[str, object], key: str) -> list[object]:
 
 def output_hashes(root: Path) -> Iterator[tuple[str, str]]:
     """Path and md5 of every output in dvc.lock; the md5 of a folder ends with ``.dir``."""
-    for stage in _stages(root, "dvc.lock").values():
-        for entry in _listed(stage, "outs"):
+    yield from ((path, md5) for _, path, md5 in _locked(root, "outs"))
+
+
+def locked_inputs(root: Path) -> Iterator[tuple[str, str, str]]:
+    """Stage, path and md5 of everything in dvc.lock that a stage was made from."""
+    return _locked(root, "deps")
+
+
+def _locked(root: Path, key: str) -> Iterator[tuple[str, str, str]]:
+    for name, stage in _stages(root, "dvc.lock").items():
+        for entry in _listed(stage, key):
             if isinstance(entry, dict) and "md5" in entry:
-                yield str(entry.get("path", "")), str(entry["md5"])
+                yield name, str(entry.get("path", "")), str(entry["md5"])
 
 
 def input_hashes(root: Path, stage: str) -> dict[str, str]:

@@ -1,0 +1,84 @@
+"""`pairvae init`: a project of one's own, or one line and nothing written."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from pairvae.commands.init import PACKAGE, PLOT, init
+from pairvae.errors import InputError
+from pairvae.settings import load_settings
+from pairvae.stages.code import LINK, refresh_link
+from pairvae.store import code
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_project_has_what_its_commands_need(tmp_path: Path) -> None:
+    folder = tmp_path / "mein Projekt ü"
+    made = init(folder)
+    assert made.git
+    assert load_settings(folder / "params.yaml").data.source == "simulated"
+    assert (folder / LINK).resolve() == code.PACKAGE
+    ignored = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], cwd=folder, capture_output=True, text=True
+    )
+    assert LINK in ignored.stdout, "the link goes into the copies that `dvc exp run` makes"
+    assert len((folder / "README.md").read_text().splitlines()) < 15
+
+
+def test_own_data_become_the_source(tmp_path: Path) -> None:
+    inside, outside = tmp_path / "project" / "my pairs", tmp_path / "pairs"
+    for folder in (inside, outside):
+        folder.mkdir(parents=True)
+    init(tmp_path / "project", inside)
+    init(tmp_path / "other", outside)
+    sources = [load_settings(tmp_path / name / "params.yaml").data.source for name in ("project", "other")]
+    assert sources == ["my pairs", str(outside)]
+
+
+def test_without_git_dvc_does_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert not init(tmp_path / "project").git
+    assert "no_scm = true" in (tmp_path / "project" / ".dvc" / "config").read_text()
+
+
+@pytest.mark.parametrize("taken", ["params.yaml", "dvc.yaml", ".gitignore", "README.md", ".dvc/config"])
+def test_nothing_of_the_users_is_replaced(tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).parent.mkdir(exist_ok=True)
+    (tmp_path / taken).write_text("mine")
+    before = listing(tmp_path)
+    with pytest.raises(InputError, match=taken):
+        init(tmp_path)
+    assert listing(tmp_path) == before
+
+
+def test_data_that_are_not_there_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--data"):
+        init(tmp_path / "project", tmp_path / "none")
+    assert not (tmp_path / "project").exists()
+
+
+def test_the_repository_is_such_a_project() -> None:
+    template = resources.files("pairvae") / "template"
+    pipeline = (template / "dvc.yaml").read_text()
+    assert (ROOT / "dvc.yaml").read_text() == pipeline.replace(PACKAGE, "src/pairvae")
+    assert (ROOT / "params.yaml").read_text() == (template / "params.yaml").read_text()
+    assert (ROOT / ".dvcignore").read_text() == (template / "dvcignore").read_text()
+    assert (ROOT / PLOT).read_text() == (template / "boxplot.json").read_text()
+
+
+def test_a_copied_project_finds_the_package_of_this_machine(tmp_path: Path) -> None:
+    init(tmp_path / "project")
+    (tmp_path / "project" / LINK).unlink()
+    (tmp_path / "project" / LINK).symlink_to("/elsewhere/pairvae")
+    refresh_link(tmp_path / "project")
+    assert (tmp_path / "project" / LINK).resolve() == code.PACKAGE
