@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from pairvae.commands.init import init
 from pairvae.settings import assignments
 from pairvae.stages.repro import write_params
 
@@ -41,17 +41,11 @@ SMALL = [
 
 
 def make_project(folder: Path) -> Path:
-    """A copy of the repository's pipeline in ``folder``, with small settings, under git."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
-    for name in ("dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
-        shutil.copy(ROOT / name, folder / name)
-    (folder / ".dvc").mkdir()
-    shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")
-    shutil.copy(ROOT / ".dvc" / ".gitignore", folder / ".dvc" / ".gitignore")
+    """A project in ``folder``, as `pairvae init` makes it, with small settings, under git."""
+    init(folder)
     write_params(folder / "params.yaml", assignments(SMALL))
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
-    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "start"]):
+    for command in (["add", "-A"], ["commit", "-qm", "start"]):
         subprocess.run([*git, *command], cwd=folder, check=True)
     return folder
 

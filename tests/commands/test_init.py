@@ -76,9 +76,14 @@ def test_the_repository_is_such_a_project() -> None:
     assert (ROOT / PLOT).read_text() == (template / "boxplot.json").read_text()
 
 
-def test_a_copied_project_finds_the_package_of_this_machine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("followed", [False, True])
+def test_a_copied_project_finds_the_package_of_this_machine(tmp_path: Path, followed: bool) -> None:
     init(tmp_path / "project")
-    (tmp_path / "project" / LINK).unlink()
-    (tmp_path / "project" / LINK).symlink_to("/elsewhere/pairvae")
+    link = tmp_path / "project" / LINK
+    link.unlink()
+    if followed:
+        shutil.copytree(code.PACKAGE, link, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        link.symlink_to("/elsewhere/pairvae")
     refresh_link(tmp_path / "project")
-    assert (tmp_path / "project" / LINK).resolve() == code.PACKAGE
+    assert link.is_symlink() and link.resolve() == code.PACKAGE

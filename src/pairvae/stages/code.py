@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -72,4 +73,6 @@ def link_package(folder: Path) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     if link.is_symlink():
         link.unlink()
+    elif (link / "store" / "code.py").is_file():
+        shutil.rmtree(link)  # a copy of the project that followed the link: the package itself
     link.symlink_to(PACKAGE, target_is_directory=True)
