@@ -33,12 +33,12 @@ def stage_run(
         return
     from pairvae.tracking.runs import start_run  # 3 s of mlflow, only where it is wanted
 
-    settings = project.settings
+    settings, train = project.settings, project.resolved_split(prepared).train
     tags = lineage_tags(project.folder, stage, params) | {"preset": settings.preset, "stage": stage}
     with start_run(
         project.root,
         settings.tracking.experiment,
-        f"{stage} {settings.preset} {settings.split.train} pairs",
+        f"{stage} {settings.preset} {train} pairs",
         tags=tags,
         resume=resume,
         description=f"Stage `{stage}` of the preset `{settings.preset}`.",
@@ -51,7 +51,7 @@ def stage_run(
             str(project.prepared_folder),
             prepared.digest,
             "training",
-            {"pairs": len(prepared.pairs), "train": settings.split.train},
+            {"pairs": len(prepared.pairs), "train": train},
         )
         yield tracker
 

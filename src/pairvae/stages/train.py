@@ -77,7 +77,7 @@ def train_solo(project: Project, name: str) -> None:
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
-        "split": settings.split,
+        "split": project.resolved_split(prepared),
         "backbone": backbone,
         name: side(settings, name),
         **({} if started is None else {"start": started}),
@@ -159,7 +159,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
-        "split": settings.split,
+        "split": project.resolved_split(prepared),
         "pair": settings.pair,
         "backbone": backbone,
         **{name: side(settings, name) for name in vaes},
