@@ -63,8 +63,9 @@ def training_pairs(pairs: Sequence[Member], train: int | Literal["auto"]) -> int
 def split_pairs(pairs: Sequence[Member], train: int | Literal["auto"], seed: int) -> Split:
     """Draw ``train`` training pairs with ``seed``; the rest validate (paper: 32, 48 or 64 of 72).
 
-    ``auto`` is resolved by :func:`training_pairs`. The ``split`` of a pair rules, for its whole group. Groups are drawn whole until ``train`` is met as
-    nearly as possible. ``InputError`` where no pair would be left on one of the sides.
+    ``auto`` is resolved by :func:`training_pairs`. The ``split`` of a pair rules, for its whole group. Groups are
+    drawn whole until ``train`` is met as nearly as possible. ``InputError`` where no pair would be left on one of
+    the sides.
     """
     train = training_pairs(pairs, train)
     units = _units(pairs)

@@ -35,7 +35,9 @@ def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefi
             found=repr(first["ctx"]["tag"]),
             where=place,
         )
-    alternatives = [one for one in error.errors() if _dotted(one["loc"], values) == _dotted(first["loc"], values)]
+    alternatives = [
+        one for one in error.errors() if _dotted(one["loc"], values) == _dotted(first["loc"], values)
+    ]
     message = " or ".join(dict.fromkeys(_plain(one["msg"]) for one in alternatives))
     found = "other values" if first["type"] == "value_error" else f"{first['input']!r}"[:80]
     return InputError(expected=message, found=found, where=place)
@@ -46,7 +48,7 @@ def _plain(message: str) -> str:
 
 
 def _dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
-    """Dotted key of a place in ``values``, without the architectures and types that pydantic puts into its locations."""
+    """Dotted key of a place in ``values``, without the architectures and types that pydantic adds."""
     place: Any = values
     parts = []
     for number, part in enumerate(location):

@@ -97,7 +97,10 @@ def _require_one_value(text: str, where: str) -> None:
     """``InputError`` where YAML would take only a part of ``text``: a second line, a comment."""
     if len(text.strip().splitlines()) > 1:
         raise InputError(
-            expected="one value on one line", found="several lines", where=where, remedy="give --set once for each key"
+            expected="one value on one line",
+            found="several lines",
+            where=where,
+            remedy="give --set once for each key",
         )
     if re.search(r"(^|\s)#", re.sub(r"'[^']*'|\"[^\"]*\"", "", text)):
         raise InputError(

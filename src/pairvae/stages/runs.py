@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pairvae.data.split import training_pairs
 from pairvae.numerics.images import contact_sheet
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
@@ -33,7 +34,8 @@ def stage_run(
         return
     from pairvae.tracking.runs import start_run  # 3 s of mlflow, only where it is wanted
 
-    settings, train = project.settings, project.resolved_split(prepared).train
+    settings = project.settings
+    train = training_pairs(prepared.pairs, settings.split.train)
     tags = lineage_tags(project.folder, stage, params) | {"preset": settings.preset, "stage": stage}
     with start_run(
         project.root,

@@ -68,7 +68,7 @@ def train_solo(project: Project, name: str) -> None:
     vae = untrained(settings, name)
     backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
     plan = _solo_plan(project, name, vae, prepared, device, rows.train, "solo")
-    description = {name: _description(settings, name)}
+    description = {name: card_description(settings, name)}
     key = f"{name}.training.start_from"
     started = begin_from(project.folder, vae, name, training.start_from, description[name], key)
     if started is None:
@@ -168,7 +168,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     judge = (
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
-    descriptions = {name: _description(settings, name) for name in vaes}
+    descriptions = {name: card_description(settings, name) for name in vaes}
     run = Run(project, "train-pair", prepared, device, relevant, descriptions)
 
     def finish() -> None:
@@ -220,7 +220,7 @@ def _begin(project: Project, plan: PairPlan) -> dict[str, str]:
     settings, training = project.settings, project.settings.pair.training
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
-        described, key = _description(settings, name), "pair.training.start_from"
+        described, key = card_description(settings, name), "pair.training.start_from"
         started = begin_from(project.folder, vae, name, training.start_from, described, key)
         if started is not None:
             digests[name] = started
@@ -241,7 +241,8 @@ def _keep_inside(project: Project, names: list[str], first: bool) -> None:
             shutil.copytree(project.model(f"train-{name}"), folder, dirs_exist_ok=True)
 
 
-def _description(settings: Settings, name: str) -> dict[str, Any]:
+def card_description(settings: Settings, name: str) -> dict[str, Any]:
+    """What the card of a trained modality says of its network, latent space, shape and preprocessing."""
     described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
     prepare = prepare_settings(settings, name).model_dump(mode="json")
     return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
