@@ -135,7 +135,8 @@ def test_one_group_cannot_be_split() -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "train"), [(2, 1), (3, 1), (5, 2), (7, 3), (8, 4), (9, 5), (12, 8), (13, 8), (71, 47), (72, 48), (73, 48)]
+    ("count", "train"),
+    [(2, 1), (3, 1), (5, 2), (7, 3), (8, 4), (9, 5), (12, 8), (13, 8), (71, 47), (72, 48), (73, 48)],
 )
 def test_auto_trains_two_thirds_and_leaves_four(count: int, train: int) -> None:
     split = split_pairs(many(count), "auto", 42)

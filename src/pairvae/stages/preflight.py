@@ -77,12 +77,10 @@ def check_before(project: Project) -> None:
         except InputError as error:
             if project.settings.data.source != "simulated":
                 raise
-            told = {
-                "expected": error.expected,
-                "found": error.found,
-                "remedy": "change data.simulated, or that setting",
-            }
-            raise InputError(where="the simulated pairs", **told) from error
+            advice = "change data.simulated, or the setting that does not fit"
+            raise InputError(
+                expected=error.expected, found=error.found, where="the simulated pairs", remedy=advice
+            ) from error
     if incoming.share == 1.0:  # `assess` would refuse to score validation pairs that a training pair repeats
         digests = {name: [size.digests[name] for size in sizes] for name in project.settings.modalities}
         ids = [pair.id for pair in incoming.readable]
@@ -118,10 +116,10 @@ def _incoming(project: Project) -> Iterator[Incoming]:
 
 
 def _simulated(settings: Settings, scratch: Path) -> Incoming:
-    from pairvae.data.simulate import sample_id, simulate, view_ids
+    from pairvae.data.simulate import sample_id, view_ids, write_first
 
     data = settings.data.simulated
-    simulate(scratch, pairs=1, seed=data.seed, parameters=data.parameters, workers=1)
+    write_first(scratch, data.seed, data.parameters)
     pairs = [
         Pair(name, None, None, group=sample_id(index) if data.parameters.sem_views > 1 else None)
         for index in range(data.pairs)
@@ -173,7 +171,7 @@ def _prepare_once(pairs: Sequence[Pair], settings: Settings) -> list[Size]:
     """Prepare every file as `preprocess` will (``InputError`` names the first that cannot be)."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         found = pool.map(lambda pair: _prepared_size(pair, settings), pairs)
-        return list(track(found, len(pairs), "check what preprocess will do"))
+        return list(track(found, len(pairs), "check"))
 
 
 def _prepared_size(pair: Pair, settings: Settings) -> Size:
