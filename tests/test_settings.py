@@ -232,6 +232,43 @@ def test_bad_assignment(text: str) -> None:
         assignments([text])
 
 
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("seed=1\nsplit.train=2", "several lines"),
+        ("seed=1\nseed: 2", "several lines"),
+        ("data.source=mine\r\nother", "several lines"),
+        ("data.source=mine\u2028split: 3", "several lines"),
+        ("data.source=my #1", "'my #1'"),
+        ("data.source=# mine", "'# mine'"),
+    ],
+)
+def test_an_assignment_is_taken_whole_or_refused(text: str, found: str) -> None:
+    with pytest.raises(InputError) as error:
+        assignments([text])
+    assert error.value.found == found
+
+
+def test_quoted_and_joined_marks_are_no_comments() -> None:
+    assert assignments(["a='my #1'", 'b="x # y"', "c=x#y", "d=1\n"]) == {
+        "a": "my #1", "b": "x # y", "c": "x#y", "d": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("split.train=foo", "a valid integer or 'auto'"),
+        ("split.train=0", "greater than 0 or 'auto'"),
+        ("split.train=48.5", "a valid integer or 'auto'"),
+    ],
+)
+def test_a_key_of_several_types_is_told_plainly(given: str, expected: str) -> None:
+    with pytest.raises(InputError, match=r"^params.yaml, key split.train: ") as error:
+        resolve(assignments([given]))
+    assert error.value.expected == expected
+
+
 def test_set_goes_before_the_file(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("preset: fast\nsplit: {train: 10}\n")

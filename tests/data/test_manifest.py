@@ -132,3 +132,24 @@ def test_both_sides_need_a_pair(train: int) -> None:
 def test_one_group_cannot_be_split() -> None:
     with pytest.raises(InputError, match="training and validation pairs, found"):
         split_pairs([Pair(str(i), "a", "b", group="w") for i in range(6)], 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "train"),
+    [(2, 1), (3, 1), (5, 2), (7, 3), (8, 4), (9, 5), (12, 8), (13, 8), (71, 47), (72, 48), (73, 48)],
+)
+def test_auto_trains_two_thirds_and_leaves_four(count: int, train: int) -> None:
+    split = split_pairs(many(count), "auto", 42)
+    assert (len(split.train), len(split.validation)) == (train, count - train)
+    assert split == split_pairs(many(count), train, 42)
+
+
+def test_auto_keeps_to_the_column_split() -> None:
+    def given(train: int, validation: int, free: int) -> list[Pair]:
+        names = ["train"] * train + ["validation"] * validation + [None] * free
+        return [Pair(str(row), "a", "b", split=name) for row, name in enumerate(names)]  # type: ignore[arg-type]
+
+    for train, validation, free, expected in ((10, 0, 2, 10), (0, 8, 4, 4), (11, 1, 0, 11), (2, 2, 8, 8)):
+        assert len(split_pairs(given(train, validation, free), "auto", 42).train) == expected
+    with pytest.raises(InputError, match="at least 2 pairs"):
+        split_pairs(many(1), "auto", 42)

@@ -50,7 +50,7 @@ def test_every_setting_says_what_it_means_and_allows() -> None:
     ("key", "default", "unit", "allowed"),
     [
         ("saxs.prepare.size", "`192`", "px", "whole, ≥ 32, ≤ 1024, multiple of 32"),
-        ("split.train", "`48`", "pairs", "whole, > 0"),
+        ("split.train", "`auto`", "pairs", "whole, > 0 or `auto`"),
         ("pretrain.enabled", "`false`<br>paper: `true`", "", "`true`, `false`"),
         ("assess.estimator", "`unbiased`", "", "`unbiased`, `periodic`"),
         ("sem.prepare.nm_per_px", "`null`", "", "> 0, ≤ 1000 or `null`"),

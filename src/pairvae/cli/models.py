@@ -46,10 +46,13 @@ def register(
     elif compare is not None:
         lines = registered.compare_versions(compare)
     else:
+        from pairvae.stages.outputs import guarded
         from pairvae.stages.project import open_project
         from pairvae.stages.register import register as run
 
-        run(open_project(changes or []))
+        project = open_project(changes or [])
+        with guarded(project.folder, "register"):
+            run(project)
         return
     for line in lines:
         typer.echo(line)

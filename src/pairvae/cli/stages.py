@@ -2,44 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pairvae.cli.common import Assignments, trainable
 
+if TYPE_CHECKING:
+    from pairvae.stages.project import Project
+
 app = typer.Typer()
+
+
+@contextmanager
+def _stage(name: str, changes: list[str] | None) -> Iterator[Project]:
+    """The project for one stage, whose outputs hold nothing that would be lost."""
+    from pairvae.stages.outputs import guarded
+    from pairvae.stages.project import open_project
+
+    project = open_project(changes or [])
+    with guarded(project.folder, name):
+        yield project
 
 
 @app.command()
 def raw(changes: Assignments = None) -> None:
     """Stage: raw pairs, from the source that params.yaml names."""
     from pairvae.stages.code import write_code_digests
-    from pairvae.stages.project import open_project
+    from pairvae.stages.preflight import check_before
     from pairvae.stages.raw import make_raw
 
-    project = open_project(changes or [])
-    make_raw(project)
-    write_code_digests(project)
+    with _stage("raw", changes) as project:
+        check_before(project)
+        make_raw(project)
+        write_code_digests(project)
 
 
 @app.command()
 def preprocess(changes: Assignments = None) -> None:
     """Stage: raw pairs to prepared arrays."""
     from pairvae.stages.preprocess import preprocess as run
-    from pairvae.stages.project import open_project
 
-    run(open_project(changes or []))
+    with _stage("preprocess", changes) as project:
+        run(project)
 
 
 @app.command()
 def pretrain(changes: Assignments = None) -> None:
     """Stage: self-supervised pre-training of the backbone, where the preset asks for it."""
     from pairvae.stages.pretrain import pretrain as run
-    from pairvae.stages.project import open_project
 
-    run(open_project(changes or []))
+    with _stage("pretrain", changes) as project:
+        run(project)
 
 
 @app.command()
@@ -51,42 +68,41 @@ def train(
     changes: Assignments = None,
 ) -> None:
     """Stage: one modality's VAE alone, or both as a pair."""
-    from pairvae.stages.project import open_project
     from pairvae.stages.train_pair import train_pair
     from pairvae.stages.train_solo import train_solo
 
-    project = open_project(changes or [])
-    if what == "pair":
-        train_pair(project)
-    else:
-        train_solo(project, what)
+    with _stage(f"train-{what}", changes) as project:
+        if what == "pair":
+            train_pair(project)
+        else:
+            train_solo(project, what)
 
 
 @app.command()
 def assess(changes: Assignments = None) -> None:
     """Stage: scores beside baselines and the crop-to-crop floor."""
     from pairvae.stages.assess import assess as run
-    from pairvae.stages.project import open_project
 
-    run(open_project(changes or []))
+    with _stage("assess", changes) as project:
+        run(project)
 
 
 @app.command()
 def generate(changes: Assignments = None) -> None:
     """Stage: ensembles of images for each morphology."""
     from pairvae.stages.generate import generate as run
-    from pairvae.stages.project import open_project
 
-    run(open_project(changes or []))
+    with _stage("generate", changes) as project:
+        run(project)
 
 
 @app.command()
 def report(changes: Assignments = None) -> None:
     """Stage: figures and the report page."""
-    from pairvae.stages.project import open_project
     from pairvae.stages.report import report as run
 
-    run(open_project(changes or []))
+    with _stage("report", changes) as project:
+        run(project)
 
 
 @app.command()

@@ -11,7 +11,7 @@ from pairvae.cli.common import Assignments, Cluster, integers
 from pairvae.errors import InputError
 
 if TYPE_CHECKING:
-    from pairvae.settings import Settings
+    from pairvae.stages.project import Project
     from pairvae.stages.study import Grid
 
 app = typer.Typer()
@@ -50,7 +50,7 @@ def study(
         return
     if sum((variants is not None, protocols, ablation)) > 1:
         raise typer.BadParameter("one of --variants, --protocols and --ablation")
-    grid = _grid(project.settings, sizes, seeds, variants, protocols=protocols, ablation=ablation)
+    grid = _grid(project, sizes, seeds, variants, protocols=protocols, ablation=ablation)
     try:
         outcome = run(project, grid, workers=workers, cluster=cluster)
     except KeyboardInterrupt:
@@ -67,7 +67,7 @@ def study(
 
 
 def _grid(
-    settings: Settings,
+    project: Project,
     sizes: str | None,
     seeds: str | None,
     variants: Path | None,
@@ -76,9 +76,11 @@ def _grid(
     ablation: bool,
 ) -> Grid:
     """The grid that the options ask for; variants have one size and one split where nothing else is said."""
+    from pairvae.data.split import training_pairs
     from pairvae.stages.study import Grid, read_variants, shipped_variants
     from pairvae.stages.study import protocols as protocol_variants
 
+    settings = project.settings
     one_cell = variants is not None or protocols or ablation
     chosen_sizes = integers(sizes, "--sizes") if sizes else None
     chosen_seeds = integers(seeds, "--seeds") if seeds else None
@@ -95,5 +97,5 @@ def _grid(
         kind, found = "protocols", protocol_variants(settings.pair.training)
     else:
         kind, found = "ablation", shipped_variants("ablation", settings)
-    split = settings.split
-    return Grid(chosen_sizes or (split.train,), chosen_seeds or (split.seed,), kind, found)
+    sizes_of_one = chosen_sizes or (training_pairs(project.prepared().pairs, settings.split.train),)
+    return Grid(sizes_of_one, chosen_seeds or (settings.split.seed,), kind, found)

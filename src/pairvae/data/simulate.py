@@ -243,3 +243,10 @@ def simulate(
         for _ in track(_run(work, missing, processes), len(missing), "simulate"):
             pass
     _write_tables(out, pairs, seed, physics)
+
+
+def write_first(out: Path, seed: int, parameters: SimulationParameters) -> None:
+    """Write the first sample alone, in the data layout: what :func:`simulate` will write looks like it."""
+    _claim(out, 1, seed, parameters)
+    _write_sample(0, out=out, seed=seed, parameters=parameters)
+    _write_tables(out, 1, seed, parameters)

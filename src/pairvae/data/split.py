@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -40,12 +40,34 @@ class Split:
     validation: tuple[int, ...]
 
 
-def split_pairs(pairs: Sequence[Member], train: int, seed: int) -> Split:
+LEAST_VALIDATION = 4  # pairs that `auto` leaves for validation, where half of all are as many
+
+
+def training_pairs(pairs: Sequence[Member], train: int | Literal["auto"]) -> int:
+    """How many pairs train: ``train`` itself, or for ``auto`` two thirds, at least four being left to validate.
+
+    The column ``split`` bounds ``auto``. ``InputError`` for a group that the column puts on both sides.
+    """
+    if train != "auto":
+        return train
+    count, units = len(pairs), _units(pairs)
+    fixed = {key: _fixed_split(pairs, members) for key, members in units.items()}
+    least, kept_out = (
+        sum(len(members) for key, members in units.items() if fixed[key] == name)
+        for name in ("train", "validation")
+    )
+    wanted = min(2 * count // 3, max(count - LEAST_VALIDATION, count // 2))
+    return max(least, min(wanted, count - max(kept_out, 1)), 1)
+
+
+def split_pairs(pairs: Sequence[Member], train: int | Literal["auto"], seed: int) -> Split:
     """Draw ``train`` training pairs with ``seed``; the rest validate (paper: 32, 48 or 64 of 72).
 
-    The ``split`` of a pair rules, for its whole group. Groups are drawn whole until ``train`` is met as
-    nearly as possible. ``InputError`` where no pair would be left on one of the sides.
+    ``auto`` is resolved by :func:`training_pairs`. The ``split`` of a pair rules, for its whole group. Groups are
+    drawn whole until ``train`` is met as nearly as possible. ``InputError`` where no pair would be left on one of
+    the sides.
     """
+    train = training_pairs(pairs, train)
     units = _units(pairs)
     fixed = {key: _fixed_split(pairs, members) for key, members in units.items()}
     chosen = [i for key, members in units.items() if fixed[key] == "train" for i in members]
@@ -104,7 +126,7 @@ def _check_room(count: int, train: int, fixed: int, kept_out: int) -> None:
             expected=f"split.train between {max(fixed, 1)} and {most}" if most else "at least 2 pairs",
             found=f"{train} with {count} pairs",
             where="params.yaml, key split.train",
-            remedy="set split.train to fit, or add pairs" if most else "add pairs",
+            remedy="set split.train to auto or to fit, or add pairs" if most else "add pairs",
         )
 
 

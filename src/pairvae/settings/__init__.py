@@ -38,6 +38,7 @@ from pairvae.settings.sections import (
     SaxsSettings,
     SemPrepare,
     SemSettings,
+    SplitSettings,
     UNetSettings,
 )
 from pairvae.settings.training import (
@@ -76,6 +77,7 @@ __all__ = [
     "SemTraining",
     "Settings",
     "SoloTraining",
+    "SplitSettings",
     "TextureNetwork",
     "UNetSettings",
     "assignments",

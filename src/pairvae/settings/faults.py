@@ -35,13 +35,20 @@ def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefi
             found=repr(first["ctx"]["tag"]),
             where=place,
         )
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    alternatives = [
+        one for one in error.errors() if _dotted(one["loc"], values) == _dotted(first["loc"], values)
+    ]
+    message = " or ".join(dict.fromkeys(_plain(one["msg"]) for one in alternatives))
     found = "other values" if first["type"] == "value_error" else f"{first['input']!r}"[:80]
     return InputError(expected=message, found=found, where=place)
 
 
+def _plain(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
+
+
 def _dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
-    """Dotted key of a place in ``values``, without the architecture that pydantic puts into its locations."""
+    """Dotted key of a place in ``values``, without the architectures and types that pydantic adds."""
     place: Any = values
     parts = []
     for number, part in enumerate(location):
@@ -50,7 +57,7 @@ def _dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
             if isinstance(place, Mapping)
             else isinstance(place, list) and part in range(len(place))
         )
-        if inside or number + 1 == len(location):
+        if inside or (number + 1 == len(location) and isinstance(place, Mapping)):
             parts.append(str(part))
         if inside:
             place = place[part]

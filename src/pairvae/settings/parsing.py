@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def assignments(pairs: Sequence[str]) -> dict[str, Any]:
             raise InputError(
                 expected="key=value", found=repr(pair), where="--set", remedy="--set split.train=32"
             )
+        _require_one_value(text, f"--set {key}")
         *parents, last = key.strip().split(".")
         place = nested
         for parent in parents:
@@ -89,6 +91,24 @@ def assignments(pairs: Sequence[str]) -> dict[str, Any]:
             place = place[parent]
         place[last] = parse_yaml(f"value: {text}", f"--set {key}")["value"]
     return nested
+
+
+def _require_one_value(text: str, where: str) -> None:
+    """``InputError`` where YAML would take only a part of ``text``: a second line, a comment."""
+    if len(text.strip().splitlines()) > 1:
+        raise InputError(
+            expected="one value on one line",
+            found="several lines",
+            where=where,
+            remedy="give --set once for each key",
+        )
+    if re.search(r"(^|\s)#", re.sub(r"'[^']*'|\"[^\"]*\"", "", text)):
+        raise InputError(
+            expected="a value without a comment",
+            found=repr(text),
+            where=where,
+            remedy="put a value with # in quotes: --set 'data.source=\"my #1\"'",
+        )
 
 
 def read_params(path: Path) -> dict[str, Any]:

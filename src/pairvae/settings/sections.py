@@ -144,7 +144,9 @@ class PairSettings(Section):
 class SplitSettings(Section):
     """Training and validation pairs."""
 
-    train: Positive = Field(description="training pairs; the rest are validation pairs")
+    train: Positive | Literal["auto"] = Field(
+        description="training pairs; auto: two thirds of the pairs, at least four for validation"
+    )
     seed: Seed = Field(description="seed of the draw of training pairs")
 
 

@@ -95,7 +95,7 @@ def barlow_twins(project: Project) -> ResNet50:
     params = {
         "pretrain": settings.pretrain.model_dump(),
         "seed": settings.seed,
-        "split": settings.split.model_dump(),
+        "split": project.resolved_split(prepared).model_dump(),
     }
     folder = project.checkpoints("pretrain", params, prepared.digest, bfloat16=device.bfloat16)
     resume, team = checkpoints.peek_run(folder), join(device.torch_device)

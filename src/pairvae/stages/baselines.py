@@ -199,7 +199,7 @@ def _folder(project: Project, prepared: Prepared, direction: str) -> Path:
     settings = project.settings
     relevant = {
         "unet": settings.baselines.unet.model_dump(mode="json"),
-        "split": settings.split.model_dump(),
+        "split": project.resolved_split(prepared).model_dump(),
         "seed": settings.seed,
         "precision": settings.device.precision,
         "direction": direction,

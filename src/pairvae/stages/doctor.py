@@ -14,8 +14,9 @@ from typing import Literal
 
 from pairvae.errors import InputError
 from pairvae.settings import PARAMS_FILE
+from pairvae.stages.outputs import STAGES
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.repro import STAGES, dvc_environment
+from pairvae.stages.repro import dvc_environment
 from pairvae.store.models import load_model
 from pairvae.store.prepared import CARD
 from pairvae.tracking.outbox import Outbox, target_of, waiting

@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 
+from pairvae.stages.run_cache import use_run_cache
+
 REPRO = "PAIRVAE_REPRO"  # the process that everything below it ends with
 POLL_S = 0.5
 STAGE_GRACE_S = 10.0  # after an interrupt
@@ -53,6 +55,7 @@ def main() -> None:
     end_with_repro(DVC_GRACE_S)  # first: what follows takes a second
     from dvc.cli import main as dvc
 
+    use_run_cache()
     sys.argv[0] = "dvc"  # which DVC's locks are told of
     sys.exit(dvc(sys.argv[1:]))
 

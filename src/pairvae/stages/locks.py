@@ -11,6 +11,10 @@ from pathlib import Path
 from pairvae.errors import InputError
 
 
+class LockTakenError(InputError):
+    """Another process is at work."""
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold back the other processes that lock ``path`` until the block ends."""
@@ -35,7 +39,7 @@ def held_alone(path: Path, what: str, *, kind: str = "study") -> Iterator[int]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError(
+            raise LockTakenError(
                 expected=f"a {kind} that no other process works on",
                 found="one",
                 where=what,

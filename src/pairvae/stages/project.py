@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairvae import store
-from pairvae.data.split import Split, split_pairs
+from pairvae.data.split import Split, split_pairs, training_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import check_modalities, prepare_settings
-from pairvae.settings import PARAMS_FILE, Settings, load_settings
+from pairvae.settings import PARAMS_FILE, Settings, SplitSettings, load_settings
 from pairvae.store.code import code_digest
 from pairvae.store.prepared import REMEDY, Prepared, open_prepared
 from pairvae.tracking.roots import project_root
@@ -92,6 +92,11 @@ class Project:
         """Training and validation pairs, as numbers of rows."""
         section = self.settings.split
         return split_pairs(prepared.pairs, section.train, section.seed)
+
+    def resolved_split(self, prepared: Prepared) -> SplitSettings:
+        """The section ``split`` with the number of training pairs that ``auto`` stands for."""
+        section = self.settings.split
+        return section.model_copy(update={"train": training_pairs(prepared.pairs, section.train)})
 
     def checkpoints(self, stage: str, params: object, data: str, *, bfloat16: bool) -> Path:
         """Folder of a stage's checkpoint, named by all that decides what it becomes: a change starts afresh."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -11,30 +12,38 @@ from pairvae.errors import InputError
 from pairvae.stages.project import Project
 
 SOURCE_RECORD = "source.json"
+GROWING = re.compile(r"\.raw-[0-9a-f]{16}")  # a simulation that is not finished
 
 
 def make_raw(project: Project) -> None:
     """Simulate, download or copy the raw pairs into ``data/raw``."""
     data = project.settings.data
     if data.source == "simulated":
-        from pairvae.data.simulate import simulate
-
-        simulate(
-            project.raw,
-            pairs=data.simulated.pairs,
-            seed=data.simulated.seed,
-            parameters=data.simulated.parameters,
-        )
+        simulate_raw(project)
     elif data.source == "mdf":
         from pairvae.data.fetch import fetch, published_identifiers
 
-        # DVC empties data/raw before the stage; a download that was cut off resumes in a folder of our own
+        # A download that was cut off resumes in a folder of our own
         archive = None if data.mdf.archive is None else project.folder / data.mdf.archive
         cache = project.root / ".pairvae" / "downloads" / store.digest([data.mdf.base_url, str(archive)])
         fetch(cache, identifiers=published_identifiers(), base_url=data.mdf.base_url, archive=archive)
         copy_folder(cache, project.raw)
     else:
         copy_folder(source_folder(project), project.raw)
+
+
+def simulate_raw(project: Project) -> None:
+    """Simulate beside ``data/raw``, where a killed simulation goes on, and put the finished folder in its place."""
+    from pairvae.data.simulate import simulate
+
+    data = project.settings.data.simulated
+    name = store.digest(data.model_dump(mode="json"))
+    growing = project.raw.with_name(f".{project.raw.name}-{name}")
+    for other in project.raw.parent.glob(f".{project.raw.name}-*"):
+        if other != growing and GROWING.fullmatch(other.name):
+            shutil.rmtree(other)
+    simulate(growing, pairs=data.pairs, seed=data.seed, parameters=data.parameters)
+    store.replace_folder(growing, project.raw)
 
 
 def source_folder(project: Project) -> Path:
@@ -46,6 +55,9 @@ def source_folder(project: Project) -> Path:
             found=repr(project.settings.data.source),
             where="data.source",
         )
+    listing = folder / "pairs.csv"
+    if listing.is_symlink() and not listing.exists():
+        raise InputError(expected="a table of pairs", found="a broken link", where=str(listing))
     return folder
 
 
@@ -73,9 +85,17 @@ def fingerprint(folder: Path) -> dict[str, str]:
         folders.sort()
         for name in sorted(names):
             path = Path(place) / name
-            status = path.stat()
-            facts.append([str(path.relative_to(folder)), status.st_size, status.st_mtime_ns])
+            facts.append([str(path.relative_to(folder)), *_size_and_time(path)])
     return {"folder": str(folder), "fingerprint": store.digest(facts)}
+
+
+def _size_and_time(path: Path) -> tuple[int, int]:
+    """Of the file that a link leads to; of the link itself where it leads nowhere (in no pair: that is refused)."""
+    try:
+        status = path.stat()
+    except OSError:
+        status = path.lstat()
+    return status.st_size, status.st_mtime_ns
 
 
 def raw_is_stale(project: Project) -> bool:

@@ -29,7 +29,8 @@ CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 def report(project: Project) -> None:
     """Draw ``reports/figures`` and ``reports/index.html``; the model card and the data of `dvc plots` beside them."""
-    shutil.rmtree(project.reports / "figures", ignore_errors=True)
+    for name in ("figures", "plots"):
+        shutil.rmtree(project.reports / name, ignore_errors=True)
     content = gather(project)
     page = write_report(content, project.reports)
     write_plots(content, project.reports / "plots")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
@@ -18,21 +21,16 @@ from pairvae.modalities import check_modalities
 from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
 from pairvae.stages import lifeline
 from pairvae.stages.code import refresh_link
+from pairvae.stages.locks import LockTakenError, held_alone
+from pairvae.stages.outputs import STAGES, refuse_outputs
+from pairvae.stages.preflight import check_before
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.raw import raw_is_stale, source_folder
+from pairvae.stages.raw import raw_is_stale
+from pairvae.stages.written import WrittenFiles
+from pairvae.tracking.roots import OWN_FILES
 
-STAGES = (
-    "raw",
-    "preprocess",
-    "pretrain",
-    "train-saxs",
-    "train-sem",
-    "train-pair",
-    "assess",
-    "generate",
-    "report",
-    "register",
-)
+LOCK = "repro.lock"
+UNCHANGED = "params.yaml is unchanged"
 
 
 def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
@@ -46,40 +44,105 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
             where=str(folder),
             remedy="run in the project's root",
         )
-    project = open_project(changes, folder=folder)
-    refresh_link(folder)
-    stale = raw_is_stale(project)
-    if stale:
-        refuse_bad_folder(project)  # before params.yaml or anything else is replaced
-    if changes:
-        write_params(folder / PARAMS_FILE, assignments(changes))
+    folder = folder.resolve()
+    with _alone(folder, changes):
+        try:
+            _refuse_busy(folder)
+            project = open_project(changes, folder=folder)
+            refresh_link(folder)
+            refuse_outputs(WrittenFiles(folder))
+            check_before(project)
+            stale = raw_is_stale(project)
+        except InputError as error:
+            raise _unchanged(error, changes) from error
+        complete = missing_settings(folder, project.settings.model_dump(mode="json"), assignments(changes))
+        if complete:
+            write_params(folder / PARAMS_FILE, complete)
+        return _run_dvc(project, stage, stale=stale)
+
+
+def _run_dvc(project: Project, stage: str | None, *, stale: bool) -> int:
     environment = dvc_environment() | {lifeline.REPRO: str(os.getpid())}
     dvc = [sys.executable, "-m", lifeline.__name__]
     if project.raw.exists() and stale:
         first = subprocess.run(
-            [*dvc, "repro", "--single-item", "--force", "raw"], cwd=folder, env=environment
+            [*dvc, "repro", "--single-item", "--force", "raw"], cwd=project.folder, env=environment
         )
         if first.returncode:
-            return first.returncode
-    done = subprocess.run([*dvc, "repro", *([stage] if stage else [])], cwd=folder, env=environment)
+            return 1
+    done = subprocess.run([*dvc, "repro", *([stage] if stage else [])], cwd=project.folder, env=environment)
     return 1 if done.returncode else 0
 
 
-def refuse_bad_folder(project: Project) -> None:
-    """``InputError`` with the first error of the user's own folder, and how many more there are."""
-    from pairvae.data.check import check_for
+@contextmanager
+def _alone(folder: Path, changes: Sequence[str]) -> Iterator[None]:
+    """No other `pairvae repro` here, which would go on with other settings than it began with (``InputError``)."""
+    try:
+        with held_alone(folder / OWN_FILES / LOCK, str(folder), kind="pipeline"):
+            yield
+    except LockTakenError as error:
+        raise _unchanged(error, changes) from error
 
-    folder = source_folder(project)
-    report = check_for(folder, project.settings.sem.prepare)
-    errors = [problem for problem in report.problems if problem.severity == "error"]
-    if errors:
-        first, more = errors[0], len(errors) - 1
-        raise InputError(
-            expected="pairs without problems",
-            found=f"{first.file or first.pair}: {first.message}{f' (and {more} more problems)' if more else ''}",
+
+def _refuse_busy(folder: Path) -> None:
+    """``InputError`` where DVC runs a stage here: the next one would begin with other settings than it."""
+    busy: dict[str, Any] | None = None
+    with suppress(
+        OSError, ValueError, AttributeError, TypeError, KeyError
+    ):  # DVC's own file, read as it may be
+        locks = json.loads((folder / ".dvc" / "tmp" / "rwlock").read_bytes())
+        holders = locks["write"].values()
+        busy = next((one for one in holders if one and psutil.pid_exists(int(one["pid"]))), None)
+    if busy is not None:
+        raise LockTakenError(
+            expected="no other process that runs the pipeline",
+            found=f"`{busy.get('cmd')}` (process {busy.get('pid')})",
             where=str(folder),
-            remedy=f"`pairvae data check {folder}` lists every one",
+            remedy="wait until it ends",
         )
+
+
+def _unchanged(error: InputError, changes: Sequence[str]) -> InputError:
+    """The same error, which says that no setting was written."""
+    if not changes:
+        return error
+    remedy = "; ".join(part for part in (error.remedy, UNCHANGED) if part)
+    return InputError(expected=error.expected, found=error.found, where=error.where, remedy=remedy)
+
+
+def missing_settings(folder: Path, values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``changes``, and what DVC watches according to dvc.yaml and params.yaml does not have.
+
+    DVC stops at a stage whose parameters are absent from the file. A section that is missing is added as an empty one:
+    its values stay those of the preset.
+    """
+    given, needed = merge(read_params(folder / PARAMS_FILE), changes), dict(changes)
+    for key in watched_parameters(folder):
+        *sections, last = key.split(".")
+        place: Any = given
+        for part in (*sections, last):
+            place = place.get(part) if isinstance(place, Mapping) else None
+        if place is not None:
+            continue
+        value: Any = values
+        for part in (*sections, last):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        addition: Any = {} if isinstance(value, Mapping) else value
+        for part in (last, *reversed(sections)):
+            addition = {part: addition}
+        needed = merge(needed, addition)
+    return needed
+
+
+def watched_parameters(folder: Path) -> list[str]:
+    """Keys of params.yaml that the stages of dvc.yaml name."""
+    stages = read_params(folder / "dvc.yaml").get("stages")
+    found = [
+        key
+        for stage in (stages.values() if isinstance(stages, dict) else ())
+        for key in (stage.get("params") or () if isinstance(stage, dict) else ())
+    ]
+    return list(dict.fromkeys(key for key in found if isinstance(key, str)))
 
 
 def dvc_environment() -> dict[str, str]:
@@ -95,7 +158,7 @@ def write_params(path: Path, changes: Mapping[str, Any]) -> None:
     yaml.preserve_quotes = True
     document = yaml.load(path.read_text("utf-8")) or CommentedMap()
     _update(document, changes)
-    with store.atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+    with store.atomic_path(path.resolve()) as temporary, temporary.open("w", encoding="utf-8") as stream:
         yaml.dump(document, stream)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pairvae.data.split import training_pairs
 from pairvae.numerics.images import contact_sheet
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
@@ -34,11 +35,12 @@ def stage_run(
     from pairvae.tracking.runs import start_run  # 3 s of mlflow, only where it is wanted
 
     settings = project.settings
+    train = training_pairs(prepared.pairs, settings.split.train)
     tags = lineage_tags(project.folder, stage, params) | {"preset": settings.preset, "stage": stage}
     with start_run(
         project.root,
         settings.tracking.experiment,
-        f"{stage} {settings.preset} {settings.split.train} pairs",
+        f"{stage} {settings.preset} {train} pairs",
         tags=tags,
         resume=resume,
         description=f"Stage `{stage}` of the preset `{settings.preset}`.",
@@ -51,7 +53,7 @@ def stage_run(
             str(project.prepared_folder),
             prepared.digest,
             "training",
-            {"pairs": len(prepared.pairs), "train": settings.split.train},
+            {"pairs": len(prepared.pairs), "train": train},
         )
         yield tracker
 

@@ -150,8 +150,8 @@ def image_statistics(image: np.ndarray, names: tuple[str, ...]) -> dict[str, Ten
     return texture.statistics(torch.from_numpy(np.array(image, np.float32))[None, None], names=names)
 
 
-def description(settings: Settings, name: str) -> dict[str, Any]:
-    """What the card of a model has to say of a modality for its network to be built again."""
+def card_description(settings: Settings, name: str) -> dict[str, Any]:
+    """What the card of a trained modality says of its network, latent space, shape and preprocessing."""
     described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
     prepare = prepare_settings(settings, name).model_dump(mode="json")
     return described | {"prepare": prepare, "binary": MODALITIES[name].binary}

@@ -16,8 +16,8 @@ from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.model_card import load_vaes, without_prefix
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.samples import (
+    card_description,
     covering,
-    description,
     fit_closed_form,
     likelihood,
     schedule,
@@ -60,7 +60,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
-        "split": settings.split,
+        "split": project.resolved_split(prepared),
         "pair": settings.pair,
         "backbone": backbone,
         **{name: side(settings, name) for name in vaes},
@@ -69,7 +69,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     judge = (
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
-    descriptions = {name: description(settings, name) for name in vaes}
+    descriptions = {name: card_description(settings, name) for name in vaes}
     run = Run(project, "train-pair", prepared, device, relevant, descriptions)
 
     def finish() -> None:
@@ -121,7 +121,7 @@ def _begin(project: Project, plan: PairPlan) -> dict[str, str]:
     settings, training = project.settings, project.settings.pair.training
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
-        described, key = description(settings, name), "pair.training.start_from"
+        described, key = card_description(settings, name), "pair.training.start_from"
         started = begin_from(project.folder, vae, name, training.start_from, described, key)
         if started is not None:
             digests[name] = started

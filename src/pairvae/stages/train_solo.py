@@ -8,7 +8,7 @@ from pairvae.models.vae import VAE
 from pairvae.stages.backbone import give_backbone
 from pairvae.stages.project import Project
 from pairvae.stages.samples import (
-    description,
+    card_description,
     fit_closed_form,
     likelihood,
     schedule,
@@ -39,7 +39,7 @@ def train_solo(project: Project, name: str) -> None:
     vae = untrained(settings, name)
     backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
     plan = _solo_plan(project, name, vae, prepared, device, rows.train, "solo")
-    described = {name: description(settings, name)}
+    described = {name: card_description(settings, name)}
     key = f"{name}.training.start_from"
     started = begin_from(project.folder, vae, name, training.start_from, described[name], key)
     if started is None:
@@ -48,7 +48,7 @@ def train_solo(project: Project, name: str) -> None:
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
-        "split": settings.split,
+        "split": project.resolved_split(prepared),
         "backbone": backbone,
         name: side(settings, name),
         **({} if started is None else {"start": started}),

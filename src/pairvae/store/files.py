@@ -9,7 +9,7 @@ import re
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -74,6 +74,28 @@ def _flush_to_disk(path: Path) -> None:
         os.close(descriptor)
 
 
+Written = Callable[[Path, Path], None]
+_observers: list[Written] = []  # of this process: all its threads write under the same eyes
+
+
+@contextmanager
+def observed(observer: Written) -> Iterator[None]:
+    """Within the block call ``observer(written, path)`` before a finished file or folder takes its place ``path``.
+
+    An exception of the observer leaves what lies at ``path``. Renaming changes neither size nor time of the files.
+    """
+    _observers.append(observer)
+    try:
+        yield
+    finally:
+        _observers.remove(observer)
+
+
+def _announce(written: Path, path: Path) -> None:
+    for observer in _observers:
+        observer(written, path)
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path``; it is renamed to ``path`` on success and removed on failure."""
@@ -82,6 +104,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         yield temporary
         _flush_to_disk(temporary)
         temporary.chmod(0o644)
+        _announce(temporary, path)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -105,20 +128,26 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
-        temporary.chmod(0o755)
-        if path.exists():
-            retired = _temporary_name(path)
-            path.replace(retired)
-            try:
-                temporary.replace(path)
-            except OSError:
-                retired.replace(path)
-                raise
-            shutil.rmtree(retired)
-        else:
-            temporary.replace(path)
+        replace_folder(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def replace_folder(finished: Path, path: Path) -> None:
+    """Put the folder ``finished``, a sibling of ``path``, in the place of ``path``; what was there is removed."""
+    finished.chmod(0o755)
+    _announce(finished, path)
+    if not path.exists():
+        finished.replace(path)
+        return
+    retired = _temporary_name(path)
+    path.replace(retired)
+    try:
+        finished.replace(path)
+    except OSError:
+        retired.replace(path)
+        raise
+    shutil.rmtree(retired)
 
 
 def write_text(path: Path, text: str) -> None:
