@@ -9,7 +9,9 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import mlflow
 import requests
@@ -25,17 +27,29 @@ from pairvae.tracking.roots import (
     OWN_FILES,
     artifacts_path,
     database_path,
+    how_to_register,
     is_local,
     is_server,
     local_uri,
     shown,
+    store_name,
     tracking_uri,
 )
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError)
 BUSY_TIMEOUT_S = 60.0
 SERVER_TIMEOUT_S = 10.0
+SCHEMA = re.compile(r"out-of-date database schema \(found version ([\w-]+)")
+MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
 CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"')\]]+)")
+DRIVERS = {  # distributions that MLflow writes artifacts with
+    "s3": ("boto3",),
+    "gs": ("google-cloud-storage",),
+    "wasbs": ("azure-storage-blob",),
+    "abfss": ("azure-storage-file-datalake",),
+    "hdfs": ("pyarrow",),
+    "sftp": ("pysftp",),
+}
 TALKATIVE = ("mlflow.store.db.utils", "mlflow.tracking", "mlflow.store.model_registry", "alembic")
 
 
@@ -76,6 +90,11 @@ def first_line(error: Exception) -> str:
 
 def unusable(root: Path, uri: str, error: Exception) -> InputError:
     """What to tell of a store that answered with ``error``, or did not answer."""
+    schema = _schema_problem(uri, error)
+    if schema is not None:
+        found, remedy = schema
+        where = store_name(root, uri)
+        return InputError(expected="a database of this MLflow", found=found, where=where, remedy=remedy)
     if uri == local_uri(root):
         return InputError(
             expected="a readable and writable MLflow database",
@@ -84,14 +103,25 @@ def unusable(root: Path, uri: str, error: Exception) -> InputError:
             remedy="mend its permissions, or move it away (a new one is made) and restore a backup",
         )
     kind = StoreAwayError if _is_away(error) else InputError
+    named = uri == tracking_uri(root)
     return kind(
-        expected="a usable MLflow store in MLFLOW_TRACKING_URI",
+        expected=f"a usable MLflow store{' in MLFLOW_TRACKING_URI' if named else ''}",
         found=first_line(error),
         where=shown(uri),
         remedy="install the database's driver with pip"
         if isinstance(error, ImportError)
-        else "check the address, the server and the credentials, or unset the variable",
+        else f"check the address, the server and the credentials{', or unset the variable' if named else ''}",
     )
+
+
+def _schema_problem(uri: str, error: Exception) -> tuple[str, str] | None:
+    """What is found and what to do where a database is sound, but was written by another version of MLflow."""
+    revision = SCHEMA.search(str(error))
+    if revision is None or revision[1] == "None":
+        return None
+    if any(MIGRATIONS.glob(f"{revision[1]}_*.py")):
+        return "one of an earlier MLflow", f"copy it as a backup, then run: mlflow db upgrade '{shown(uri)}'"
+    return "one of a later MLflow", "run: pip install --upgrade mlflow"
 
 
 def _is_away(error: Exception) -> bool:
@@ -154,7 +184,7 @@ def open_store(root: Path, uri: str) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.WARNING)
     _check_reachable(root, uri)
     try:
-        return MlflowClient(tracking_uri=uri)
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (*STORE_ERRORS, ImportError) as error:  # the driver of a database
         raise unusable(root, uri, error) from error
 
@@ -175,7 +205,7 @@ def connect(root: Path, uri: str | None = None) -> MlflowClient:
             expected="an MLflow database",
             found="none",
             where=str(database_path(root)),
-            remedy="train first: pairvae repro",
+            remedy=how_to_register(root),
         )
     return open_store(root, place)
 
@@ -183,19 +213,45 @@ def connect(root: Path, uri: str | None = None) -> MlflowClient:
 @contextmanager
 def as_default(root: Path, uri: str | None = None) -> Iterator[None]:
     """Make a store (the project's) mlflow's process-wide default, which ``models:/`` needs, and undo that."""
-    variable = "MLFLOW_TRACKING_URI"
-    before = os.environ.get(variable)
-    mlflow.set_tracking_uri(uri or tracking_uri(root))
+    before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+    place = uri or tracking_uri(root)
+    mlflow.set_tracking_uri(place)
+    mlflow.set_registry_uri(place)
     try:
         yield
     finally:
         mlflow.set_tracking_uri(None)
-        if before is not None:
-            os.environ[variable] = before
+        mlflow.set_registry_uri(None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _check_drivers(experiment: Experiment, where: str) -> None:
+    """``InputError`` where what carries files to the experiment's place is not installed: told before a training."""
+    scheme = urlsplit(str(experiment.artifact_location)).scheme
+    missing = [name for name in DRIVERS.get(scheme, ()) if not _is_installed(name)]
+    if missing:
+        raise InputError(
+            expected=f"the package {missing[0]}, which writes to {scheme}://",
+            found="none",
+            where=where,
+            remedy=f"run: pip install {missing[0]}, or let the MLflow server pass the files on (--serve-artifacts)",
+        )
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _check_experiment(root: Path, uri: str, experiment: Experiment) -> None:
-    """``InputError`` when runs of this experiment would not be written below the project."""
+    """``InputError`` when runs of this experiment would not be written below the project, or cannot be written."""
     local = uri == local_uri(root)
     where = f"experiment {experiment.name!r} in {database_path(root) if local else shown(uri)}"
     if experiment.lifecycle_stage != "active":
@@ -206,6 +262,7 @@ def _check_experiment(root: Path, uri: str, experiment: Experiment) -> None:
             remedy=f"run: mlflow experiments restore -x {experiment.experiment_id}, or set another name as "
             "tracking.experiment in params.yaml",
         )
+    _check_drivers(experiment, where)
     if not local:
         return
     if str(experiment.artifact_location).startswith("mlflow-artifacts:"):
