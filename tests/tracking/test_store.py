@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pairvae.errors import InputError
-from pairvae.tracking import store
+from pairvae.tracking import experiments
 from pairvae.tracking.relocate import fix_paths, foreign_paths, local_path
 from pairvae.tracking.roots import artifacts_path, tracking_uri
 from pairvae.tracking.runs import start_run
@@ -145,7 +145,7 @@ def test_a_database_of_another_mlflow_is_kept(ready_root: Path, revision: str, r
 def test_a_place_that_nothing_here_can_write_to_is_refused_at_the_start(
     ready_root: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "_is_installed", lambda package: False)
+    monkeypatch.setattr(experiments, "_is_installed", lambda package: False)
     client_of(ready_root).create_experiment("cloud", artifact_location=place)
     with pytest.raises(InputError, match=r"expected the package (boto3|google-cloud-storage), .*pip install"):
         prepare_store(ready_root, "cloud")

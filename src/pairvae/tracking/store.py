@@ -9,9 +9,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import mlflow
 import requests
@@ -22,7 +20,8 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pairvae.errors import InputError
-from pairvae.tracking.relocate import local_path, settle_default
+from pairvae.tracking.experiments import check_experiment
+from pairvae.tracking.relocate import settle_default
 from pairvae.tracking.roots import (
     OWN_FILES,
     artifacts_path,
@@ -42,14 +41,6 @@ SERVER_TIMEOUT_S = 10.0
 SCHEMA = re.compile(r"out-of-date database schema \(found version ([\w-]+)")
 MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
 CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"')\]]+)")
-DRIVERS = {  # distributions that MLflow writes artifacts with
-    "s3": ("boto3",),
-    "gs": ("google-cloud-storage",),
-    "wasbs": ("azure-storage-blob",),
-    "abfss": ("azure-storage-file-datalake",),
-    "hdfs": ("pyarrow",),
-    "sftp": ("pysftp",),
-}
 TALKATIVE = ("mlflow.store.db.utils", "mlflow.tracking", "mlflow.store.model_registry", "alembic")
 
 
@@ -229,59 +220,6 @@ def as_default(root: Path, uri: str | None = None) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _check_drivers(experiment: Experiment, where: str) -> None:
-    """``InputError`` where what carries files to the experiment's place is not installed: told before a training."""
-    scheme = urlsplit(str(experiment.artifact_location)).scheme
-    missing = [name for name in DRIVERS.get(scheme, ()) if not _is_installed(name)]
-    if missing:
-        raise InputError(
-            expected=f"the package {missing[0]}, which writes to {scheme}://",
-            found="none",
-            where=where,
-            remedy=f"run: pip install {missing[0]}, or let the MLflow server pass the files on (--serve-artifacts)",
-        )
-
-
-def _is_installed(package: str) -> bool:
-    try:
-        version(package)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _check_experiment(root: Path, uri: str, experiment: Experiment) -> None:
-    """``InputError`` when runs of this experiment would not be written below the project, or cannot be written."""
-    local = uri == local_uri(root)
-    where = f"experiment {experiment.name!r} in {database_path(root) if local else shown(uri)}"
-    if experiment.lifecycle_stage != "active":
-        raise InputError(
-            expected="an experiment in use",
-            found="a deleted one",
-            where=where,
-            remedy=f"run: mlflow experiments restore -x {experiment.experiment_id}, or set another name as "
-            "tracking.experiment in params.yaml",
-        )
-    _check_drivers(experiment, where)
-    if not local:
-        return
-    if str(experiment.artifact_location).startswith("mlflow-artifacts:"):
-        raise InputError(
-            expected=f"artifacts under {artifacts_path(root)}",
-            found="an experiment made in the MLflow UI, which only a server can write to",
-            where=where,
-            remedy="set another name as tracking.experiment in params.yaml",
-        )
-    location = local_path(experiment.artifact_location)
-    if location is not None and not location.is_relative_to(root.resolve()):
-        raise InputError(
-            expected=f"artifacts under {artifacts_path(root)}",
-            found=f"{location}: the project was moved or copied",
-            where=where,
-            remedy="run: pairvae doctor --fix-paths",
-        )
-
-
 def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Experiment:
     """The experiment of that name. Where a server keeps its artifacts is the server's choice."""
     found = client.get_experiment_by_name(name)
@@ -314,5 +252,5 @@ def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
             found = find_or_create(client, root, place, experiment)
         except STORE_ERRORS as error:
             raise unusable(root, place, error) from error
-    _check_experiment(root, place, found)
+    check_experiment(root, place, found)
     return str(found.experiment_id)
