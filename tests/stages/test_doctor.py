@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -140,3 +143,45 @@ def test_entries_that_wait_and_pictures_that_are_gone_are_told(copied: Path) -> 
     assert found["waiting"].found == "1 entries of run train saxs wait for http://server"
     assert found["waiting"].remedy == "run: pairvae sync http://server"
     assert "its pictures are gone" in found["runs"].found
+
+
+def test_what_was_deleted_is_told(tmp_path: Path) -> None:
+    """An alias without its version (as a server may keep it), the experiment, the run of a model; no git around it."""
+    from pairvae.store.models import save_model
+    from pairvae.tracking.runs import start_run
+    from pairvae.tracking.store import connect
+
+    for name, text in {"params.yaml": "preset: fast\n", "dvc.yaml": "stages: {}\n"}.items():
+        (tmp_path / name).write_text(text)
+    with start_run(tmp_path, "pairvae", "train-pair") as tracker:
+        pass
+    save_model(tmp_path / "models" / "train-pair", {}, {"run_id": tracker.run_id}, [])
+    assert not problems(doctor(tmp_path))
+    client = connect(tmp_path)
+    client.delete_run(tracker.run_id or "")
+    client.delete_experiment(client.get_experiment_by_name("pairvae").experiment_id)
+    client.create_registered_model("pairvae")
+    client.create_model_version("pairvae", source=tmp_path.as_uri())
+    client.set_registered_model_alias("pairvae", "champion", "1")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
+        connection.execute("DELETE FROM model_versions")
+    findings = doctor(tmp_path)
+    assert {finding.check for finding in problems(findings)} == {"experiment", "registry"}
+    told = render(findings)
+    assert "pairvae@champion is version 1, which was deleted" in told
+    assert "mlflow experiments restore" in told
+    assert f"mlflow.db has no run {tracker.run_id}, which trained train-pair" in told
+    assert "no git repository" in told and "git init" in told
+
+
+def test_a_check_that_fails_is_a_line_among_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(root: Path) -> Iterator[Finding]:
+        raise RuntimeError("a store's own words")
+
+    (tmp_path / "params.yaml").write_text("preset: fast\n")
+    monkeypatch.setattr(module, "_registry", broken)
+    findings = doctor(tmp_path)
+    assert Finding("registry", "problem", "RuntimeError: a store's own words") in findings
+    assert findings[-1].check == "disk"

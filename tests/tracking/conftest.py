@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 
 from pairvae.tracking.relocate import settle_default
 
-VARIABLES = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME")
+VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME")
 
 
 def make_root(folder: Path) -> Path:

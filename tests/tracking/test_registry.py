@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pytest
 import torch
@@ -12,9 +13,11 @@ from mlflow import MlflowClient
 from torch import nn
 
 from pairvae.errors import InputError
+from pairvae.tracking import aliases
 from pairvae.tracking.aliases import (
     CANDIDATE,
     CHAMPION,
+    PROGRAM_FILE,
     Version,
     download,
     program_file,
@@ -22,6 +25,7 @@ from pairvae.tracking.aliases import (
     set_alias,
     version_for_alias,
 )
+from pairvae.tracking.model_files import CONTENT_TAG, content_digest
 from pairvae.tracking.registry import register_program, register_pyfunc
 from pairvae.tracking.roots import tracking_uri
 from pairvae.tracking.runs import start_run
@@ -150,7 +154,8 @@ def test_programs_load_without_pairvae_for_any_batch(shared_root: Path) -> None:
     ]
     assert done.stdout.splitlines() == expected
     found = version_for_alias(shared_root, "plain", CHAMPION)
-    assert found == Version("plain", 1, tracker.run_id, {"preset": "fast"})
+    content = content_digest(download(shared_root, "models:/plain/1"))
+    assert found == Version("plain", 1, tracker.run_id, {"preset": "fast", CONTENT_TAG: content})
 
 
 @pytest.mark.parametrize(
@@ -255,12 +260,88 @@ def test_only_a_better_candidate_takes_the_title(ready_root: Path) -> None:
     assert found is not None and found.score == 0.4
 
 
-def test_other_validation_data_and_half_a_promotion(ready_root: Path) -> None:
-    assert promote_if_better(ready_root, NAMES, versions_of(ready_root, 1), 0.1, validation_data="demo")
-    assert promote_if_better(ready_root, NAMES, versions_of(ready_root, 2), 0.9, validation_data="mine")
+def test_a_champion_of_other_or_unknown_data_stays(ready_root: Path) -> None:
+    """2.0 on one's own data once replaced 0.8 on the demo's; a better score on other data says as little."""
+    for number, data in enumerate(("demo", "mine", "mine", ""), start=1):
+        versions = versions_of(ready_root, number)
+        assert promote_if_better(ready_root, NAMES, versions, 1 / number, validation_data=data) is (
+            number == 1
+        )
+        assert champions(ready_root) == [1, 1] and champions(ready_root, CANDIDATE) == [number, number]
+    champion = version_for_alias(ready_root, "decoder", CHAMPION)
+    versions = versions_of(ready_root, 5)
+    beaten = {"validation_data": "mine", "beaten": champion}  # scored anew on these data, it was worse
+    assert not promote_if_better(ready_root, NAMES, versions, math.nan, **beaten)  # type: ignore[arg-type] # mixed
+    assert promote_if_better(ready_root, NAMES, versions, 2.0, **beaten)  # type: ignore[arg-type] # mixed
+    assert champions(ready_root) == [5, 5]
+
+
+def test_scores_without_the_name_of_their_data_are_not_compared(ready_root: Path) -> None:
+    assert promote_if_better(ready_root, NAMES, versions_of(ready_root, 1), 0.5)
+    assert not promote_if_better(ready_root, NAMES, versions_of(ready_root, 2), 0.4)
+    assert champions(ready_root) == [1, 1]
+
+
+def test_half_a_promotion_is_completed(ready_root: Path) -> None:
+    assert promote_if_better(ready_root, NAMES, versions_of(ready_root, 1), 0.9, validation_data="mine")
+    versions = versions_of(ready_root, 2)
+    assert promote_if_better(ready_root, NAMES, versions, 0.8, validation_data="mine")
+    set_alias(ready_root, "decoder", CHAMPION, 1)  # as if killed between the two
     versions = versions_of(ready_root, 3)
     assert promote_if_better(ready_root, NAMES, versions, 0.8, validation_data="mine")
-    set_alias(ready_root, "decoder", CHAMPION, 2)  # as if killed between the two
-    versions = versions_of(ready_root, 4)
-    assert promote_if_better(ready_root, NAMES, versions, 0.8, validation_data="mine")
-    assert champions(ready_root) == [4, 4]
+    assert champions(ready_root) == [3, 3]
+
+
+@pytest.fixture
+def far_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files of models lie on a server, as it were; what was fetched from there."""
+    fetched: list[str] = []
+    fetch = mlflow.artifacts.download_artifacts
+
+    def counted(place: str, dst_path: str) -> str:
+        fetched.append(place)
+        return fetch(place, dst_path=dst_path)
+
+    monkeypatch.setattr(aliases, "local_path", lambda place: None)
+    monkeypatch.setattr(mlflow.artifacts, "download_artifacts", counted)
+    return fetched
+
+
+def test_a_kept_copy_answers_for_its_own_model_alone(ready_root: Path, far_files: list[str]) -> None:
+    """Numbers begin anew where registered models were deleted: the copy of the old version 1 is not the new one."""
+    uri, client = "models:/pairvae@champion", MlflowClient(tracking_uri=tracking_uri(ready_root))
+    for program in (Spectrum(), Plain()):
+        number = register(ready_root, "pairvae", program)
+        set_alias(ready_root, "pairvae", CHAMPION, number)
+        tag = client.get_model_version("pairvae", str(number)).tags[CONTENT_TAG]
+        assert number == 1 and content_digest(download(ready_root, uri)) == tag
+        client.delete_registered_model("pairvae")
+    register(ready_root, "pairvae", Spectrum())
+    del far_files[:]
+    folder = download(ready_root, "models:/pairvae/1")
+    assert download(ready_root, "models:/pairvae/1") == folder and len(far_files) == 1
+    program = folder / PROGRAM_FILE
+    program.write_bytes(program.read_bytes()[:-1])  # a damaged copy is fetched anew
+    assert download(ready_root, "models:/pairvae/1") == folder and len(far_files) == 2
+    kept = ready_root / ".pairvae" / "models" / "pairvae" / "1"  # as earlier versions of pairvae kept them
+    kept.mkdir()
+    assert download(ready_root, "models:/pairvae/1") != kept
+
+
+def test_files_that_are_not_those_registered_are_refused(shared_root: Path) -> None:
+    number = register(shared_root, "changed", Spectrum())
+    program = download(shared_root, f"models:/changed/{number}") / PROGRAM_FILE
+    program.write_bytes(program.read_bytes() + b"x")
+    with pytest.raises(InputError, match=r"expected the files that were registered as models:/changed/1"):
+        download(shared_root, f"models:/changed/{number}")
+
+
+def test_a_run_that_is_gone_does_not_stop_a_registration(shared_root: Path) -> None:
+    with start_run(shared_root, "pairvae", "deleted") as tracker:
+        pass
+    MlflowClient(tracking_uri=tracking_uri(shared_root)).delete_run(tracker.run_id or "")
+    for run_id in (tracker.run_id, "0" * 32, "no id"):
+        number = register(shared_root, "orphan", Spectrum(), run_id=run_id)
+        set_alias(shared_root, "orphan", CANDIDATE, number)
+        found = version_for_alias(shared_root, "orphan", CANDIDATE)
+        assert found is not None and found.run_id is None

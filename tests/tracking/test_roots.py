@@ -64,6 +64,21 @@ def test_the_store_is_the_database_of_the_root_unless_told(
     assert not is_local(root)
 
 
+def test_a_registry_apart_from_the_runs_is_refused(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://me:secret@models:5000")
+    with pytest.raises(
+        InputError,
+        match=r"MLFLOW_REGISTRY_URI: expected models in the store of the runs, sqlite.*, found http://models",
+    ):
+        tracking_uri(root)
+    for both in ("http://server:5000", "sqlite:///mlflow.db"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", both)
+        monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"{both}/" if both.startswith("http") else both)
+        tracking_uri(root)
+    assert is_local(root)  # the relative path of the project's own database is that database
+
+
 def test_the_page_starts_on_the_database_of_the_root(root: Path) -> None:
     command, environment = ui_command(root, 5055)
     assert command[command.index("--backend-store-uri") + 1] == tracking_uri(root)

@@ -83,6 +83,11 @@ def test_two_versions_beside_each_other(ready_root: Path) -> None:
         InputError, match="versions 1 and 3: expected two versions with the same training and"
     ):
         compare_versions(("1", "3"), ready_root)
+    assert champion(ready_root) == [2, 2]
+    with pytest.raises(
+        InputError, match=r"versions 3 and 2: expected two versions with the same.*--force --why"
+    ):
+        promote_version("3", root=ready_root)
 
 
 def test_versions_that_are_not_there_are_told(ready_root: Path) -> None:

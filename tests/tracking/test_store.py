@@ -12,6 +12,7 @@ import pytest
 from mlflow import MlflowClient
 
 from pairvae.errors import InputError
+from pairvae.tracking import experiments
 from pairvae.tracking.relocate import fix_paths, foreign_paths, local_path
 from pairvae.tracking.roots import artifacts_path, tracking_uri
 from pairvae.tracking.runs import start_run
@@ -121,6 +122,49 @@ def test_a_spoilt_database_is_one_clear_line(root: Path, spoil: object) -> None:
         prepare_store(root, "pairvae")
     assert "\n" not in str(caught.value)
     assert "mlflow.db" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("revision", "remedy"),
+    [
+        ("'cc1f77228345'", "run: mlflow db upgrade 'sqlite:///"),
+        ("'of-tomorrow'", "pip install --upgrade mlflow"),
+    ],
+    ids=["earlier", "later"],
+)
+def test_a_database_of_another_mlflow_is_kept(ready_root: Path, revision: str, remedy: str) -> None:
+    """It is sound: whoever moved it away would lose all runs."""
+    with closing(sqlite3.connect(ready_root / "mlflow.db")) as connection, connection:
+        connection.execute(f"UPDATE alembic_version SET version_num = {revision}")
+    with pytest.raises(InputError, match="expected a database of this MLflow") as caught:
+        prepare_store(ready_root, "pairvae")
+    assert remedy in str(caught.value) and "move it away" not in str(caught.value)
+
+
+@pytest.mark.parametrize("place", ["s3://bucket/runs", "gs://bucket/runs"])
+def test_a_place_that_nothing_here_can_write_to_is_refused_at_the_start(
+    ready_root: Path, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiments, "_is_installed", lambda package: False)
+    client_of(ready_root).create_experiment("cloud", artifact_location=place)
+    with pytest.raises(InputError, match=r"expected the package (boto3|google-cloud-storage), .*pip install"):
+        prepare_store(ready_root, "cloud")
+
+
+def test_a_run_ends_where_its_files_cannot_be_written(
+    ready_root: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A run that began before the check was there, or whose package was removed since: its entries wait."""
+
+    def missing(*_: object) -> None:
+        raise ModuleNotFoundError("No module named 'boto3'")
+
+    monkeypatch.setattr(MlflowClient, "log_artifacts", missing)
+    with start_run(ready_root, "pairvae", "first", patience_s=0.0) as tracker:
+        tracker.log_text("kept", "note.txt")
+    told = capfd.readouterr().err
+    assert "No module named 'boto3'" in told and "wait for" in told and "Traceback" not in told
+    assert len(list((ready_root / ".pairvae" / "outbox").iterdir())) == 1
 
 
 def test_an_unwritable_folder_is_one_clear_line(root: Path) -> None:

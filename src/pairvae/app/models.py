@@ -12,8 +12,8 @@ import numpy as np
 from pairvae.errors import InputError
 from pairvae.predictor import Predictor
 from pairvae.stages.explain import explain
-from pairvae.stages.load import REGISTRY, load
-from pairvae.tracking.roots import project_root
+from pairvae.stages.load import REGISTRY, load, model_folder
+from pairvae.tracking.roots import how_to_register, project_root, store_name
 
 NAME = "pairvae"
 ALIASES = ("champion", "candidate")
@@ -87,13 +87,19 @@ def _registered(root: Path) -> dict[str, Choice]:
             for key, value in version.tags.items()
             if key.startswith("validation.")
         }
+        # The files themselves: they are loaded when first asked for, and the number may be another model's by then
         location = f"{REGISTRY}{NAME}/{version.number}"
+        try:
+            location = str(model_folder(root, location))
+        except InputError:
+            if not found:
+                raise  # else the page works without it, and says why where it is chosen
         found[alias] = Choice(location, f"{alias} (version {version.number}, registered)", scores)
     if not found:
         raise InputError(
             expected="a registered model",
             found="none",
-            where=str(root),
-            remedy="run `pairvae repro`, or name a model folder with --model",
+            where=store_name(root),
+            remedy=f"{how_to_register(root)}, or name a model folder with --model",
         )
     return found

@@ -75,7 +75,7 @@ def assess(project: Project) -> None:
     leakage, warnings = leakage_facts(prepared, truth)
     ids = [one.id for one in prepared.pairs]
     metrics = {
-        **_of_splits(project, what, splits),
+        **_of_splits(project, what, splits, card["weights_sha256"]),
         "generation": {name: {"s2_mae": summary(one.errors)} for name, one in drawn.items()},
         "comparisons": {"validation": compared(splits["validation"], what)},
         "ensembles": _of_ensembles(truth, found, drawn),
@@ -147,8 +147,8 @@ def _errors(
     return errors
 
 
-def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts about the run, and the medians of each split with their intervals."""
+def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any], weights: str) -> dict[str, Any]:
+    """Facts about the run, and the medians of each split with their intervals; ``weights``: hash of the pair's."""
     summaries = {}
     for name, rows in _members(what).items():
         counts = resamples(len(rows), what.seed)
@@ -156,6 +156,7 @@ def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any]) -> 
     return {
         "preset": project.settings.preset,
         "estimator": project.settings.assess.estimator,
+        "weights_sha256": weights,
         "train_pairs": len(what.train),
         "splits": summaries,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,18 +13,29 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, reason
 from pairvae.settings import PARAMS_FILE
 from pairvae.stages.outputs import STAGES
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import dvc_environment
-from pairvae.store.models import load_model
+from pairvae.store.models import CARD as MODEL_CARD
+from pairvae.store.models import load_card, load_model
 from pairvae.store.prepared import CARD
 from pairvae.tracking.outbox import Outbox, target_of, waiting
-from pairvae.tracking.roots import database_path, is_local, local_uri, project_root, shown, tracking_uri
+from pairvae.tracking.roots import (
+    database_path,
+    how_to_register,
+    is_local,
+    local_uri,
+    project_root,
+    shown,
+    store_name,
+    tracking_uri,
+)
 
 Level = Literal["ok", "note", "problem"]
 PACKAGES = ("torch", "mlflow", "dvc", "optuna", "numpy", "opencv-python", "porespy", "typer", "pydantic")
+NO_SCM = re.compile(r"^\s*no_scm\s*=\s*true", re.IGNORECASE | re.MULTILINE)
 STUCK_S = 3600.0  # a run that nothing was written to for so long has lost its process
 ROOM_GB, LITTLE_GB = 5.0, 1.0
 GB = 1e9
@@ -61,6 +73,8 @@ def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
         findings += _examined("data", partial(_data, project))
         findings += _examined("models", partial(_models, project))
         findings += _examined("device", partial(_device, project))
+        findings += _examined("experiment", partial(_experiment, project))
+        findings += _examined("runs", partial(_origins, project))
     store_checks: dict[str, Callable[[Path], Findings]] = {
         "store": _store,
         "waiting": _waiting,
@@ -87,13 +101,15 @@ def render(findings: list[Finding]) -> str:
 
 
 def _examined(name: str, check: Callable[[], Findings]) -> list[Finding]:
-    """What a check finds; where it cannot go on, that is a problem."""
+    """What a check finds; where it cannot go on, for whatever reason, that is a problem."""
     findings = []
     try:
         for finding in check():
             findings.append(finding)
     except (InputError, OSError) as error:
         findings.append(Finding(name, "problem", str(error)))
+    except Exception as error:  # of a store or a library: the other checks still tell
+        findings.append(Finding(name, "problem", f"{type(error).__name__}: {shown(reason(error))}"))
     return findings
 
 
@@ -119,6 +135,15 @@ def _files(root: Path) -> Findings:
             yield Finding("files", "ok", name)
         else:
             yield Finding("files", "problem", f"no {name}", "restore it: git checkout " + name)
+    config = root / ".dvc" / "config"
+    alone = config.is_file() and NO_SCM.search(config.read_text("utf-8", errors="replace"))
+    if not alone and not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        yield Finding(
+            "files",
+            "note",
+            "no git repository: DVC, and `pairvae repro`, refuse to work",
+            "run: git init; or do without git: dvc config core.no_scm true",
+        )
 
 
 def _data(project: Project) -> Findings:
@@ -144,6 +169,28 @@ def _models(project: Project) -> Findings:
             yield Finding("models", "ok", f"{stage}, weights verified")
     if not trained:
         yield Finding("models", "note", "none trained yet", "run: pairvae repro")
+
+
+def _experiment(project: Project) -> Findings:
+    from pairvae.tracking.health import check_experiment_of
+
+    check_experiment_of(project.root, project.settings.tracking.experiment)
+    yield from ()
+
+
+def _origins(project: Project) -> Findings:
+    """Trained models whose run is in no store: deleted, or they were trained elsewhere."""
+    from pairvae.tracking.health import has_run
+
+    for card in sorted(project.model("").glob(f"*/{MODEL_CARD}")):
+        run_id = load_card(card.parent).get("run_id")
+        if run_id is not None and not has_run(project.root, str(run_id)):
+            yield Finding(
+                "runs",
+                "note",
+                f"{store_name(project.root)} has no run {run_id}, which trained {card.parent.name}",
+                f"a deleted one comes back with: mlflow runs restore --run-id {run_id}; all else works without it",
+            )
 
 
 def _device(project: Project) -> Findings:
@@ -232,17 +279,14 @@ def _registry(root: Path) -> Findings:
 
     aliases, gone = alias_problems(root)
     for place in gone:
-        yield Finding(
-            "registry",
-            "problem",
-            f"no files of {place}",
-            "run: pairvae doctor --fix-paths; else pairvae repro",
-        )
+        again = how_to_register(root)
+        moved = f"run: pairvae doctor --fix-paths; else {again.removeprefix('run: ')}"
+        yield Finding("registry", "problem", place, moved if place.startswith("no files") else again)
     for name, known in aliases.items():
         listed = ", ".join(f"{alias} is version {number}" for alias, number in sorted(known.items()))
         yield Finding("registry", "ok", f"{name}: {listed or 'no aliases'}")
     if not aliases:
-        yield Finding("registry", "note", "no registered models yet", "run: pairvae repro")
+        yield Finding("registry", "note", "no registered models yet", how_to_register(root))
 
 
 def _disk(root: Path) -> Findings:

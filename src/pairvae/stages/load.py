@@ -19,13 +19,12 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     """The pair at ``location``: a model folder, or ``models:/<name>@<alias>`` or ``models:/<name>/<version>``.
 
     ``root`` is the project whose registry is asked (the one around the current folder by default). Weights come from
-    safetensors; nothing is unpickled and no code of the model is run. ``InputError`` where there is no such model.
+    safetensors; nothing is unpickled and no code of the model is run. ``InputError`` where there is no such model,
+    or where its files are not those that were registered.
     """
     text = str(location)
     if text.startswith(REGISTRY):
-        from pairvae.tracking.aliases import download
-
-        folder = _model_folder(download(project_root(root), text), text)
+        folder = model_folder(project_root(root), text)
     else:
         folder = Path(location)
     vaes, card = load_vaes(folder)
@@ -34,10 +33,16 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     return predictor
 
 
-def _model_folder(download: Path, text: str) -> Path:
-    found = sorted(path.parent for path in download.rglob(CARD))
+def model_folder(root: Path, uri: str) -> Path:
+    """The model folder within a registered pair of the project ``root``: that version's, whatever is registered later.
+
+    ``InputError`` as :func:`load`.
+    """
+    from pairvae.tracking.aliases import download
+
+    found = sorted(path.parent for path in download(root, uri).rglob(CARD))
     if not found:
         raise InputError(
-            expected="a whole pair, registered as `pairvae`", found="another kind of model", where=text
+            expected="a whole pair, registered as `pairvae`", found="another kind of model", where=uri
         )
     return found[0]

@@ -29,8 +29,9 @@ from pairvae.modalities.readers import file_part
 from pairvae.progress import track
 from pairvae.settings import Settings
 from pairvae.stages.outputs import refuse_sources
-from pairvae.stages.project import Project, code_digest
+from pairvae.stages.project import Project
 from pairvae.stages.raw import fingerprint, source_folder
+from pairvae.store.code import code_digest
 from pairvae.tracking.roots import OWN_FILES
 
 RECORD = "checked.json"
@@ -98,7 +99,8 @@ def _digest(project: Project) -> str:
     settings = project.settings
     own = settings.data.source not in ("simulated", "mdf")
     source = fingerprint(source_folder(project)) if own else None
-    return store.digest([settings.model_dump(mode="json"), source, pairvae.__version__, code_digest()])
+    values = settings.model_dump(mode="json")
+    return store.digest([values, source, pairvae.__version__, code_digest("stages.preflight")])
 
 
 @contextmanager
@@ -225,9 +227,8 @@ def check_networks(project: Project) -> None:
     import torch
 
     from pairvae.stages.backbone_file import read_backbone
-    from pairvae.stages.samples import shape_of, side, untrained
+    from pairvae.stages.samples import card_description, shape_of, side, untrained
     from pairvae.stages.start import begin_from
-    from pairvae.stages.train import card_description
     from pairvae.training.devices import choose
 
     settings = project.settings

@@ -1,27 +1,37 @@
-"""The stage `register`: four programs and the whole pair in the registry; champion moves only for a better score."""
+"""The stage `register`: four programs and the whole pair in the registry; champion moves only for a better score.
+
+Model folder and scores are all that it needs: a run that the store does not have is left out.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 import pairvae
 from pairvae import store
+from pairvae.errors import InputError
 from pairvae.models.vae import VAE
 from pairvae.reports import model_card
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
+from pairvae.stages.score_anew import Anew, score_anew, validation_score
 from pairvae.tracking import roots
 
-PAIR = "pairvae"
+if TYPE_CHECKING:
+    from pairvae.tracking.aliases import Version
+
+PAIR, MODEL_TAG = "pairvae", "model_digest"
+OF_THE_TRAINING = ("run_id", "seconds", "device")  # in a card: two trainings to one model differ in them
+ASSESS = "run: pairvae assess"
 SERVED = Path(roots.__file__).with_name("served.py")
 
 
@@ -32,6 +42,7 @@ class _Registration:
     project: Project
     card: dict[str, Any]
     metrics: dict[str, Any]
+    run_id: str | None
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -47,21 +58,98 @@ class _Registration:
     @property
     def tags(self) -> dict[str, Any]:
         """Facts on the registry's page."""
-        own = {"data_digest": self.card["data_digest"], "preset": self.metrics["preset"]}
-        return {**own, **validation_tags(self.metrics)}
+        return {
+            "data_digest": self.card["data_digest"],
+            "split_digest": split_digest(self.card),
+            "estimator": self.metrics["estimator"],
+            "preset": self.metrics["preset"],
+            "weights_sha256": self.card["weights_sha256"],
+            MODEL_TAG: self.model,
+            **validation_tags(self.metrics),
+        }
+
+    @property
+    def model(self) -> str:
+        """A name of all that is registered: weights, their card, scores."""
+        card = {key: value for key, value in self.card.items() if key not in OF_THE_TRAINING}
+        return store.digest([card, validation_tags(self.metrics), validation_score(self.metrics)])
 
     @property
     def origin(self) -> dict[str, Any]:
         """The run and the experiment that the versions belong to."""
-        return {"run_id": self.card["run_id"], "experiment": self.project.settings.tracking.experiment}
+        return {"run_id": self.run_id, "experiment": self.project.settings.tracking.experiment}
 
 
 def register(project: Project) -> None:
-    """Register the pair-trained models and write ``models/registered.json``."""
+    """Register the pair-trained models and write ``models/registered.json``.
+
+    A model that is registered already, with the same scores, gets no second version. ``InputError`` where there is no
+    model, or no scores of this one.
+    """
     folder = project.model("train-pair")
-    metrics = store.read_json(project.reports / "metrics.json")
     vaes, card = load_vaes(folder)
-    about = _Registration(project, card, metrics)
+    about = _Registration(project, card, _scores(project, card), _run(project, card.get("run_id")))
+    versions = _present(about)
+    if versions:
+        print(f"version {versions[PAIR]} of {PAIR} is this model already: no new version")
+    versions = versions or _register(about, vaes, folder)
+    _describe(project, versions[PAIR])
+    _compare(about, versions)
+
+
+def _scores(project: Project, card: Mapping[str, Any]) -> dict[str, Any]:
+    """``reports/metrics.json`` of this model."""
+    path = project.reports / "metrics.json"
+    if not path.is_file():
+        raise InputError(expected="scores of the model", found="none", where=str(path), remedy=ASSESS)
+    metrics = store.read_json(path, "scores of the model", ASSESS)
+    own = card["weights_sha256"]
+    if metrics.get("weights_sha256", own) != own:
+        raise InputError(
+            expected="scores of the model in models/train-pair",
+            found="those of another one",
+            where=str(path),
+            remedy=ASSESS,
+        )
+    return metrics
+
+
+def _run(project: Project, run_id: str | None) -> str | None:
+    """The run that trained the model; None, and a line says so, where the store does not have it."""
+    from pairvae.tracking.registry import usable_run
+    from pairvae.tracking.store import prepare_store
+
+    prepare_store(project.root, project.settings.tracking.experiment)
+    known = usable_run(project.root, run_id)
+    if run_id is not None and known is None:
+        print(
+            f"{roots.store_name(project.root)} has no run {run_id} (deleted, or of another store): "
+            "the models are registered without it"
+        )
+    return known
+
+
+def _present(about: _Registration) -> dict[str, int]:
+    """The versions that were made of this model, with their files; empty where there are none."""
+    from pairvae.tracking import aliases, standings
+
+    root = about.project.root
+    for one in standings.standings(root, PAIR):
+        if one.version.tags.get(MODEL_TAG) != about.model:
+            continue
+        versions = standings.members(root, one.version)
+        try:
+            for name, number in versions.items():
+                aliases.download(root, f"models:/{name}/{number}")
+        except InputError:
+            continue
+        return versions
+    return {}
+
+
+def _register(about: _Registration, vaes: Mapping[str, VAE], folder: Path) -> dict[str, int]:
+    """New versions of the programs and of the pair."""
+    project = about.project
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / PAIR
         shutil.copytree(folder, bundle)
@@ -70,8 +158,7 @@ def register(project: Project) -> None:
             shutil.copyfile(written, bundle / model_card.FILE)
         versions = _register_programs(about, vaes, bundle)
         versions[PAIR] = _register_pair(about, list(vaes), bundle, versions)
-    _describe(project, written, versions[PAIR])
-    _compare(about, versions)
+    return versions
 
 
 def _register_programs(about: _Registration, vaes: Mapping[str, VAE], bundle: Path) -> dict[str, int]:
@@ -116,8 +203,9 @@ def _register_pair(
     )
 
 
-def _describe(project: Project, written: Path, version: int) -> None:
-    """The model card ``written`` by the report, where there is one, as the description of the pair's version."""
+def _describe(project: Project, version: int) -> None:
+    """The model card of the report, where there is one, as the description of the pair's version."""
+    written = project.reports / model_card.FILE
     if written.is_file():
         from pairvae.tracking.describe import describe_version
 
@@ -131,18 +219,50 @@ def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
 
     root, score = about.project.root, validation_score(about.metrics)
     data = validation_data(about.metrics, about.card)
-    better = aliases.promote_if_better(root, list(versions), versions, score, validation_data=data)
+    champion = aliases.version_for_alias(root, PAIR, aliases.CHAMPION)
+    anew, beaten = None, None
+    if champion is not None and champion.number == versions[PAIR]:
+        champion = None
+    if champion is not None and not aliases.comparable(data, champion):
+        anew = score_anew(about.project, champion, about.card, about.metrics)
+        beaten = champion if anew.score is not None and score < anew.score else None
+    better = aliases.promote_if_better(
+        root, list(versions), versions, score, validation_data=data, beaten=beaten
+    )
+    holds = aliases.version_for_alias(root, PAIR, aliases.CHAMPION)
+    is_champion = holds is not None and holds.number == versions[PAIR]
     store.write_json(
         about.project.folder / "models" / "registered.json",
         {
             "versions": dict(versions),
             "validation_score": score,
-            "champion": better,
+            "champion": is_champion,
             "tracking": roots.shown(roots.tracking_uri(root)),
         },
     )
-    standing = "champion" if better else "candidate (the champion's score is as good or better)"
+    standing = "champion" if is_champion else "candidate"
     print(f"registered {', '.join(versions)} as {standing}; validation score {score:.4g}")
+    for line in _reasons(champion, anew, versions[PAIR], better=better):
+        print(line)
+
+
+def _reasons(champion: Version | None, anew: Anew | None, number: int, *, better: bool) -> Iterator[str]:
+    """Why the champion changed or stayed, and how to decide where the scores cannot."""
+    if champion is None:
+        return
+    who = f"version {champion.number}"
+    if anew is None:
+        if not better:
+            yield f"{who} stays champion: its score, {champion.score:.4g}, is as good or better"
+        return
+    yield f"{who}, champion until now, was scored on other data, another split or in another way"
+    if anew.score is not None:
+        yield f"scored anew on today's validation pairs it has {anew.score:.4g}{anew.told}"
+    if better:
+        return
+    if anew.score is None:
+        yield f"it could not be scored anew on today's validation pairs: {anew.told}"
+    yield f"it stays champion; to replace it: pairvae register --promote {number} --force --why TEXT"
 
 
 def programs(vae: VAE, description: dict[str, Any]) -> list[tuple[str, nn.Module, Tensor]]:
@@ -151,19 +271,6 @@ def programs(vae: VAE, description: dict[str, Any]) -> list[tuple[str, nn.Module
     inputs = torch.rand(2, *description["shape"], generator=torch.Generator().manual_seed(0)).round()
     latents = torch.zeros(2, latent["channels"], latent["grid"], latent["grid"])
     return [("encoder", vae.encoder, inputs), ("decoder", vae.decoder, latents)]
-
-
-def validation_score(metrics: dict[str, Any]) -> float:
-    """What champions are compared by (lower is better): both predictions' median validation errors, each relative to
-    the retrieval baseline of the same pairs, averaged geometrically."""
-    one = metrics["splits"]["validation"]
-    ratio = 1.0
-    for direction in one["baselines"]["retrieval"]:
-        score = "s2_mae" if "s2_mae" in one["pair"][direction] else "mae"
-        found = one["pair"][direction][score]["median"]
-        reference = one["baselines"]["retrieval"][direction][score]["median"]
-        ratio *= found / max(reference, 1e-9)
-    return float(ratio**0.5)
 
 
 def validation_tags(metrics: dict[str, Any]) -> dict[str, float]:
@@ -178,4 +285,9 @@ def validation_tags(metrics: dict[str, Any]) -> dict[str, float]:
 
 def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:
     """A name of the pairs and the scoring that the score comes from: others cannot be compared with it."""
-    return store.digest([card["data_digest"], sorted(card["train_ids"]), metrics["estimator"]])
+    return store.digest([card["data_digest"], split_digest(card), metrics["estimator"]])
+
+
+def split_digest(card: Mapping[str, Any]) -> str:
+    """A name of the training pairs; all others validate."""
+    return store.digest(sorted(card["train_ids"]))

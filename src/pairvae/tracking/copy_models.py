@@ -13,7 +13,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from pairvae.tracking.aliases import ABSENT, CHAMPION, DATA_TAG, Version, as_version, ensure_registered
+from pairvae.tracking.aliases import ABSENT, CHAMPION, DATA_TAG, Version, as_version, beats, ensure_registered
 from pairvae.tracking.copy_runs import PAGE, SOURCE_STORE, Files, files_at
 
 SOURCE_MODEL, SOURCE_VERSION = "sync.model", "sync.version"
@@ -154,7 +154,7 @@ class ModelCopier:
             if self._free(holder) or holder is None:
                 continue
             own = as_version(version)
-            if holder.tags.get(DATA_TAG) != own.tags.get(DATA_TAG) or own.score >= holder.score:
+            if not beats(own.score, own.tags.get(DATA_TAG, ""), [holder]):
                 return [f"{name}@{CHAMPION} stays version {holder.number}, of another store"]
         for name, (_, _, copy) in titles.items():
             self.target.set_registered_model_alias(name, CHAMPION, str(copy))

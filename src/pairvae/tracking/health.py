@@ -9,13 +9,17 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
 
 from pairvae.errors import InputError
+from pairvae.tracking.aliases import ABSENT, place_of
 from pairvae.tracking.copy_runs import all_runs, files_at
+from pairvae.tracking.experiments import check_experiment
+from pairvae.tracking.model_files import MLMODEL
 from pairvae.tracking.relocate import local_path
-from pairvae.tracking.roots import database_path, local_uri
-from pairvae.tracking.runs import PROCESS_TAG, is_here, process_mark, send_waiting
+from pairvae.tracking.roots import database_path, local_uri, tracking_uri
+from pairvae.tracking.runs import PROCESS_TAG, active_run, is_here, process_mark, send_waiting
 from pairvae.tracking.store import STORE_ERRORS, connect, first_line, has_store
 from pairvae.tracking.unused import REMOVED
 
@@ -103,7 +107,7 @@ def status_of(root: Path, run_id: str) -> str | None:
 
 
 def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Version by alias of each registered model, and the aliases whose files lie on this machine no more."""
+    """Version by alias of each registered model, and the aliases whose version or files are gone, in words."""
     if not has_store(root):
         return {}, []
     client = connect(root)
@@ -111,14 +115,31 @@ def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
     gone: list[str] = []
     for model in client.search_registered_models(max_results=MOST):
         aliases[model.name] = {name: str(number) for name, number in dict(model.aliases).items()}
-        for name, number in aliases[model.name].items():
-            place = client.get_model_version_download_uri(model.name, number)
-            if place.startswith("models:/"):
-                place = client.get_logged_model(place.removeprefix("models:/")).artifact_location
-            folder = local_path(place)
-            if folder is not None and not (folder / "MLmodel").is_file():
-                gone.append(f"{model.name}@{name}: {folder}")
+        for name, number in list(aliases[model.name].items()):
+            try:
+                folder = local_path(place_of(client, model.name, number))
+            except MlflowException as error:
+                if error.error_code not in ABSENT:
+                    raise
+                gone.append(f"{model.name}@{name} is version {number}, which was deleted")
+                del aliases[model.name][name]
+                continue
+            if folder is not None and not (folder / MLMODEL).is_file():
+                gone.append(f"no files of {model.name}@{name}: {folder}")
     return aliases, gone
+
+
+def check_experiment_of(root: Path, name: str) -> None:
+    """``InputError`` where there is an experiment ``name`` that cannot take runs, as one that was deleted."""
+    if has_store(root):
+        found = connect(root).get_experiment_by_name(name)
+        if found is not None:
+            check_experiment(root, tracking_uri(root), found)
+
+
+def has_run(root: Path, run_id: str) -> bool:
+    """Whether the project's store, or its own database, has a run that was not deleted; False without a store."""
+    return has_store(root) and active_run(_client_of(root, run_id), run_id) is not None
 
 
 def runs_without_files(root: Path) -> list[str]:

@@ -17,6 +17,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
 from pairvae.tracking.aliases import PROGRAM_FILE, ensure_registered
+from pairvae.tracking.model_files import CONTENT_TAG, content_digest
+from pairvae.tracking.runs import active_run
 from pairvae.tracking.store import as_default, connect, plainly, prepare_store
 from pairvae.tracking.sync import copy_of_local
 
@@ -52,6 +54,14 @@ def _logged_model(client: MlflowClient, experiment_id: str, name: str, run_id: s
         client.finalize_logged_model(entry.model_id, status)
 
 
+def usable_run(root: Path, run_id: str | None) -> str | None:
+    """A run as the project's store knows it; None where that has none: deleted, or trained elsewhere."""
+    known = copy_of_local(root, run_id)
+    if known is None or active_run(connect(root), known) is None:
+        return None
+    return known
+
+
 def _register(
     root: Path,
     experiment: str,
@@ -60,20 +70,28 @@ def _register(
     tags: Mapping[str, object],
     save: Callable[[Path, Model], None],
 ) -> int:
-    """Save a model with ``save``, upload it, and make it a version; a failure leaves no version behind."""
+    """Save a model with ``save``, upload it, and make it a version; a failure leaves no version behind.
+
+    A run that the store does not have, or no longer, is left out.
+    """
     experiment_id = prepare_store(root, experiment)
     client = connect(root)
-    run_id = copy_of_local(root, run_id)
+    run_id = usable_run(root, run_id)
     with plainly(root), as_default(root), tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         with _logged_model(client, experiment_id, name, run_id) as model:
             save(folder, model)
+            content = {CONTENT_TAG: content_digest(folder)}
             client.log_model_artifacts(model.model_id, str(folder))
         if run_id is not None:
             client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
         ensure_registered(client, name)
         made = client.create_model_version(
-            name, source=f"models:/{model.model_id}", run_id=run_id, tags=_tags(tags), model_id=model.model_id
+            name,
+            source=f"models:/{model.model_id}",
+            run_id=run_id,
+            tags=_tags({**tags, **content}),
+            model_id=model.model_id,
         )
     return int(made.version)
 

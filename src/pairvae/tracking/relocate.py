@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pairvae.errors import InputError
-from pairvae.tracking.roots import ARTIFACTS, artifacts_path, database_path
+from pairvae.tracking.roots import ARTIFACTS, artifacts_path, database_path, is_local
 
 # Every column of MLflow's tables that holds the place of an artifact (mlflow 3.17).
 PATH_COLUMNS = (
@@ -43,11 +43,25 @@ def _moved(location: str | None, root: Path) -> str | None:
     """Where an artifact of another ``.../mlruns/...`` lies under this root, in the form it was written in."""
     path = local_path(location)
     home = artifacts_path(root)
-    if path is None or location is None or path.is_relative_to(root.resolve()) or ARTIFACTS not in path.parts:
+    if path is None or location is None or path.is_relative_to(home) or ARTIFACTS not in path.parts:
         return None
     last = len(path.parts) - 1 - path.parts[::-1].index(ARTIFACTS)
     target = home.joinpath(*path.parts[last + 1 :])
     return target.as_uri() if location.startswith("file:") else str(target)
+
+
+def check_here(root: Path, folder: Path, where: str) -> None:
+    """``InputError`` where files that the project's own store names lie in the ``mlruns`` of another folder.
+
+    A copied project would answer with the other one's files, and without a word once they differ.
+    """
+    if is_local(root) and _moved(str(folder), root) is not None:
+        raise InputError(
+            expected=f"files under {artifacts_path(root)}",
+            found=f"{folder}: the project was moved or copied",
+            where=where,
+            remedy="run: pairvae doctor --fix-paths",
+        )
 
 
 def _tables(connection: sqlite3.Connection) -> set[str]:

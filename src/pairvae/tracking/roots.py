@@ -18,6 +18,7 @@ OWN_FILES = ".pairvae"
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 USER_PART = re.compile(r"(?<=://)[^@/\s]*@")
 HTTP = ("http://", "https://")
+SQLITE = "sqlite:///"
 
 
 def _is_root(folder: Path) -> bool:
@@ -71,9 +72,38 @@ def project_root(start: Path | None = None) -> Path:
 def tracking_uri(root: Path) -> str:
     """``MLFLOW_TRACKING_URI`` if set, else ``<root>/mlflow.db``, which a plain ``mlflow ui`` finds too.
 
-    ``InputError`` for the address of a server with a password in it: it would end up in MLflow's own messages.
+    ``InputError`` for the address of a server with a password in it, which would end up in MLflow's own messages,
+    and where ``MLFLOW_REGISTRY_URI`` names another store: runs and the models that come from them stay together.
     """
-    return checked_uri(os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root))
+    uri = checked_uri(_absolute(os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root)))
+    registry = os.environ.get("MLFLOW_REGISTRY_URI")
+    if registry and _absolute(registry).rstrip("/") != uri.rstrip("/"):
+        raise InputError(
+            expected=f"models in the store of the runs, {shown(uri)}",
+            found=shown(registry),
+            where="MLFLOW_REGISTRY_URI",
+            remedy="unset MLFLOW_REGISTRY_URI, or set MLFLOW_TRACKING_URI to the same address",
+        )
+    return uri
+
+
+def _absolute(uri: str) -> str:
+    """``uri`` itself, or that of a SQLite file with the file's absolute path."""
+    if not uri.startswith(SQLITE) or uri.startswith(f"{SQLITE}:") or "?" in uri:
+        return uri
+    return f"{SQLITE}{Path(uri.removeprefix(SQLITE)).resolve()}"
+
+
+def store_name(root: Path, uri: str | None = None) -> str:
+    """The store at ``uri`` (the project's, ``tracking_uri``) as errors name it: a file, or an address."""
+    address = uri or tracking_uri(root)
+    return str(database_path(root)) if address == local_uri(root) else shown(address)
+
+
+def how_to_register(root: Path) -> str:
+    """What to do where the registry lacks a model: trained and assessed models only have to be registered."""
+    ready = (root / "models" / "train-pair" / "card.json", root / "reports" / "metrics.json")
+    return "run: pairvae register" if all(path.is_file() for path in ready) else "run: pairvae repro"
 
 
 def local_uri(root: Path) -> str:

@@ -84,12 +84,12 @@ def is_here(root: Path, run_id: str | None) -> bool:
     return found is not None
 
 
-def _active(client: MlflowClient, run_id: str) -> Run | None:
+def active_run(client: MlflowClient, run_id: str) -> Run | None:
     """A run that can be written to: none if it was deleted, or is of another database."""
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code == GONE:
+        if error.error_code in (GONE, "INVALID_PARAMETER_VALUE"):  # the latter for what is no id at all
             return None
         raise
     return run if run.info.lifecycle_stage == "active" else None
@@ -97,7 +97,7 @@ def _active(client: MlflowClient, run_id: str) -> Run | None:
 
 def _can_go_on(client: MlflowClient, experiment_id: str, run_id: str) -> bool:
     """Whether an earlier run is still in this experiment (not deleted, nor of another database)."""
-    run = _active(client, run_id)
+    run = active_run(client, run_id)
     return run is not None and run.info.experiment_id == experiment_id
 
 
@@ -231,7 +231,7 @@ def annotate_run(
     deleted, or the models were trained elsewhere) gets nothing, and a line says so.
     """
     uri = local_uri(root) if is_here(root, run_id) else tracking_uri(root)
-    if answers(uri, PROBE_S) and _active(connect(root, uri), run_id) is None:
+    if answers(uri, PROBE_S) and active_run(connect(root, uri), run_id) is None:
         tell(f"{shown(uri)} has no run {run_id}: its scores are in the project's reports alone")
         return
     outbox = Outbox.opened(root, run_id, {"uri": shown(uri), "name": run_id})

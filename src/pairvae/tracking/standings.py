@@ -20,11 +20,13 @@ from pairvae.tracking.aliases import (
     Version,
     as_version,
     beats,
+    comparable,
     version_for_alias,
 )
 from pairvae.tracking.store import connect, has_store, plainly, store_lock
 
 PROGRAMS_TAG = "programs"
+FORCE = "to promote it all the same: --force --why TEXT"
 VERSIONS = "pairvae register --list shows the versions"
 
 
@@ -92,8 +94,8 @@ def members(root: Path, version: Version) -> dict[str, int]:
 def promote(root: Path, version: Version, *, why: str = "") -> Version | None:
     """Make ``version`` and what was registered with it champion; returns the champion before.
 
-    Without a reason ``why`` only a better validation score does (``InputError``); with one, any; who did it, when
-    and why are kept as tags of the version.
+    Without a reason ``why`` only a better score on the same validation data does (``InputError``); with one, any;
+    who did it, when and why are kept as tags of the version.
     """
     with store_lock(root), plainly(root):
         before = version_for_alias(root, version.name, CHAMPION)
@@ -101,11 +103,12 @@ def promote(root: Path, version: Version, *, why: str = "") -> Version | None:
             return before
         if not why and not beats(version.score, version.tags.get(DATA_TAG, ""), [before]):
             assert before is not None  # anything takes an empty title
+            same_validation(version, before, FORCE)
             raise InputError(
                 expected=f"a validation score below {before.score:.4g}, that of the champion (version {before.number})",
                 found=f"{version.score:.4g}",
                 where=f"version {version.number}",
-                remedy="to promote it all the same: --force --why TEXT",
+                remedy=FORCE,
             )
         client = connect(root)
         for name, number in members(root, version).items():
@@ -151,12 +154,16 @@ def _sign(client: MlflowClient, version: Version, deed: str, why: str) -> None:
         client.set_model_version_tag(version.name, str(version.number), f"{deed}_{key}", value)
 
 
-def same_validation(one: Version, other: Version) -> None:
-    """``InputError`` where two versions were scored on different pairs, or in another way."""
-    if one.tags.get(DATA_TAG, "") != other.tags.get(DATA_TAG, ""):
+def same_validation(
+    one: Version,
+    other: Version,
+    remedy: str = "their scores say nothing about each other; train both on the same data",
+) -> None:
+    """``InputError`` where two versions were scored on different pairs, or in another way, or this is not known."""
+    if not comparable(one.tags.get(DATA_TAG, ""), other):
         raise InputError(
             expected="two versions with the same training and validation pairs and estimator",
             found=f"data {one.tags.get(DATA_TAG, 'unknown')[:8]} and {other.tags.get(DATA_TAG, 'unknown')[:8]}",
             where=f"versions {one.number} and {other.number}",
-            remedy="their scores say nothing about each other; train both on the same data",
+            remedy=remedy,
         )

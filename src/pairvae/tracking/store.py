@@ -20,21 +20,26 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pairvae.errors import InputError
-from pairvae.tracking.relocate import local_path, settle_default
+from pairvae.tracking.experiments import check_experiment
+from pairvae.tracking.relocate import settle_default
 from pairvae.tracking.roots import (
     OWN_FILES,
     artifacts_path,
     database_path,
+    how_to_register,
     is_local,
     is_server,
     local_uri,
     shown,
+    store_name,
     tracking_uri,
 )
 
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError)
 BUSY_TIMEOUT_S = 60.0
 SERVER_TIMEOUT_S = 10.0
+SCHEMA = re.compile(r"out-of-date database schema \(found version ([\w-]+)")
+MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
 CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"')\]]+)")
 TALKATIVE = ("mlflow.store.db.utils", "mlflow.tracking", "mlflow.store.model_registry", "alembic")
 
@@ -76,6 +81,11 @@ def first_line(error: Exception) -> str:
 
 def unusable(root: Path, uri: str, error: Exception) -> InputError:
     """What to tell of a store that answered with ``error``, or did not answer."""
+    schema = _schema_problem(uri, error)
+    if schema is not None:
+        found, remedy = schema
+        where = store_name(root, uri)
+        return InputError(expected="a database of this MLflow", found=found, where=where, remedy=remedy)
     if uri == local_uri(root):
         return InputError(
             expected="a readable and writable MLflow database",
@@ -84,14 +94,25 @@ def unusable(root: Path, uri: str, error: Exception) -> InputError:
             remedy="mend its permissions, or move it away (a new one is made) and restore a backup",
         )
     kind = StoreAwayError if _is_away(error) else InputError
+    named = uri == tracking_uri(root)
     return kind(
-        expected="a usable MLflow store in MLFLOW_TRACKING_URI",
+        expected=f"a usable MLflow store{' in MLFLOW_TRACKING_URI' if named else ''}",
         found=first_line(error),
         where=shown(uri),
         remedy="install the database's driver with pip"
         if isinstance(error, ImportError)
-        else "check the address, the server and the credentials, or unset the variable",
+        else f"check the address, the server and the credentials{', or unset the variable' if named else ''}",
     )
+
+
+def _schema_problem(uri: str, error: Exception) -> tuple[str, str] | None:
+    """What is found and what to do where a database is sound, but was written by another version of MLflow."""
+    revision = SCHEMA.search(str(error))
+    if revision is None or revision[1] == "None":
+        return None
+    if any(MIGRATIONS.glob(f"{revision[1]}_*.py")):
+        return "one of an earlier MLflow", f"copy it as a backup, then run: mlflow db upgrade '{shown(uri)}'"
+    return "one of a later MLflow", "run: pip install --upgrade mlflow"
 
 
 def _is_away(error: Exception) -> bool:
@@ -154,7 +175,7 @@ def open_store(root: Path, uri: str) -> MlflowClient:
         logging.getLogger(name).setLevel(logging.WARNING)
     _check_reachable(root, uri)
     try:
-        return MlflowClient(tracking_uri=uri)
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
     except (*STORE_ERRORS, ImportError) as error:  # the driver of a database
         raise unusable(root, uri, error) from error
 
@@ -175,7 +196,7 @@ def connect(root: Path, uri: str | None = None) -> MlflowClient:
             expected="an MLflow database",
             found="none",
             where=str(database_path(root)),
-            remedy="train first: pairvae repro",
+            remedy=how_to_register(root),
         )
     return open_store(root, place)
 
@@ -183,46 +204,20 @@ def connect(root: Path, uri: str | None = None) -> MlflowClient:
 @contextmanager
 def as_default(root: Path, uri: str | None = None) -> Iterator[None]:
     """Make a store (the project's) mlflow's process-wide default, which ``models:/`` needs, and undo that."""
-    variable = "MLFLOW_TRACKING_URI"
-    before = os.environ.get(variable)
-    mlflow.set_tracking_uri(uri or tracking_uri(root))
+    before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
+    place = uri or tracking_uri(root)
+    mlflow.set_tracking_uri(place)
+    mlflow.set_registry_uri(place)
     try:
         yield
     finally:
         mlflow.set_tracking_uri(None)
-        if before is not None:
-            os.environ[variable] = before
-
-
-def _check_experiment(root: Path, uri: str, experiment: Experiment) -> None:
-    """``InputError`` when runs of this experiment would not be written below the project."""
-    local = uri == local_uri(root)
-    where = f"experiment {experiment.name!r} in {database_path(root) if local else shown(uri)}"
-    if experiment.lifecycle_stage != "active":
-        raise InputError(
-            expected="an experiment in use",
-            found="a deleted one",
-            where=where,
-            remedy=f"run: mlflow experiments restore -x {experiment.experiment_id}, or set another name as "
-            "tracking.experiment in params.yaml",
-        )
-    if not local:
-        return
-    if str(experiment.artifact_location).startswith("mlflow-artifacts:"):
-        raise InputError(
-            expected=f"artifacts under {artifacts_path(root)}",
-            found="an experiment made in the MLflow UI, which only a server can write to",
-            where=where,
-            remedy="set another name as tracking.experiment in params.yaml",
-        )
-    location = local_path(experiment.artifact_location)
-    if location is not None and not location.is_relative_to(root.resolve()):
-        raise InputError(
-            expected=f"artifacts under {artifacts_path(root)}",
-            found=f"{location}: the project was moved or copied",
-            where=where,
-            remedy="run: pairvae doctor --fix-paths",
-        )
+        mlflow.set_registry_uri(None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Experiment:
@@ -257,5 +252,5 @@ def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
             found = find_or_create(client, root, place, experiment)
         except STORE_ERRORS as error:
             raise unusable(root, place, error) from error
-    _check_experiment(root, place, found)
+    check_experiment(root, place, found)
     return str(found.experiment_id)

@@ -39,7 +39,7 @@ from pairvae.tracking.copy_runs import (
     with_relatives,
 )
 from pairvae.tracking.roots import local_uri, tracking_uri
-from pairvae.tracking.runs import is_here
+from pairvae.tracking.runs import active_run, is_here
 from pairvae.tracking.store import STORE_ERRORS, as_default, connect, find_or_create, open_store, unusable
 
 STORE_ID = "store_id"
@@ -93,11 +93,16 @@ def sync_store(root: Path, uri: str, *, wanted: Sequence[str] = (), dry_run: boo
 
 
 def copy_of_local(root: Path, run_id: str | None) -> str | None:
-    """A run as the project's store knows it: one that began without the server is sent there first."""
+    """A run as the project's store knows it: one that began without the server is sent there first.
+
+    None for one that was deleted meanwhile.
+    """
     uri = tracking_uri(root)
     if uri == local_uri(root) or not is_here(root, run_id):
         return run_id
     assert run_id is not None  # is_here
+    if active_run(connect(root, local_uri(root)), run_id) is None:
+        return None
     sync_store(root, uri, wanted=[run_id])
     name = store_id(connect(root, local_uri(root)))
     return str(copies_in(connect(root, uri), name)[run_id].info.run_id)

@@ -26,7 +26,8 @@ from pairvae.tracking.outbox import Entry, Outbox
 
 T = TypeVar("T")
 # What a store may answer, or the way to it may bring about. OSError: requests' errors, and the files themselves.
-FAULTS = (MlflowException, SQLAlchemyError, OSError)
+# ImportError: what carries files to a place such as s3:// is not installed.
+FAULTS = (MlflowException, SQLAlchemyError, OSError, ImportError)
 FINAL = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST")
 GONE = "RESOURCE_DOES_NOT_EXIST"
 PASSING = (401, 403, 404, 408, 429)  # credentials and the way to the server can be mended
