@@ -178,14 +178,14 @@ def image_rows(one: Input, files: list[str], shown: dict[str, np.ndarray], trust
     """One row for each image of an input."""
     rows: list[Row] = []
     for number, file in enumerate(files):
-        row: Row = {"input": one.given, "to": one.target, "sample": number, "file": file}
+        row: Row = {"input": one.shown, "to": one.target, "sample": number, "file": file}
         rows.append(row | {name: _number(values[number]) for name, values in shown.items()} | trust)
     return rows
 
 
 def input_row(one: Input, count: int, shown: dict[str, np.ndarray], trust: Row) -> Row:
     """Mean and standard deviation over an input's images."""
-    row: Row = {"input": one.given, "from": one.source, "to": one.target, "samples": count}
+    row: Row = {"input": one.shown, "from": one.source, "to": one.target, "samples": count}
     for name, values in shown.items():
         known = values[np.isfinite(values)]
         if name == "orientation_deg":
@@ -206,7 +206,7 @@ def curve_rows(one: Input, images: np.ndarray, nm: float | None) -> list[Row]:
     curves = two_point_correlation(images)
     return [
         {
-            "input": one.given,
+            "input": one.shown,
             "r_px": r,
             "r_nm": "" if nm is None else _number(r * nm),
             "s2_mean": _number(mean),

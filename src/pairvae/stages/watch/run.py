@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pairvae import store
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.load import load
-from pairvae.stages.prediction_inputs import Input
+from pairvae.stages.prediction_inputs import Input, output_stem
 from pairvae.stages.predictions import (
     Prediction,
     measured,
@@ -29,10 +29,11 @@ from pairvae.stages.predictions import (
     trust_of,
     write_images,
 )
-from pairvae.stages.watch.arrivals import Arrival, Arrivals, mark_of, told
+from pairvae.stages.watch.arrivals import Arrival, Arrivals, mark_of
 from pairvae.stages.watch.live import Card, LivePage, pictures, words
 from pairvae.stages.watch.status import Status
-from pairvae.stages.watch.table import Row, Table
+from pairvae.stages.watch.table import Table
+from pairvae.store.rows import Row
 
 T = TypeVar("T")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -164,14 +165,14 @@ class _Watching:
 
     def _predict(self, arrival: Arrival) -> None:
         """Predict from one file, unless it is the same as before, incomplete, or changes meanwhile."""
-        name = told(arrival.path.name)
+        name = printable(arrival.path.name)
         try:
             digest = store.file_digest(arrival.path)
             before = self.table.entries.get(name)
             if before is not None and before.digest == digest and not before.error:
                 self.arrivals.settle(arrival)
                 return
-            one = Input(name, self.source, self.options.to, self._free_stem(Path(name).stem))
+            one = Input(name, self.source, self.options.to, self._free_stem(output_stem(name)))
             found = predict_file(
                 self.predictor, str(arrival.path), one, self.options.samples, self.options.seed
             )
@@ -204,7 +205,7 @@ class _Watching:
 
     def _facts(self, arrival: Arrival, samples: int) -> dict[str, Any]:
         return {
-            "input": told(arrival.path.name),
+            "input": printable(arrival.path.name),
             "samples": samples,
             "bytes": arrival.mark.size,
             "modified_ns": arrival.mark.mtime_ns,
@@ -217,7 +218,7 @@ class _Watching:
         row: Row = self._facts(arrival, 1) | {"sha256": "", "error": fault}
         self._done(arrival, [row])
         named = arrival.path.name in fault
-        self.tell(f"left out: {fault if named else told(arrival.path.name) + ': ' + fault}")
+        self.tell(f"left out: {fault if named else printable(arrival.path.name) + ': ' + fault}")
         if self.page:
             self.page.cards.append(Card(str(row["input"]), _clock(), fault=fault))
 
