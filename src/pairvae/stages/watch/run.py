@@ -17,9 +17,11 @@ import numpy as np
 from pairvae import store
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.geometry import Geometry
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.load import load
+from pairvae.stages.measurement import ANY, Once, require_use
 from pairvae.stages.prediction_inputs import Input, output_stem
 from pairvae.stages.predictions import (
     Prediction,
@@ -64,6 +66,7 @@ class Options:
     every_s: float = 0.25
     patience_s: float = 10.0
     html: bool = False
+    geometry: Geometry = ANY
 
 
 class _StoppedError(Exception):
@@ -83,6 +86,7 @@ def watch(
     _check(options)
     predictor = load(model)
     predictor.shape(options.to)  # an unknown modality is an InputError
+    require_use(options.geometry, [name for name in predictor.modalities if name != options.to])
     table = Table(options.out / TABLE)
     try:
         watching = _Watching(options, predictor, table, stop, tell, status or Status(str(options.folder)))
@@ -128,6 +132,7 @@ class _Watching:
         )
         self.predicted = self.bad = 0
         self.looked_s, self.fresh = 0.0, False
+        self.remarks = Once()
 
     def warm_up(self) -> None:
         """The first prediction takes longer than all others: make it before the first file comes."""
@@ -174,7 +179,12 @@ class _Watching:
                 return
             one = Input(name, self.source, self.options.to, self._free_stem(output_stem(name)))
             found = predict_file(
-                self.predictor, str(arrival.path), one, self.options.samples, self.options.seed
+                self.predictor,
+                str(arrival.path),
+                one,
+                self.options.samples,
+                self.options.seed,
+                self.options.geometry,
             )
         except InputError as error:
             self.arrivals.unreadable(arrival, str(error))
@@ -186,6 +196,8 @@ class _Watching:
             return  # written to while it was read: the next look sees it as new
         rows = self._through(lambda: self._write(one, found, arrival, digest), "no room for predictions")
         self._done(arrival, rows)
+        for line in self.remarks.new(found.remarks):
+            self.tell(f"{name}: {line}")
         if self.page:
             draw = partial(
                 pictures, found.given, found.images[0], self.source, self.options.to, words(rows[0])

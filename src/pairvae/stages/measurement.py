@@ -1,0 +1,178 @@
+"""A raw file as a model takes it, with what is known of it from outside, and what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pairvae.data.pairs import PAIRS_FILE
+from pairvae.data.pairs_table import read_table
+from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
+from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers import INSIDE, file_part
+from pairvae.modalities.technique import file_looks_like, looks_like
+from pairvae.predictor import Predictor
+from pairvae.settings import Section
+
+ANY = Geometry()
+FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have folders of their own
+MOST_REMARKS = 20
+SAME_SCALE = 0.02  # pixel sizes of one instrument setting differ by less
+WORDS = {"saxs": "a SAXS pattern", "sem": "an SEM image", "iq": "an I(q) curve"}
+SCALES = {
+    "nm_per_px": ("nm_per_px", "nm per px", "--nm-per-px"),
+    "q_per_px_inv_nm": ("q_per_px", "1/nm per px", "--q-per-px"),
+}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The prepared array ``(channels, H, W)`` of a file, the file's pixels, and what should be known of it."""
+
+    array: np.ndarray
+    raw: RawImage
+    remarks: tuple[str, ...] = ()
+
+
+def measurement(
+    predictor: Predictor,
+    path: str | Path,
+    source: str,
+    geometry: Geometry = ANY,
+    read: Callable[[str | Path], RawImage] | None = None,
+) -> Measurement:
+    """Read and prepare one file as the training data of ``source`` were (``InputError`` where that cannot be)."""
+    modality, settings = MODALITIES[source], predictor.prepared_with(source)
+    try:
+        raw, settings = geometry.applied((read or modality.read)(path), settings)
+        array = modality.prepare(raw, settings)
+    except InputError as error:
+        technique = file_looks_like(str(path))
+        if technique in (None, source):
+            raise
+        remedy = "; ".join(part for part in (hint(technique, predictor), error.remedy) if part)
+        raise InputError(
+            expected=error.expected, found=error.found, where=error.where, remedy=remedy
+        ) from error
+    return Measurement(array, raw, (*raw.warnings, *_scales(predictor, raw, source, settings)))
+
+
+@dataclass
+class Once:
+    """Remarks that hold for many files, of which each is told once."""
+
+    _told: set[str] = field(default_factory=set)
+
+    def new(self, remarks: Sequence[str]) -> list[str]:
+        """Those that were not told before; none once there were too many."""
+        fresh = [line for line in remarks if line not in self._told]
+        self._told.update(fresh)
+        return fresh if len(self._told) <= MOST_REMARKS else []
+
+
+def require_use(geometry: Geometry, sources: Sequence[str]) -> None:
+    """``InputError`` for a value that files of none of the ``sources`` have."""
+    taken = {name for source in sources for name in MODALITIES[source].settings.model_fields}
+    taken |= {"q_per_px"} if "beam_centre" in taken else set()
+    for name, value in asdict(geometry).items():
+        if value is not None and name not in taken:
+            raise InputError(
+                expected="files that have one",
+                found=f"files of {' and '.join(MODALITIES[source].title for source in sources)}",
+                where=f"--{name.replace('_', '-')}",
+                remedy="leave it out, or check --to",
+            )
+
+
+def doubt(predictor: Predictor, given: Measurement, source: str) -> str | None:
+    """The technique that an input unlike the training data looks like, in words; None where it is its own."""
+    technique = looks_like(given.raw)
+    return None if technique in (None, source) else hint(technique, predictor)
+
+
+def hint(technique: str | None, predictor: Predictor) -> str:
+    """What a file looks like, and how it would be predicted from."""
+    words = f"this looks like {WORDS.get(technique or '', technique)}"
+    if technique not in predictor.modalities:
+        return f"{words}, which this model does not take"
+    return f"{words}: `--to {next(name for name in predictor.modalities if name != technique)}`?"
+
+
+def likely_technique(predictor: Predictor, path: str | Path) -> str | None:
+    """The modality of the model that a file belongs to: the only one it is like, else by its look; or None."""
+    familiar = []
+    for name in predictor.modalities:
+        try:
+            confidence = predictor.confidence(measurement(predictor, path, name).array, name)
+        except InputError:
+            continue
+        familiar += [name] if confidence is not None and not confidence.unlike else []
+    if len(familiar) == 1:
+        return familiar[0]
+    technique = file_looks_like(str(path))
+    return technique if technique in predictor.modalities else None
+
+
+def _scales(predictor: Predictor, raw: RawImage, source: str, settings: Section) -> list[str]:
+    """Where a file's scale, or else its size, is not that of the training data."""
+    facts = predictor.facts
+    if facts is None:
+        return []
+    described = MODALITIES[source].describe(raw, settings)
+    for key, (fact, unit, option) in SCALES.items():
+        found, usual = described.get(key), getattr(facts, fact)
+        if found is None or usual is None:
+            continue
+        if abs(found / usual - 1) <= SAME_SCALE:
+            return []
+        return [
+            f"{found:.4g} {unit}, where the training data have {usual:.4g}: lengths come out wrong "
+            f"({option} where the file is wrong)"
+        ]
+    size, usual_sizes = size_in(described), facts.sizes.get(source, ())
+    if size is None or not usual_sizes or size in usual_sizes:
+        return []
+    usual = " or ".join(f"{rows} x {columns}" for rows, columns in usual_sizes)
+    return [f"{size[0]} x {size[1]} px, where the training data have {usual}: is the scale the same?"]
+
+
+def size_in(described: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and columns that were used of a picture, out of what its modality says of it; None for a curve."""
+    rows, columns = described.get("pixels") or (described.get("rows"), described.get("columns"))
+    return None if rows is None or columns is None else (int(rows), int(columns))
+
+
+def geometry_in_table(path: str, source: str) -> Geometry:
+    """What the ``pairs.csv`` around a file says of it; nothing where there is none, or it does not name the file."""
+    place = file_part(path).absolute()
+    for folder in place.parents[:FOLDERS_UP]:
+        table = folder / PAIRS_FILE
+        try:
+            mark = table.stat()
+        except OSError:
+            continue
+        known = _known(table, mark.st_mtime_ns, mark.st_size)
+        inside = path.partition(INSIDE)[2]
+        found = known.get((source, f"{place}{INSIDE}{inside}" if inside else str(place)))
+        if found is not None:
+            return found
+    return ANY
+
+
+@lru_cache(maxsize=8)
+def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Geometry]:
+    """By modality and file what a table says; a row that is not sound says nothing."""
+    found: dict[tuple[str, str], Geometry] = {}
+    for pair in read_table(table)[0]:
+        for name, file in pair.files.items():
+            size_nm = getattr(pair, f"{name}_nm_per_px", None)
+            q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None
+            found.setdefault((name, str(file)), Geometry(size_nm, q_per_px))
+    return found
