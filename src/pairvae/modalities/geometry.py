@@ -54,12 +54,12 @@ def geometry_of(
     q_unit: str | None = None,
 ) -> Geometry:
     """The geometry that somebody typed (``InputError`` for what is no size, place or unit)."""
-    for name, value in (("--nm-per-px", nm_per_px), ("--q-per-px", q_per_px)):
+    for name, value in (("nm per px", nm_per_px), ("q per px", q_per_px)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(expected="a number above 0", found=f"{value:g}", where=name)
     unit = None if q_unit is None else UNITS.get(q_unit.strip().lower())
     if q_unit is not None and unit is None:
-        raise InputError(expected="1/nm or 1/angstrom", found=repr(q_unit[:40]), where="--q-unit")
+        raise InputError(expected="1/nm or 1/angstrom", found=repr(q_unit[:40]), where="q unit")
     return Geometry(nm_per_px, q_per_px, None if beam_centre is None else _place(beam_centre), unit)
 
 
@@ -69,5 +69,5 @@ def _place(text: str) -> tuple[float, float]:
     except ValueError:
         row = column = math.nan
     if not (0 <= row < math.inf and 0 <= column < math.inf):
-        raise InputError(expected="ROW,COLUMN in px", found=repr(text[:40]), where="--beam-centre")
+        raise InputError(expected="ROW,COLUMN in px", found=repr(text[:40]), where="beam centre")
     return row, column

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 import cv2
 import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.modalities import curves, readers
-from pairvae.modalities.counts import beam_centre, scale_counts
 from pairvae.modalities.raw import RawImage
 
 SIDE = 128  # px; a larger picture is judged by its averages
@@ -29,20 +31,19 @@ def looks_like(raw: RawImage) -> str | None:
     picture = _small(raw.pixels)
     if picture is None:
         return None
-    beam = beam_centre(picture, mask=np.zeros(picture.shape, bool))
+    beam = readers.beam_centre(picture, mask=np.zeros(picture.shape, bool))
     rings = _explained_by_rings(picture, beam.row, beam.column)
     if beam.symmetry >= PATTERN_SYMMETRY and rings >= PATTERN_RINGS:
         return "saxs"
     return "sem" if rings < MICROGRAPH_RINGS else None
 
 
-def file_looks_like(path: str) -> str | None:
-    """The same of a file; None where nothing reads it."""
-    for read in (readers.read_image, curves.read_curve):
-        try:
-            return looks_like(read(path))
-        except InputError:
-            continue
+def file_looks_like(path: str | Path, max_pixels: int) -> str | None:
+    """The same of a file of at most ``max_pixels``; None where nothing reads it."""
+    with suppress(InputError):
+        return looks_like(readers.read_image(path, max_pixels=max_pixels))
+    with suppress(InputError):
+        return looks_like(curves.read_curve(path))
     return None
 
 
@@ -51,7 +52,9 @@ def _small(pixels: np.ndarray) -> np.ndarray | None:
     grey = pixels if pixels.ndim == 2 else pixels[..., :3].max(axis=2)
     if min(grey.shape) < LEAST_SIDE:
         return None
-    levels = grey.astype(np.float32) / np.float32(255) if grey.dtype == np.uint8 else scale_counts(grey)
+    levels = (
+        grey.astype(np.float32) / np.float32(255) if grey.dtype == np.uint8 else readers.scale_counts(grey)
+    )
     factor = SIDE / max(grey.shape)
     if factor < 1:
         size = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +13,10 @@ import numpy as np
 from pairvae.data.pairs import PAIRS_FILE
 from pairvae.data.pairs_table import read_table
 from pairvae.errors import InputError
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, Modality
 from pairvae.modalities.geometry import Geometry
 from pairvae.modalities.raw import RawImage
-from pairvae.modalities.readers import INSIDE, file_part
+from pairvae.modalities.readers import INSIDE, file_part, read_image
 from pairvae.modalities.technique import file_looks_like, looks_like
 from pairvae.predictor import Predictor
 from pairvae.settings import Section
@@ -26,10 +26,18 @@ FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have f
 MOST_REMARKS = 20
 SAME_SCALE = 0.02  # pixel sizes of one instrument setting differ by less
 WORDS = {"saxs": "a SAXS pattern", "sem": "an SEM image", "iq": "an I(q) curve"}
-SCALES = {
-    "nm_per_px": ("nm_per_px", "nm per px", "--nm-per-px"),
-    "q_per_px_inv_nm": ("q_per_px", "1/nm per px", "--q-per-px"),
-}
+SCALES = {"nm_per_px": ("nm_per_px", "nm per px"), "q_per_px_inv_nm": ("q_per_px", "1/nm per px")}
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a file comes in: how many pixels it may have, and how another technique is chosen there."""
+
+    max_pixels: int = 200_000_000
+    advice: str = "`--to {target}`?"
+
+
+COMMAND_LINE = Door()
 
 
 @dataclass(frozen=True)
@@ -42,26 +50,28 @@ class Measurement:
 
 
 def measurement(
-    predictor: Predictor,
-    path: str | Path,
-    source: str,
-    geometry: Geometry = ANY,
-    read: Callable[[str | Path], RawImage] | None = None,
+    predictor: Predictor, path: str | Path, source: str, geometry: Geometry = ANY, door: Door = COMMAND_LINE
 ) -> Measurement:
     """Read and prepare one file as the training data of ``source`` were (``InputError`` where that cannot be)."""
     modality, settings = MODALITIES[source], predictor.prepared_with(source)
     try:
-        raw, settings = geometry.applied((read or modality.read)(path), settings)
+        raw, settings = geometry.applied(_read(modality, path, door), settings)
         array = modality.prepare(raw, settings)
     except InputError as error:
-        technique = file_looks_like(str(path))
+        technique = file_looks_like(path, door.max_pixels)
         if technique in (None, source):
             raise
-        remedy = "; ".join(part for part in (hint(technique, predictor), error.remedy) if part)
+        remedy = "; ".join(part for part in (hint(technique, predictor, door), error.remedy) if part)
         raise InputError(
             expected=error.expected, found=error.found, where=error.where, remedy=remedy
         ) from error
     return Measurement(array, raw, (*raw.warnings, *_scales(predictor, raw, source, settings)))
+
+
+def _read(modality: Modality, path: str | Path, door: Door) -> RawImage:
+    return (
+        read_image(path, max_pixels=door.max_pixels) if modality.read is read_image else modality.read(path)
+    )
 
 
 @dataclass
@@ -77,46 +87,54 @@ class Once:
         return fresh if len(self._told) <= MOST_REMARKS else []
 
 
+def taken_by(source: str) -> frozenset[str]:
+    """Parts of a :class:`Geometry` that files of a modality have."""
+    settings = MODALITIES[source].settings.model_fields
+    of_pattern = {"q_per_px"} if "beam_centre" in settings else set()
+    return frozenset(asdict(ANY)) & (settings.keys() | of_pattern)
+
+
 def require_use(geometry: Geometry, sources: Sequence[str]) -> None:
     """``InputError`` for a value that files of none of the ``sources`` have."""
-    taken = {name for source in sources for name in MODALITIES[source].settings.model_fields}
-    taken |= {"q_per_px"} if "beam_centre" in taken else set()
+    taken = {name for source in sources for name in taken_by(source)}
     for name, value in asdict(geometry).items():
         if value is not None and name not in taken:
             raise InputError(
                 expected="files that have one",
                 found=f"files of {' and '.join(MODALITIES[source].title for source in sources)}",
-                where=f"--{name.replace('_', '-')}",
-                remedy="leave it out, or check --to",
+                where=name.replace("_", " "),
+                remedy="leave it out, or say what the files are",
             )
 
 
-def doubt(predictor: Predictor, given: Measurement, source: str) -> str | None:
+def doubt(predictor: Predictor, given: Measurement, source: str, door: Door = COMMAND_LINE) -> str | None:
     """The technique that an input unlike the training data looks like, in words; None where it is its own."""
     technique = looks_like(given.raw)
-    return None if technique in (None, source) else hint(technique, predictor)
+    return None if technique in (None, source) else hint(technique, predictor, door)
 
 
-def hint(technique: str | None, predictor: Predictor) -> str:
+def hint(technique: str | None, predictor: Predictor, door: Door) -> str:
     """What a file looks like, and how it would be predicted from."""
     words = f"this looks like {WORDS.get(technique or '', technique)}"
     if technique not in predictor.modalities:
         return f"{words}, which this model does not take"
-    return f"{words}: `--to {next(name for name in predictor.modalities if name != technique)}`?"
+    target = next(name for name in predictor.modalities if name != technique)
+    return f"{words}: {door.advice.format(target=target, technique=technique)}"
 
 
-def likely_technique(predictor: Predictor, path: str | Path) -> str | None:
+def likely_technique(predictor: Predictor, path: str | Path, door: Door) -> str | None:
     """The modality of the model that a file belongs to: the only one it is like, else by its look; or None."""
     familiar = []
     for name in predictor.modalities:
         try:
-            confidence = predictor.confidence(measurement(predictor, path, name).array, name)
+            array = measurement(predictor, path, name, ANY, door).array
         except InputError:
             continue
+        confidence = predictor.confidence(array, name)
         familiar += [name] if confidence is not None and not confidence.unlike else []
     if len(familiar) == 1:
         return familiar[0]
-    technique = file_looks_like(str(path))
+    technique = file_looks_like(path, door.max_pixels)
     return technique if technique in predictor.modalities else None
 
 
@@ -126,15 +144,15 @@ def _scales(predictor: Predictor, raw: RawImage, source: str, settings: Section)
     if facts is None:
         return []
     described = MODALITIES[source].describe(raw, settings)
-    for key, (fact, unit, option) in SCALES.items():
+    for key, (fact, unit) in SCALES.items():
         found, usual = described.get(key), getattr(facts, fact)
         if found is None or usual is None:
             continue
         if abs(found / usual - 1) <= SAME_SCALE:
             return []
         return [
-            f"{found:.4g} {unit}, where the training data have {usual:.4g}: lengths come out wrong "
-            f"({option} where the file is wrong)"
+            f"{found:.4g} {unit}, where the training data have {usual:.4g}: lengths come out wrong, "
+            "unless that is a mistake and you give the right one"
         ]
     size, usual_sizes = size_in(described), facts.sizes.get(source, ())
     if size is None or not usual_sizes or size in usual_sizes:
