@@ -16,7 +16,7 @@ from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.measurement import ANY, Door, Measurement, likely_technique, measurement
 
-DOOR = Door(max_pixels=40_000_000, advice="choose that (source={technique})")
+DOOR = Door(max_pixels=40_000_000, advice="choose that (source={technique})", dashes=False)
 LONGEST_HEAD = 64
 BEGINNINGS = {CBF_MAGIC: "cbf", b"{": "edf"}
 LONGEST_NAME = 200

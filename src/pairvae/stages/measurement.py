@@ -31,10 +31,16 @@ SCALES = {"nm_per_px": ("nm_per_px", "nm per px"), "q_per_px_inv_nm": ("q_per_px
 
 @dataclass(frozen=True)
 class Door:
-    """Where a file comes in: how many pixels it may have, and how another technique is chosen there."""
+    """Where a file comes in: how many pixels it may have, how another technique is chosen there, and how a part of a
+    :class:`Geometry` is called (with or without dashes)."""
 
     max_pixels: int = 200_000_000
     advice: str = "`--to {target}`?"
+    dashes: bool = True
+
+    def option(self, name: str) -> str:
+        """What a part of a geometry is called."""
+        return f"--{name.replace('_', '-')}" if self.dashes else name.replace("_", " ")
 
 
 COMMAND_LINE = Door()
@@ -58,14 +64,20 @@ def measurement(
         raw, settings = geometry.applied(_read(modality, path, door), settings)
         array = modality.prepare(raw, settings)
     except InputError as error:
+        remedy = _remedy(error.remedy, source, door)
         technique = file_looks_like(path, door.max_pixels)
-        if technique in (None, source):
-            raise
-        remedy = "; ".join(part for part in (hint(technique, predictor, door), error.remedy) if part)
+        if technique not in (None, source):
+            remedy = "; ".join(part for part in (hint(technique, predictor, door), remedy) if part)
         raise InputError(
             expected=error.expected, found=error.found, where=error.where, remedy=remedy
         ) from error
     return Measurement(array, raw, (*raw.warnings, *_scales(predictor, raw, source, settings)))
+
+
+def _remedy(text: str, source: str, door: Door) -> str:
+    """What to do about one file: the settings that preprocessing would name are those of the trained model."""
+    named = [door.option(name) for name in sorted(taken_by(source)) if name in text]
+    return f"give {' or '.join(named)}" if named else text
 
 
 def _read(modality: Modality, path: str | Path, door: Door) -> RawImage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,17 @@ def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
         else:
             found.append(entry)
     return [entry for entry in found if not is_litter(file_part(entry).name)] or found
+
+
+def require_no_input(written: Iterable[Path], inputs: Iterable[str]) -> None:
+    """``InputError`` where what is written would take the place of an input."""
+    given = {file_part(entry).resolve(): entry for entry in inputs}
+    for file in written:
+        if file.resolve() in given:
+            found = f"the input {printable(given[file.resolve()])}"
+            raise InputError(
+                expected="files that are no input", found=found, where="--out", remedy="choose another --out"
+            )
 
 
 def unique_names(inputs: Sequence[str]) -> list[str]:
