@@ -38,6 +38,33 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
         assert command in done.stdout
 
 
+def test_what_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "a.png").touch()
+    calls = {
+        "predict no.tif also-no.tif --to SEM": "no.tif: expected a file, found none - check the name",
+        f"predict {'x' * 300}.tif --to both": f"{'x' * 300}.tif: expected a file, found none - check the name",
+        "predict no.h5::/entry/data --to sem": "no.h5::/entry/data: expected a file, found none",
+        "predict a.png --to sem --model nowhere": "nowhere: expected a model folder, or models:/pairvae@champion",
+        "watch nowhere --to Sem --out out": "nowhere: expected a folder to watch, found none",
+        "watch . --to sem --out out --model a.png": "a.png: expected a model folder",
+        "movie 1.tif 2.tif --out a.mp4": "1.tif: expected a file, found none",
+        "ensemble --between 1.tif 2.tif --out a.h5": "1.tif: expected a file, found none",
+        "app --model nowhere": "nowhere: expected a model folder",
+    }
+    code = (
+        "import sys\nfrom pairvae.cli import main\n"
+        f"for call in {list(calls)!r}:\n    sys.argv = ['pairvae', *call.split()]\n"
+        "    try:\n        main()\n    except SystemExit as end:\n        print('END', end.code)\n"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    assert done.stdout.splitlines() == ["END 1"] * len(calls) + ["HEAVY []"]
+    for line, expected in zip(done.stderr.splitlines(), calls.values(), strict=True):
+        assert line.startswith(expected)
+
+
 @pytest.mark.parametrize("group", [("data",), ("train",), ("predict",), ("repro",), ("data", "simulate")])
 def test_every_level_has_help(group: tuple[str, ...], tmp_path: Path) -> None:
     done = pairvae(*group, "--help", cwd=tmp_path)

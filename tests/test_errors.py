@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 
 
 def test_error_is_one_line_of_expected_found_where_and_remedy() -> None:
@@ -19,3 +21,8 @@ def test_parts_stay_readable_by_code() -> None:
         raise InputError(expected="1", found="2", where="x", remedy="y")
     assert isinstance(caught.value, InputError)
     assert (caught.value.where, caught.value.remedy) == ("x", "y")
+
+
+def test_names_fit_on_one_line() -> None:
+    assert printable("a\nb\r\x1b[31m é.png") == "a\\nb\\r\\x1b[31m é.png"
+    assert printable(os.fsdecode(b"\xff.png")) == "\\udcff.png"

@@ -20,7 +20,7 @@ from pairvae.app.page import page
 
 pytestmark = pytest.mark.slow
 EXAMPLES = 60
-OPERATIONS = 6
+OPERATIONS = 7
 
 
 def asked(operation: Any, mode: GenerationMode, content: bytes, codes: Counter[int]) -> None:

@@ -37,3 +37,20 @@ def test_an_almost_empty_run_has_a_card() -> None:
     card = model_card(ReportContent({}, {}, [], {}))
     assert "No validation pair was scored" in card
     assert "## Scores" not in card
+
+
+def test_labels_and_names_from_outside_are_shown_as_text(content: ReportContent) -> None:
+    label = "<img src=x onerror=alert(1)> | [a](javascript:b) `c` *d*\n# e"
+    assert content.latents is not None
+    labelled = replace(
+        content,
+        facts={**content.facts, "data": label, label: label},
+        latents={**content.latents, "morphology": [label] * len(content.latents["morphology"])},
+        metrics={**content.metrics, "preset": label, "warnings": [{"name": label, "text": label}]},
+    )
+    card = model_card(labelled)
+    for text in (card, description_of(card)):
+        assert "&lt;img src=x onerror=alert(1)&gt; \\| \\[a\\](javascript:b) \\`c\\` \\*d\\*\\\\n# e" in text
+        assert "<img" not in text
+        assert "](" not in text.replace("\\](", "")
+        assert not any(line.startswith("# e") for line in text.splitlines())

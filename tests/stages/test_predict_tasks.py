@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,40 @@ def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
             )
         assert (out / "a-sem-00.png").is_file()
         assert [row["input"] for row in csv_rows(out / "predictions.csv")] == [str(files[0])]
+
+
+def test_names_of_any_kind_come_out_with_their_tables(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = min((made / "data" / "raw" / "SAXS").iterdir())
+    names = [
+        "p" * 250 + ".jpg",
+        "p" * 249 + "q.jpg",
+        "\u6a23" * 75 + ".jpg",
+        os.fsdecode(b"\xff.jpg"),
+        "=1+1\x1b[31m.jpg",
+    ]
+    for name in (*names, "._a.jpg", "~$a.jpg"):
+        shutil.copy(source, name)
+    (tmp_path / "text.jpg").write_text("\x1b]0;title\x07")
+    Path("text.jpg").rename("bad\x1b[31m.jpg")
+    with pytest.raises(InputError, match=r"1 of 6 files without: bad\\x1b\[31m\.jpg"):
+        predict(
+            ["."],
+            to="sem",
+            out=tmp_path / "out",
+            model=str(made / "models" / "train-pair"),
+            samples=1,
+            seed=0,
+        )
+    assert {row["input"] for row in csv_rows(tmp_path / "out" / "inputs.csv")} == {
+        *names[:3], "\\udcff.jpg", "'=1+1\\x1b[31m.jpg",
+    }  # fmt: skip
+    files = [row["file"].removeprefix("'") for row in csv_rows(tmp_path / "out" / "predictions.csv")]
+    assert len(set(files)) == 5
+    assert all((tmp_path / "out" / file).is_file() for file in files)
+    assert "\x1b" not in "".join(capfd.readouterr())
 
 
 def test_a_bad_file_alone_is_told_as_it_was_given(

@@ -26,7 +26,7 @@ from pairvae.errors import InputError
 from pairvae.stages.predict import predict
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.watch import run, watch
-from pairvae.stages.watch.arrivals import Arrivals, Mark, told
+from pairvae.stages.watch.arrivals import Arrivals, Mark
 from pairvae.stages.watch.run import Options
 from pairvae.stages.watch.table import COLUMNS, Table
 from tiny_project import tiny_project
@@ -144,9 +144,29 @@ def test_an_unreadable_file_is_hopeless_once_patience_is_out(tmp_path: Path) -> 
     assert {one.path.name for one, _ in arrivals.look().hopeless} == {"a.png", "empty.png"}
 
 
-def test_names_fit_on_one_line() -> None:
-    assert told("a\nb\r\x1b[31m é.png") == "a\\nb\\r\\x1b[31m é.png"
-    assert told(os.fsdecode(b"\xff.png")) == "\\udcff.png"
+def test_names_of_any_kind_are_predicted_from_and_named_whole(made: Path, options: Options) -> None:
+    names = [
+        "p" * 250 + ".jpg",
+        "p" * 249 + "q.jpg",
+        "\u6a23" * 75 + ".jpg",
+        os.fsdecode(b"\xff.jpg"),
+        "a\nb\x1b[31m.jpg",
+        "=1+1.jpg",
+    ]
+    with watching(options, made) as watch:
+        for number, name in enumerate(["._a.jpg", "~$a.jpg", *names]):
+            shutil.copy(patterns(made)[number], options.folder / name)
+        watch.until(lambda: len(watch.rows()) == len(names))
+    assert watch.summary == run.Summary(len(names), 0)
+    rows = watch.rows()
+    assert {row["input"] for row in rows} == {
+        *names[:3], "\\udcff.jpg", "a\\nb\\x1b[31m.jpg", "'=1+1.jpg",
+    }  # fmt: skip
+    assert all((options.out / row["file"].removeprefix("'")).is_file() for row in rows)
+    with watching(options, made) as watch:  # and none comes again
+        shutil.copy(patterns(made)[0], options.folder / "last.jpg")
+        watch.until(lambda: len(watch.rows()) == len(names) + 1)
+    assert watch.summary == run.Summary(1, 0)
 
 
 def row(name: str, sample: int = 0, samples: int = 1, **more: str) -> dict[str, str | int]:
@@ -279,7 +299,7 @@ def test_bad_files_are_told_once_and_the_others_go_on(made: Path, options: Optio
     faults = {found["input"]: found["error"] for found in watch.rows()}
     assert faults.pop("good.jpg") == ""
     assert all(faults.values())
-    assert sorted(faults) == ["=x\\n<b>.png", "cut.jpg", "text.png"]
+    assert sorted(faults) == ["'=x\\n<b>.png", "cut.jpg", "text.png"]
     watch.told = [line for line in watch.told if "unlike" not in line]
     assert len(watch.told) == 3
     assert all(line.startswith("left out: ") and "\n" not in line for line in watch.told)

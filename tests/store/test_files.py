@@ -124,9 +124,29 @@ def test_what_a_killed_process_left_is_removed_by_the_next_one_and_the_rest_is_n
     assert names(tmp_path) == sorted([*others, own, "c.txt"])
 
 
-def test_files_are_readable_by_others(tmp_path: Path) -> None:
-    write_text(tmp_path / "a.txt", "x")
-    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(
+    ("mask", "file", "folder"),
+    [(0o022, 0o644, 0o755), (0o027, 0o640, 0o750), (0o002, 0o664, 0o775), (0o077, 0o600, 0o700)],
+)
+def test_who_may_read_is_decided_by_the_umask(tmp_path: Path, mask: int, file: int, folder: int) -> None:
+    before = os.umask(mask)
+    try:
+        write_text(tmp_path / "a.txt", "x")
+        with atomic_path(tmp_path / "b.txt") as temporary:  # by a writer that makes private files
+            os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+        with atomic_folder(tmp_path / "c") as made:
+            (made / "d.txt").write_text("x")
+    finally:
+        os.umask(before)
+    modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.rglob("*")}
+    assert modes == {"a.txt": file, "b.txt": file, "c": folder, "d.txt": file}
+
+
+def test_the_longest_name_that_a_file_may_have_is_written(tmp_path: Path) -> None:
+    for name in ("a" * 251 + ".txt", "\u6a23" * 83 + ".txt"):
+        write_text(tmp_path / name, "x")
+        assert (tmp_path / name).read_text() == "x"
+    assert len(names(tmp_path)) == 2
 
 
 def test_json_round_trip_and_refusals(tmp_path: Path) -> None:

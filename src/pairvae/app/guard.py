@@ -76,6 +76,8 @@ class Guard:
         """One request."""
         if scope["type"] != "http":
             return
+        if scope["method"] == "HEAD":  # the server leaves the body out; applications know GET alone
+            scope = {**scope, "method": "GET"}
         told = _with_headers(send)
         refusal = self._refusal(scope)
         if refusal is not None:

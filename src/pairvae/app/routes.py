@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -15,12 +15,14 @@ from fastapi.responses import JSONResponse
 import pairvae
 from pairvae.app.answers import as_json, as_zip, finite, png
 from pairvae.app.models import Models
-from pairvae.app.uploads import LONGEST_NAME, prepared, upload_of
+from pairvae.app.uploads import DOOR, LONGEST_NAME, FullError, measured, technique_of, upload_of
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.geometry import Geometry, geometry_of
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
+from pairvae.stages.measurement import doubt, require_use, taken_by
 
 T = TypeVar("T")
 MOST_SAMPLES = 32
@@ -31,6 +33,10 @@ Samples = Annotated[int, Query(ge=1, le=MOST_SAMPLES, description="images drawn 
 Seed = Annotated[int, Query(ge=0, lt=SEEDS)]
 Source = Annotated[str, Query(max_length=40, description="the modality of the file: saxs, sem")]
 Chosen = Annotated[str, Query(max_length=40, description="a model of /api/about; empty: the first")]
+Scale = Annotated[
+    float | None,
+    Query(gt=0, allow_inf_nan=False, description="nm per px of a micrograph, q per px (1/nm) of a pattern"),
+]
 Place = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 FILE = {
@@ -49,7 +55,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     400: REFUSED,
     **{code: {**REFUSED, "description": words} for code, words in (
         (403, "another host or site"), (401, "no token"), (408, "sent too slowly"), (413, "too large"),
-        (503, "too many requests at once"), (504, "took too long"),
+        (503, "too many requests at once"), (504, "took too long"), (507, "no room for the file on the server"),
     )},
 }  # fmt: skip
 
@@ -63,6 +69,21 @@ class Asked:
     model: Chosen = ""
     samples: Samples = 8
     seed: Seed = 0
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of a file besides its bytes: a query parameter each."""
+
+    nm_per_px: Scale = None
+    q_per_px: Scale = None
+    beam_centre: Annotated[str | None, Query(max_length=60, description="row,column of the beam, px")] = None
+    q_unit: Annotated[str | None, Query(max_length=20, description="of a curve: 1/nm or 1/angstrom")] = None
+
+    @property
+    def geometry(self) -> Geometry:
+        """Checked (``InputError``)."""
+        return geometry_of(self.nm_per_px, self.q_per_px, self.beam_centre, self.q_unit)
 
 
 def bytes_of(kind: str) -> dict[int | str, dict[str, Any]]:
@@ -86,6 +107,11 @@ def refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=400)
 
 
+def full(_: Request, error: Exception) -> Response:
+    """A file that there is no room for as status 507."""
+    return JSONResponse({"error": str(error)}, status_code=507)
+
+
 def application(title: str, models: Models) -> FastAPI:
     """An application with the routes under ``/api``; ``/api/openapi.json`` describes it, with no page of its own."""
     app = FastAPI(
@@ -96,6 +122,7 @@ def application(title: str, models: Models) -> FastAPI:
         redoc_url=None,
     )
     app.add_exception_handler(InputError, refused)
+    app.add_exception_handler(FullError, full)
     app.include_router(routes(models, Work()))
     return app
 
@@ -110,6 +137,7 @@ def routes(models: Models, work: Work) -> APIRouter:
         return await work.do(lambda: _about(models))
 
     _add_predictions(router, models, work)
+    _add_technique(router, models, work)
     _add_best_guess(router, models, work)
     _add_latent_space(router, models, work)
     return router
@@ -119,23 +147,41 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
     """Everything that is known of a prediction, as JSON and as files."""
 
     @router.post("/predict", openapi_extra=FILE)
-    async def predict(request: Request, asked: Annotated[Asked, Depends()]) -> dict[str, Any]:
+    async def predict(
+        request: Request, asked: Annotated[Asked, Depends()], known: Annotated[Known, Depends()]
+    ) -> dict[str, Any]:
         """The other measurement, predicted from a file: pictures, numbers, a curve, warnings."""
         content = await request.body()
-        found = await work.do(lambda: _explained(models, content, asked))
+        found = await work.do(lambda: _explained(models, content, asked, known))
         return await work.do(lambda: as_json(found, _told(asked)))
 
     @router.post(
         "/predict.zip", openapi_extra=FILE, response_class=Response, responses=bytes_of("application/zip")
     )
-    async def predict_zip(request: Request, asked: Annotated[Asked, Depends()]) -> Response:
+    async def predict_zip(
+        request: Request, asked: Annotated[Asked, Depends()], known: Annotated[Known, Depends()]
+    ) -> Response:
         """The same as files in a zip archive."""
         content = await request.body()
-        found = await work.do(lambda: _explained(models, content, asked))
+        found = await work.do(lambda: _explained(models, content, asked, known))
         title = models.choices[asked.model or models.first].title
         facts = {"model": title, "seed": asked.seed, "pairvae": pairvae.__version__}
         packed = await work.do(lambda: as_zip(found, _told(asked), facts))
         return Response(packed, media_type="application/zip")
+
+
+def _add_technique(router: APIRouter, models: Models, work: Work) -> None:
+    """What a file is."""
+
+    @router.post("/technique", openapi_extra=FILE)
+    async def technique(request: Request, name: Name = "", model: Chosen = "") -> dict[str, str | None]:
+        """The modality that a file looks like; null where that is not clear."""
+        content = await request.body()
+
+        def look() -> str | None:
+            return technique_of(upload_of(content, name), models.get(model or models.first))
+
+        return {"source": await work.do(look)}
 
 
 def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
@@ -143,15 +189,20 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
 
     @router.post("/predict.png", openapi_extra=FILE, response_class=Response, responses=bytes_of("image/png"))
     async def predict_png(
-        request: Request, source: Source, name: Name = "", model: Chosen = "", seed: Seed = 0
+        request: Request,
+        source: Source,
+        known: Annotated[Known, Depends()],
+        name: Name = "",
+        model: Chosen = "",
+        seed: Seed = 0,
     ) -> Response:
         """The best guess alone, as PNG; its distance from the training data as header ``X-Pairvae-Distance``."""
         content = await request.body()
 
         def draw() -> Response:
             predictor = _predictor(models, model, source)
-            array = prepared(upload_of(content, name), predictor, source)
-            return _picture(best_guess(predictor, array, source, seed))
+            given = measured(upload_of(content, name), predictor, source, known.geometry)
+            return _picture(best_guess(predictor, given.array, source, seed))
 
         return await work.do(draw)
 
@@ -184,10 +235,16 @@ def _predictor(models: Models, model: str, modality: str) -> Predictor:
     return predictor
 
 
-def _explained(models: Models, content: bytes, asked: Asked) -> Explained:
+def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Explained:
     predictor = _predictor(models, asked.model, asked.source)
-    array = prepared(upload_of(content, asked.name), predictor, asked.source)
-    return explain(predictor, array, asked.source, asked.samples, asked.seed)
+    require_use(known.geometry, [asked.source])
+    given = measured(upload_of(content, asked.name), predictor, asked.source, known.geometry)
+
+    def remarks(unlike: bool) -> Sequence[str]:
+        looks = doubt(predictor, given, asked.source, DOOR) if unlike else None
+        return (*given.remarks, *([looks] if looks else ()))
+
+    return explain(predictor, given.array, asked.source, asked.samples, asked.seed, remarks)
 
 
 def _told(asked: Asked) -> str:
@@ -217,6 +274,7 @@ def _about(models: Models) -> dict[str, Any]:
                 "name": name,
                 "title": MODALITIES[name].title,
                 "suffixes": sorted(MODALITIES[name].suffixes - HDF5_SUFFIXES),
+                "known": sorted(taken_by(name)),
             }
             for name in predictor.modalities
         ],

@@ -8,6 +8,7 @@ import secrets
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -17,7 +18,8 @@ from pairvae.errors import InputError
 
 TOKEN = "PAIRVAE_TOKEN"  # the variable that may hold it
 LEAST_TOKEN = 16
-FIRST_REQUEST_S = 10.0
+REQUEST_S = 10.0
+ANSWER_TAKEN_S = 30.0
 LARGEST_HEAD = 16_384
 MOST_CONNECTIONS = 256
 
@@ -39,9 +41,16 @@ class Place:
 def token_for(place: Place) -> str | None:
     """The token that callers show: from the environment, else a random one; none is needed on this machine alone.
 
-    ``InputError`` where the environment's is too short to be one.
+    ``InputError`` where the environment's is too short to be one, or cannot stand in a request's header.
     """
     given = os.environ.get(TOKEN)
+    if given is not None and not all("!" <= one <= "~" for one in given):
+        raise InputError(
+            expected="a token of ASCII letters, digits and signs",
+            found="blanks or other characters",
+            where=TOKEN,
+            remedy="leave it out: one is made where it is needed",
+        )
     if given is not None and len(given) < LEAST_TOKEN:
         raise InputError(
             expected=f"a token of at least {LEAST_TOKEN} characters", found=str(len(given)), where=TOKEN
@@ -59,16 +68,70 @@ def rules_for(place: Place, token: str | None, open_paths: frozenset[str], capac
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP over a connection that is closed unless its first request is whole after ten seconds."""
+    """HTTP over a connection that is closed where a request is not whole, or an answer not taken, in time.
+
+    Ten seconds hold for the head of every request, and for what still arrives after its answer was given; the body
+    of a request that is being answered has its own limit (:class:`pairvae.app.guard.Rules`).
+    """
+
+    _request: asyncio.TimerHandle | None = None
+    _answer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Start to wait."""
+        """Wait for the first request."""
         super().connection_made(transport)
-        self.loop.call_later(FIRST_REQUEST_S, self._too_late)
+        self._await_request()
 
-    def _too_late(self) -> None:
-        if not self.cycle and not self.transport.is_closing():
-            self.transport.close()
+    def data_received(self, data: bytes) -> None:
+        """Wait for the rest of a request; not anew with every byte of it."""
+        super().data_received(data)
+        if self.cycle and not self.cycle.response_complete:
+            self._stop_waiting()
+        else:
+            self._await_request()
+
+    def on_response_complete(self) -> None:
+        """Begin to wait anew: the next request may be under way already."""
+        self._stop_waiting()
+        super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """The caller does not take its answer: wait for a while."""
+        super().pause_writing()
+        self._await_caller()
+
+    def resume_writing(self) -> None:
+        """It takes it."""
+        super().resume_writing()
+        if self._answer is not None:
+            self._answer.cancel()
+            self._answer = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        self._stop_waiting()
+        if self._answer is not None:
+            self._answer.cancel()
+        super().connection_lost(exc)
+
+    def _await_caller(self) -> None:
+        left = self.transport.get_write_buffer_size()
+        self._answer = self.loop.call_later(ANSWER_TAKEN_S, self._look_again, left)
+
+    def _look_again(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() < before:
+            self._await_caller()
+        else:
+            self.transport.abort()
+
+    def _await_request(self) -> None:
+        if self._request is None:
+            self._request = self.loop.call_later(REQUEST_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._request is not None:
+            self._request.cancel()
+            self._request = None
 
 
 def listen(place: Place) -> socket.socket:
@@ -112,14 +175,18 @@ def server(app: App, rules: Rules) -> uvicorn.Server:
 
 
 def run(
-    app: App, place: Place, open_paths: frozenset[str], capacity: int, tell: Callable[[str], None]
+    app: App,
+    place: Place,
+    token: str | None,
+    open_paths: frozenset[str],
+    capacity: int,
+    tell: Callable[[str], None],
 ) -> None:
     """Serve until Ctrl-C; ``tell`` gets the address once it is bound, with the token where one is needed."""
-    token = token_for(place)
     bound = listen(place)
     where = address(bound)
     if token is None:
         tell(f"{where}/  (Ctrl-C stops)")
     else:
-        tell(f"{where}/#token={token}  (Ctrl-C stops)")
+        tell(f"{where}/#token={quote(token, safe='')}  (Ctrl-C stops)")
     server(app, rules_for(place, token, open_paths, capacity)).run(sockets=[bound])

@@ -1,21 +1,29 @@
-"""Bytes that somebody sent as the prepared array of a modality."""
+"""Bytes that somebody sent as a measurement of a modality."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.detector_files import HDF5_MAGIC
-from pairvae.modalities.readers import HDF5_SUFFIXES, read_image
+from pairvae.modalities.detector_files import CBF_MAGIC, HDF5_MAGIC
+from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
+from pairvae.stages.measurement import ANY, Door, Measurement, likely_technique, measurement
 
-MOST_PIXELS = 40_000_000
+DOOR = Door(max_pixels=40_000_000, advice="choose that (source={technique})", dashes=False)
+LONGEST_HEAD = 64
+BEGINNINGS = {CBF_MAGIC: "cbf", b"{": "edf"}
 LONGEST_NAME = 200
+
+
+class FullError(Exception):
+    """The server has no room for what was sent; told as it is."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +41,25 @@ def upload_of(content: bytes, name: str) -> Upload:
     return Upload(content, shown or "the file")
 
 
-def prepared(upload: Upload, predictor: Predictor, source: str) -> np.ndarray:
-    """The prepared array ``(channels, H, W)`` (``InputError``, in words about the upload, where there is none).
+def measured(upload: Upload, predictor: Predictor, source: str, geometry: Geometry = ANY) -> Measurement:
+    """The prepared array and what to know of it (``InputError``, in words about the upload, where there is none)."""
+    with _file_of(upload, MODALITIES[source].suffixes - HDF5_SUFFIXES) as path:
+        return measurement(predictor, path, source, geometry, DOOR)
 
-    The content passes through a private temporary folder under a name of ours, since readers open files.
+
+def technique_of(upload: Upload, predictor: Predictor) -> str | None:
+    """The modality of the model that an upload belongs to; None where that is not clear."""
+    suffixes = frozenset().union(*(MODALITIES[name].suffixes for name in predictor.modalities))
+    with _file_of(upload, suffixes - HDF5_SUFFIXES) as path:
+        return likely_technique(predictor, path, DOOR)
+
+
+@contextmanager
+def _file_of(upload: Upload, suffixes: frozenset[str]) -> Iterator[Path]:
+    """The content as a file in a private temporary folder, under a name of ours, since readers open files.
+
+    ``FullError`` where there is no room for it; an ``InputError`` names the upload in place of the file.
     """
-    modality = MODALITIES[source]
     if upload.content.startswith(HDF5_MAGIC):
         raise InputError(
             expected="one image",
@@ -46,15 +67,18 @@ def prepared(upload: Upload, predictor: Predictor, source: str) -> np.ndarray:
             where=upload.name,
             remedy="export one image, or use `pairvae predict file.h5::/path`",
         )
-    with tempfile.TemporaryDirectory(prefix="pairvae-") as folder:
-        path = Path(folder) / f"upload{_suffix(upload.name, modality.suffixes - HDF5_SUFFIXES)}"
-        path.write_bytes(upload.content)
+    with ExitStack() as stack:
         try:
-            if modality.read is read_image:
-                raw = read_image(path, max_pixels=MOST_PIXELS)
-            else:
-                raw = modality.read(path)
-            return modality.prepare(raw, predictor.prepared_with(source))
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pairvae-"))
+            path = Path(folder) / f"upload{_suffix(upload, suffixes)}"
+            path.write_bytes(upload.content)
+        except OSError as error:
+            raise FullError(
+                f"the server cannot keep the file while it reads it: {error.strerror or error}; "
+                "its temporary folder ($TMPDIR) wants room"
+            ) from error
+        try:
+            yield path
         except InputError as error:
             raise InputError(
                 expected=error.expected,
@@ -64,7 +88,16 @@ def prepared(upload: Upload, predictor: Predictor, source: str) -> np.ndarray:
             ) from error
 
 
-def _suffix(name: str, known: frozenset[str]) -> str:
-    """One of the ``known`` suffixes, which detector formats without a magic number go by; never the caller's text."""
-    given = PurePosixPath(name).suffix.lower().lstrip(".")
-    return next((f".{suffix}" for suffix in known if suffix == given), "")
+def _suffix(upload: Upload, known: frozenset[str]) -> str:
+    """One of the ``known`` suffixes, which detector formats go by; never the caller's text.
+
+    Without a name that tells, EDF and CBF go by how they begin.
+    """
+    parts = [part.lower().lstrip(".") for part in PurePosixPath(upload.name).suffixes[-2:]]
+    if parts[-1:] == ["gz"] and parts[0] in known:
+        return f".{parts[0]}.gz"
+    if parts and parts[-1] in known:
+        return f".{parts[-1]}"
+    head = upload.content[:LONGEST_HEAD].lstrip()
+    begins = next((kind for start, kind in BEGINNINGS.items() if head.startswith(start)), None)
+    return f".{begins}" if begins in known else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,22 @@ Model = Annotated[str, typer.Option(help="registry URI or model folder")]
 Cluster = Annotated[
     str | None, typer.Option(metavar="local|ADDRESS", help="a Dask cluster instead of local processes")
 ]
+NmPerPx = Annotated[
+    float | None,
+    typer.Option("--nm-per-px", help="pixel size of the micrographs, nm; before pairs.csv and the files"),
+]
+QPerPx = Annotated[
+    float | None,
+    typer.Option("--q-per-px", help="q per pixel of the patterns, 1/nm; before pairs.csv and the files"),
+]
+BeamCentre = Annotated[
+    str | None,
+    typer.Option("--beam-centre", metavar="ROW,COLUMN", help="of the patterns, px; moved to the middle"),
+]
+QUnit = Annotated[
+    str | None, typer.Option("--q-unit", metavar="1/nm|1/angstrom", help="of q in the curve files")
+]
+WILD, REGISTRY = "*?[", "models:/"
 CHAMPION = "models:/pairvae@champion"
 
 
@@ -33,17 +50,55 @@ def one_thread() -> None:
 
 
 def modality(name: str) -> str:
-    """A modality's name (a usage error otherwise)."""
+    """A modality's name, in letters of any case (a usage error otherwise)."""
     from pairvae.settings import modality_names
 
-    if name not in modality_names():
+    if name.lower() not in modality_names():
         raise typer.BadParameter(f"{name!r} is not one of {', '.join(modality_names())}")
-    return name
+    return name.lower()
+
+
+def require_files(files: Sequence[str]) -> None:
+    """``InputError`` where none of the files, folders and patterns of names is there.
+
+    Called before anything heavy is imported: who mistyped a name should not wait for torch. Where some are there,
+    they are worked on, and the others are named.
+    """
+    if not any(_is_there(entry) for entry in files):
+        raise InputError(expected="a file", found="none", where=files[0], remedy="check the name")
+
+
+def require_folder(folder: Path) -> None:
+    """``InputError`` where a folder to watch is not there, also before anything heavy."""
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "none"
+        raise InputError(
+            expected="a folder to watch", found=found, where=str(folder), remedy="check the name"
+        )
+
+
+def require_model(location: str) -> None:
+    """``InputError`` where a model is named by a folder that is not there, also before anything heavy."""
+    if not location.startswith(REGISTRY) and not Path(location).is_dir():
+        raise InputError(
+            expected="a model folder, or models:/pairvae@champion",
+            found="a file" if Path(location).exists() else "none",
+            where=location,
+            remedy="check --model",
+        )
+
+
+def _is_there(entry: str) -> bool:
+    path = Path(entry.partition("::")[0])
+    try:
+        return path.exists() or any(mark in entry for mark in WILD)
+    except OSError:  # a name that no file can have
+        return False
 
 
 def trainable(name: str) -> str:
     """``pair`` or a modality's name (a usage error otherwise)."""
-    return name if name == "pair" else modality(name)
+    return "pair" if name.lower() == "pair" else modality(name)
 
 
 def integers(text: str, where: str) -> list[int]:

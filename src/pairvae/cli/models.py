@@ -7,7 +7,22 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli.common import CHAMPION, Assignments, Cluster, Model, Out, modality, one_thread
+from pairvae.cli.common import (
+    CHAMPION,
+    Assignments,
+    BeamCentre,
+    Cluster,
+    Model,
+    NmPerPx,
+    Out,
+    QPerPx,
+    QUnit,
+    modality,
+    one_thread,
+    require_files,
+    require_model,
+)
+from pairvae.errors import printable
 
 app = typer.Typer()
 
@@ -60,7 +75,7 @@ def register(
 
 def direction(name: str) -> str:
     """A modality's name, or ``both`` (a usage error otherwise)."""
-    return name if name == "both" else modality(name)
+    return "both" if name.lower() == "both" else modality(name)
 
 
 def given_as(name: str | None) -> str | None:
@@ -90,9 +105,18 @@ def predict(
         ),
     ] = None,
     cluster: Cluster = None,
+    nm_per_px: NmPerPx = None,
+    q_per_px: QPerPx = None,
+    beam_centre: BeamCentre = None,
+    q_unit: QUnit = None,
 ) -> None:
     """Predict SEM images from SAXS patterns, or the reverse, with a table of what they show."""
+    require_files(files)
+    require_model(model)
     one_thread()
+    from pairvae.modalities.geometry import geometry_of
+
+    geometry = geometry_of(nm_per_px, q_per_px, beam_centre, q_unit)
     from pairvae.stages.predict import predict as run
 
     written = run(
@@ -106,8 +130,9 @@ def predict(
         cluster=cluster,
         source=source,
         kind=kind,
+        geometry=geometry,
     )
-    typer.echo(f"{written} predictions in {out}")
+    typer.echo(f"{written} predictions in {printable(str(out))}")
 
 
 @app.command()
@@ -134,6 +159,10 @@ def ensemble(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Many SEM images around patterns or a morphology, or between two patterns, for simulations."""
+    for given in (patterns or [], between or ()):
+        if given:
+            require_files(given)
+    require_model(model)
     one_thread()
     from pairvae.stages.ensemble import Wishes, range_of
     from pairvae.stages.ensemble import ensemble as run
@@ -161,6 +190,8 @@ def movie(
     seed: Annotated[int, typer.Option(min=0, help="of the noise that all frames share")] = 0,
 ) -> None:
     """A time series of patterns as a movie of predicted SEM images, with S(r) and spacing."""
+    require_files(files)
+    require_model(model)
     one_thread()
     from pairvae.stages.movie import movie as run
 

@@ -11,8 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pairvae.cli.common import CHAMPION, Model, modality, one_thread
-from pairvae.errors import InputError
+from pairvae.cli.common import (
+    CHAMPION,
+    REGISTRY,
+    BeamCentre,
+    Model,
+    NmPerPx,
+    QPerPx,
+    QUnit,
+    modality,
+    one_thread,
+    require_folder,
+    require_model,
+)
+from pairvae.errors import InputError, printable
 
 if TYPE_CHECKING:
     from pairvae.app.run import Place
@@ -44,22 +56,30 @@ def watch(
         float, typer.Option(min=0, max=86400, help="seconds to wait for a file that cannot be read yet")
     ] = 10.0,
     html: Annotated[bool, typer.Option("--html", help="also write a page, DIR/watch.html")] = False,
+    nm_per_px: NmPerPx = None,
+    q_per_px: QPerPx = None,
+    beam_centre: BeamCentre = None,
+    q_unit: QUnit = None,
 ) -> None:
     """Predict from the files of a folder as they appear, until Ctrl-C; a restart goes on where it ended."""
+    require_folder(folder)
+    require_model(model)
     one_thread()
+    from pairvae.modalities.geometry import geometry_of
     from pairvae.stages.watch import Options, Status
     from pairvae.stages.watch import watch as run
 
-    status = Status(str(folder))
+    geometry = geometry_of(nm_per_px, q_per_px, beam_centre, q_unit)
+    status = Status(printable(str(folder)))
 
     def tell(line: str) -> None:
         status.clear()
         typer.echo(line, err=True)
 
-    options = Options(folder, to, out, samples, seed, every, patience, html)
+    options = Options(folder, to, out, samples, seed, every, patience, html, geometry)
     with _until_stopped() as stop:
         done = run(options, model, stop, tell, status)
-    typer.echo(f"{done.predicted} predicted, {done.bad} left out, in {out}")
+    typer.echo(f"{done.predicted} predicted, {done.bad} left out, in {printable(str(out))}")
 
 
 @contextmanager
@@ -92,13 +112,17 @@ def web_page(
 ) -> None:
     """Open the web page: drop a measurement, see the other one; walk in the latent space."""
     _need_app()
+    if model is not None:
+        require_model(model)
     one_thread()
+    from pairvae.app.run import run, token_for
+
+    place = _place(host, port, name)
+    token = token_for(place)
     from pairvae.app.models import models_of
     from pairvae.app.page import STATIC, page
-    from pairvae.app.run import run
 
-    models = models_of(model)
-    run(page(models), _place(host, port, name), frozenset(STATIC), capacity, typer.echo)
+    run(page(models_of(model)), place, token, frozenset(STATIC), capacity, typer.echo)
 
 
 @app.command()
@@ -114,19 +138,20 @@ def serve(
 ) -> None:
     """Serve a registered pair: MLflow's scoring requests, and image files in and out."""
     _need_app()
+    if not model.startswith(REGISTRY):
+        raise InputError(expected=f"a registered model, {CHAMPION}", found=repr(model), where="--model")
     one_thread()
+    from pairvae.app.run import run, token_for
+
+    place = _place(host, port, name)
+    token = token_for(place)
     from pairvae.app.models import models_of
-    from pairvae.app.run import run
     from pairvae.app.scoring import scoring
     from pairvae.tracking.roots import project_root
     from pairvae.tracking.scoring import scoring_app
 
-    if not model.startswith("models:/"):
-        raise InputError(
-            expected="a registered model, models:/pairvae@champion", found=repr(model), where="--model"
-        )
     mlflow_app = scoring_app(project_root(), model, trust=trust_code)
-    run(scoring(models_of(model), mlflow_app), _place(host, port, name), frozenset(), capacity, typer.echo)
+    run(scoring(models_of(model), mlflow_app), place, token, frozenset(), capacity, typer.echo)
 
 
 def _place(host: str, port: int, names: list[str] | None) -> Place:

@@ -13,6 +13,7 @@ from pairvae.data.pairs import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
 from pairvae.errors import InputError
 from pairvae.modalities.readers import INSIDE
 from pairvae.store import atomic_path
+from pairvae.store.rows import cell_text, plain_cell
 
 REQUIRED = ("id", "saxs", "sem")
 OPTIONAL = ("morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm", "split", "group")
@@ -70,7 +71,7 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
                         found=f"{len(values)}",
                         where=f"{where}, line {reader.line_num}",
                     )
-                cells = (value.strip() for value in values)
+                cells = (cell_text(value.strip()) for value in values)
                 rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
             return rows
     except UnicodeDecodeError as error:
@@ -176,7 +177,8 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
         for pair in pairs:
             named = [pair.files.get(name) for name in columns]
             files = ["" if file is None else _relative(file, path.parent) for file in named]
-            writer.writerow([pair.id, *files, *(_cell(getattr(pair, name)) for name in used)])
+            cells = [pair.id, *files, *(_cell(getattr(pair, name)) for name in used)]
+            writer.writerow([plain_cell(cell) for cell in cells])
 
 
 def _relative(source: Path | str, folder: Path) -> str:

@@ -105,7 +105,10 @@ class Scattering:
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """All of it, by modality; ``latents`` ``(N, C, g, g)`` are those of the training pairs ``ids``."""
+    """All of it, by modality; ``latents`` ``(N, C, g, g)`` are those of the training pairs ``ids``.
+
+    ``sizes``: rows and columns (px) that were used of the files, the most frequent first.
+    """
 
     familiar: Mapping[str, Familiarity] = field(default_factory=dict)
     latents: Mapping[str, Singles] = field(default_factory=dict)
@@ -114,6 +117,7 @@ class TrainingFacts:
     scattering: Scattering | None = None
     nm_per_px: float | None = None
     q_per_px: float | None = None
+    sizes: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
 
 def pooled(arrays: NDArray[np.generic]) -> Singles:

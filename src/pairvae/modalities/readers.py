@@ -28,6 +28,7 @@ __all__ = [
     "beam_centre",
     "data_bar",
     "file_part",
+    "is_litter",
     "read_image",
     "require_finite",
     "scale_counts",
@@ -47,6 +48,11 @@ FOREIGN = {
     b"%PDF": "a PDF",
     b"\x80": "a Python pickle",
 }
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file of that name is no measurement: hidden, macOS's ``._`` halves, ``~$`` locks of office programs."""
+    return name.startswith((".", "~$"))
 
 
 def file_part(source: str | Path) -> Path:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pairvae.errors import printable
 from pairvae.reports.content import ReportContent
 from pairvae.reports.findings import warnings
 from pairvae.reports.tables import ScoreTable, headline, score_tables
@@ -13,6 +16,7 @@ from pairvae.store import write_text
 
 LICENCE = "BSD-3-Clause (the code and the weights that it trains; the data keep their own licence)"
 SHOWN_TABLES = 3
+MARKS = re.compile(r"([\\`*\[\]|~])")
 LONGEST_DESCRIPTION = 5000  # characters in a registry's database
 FILE = "model-card.md"
 SOURCES = {
@@ -44,8 +48,11 @@ def model_card(content: ReportContent) -> str:
     """The card as Markdown; what a run lacks is left out."""
     parts = [
         _head(content),
-        _section("Answer", "\n".join(headline(content.metrics).sentences)),
-        _section("Warnings", _bullets(f"**{one.name}**: {one.text}" for one in warnings(content.metrics))),
+        _section("Answer", "\n".join(plain(one) for one in headline(content.metrics).sentences)),
+        _section(
+            "Warnings",
+            _bullets(f"**{plain(one.name)}**: {plain(one.text)}" for one in warnings(content.metrics)),
+        ),
         _section("Model", _model(content)),
         _section("Training data", _data(content)),
         _section("Training", _training(content)),
@@ -63,9 +70,14 @@ def description_of(card: str) -> str:
     return card.partition("## Training\n")[0][:LONGEST_DESCRIPTION].strip()
 
 
+def plain(text: str) -> str:
+    """``text`` from outside (labels, names of folders) as Markdown that shows it as it is: no HTML, no links."""
+    return MARKS.sub(r"\\\1", html.escape(printable(text), quote=False))
+
+
 def _head(content: ReportContent) -> str:
     preset = content.metrics.get("preset", "")
-    return f"# Model card: pairvae{f' ({preset})' if preset else ''}\n"
+    return f"# Model card: pairvae{f' ({plain(str(preset))})' if preset else ''}\n"
 
 
 def _section(title: str, text: str) -> str:
@@ -77,7 +89,7 @@ def _bullets(lines: Any) -> str:
 
 
 def _facts(facts: Mapping[str, str]) -> str:
-    return _bullets(f"{name}: {value}" for name, value in facts.items())
+    return _bullets(f"{plain(name)}: {plain(str(value))}" for name, value in facts.items())
 
 
 def _model(content: ReportContent) -> str:
@@ -100,12 +112,12 @@ def _data(content: ReportContent) -> str:
     if content.latents is not None:
         names = sorted({name for name in content.latents["morphology"] if name})
         lines += [f"morphologies: {', '.join(names)}"] if names else []
-    return _bullets(line for line in lines if line)
+    return _bullets(plain(line) for line in lines if line)
 
 
 def _training(content: ReportContent) -> str:
     return _bullets(
-        f"{stage}: {len(rows)} epochs, loss {rows[0]['loss']:.4g} to {rows[-1]['loss']:.4g}"
+        f"{plain(stage)}: {len(rows)} epochs, loss {rows[0]['loss']:.4g} to {rows[-1]['loss']:.4g}"
         for stage, rows in content.histories.items()
         if rows and "loss" in rows[0]
     )
@@ -118,9 +130,10 @@ def _scores(metrics: Mapping[str, Any]) -> str:
 
 
 def _markdown(table: ScoreTable) -> str:
-    lines = [f"**{table.title}**", "", f"| method | {' | '.join(table.columns)} |"]
+    columns = " | ".join(plain(column) for column in table.columns)
+    lines = [f"**{plain(table.title)}**", "", f"| method | {columns} |"]
     lines.append("| --- |" + " --- |" * len(table.columns))
     for row in table.rows:
         cells = [f"{cell.median} (n = {cell.n})" if cell else "" for cell in row.cells]
-        lines.append(f"| {row.label} | {' | '.join(cells)} |")
+        lines.append(f"| {plain(row.label)} | {' | '.join(cells)} |")
     return "\n".join([*lines, ""])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pairvae.reports.content import Array, Row
-from pairvae.store import atomic_path, write_json, write_text
+from pairvae.store import atomic_path, write_json
+from pairvae.store.rows import write_table
 
 DPI = 300
 PANEL = (3.4, 2.45)  # inches, width and height of one plot
@@ -97,11 +97,7 @@ def svg_bytes(drawing: Figure) -> bytes:
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
     """Write rows as CSV, atomically; the columns are those of all rows, in order of appearance."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+    write_table(path, rows, columns)
 
 
 @styled

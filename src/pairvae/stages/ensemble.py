@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ from pairvae.numerics.morphology import two_point_correlation
 from pairvae.predictor import Predictor
 from pairvae.progress import Progress
 from pairvae.stages.load import load
-from pairvae.stages.prediction_inputs import expand, unique_names
+from pairvae.stages.measurement import geometry_in_table, measurement
+from pairvae.stages.prediction_inputs import expand, output_stem, require_no_input, unique_names
 from pairvae.stages.predictions import nm_per_px
 from pairvae.store.ensemble_file import check_suffix, write_ensemble, write_stack
 
@@ -64,6 +65,8 @@ def ensemble(
     predictor = load(model)
     source, target = _direction(predictor)
     centres = _centres(predictor, source, patterns, between, steps, morphology)
+    given = expand([*patterns, *(between or ())], MODALITIES[source].suffixes)
+    require_no_input([out, *_stacks(out, centres)], given)
     nm = nm_per_px(predictor, target)
     ranges = _ranges(wishes, nm)
     deviation = predictor.facts.latents[source].std(0) * np.float32(np.sqrt(wishes.scale))  # type: ignore[union-attr]  # _centres checks
@@ -125,7 +128,8 @@ def _centres(
 
 
 def _latent(predictor: Predictor, file: str, source: str) -> np.ndarray:
-    return predictor.encode(predictor.prepare(file, source), source).mean[0].numpy()
+    given = measurement(predictor, file, source, geometry_in_table(file, source))
+    return predictor.encode(given.array, source).mean[0].numpy()
 
 
 def _of_morphology(predictor: Predictor, source: str, morphology: str) -> np.ndarray:
@@ -205,10 +209,16 @@ def _write(out: Path, found: dict[str, Chosen], nm: float | None, facts: dict[st
     drawn = sum(one.drawn for one in parts)
     acceptance = {name: round(one.acceptance, 4) for name, one in found.items()}
     write_ensemble(out, arrays, facts | {"acceptance": acceptance})
-    stacks = [out.with_name(f"{out.stem}-{name}.tif") for name in found]
+    stacks = _stacks(out, found)
     for stack, one in zip(stacks, parts, strict=True):
         write_stack(stack, one.images, nm)
     return Told((out, *stacks), len(images), len(images) / max(drawn, 1))
+
+
+def _stacks(out: Path, names: Iterable[str]) -> list[Path]:
+    """A TIFF stack for each centre."""
+    shown = (f"{out.stem}-{name}".replace("/", "-") for name in names)  # a label may have one
+    return [out.with_name(f"{output_stem(f'{name}.tif')}.tif") for name in shown]
 
 
 def range_of(text: str | None, where: str) -> Range | None:

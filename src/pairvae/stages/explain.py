@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -78,12 +79,26 @@ def best_guess(predictor: Predictor, array: np.ndarray, source: str, seed: int) 
     return BestGuess(target, image, predictor.confidence(array, source))
 
 
-def explain(predictor: Predictor, array: np.ndarray, source: str, samples: int, seed: int) -> Explained:
-    """Predict the other modality from one prepared array ``(channels, H, W)``, and say what it shows."""
+def explain(
+    predictor: Predictor,
+    array: np.ndarray,
+    source: str,
+    samples: int,
+    seed: int,
+    remarks: Callable[[bool], Sequence[str]] = lambda unlike: (),
+) -> Explained:
+    """Predict the other modality from one prepared array ``(channels, H, W)``, and say what it shows.
+
+    ``remarks(unlike)`` gives what else speaks against the prediction, for an input unlike the training data or not.
+    """
     (target,) = [name for name in predictor.modalities if name != source]
     posterior = predictor.encode(array, source)
     best, drawn = _decoded(predictor, posterior, target, samples, seed)
-    warnings, notes, numbers = _trust(predictor, array, source, best, target)
+    confidence = predictor.confidence(array, source)
+    warnings, notes, numbers = _trust(predictor, array, source, best, target, confidence)
+    warnings += tuple(
+        f"{line[0].upper()}{line[1:]}." for line in remarks(confidence is None or confidence.unlike)
+    )
     shown = _numbers(predictor, drawn, target) | numbers
     return Explained(
         source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes
@@ -136,12 +151,16 @@ def _spread(drawn: np.ndarray) -> np.ndarray | None:
 
 
 def _trust(
-    predictor: Predictor, array: np.ndarray, source: str, best: np.ndarray, target: str
+    predictor: Predictor,
+    array: np.ndarray,
+    source: str,
+    best: np.ndarray,
+    target: str,
+    confidence: Confidence | None,
 ) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
     """Warnings, notes and numbers about the input and the physics of the prediction."""
     warnings: list[str] = []
     numbers: dict[str, str] = {}
-    confidence = predictor.confidence(array, source)
     if confidence is not None:
         numbers["Distance from the training data (usual: below 1)"] = f"{confidence.distance:.2f}"
         if confidence.unlike:

@@ -19,7 +19,7 @@ class LockTakenError(InputError):
 def locked(path: Path) -> Iterator[None]:
     """Hold back the other processes that lock ``path`` until the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -34,7 +34,7 @@ def held_alone(path: Path, what: str, *, kind: str = "study") -> Iterator[int]:
     ``what`` names the piece of work in that error, ``kind`` says what it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -15,6 +15,7 @@ import torch
 from pairvae.errors import InputError
 from pairvae.evaluation.training_facts import Confidence
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.readers import file_part
 from pairvae.models.vae import Posterior
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import two_point_correlation
@@ -22,7 +23,8 @@ from pairvae.numerics.smoothing import frame_change, smoothed
 from pairvae.predictor import Predictor
 from pairvae.progress import track
 from pairvae.stages.load import load
-from pairvae.stages.prediction_inputs import expand
+from pairvae.stages.measurement import geometry_in_table, measurement
+from pairvae.stages.prediction_inputs import expand, output_stem, require_no_input
 from pairvae.stages.predictions import nm_per_px
 from pairvae.store import atomic_path
 from pairvae.store.rows import write_table
@@ -73,6 +75,7 @@ def movie(
     paths = expand(files, MODALITIES[source].suffixes)
     if len(paths) < 2:
         raise InputError(expected="at least two files", found=str(len(paths)))
+    require_no_input([out.with_suffix(suffix) for suffix in (*SUFFIXES, ".csv")], paths)
     read = _read(predictor, paths, source)
     plain = _decoded(predictor, read.latents, target, seed)
     steady = _decoded(predictor, smoothed(read.latents, smooth), target, seed)
@@ -91,11 +94,11 @@ def _read(predictor: Predictor, paths: Sequence[str], source: str) -> Read:
 
     pictures, latents, confidences = [], [], []
     for path in track(paths, len(paths), "read"):
-        array = predictor.prepare(path, source)
+        array = measurement(predictor, path, source, geometry_in_table(path, source)).array
         pictures.append(pattern_tile(array))
         latents.append(predictor.encode(array, source).mean[0].numpy())
         confidences.append(predictor.confidence(array, source))
-    names = tuple(Path(path.partition("::")[0]).stem for path in paths)
+    names = tuple(output_stem(file_part(path).name) for path in paths)
     return Read(names, np.stack(pictures), np.stack(latents), tuple(confidences))
 
 

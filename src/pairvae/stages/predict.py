@@ -12,12 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.errors import InputError
+from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.readers import file_part
 from pairvae.numerics.rows import evenly_spread
 from pairvae.predictor import Predictor
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
 from pairvae.stages.cluster import run_tasks
 from pairvae.stages.load import REGISTRY, load
+from pairvae.stages.measurement import ANY, Once, require_use
 from pairvae.stages.prediction_inputs import BOTH, Input, inputs_of
 from pairvae.stages.predictions import (
     CURVE_COLUMNS,
@@ -60,6 +63,7 @@ class Wanted:
     cwd: Path
     root: Path
     shown: frozenset[int]  # numbers of the inputs on the contact sheet
+    geometry: Geometry = ANY
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Made:
     summary: Row | None = None
     curves: tuple[Row, ...] = ()
     strip: np.ndarray | None = None
+    remarks: tuple[str, ...] = ()
     fault: Mapping[str, str] | None = None
 
 
@@ -95,6 +100,7 @@ def predict(
     cluster: str | None = None,
     source: str | None = None,
     kind: str = "png",
+    geometry: Geometry = ANY,
 ) -> int:
     """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
 
@@ -103,7 +109,8 @@ def predict(
     ``.csv``), ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over
     its images), ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several
     ``workers`` (None: of hundreds of files as many as cores), or on a ``cluster`` (see
-    :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks.
+    :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks. ``geometry`` is known of all files and
+    goes before their rows of a ``pairs.csv``; what may be wrong with a file is told, and stands in ``inputs.csv``.
     A file that cannot be read is told of, and named again in an ``InputError`` after the others are done.
     """
     if kind not in SUFFIXES:
@@ -112,12 +119,14 @@ def predict(
     if to != BOTH:
         predictor.shape(to)  # an unknown modality is an InputError
     inputs = inputs_of(files, predictor.modalities, to, source)
+    require_use(geometry, sorted({one.source for one in inputs}))
+    _require_other_folder(out, inputs)
     out.mkdir(parents=True, exist_ok=True)
     registered = model.startswith(REGISTRY)  # a model folder needs no project around it
     location, root = (model, project_root()) if registered else (str(Path(model).resolve()), Path.cwd())
     spread = evenly_spread(len(inputs), ROWS)
     shown = frozenset(spread.tolist())
-    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown)
+    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, geometry)
     if predictor.facts is None:
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
@@ -140,7 +149,7 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
     progress = Progress(len(inputs), f"predict {to}")
     faults: list[InputError] = []
     strips: list[np.ndarray] = []
-    count, unlike = 0, 0
+    count, unlike, remarks = 0, 0, Once()
     with ExitStack() as stack:
         images, summaries, curves = (
             stack.enter_context(table(out / name, columns))
@@ -160,6 +169,8 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
                 summaries.writerow(made.summary)
                 curves.writerows(made.curves)
                 unlike += _warn(one, made.summary, unlike)
+                for line in remarks.new(made.remarks):
+                    _say(f"{one.shown}: {line}")
             strips += [] if made.strip is None else [made.strip]
             count += len(made.images)
             if len(inputs) > 1:
@@ -191,10 +202,20 @@ def _warn(one: Input, summary: Row, before: int) -> bool:
     unlike = bool(summary.get("unlike", False))
     if unlike and before < MOST_WARNINGS:
         _say(
-            f"{one.given}: unlike the training data, {summary['distance']:.2g} times the usual largest distance - "
+            f"{one.shown}: unlike the training data, {summary['distance']:.2g} times the usual largest distance - "
             "do not trust what is predicted from it"
         )
     return unlike
+
+
+def _require_other_folder(out: Path, inputs: Sequence[Input]) -> None:
+    """What comes out must not lie among the inputs: the next call would predict from predictions."""
+    place = out.resolve()
+    for one in inputs:
+        if file_part(one.given).resolve().parent == place:
+            raise InputError(
+                expected="another folder for what comes out", found=f"that of {one.shown}", where="--out"
+            )
 
 
 def _say(line: str) -> None:
@@ -205,7 +226,7 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
     """Predict from one input and write its images; a file that cannot be read gives a reason."""
     path = str(wanted.cwd / one.given)
     try:
-        found = predict_file(predictor, path, one, wanted.samples, wanted.seed)
+        found = predict_file(predictor, path, one, wanted.samples, wanted.seed, wanted.geometry)
     except InputError as error:
         where = error.where.replace(path, one.given)
         fault = {"expected": error.expected, "found": error.found, "where": where, "remedy": error.remedy}
@@ -219,9 +240,10 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
         sheet = strip(found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned)
     return Made(
         tuple(image_rows(one, files, shown, trust)),
-        input_row(one, len(files), shown, trust),
+        input_row(one, len(files), shown, trust, found.remarks),
         tuple(curve_rows(one, found.images, nm_per_px(predictor, one.target))),
         sheet,
+        found.remarks,
     )
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import HDF5_SUFFIXES
+from pairvae.modalities.readers import HDF5_SUFFIXES, file_part, is_litter
 
 BOTH = "both"
 WILD = "*?["
+LONGEST_STEM = 200  # bytes: numbers and endings follow, and a file's name has at most 255
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,11 @@ class Input:
     source: str
     target: str
     name: str
+
+    @property
+    def shown(self) -> str:
+        """The name of the file as a line or a table may show it."""
+        return printable(self.given)
 
 
 def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: str | None) -> list[Input]:
@@ -72,35 +79,49 @@ def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -
 def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
     """Files as given; of folders, the files of a kind in them by name; of patterns (``*.tif``), what they match.
 
-    ``InputError`` where there is nothing.
+    What other programs leave beside measurements (:func:`pairvae.modalities.readers.is_litter`) counts only where it
+    is all that is given. ``InputError`` where there is nothing.
     """
     kinds = {f".{suffix}" for suffix in suffixes - HDF5_SUFFIXES}  # an HDF5 file needs its ::/path
     found: list[str] = []
     for entry in files:
         path = Path(entry)
         if path.is_dir():
-            inside = sorted(str(one) for one in path.iterdir() if one.suffix.lower() in kinds)
+            files_of_kind = (one for one in path.iterdir() if one.suffix.lower() in kinds)
+            inside = sorted(str(one) for one in files_of_kind if not is_litter(one.name))
             if not inside:
                 raise InputError(expected="readable files in the folder", found="none", where=entry)
             found += inside
         elif any(mark in entry for mark in WILD) and not path.exists() and "::" not in entry:
             pattern = str(path.relative_to(path.anchor))
-            matching = sorted(str(one) for one in Path(path.anchor).glob(pattern))
+            matches = Path(path.anchor).glob(pattern)
+            matching = sorted(str(one) for one in matches if not is_litter(one.name))
             if not matching:
                 raise InputError(expected="files of that pattern", found="none", where=entry)
             found += matching
         else:
             found.append(entry)
-    return found
+    return [entry for entry in found if not is_litter(file_part(entry).name)] or found
+
+
+def require_no_input(written: Iterable[Path], inputs: Iterable[str]) -> None:
+    """``InputError`` where what is written would take the place of an input."""
+    given = {file_part(entry).resolve(): entry for entry in inputs}
+    for file in written:
+        if file.resolve() in given:
+            found = f"the input {printable(given[file.resolve()])}"
+            raise InputError(
+                expected="files that are no input", found=found, where="--out", remedy="choose another --out"
+            )
 
 
 def unique_names(inputs: Sequence[str]) -> list[str]:
-    """File stems, numbered where two inputs share one."""
+    """Names for what comes out of each input: file stems, numbered where two inputs share one."""
     seen: dict[str, int] = {}
     taken: set[str] = set()
     names = []
     for entry in inputs:
-        stem = Path(entry.partition("::")[0]).stem
+        stem = output_stem(file_part(entry).name)
         name = stem
         while name in taken:
             seen[stem] = seen.get(stem, 1) + 1
@@ -108,3 +129,12 @@ def unique_names(inputs: Sequence[str]) -> list[str]:
         taken.add(name)
         names.append(name)
     return names
+
+
+def output_stem(name: str) -> str:
+    """What the files that come out of a file called ``name`` begin with: its stem, a very long one cut to a digest."""
+    stem = printable(Path(name).stem)
+    whole = stem.encode()
+    if len(whole) <= LONGEST_STEM:
+        return stem
+    return f"{whole[: LONGEST_STEM - 20].decode('utf-8', 'ignore')}-{hashlib.sha256(whole).hexdigest()[:12]}"

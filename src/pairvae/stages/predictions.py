@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from pairvae.evaluation.patterns import facts
 from pairvae.evaluation.training_facts import Confidence
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.geometry import Geometry
 from pairvae.models.vae import Posterior
 from pairvae.numerics import descriptors
 from pairvae.numerics.levels import levels
@@ -17,6 +19,7 @@ from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.predictor import Predictor
 from pairvae.settings import Section
+from pairvae.stages.measurement import ANY, doubt, geometry_in_table, measurement
 from pairvae.stages.prediction_inputs import Input
 from pairvae.store.pictures import SUFFIXES, Scale, write_picture
 from pairvae.store.rows import write_table
@@ -30,25 +33,38 @@ TRUST = ("distance", "unlike", "ring_ratio", "arc_angle_deg", "agrees")
 IMAGE_COLUMNS = ("input", "to", "sample", "file", *MEASURED, *TRUST)
 INPUT_COLUMNS = (
     "input", "from", "to", "samples", *(f"{name}_{part}" for name in MEASURED for part in ("mean", "std")), *TRUST,
+    "remarks",
 )  # fmt: skip
 CURVE_COLUMNS = ("input", "r_px", "r_nm", "s2_mean", "s2_std")
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Images of one input (binary ``(S, H, W)`` or ``(S, channels, H, W)`` in [0, 1]) and what is known of them."""
+    """Images of one input (binary ``(S, H, W)`` or ``(S, channels, H, W)`` in [0, 1]) and what is known of them.
+
+    ``remarks``: what may be wrong with the file, a line each.
+    """
 
     given: np.ndarray
     images: np.ndarray
     confidence: Confidence | None
     check: PhysicalCheck | None
+    remarks: tuple[str, ...] = ()
 
 
-def predict_file(predictor: Predictor, path: str, one: Input, samples: int, seed: int) -> Prediction:
-    """Predict from the raw file at ``path`` (``InputError`` where it cannot be read)."""
-    return predict_array(
-        predictor, predictor.prepare(path, one.source), one.source, one.target, samples, seed
-    )
+def predict_file(
+    predictor: Predictor, path: str, one: Input, samples: int, seed: int, geometry: Geometry = ANY
+) -> Prediction:
+    """Predict from the raw file at ``path`` (``InputError`` where it cannot be read).
+
+    ``geometry`` goes before what a ``pairs.csv`` around the file says, and that before the file itself.
+    """
+    known = geometry.over(geometry_in_table(path, one.source))
+    given = measurement(predictor, path, one.source, known)
+    found = predict_array(predictor, given.array, one.source, one.target, samples, seed)
+    doubted = found.confidence is None or found.confidence.unlike
+    looks = doubt(predictor, given, one.source) if doubted else None
+    return replace(found, remarks=(*given.remarks, *([looks] if looks else ())))
 
 
 def predict_array(
@@ -178,14 +194,16 @@ def image_rows(one: Input, files: list[str], shown: dict[str, np.ndarray], trust
     """One row for each image of an input."""
     rows: list[Row] = []
     for number, file in enumerate(files):
-        row: Row = {"input": one.given, "to": one.target, "sample": number, "file": file}
+        row: Row = {"input": one.shown, "to": one.target, "sample": number, "file": file}
         rows.append(row | {name: _number(values[number]) for name, values in shown.items()} | trust)
     return rows
 
 
-def input_row(one: Input, count: int, shown: dict[str, np.ndarray], trust: Row) -> Row:
+def input_row(
+    one: Input, count: int, shown: dict[str, np.ndarray], trust: Row, remarks: Sequence[str] = ()
+) -> Row:
     """Mean and standard deviation over an input's images."""
-    row: Row = {"input": one.given, "from": one.source, "to": one.target, "samples": count}
+    row: Row = {"input": one.shown, "from": one.source, "to": one.target, "samples": count}
     for name, values in shown.items():
         known = values[np.isfinite(values)]
         if name == "orientation_deg":
@@ -196,7 +214,7 @@ def input_row(one: Input, count: int, shown: dict[str, np.ndarray], trust: Row) 
         else:
             row[f"{name}_mean"] = _number(known.mean() if len(known) else np.nan)
             row[f"{name}_std"] = _number(known.std() if len(known) else np.nan)
-    return row | trust
+    return row | trust | {"remarks": "; ".join(remarks)}
 
 
 def curve_rows(one: Input, images: np.ndarray, nm: float | None) -> list[Row]:
@@ -206,7 +224,7 @@ def curve_rows(one: Input, images: np.ndarray, nm: float | None) -> list[Row]:
     curves = two_point_correlation(images)
     return [
         {
-            "input": one.given,
+            "input": one.shown,
             "r_px": r,
             "r_nm": "" if nm is None else _number(r * nm),
             "s2_mean": _number(mean),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.scattering import Calibration
 from pairvae.predictor import Predictor
+from pairvae.stages.measurement import size_in
 from pairvae.stages.model_card import refusing
 from pairvae.stages.project import Project
 from pairvae.store.models import add_file
@@ -30,6 +32,7 @@ from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors
 
 FILE = "facts.safetensors"
+MOST_SIZES = 4
 REMEMBERED = (
     128  # training pairs that are looked at, evenly spread: leaving each out once costs their number cubed
 )
@@ -71,7 +74,15 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
         _scattering(predictor, prepared, rows),
         _median([pair.sem_nm_per_px for pair in pairs]),
         _median([pair.saxs_q_per_px_inv_nm for pair in pairs]),
+        {name: _sizes(prepared, name, rows) for name in predictor.modalities},
     )
+
+
+def _sizes(prepared: Prepared, name: str, rows: list[int]) -> tuple[tuple[int, int], ...]:
+    """The most frequent sizes of the training files; none for curves, and arrays that were not prepared from files."""
+    done = prepared.card.get("done", {}).get(name, [])
+    found = Counter(size for row in rows if row < len(done) and (size := size_in(done[row])) is not None)
+    return tuple(size for size, _ in found.most_common(MOST_SIZES))
 
 
 def _scattering(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Scattering | None:
@@ -105,6 +116,7 @@ def packed(facts: TrainingFacts) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "morphologies": facts.morphologies,
         "nm_per_px": facts.nm_per_px,
         "q_per_px": facts.q_per_px,
+        "sizes": facts.sizes,
         "familiar": {},
     }
     for name, one in facts.familiar.items():
@@ -165,6 +177,10 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
         scattering,
         card["nm_per_px"],
         card["q_per_px"],
+        {
+            name: tuple((int(rows), int(columns)) for rows, columns in sizes)
+            for name, sizes in card.get("sizes", {}).items()
+        },
     )
 
 

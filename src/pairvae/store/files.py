@@ -6,9 +6,10 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
 import socket
-import tempfile
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -17,18 +18,28 @@ from typing import Any, NoReturn
 
 from pairvae.errors import InputError
 
+LONGEST_SHOWN = 100  # bytes of a file's name within that of its temporary sibling
 PARTIAL = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)-\w+\.partial")  # whose it is: machine and process
 
 
 def _temporary_name(path: Path) -> Path:
+    return _reserved(path)[0]
+
+
+def _reserved(path: Path) -> tuple[Path, int]:
+    """A free name beside ``path``, and the permissions that a new file gets there.
+
+    Umask and the folder's own rules decide on these, and only a file tells them.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear(path.parent.absolute())
-    own = f".{path.name}.{_machine()}-{os.getpid()}-"
-    handle, name = tempfile.mkstemp(prefix=own, suffix=".partial", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    shown = os.fsdecode(os.fsencode(path.name)[:LONGEST_SHOWN])  # the whole name may have 255 bytes already
+    own = f".{shown}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.partial"
+    temporary = path.parent / own
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    mode = stat.S_IMODE(temporary.stat().st_mode)
     temporary.unlink()
-    return temporary
+    return temporary, mode
 
 
 @cache
@@ -99,11 +110,11 @@ def _announce(written: Path, path: Path) -> None:
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary sibling of ``path``; it is renamed to ``path`` on success and removed on failure."""
-    temporary = _temporary_name(path)
+    temporary, mode = _reserved(path)
     try:
         yield temporary
         _flush_to_disk(temporary)
-        temporary.chmod(0o644)
+        temporary.chmod(mode)  # some writers make private files
         _announce(temporary, path)
         temporary.replace(path)
     finally:
@@ -135,7 +146,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def replace_folder(finished: Path, path: Path) -> None:
     """Put the folder ``finished``, a sibling of ``path``, in the place of ``path``; what was there is removed."""
-    finished.chmod(0o755)
     _announce(finished, path)
     if not path.exists():
         finished.replace(path)

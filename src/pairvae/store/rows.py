@@ -3,21 +3,70 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 from pairvae.store.files import atomic_path
 
 Row = Mapping[str, str | int | float | bool]
+FORMULA = re.compile(r"'*[=+\-@\t\r]")
+FORMULA_KEPT = re.compile(r"'+[=+\-@\t\r]")
+
+
+def plain_cell(value: object) -> object:
+    """A cell that spreadsheets take for text: what they would run as a formula begins with an apostrophe.
+
+    Numbers stay as they are, also as text. :func:`cell_text` gives the text back.
+    """
+    return f"'{value}" if isinstance(value, str) and FORMULA.match(value) and not _is_number(value) else value
+
+
+def cell_text(cell: str) -> str:
+    """The text that :func:`plain_cell` made a cell of."""
+    return cell[1:] if FORMULA_KEPT.match(cell) else cell
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+class TableWriter:
+    """Rows with ``columns`` as CSV into ``stream``, text as :func:`printable` shows it; what a row lacks is empty."""
+
+    def __init__(self, stream: TextIO, columns: Sequence[str]) -> None:
+        self._writer = csv.DictWriter(stream, list(columns), restval="", lineterminator="\n")
+
+    def writeheader(self) -> None:
+        """Write the names of the columns."""
+        self._writer.writeheader()
+
+    def writerow(self, row: Row) -> None:
+        """Write one row."""
+        shown = {name: printable(one) if isinstance(one, str) else one for name, one in row.items()}
+        self._writer.writerow({name: plain_cell(value) for name, value in shown.items()})
+
+    def writerows(self, rows: Iterable[Row]) -> None:
+        """Write rows."""
+        for row in rows:
+            self.writerow(row)
 
 
 @contextmanager
-def table(path: Path, columns: Sequence[str]) -> Iterator[csv.DictWriter[str]]:
-    """A writer of rows with ``columns``; the file appears when the block succeeds. What a row lacks is empty."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(columns), restval="", lineterminator="\n")
+def table(path: Path, columns: Sequence[str]) -> Iterator[TableWriter]:
+    """A writer of rows with ``columns``; the file appears when the block succeeds."""
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
+        writer = TableWriter(stream, columns)
         writer.writeheader()
         yield writer
 
@@ -46,7 +95,9 @@ def read_table(
         for row in reader:
             for name in numbers:
                 _require_number(row[name], name, f"{path}, line {reader.line_num}", remedy)
-            rows.append(row)
+            rows.append(
+                {name: cell_text(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
+            )
     return rows
 
 

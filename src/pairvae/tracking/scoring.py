@@ -17,6 +17,7 @@ from pairvae.tracking.programs import program_fault
 
 App = Callable[..., Awaitable[None]]
 SERVED = Path(__file__).with_name("served.py")
+SEEDS = 2**63
 LOADER = "mlflow.pyfunc.loaders.code_model"
 
 
@@ -42,7 +43,7 @@ def scoring_app(root: Path, uri: str, *, trust: bool = False) -> App:
 
 
 class _Strict:
-    """A served model that refuses parameters that it does not have.
+    """A served model that refuses parameters that it does not have, and seeds that no other command takes.
 
     MLflow would leave them out with a warning that only the server's log shows: a misspelt ``sample`` would be
     answered with another number of images than was asked for.
@@ -63,7 +64,17 @@ class _Strict:
             raise MlflowException.invalid_parameter_value(
                 f"params: expected some of {', '.join(known)}, found {', '.join(unknown)}"
             )
-        return self._model.predict(data, params=params)
+        seed = params.get("seed", 0) if isinstance(params, dict) else 0
+        if not (isinstance(seed, int) and 0 <= seed < SEEDS):
+            raise MlflowException.invalid_parameter_value(
+                f"seed: expected a whole number from 0 to 2**63 - 1, found {str(seed)[:40]}"
+            )
+        try:
+            return self._model.predict(data, params=params)
+        except (
+            ValueError
+        ) as error:  # what the model says of its input; MLflow would answer with a stack trace
+            raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
 def _foreign(folder: Path) -> str | None:

@@ -3,6 +3,7 @@ import { element, result, scores } from "./drawing.js";
 import { Plane } from "./latent.js";
 
 const get = (id) => document.getElementById(id);
+const KNOWN = ["nm_per_px", "q_per_px", "beam_centre", "q_unit"];
 const PICTURES = ["png", "jpg", "jpeg", "tif", "tiff", "npy"];
 let about = { models: [], modalities: [] };
 let last = null;
@@ -44,7 +45,15 @@ const plane = new Plane(ask);
 
 function query(model) {
   const source = document.querySelector("input[name=source]:checked").value;
-  return new URLSearchParams({ source, model, name: last.name.slice(-200), samples: get("samples").value, seed: get("seed").value });
+  const known = Object.fromEntries(KNOWN.filter((name) => takes(source, name) && get(name).value).map((name) => [name, get(name).value]));
+  return new URLSearchParams({ source, model, name: last.name.slice(-200), samples: get("samples").value, seed: get("seed").value, ...known });
+}
+
+const takes = (source, name) => about.modalities.find((one) => one.name === source)?.known.includes(name);
+
+function offer() {
+  const source = document.querySelector("input[name=source]:checked").value;
+  for (const name of KNOWN) get(`${name}-label`).hidden = !takes(source, name);
 }
 
 const post = (path) => send(path, { method: "POST", body: last, headers: { "Content-Type": "application/octet-stream" } });
@@ -80,9 +89,16 @@ async function predict() {
   get("results").replaceChildren(...(whole ? cards : []), ...(whole && compare ? [scores(about.models)] : []));
 }
 
-function take(file) {
+async function take(file) {
   if (!file) return;
   last = file;
+  const mine = ++turn;
+  get("busy").textContent = `Looking at ${file.name} …`;
+  const found = await (await post(`/api/technique?${new URLSearchParams({ model: get("model").value, name: file.name.slice(-200) })}`))?.json();
+  if (mine !== turn) return; // somebody has chosen meanwhile
+  const box = [...document.querySelectorAll("input[name=source]")].find((one) => one.value === found?.source);
+  if (box) box.checked = true;
+  offer();
   predict();
 }
 
@@ -103,13 +119,14 @@ async function start() {
   get("compare-label").hidden = about.models.length < 2;
   get("sources").replaceChildren(...about.modalities.map((one, at) => element("label", {}, [
     element("input", { type: "radio", name: "source", value: one.name, ...(at ? {} : { checked: "" }) }), ` ${one.title}`])));
+  offer();
   get("latent-modality").replaceChildren(...about.modalities.map((one) => element("option", { value: one.name }, one.title)));
   const kinds = [...new Set(about.modalities.flatMap((one) => one.suffixes))];
   get("kinds").textContent = PICTURES.filter((one) => kinds.includes(one)).join(", ") + (kinds.length > PICTURES.length ? " and detector formats" : "");
 }
 
 get("file").addEventListener("change", (event) => { take(event.target.files[0]); event.target.value = ""; });
-get("choices").addEventListener("change", predict);
+get("choices").addEventListener("change", () => { offer(); predict(); });
 get("form").addEventListener("submit", (event) => event.preventDefault());
 get("model").addEventListener("change", () => (get("latent").hidden ? predict() : plane.show(get("model").value)));
 get("tab-predict").addEventListener("click", () => view("predict"));

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pairvae import store
 from pairvae.stages.study.cells import Cell
+from pairvae.store.rows import table
 
 Row = dict[str, Any]
 KEYS = ("variant", "train_pairs", "split_seed", "split", "model", "direction", "score")
@@ -110,7 +109,5 @@ def write_tables(files: Files, finished: Sequence[tuple[Cell, Mapping[str, Any]]
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    with store.atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
+    with table(path, columns) as writer:
         writer.writerows(rows)

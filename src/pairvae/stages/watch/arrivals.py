@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pairvae.errors import printable
+from pairvae.modalities.readers import is_litter
+
 EMPTY = "an empty file"
 
 
@@ -48,13 +51,6 @@ class _Waiting:
     fault: str = ""
 
 
-def told(name: str) -> str:
-    """A file name that fits on one line: line breaks and other unprintable characters are escaped."""
-    return "".join(
-        one if one.isprintable() else one.encode("unicode_escape", "surrogatepass").decode() for one in name
-    )
-
-
 def mark_of(path: Path) -> Mark | None:
     """The mark of a file, or None where it has gone."""
     try:
@@ -65,7 +61,7 @@ def mark_of(path: Path) -> Mark | None:
 
 
 class Arrivals:
-    """New files of ``folder`` with one of ``suffixes`` (without dot); names with a leading dot are left alone.
+    """New files of ``folder`` with one of ``suffixes`` (without dot); those of :func:`is_litter` are left alone.
 
     A file counts as complete once two looks saw it with the same size and time. One that cannot be read may
     still be on its way: it is tried again when it changes, and is hopeless once nothing has changed for
@@ -92,7 +88,7 @@ class Arrivals:
 
     def settle(self, arrival: Arrival) -> None:
         """Never report this file again unless it changes."""
-        self._done[told(arrival.path.name)] = arrival.mark
+        self._done[printable(arrival.path.name)] = arrival.mark
         self._waiting.pop(arrival.path.name, None)
 
     def unreadable(self, arrival: Arrival, fault: str) -> None:
@@ -130,13 +126,13 @@ class Arrivals:
         found: dict[str, Mark] = {}
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or not entry.name.lower().endswith(self._suffixes):
+                if is_litter(entry.name) or not entry.name.lower().endswith(self._suffixes):
                     continue
                 try:
                     facts = entry.stat()
                 except OSError:  # gone since it was listed
                     continue
                 mark = Mark(facts.st_size, facts.st_mtime_ns)
-                if stat.S_ISREG(facts.st_mode) and self._done.get(told(entry.name)) != mark:
+                if stat.S_ISREG(facts.st_mode) and self._done.get(printable(entry.name)) != mark:
                     found[entry.name] = mark
         return found

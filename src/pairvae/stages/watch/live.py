@@ -15,7 +15,7 @@ from jinja2 import Environment, Template
 from pairvae import store
 from pairvae.modalities import MODALITIES
 from pairvae.reports.encode import Picture, png_picture
-from pairvae.stages.watch.table import Row
+from pairvae.store.rows import Row
 
 SHOWN, LONGEST_PX = 24, 192
 SIZES = {"spacing_nm": "nm", "domain_spacing_px": "px"}

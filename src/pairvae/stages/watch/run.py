@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pairvae import store
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.geometry import Geometry
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.load import load
-from pairvae.stages.prediction_inputs import Input
+from pairvae.stages.measurement import ANY, Once, require_use
+from pairvae.stages.prediction_inputs import Input, output_stem
 from pairvae.stages.predictions import (
     Prediction,
     measured,
@@ -29,10 +31,11 @@ from pairvae.stages.predictions import (
     trust_of,
     write_images,
 )
-from pairvae.stages.watch.arrivals import Arrival, Arrivals, mark_of, told
+from pairvae.stages.watch.arrivals import Arrival, Arrivals, mark_of
 from pairvae.stages.watch.live import Card, LivePage, pictures, words
 from pairvae.stages.watch.status import Status
-from pairvae.stages.watch.table import Row, Table
+from pairvae.stages.watch.table import Table
+from pairvae.store.rows import Row
 
 T = TypeVar("T")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
@@ -63,6 +66,7 @@ class Options:
     every_s: float = 0.25
     patience_s: float = 10.0
     html: bool = False
+    geometry: Geometry = ANY
 
 
 class _StoppedError(Exception):
@@ -82,6 +86,7 @@ def watch(
     _check(options)
     predictor = load(model)
     predictor.shape(options.to)  # an unknown modality is an InputError
+    require_use(options.geometry, [name for name in predictor.modalities if name != options.to])
     table = Table(options.out / TABLE)
     try:
         watching = _Watching(options, predictor, table, stop, tell, status or Status(str(options.folder)))
@@ -127,6 +132,7 @@ class _Watching:
         )
         self.predicted = self.bad = 0
         self.looked_s, self.fresh = 0.0, False
+        self.remarks = Once()
 
     def warm_up(self) -> None:
         """The first prediction takes longer than all others: make it before the first file comes."""
@@ -164,16 +170,21 @@ class _Watching:
 
     def _predict(self, arrival: Arrival) -> None:
         """Predict from one file, unless it is the same as before, incomplete, or changes meanwhile."""
-        name = told(arrival.path.name)
+        name = printable(arrival.path.name)
         try:
             digest = store.file_digest(arrival.path)
             before = self.table.entries.get(name)
             if before is not None and before.digest == digest and not before.error:
                 self.arrivals.settle(arrival)
                 return
-            one = Input(name, self.source, self.options.to, self._free_stem(Path(name).stem))
+            one = Input(name, self.source, self.options.to, self._free_stem(output_stem(name)))
             found = predict_file(
-                self.predictor, str(arrival.path), one, self.options.samples, self.options.seed
+                self.predictor,
+                str(arrival.path),
+                one,
+                self.options.samples,
+                self.options.seed,
+                self.options.geometry,
             )
         except InputError as error:
             self.arrivals.unreadable(arrival, str(error))
@@ -185,6 +196,8 @@ class _Watching:
             return  # written to while it was read: the next look sees it as new
         rows = self._through(lambda: self._write(one, found, arrival, digest), "no room for predictions")
         self._done(arrival, rows)
+        for line in self.remarks.new(found.remarks):
+            self.tell(f"{name}: {line}")
         if self.page:
             draw = partial(
                 pictures, found.given, found.images[0], self.source, self.options.to, words(rows[0])
@@ -204,7 +217,7 @@ class _Watching:
 
     def _facts(self, arrival: Arrival, samples: int) -> dict[str, Any]:
         return {
-            "input": told(arrival.path.name),
+            "input": printable(arrival.path.name),
             "samples": samples,
             "bytes": arrival.mark.size,
             "modified_ns": arrival.mark.mtime_ns,
@@ -217,7 +230,7 @@ class _Watching:
         row: Row = self._facts(arrival, 1) | {"sha256": "", "error": fault}
         self._done(arrival, [row])
         named = arrival.path.name in fault
-        self.tell(f"left out: {fault if named else told(arrival.path.name) + ': ' + fault}")
+        self.tell(f"left out: {fault if named else printable(arrival.path.name) + ': ' + fault}")
         if self.page:
             self.page.cards.append(Card(str(row["input"]), _clock(), fault=fault))
 

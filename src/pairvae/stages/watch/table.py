@@ -14,6 +14,7 @@ from pathlib import Path
 from pairvae.errors import InputError
 from pairvae.stages.predictions import MEASURED, TRUST
 from pairvae.stages.watch.arrivals import Mark
+from pairvae.store.rows import Row, TableWriter, cell_text
 
 COLUMNS = (
     "input",
@@ -30,7 +31,6 @@ COLUMNS = (
     "predicted_at",
     "seconds",
 )
-Row = Mapping[str, str | int | float]
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -53,7 +53,7 @@ class Table:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         try:
             self._lock()
             content = path.read_bytes()
@@ -114,7 +114,7 @@ class Table:
 
 def _text(rows: Sequence[Row]) -> str:
     stream = io.StringIO()
-    csv.DictWriter(stream, COLUMNS, lineterminator="\n").writerows(rows)
+    TableWriter(stream, COLUMNS).writerows(rows)
     return stream.getvalue()
 
 
@@ -165,7 +165,7 @@ def _rows(content: bytes, path: Path) -> Iterator[dict[str, str]]:
                 where=str(path),
                 remedy="choose another --out",
             )
-        row = dict(zip(COLUMNS, fields, strict=False))
+        row = dict(zip(COLUMNS, map(cell_text, fields), strict=False))
         if number > 1 and not (
             len(fields) == len(COLUMNS)
             and WHOLE_NUMBER.fullmatch(row["bytes"])

@@ -1,0 +1,73 @@
+"""What a person knows of a raw file besides its pixels: scales, the beam, the unit of q."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, fields, replace
+
+from pairvae.errors import InputError
+from pairvae.modalities.raw import RawImage
+from pairvae.settings import Section
+
+UNITS = {
+    "1/nm": "1/nm",
+    "nm-1": "1/nm",
+    "1/angstrom": "1/angstrom",
+    "1/a": "1/angstrom",
+    "1/å": "1/angstrom",
+    "a-1": "1/angstrom",
+}
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """``nm_per_px`` of a micrograph, ``q_per_px`` (1/nm) and ``beam_centre`` (row, column in px) of a pattern,
+    ``q_unit`` of a curve: before what the file itself or the settings say. None: nothing is known."""
+
+    nm_per_px: float | None = None
+    q_per_px: float | None = None
+    beam_centre: tuple[float, float] | None = None
+    q_unit: str | None = None
+
+    def over(self, other: Geometry) -> Geometry:
+        """What is known here, else there."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(other, **known)
+
+    def applied(self, raw: RawImage, settings: Section) -> tuple[RawImage, Section]:
+        """The raw file and the settings of its technique with what is known put into both."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        of_raw = {field.name for field in fields(raw)} & known.keys()
+        raw = replace(raw, **{name: known[name] for name in of_raw})
+        # The pixel size and the q of the settings are those of the model: a file is brought to them.
+        of_settings = ({"beam_centre", "q_unit"} & known.keys()) & type(settings).model_fields.keys()
+        if of_settings:
+            changed = settings.model_dump() | {name: known[name] for name in of_settings}
+            settings = type(settings).model_validate(changed)
+        return raw, settings
+
+
+def geometry_of(
+    nm_per_px: float | None = None,
+    q_per_px: float | None = None,
+    beam_centre: str | None = None,
+    q_unit: str | None = None,
+) -> Geometry:
+    """The geometry that somebody typed (``InputError`` for what is no size, place or unit)."""
+    for name, value in (("nm per px", nm_per_px), ("q per px", q_per_px)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise InputError(expected="a number above 0", found=f"{value:g}", where=name)
+    unit = None if q_unit is None else UNITS.get(q_unit.strip().lower())
+    if q_unit is not None and unit is None:
+        raise InputError(expected="1/nm or 1/angstrom", found=repr(q_unit[:40]), where="q unit")
+    return Geometry(nm_per_px, q_per_px, None if beam_centre is None else _place(beam_centre), unit)
+
+
+def _place(text: str) -> tuple[float, float]:
+    try:
+        row, column = (float(part) for part in text.strip("[]() ").split(","))
+    except ValueError:
+        row = column = math.nan
+    if not (0 <= row < math.inf and 0 <= column < math.inf):
+        raise InputError(expected="ROW,COLUMN in px", found=repr(text[:40]), where="beam centre")
+    return row, column
