@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 
+from pairvae.data import check_files
 from pairvae.data.check import CheckReport, check_folder, render
 from pairvae.data.manifest import Pair, read_pairs, write_pairs
+from pairvae.modalities import MODALITIES, prepare_settings
+from pairvae.modalities.readers import RawImage, read_image
+from pairvae.settings import resolve
 
 SIDE = 96
 
@@ -206,3 +211,24 @@ def test_a_bar_that_would_stay_is_told(folder: Path) -> None:
 def test_no_folder_is_one_problem(tmp_path: Path) -> None:
     report = check(tmp_path / "none")
     assert kinds(report) == {("error", "", "no folder")}
+
+
+def test_notes_and_warnings_of_a_reader_are_shown(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(source: Path | str) -> RawImage:
+        raw = read_image(source)
+        warned = ("looks like a mask",) if "SAXS/3" in str(source) else ()
+        return replace(raw, notes=("frame 0 of 5",), warnings=warned)
+
+    monkeypatch.setattr(check_files, "read_image", read)
+    report = check(folder)
+    (found,) = report.problems
+    assert (found.severity, found.pair, found.kind, found.message) == (
+        "warning",
+        "3",
+        "reading",
+        "looks like a mask",
+    )
+    assert {"SAXS: frame 0 of 5 (10 files)", "SEM: frame 0 of 5 (10 files)"} <= set(report.notes)
+    raw = read(folder / "SAXS/3.png")
+    record = MODALITIES["saxs"].record(raw, prepare_settings(resolve({}), "saxs"))
+    assert (record["notes"], record["warnings"]) == (["frame 0 of 5"], ["looks like a mask"])

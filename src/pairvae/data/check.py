@@ -65,8 +65,9 @@ def check_folder(
     problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
     problems += _leftovers(folder, pairs)
     facts, unreadable = _inspect_all(pairs, sem_rows, sem_columns, workers)
-    others, curves = _read_others(pairs)
+    others, remarks, curves = _read_others(pairs)
     problems += unreadable + others
+    remarks += [(FOLDERS[fact.side], note) for fact in facts for note in fact.notes]
     limits = Limits(crop=crop, least_pairs=least_pairs, sem_nm_per_px=sem_nm_per_px, sem_rows=sem_rows)
     for rule in RULES:
         problems += rule(pairs, facts, limits)
@@ -75,7 +76,7 @@ def check_folder(
     return CheckReport(
         folder=str(folder),
         problems=tuple(problems),
-        notes=tuple(_notes(pairs, facts)),
+        notes=(*_notes(pairs, facts), *_reading_notes(remarks)),
         counts={
             "pairs": len(pairs),
             "files": len(facts) + len(unreadable) + curves,
@@ -107,16 +108,21 @@ def _inspect_all(
     return facts, problems
 
 
-def _read_others(pairs: Sequence[Pair]) -> tuple[list[Problem], int]:
-    """A problem for every file of a further modality that cannot be read, and how many files there are."""
+def _read_others(pairs: Sequence[Pair]) -> tuple[list[Problem], list[tuple[str, str]], int]:
+    """Of files of further modalities: problems and warnings, notes with their folder, and how many files there are."""
     jobs = {(name, str(file)): pair.id for pair in pairs for name, file in pair.others.items()}
     problems: list[Problem] = []
+    notes: list[tuple[str, str]] = []
     for (name, file), pair in jobs.items():
+        modality = MODALITIES[name]
         try:
-            MODALITIES[name].read(file)
+            raw = modality.read(file)
         except InputError as error:
             problems.append(Problem(pair, file, "unreadable", told(error), "error"))
-    return problems, len(jobs)
+            continue
+        problems += [Problem(pair, file, "reading", line, "warning") for line in raw.warnings]
+        notes += [(modality.folder, line) for line in raw.notes]
+    return problems, notes, len(jobs)
 
 
 def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
@@ -178,6 +184,11 @@ def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
             "split column: " + ", ".join(f"{number} {name}" for name, number in sorted(splits.items()))
         )
     return notes
+
+
+def _reading_notes(remarks: Sequence[tuple[str, str]]) -> list[str]:
+    """Notes of the readers, each once with the number of files."""
+    return [f"{side}: {note} ({_files(number)})" for (side, note), number in Counter(remarks).items()]
 
 
 def _files(number: int) -> str:

@@ -33,6 +33,7 @@ class FileFacts:
     """One readable file. ``lowest_share``, ``highest_share``: share of the pixels at the extremes, in [0, 1].
 
     ``centre``: row and column of the beam as shares of the sides (SAXS), None where no symmetry is found.
+    ``notes`` and ``warnings`` are the reader's.
     """
 
     pair: str
@@ -50,6 +51,8 @@ class FileFacts:
     colourful: bool
     area: ImageArea | None
     centre: tuple[float, float] | None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def inspect(
@@ -81,6 +84,8 @@ def inspect(
         colourful=_colourful(raw.pixels),
         area=area,
         centre=_centre(raw) if side == "saxs" else None,
+        notes=raw.notes,
+        warnings=raw.warnings,
     )
 
 

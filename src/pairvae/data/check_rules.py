@@ -253,6 +253,11 @@ def beam(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> l
     ]
 
 
+def reading(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """What the readers warn of."""
+    return [_problem(fact, "reading", line, "warning") for fact in facts for line in fact.warnings]
+
+
 RULES: tuple[Rule, ...] = (
     few_pairs,
     leaks,
@@ -265,4 +270,5 @@ RULES: tuple[Rule, ...] = (
     data_bars,
     colours,
     beam,
+    reading,
 )

@@ -31,8 +31,9 @@ class Modality:
     training draws crops. ``prepared_shape(settings)`` is what the networks see, ``(channels, H, W)``.
     ``score`` names the error in ``metrics.json`` that compares two images of this technique. ``settings`` is the
     class of its section ``prepare``. ``describe(raw, settings)`` tells, for people and as JSON, what ``prepare``
-    does to that file. ``read`` opens one of its files, with a suffix among ``suffixes``; a pair without one may
-    give a file of the modality ``instead``. ``coordinates(settings)`` are the values along the last axis.
+    does to that file; its keys ``notes`` and ``warnings`` hold lines that depend on the settings. ``read`` opens
+    one of its files, with a suffix among ``suffixes``; a pair without one may give a file of the modality
+    ``instead``. ``coordinates(settings)`` are the values along the last axis.
     """
 
     name: str
@@ -50,3 +51,12 @@ class Modality:
     suffixes: frozenset[str] = READABLE_SUFFIXES
     instead: str | None = None
     coordinates: Callable[[Any], np.ndarray] | None = None
+
+    def record(self, raw: RawImage, settings: Any) -> dict[str, Any]:
+        """What :attr:`describe` tells, with ``notes`` and ``warnings`` (lists of lines) where there are any."""
+        told = dict(self.describe(raw, settings))
+        for kind, lines in (("notes", raw.notes), ("warnings", raw.warnings)):
+            together = [*lines, *told.pop(kind, ())]
+            if together:
+                told[kind] = together
+        return told

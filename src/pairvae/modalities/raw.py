@@ -43,7 +43,9 @@ class RawImage:
     levels, counts); of a curve ``(points, 3)`` float64: q, I and its error (nan where unknown), with ``format``
     "curve". ``nm_per_px``: pixel size in nm, where the file tells it. ``image_rows``: rows above the
     data bar, where the metadata tell them. ``format``: how it was read. ``source``: the file as named.
-    ``q_per_px``: q per pixel in 1/nm, where pairs.csv tells it.
+    ``q_per_px``: q per pixel in 1/nm, where pairs.csv tells it. ``notes``: how the file was read, where that is
+    not obvious (the unit of a column, which frame of how many). ``warnings``: what may make its numbers wrong, and
+    what to do. Each is one line without the file's name.
     """
 
     pixels: np.ndarray
@@ -52,6 +54,8 @@ class RawImage:
     format: str
     source: str
     q_per_px: float | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def unreadable(source: str, expected: str, found: str, remedy: str = "") -> InputError:

@@ -96,7 +96,7 @@ def _prepared(
 
     def one(pair: Pair) -> tuple[np.ndarray, dict[str, Any]]:
         raw = raw_of(pair, modality)
-        return modality.prepare(raw, section), modality.describe(raw, section)
+        return modality.prepare(raw, section), modality.record(raw, section)
 
     cores = len(os.sched_getaffinity(0))
     progress = Progress(len(pairs), f"preprocess {modality.name}")
