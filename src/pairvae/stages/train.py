@@ -87,7 +87,7 @@ def train_solo(project: Project, name: str) -> None:
         if rows.validation
         else None
     )
-    run = Run(project, stage, prepared, device, relevant, description)
+    run = Run(project, stage, prepared, device, relevant, _measured(project, prepared, description))
     run_training(run, plan, _early_stop(judge, training.early_stop))
 
 
@@ -169,7 +169,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
     descriptions = {name: _description(settings, name) for name in vaes}
-    run = Run(project, "train-pair", prepared, device, relevant, descriptions)
+    run = Run(project, "train-pair", prepared, device, relevant, _measured(project, prepared, descriptions))
 
     def finish() -> None:
         if training.calibrate:
@@ -245,6 +245,19 @@ def _description(settings: Settings, name: str) -> dict[str, Any]:
     described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
     prepare = prepare_settings(settings, name).model_dump(mode="json")
     return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
+
+
+def _measured(
+    project: Project, prepared: Prepared, descriptions: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The descriptions with what was measured on the training files, where predictions are written in its units."""
+    done, train = prepared.card.get("done", {}), project.split(prepared).train
+    found: dict[str, Any] = dict(descriptions)
+    for name in descriptions.keys() & done.keys():
+        summary = MODALITIES[name].summary
+        if summary is not None:
+            found[name] = descriptions[name] | {"measured": summary([done[name][row] for row in train])}
+    return found
 
 
 def _without_prefix(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
