@@ -201,8 +201,8 @@ def test_views_of_a_sample_share_its_pattern_and_group(tmp_path: Path) -> None:
     first, second = (read_image(pair.sem).pixels for pair in pairs[:2])
     assert not np.array_equal(first, second)
     curve = rows_of(tmp_path / "raw" / "IQ" / "00001.csv")
-    assert list(curve[0]) == ["q", "I", "error"]
-    assert float(curve[-1]["q"]) == pytest.approx(0.36, rel=0.05)
+    assert list(curve[0]) == ["q (1/nm)", "I", "error"]
+    assert float(curve[-1]["q (1/nm)"]) == pytest.approx(0.36, rel=0.05)
 
 
 def test_the_sheet_shows_pairs_beside_real_crops(folder: Path, tmp_path: Path) -> None:

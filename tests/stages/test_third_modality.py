@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
+from pairvae.modalities.curves import read_curve
 from pairvae.settings import resolve
 from pairvae.simulation_parameters import SimulationParameters
 from pairvae.stages.assess import assess
@@ -124,10 +125,15 @@ def test_curve_and_partner_predict_each_other(trained: Project, raw: Path, tmp_p
     model = str(trained.model("train-pair"))
     assert predict([str(file) for file in files], to="iq", out=tmp_path, model=model, samples=2, seed=0) == 4
     with (tmp_path / "00000-iq-01.csv").open() as stream:
-        rows = [(float(row["q (1/nm)"]), float(row["iq"])) for row in csv.DictReader(stream)]
-    q, level = np.array(rows).T
+        rows = [(float(row["q (1/nm)"]), float(row["I (a.u.)"])) for row in csv.DictReader(stream)]
+    q, intensity = np.array(rows).T
     assert (q[0], q[-1]) == (pytest.approx(0.07), pytest.approx(0.33))
-    assert 0 <= level.min() <= level.max() <= 1
+    known = load_card(trained.model("train-pair"))["modalities"]["iq"]["measured"]["highest_intensity"]
+    written = read_curve(raw / "IQ" / "00000.csv").pixels
+    assert known == pytest.approx(written[(written[:, 0] > 0.07) & (written[:, 0] < 0.33), 1].max(), rel=1)
+    assert known * 1e-4 <= intensity.min() < intensity.max() <= known * 1.001
+    again = read_curve(tmp_path / "00000-iq-01.csv")
+    assert (again.q_unit, len(again.pixels)) == ("1/nm", 32), "a predicted curve can be read"
     curves = [str(file) for file in sorted((raw / "IQ").iterdir())[:2]]
     assert predict(curves, to=partner, out=tmp_path, model=model, samples=1, seed=0) == 2
     assert len(list(tmp_path.glob(f"*-{partner}-00.png"))) == 2

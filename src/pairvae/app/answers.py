@@ -126,7 +126,8 @@ def _curve(curve: Curve | None) -> dict[str, Any] | None:
 def _curve_csv(curve: Curve) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([curve.x_label, "mean", "lowest", "highest"])
+    of = f" of {curve.y_label}" if curve.y_label else ""
+    writer.writerow([curve.x_label, *(f"{part}{of}" for part in ("mean", "lowest", "highest"))])
     writer.writerows(
         zip(*(finite(part) for part in (curve.x, curve.mean, curve.low, curve.high)), strict=True)
     )

@@ -53,12 +53,12 @@ def check(
     changes: Assignments = None,
 ) -> None:
     """List every problem of a folder of pairs; exit code 1 if there is one."""
-    from pairvae.data.check import check_for, render
+    from pairvae.data.check import check_for, other_sections, render
     from pairvae.settings import PARAMS_FILE, load_settings, resolve
 
     params = Path(PARAMS_FILE)
     settings = load_settings(params, changes or []) if params.is_file() else resolve({})
-    report = check_for(folder, settings.sem.prepare)
+    report = check_for(folder, settings.sem.prepare, other_sections(settings))
     typer.echo(render(report))
     if sheet is not None:
         from pairvae.data.sheet import pair_sheet

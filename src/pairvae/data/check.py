@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from pairvae.data.check_files import FileFacts, inspect
-from pairvae.data.check_rules import RULES, Limits, Problem, told
+from pairvae.data.check_rules import RULES, Limits, Problem, readings, told
 from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
 from pairvae.errors import InputError
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
 from pairvae.progress import track
-from pairvae.settings import SemPrepare
+from pairvae.settings import Section, SemPrepare, Settings
 
 MOST_NAMES = 5
 
@@ -35,15 +35,21 @@ class CheckReport:
         return self.counts["errors"] == 0
 
 
-def check_for(folder: Path, prepare: SemPrepare) -> CheckReport:
-    """:func:`check_folder` for the preprocessing that the settings ask for."""
+def check_for(folder: Path, prepare: SemPrepare, others: Mapping[str, Section] | None = None) -> CheckReport:
+    """:func:`check_folder` for the preprocessing that the settings ask for; ``others`` by further modality."""
     return check_folder(
         folder,
         sem_rows=prepare.rows,
         sem_columns=prepare.columns,
         crop=prepare.crop,
         sem_nm_per_px=prepare.nm_per_px,
+        others=others,
     )
+
+
+def other_sections(settings: Settings) -> dict[str, Section]:
+    """The sections ``prepare`` of the modalities beside patterns and micrographs."""
+    return {name: prepare_settings(settings, name) for name in MODALITIES if name not in FOLDERS}
 
 
 def check_folder(
@@ -55,18 +61,20 @@ def check_folder(
     workers: int = 2,
     least_pairs: int = 8,
     sem_nm_per_px: float | None = None,
+    others: Mapping[str, Section] | None = None,
 ) -> CheckReport:
     """Read every file of a folder in the data layout and list all problems.
 
     ``sem_rows``, ``sem_columns``: image area where metadata do not tell it (None: detected, whole); ``crop``
-    in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does.
+    in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does;
+    ``others``: the section ``prepare`` of further modalities.
     """
     pairs, faults = collect(folder)
     problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
     problems += _leftovers(folder, pairs)
     facts, unreadable = _inspect_all(pairs, sem_rows, sem_columns, workers)
-    others, remarks, curves = _read_others(pairs)
-    problems += unreadable + others
+    faults_of_others, remarks, curves = _read_others(pairs, others or {})
+    problems += unreadable + faults_of_others
     remarks += [(FOLDERS[fact.side], note) for fact in facts for note in fact.notes]
     limits = Limits(crop=crop, least_pairs=least_pairs, sem_nm_per_px=sem_nm_per_px, sem_rows=sem_rows)
     for rule in RULES:
@@ -108,10 +116,13 @@ def _inspect_all(
     return facts, problems
 
 
-def _read_others(pairs: Sequence[Pair]) -> tuple[list[Problem], list[tuple[str, str]], int]:
+def _read_others(
+    pairs: Sequence[Pair], sections: Mapping[str, Section]
+) -> tuple[list[Problem], list[tuple[str, str]], int]:
     """Of files of further modalities: problems and warnings, notes with their folder, and how many files there are."""
     jobs = {(name, str(file)): pair.id for pair in pairs for name, file in pair.others.items()}
     problems: list[Problem] = []
+    warnings: list[tuple[str, str, str]] = []
     notes: list[tuple[str, str]] = []
     for (name, file), pair in jobs.items():
         modality = MODALITIES[name]
@@ -120,9 +131,12 @@ def _read_others(pairs: Sequence[Pair]) -> tuple[list[Problem], list[tuple[str, 
         except InputError as error:
             problems.append(Problem(pair, file, "unreadable", told(error), "error"))
             continue
-        problems += [Problem(pair, file, "reading", line, "warning") for line in raw.warnings]
-        notes += [(modality.folder, line) for line in raw.notes]
-    return problems, notes, len(jobs)
+        section = sections.get(name)
+        record = {"notes": raw.notes, "warnings": raw.warnings}
+        record = record if section is None else modality.record(raw, section)
+        warnings += [(pair, file, line) for line in record.get("warnings", ())]
+        notes += [(modality.folder, line) for line in record.get("notes", ())]
+    return problems + readings(warnings), notes, len(jobs)
 
 
 def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
@@ -18,6 +19,7 @@ LEAST_SAXS_SIDE = 32  # px
 SATURATED, MOSTLY_SATURATED = 0.25, 0.6  # share of the pixels at one extreme
 MAGNIFICATION = 1.5
 DISAGREEMENT = 0.1  # between the pixel size of pairs.csv and that of the file
+MANY_ALIKE = 4  # files with one warning that are told together
 CENTRE_DRIFT = 0.1  # of the pattern's side
 
 
@@ -255,7 +257,19 @@ def beam(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> l
 
 def reading(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
     """What the readers warn of."""
-    return [_problem(fact, "reading", line, "warning") for fact in facts for line in fact.warnings]
+    return readings([(fact.pair, fact.file, line) for fact in facts for line in fact.warnings])
+
+
+def readings(warnings: Sequence[tuple[str, str, str]]) -> list[Problem]:
+    """A warning of a reader (pair, file, line) a row; one that many files of a folder share is a single row."""
+    alike = Counter((str(Path(file).parent), line) for _, file, line in warnings)
+    problems = {}
+    for pair, file, line in warnings:
+        folder = str(Path(file).parent)
+        number = alike[folder, line]
+        place = (pair, file, line) if number < MANY_ALIKE else ("", folder, f"{line} ({number} files)")
+        problems[place] = Problem(place[0], place[1], "reading", place[2], "warning")
+    return list(problems.values())
 
 
 RULES: tuple[Rule, ...] = (

@@ -66,6 +66,6 @@ def write_pattern(path: Path, rgb: NDArray[np.uint8]) -> None:
 def write_curve(path: Path, curve: Curve) -> None:
     """Write a 1D curve as CSV with the columns q (1/nm), I and error (counts per pixel)."""
     rows = zip(curve.q, curve.intensity, curve.error, strict=True)
-    lines = ["q,I,error", *(f"{q:.6g},{i:.6g},{e:.6g}" for q, i, e in rows)]
+    lines = ["q (1/nm),I,error", *(f"{q:.6g},{i:.6g},{e:.6g}" for q, i, e in rows)]
     with atomic_path(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

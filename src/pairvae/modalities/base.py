@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,9 @@ class Modality:
     class of its section ``prepare``. ``describe(raw, settings)`` tells, for people and as JSON, what ``prepare``
     does to that file; its keys ``notes`` and ``warnings`` hold lines that depend on the settings. ``read`` opens
     one of its files, with a suffix among ``suffixes``; a pair without one may give a file of the modality
-    ``instead``. ``coordinates(settings)`` are the values along the last axis.
+    ``instead``. ``coordinates(settings)`` are the values along the last axis. ``exported(values, settings, known)``
+    are the columns, named with their units, in which a predicted curve is written; ``known`` is
+    ``summary(records)`` of the training files, which a model's card keeps.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Modality:
     suffixes: frozenset[str] = READABLE_SUFFIXES
     instead: str | None = None
     coordinates: Callable[[Any], np.ndarray] | None = None
+    exported: Callable[[np.ndarray, Any, Mapping[str, Any]], dict[str, np.ndarray]] | None = None
+    summary: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None
 
     def record(self, raw: RawImage, settings: Any) -> dict[str, Any]:
         """What :attr:`describe` tells, with ``notes`` and ``warnings`` (lists of lines) where there are any."""

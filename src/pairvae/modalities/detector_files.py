@@ -31,6 +31,11 @@ SMALL_CHUNK_BYTES = 100_000
 MOST_CHUNKS = 50_000
 DEFLATE = 1  # the number of HDF5's filter
 CBF_MAGIC, CBF_SECTION, CBF_DATA = b"###CBF", b"--CIF-BINARY-FORMAT-SECTION--", b"\x0c\x1a\x04\xd5"
+FILTERS = {
+    4: "szip", 307: "bzip2", 32001: "blosc", 32004: "lz4", 32008: "bitshuffle", 32013: "zfp", 32015: "zstd",
+    32017: "sz", 32018: "fci", 32026: "blosc2",
+}  # fmt: skip
+FILTER_REMEDY = "pip install hdf5plugin, or write it again with gzip or uncompressed"
 REMEDY = "pip install 'pairvae[saxs]'"
 
 
@@ -175,6 +180,7 @@ def check_chunks(dataset: Any, part: Sequence[int], source: str, first: int = 0)
     """
     if dataset.chunks is None:
         return
+    _require_filters(dataset, source)
     nominal = math.prod(dataset.chunks) * dataset.dtype.itemsize
     starts = [
         range(begin // size * size, begin + length, size)
@@ -189,6 +195,18 @@ def check_chunks(dataset: Any, part: Sequence[int], source: str, first: int = 0)
     if filters:
         for place in itertools.product(*starts):
             _check_stored(dataset.id, place, nominal, filters, source)
+
+
+def _require_filters(dataset: Any, source: str) -> None:
+    """Name the compression that the installed HDF5 library lacks (``InputError``)."""
+    h5py = _module("h5py", source)
+    properties = dataset.id.get_create_plist()
+    for place in range(properties.get_nfilters()):
+        number, _, _, told = properties.get_filter(place)
+        if not h5py.h5z.filter_avail(number):
+            name = FILTERS.get(number) or told.decode("utf-8", "replace").split("\0")[0][:40] or "unknown"
+            found = f"the HDF5 filter {name} ({number}) that is not installed"
+            raise unreadable(source, "a readable HDF5 file", found, FILTER_REMEDY)
 
 
 def _check_stored(stored: Any, place: tuple[int, ...], nominal: int, filters: list[int], source: str) -> None:

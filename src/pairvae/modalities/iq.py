@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -10,14 +11,16 @@ from pydantic import Field, model_validator
 from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
 from pairvae.modalities.counts import bad_pixels
+from pairvae.modalities.curve_files.units import PER_NM
 from pairvae.modalities.curves import CURVE_SUFFIXES, read_curve
 from pairvae.modalities.pattern import centre_of, describe_centre, picture_levels, require_side
 from pairvae.modalities.raw import RawImage
-from pairvae.numerics.scattering import azimuthal_average, gap_mask
+from pairvae.numerics.scattering import azimuthal_average, gap_mask, mend_non_positive
 from pairvae.settings import BeamCentreOption, Section
 
 CENTRE_KEY, COLORMAP_KEY = "iq.prepare.beam_centre", "iq.prepare.colormap"
-PER_NM = {"1/nm": 1.0, "1/angstrom": 10.0}
+ASSUMED = "1/nm"
+SHORTEST_NM, LONGEST_NM = 30.0, 0.3  # spacings 2 pi / q at q_max beyond which the other unit fits better
 
 
 class IqPrepare(Section):
@@ -27,7 +30,9 @@ class IqPrepare(Section):
     q_max: float = Field(gt=0, le=1000, description="last q, 1/nm")
     bins: int = Field(ge=16, le=4096, description="values of q")
     grid: Literal["log", "linear"] = Field(description="spacing of the values of q")
-    q_unit: Literal["1/nm", "1/angstrom"] = Field(description="unit of q in the curve files")
+    q_unit: Literal["1/nm", "1/angstrom"] | None = Field(
+        description="unit of q in curve files that name none; null: 1/nm, with a warning"
+    )
     decades: float = Field(gt=0, le=20, description="decades of intensity between 0 and 1")
     colormap: str | None = Field(
         description="colour map to undo in patterns that are averaged; null: mean colour"
@@ -52,24 +57,38 @@ def prepare(raw: RawImage, settings: IqPrepare) -> np.ndarray:
 
     Of a curve file, or detector counts: 1 + log10(I / I_max) / ``decades``, clipped, where I_max is the highest
     value on the grid. Of a picture, whose levels are logarithmic already: their ring averages over the highest.
-    The logarithm is interpolated linearly in q. ``InputError`` where the curve ends within the grid, or has no
-    positive intensity.
+    The logarithm is interpolated linearly in q. Of intensities of zero or below see
+    :func:`~pairvae.numerics.scattering.mend_non_positive`. ``InputError`` where the curve ends within the grid,
+    or has no positive intensity.
     """
+    values, logarithmic = _on_grid(raw, settings)
+    scaled = values / values.max() if logarithmic else 1 + (values - values.max()) / settings.decades
+    return np.asarray(np.clip(scaled, 0.0, 1.0), np.float32)[None, None]
+
+
+def _on_grid(raw: RawImage, settings: IqPrepare) -> tuple[np.ndarray, bool]:
+    """``(bins,)`` log10 I, or the levels of a picture, and whether it is those."""
     grid = q_values(settings)
     if raw.format == "curve":
-        q, intensity, logarithmic = raw.pixels[:, 0] * PER_NM[settings.q_unit], raw.pixels[:, 1], False
+        q, intensity, logarithmic = raw.pixels[:, 0] * PER_NM[unit_of(raw, settings)], raw.pixels[:, 1], False
     else:
         q, intensity, logarithmic = _averaged(raw, settings)
-    usable = np.isfinite(intensity) & (intensity > 0)
+    usable = np.isfinite(intensity) if not logarithmic else np.isfinite(intensity) & (intensity > 0)
     q, intensity = q[usable], intensity[usable]
-    _require_cover(q, grid, raw.source)
+    if not (intensity > 0).any():
+        raise InputError(expected="positive intensities", found="none", where=raw.source)
     if logarithmic:
-        level = np.interp(grid, q, intensity)
-        scaled = level / level.max()
-    else:
-        decades = np.interp(grid, q, np.log10(intensity))
-        scaled = 1 + (decades - decades.max()) / settings.decades
-    return np.asarray(np.clip(scaled, 0.0, 1.0), np.float32)[None, None]
+        _require_cover(q, grid, raw.source)
+        return np.interp(grid, q, intensity), True
+    q, intensity = mend_non_positive(q, intensity)
+    _require_cover(q, grid, raw.source)
+    least = intensity.max() * 10**-settings.decades
+    return np.interp(grid, q, np.log10(np.where(intensity > 0, intensity, least))), False
+
+
+def unit_of(raw: RawImage, settings: IqPrepare) -> str:
+    """The unit of a curve's q: as its file says, else as the settings say, else 1/nm."""
+    return raw.q_unit or settings.q_unit or ASSUMED
 
 
 def _averaged(raw: RawImage, settings: IqPrepare) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -85,7 +104,7 @@ def _averaged(raw: RawImage, settings: IqPrepare) -> tuple[np.ndarray, np.ndarra
     height, width = raw.pixels.shape[:2]
     found = centre_of(raw, settings.beam_centre, CENTRE_KEY)
     centre = ((height - 1) / 2, (width - 1) / 2) if found is None else (found.row, found.column)
-    logarithmic = raw.pixels.ndim == 3 or raw.pixels.dtype == np.uint8
+    logarithmic = is_picture(raw)
     if logarithmic:
         levels = picture_levels(raw, raw.pixels, settings.colormap, COLORMAP_KEY)
         intensity = levels.mean(axis=2) if levels.ndim == 3 else levels
@@ -94,6 +113,11 @@ def _averaged(raw: RawImage, settings: IqPrepare) -> tuple[np.ndarray, np.ndarra
         intensity, mask = raw.pixels, bad_pixels(raw.pixels)
     profile = azimuthal_average(intensity, centre, mask, q_per_px=raw.q_per_px)
     return profile.q, profile.intensity, logarithmic
+
+
+def is_picture(raw: RawImage) -> bool:
+    """Whether a pattern is a picture, whose levels are logarithmic already, and not detector counts."""
+    return raw.pixels.ndim == 3 or raw.pixels.dtype == np.uint8
 
 
 def _brightness(pixels: np.ndarray) -> np.ndarray:
@@ -105,29 +129,97 @@ def _brightness(pixels: np.ndarray) -> np.ndarray:
 
 
 def _require_cover(q: np.ndarray, grid: np.ndarray, source: str) -> None:
-    if not q.size:
-        raise InputError(expected="positive intensities", found="none", where=source)
     slack = 1e-6 * grid[-1]
     if q[0] > grid[0] + slack or q[-1] < grid[-1] - slack:
         raise InputError(
             expected=f"q from {grid[0]:.4g} to {grid[-1]:.4g} 1/nm",
             found=f"{q[0]:.4g} to {q[-1]:.4g}",
             where=source,
-            remedy="set iq.prepare.q_min and q_max (1/nm), or q_unit",
+            remedy="set iq.prepare.q_min and q_max (1/nm), or q_unit where the file names none",
         )
 
 
 def describe(raw: RawImage, settings: IqPrepare) -> dict[str, Any]:
-    """What the curve comes from, and the range of q that it had (1/nm)."""
+    """What the curve comes from, its range of q (1/nm), its highest I on the grid, and what is odd about its unit."""
     if raw.format == "curve":
-        q = raw.pixels[:, 0] * PER_NM[settings.q_unit]
-        return {"from": "curve file", "points": len(q), "q_range_inv_nm": [float(q[0]), float(q[-1])]}
+        unit = unit_of(raw, settings)
+        q = raw.pixels[:, 0] * PER_NM[unit]
+        return {
+            "from": "curve file",
+            "points": len(q),
+            "q_range_inv_nm": [float(q[0]), float(q[-1])],
+            "q_unit_of_file": raw.q_unit,
+            "intensity_unit": raw.intensity_unit,
+            "warnings": _unit_warnings(raw, settings, float(q[-1])),
+            **highest(raw, settings),
+        }
     centre = centre_of(raw, settings.beam_centre, CENTRE_KEY)
     return {
         "from": "azimuthal average of the pattern",
         **describe_centre(raw, centre),
         "colormap_undone": settings.colormap if raw.pixels.ndim == 3 else None,
         "q_per_px_inv_nm_of_file": raw.q_per_px,
+        "levels": is_picture(raw),
+        **highest(raw, settings),
+    }
+
+
+def highest(raw: RawImage, settings: IqPrepare) -> dict[str, float]:
+    """``{"highest_intensity": I_max}`` on the grid; nothing of a picture, or of a curve that cannot be prepared."""
+    try:
+        values, logarithmic = _on_grid(raw, settings)
+    except InputError:
+        return {}
+    return {} if logarithmic else {"highest_intensity": float(10 ** values.max())}
+
+
+def _unit_warnings(raw: RawImage, settings: IqPrepare, last: float) -> list[str]:
+    """What is said of a curve's unit; ``last`` is its highest q, 1/nm."""
+    if raw.q_unit is not None:
+        if settings.q_unit in (None, raw.q_unit):
+            return []
+        return [f"q is in {raw.q_unit}, as the file says, not in the {settings.q_unit} of iq.prepare.q_unit"]
+    unit = unit_of(raw, settings)
+    other = {"1/nm": "1/angstrom", "1/angstrom": "1/nm"}[unit]
+    lines = []
+    if settings.q_unit is None:
+        lines.append(
+            f"the file names no unit of q: {unit} is taken - set iq.prepare.q_unit to 1/nm or 1/angstrom"
+        )
+    spacing = 2 * np.pi / last if last > 0 else np.inf
+    if (unit == "1/nm" and spacing > SHORTEST_NM) or (unit == "1/angstrom" and spacing < LONGEST_NM):
+        lines.append(f"q ends at {last / PER_NM[unit]:.3g}, which fits {other} better than {unit}")
+    return lines
+
+
+def exported(values: np.ndarray, settings: IqPrepare, known: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Columns q and I of a prepared curve ``(bins,)``; I in the training curves' unit, scaled to their highest.
+
+    ``known`` holds the training curves' ``highest_intensity`` (their median) and ``intensity_unit``; without
+    them the column is I over its highest value. A prepared value of 0 means that I is at most that of the column.
+    """
+    columns = {"q (1/nm)": q_values(settings)}
+    if known.get("levels"):
+        return columns | {"relative level": values}
+    relative = 10.0 ** ((values.astype(float) - 1) * settings.decades)
+    if known.get("highest_intensity") is None:
+        return columns | {"I / I_max": relative}
+    return columns | {
+        f"I ({known.get('intensity_unit') or 'a.u.'})": relative * float(known["highest_intensity"])
+    }
+
+
+def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Median highest intensity and common unit of training curves; ``levels`` where they come from pictures."""
+    if any(record.get("levels") for record in records):
+        return {"levels": True}
+    highest = [record["highest_intensity"] for record in records if record.get("highest_intensity")]
+    units = {record.get("intensity_unit") for record in records}
+    if not highest:
+        return {}
+    return {
+        "highest_intensity": float(np.median(highest)),
+        "intensity_unit": units.pop() if len(units) == 1 else None,
     }
 
 
@@ -147,4 +239,6 @@ IQ = Modality(
     suffixes=CURVE_SUFFIXES,
     instead="saxs",
     coordinates=q_values,
+    exported=exported,
+    summary=summary,
 )

@@ -155,13 +155,13 @@ def read_npy(path: Path, source: str, max_pixels: int) -> RawImage:
     try:
         lazy = np.load(path, mmap_mode="r", allow_pickle=False)
     except NPY_ERRORS as error:
-        found, remedy = _npy_fault(str(error))
+        found, remedy = npy_fault(str(error))
         raise unreadable(source, "a whole npy file of numbers", found, remedy) from error
     checked_shape(lazy.shape, lazy.dtype.itemsize, max_pixels, source)
     return RawImage(np.array(lazy), None, None, "npy", source)
 
 
-def _npy_fault(message: str) -> tuple[str, str]:
+def npy_fault(message: str) -> tuple[str, str]:
     """What is wrong, and what to do, from numpy's message."""
     if "ython objects" in message or "pickle" in message:
         return "pickled Python objects, which are never loaded", "save a plain numeric array with numpy.save"

@@ -43,7 +43,8 @@ class RawImage:
     levels, counts); of a curve ``(points, 3)`` float64: q, I and its error (nan where unknown), with ``format``
     "curve". ``nm_per_px``: pixel size in nm, where the file tells it. ``image_rows``: rows above the
     data bar, where the metadata tell them. ``format``: how it was read. ``source``: the file as named.
-    ``q_per_px``: q per pixel in 1/nm, where pairs.csv tells it. ``notes``: how the file was read, where that is
+    ``q_per_px``: q per pixel in 1/nm, where pairs.csv tells it. ``q_unit``, ``intensity_unit``: of a curve, where
+    its file tells them ("1/nm", "1/angstrom", ...; "1/cm"). ``notes``: how the file was read, where that is
     not obvious (the unit of a column, which frame of how many). ``warnings``: what may make its numbers wrong, and
     what to do. Each is one line without the file's name.
     """
@@ -54,6 +55,8 @@ class RawImage:
     format: str
     source: str
     q_per_px: float | None = None
+    q_unit: str | None = None
+    intensity_unit: str | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

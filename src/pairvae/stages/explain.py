@@ -16,7 +16,7 @@ from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average
 from pairvae.predictor import Predictor
-from pairvae.stages.predictions import agreement, measured, scale_of
+from pairvae.stages.predictions import agreement, curve_columns, measured, scale_of
 
 PRIOR_SAMPLES = 200
 SHOWN = {
@@ -33,7 +33,7 @@ UNKNOWING = "This model does not know its training data and cannot tell an unlik
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve over samples: ``x`` in ``unit``, the mean and the range of the samples."""
+    """A curve over samples: the mean and the range of the samples; ``y_label`` names a quantity beside the title's."""
 
     title: str
     x_label: str
@@ -41,6 +41,7 @@ class Curve:
     mean: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    y_label: str = ""
 
 
 @dataclass(frozen=True)
@@ -220,16 +221,21 @@ def _radial(predictor: Predictor, pattern: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _curve(predictor: Predictor, drawn: np.ndarray, target: str) -> Curve | None:
-    """S(r) of images ``(S, H, W)``, I(q) of patterns ``(S, 3, H, W)``, a curve's own values ``(S, 1, 1, bins)``."""
+    """S(r) of images ``(S, H, W)``, I(q) of patterns ``(S, 3, H, W)`` and of curves ``(S, 1, 1, bins)``."""
     modality, scale = MODALITIES[target], scale_of(predictor, target)
     per_px, unit = (scale.per_px, scale.unit) if scale else (1.0, "px")
+    y_label = ""
     if drawn.ndim == 3:
         curves = two_point_correlation(drawn)
         x, label = np.arange(curves.shape[1]) * per_px, f"r ({unit})"
         title = "Two-point correlation S(r) of the bright phase"
     elif modality.coordinates is not None:
-        curves, x = drawn.reshape(len(drawn), -1), modality.coordinates(predictor.prepared_with(target))
-        title, label = modality.title, f"{modality.axes[-1].name} ({modality.axes[-1].unit})"
+        columns = [curve_columns(one, predictor, target) for one in drawn]
+        (label, x), (quantity, _) = columns[0].items()
+        curves, y_label = np.stack([one[quantity] for one in columns]), quantity
+        if quantity.startswith("I "):  # intensities span decades; the network sees their logarithms
+            curves, y_label = np.log10(curves), f"log10 of {quantity}"
+        title = f"{modality.title}, {y_label}"
     elif drawn.shape[1] == 3:
         radial = [_radial(predictor, one) for one in drawn]
         curves, x = np.stack([one for _, one in radial]), radial[0][0] * per_px
@@ -238,4 +244,4 @@ def _curve(predictor: Predictor, drawn: np.ndarray, target: str) -> Curve | None
         return None
     known = np.isfinite(curves).all(0)
     curves, x = curves[:, known], np.asarray(x)[known]
-    return Curve(title, label, x, curves.mean(0), curves.min(0), curves.max(0))
+    return Curve(title, label, x, curves.mean(0), curves.min(0), curves.max(0), y_label)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pairvae.errors import InputError
 from pairvae.evaluation.patterns import facts
 from pairvae.evaluation.training_facts import Confidence
 from pairvae.modalities import MODALITIES
@@ -146,10 +147,21 @@ def write_image(stem: Path, image: np.ndarray, predictor: Predictor, name: str, 
         write_picture(file, image, scale_of(predictor, name))
         return file
     file = stem.with_name(f"{stem.name}.csv")
-    axis, along = modality.axes[-1], modality.coordinates(predictor.prepared_with(name))
-    head = f"{axis.name} ({axis.unit})"
-    write_table(file, [{head: float(x), name: float(y)} for x, y in zip(along, image.ravel(), strict=True)])
+    columns = curve_columns(image, predictor, name)
+    write_table(
+        file,
+        [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)],
+    )
     return file
+
+
+def curve_columns(curve: np.ndarray, predictor: Predictor, name: str) -> dict[str, np.ndarray]:
+    """The columns, named with their units, in which a predicted curve is written: q and I, not the prepared values."""
+    modality, settings = MODALITIES[name], predictor.prepared_with(name)
+    if modality.exported is None or modality.coordinates is None:
+        raise InputError(expected="a modality of curves", found=name)
+    known = predictor.card["modalities"][name].get("measured", {})
+    return modality.exported(curve.ravel(), settings, known)
 
 
 def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str, np.ndarray]:

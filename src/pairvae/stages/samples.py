@@ -160,3 +160,16 @@ def card_description(settings: Settings, name: str) -> dict[str, Any]:
 def statistics_folder(project: Project) -> Path:
     """Where texture statistics of whole images are kept."""
     return project.root / ".pairvae" / "statistics"
+
+
+def measured_descriptions(
+    project: Project, prepared: Prepared, descriptions: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The descriptions with what was measured on the training files, where predictions are written in its units."""
+    done, train = prepared.card.get("done", {}), project.split(prepared).train
+    found: dict[str, Any] = dict(descriptions)
+    for name in descriptions.keys() & done.keys():
+        summary = MODALITIES[name].summary
+        if summary is not None:
+            found[name] = descriptions[name] | {"measured": summary([done[name][row] for row in train])}
+    return found

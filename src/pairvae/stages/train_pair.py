@@ -20,6 +20,7 @@ from pairvae.stages.samples import (
     covering,
     fit_closed_form,
     likelihood,
+    measured_descriptions,
     schedule,
     side,
     source,
@@ -70,7 +71,14 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
     descriptions = {name: card_description(settings, name) for name in vaes}
-    run = Run(project, "train-pair", prepared, device, relevant, descriptions)
+    run = Run(
+        project,
+        "train-pair",
+        prepared,
+        device,
+        relevant,
+        measured_descriptions(project, prepared, descriptions),
+    )
 
     def finish() -> None:
         if training.calibrate:

@@ -11,6 +11,7 @@ from pairvae.stages.samples import (
     card_description,
     fit_closed_form,
     likelihood,
+    measured_descriptions,
     schedule,
     side,
     source,
@@ -58,7 +59,7 @@ def train_solo(project: Project, name: str) -> None:
         if rows.validation
         else None
     )
-    run = Run(project, stage, prepared, device, relevant, described)
+    run = Run(project, stage, prepared, device, relevant, measured_descriptions(project, prepared, described))
     run_training(run, plan, early_stopping(judge, training.early_stop))
 
 

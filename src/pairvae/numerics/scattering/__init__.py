@@ -7,6 +7,7 @@ in px, where a pixel's centre is a whole number; q is in px from the beam's cent
 from __future__ import annotations
 
 from pairvae.numerics.scattering.arcs import Arcs, arc_distribution, arcs, spot_positions, turned_by
+from pairvae.numerics.scattering.noise import mend_non_positive
 from pairvae.numerics.scattering.peaks import RingPeak, half_width, parabolic_peak, ring_peak
 from pairvae.numerics.scattering.profiles import (
     AzimuthalProfile,
@@ -44,6 +45,7 @@ __all__ = [
     "calibrate",
     "gap_mask",
     "half_width",
+    "mend_non_positive",
     "parabolic_peak",
     "physical_check",
     "power_spectrum",

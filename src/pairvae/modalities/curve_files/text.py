@@ -1,0 +1,237 @@
+"""Text files of curves: any header and footer, any separator, decimal points or commas, any common encoding."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pairvae.modalities.curve_files.columns import (
+    NO_CURVE,
+    Curve,
+    curve_of,
+    names_axis,
+    names_q,
+    refuse_axis,
+    two_d,
+)
+from pairvae.modalities.curve_files.units import q_unit_in
+from pairvae.modalities.raw import unreadable
+
+LONGEST_LINE = 10_000
+MOST_POINTS = 1_000_000
+MOST_COLUMNS = 100
+MOST_HEADER_LINES = 300
+LARGE_BLOCK = 8  # rows of numbers beside the table from which they are told
+COMMENTS = ("#", "!", "%", "//")
+LINE_ENDS = re.compile(r"\r\n|\r|\n")
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
+COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+(?:[eEdD][+-]?\d+)?")
+NO_NUMBER = frozenset(
+    {"", "nan", "-nan", "+nan", "inf", "-inf", "+inf", "infinity", "n/a", "na", "--", "null"}
+)
+FORTRAN = str.maketrans("dD", "ee")
+CONTROLS = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
+TWO_THETA_LINE = re.compile(
+    r"[\W_]*(?:(?:x|x.?axis|x.?label|abscissa|columns?)\W+)?((?:2|two)[\s_*.-]*th.*)", re.I
+)
+FILE_INFO_Q = re.compile(
+    r'<column key="X">\s*<value key="unit">([^<]{1,40})</value>'
+)  # behind Anton Paar's PDH
+
+
+@dataclass(frozen=True)
+class Line:
+    """The numbers of a line (nan for an empty cell), and which decimal marks they have."""
+
+    number: int
+    values: tuple[float, ...]
+    point: bool
+    comma: bool
+
+
+def decoded(data: bytes, source: str) -> str:
+    """Text in UTF-8, UTF-16 with or without mark, or else Windows-1252 (``InputError``: not text)."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encodings = ["utf-16"]
+    elif len(data) > 3 and not data[1] and data[0]:
+        encodings = ["utf-16-le"]
+    elif len(data) > 3 and not data[0] and data[1]:
+        encodings = ["utf-16-be"]
+    else:
+        encodings = ["utf-8-sig", "cp1252", "latin-1"]
+    for encoding in encodings:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if CONTROLS.search(text) is None:
+            return text.lstrip("\ufeff")
+        break
+    raise unreadable(source, NO_CURVE, "neither text nor a known format", "export the curve as csv or dat")
+
+
+def curve_of_text(text: str, source: str) -> Curve:
+    """The longest block of rows of equal length; names and units from the lines around it (``InputError``)."""
+    lines = LINE_ENDS.split(text)
+    blocks = list(_blocks(lines))
+    if not blocks:
+        raise unreadable(source, "columns of numbers q, I and error", "none")
+    table = max(blocks, key=len)
+    _refuse_gap(blocks, table, lines, source)
+    if any(row.comma for row in table) and any(row.point for row in table):
+        raise unreadable(
+            source, "one kind of decimal mark", "decimal points and decimal commas", "export with one"
+        )
+    first, last = table[0].number, table[-1].number
+    header = [line[:LONGEST_LINE] for line in lines[max(0, first - MOST_HEADER_LINES) : first]]
+    inside = [line[:LONGEST_LINE] for line in lines[first:last] if line.lstrip().startswith(COMMENTS)]
+    footer = [line[:LONGEST_LINE] for line in lines[last + 1 : last + 1 + MOST_HEADER_LINES]]
+    values = np.array([row.values for row in table])
+    if len(values) > 2 and values[0, 0] == len(values) - 1 and values[1:, 0].max() < values[0, 0]:
+        values = values[1:]  # the number of points, above them
+    names = column_names(header, values.shape[1])
+    if names is None:
+        _refuse_header(header, source)
+    unit = _file_info_unit(footer) or q_unit_in([*reversed(header), *inside[:MOST_HEADER_LINES], *footer])
+    curve = curve_of(values, names, source, unit=unit)
+    return replace(curve, warnings=(*_other_blocks(blocks, table), *curve.warnings))
+
+
+def _blocks(lines: Sequence[str]) -> Iterator[list[Line]]:
+    """Runs of rows with equally many numbers, two or more; blank lines and comments do not end one."""
+    block: list[Line] = []
+    for number, line in enumerate(lines):
+        if not line.strip() or line.lstrip().startswith(COMMENTS):
+            continue
+        row = _row(number, line[:LONGEST_LINE])
+        if block and (row is None or len(row.values) != len(block[0].values)):
+            yield block
+            block = []
+        if row is not None:
+            block.append(row)
+    if block:
+        yield block
+
+
+def _row(number: int, line: str) -> Line | None:
+    """The numbers of a line; None where a word stands among them or where it has less than two."""
+    for cells in _splits(line.strip(" \r\f\v\x1a")):
+        if not 2 <= len(cells) <= MOST_COLUMNS:
+            continue
+        found = [one for cell in cells if (one := _number(cell)) is not None]
+        if len(found) == len(cells) and any(math.isfinite(one[0]) for one in found):
+            values, points, commas = zip(*found, strict=True)
+            return Line(number, values, any(points), any(commas))
+    return None
+
+
+def _splits(line: str) -> Iterator[list[str]]:
+    """Ways to split a line into cells, the likeliest first."""
+    if '"' in line:
+        for mark in ";\t,":
+            if mark in line:
+                try:
+                    yield next(csv.reader([line], delimiter=mark, skipinitialspace=True))
+                except (csv.Error, StopIteration):
+                    return
+        return
+    if ";" in line:
+        yield line.split(";")
+        return
+    blank = re.search(r"\s", line) is not None
+    if "," in line and (not blank or " ," in line or not re.search(r",\S", line)):
+        yield line.split(",")
+        return
+    if re.search(r",\s", line):  # commas between numbers, and within them
+        yield re.split(r",\s+", line)
+        yield line.split(",")
+        return
+    if "\t" in line:
+        yield line.split("\t")
+    yield line.split()
+
+
+def _number(cell: str) -> tuple[float, bool, bool] | None:
+    """Value, decimal point, decimal comma of a cell; nan where nothing stands; None for a word."""
+    cell = cell.strip()
+    if NUMBER.fullmatch(cell):
+        return float(cell.translate(FORTRAN)), "." in cell, False
+    if COMMA_NUMBER.fullmatch(cell):
+        return float(cell.translate(FORTRAN).replace(",", ".")), False, True
+    return (float("nan"), False, False) if cell.lower() in NO_NUMBER else None
+
+
+def column_names(header: Sequence[str], columns: int) -> list[str] | None:
+    """Names of the table's columns: of the nearest line above it that has one for each, q or 2D axes among them."""
+    for line in reversed(header):
+        stripped = line.strip().lstrip("#!%;/ \t")
+        if not stripped:
+            continue
+        ways = ["|", "\t", ";", ",", r"\s{2,}", r"[;,|\s]+"]
+        for way in ways:
+            cells = [
+                cell.strip(" \"'") for cell in re.split(re.escape(way) if len(way) == 1 else way, stripped)
+            ]
+            cells = [cell for cell in cells if cell]
+            if way == "|" and len(cells) == columns + 1:  # NIST: "The 6 columns are | Q (1/A) | ..."
+                cells = cells[1:]
+            if len(cells) == columns and not any(_number(cell) for cell in cells) and names_axis(cells):
+                return cells
+    return None
+
+
+def _refuse_header(header: Sequence[str], source: str) -> None:
+    """``InputError`` where a line above the table says that its first column is not q."""
+    for line in header:
+        if len({found.lower() for found in re.findall(r"\b[qQ]_?[xyXY]\b", line)}) > 1:
+            raise two_d(source, "a 2D table of Qx, Qy and I")
+    if any(names_q([cell]) for line in header for cell in re.split(r"[;,|\s]+", line.strip().lstrip("#!% "))):
+        return
+    for line in header:
+        found = TWO_THETA_LINE.match(line)
+        if found is not None:
+            refuse_axis(found.group(1), source)
+
+
+def _refuse_gap(blocks: Sequence[list[Line]], table: list[Line], lines: Sequence[str], source: str) -> None:
+    """``InputError`` where the table goes on below a line that does not belong: half of it would be lost."""
+    place = next(number for number, block in enumerate(blocks) if block is table)
+    width, descending = len(table[0].values), table[-1].values[0] < table[0].values[0]
+    for other in blocks[place + 1 : place + 3]:
+        step = other[0].values[0] - table[-1].values[0]
+        near = other[0].number - table[-1].number <= 3
+        if len(other[0].values) != width or not near or (step < 0) != descending or not step:
+            continue
+        odd = next(
+            n
+            for n in range(table[-1].number + 1, other[0].number)
+            if lines[n].strip() and not lines[n].lstrip().startswith(COMMENTS)
+        )
+        row = _row(odd, lines[odd][:LONGEST_LINE])
+        if row is not None:
+            found = f"{len(row.values)} in line {odd + 1}"
+            raise unreadable(source, f"{width} columns in every line", found, f"mend line {odd + 1}")
+        raise unreadable(
+            source, "numbers below the header", repr(lines[odd].strip()[:40]), f"mend line {odd + 1}"
+        )
+
+
+def _other_blocks(blocks: Sequence[list[Line]], table: list[Line]) -> list[str]:
+    """What is said of further long blocks of numbers."""
+    others = [block for block in blocks if block is not table and len(block) >= LARGE_BLOCK]
+    if not others:
+        return []
+    rows = sum(len(block) for block in others)
+    where = f"lines {table[0].number + 1} to {table[-1].number + 1}"
+    return [f"the longest table is read ({where}); {rows} rows of numbers elsewhere are left out"]
+
+
+def _file_info_unit(footer: Sequence[str]) -> str | None:
+    found = FILE_INFO_Q.search("\n".join(footer[:20]))
+    return q_unit_in([f"q {found.group(1)}"]) if found else None
