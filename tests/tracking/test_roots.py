@@ -98,3 +98,19 @@ def test_credentials_are_neither_taken_from_an_address_nor_shown(
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "a-long-token")
     text = "postgresql+psycopg2://me:secret@host/runs refused\nhttp://host, a-long-token"
     assert shown(text) == "postgresql+psycopg2://host/runs refused http://host, ***"
+
+
+@pytest.mark.parametrize("name", ["what?", "run%20one", "100%ab"])
+def test_a_path_that_an_address_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    """Before, `what?` put a database named `what` beside the project, and `%20` could not be opened."""
+    folder = marked(tmp_path / name)
+    with pytest.raises(InputError, match="rename the folder"):
+        project_root(folder)
+    with pytest.raises(InputError, match="rename the folder"):
+        project_root(folder / "data")
+
+
+@pytest.mark.parametrize("name", ["a b", "Probe äöü", "a#b", "50 %", "a&b=c", "a;b", "it's"])
+def test_other_unusual_paths_are_taken(tmp_path: Path, name: str) -> None:
+    folder = marked(tmp_path / name)
+    assert project_root(folder) == folder

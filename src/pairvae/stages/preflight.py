@@ -8,9 +8,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,18 +39,6 @@ GB = 1e9
 
 
 @dataclass(frozen=True)
-class Incoming:
-    """The pairs that the source will give, and those of them whose files can be read now.
-
-    ``share``: how many pairs each of the ``readable`` ones stands for.
-    """
-
-    pairs: Sequence[Pair]
-    readable: Sequence[Pair]
-    share: float = 1.0
-
-
-@dataclass(frozen=True)
 class Size:
     """Bytes of one pair: its files, its prepared arrays; and the digest of each array by modality."""
 
@@ -71,22 +58,13 @@ def check_before(project: Project) -> None:
     record = project.folder / OWN_FILES / RECORD
     if record.is_file() and record.read_text(encoding="utf-8", errors="replace") == _text(found):
         return
-    with _incoming(project) as incoming:
-        split = _check_split(project.settings, incoming.pairs)
-        try:
-            sizes = _prepare_once(incoming.readable, project.settings)
-        except InputError as error:
-            if project.settings.data.source != "simulated":
-                raise
-            advice = "change data.simulated, or the setting that does not fit"
-            raise InputError(
-                expected=error.expected, found=error.found, where="the simulated pairs", remedy=advice
-            ) from error
-    if incoming.share == 1.0:  # `assess` would refuse to score validation pairs that a training pair repeats
+    pairs, readable = _incoming(project)
+    split = _check_split(project.settings, pairs)
+    sizes = _prepare_once(readable, project.settings)
+    if sizes:  # `assess` would refuse to score validation pairs that a training pair repeats
         digests = {name: [size.digests[name] for size in sizes] for name in project.settings.modalities}
-        ids = [pair.id for pair in incoming.readable]
-        refuse_same_content(digests if sizes else {}, ids, split.train, split.validation)
-    _refuse_full_disk(project.folder, sizes, incoming.share)
+        refuse_same_content(digests, [pair.id for pair in pairs], split.train, split.validation)
+    _refuse_full_disk(project.folder, sizes)
     check_networks(project)
     store.write_text(record, _text(found))
 
@@ -103,35 +81,42 @@ def _digest(project: Project) -> str:
     return store.digest([values, source, pairvae.__version__, code_digest("stages.preflight")])
 
 
-@contextmanager
-def _incoming(project: Project) -> Iterator[Incoming]:
+def _incoming(project: Project) -> tuple[Sequence[Pair], Sequence[Pair]]:
+    """The pairs that the source will give, and the same ones where their files can be read now."""
     data = project.settings.data
     if data.source == "simulated":
-        with tempfile.TemporaryDirectory(prefix="pairvae-") as folder:
-            yield _simulated(project.settings, Path(folder) / "raw")
-    elif data.source == "mdf":
-        yield _published(project)
-    else:
-        refuse_bad_folder(project)
-        pairs = read_pairs(source_folder(project))
-        yield Incoming(pairs, pairs)
+        return _simulated(project), []
+    if data.source == "mdf":
+        return _published(project), []
+    refuse_bad_folder(project)
+    pairs = read_pairs(source_folder(project))
+    return pairs, pairs
 
 
-def _simulated(settings: Settings, scratch: Path) -> Incoming:
+def _simulated(project: Project) -> Sequence[Pair]:
+    """The simulated pairs, once the first was simulated and prepared."""
     from pairvae.data.simulate import sample_id, view_ids, write_first
 
-    data = settings.data.simulated
-    write_first(scratch, data.seed, data.parameters)
-    pairs = [
+    data = project.settings.data.simulated
+    with tempfile.TemporaryDirectory(prefix="pairvae-") as scratch:
+        folder = Path(scratch) / "raw"
+        write_first(folder, data.seed, data.parameters)
+        try:
+            sizes = _prepare_once(read_pairs(folder), project.settings)
+        except InputError as error:
+            advice = "change data.simulated, or the setting that does not fit"
+            raise InputError(
+                expected=error.expected, found=error.found, where="the simulated pairs", remedy=advice
+            ) from error
+    _refuse_full_disk(project.folder, sizes, data.pairs)
+    return [
         Pair(name, None, None, group=sample_id(index) if data.parameters.sem_views > 1 else None)
         for index in range(data.pairs)
         for name in view_ids(index, data.parameters)
     ]
-    readable = read_pairs(scratch)
-    return Incoming(pairs, readable, len(pairs) / len(readable))
 
 
-def _published(project: Project) -> Incoming:
+def _published(project: Project) -> Sequence[Pair]:
     from pairvae.data.fetch import published_identifiers
 
     archive = project.settings.data.mdf.archive
@@ -139,7 +124,7 @@ def _published(project: Project) -> Incoming:
         raise InputError(
             expected="an archive of the published pairs", found="no such file", where="data.mdf.archive"
         )
-    return Incoming([Pair(str(name), None, None) for name in published_identifiers()], [])
+    return [Pair(str(name), None, None) for name in published_identifiers()]
 
 
 def refuse_bad_folder(project: Project) -> None:
@@ -210,8 +195,8 @@ def _refuse_image(pair: Pair, name: str, image: np.ndarray, crop: int) -> None:
         )
 
 
-def _refuse_full_disk(folder: Path, sizes: Sequence[Size], share: float) -> None:
-    needed = COPIES * share * sum(size.raw + size.prepared for size in sizes)
+def _refuse_full_disk(folder: Path, sizes: Sequence[Size], times: int = 1) -> None:
+    needed = COPIES * times * sum(size.raw + size.prepared for size in sizes)
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise InputError(

@@ -17,6 +17,7 @@ DATABASE = "mlflow.db"
 OWN_FILES = ".pairvae"
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 USER_PART = re.compile(r"(?<=://)[^@/\s]*@")
+NOT_IN_AN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")  # of a database: the rest is read as text
 HTTP = ("http://", "https://")
 SQLITE = "sqlite:///"
 
@@ -34,12 +35,25 @@ def checkout_root(start: Path | None = None) -> Path:
     begin = (start or Path.cwd()).resolve()
     for folder in (begin, *begin.parents):
         if _is_root(folder):
-            return folder
+            return _usable(folder)
     raise InputError(
         expected="a project folder with params.yaml or dvc.yaml",
         found="none here nor above",
         where=str(begin),
         remedy="change into the folder of the project",
+    )
+
+
+def _usable(folder: Path) -> Path:
+    """``folder`` itself; ``InputError`` where the address of its database would name another file."""
+    found = NOT_IN_AN_ADDRESS.search(str(folder))
+    if found is None:
+        return folder
+    raise InputError(
+        expected="a project folder whose path has neither ? nor % before two digits",
+        found=repr(found[0]),
+        where=str(folder),
+        remedy="rename the folder: MLflow would open another file than the project's database",
     )
 
 
