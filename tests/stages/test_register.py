@@ -178,3 +178,25 @@ def test_a_copied_project_does_not_answer_with_the_files_of_the_other(
         load("models:/pairvae@champion", copied)
     fix_paths(copied)
     assert load("models:/pairvae@champion", copied).modalities == ("saxs", "sem")
+
+
+def test_the_page_answers_from_the_models_that_it_names(folder: Path) -> None:
+    """The candidate is loaded when first chosen; meanwhile its number may have become another model's."""
+    from mlflow import MlflowClient
+
+    from pairvae.app.models import models_of
+    from pairvae.tracking.roots import tracking_uri
+
+    with pytest.raises(InputError, match=r"expected a registered model, found none.*--model"):
+        models_of(None)
+    register(scored(folder, 0.5))
+    changed(folder, data_digest="of other data")
+    register(scored(folder, 0.5))
+    models = models_of(None)
+    assert list(models.choices) == ["champion", "candidate"]
+    MlflowClient(tracking_uri=tracking_uri(folder)).delete_registered_model(PAIR)
+    changed(folder, data_digest="of a third kind")
+    for _ in range(2):
+        changed(folder, data_digest="of a third kind", preset=str(_))
+        register(scored(folder, 0.5))
+    assert models.get("candidate").card["data_digest"] == "of other data"

@@ -14,13 +14,14 @@ from mlflow.entities import Run
 from pairvae.errors import InputError
 from pairvae.stages.locks import held_alone
 from pairvae.stages.sync import sync
-from pairvae.tracking.aliases import CANDIDATE, CHAMPION, promote_if_better, set_alias
+from pairvae.tracking.aliases import BEFORE_TAG, CANDIDATE, CHAMPION, promote_if_better, set_alias
 from pairvae.tracking.copy_models import key_of
 from pairvae.tracking.copy_runs import COMPLETE, SOURCE_RUN, Copier, all_runs
 from pairvae.tracking.registry import register_pyfunc
 from pairvae.tracking.relocate import fix_paths, local_path
 from pairvae.tracking.roots import local_uri
 from pairvae.tracking.runs import annotate_run, start_run
+from pairvae.tracking.standings import PROGRAMS_TAG
 from pairvae.tracking.store import open_store
 from pairvae.tracking.sync import sync_store
 
@@ -205,6 +206,19 @@ def test_a_better_champion_of_others_keeps_its_title(filled: Path, target: str) 
     set_alias(filled, "program", CHAMPION, 1)
     sync_store(filled, target)
     assert holder(CHAMPION) == 2
+
+
+def test_copies_name_each_other_by_their_own_numbers(filled: Path, target: str) -> None:
+    """Promoting the copy of a pair must not make somebody else's programs champion."""
+    source, there = open_store(filled, local_uri(filled)), open_store(filled, target)
+    source.set_model_version_tag("program", "1", PROGRAMS_TAG, '{"program": 1}')
+    register(filled, None)
+    source.set_model_version_tag("program", "2", BEFORE_TAG, "1")
+    there.create_registered_model("program")
+    there.create_model_version("program", source=filled.as_uri())
+    sync_store(filled, target)
+    assert there.get_model_version("program", "2").tags[PROGRAMS_TAG] == '{"program": 2}'
+    assert there.get_model_version("program", "3").tags[BEFORE_TAG] == "2"
 
 
 @pytest.mark.parametrize("uri", [None, "sqlite:///x.db", "ftp://x", "http://me:secret@host"])

@@ -182,6 +182,31 @@ def test_weight_that_is_not_finite_is_told_before_it_is_stored(tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("make", [solo_plan, pair_plan])
+def test_a_training_that_diverges_ends(make: Callable[..., Plan], tmp_path: Path) -> None:
+    """Its losses stay finite, at 1e4 to 1e16: nothing else would tell of it before the scores."""
+    with pytest.raises(
+        InputError, match=r"^epoch 1: expected a loss that falls.*the training diverged - lower"
+    ):
+        train(make(learning_rate=2.0), DEVICE, label="bad", checkpointing=Checkpointing(tmp_path, 0.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumed_training_that_diverges_ends(tmp_path: Path) -> None:
+    def fine_until_the_third(weight: torch.Tensor) -> torch.Tensor:
+        return weight.square() * (1e9 if len(calls) > 2 else 1.0)
+
+    calls: list[int] = []
+    plan = one_weight(fine_until_the_third, start=2.0, learning_rate=0.1)
+    plan.epochs, keeping = 2, Checkpointing(tmp_path, 0.0)
+    train(plan, DEVICE, label="good", checkpointing=keeping)
+    calls += [1, 2, 3]
+    plan = one_weight(fine_until_the_third, start=2.0, learning_rate=0.1)
+    plan.epochs = 3
+    with pytest.raises(InputError, match=r"^epoch 3: .*after 4 at the start.*checkpoint is that of epoch 2"):
+        train(plan, DEVICE, label="bad", checkpointing=keeping)
+
+
 def test_failing_step_names_the_last_checkpoint_and_leaves_it_alone(tmp_path: Path) -> None:
     calls: list[int] = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,18 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from pairvae.tracking.aliases import ABSENT, CHAMPION, DATA_TAG, Version, as_version, beats, ensure_registered
+from pairvae.tracking.aliases import (
+    ABSENT,
+    BEFORE_TAG,
+    CHAMPION,
+    DATA_TAG,
+    Version,
+    as_version,
+    beats,
+    ensure_registered,
+)
 from pairvae.tracking.copy_runs import PAGE, SOURCE_STORE, Files, files_at
+from pairvae.tracking.standings import PROGRAMS_TAG
 
 SOURCE_MODEL, SOURCE_VERSION = "sync.model", "sync.version"
 MLMODEL = "MLmodel"
@@ -89,7 +100,8 @@ class ModelCopier:
         name, run_id = version.name, self.runs.get(version.run_id or "")
         model_id = self._entry(version, experiment_id, run_id, files)
         ensure_registered(self.target, name)
-        tags = {**version.tags, SOURCE_STORE: self.store_id, SOURCE_VERSION: key_of(version)}
+        told = {key: value for key, value in version.tags.items() if key not in (PROGRAMS_TAG, BEFORE_TAG)}
+        tags = {**told, SOURCE_STORE: self.store_id, SOURCE_VERSION: key_of(version)}
         made = self.target.create_model_version(
             name, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
         )
@@ -125,6 +137,25 @@ class ModelCopier:
         with tempfile.TemporaryDirectory() as scratch:
             model.save(str(Path(scratch) / MLMODEL))
             self.target.log_model_artifact(entry.model_id, str(Path(scratch) / MLMODEL))
+
+    def renumber(self, versions: Mapping[str, Mapping[int, int]], new: Mapping[str, set[int]]) -> None:
+        """Tags of the copies of ``new`` versions that name other versions, by the numbers that those have there.
+
+        ``versions``: name -> source version -> copy. Without the tag, what was registered together is found by its run.
+        """
+        for name, numbers in new.items():
+            for number in sorted(numbers):
+                tags, copy = (
+                    self.source.get_model_version(name, str(number)).tags,
+                    str(versions[name][number]),
+                )
+                programs = json.loads(tags.get(PROGRAMS_TAG, "{}"))
+                there = {one: versions.get(one, {}).get(int(old)) for one, old in programs.items()}
+                if there and None not in there.values():
+                    self.target.set_model_version_tag(name, copy, PROGRAMS_TAG, json.dumps(there))
+                before = versions[name].get(int(tags.get(BEFORE_TAG, "0")))
+                if before is not None:
+                    self.target.set_model_version_tag(name, copy, BEFORE_TAG, str(before))
 
     def aliases(self, versions: Mapping[str, Mapping[int, int]], new: Mapping[str, set[int]]) -> list[str]:
         """Give the copies (``versions``: name -> source version -> copy) their aliases; what was set, in words.

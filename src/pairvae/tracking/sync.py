@@ -183,6 +183,7 @@ class _Sync:
                 if key_of(version) not in there:
                     self._version(copier, version, known[name], new[name])
         if not self.dry_run:
+            copier.renumber(known, new)
             self.done.aliases = copier.aliases(known, new)
 
     def _copies(self, name: str) -> Mapping[str, int]:

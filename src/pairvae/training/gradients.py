@@ -51,6 +51,7 @@ class Gradients:
     its samples (Barlow Twins, SimCLR) see all of them, and decoded ``micro`` samples at a time: misfits are means
     over samples, so their gradients add up to that of the whole batch. With batch norms they would not - a part has
     statistics of its own - so such plans (the published decoders, pre-training) are refused with advice instead.
+    ``first_loss`` is that of the training's first step, before any weight moved.
     """
 
     plan: Plan
@@ -58,6 +59,7 @@ class Gradients:
     team: Team = ALONE
     label: str = "training"
     micro: int | None = None
+    first_loss: float | None = None
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch, or this process's shares of them."""

@@ -27,6 +27,8 @@ from pairvae.training.team import ALONE, Team, partners
 
 History = list[dict[str, float]]
 OnEpoch = Callable[[int, dict[str, float]], None]
+DIVERGED = 1000.0  # times the first loss; a learning rate 100 times too high exceeds it in the first epoch
+STEADIER = "lower learning_rate or set gradient_clip"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ class _Training:
         if done is not None:
             self.history, self.best = list(done.history), done.best
             self.gradients.micro = done.micro
+            self.gradients.first_loss = self.history[0]["loss"] if self.history else None
             self._note_saved()
         epochs = len(self.history)
         if self.team.word_of_first(epochs, self.device.torch_device) != epochs:
@@ -121,6 +124,7 @@ class _Training:
             epoch = len(self.history)
             row = run_epoch(plan, self.optimiser, self.device, epoch, self.gradients, self.saved)
             require_finite(plan.module, epoch, self.saved)
+            _require_no_divergence(row["loss"], self.gradients.first_loss or 0.0, epoch, self.saved)
             self.history.append(row | self._judged())
             if self.early_stop is not None and best_epoch(self.history) == epoch:
                 self.best = copy_of(plan)
@@ -184,12 +188,26 @@ def require_finite(module: nn.Module, epoch: int, saved: str) -> None:
             raise _not_finite("finite weights", name, f"epoch {epoch + 1}", saved)
 
 
+def _require_no_divergence(loss: float, first: float, epoch: int, saved: str) -> None:
+    """``InputError`` where an epoch's mean loss is far above that of the untrained networks.
+
+    Losses are means over pixels in [0, 1], so that 1 is large for a start: a formula of other terms may begin near 0.
+    """
+    if loss > DIVERGED * max(abs(first), 1.0):
+        raise InputError(
+            expected="a loss that falls",
+            found=f"{loss:.3g}, after {first:.3g} at the start: the training diverged",
+            where=f"epoch {epoch + 1}",
+            remedy=f"{STEADIER}; {saved}",
+        )
+
+
 def _not_finite(expected: str, found: str, where: str, saved: str) -> InputError:
     return InputError(
         expected=expected,
         found=f"{found} not finite",
         where=where,
-        remedy=f"lower learning_rate or set gradient_clip; {saved}",
+        remedy=f"{STEADIER}; {saved}",
     )
 
 
@@ -216,6 +234,8 @@ def run_epoch(
             group["lr"] = rate
         terms = compute(batch, generator)
         _clip(plan, terms, f"epoch {epoch + 1}, step {number + 1}", saved)
+        if compute.first_loss is None:
+            compute.first_loss = float(terms.total)
         optimiser.step()
         for name, part in {"loss": terms.total, **terms.parts}.items():
             sums[name] = sums.get(name, torch.zeros((), device=part.device)) + part.float()
