@@ -136,11 +136,27 @@ def test_a_pattern_is_moved_to_the_beam_that_is_given(mine: Path, model: str) ->
     ("typed", "words"),
     [({"nm_per_px": 0.0}, "nm per px: expected a number above 0"), ({"q_per_px": float("nan")}, "q per px"),
      ({"beam_centre": "1"}, "ROW,COLUMN"), ({"beam_centre": "-1,2"}, "ROW,COLUMN"), ({"beam_centre": "nan,2"}, "ROW"),
-     ({"beam_centre": "1,2,3"}, "ROW"), ({"q_unit": "nm"}, "1/nm or 1/angstrom")],
+     ({"beam_centre": "1,2,3"}, "ROW"), ({"beam_centre": "1e300,2"}, "ROW"), ({"q_unit": "nm"}, "1/nm or 1/angstrom")],
 )  # fmt: skip
 def test_what_is_no_size_place_or_unit_is_refused(typed: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         geometry_of(**typed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("nm_per_px", [1e-300, 1e-3, 1e3, 1e300])
+def test_a_pixel_size_that_makes_no_image_is_refused_before_one_is_made(
+    mine: Path, model: str, nm_per_px: float
+) -> None:
+    with pytest.raises(
+        InputError, match=r"expected a pixel size of which images of 2\.9 nm per px can be made"
+    ) as refused:
+        measurement(load(model), mine / "SEM" / "day 1" / "0.png", "sem", Geometry(nm_per_px=nm_per_px))
+    assert refused.value.remedy == "give --nm-per-px"
+
+
+def test_a_beam_outside_the_pattern_is_refused(mine: Path, model: str) -> None:
+    with pytest.raises(InputError, match=r"expected a beam centre within .* - give --beam-centre"):
+        measurement(load(model), mine / "SAXS" / "0.jpg", "saxs", Geometry(beam_centre=(5000, 2)))
 
 
 def test_values_are_read_as_people_write_them() -> None:

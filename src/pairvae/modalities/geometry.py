@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 
 from pairvae.errors import InputError
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.raw import LARGEST_SIDE, RawImage
 from pairvae.settings import Section
 
 UNITS = {
@@ -37,8 +37,8 @@ class Geometry:
     def applied(self, raw: RawImage, settings: Section) -> tuple[RawImage, Section]:
         """The raw file and the settings of its technique with what is known put into both."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
-        of_raw = {field.name for field in fields(raw)} & known.keys()
-        raw = replace(raw, **{name: known[name] for name in of_raw})
+        own = {field.name for field in fields(raw)}
+        raw = replace(raw, **{name: value for name, value in known.items() if name in own})
         # The pixel size and the q of the settings are those of the model: a file is brought to them.
         of_settings = ({"beam_centre", "q_unit"} & known.keys()) & type(settings).model_fields.keys()
         if of_settings:
@@ -68,6 +68,6 @@ def _place(text: str) -> tuple[float, float]:
         row, column = (float(part) for part in text.strip("[]() ").split(","))
     except ValueError:
         row = column = math.nan
-    if not (0 <= row < math.inf and 0 <= column < math.inf):
+    if not (0 <= row <= LARGEST_SIDE and 0 <= column <= LARGEST_SIDE):
         raise InputError(expected="ROW,COLUMN in px", found=repr(text[:40]), where="beam centre")
     return row, column

@@ -19,7 +19,6 @@ from pairvae.modalities.raw import RawImage
 from pairvae.modalities.readers import INSIDE, file_part, read_image
 from pairvae.modalities.technique import file_looks_like, looks_like
 from pairvae.predictor import Predictor
-from pairvae.settings import Section
 
 ANY = Geometry()
 FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have folders of their own
@@ -71,7 +70,8 @@ def measurement(
         raise InputError(
             expected=error.expected, found=error.found, where=error.where, remedy=remedy
         ) from error
-    return Measurement(array, raw, (*raw.warnings, *_scales(predictor, raw, source, settings)))
+    told = modality.record(raw, settings)
+    return Measurement(array, raw, (*told.get("warnings", ()), *_scales(predictor, told, source)))
 
 
 def _remedy(text: str, source: str, door: Door) -> str:
@@ -150,12 +150,11 @@ def likely_technique(predictor: Predictor, path: str | Path, door: Door) -> str 
     return technique if technique in predictor.modalities else None
 
 
-def _scales(predictor: Predictor, raw: RawImage, source: str, settings: Section) -> list[str]:
+def _scales(predictor: Predictor, described: Mapping[str, Any], source: str) -> list[str]:
     """Where a file's scale, or else its size, is not that of the training data."""
     facts = predictor.facts
     if facts is None:
         return []
-    described = MODALITIES[source].describe(raw, settings)
     for key, (fact, unit) in SCALES.items():
         found, usual = described.get(key), getattr(facts, fact)
         if found is None or usual is None:
