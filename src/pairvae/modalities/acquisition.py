@@ -20,7 +20,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class Geometry:
+class Acquisition:
     """``nm_per_px`` of a micrograph, ``q_per_px`` (1/nm) and ``beam_centre`` (row, column in px) of a pattern,
     ``q_unit`` of a curve: before what the file itself or the settings say. None: nothing is known."""
 
@@ -29,7 +29,7 @@ class Geometry:
     beam_centre: tuple[float, float] | None = None
     q_unit: str | None = None
 
-    def over(self, other: Geometry) -> Geometry:
+    def over(self, other: Acquisition) -> Acquisition:
         """What is known here, else there."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
         return replace(other, **known)
@@ -47,20 +47,20 @@ class Geometry:
         return raw, settings
 
 
-def geometry_of(
+def acquisition_of(
     nm_per_px: float | None = None,
     q_per_px: float | None = None,
     beam_centre: str | None = None,
     q_unit: str | None = None,
-) -> Geometry:
-    """The geometry that somebody typed (``InputError`` for what is no size, place or unit)."""
+) -> Acquisition:
+    """The acquisition that somebody typed (``InputError`` for what is no size, place or unit)."""
     for name, value in (("nm per px", nm_per_px), ("q per px", q_per_px)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(expected="a number above 0", found=f"{value:g}", where=name)
     unit = None if q_unit is None else UNITS.get(q_unit.strip().lower())
     if q_unit is not None and unit is None:
         raise InputError(expected="1/nm or 1/angstrom", found=repr(q_unit[:40]), where="q unit")
-    return Geometry(nm_per_px, q_per_px, None if beam_centre is None else _place(beam_centre), unit)
+    return Acquisition(nm_per_px, q_per_px, None if beam_centre is None else _place(beam_centre), unit)
 
 
 def _place(text: str) -> tuple[float, float]:
