@@ -55,12 +55,13 @@ def test_what_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path: P
         "import sys\nfrom pairvae.cli import main\n"
         f"for call in {list(calls)!r}:\n    sys.argv = ['pairvae', *call.split()]\n"
         "    try:\n        main()\n    except SystemExit as end:\n        print('END', end.code)\n"
-        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
+        f"print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])\n"
+        "print('\\udcff.tif')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
     )
-    assert done.stdout.splitlines() == ["END 1"] * len(calls) + ["HEAVY []"]
+    assert done.stdout.splitlines() == ["END 1"] * len(calls) + ["HEAVY []", "\\udcff.tif"], done.stderr
     for line, expected in zip(done.stderr.splitlines(), calls.values(), strict=True):
         assert line.startswith(expected)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.evaluation.training_facts import Confidence, TrainingFacts
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.acquisition import Acquisition
 from pairvae.models.vae import VAE, Posterior, decode_in_chunks
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
@@ -44,15 +44,15 @@ class Predictor:
         channels, rows, columns = self.card["modalities"][modality]["shape"]
         return channels, rows, columns
 
-    def prepare(self, file: str | Path, source: str, geometry: Geometry | None = None) -> np.ndarray:
+    def prepare(self, file: str | Path, source: str, acquisition: Acquisition | None = None) -> np.ndarray:
         """The prepared array ``(channels, H, W)`` of a raw file, made as those of the training data were.
 
-        ``geometry``: what is known of the file besides, as ``Geometry(nm_per_px=1.2)``.
+        ``acquisition``: what is known of the file besides, as ``Acquisition(nm_per_px=1.2)``.
         Of a whole micrograph it is larger than what the networks see. ``InputError`` for a file that cannot be read.
         """
         self._known(source)
         modality = MODALITIES[source]
-        known = geometry or Geometry()
+        known = acquisition or Acquisition()
         return modality.prepare(*known.applied(modality.read(file), self.prepared_with(source)))
 
     def prepared_with(self, modality: str) -> Section:

@@ -13,12 +13,12 @@ import pytest
 from pairvae.stages.train import train_pair
 
 from pairvae.errors import InputError
-from pairvae.modalities.geometry import Geometry, geometry_of
+from pairvae.modalities.acquisition import Acquisition, acquisition_of
 from pairvae.modalities.readers import read_image
 from pairvae.modalities.technique import looks_like
 from pairvae.stages.ensemble import Wishes, ensemble
 from pairvae.stages.load import load
-from pairvae.stages.measurement import geometry_in_table, measurement
+from pairvae.stages.measurement import acquisition_in_table, measurement
 from pairvae.stages.movie import movie
 from pairvae.stages.predict import predict
 from pairvae.stages.watch import run, watch
@@ -79,7 +79,7 @@ def test_a_model_predicts_from_all_of_its_own_training_folder(
             seed=0,
         )
     assert "--nm-per-px" in refused.value.remedy
-    known = Geometry(nm_per_px=2.9)
+    known = Acquisition(nm_per_px=2.9)
     predict(
         [str(mine / "SEM" / "day 1")],
         to="saxs",
@@ -87,7 +87,7 @@ def test_a_model_predicts_from_all_of_its_own_training_folder(
         model=model,
         samples=1,
         seed=0,
-        geometry=known,
+        acquisition=known,
     )
     same = [(tmp_path / name / "3-saxs-00.png").read_bytes() for name in ("o", "q")]
     assert same[0] == same[1]
@@ -97,23 +97,23 @@ def test_what_is_typed_goes_before_the_table_and_that_before_the_file(
     mine: Path, made: Path, model: str
 ) -> None:
     predictor, file = load(model), str(mine / "SEM" / "day 1" / "0.png")
-    assert geometry_in_table(file, "sem") == Geometry(nm_per_px=2.8)
-    assert geometry_in_table(str(mine / "SAXS" / "1.jpg"), "saxs") == Geometry(q_per_px=0.02)
+    assert acquisition_in_table(file, "sem") == Acquisition(nm_per_px=2.8)
+    assert acquisition_in_table(str(mine / "SAXS" / "1.jpg"), "saxs") == Acquisition(q_per_px=0.02)
     assert (
-        geometry_in_table(str(mine / "SAXS" / "1.jpg"), "sem")
-        == geometry_in_table("no.tif", "sem")
-        == Geometry()
+        acquisition_in_table(str(mine / "SAXS" / "1.jpg"), "sem")
+        == acquisition_in_table("no.tif", "sem")
+        == Acquisition()
     )
     sides = [
         measurement(predictor, file, "sem", known).array.shape[1]
         for known in (
-            geometry_in_table(file, "sem"),
-            Geometry(nm_per_px=5.8).over(geometry_in_table(file, "sem")),
+            acquisition_in_table(file, "sem"),
+            Acquisition(nm_per_px=5.8).over(acquisition_in_table(file, "sem")),
         )
     ]
     assert sides == [round(208 * 2.8 / 2.9), 416]
     own = min((made / "data" / "raw" / "SEM").iterdir())  # 2.9 by its metadata
-    assert len(predictor.prepare(own, "sem", Geometry(nm_per_px=5.8))[0]) == 2 * len(
+    assert len(predictor.prepare(own, "sem", Acquisition(nm_per_px=5.8))[0]) == 2 * len(
         predictor.prepare(own, "sem")[0]
     )
 
@@ -124,9 +124,9 @@ def test_a_pattern_is_moved_to_the_beam_that_is_given(mine: Path, model: str) ->
     cv2.imwrite(str(mine / "moved.png"), np.roll(pixels, (10, -6), (0, 1)))
     middle = ((pixels.shape[0] - 1) / 2, (pixels.shape[1] - 1) / 2)
     cv2.imwrite(str(mine / "plain.png"), pixels)
-    plain = predictor.prepare(mine / "plain.png", "saxs", Geometry(beam_centre=middle))
+    plain = predictor.prepare(mine / "plain.png", "saxs", Acquisition(beam_centre=middle))
     moved = predictor.prepare(
-        mine / "moved.png", "saxs", Geometry(beam_centre=(middle[0] + 10, middle[1] - 6))
+        mine / "moved.png", "saxs", Acquisition(beam_centre=(middle[0] + 10, middle[1] - 6))
     )
     inner = (slice(None), slice(8, 24), slice(8, 24))
     assert np.allclose(plain[inner], moved[inner], atol=0.02)
@@ -136,15 +136,33 @@ def test_a_pattern_is_moved_to_the_beam_that_is_given(mine: Path, model: str) ->
     ("typed", "words"),
     [({"nm_per_px": 0.0}, "nm per px: expected a number above 0"), ({"q_per_px": float("nan")}, "q per px"),
      ({"beam_centre": "1"}, "ROW,COLUMN"), ({"beam_centre": "-1,2"}, "ROW,COLUMN"), ({"beam_centre": "nan,2"}, "ROW"),
-     ({"beam_centre": "1,2,3"}, "ROW"), ({"q_unit": "nm"}, "1/nm or 1/angstrom")],
+     ({"beam_centre": "1,2,3"}, "ROW"), ({"beam_centre": "1e300,2"}, "ROW"), ({"q_unit": "nm"}, "1/nm or 1/angstrom")],
 )  # fmt: skip
 def test_what_is_no_size_place_or_unit_is_refused(typed: dict[str, object], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        geometry_of(**typed)  # type: ignore[arg-type]
+        acquisition_of(**typed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("nm_per_px", [1e-300, 1e-3, 1e3, 1e300])
+def test_a_pixel_size_that_makes_no_image_is_refused_before_one_is_made(
+    mine: Path, model: str, nm_per_px: float
+) -> None:
+    with pytest.raises(
+        InputError, match=r"expected a pixel size of which images of 2\.9 nm per px can be made"
+    ) as refused:
+        measurement(load(model), mine / "SEM" / "day 1" / "0.png", "sem", Acquisition(nm_per_px=nm_per_px))
+    assert refused.value.remedy == "give --nm-per-px"
+
+
+def test_a_beam_outside_the_pattern_is_refused(mine: Path, model: str) -> None:
+    with pytest.raises(InputError, match=r"expected a beam centre within .* - give --beam-centre"):
+        measurement(load(model), mine / "SAXS" / "0.jpg", "saxs", Acquisition(beam_centre=(5000, 2)))
 
 
 def test_values_are_read_as_people_write_them() -> None:
-    assert geometry_of(2.9, None, " 12.5, 30 ", "1/A") == Geometry(2.9, None, (12.5, 30.0), "1/angstrom")
+    assert acquisition_of(2.9, None, " 12.5, 30 ", "1/A") == Acquisition(
+        2.9, None, (12.5, 30.0), "1/angstrom"
+    )
 
 
 def test_a_value_that_no_file_has_is_refused(mine: Path, model: str, tmp_path: Path) -> None:
@@ -153,7 +171,7 @@ def test_a_value_that_no_file_has_is_refused(mine: Path, model: str, tmp_path: P
     ):
         predict(
             [str(mine / "SAXS")], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0,
-            geometry=Geometry(nm_per_px=2.0),
+            acquisition=Acquisition(nm_per_px=2.0),
         )  # fmt: skip
 
 
@@ -245,7 +263,7 @@ def test_a_watch_says_the_same(mine: Path, made: Path, model: str, tmp_path: Pat
     assert any("pattern.jpg" in line and "looks like a SAXS pattern: `--to sem`?" in line for line in told)
     with pytest.raises(InputError, match="beam centre: expected files that have one"):
         watch(
-            run.Options(folder, "saxs", tmp_path / "x", geometry=Geometry(beam_centre=(1, 1))),
+            run.Options(folder, "saxs", tmp_path / "x", acquisition=Acquisition(beam_centre=(1, 1))),
             model,
             stop,
             tell,

@@ -18,7 +18,7 @@ from pairvae.app.models import Models
 from pairvae.app.uploads import DOOR, LONGEST_NAME, FullError, measured, technique_of, upload_of
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.geometry import Geometry, geometry_of
+from pairvae.modalities.acquisition import Acquisition, acquisition_of
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
@@ -81,9 +81,9 @@ class Known:
     q_unit: Annotated[str | None, Query(max_length=20, description="of a curve: 1/nm or 1/angstrom")] = None
 
     @property
-    def geometry(self) -> Geometry:
+    def acquisition(self) -> Acquisition:
         """Checked (``InputError``)."""
-        return geometry_of(self.nm_per_px, self.q_per_px, self.beam_centre, self.q_unit)
+        return acquisition_of(self.nm_per_px, self.q_per_px, self.beam_centre, self.q_unit)
 
 
 def bytes_of(kind: str) -> dict[int | str, dict[str, Any]]:
@@ -201,7 +201,7 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
 
         def draw() -> Response:
             predictor = _predictor(models, model, source)
-            given = measured(upload_of(content, name), predictor, source, known.geometry)
+            given = measured(upload_of(content, name), predictor, source, known.acquisition)
             return _picture(best_guess(predictor, given.array, source, seed))
 
         return await work.do(draw)
@@ -237,8 +237,8 @@ def _predictor(models: Models, model: str, modality: str) -> Predictor:
 
 def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Explained:
     predictor = _predictor(models, asked.model, asked.source)
-    require_use(known.geometry, [asked.source])
-    given = measured(upload_of(content, asked.name), predictor, asked.source, known.geometry)
+    require_use(known.acquisition, [asked.source])
+    given = measured(upload_of(content, asked.name), predictor, asked.source, known.acquisition)
 
     def remarks(unlike: bool) -> Sequence[str]:
         looks = doubt(predictor, given, asked.source, DOOR) if unlike else None

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.detector_files import CBF_MAGIC, HDF5_MAGIC
-from pairvae.modalities.geometry import Geometry
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.measurement import ANY, Door, Measurement, likely_technique, measurement
@@ -41,10 +41,12 @@ def upload_of(content: bytes, name: str) -> Upload:
     return Upload(content, shown or "the file")
 
 
-def measured(upload: Upload, predictor: Predictor, source: str, geometry: Geometry = ANY) -> Measurement:
+def measured(
+    upload: Upload, predictor: Predictor, source: str, acquisition: Acquisition = ANY
+) -> Measurement:
     """The prepared array and what to know of it (``InputError``, in words about the upload, where there is none)."""
     with _file_of(upload, MODALITIES[source].suffixes - HDF5_SUFFIXES) as path:
-        return measurement(predictor, path, source, geometry, DOOR)
+        return measurement(predictor, path, source, acquisition, DOOR)
 
 
 def technique_of(upload: Upload, predictor: Predictor) -> str | None:

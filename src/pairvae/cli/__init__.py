@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from typing import Annotated
@@ -36,6 +37,9 @@ def common(
 def main() -> None:
     """Run the command line; a user's mistake is one line and exit code 1."""
     end_with_repro()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
     try:
         app()
     except (InputError, OSError) as error:

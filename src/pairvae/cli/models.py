@@ -114,9 +114,9 @@ def predict(
     require_files(files)
     require_model(model)
     one_thread()
-    from pairvae.modalities.geometry import geometry_of
+    from pairvae.modalities.acquisition import acquisition_of
 
-    geometry = geometry_of(nm_per_px, q_per_px, beam_centre, q_unit)
+    acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit)
     from pairvae.stages.predict import predict as run
 
     written = run(
@@ -130,7 +130,7 @@ def predict(
         cluster=cluster,
         source=source,
         kind=kind,
-        geometry=geometry,
+        acquisition=acquisition,
     )
     typer.echo(f"{written} predictions in {printable(str(out))}")
 

@@ -65,18 +65,18 @@ def watch(
     require_folder(folder)
     require_model(model)
     one_thread()
-    from pairvae.modalities.geometry import geometry_of
+    from pairvae.modalities.acquisition import acquisition_of
     from pairvae.stages.watch import Options, Status
     from pairvae.stages.watch import watch as run
 
-    geometry = geometry_of(nm_per_px, q_per_px, beam_centre, q_unit)
+    acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit)
     status = Status(printable(str(folder)))
 
     def tell(line: str) -> None:
         status.clear()
         typer.echo(line, err=True)
 
-    options = Options(folder, to, out, samples, seed, every, patience, html, geometry)
+    options = Options(folder, to, out, samples, seed, every, patience, html, acquisition)
     with _until_stopped() as stop:
         done = run(options, model, stop, tell, status)
     typer.echo(f"{done.predicted} predicted, {done.bad} left out, in {printable(str(out))}")

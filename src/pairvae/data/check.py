@@ -11,7 +11,7 @@ from pathlib import Path
 from pairvae.data.check_files import FileFacts, inspect
 from pairvae.data.check_rules import RULES, Limits, Problem, readings, told
 from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
 from pairvae.progress import track
@@ -236,7 +236,7 @@ def render(report: CheckReport) -> str:
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:
     cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-    return "  ".join([*cells, *row[len(widths) :]])
+    return printable("  ".join([*cells, *row[len(widths) :]]))
 
 
 def _short(file: str, folder: str) -> str:

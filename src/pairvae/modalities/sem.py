@@ -14,6 +14,8 @@ from pairvae.modalities.raw import RawImage, require_finite
 from pairvae.numerics.images import binarise_sem
 from pairvae.settings import SemPrepare
 
+LARGEST_RESCALED = 50_000_000  # px
+
 
 def image_rows(raw: RawImage, settings: SemPrepare) -> tuple[int, str]:
     """Rows above the data bar, and what told them: the file's metadata, else the settings, else the pixels."""
@@ -83,6 +85,16 @@ def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float) -> np.ndar
             remedy="give sem_nm_per_px in pairs.csv, or set sem.prepare.nm_per_px to null",
         )
     factor = raw.nm_per_px / nm_per_px
+    height, width = (side * factor for side in area.shape[:2])
+    if (
+        min(height, width) < 1 or height * width > LARGEST_RESCALED
+    ):  # by metadata that are wrong, or a typing error
+        raise InputError(
+            expected=f"a pixel size of which images of {nm_per_px:g} nm per px can be made",
+            found=f"{raw.nm_per_px:g} nm: {height:.0f} x {width:.0f} px",
+            where=raw.source,
+            remedy="give sem_nm_per_px in pairs.csv",
+        )
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     return np.asarray(
         cv2.resize(np.ascontiguousarray(area), None, fx=factor, fy=factor, interpolation=method)

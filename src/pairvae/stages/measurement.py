@@ -14,14 +14,13 @@ from pairvae.data.pairs import PAIRS_FILE
 from pairvae.data.pairs_table import read_table
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality
-from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.raw import RawImage
 from pairvae.modalities.readers import INSIDE, file_part, read_image
 from pairvae.modalities.technique import file_looks_like, looks_like
 from pairvae.predictor import Predictor
-from pairvae.settings import Section
 
-ANY = Geometry()
+ANY = Acquisition()
 FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have folders of their own
 MOST_REMARKS = 20
 SAME_SCALE = 0.02  # pixel sizes of one instrument setting differ by less
@@ -31,15 +30,15 @@ SCALES = {"nm_per_px": ("nm_per_px", "nm per px"), "q_per_px_inv_nm": ("q_per_px
 
 @dataclass(frozen=True)
 class Door:
-    """Where a file comes in: how many pixels it may have, how another technique is chosen there, and how a part of a
-    :class:`Geometry` is called (with or without dashes)."""
+    """Where a file comes in: how many pixels it may have, how another technique is chosen there, and how a part of an
+    :class:`Acquisition` is called (with or without dashes)."""
 
     max_pixels: int = 200_000_000
     advice: str = "`--to {target}`?"
     dashes: bool = True
 
     def option(self, name: str) -> str:
-        """What a part of a geometry is called."""
+        """What a part of an acquisition is called."""
         return f"--{name.replace('_', '-')}" if self.dashes else name.replace("_", " ")
 
 
@@ -56,12 +55,16 @@ class Measurement:
 
 
 def measurement(
-    predictor: Predictor, path: str | Path, source: str, geometry: Geometry = ANY, door: Door = COMMAND_LINE
+    predictor: Predictor,
+    path: str | Path,
+    source: str,
+    acquisition: Acquisition = ANY,
+    door: Door = COMMAND_LINE,
 ) -> Measurement:
     """Read and prepare one file as the training data of ``source`` were (``InputError`` where that cannot be)."""
     modality, settings = MODALITIES[source], predictor.prepared_with(source)
     try:
-        raw, settings = geometry.applied(_read(modality, path, door), settings)
+        raw, settings = acquisition.applied(_read(modality, path, door), settings)
         array = modality.prepare(raw, settings)
     except InputError as error:
         remedy = _remedy(error.remedy, source, door)
@@ -71,7 +74,8 @@ def measurement(
         raise InputError(
             expected=error.expected, found=error.found, where=error.where, remedy=remedy
         ) from error
-    return Measurement(array, raw, (*raw.warnings, *_scales(predictor, raw, source, settings)))
+    told = modality.record(raw, settings)
+    return Measurement(array, raw, (*told.get("warnings", ()), *_scales(predictor, told, source)))
 
 
 def _remedy(text: str, source: str, door: Door) -> str:
@@ -100,16 +104,16 @@ class Once:
 
 
 def taken_by(source: str) -> frozenset[str]:
-    """Parts of a :class:`Geometry` that files of a modality have."""
+    """Parts of an :class:`Acquisition` that files of a modality have."""
     settings = MODALITIES[source].settings.model_fields
     of_pattern = {"q_per_px"} if "beam_centre" in settings else set()
     return frozenset(asdict(ANY)) & (settings.keys() | of_pattern)
 
 
-def require_use(geometry: Geometry, sources: Sequence[str]) -> None:
+def require_use(acquisition: Acquisition, sources: Sequence[str]) -> None:
     """``InputError`` for a value that files of none of the ``sources`` have."""
     taken = {name for source in sources for name in taken_by(source)}
-    for name, value in asdict(geometry).items():
+    for name, value in asdict(acquisition).items():
         if value is not None and name not in taken:
             raise InputError(
                 expected="files that have one",
@@ -150,12 +154,11 @@ def likely_technique(predictor: Predictor, path: str | Path, door: Door) -> str 
     return technique if technique in predictor.modalities else None
 
 
-def _scales(predictor: Predictor, raw: RawImage, source: str, settings: Section) -> list[str]:
+def _scales(predictor: Predictor, described: Mapping[str, Any], source: str) -> list[str]:
     """Where a file's scale, or else its size, is not that of the training data."""
     facts = predictor.facts
     if facts is None:
         return []
-    described = MODALITIES[source].describe(raw, settings)
     for key, (fact, unit) in SCALES.items():
         found, usual = described.get(key), getattr(facts, fact)
         if found is None or usual is None:
@@ -179,7 +182,7 @@ def size_in(described: Mapping[str, Any]) -> tuple[int, int] | None:
     return None if rows is None or columns is None else (int(rows), int(columns))
 
 
-def geometry_in_table(path: str, source: str) -> Geometry:
+def acquisition_in_table(path: str, source: str) -> Acquisition:
     """What the ``pairs.csv`` around a file says of it; nothing where there is none, or it does not name the file."""
     place = file_part(path).absolute()
     for folder in place.parents[:FOLDERS_UP]:
@@ -197,12 +200,12 @@ def geometry_in_table(path: str, source: str) -> Geometry:
 
 
 @lru_cache(maxsize=8)
-def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Geometry]:
+def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acquisition]:
     """By modality and file what a table says; a row that is not sound says nothing."""
-    found: dict[tuple[str, str], Geometry] = {}
+    found: dict[tuple[str, str], Acquisition] = {}
     for pair in read_table(table)[0]:
         for name, file in pair.files.items():
             size_nm = getattr(pair, f"{name}_nm_per_px", None)
             q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None
-            found.setdefault((name, str(file)), Geometry(size_nm, q_per_px))
+            found.setdefault((name, str(file)), Acquisition(size_nm, q_per_px))
     return found

@@ -23,7 +23,7 @@ from pairvae.numerics.smoothing import frame_change, smoothed
 from pairvae.predictor import Predictor
 from pairvae.progress import track
 from pairvae.stages.load import load
-from pairvae.stages.measurement import geometry_in_table, measurement
+from pairvae.stages.measurement import acquisition_in_table, measurement
 from pairvae.stages.prediction_inputs import expand, output_stem, require_no_input
 from pairvae.stages.predictions import nm_per_px
 from pairvae.store import atomic_path
@@ -94,7 +94,7 @@ def _read(predictor: Predictor, paths: Sequence[str], source: str) -> Read:
 
     pictures, latents, confidences = [], [], []
     for path in track(paths, len(paths), "read"):
-        array = measurement(predictor, path, source, geometry_in_table(path, source)).array
+        array = measurement(predictor, path, source, acquisition_in_table(path, source)).array
         pictures.append(pattern_tile(array))
         latents.append(predictor.encode(array, source).mean[0].numpy())
         confidences.append(predictor.confidence(array, source))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.readers import file_part
 from pairvae.numerics.rows import evenly_spread
 from pairvae.predictor import Predictor
@@ -63,7 +63,7 @@ class Wanted:
     cwd: Path
     root: Path
     shown: frozenset[int]  # numbers of the inputs on the contact sheet
-    geometry: Geometry = ANY
+    acquisition: Acquisition = ANY
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def predict(
     cluster: str | None = None,
     source: str | None = None,
     kind: str = "png",
-    geometry: Geometry = ANY,
+    acquisition: Acquisition = ANY,
 ) -> int:
     """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
 
@@ -109,7 +109,7 @@ def predict(
     ``.csv``), ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over
     its images), ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several
     ``workers`` (None: of hundreds of files as many as cores), or on a ``cluster`` (see
-    :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks. ``geometry`` is known of all files and
+    :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks. ``acquisition`` is known of all files and
     goes before their rows of a ``pairs.csv``; what may be wrong with a file is told, and stands in ``inputs.csv``.
     A file that cannot be read is told of, and named again in an ``InputError`` after the others are done.
     """
@@ -119,14 +119,14 @@ def predict(
     if to != BOTH:
         predictor.shape(to)  # an unknown modality is an InputError
     inputs = inputs_of(files, predictor.modalities, to, source)
-    require_use(geometry, sorted({one.source for one in inputs}))
+    require_use(acquisition, sorted({one.source for one in inputs}))
     _require_other_folder(out, inputs)
     out.mkdir(parents=True, exist_ok=True)
     registered = model.startswith(REGISTRY)  # a model folder needs no project around it
     location, root = (model, project_root()) if registered else (str(Path(model).resolve()), Path.cwd())
     spread = evenly_spread(len(inputs), ROWS)
     shown = frozenset(spread.tolist())
-    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, geometry)
+    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition)
     if predictor.facts is None:
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
@@ -226,7 +226,7 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
     """Predict from one input and write its images; a file that cannot be read gives a reason."""
     path = str(wanted.cwd / one.given)
     try:
-        found = predict_file(predictor, path, one, wanted.samples, wanted.seed, wanted.geometry)
+        found = predict_file(predictor, path, one, wanted.samples, wanted.seed, wanted.acquisition)
     except InputError as error:
         where = error.where.replace(path, one.given)
         fault = {"expected": error.expected, "found": error.found, "where": where, "remedy": error.remedy}

@@ -12,7 +12,7 @@ from pairvae.errors import InputError
 from pairvae.evaluation.patterns import facts
 from pairvae.evaluation.training_facts import Confidence
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.acquisition import Acquisition
 from pairvae.models.vae import Posterior
 from pairvae.numerics import descriptors
 from pairvae.numerics.levels import levels
@@ -20,7 +20,7 @@ from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.predictor import Predictor
 from pairvae.settings import Section
-from pairvae.stages.measurement import ANY, doubt, geometry_in_table, measurement
+from pairvae.stages.measurement import ANY, acquisition_in_table, doubt, measurement
 from pairvae.stages.prediction_inputs import Input
 from pairvae.store.pictures import SUFFIXES, Scale, write_picture
 from pairvae.store.rows import write_table
@@ -54,13 +54,13 @@ class Prediction:
 
 
 def predict_file(
-    predictor: Predictor, path: str, one: Input, samples: int, seed: int, geometry: Geometry = ANY
+    predictor: Predictor, path: str, one: Input, samples: int, seed: int, acquisition: Acquisition = ANY
 ) -> Prediction:
     """Predict from the raw file at ``path`` (``InputError`` where it cannot be read).
 
-    ``geometry`` goes before what a ``pairs.csv`` around the file says, and that before the file itself.
+    ``acquisition`` goes before what a ``pairs.csv`` around the file says, and that before the file itself.
     """
-    known = geometry.over(geometry_in_table(path, one.source))
+    known = acquisition.over(acquisition_in_table(path, one.source))
     given = measurement(predictor, path, one.source, known)
     found = predict_array(predictor, given.array, one.source, one.target, samples, seed)
     doubted = found.confidence is None or found.confidence.unlike

@@ -17,7 +17,7 @@ import numpy as np
 from pairvae import store
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.geometry import Geometry
+from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.load import load
@@ -66,7 +66,7 @@ class Options:
     every_s: float = 0.25
     patience_s: float = 10.0
     html: bool = False
-    geometry: Geometry = ANY
+    acquisition: Acquisition = ANY
 
 
 class _StoppedError(Exception):
@@ -86,7 +86,7 @@ def watch(
     _check(options)
     predictor = load(model)
     predictor.shape(options.to)  # an unknown modality is an InputError
-    require_use(options.geometry, [name for name in predictor.modalities if name != options.to])
+    require_use(options.acquisition, [name for name in predictor.modalities if name != options.to])
     table = Table(options.out / TABLE)
     try:
         watching = _Watching(options, predictor, table, stop, tell, status or Status(str(options.folder)))
@@ -184,7 +184,7 @@ class _Watching:
                 one,
                 self.options.samples,
                 self.options.seed,
-                self.options.geometry,
+                self.options.acquisition,
             )
         except InputError as error:
             self.arrivals.unreadable(arrival, str(error))

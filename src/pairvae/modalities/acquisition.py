@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 
 from pairvae.errors import InputError
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.raw import LARGEST_SIDE, RawImage
 from pairvae.settings import Section
 
 UNITS = {
@@ -20,7 +20,7 @@ UNITS = {
 
 
 @dataclass(frozen=True)
-class Geometry:
+class Acquisition:
     """``nm_per_px`` of a micrograph, ``q_per_px`` (1/nm) and ``beam_centre`` (row, column in px) of a pattern,
     ``q_unit`` of a curve: before what the file itself or the settings say. None: nothing is known."""
 
@@ -29,7 +29,7 @@ class Geometry:
     beam_centre: tuple[float, float] | None = None
     q_unit: str | None = None
 
-    def over(self, other: Geometry) -> Geometry:
+    def over(self, other: Acquisition) -> Acquisition:
         """What is known here, else there."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
         return replace(other, **known)
@@ -37,8 +37,8 @@ class Geometry:
     def applied(self, raw: RawImage, settings: Section) -> tuple[RawImage, Section]:
         """The raw file and the settings of its technique with what is known put into both."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
-        of_raw = {field.name for field in fields(raw)} & known.keys()
-        raw = replace(raw, **{name: known[name] for name in of_raw})
+        own = {field.name for field in fields(raw)}
+        raw = replace(raw, **{name: value for name, value in known.items() if name in own})
         # The pixel size and the q of the settings are those of the model: a file is brought to them.
         of_settings = ({"beam_centre", "q_unit"} & known.keys()) & type(settings).model_fields.keys()
         if of_settings:
@@ -47,20 +47,20 @@ class Geometry:
         return raw, settings
 
 
-def geometry_of(
+def acquisition_of(
     nm_per_px: float | None = None,
     q_per_px: float | None = None,
     beam_centre: str | None = None,
     q_unit: str | None = None,
-) -> Geometry:
-    """The geometry that somebody typed (``InputError`` for what is no size, place or unit)."""
+) -> Acquisition:
+    """The acquisition that somebody typed (``InputError`` for what is no size, place or unit)."""
     for name, value in (("nm per px", nm_per_px), ("q per px", q_per_px)):
         if value is not None and not (math.isfinite(value) and value > 0):
             raise InputError(expected="a number above 0", found=f"{value:g}", where=name)
     unit = None if q_unit is None else UNITS.get(q_unit.strip().lower())
     if q_unit is not None and unit is None:
         raise InputError(expected="1/nm or 1/angstrom", found=repr(q_unit[:40]), where="q unit")
-    return Geometry(nm_per_px, q_per_px, None if beam_centre is None else _place(beam_centre), unit)
+    return Acquisition(nm_per_px, q_per_px, None if beam_centre is None else _place(beam_centre), unit)
 
 
 def _place(text: str) -> tuple[float, float]:
@@ -68,6 +68,6 @@ def _place(text: str) -> tuple[float, float]:
         row, column = (float(part) for part in text.strip("[]() ").split(","))
     except ValueError:
         row = column = math.nan
-    if not (0 <= row < math.inf and 0 <= column < math.inf):
+    if not (0 <= row <= LARGEST_SIDE and 0 <= column <= LARGEST_SIDE):
         raise InputError(expected="ROW,COLUMN in px", found=repr(text[:40]), where="beam centre")
     return row, column
