@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.errors import InputError, reason
-from pairvae.modalities.curve_files.cansas_xml import curve_of_xml
+from pairvae.modalities.curve_files.cansas_xml import curve_of_xml, is_xml
 from pairvae.modalities.curve_files.columns import Curve, curve_of
 from pairvae.modalities.curve_files.hdf5 import curve_of_hdf5, upright
 from pairvae.modalities.curve_files.text import curve_of_text, decoded
@@ -24,6 +24,7 @@ FORMATS = "text with columns q, I and error, canSAS XML, npy, or HDF5 as file.h5
 LARGEST_BYTES = 50_000_000
 MOST_POINTS = 1_000_000
 LEAST_POINTS, FEW_POINTS = 2, 8
+TREATED = "taken as noise, a beam stop or a dead pixel, not dropped"
 INSIDE = "::"
 
 
@@ -46,7 +47,7 @@ def read_curve(path: str | Path) -> RawImage:
             curve = _from_npy(file, source)
         else:
             text = decoded(file.read_bytes(), source)
-            curve = (curve_of_xml if text.lstrip().startswith("<") else curve_of_text)(text, source)
+            curve = (curve_of_xml if is_xml(text) else curve_of_text)(text, source)
     except InputError:
         raise
     except PARSER_ERRORS as error:
@@ -120,9 +121,7 @@ def _intensities(columns: np.ndarray) -> list[str]:
     if not low.any():
         return []
     q, many = columns[low, 0], _points(low.sum(), len(low))
-    return [
-        f"{many} with I of zero or below, from q {q[0]:.4g} to {q[-1]:.4g}: averaged with their neighbours"
-    ]
+    return [f"{many} with I of zero or below, from q {q[0]:.4g} to {q[-1]:.4g}: {TREATED}"]
 
 
 def _points(number: int, of: int) -> str:
