@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.data.check import check_folder
+from pairvae.data.check import check_folder, other_sections
 from pairvae.data.init import init_pairs
 from pairvae.data.manifest import read_pairs, write_pairs
 from pairvae.data.simulate import simulate
 from pairvae.errors import InputError
+from pairvae.settings import resolve
 from pairvae.simulation_parameters import SimulationParameters
 from pairvae.stages.raw import copy_folder
 
@@ -102,3 +103,24 @@ def test_check_reads_them_too(folder: Path) -> None:
 def test_own_folder_is_copied_with_its_curves(folder: Path, tmp_path: Path) -> None:
     copy_folder(folder, tmp_path / "copy")
     assert curves(tmp_path / "copy") == curves(folder)
+
+
+def test_what_is_odd_about_curves_is_shown(folder: Path) -> None:
+    for number, text in enumerate(("q (1/A),I,sigmaI,sigmaQ\n", "q,I,error\n")):
+        rows = "".join(f"{0.01 * (n + 1)},{100 / (n + 1) if n < 30 else -1},1,1\n" for n in range(40))
+        rows = rows if number == 0 else "".join(line.rsplit(",", 1)[0] + "\n" for line in rows.splitlines())
+        (folder / "IQ" / f"0000{number}.csv").write_text(text + rows)
+    sections = other_sections(resolve({"iq": {"prepare": {"q_unit": None}}}))
+    report = check_folder(folder, crop=192, least_pairs=2, others=sections)
+    told = {
+        (one.pair, one.severity, one.message.partition(" - ")[0])
+        for one in report.problems
+        if one.kind == "reading"
+    }
+    low = "10 of 40 points with I of zero or below, from q 0.31 to 0.4: taken as noise, a beam stop or a dead pixel"
+    assert told == {
+        ("00000", "warning", f"{low}, not dropped"),
+        ("00001", "warning", f"{low}, not dropped"),
+        ("00001", "warning", "the file names no unit of q: 1/nm is taken"),
+    }
+    assert "IQ: columns left out: sigmaQ (1 file)" in report.notes

@@ -129,6 +129,7 @@ def hdf5s() -> list[bytes]:
             file.create_dataset("entry/data", data=COUNTS, **how)
             file["entry/curve"] = CURVE
             file["entry/q"], file["entry/I"] = CURVE[:, 0], CURVE[:, 1]
+            file["entry/q"].attrs["units"], file.attrs["default"] = "1/nm", "entry"
             file["entry/soft"] = h5py.SoftLink("/entry/data")
             file["entry/out"] = h5py.ExternalLink("other.h5", "/data")
 
@@ -152,11 +153,26 @@ def hdf5s() -> list[bytes]:
 
 def curves() -> list[bytes]:
     rows = "\n".join(",".join(f"{value:.6g}" for value in row) for row in CURVE)
+    quoted = "\n".join(",".join(f'"{value:.6g}"' for value in row) for row in CURVE)
     return [
         f"q,I,error\n{rows}\n".encode(),
         f"# sample\n\n{rows.replace(',', '  ')}\n".encode(),
         f"\ufeffq;I\n{rows.replace(',', ';')}".encode(),
+        f"q (\u00c5-1);I;dI\n{rows.replace(',', ';').replace('.', ',')}".encode("cp1252"),
+        f"Q [1/nm]\tI [1/cm]\tdI\n{rows.replace(',', chr(9))}".encode("utf-16"),
+        f"SAXS\n 40 0 0 0\n 1 2 3 4 5\n{rows.replace(',', ' ')}\n<fileinfo/>\n".encode(),
+        quoted.replace("\n", "\r").encode(),
     ]
+
+
+def xml_curves() -> list[bytes]:
+    points = "".join(
+        f'<Idata><Q unit="1/A">{q:.6g}</Q><I unit="1/cm">{i:.6g}</I><Idev>{e:.3g}</Idev></Idata>'
+        for q, i, e in CURVE
+    )
+    entry = f"<SASentry><SASdata>{points}</SASdata></SASentry>"
+    plain = f'<?xml version="1.0"?><SASroot xmlns="cansas1d/1.0">{entry}</SASroot>'
+    return [plain.encode(), plain.encode("utf-16")]
 
 
 def npy_curves() -> list[bytes]:

@@ -53,6 +53,34 @@ CSV_WORDS = (
     b"0x1",
     b"inf",
 )
+CURVE_WORDS = (
+    b"1,5",
+    b"1e999",
+    b"-0.0",
+    b"1d5",
+    b"q [1/nm]",
+    b"2theta I",
+    b"Qx Qy I",
+    b"#",
+    b"|",
+    b"\xc5-1",
+    b"(" * 999,
+    b" " * 9999,
+    b"q " * 4999,
+)
+XML_WORDS = (
+    *WORDS,
+    b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
+    b"&amp;",
+    b"&#0;",
+    b"<a>" * 5000,
+    b"<Idata>",
+    b"</SASdata>",
+    b"<!--",
+    b"]]>",
+    b'encoding="utf-7"',
+    b'unit="1/nm"',
+)
 NPY_WORDS = (
     *WORDS,
     b"(",
@@ -291,8 +319,10 @@ TARGETS: dict[str, Target] = {
     "hdf5 image": Target(seeds.hdf5s, _image("::/entry/data"), "a.h5", 8_000),
     "hdf5 by link": Target(seeds.hdf5s, _image("::/entry/soft"), "a.h5", 1_000),
     "hdf5 curve": Target(seeds.hdf5s, _curve("::/entry/curve"), "a.h5", 2_000),
+    "hdf5 without a name": Target(seeds.hdf5s, _curve(), "a.h5", 2_000),
     "hdf5 group": Target(seeds.hdf5s, _curve("::/entry"), "a.h5", 2_000),
-    "text curve": Target(seeds.curves, _curve(), "a.csv", 5_000, CSV_WORDS),
+    "text curve": Target(seeds.curves, _curve(), "a.csv", 5_000, (*CSV_WORDS, *CURVE_WORDS)),
+    "xml curve": Target(seeds.xml_curves, _curve(), "a.xml", 3_000, XML_WORDS),
     "npy curve": Target(seeds.npy_curves, _curve(), "a.npy", 4_000, NPY_WORDS),
     "pairs.csv": Target(
         seeds.tables, lambda path: read_pairs(path.parent), "pairs.csv", 6_000, CSV_WORDS, setup=_pairs_around

@@ -69,6 +69,7 @@ def commas(text: str) -> str:
         (table(" ", "50\n"), None),
         (table(header="1234 50 7\nq I e\n"), None),
         (table(columns=4, header="q I e x\n"), None),
+        (table(header="a.tif\nQ (Inverse Nanometres)\nIntensity\n  50\n"), "1/nm"),
         (table().replace("e", "D"), None),
         (table(",", "2theta, q (1/A), I, err\n", 4, np.hstack([40 * COLUMNS[:, :1], COLUMNS])), "1/angstrom"),
     ],
@@ -120,10 +121,14 @@ def test_npy_upright_on_its_side_and_descending(tmp_path: Path, lie: Callable[[A
         ),
         (
             table() + "\nsecond\n" + table(columns=2),
-            "the longest table is read (lines 1 to 50); 50 rows of numbers",
+            "read are lines 1 to 50; 50 rows of numbers elsewhere are not",
         ),
         (table(rows=np.hstack([np.arange(50.0)[:, None], COLUMNS])), "the first column counts the points"),
         (table(rows=COLUMNS[:5]), "a curve of only 5 points"),
+        (table(",").replace(",", ",,", 1), "read are lines 2 to 50; 1 rows of numbers elsewhere are not"),
+        (table(",", "q,first,second\n"), "the column first is taken as I"),
+        (table(",", "q,I1,I2\n"), "columns left out: I2"),
+        (table(",", "s,I,err\n"), "the column s is taken as q"),
     ],
 )
 def test_what_is_sorted_left_out_or_negative_is_said(tmp_path: Path, text: str, said: str) -> None:
@@ -161,6 +166,14 @@ BENT = (
         (table(header="log(q)  I  e\n"), "found log q"),
         (table(header="r_mm I sigma\n"), "found a radius"),
         (table(header="q log(I) e\n"), "found a logarithm of the intensity"),
+        (table(",", "q,q^2*I,e\n"), "found a product of I and a power of q"),
+        (table(",", "q^2 (1/nm^2),ln I,e\n"), "found a power of q"),
+        (table(",", "Time (s),Counts,e\n"), "found a time"),
+        (table(header="a.tif: radial\nRadial Distance (mm)\nIntensity\n  50\n", columns=2), "found a radius"),
+        (
+            "0.03;1,234.5;1\n" + table(";"),
+            "expected numbers in every line, found '0.03;1,234.5;1' - mend line 1",
+        ),
         (
             table(header="Data columns Qx - Qy - I(Qx,Qy) - err(I)\nASCII data\n", columns=4),
             "a 2D table of Qx, Qy",

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.errors import InputError, reason
-from pairvae.modalities.curve_files.cansas_xml import curve_of_xml
+from pairvae.modalities.curve_files.cansas_xml import curve_of_xml, is_xml
 from pairvae.modalities.curve_files.columns import Curve, curve_of
 from pairvae.modalities.curve_files.hdf5 import curve_of_hdf5, upright
 from pairvae.modalities.curve_files.text import curve_of_text, decoded
@@ -24,6 +24,8 @@ FORMATS = "text with columns q, I and error, canSAS XML, npy, or HDF5 as file.h5
 LARGEST_BYTES = 50_000_000
 MOST_POINTS = 1_000_000
 LEAST_POINTS, FEW_POINTS = 2, 8
+MANY_LOW = 0.1  # share of the points
+TREATED = "taken as noise, a beam stop or a dead pixel, not dropped"
 INSIDE = "::"
 
 
@@ -46,14 +48,14 @@ def read_curve(path: str | Path) -> RawImage:
             curve = _from_npy(file, source)
         else:
             text = decoded(file.read_bytes(), source)
-            curve = (curve_of_xml if text.lstrip().startswith("<") else curve_of_text)(text, source)
+            curve = (curve_of_xml if is_xml(text) else curve_of_text)(text, source)
     except InputError:
         raise
     except PARSER_ERRORS as error:
         raise unreadable(source, FORMATS, reason(error)) from error
-    curve = _ordered(curve, source)
+    curve = _with_intensities_told(_ordered(curve, source))
     raw = RawImage(curve.columns, None, None, "curve", source, None, curve.q_unit, curve.intensity_unit)
-    return replace(raw, notes=curve.notes, warnings=(*curve.warnings, *_intensities(curve.columns)))
+    return replace(raw, notes=curve.notes, warnings=curve.warnings)
 
 
 def _magic(file: Path, source: str) -> bytes:
@@ -114,15 +116,16 @@ def _ordered(curve: Curve, source: str) -> Curve:
     )
 
 
-def _intensities(columns: np.ndarray) -> list[str]:
-    """What is said of intensities that are zero or negative."""
-    low = columns[:, 1] <= 0
+def _with_intensities_told(curve: Curve) -> Curve:
+    """The curve with a line on intensities of zero or below: a note, where they are many a warning."""
+    q, low = curve.columns[:, 0], curve.columns[:, 1] <= 0
     if not low.any():
-        return []
-    q, many = columns[low, 0], _points(low.sum(), len(low))
-    return [
-        f"{many} with I of zero or below, from q {q[0]:.4g} to {q[-1]:.4g}: averaged with their neighbours"
-    ]
+        return curve
+    where = f"from q {q[low][0]:.4g} to {q[low][-1]:.4g}"
+    line = f"{_points(low.sum(), len(low))} with I of zero or below, {where}: {TREATED}"
+    if low.mean() > MANY_LOW:
+        return replace(curve, warnings=(*curve.warnings, line))
+    return replace(curve, notes=(*curve.notes, line))
 
 
 def _points(number: int, of: int) -> str:

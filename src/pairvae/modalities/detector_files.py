@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pairvae.errors import InputError, reason
-from pairvae.modalities.picture import CUT_SHORT, inflated_length
+from pairvae.modalities.picture import CUT_SHORT, EXPORT_AGAIN, inflated_length
 from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, unreadable
 
 HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -221,7 +221,7 @@ def _check_stored(stored: Any, place: tuple[int, ...], nominal: int, filters: li
         )
     if bomb:
         found = "far more data in a chunk than its header says"
-        raise unreadable(source, "a readable HDF5 file", found, CUT_SHORT)
+        raise unreadable(source, "a readable HDF5 file", found, EXPORT_AGAIN)
 
 
 def _name_missing(h5py: Any, file: Any, source: str) -> InputError:

@@ -19,6 +19,7 @@ PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}  # as decoded
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # as stored
 CHUNK_BYTES = 4_000_000
 CUT_SHORT = "copy the file again from its source"
+EXPORT_AGAIN = "export the image again"  # no copy mends a header that lies
 NPY_ERRORS = (*PARSER_ERRORS, SyntaxError, TokenError)  # of numpy on a damaged header
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 JPEG_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
@@ -73,7 +74,7 @@ def inflated(data: bytes, least: int, source: str, name: str) -> None:
     if length < least:
         raise unreadable(source, f"a {name} file", "less pixel data than its header says", CUT_SHORT)
     if length > least + CHUNK_BYTES:
-        raise unreadable(source, f"a {name} file", "far more pixel data than its header says", CUT_SHORT)
+        raise unreadable(source, f"a {name} file", "far more pixel data than its header says", EXPORT_AGAIN)
 
 
 def inflated_length(data: bytes, most: int) -> int:

@@ -46,6 +46,7 @@ def test_further_sets_of_data_are_said(tmp_path: Path) -> None:
             document(9).replace("<SASroot", '<!DOCTYPE x [<!ENTITY a SYSTEM "/etc/passwd">]>\n<SASroot', 1),
             "entities",
         ),
+        ('<?xml version="1.0"?>' + "<a>" * 1000, "far too many elements"),
         (document(9)[:-30], "expected whole canSAS XML"),
         ("<html><body>1 2 3</body></html>", "an XML file without canSAS Idata"),
         (document(9).replace(">0.02<", ">two<"), "expected numbers in Q, I and Idev"),

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.modalities.curve_files.columns import Curve, curve_of, refuse_axis
+from pairvae.modalities.curve_files.columns import Curve, curve_of
+from pairvae.modalities.curve_files.names import refuse_axis
 from pairvae.modalities.curve_files.units import intensity_unit_of, q_unit_of
 from pairvae.modalities.detector_files import check_chunks, hdf5_dataset, open_hdf5
 from pairvae.modalities.raw import unreadable

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pairvae.modalities.curve_files.columns import (
+from pairvae.modalities.curve_files.columns import Curve, curve_of
+from pairvae.modalities.curve_files.names import (
     NO_CURVE,
-    Curve,
-    curve_of,
     names_axis,
     names_q,
+    names_two_d,
     refuse_axis,
     two_d,
 )
@@ -24,10 +24,14 @@ from pairvae.modalities.curve_files.units import q_unit_in
 from pairvae.modalities.raw import unreadable
 
 LONGEST_LINE = 10_000
-MOST_POINTS = 1_000_000
+MOST_LINES = 1_100_000
 MOST_COLUMNS = 100
 MOST_HEADER_LINES = 300
 LARGE_BLOCK = 8  # rows of numbers beside the table from which they are told
+SPLITS = (r"\|", r"\t", ";", ",", r"\s{2,}", r"[;,|\s]+")  # of a line of names, the likeliest first
+NUMBERS_ONLY = re.compile(r"[\d.,;:'\"\s+\-*eE<>]*\d[\d.,;:'\"\s+\-*eE<>]*")
+NEAR = 3  # lines
+FEW_STEPS = 5.0  # within which a row above a bad line belongs to the table below it
 COMMENTS = ("#", "!", "%", "//")
 LINE_ENDS = re.compile(r"\r\n|\r|\n")
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
@@ -79,6 +83,8 @@ def decoded(data: bytes, source: str) -> str:
 def curve_of_text(text: str, source: str) -> Curve:
     """The longest block of rows of equal length; names and units from the lines around it (``InputError``)."""
     lines = LINE_ENDS.split(text)
+    if len(lines) > MOST_LINES:
+        raise unreadable(source, "at most a million points", f"{len(lines)} lines", "average them")
     blocks = list(_blocks(lines))
     if not blocks:
         raise unreadable(source, "columns of numbers q, I and error", "none")
@@ -100,7 +106,8 @@ def curve_of_text(text: str, source: str) -> Curve:
         _refuse_header(header, source)
     unit = _file_info_unit(footer) or q_unit_in([*reversed(header), *inside[:MOST_HEADER_LINES], *footer])
     curve = curve_of(values, names, source, unit=unit)
-    return replace(curve, warnings=(*_other_blocks(blocks, table), *curve.warnings))
+    notes, warnings = _beside(blocks, table)
+    return replace(curve, notes=(*notes, *curve.notes), warnings=(*warnings, *curve.warnings))
 
 
 def _blocks(lines: Sequence[str]) -> Iterator[list[Line]]:
@@ -168,28 +175,35 @@ def _number(cell: str) -> tuple[float, bool, bool] | None:
 
 
 def column_names(header: Sequence[str], columns: int) -> list[str] | None:
-    """Names of the table's columns: of the nearest line above it that has one for each, q or 2D axes among them."""
+    """Names of the table's columns: of the nearest line above it that has one for each, an axis or I among them."""
+    labels = _fit2d_labels(header)
+    if labels is not None:
+        return [*labels, *[""] * columns][:columns]
     for line in reversed(header):
         stripped = line.strip().lstrip("#!%;/ \t")
         if not stripped:
             continue
-        ways = ["|", "\t", ";", ",", r"\s{2,}", r"[;,|\s]+"]
-        for way in ways:
-            cells = [
-                cell.strip(" \"'") for cell in re.split(re.escape(way) if len(way) == 1 else way, stripped)
-            ]
+        for way in SPLITS:
+            cells = [cell.strip(" \"'") for cell in re.split(way, stripped)]
             cells = [cell for cell in cells if cell]
-            if way == "|" and len(cells) == columns + 1:  # NIST: "The 6 columns are | Q (1/A) | ..."
+            if way == SPLITS[0] and len(cells) == columns + 1:  # NIST: "The 6 columns are | Q (1/A) | ..."
                 cells = cells[1:]
             if len(cells) == columns and not any(_number(cell) for cell in cells) and names_axis(cells):
                 return cells
     return None
 
 
+def _fit2d_labels(header: Sequence[str]) -> list[str] | None:
+    """The labels of x and y in FIT2D's ``.chi``: above them a title, below them the number of points."""
+    if len(header) < 4 or not header[-1].strip().isdecimal() or not header[-3].strip():
+        return None
+    return [header[-3].strip(), header[-2].strip() or "I"]
+
+
 def _refuse_header(header: Sequence[str], source: str) -> None:
     """``InputError`` where a line above the table says that its first column is not q."""
     for line in header:
-        if len({found.lower() for found in re.findall(r"\b[qQ]_?[xyXY]\b", line)}) > 1:
+        if names_two_d(re.split(r"[^\w]+", line)):
             raise two_d(source, "a 2D table of Qx, Qy and I")
     if any(names_q([cell]) for line in header for cell in re.split(r"[;,|\s]+", line.strip().lstrip("#!% "))):
         return
@@ -200,36 +214,60 @@ def _refuse_header(header: Sequence[str], source: str) -> None:
 
 
 def _refuse_gap(blocks: Sequence[list[Line]], table: list[Line], lines: Sequence[str], source: str) -> None:
-    """``InputError`` where the table goes on below a line that does not belong: half of it would be lost."""
+    """``InputError`` where the table goes on beyond a line that does not belong: a part of it would be lost."""
+    first, last = table[0].number, table[-1].number
+    for number in [*range(max(0, first - NEAR), first), *range(last + 1, min(len(lines), last + 1 + NEAR))]:
+        line = lines[number][:LONGEST_LINE].strip()
+        if (
+            NUMBERS_ONLY.fullmatch(line)
+            and len(line.split()) + line.count(";") > 1
+            and _row(number, line) is None
+        ):
+            raise unreadable(source, "numbers in every line", repr(line[:40]), f"mend line {number + 1}")
     place = next(number for number, block in enumerate(blocks) if block is table)
-    width, descending = len(table[0].values), table[-1].values[0] < table[0].values[0]
-    for other in blocks[place + 1 : place + 3]:
-        step = other[0].values[0] - table[-1].values[0]
-        near = other[0].number - table[-1].number <= 3
-        if len(other[0].values) != width or not near or (step < 0) != descending or not step:
+    for other in blocks[max(0, place - 2) : place + 3]:
+        if other is table or len(other[0].values) != len(table[0].values):
             continue
-        odd = next(
-            n
-            for n in range(table[-1].number + 1, other[0].number)
-            if lines[n].strip() and not lines[n].lstrip().startswith(COMMENTS)
-        )
+        upper, lower = (other, table) if other[0].number < first else (table, other)
+        odd = _odd_line(upper, lower, lines)
+        if odd is None or not _goes_on(upper, lower, table):
+            continue
         row = _row(odd, lines[odd][:LONGEST_LINE])
         if row is not None:
             found = f"{len(row.values)} in line {odd + 1}"
-            raise unreadable(source, f"{width} columns in every line", found, f"mend line {odd + 1}")
+            raise unreadable(
+                source, f"{len(table[0].values)} columns in every line", found, f"mend line {odd + 1}"
+            )
+        if other is upper and len(other) < 2:
+            continue  # one row above the names of the columns: of the header
         raise unreadable(
             source, "numbers below the header", repr(lines[odd].strip()[:40]), f"mend line {odd + 1}"
         )
 
 
-def _other_blocks(blocks: Sequence[list[Line]], table: list[Line]) -> list[str]:
-    """What is said of further long blocks of numbers."""
-    others = [block for block in blocks if block is not table and len(block) >= LARGE_BLOCK]
-    if not others:
-        return []
-    rows = sum(len(block) for block in others)
-    where = f"lines {table[0].number + 1} to {table[-1].number + 1}"
-    return [f"the longest table is read ({where}); {rows} rows of numbers elsewhere are left out"]
+def _odd_line(upper: list[Line], lower: list[Line], lines: Sequence[str]) -> int | None:
+    """The first line between two blocks that are near each other."""
+    between = range(upper[-1].number + 1, lower[0].number)
+    if len(between) > NEAR:
+        return None
+    return next((n for n in between if lines[n].strip() and not lines[n].lstrip().startswith(COMMENTS)), None)
+
+
+def _goes_on(upper: list[Line], lower: list[Line], table: list[Line]) -> bool:
+    """Whether q of the lower block goes on where that of the upper ends, in the table's direction and steps."""
+    q = np.array([row.values[0] for row in table])
+    step = lower[0].values[0] - upper[-1].values[0]
+    typical = float(np.median(np.diff(q))) if len(q) > 1 else step
+    return bool(step * typical > 0 and (upper is table or abs(step) <= FEW_STEPS * abs(typical)))
+
+
+def _beside(blocks: Sequence[list[Line]], table: list[Line]) -> tuple[list[str], list[str]]:
+    """Note and warning about rows of numbers that are not of the table: few are a header's, many another table."""
+    others = [block for block in blocks if block is not table]
+    many = [block for block in others if len(block) >= LARGE_BLOCK]
+    rows = sum(map(len, others))
+    where = f"read are lines {table[0].number + 1} to {table[-1].number + 1}; {rows} rows of numbers elsewhere are not"
+    return ([where] if rows and not many else []), ([where] if many else [])
 
 
 def _file_info_unit(footer: Sequence[str]) -> str | None:
