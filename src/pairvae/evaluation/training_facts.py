@@ -16,12 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from pairvae.evaluation import novelty
-from pairvae.evaluation.patterns import shadow
 from pairvae.models.compact import principal_components
 from pairvae.numerics import texture
 from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.rows import evenly_spread
-from pairvae.numerics.scattering import Calibration, Mask, PhysicalCheck, calibrate, physical_check
+from pairvae.numerics.scattering import Calibration, Mask, PhysicalCheck, calibrate, physical_check, shadow
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

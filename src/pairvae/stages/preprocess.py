@@ -13,7 +13,7 @@ import numpy as np
 
 from pairvae import store
 from pairvae.data.manifest import read_pairs
-from pairvae.data.pairs import Pair
+from pairvae.data.pairs import Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.raw import RawImage
@@ -84,9 +84,7 @@ def raw_of(pair: Pair, modality: Modality) -> RawImage:
             where="pairs.csv",
             remedy=f"add {modality.folder}/{pair.id}.<ext>, or the column {modality.name}",
         )
-    raw = reader.read(file)
-    nm_per_px = getattr(pair, f"{modality.name}_nm_per_px", None) or raw.nm_per_px
-    return dataclasses.replace(raw, nm_per_px=nm_per_px, q_per_px=pair.saxs_q_per_px_inv_nm)
+    return with_scales(reader.read(file), pair, modality.name)
 
 
 def _prepared(
