@@ -20,6 +20,7 @@ from pairvae.progress import track
 from pairvae.settings import SaxsPrepare, Section, SemPrepare, resolve
 
 MOST_NAMES = 5
+NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -222,23 +223,27 @@ def _files(number: int) -> str:
     return f"{number} file{'' if number == 1 else 's'}"
 
 
-def heard(report: CheckReport, severities: Sequence[Severity] = ("error", "warning")) -> list[dict[str, str]]:
-    """The problems in a few lines, one for each kind and message: a list of ``name`` and ``text``."""
-    lines: dict[tuple[str, str], list[str]] = {}
+def summarised(
+    report: CheckReport, severities: Sequence[Severity] = ("error", "warning")
+) -> list[dict[str, str]]:
+    """The problems in a line for each kind of message, as ``name`` and ``text``, however many files have it."""
+    lines: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for problem in report.problems:
         if problem.severity in severities:
-            shape = re.sub(r"\d+(\.\d+)?", "#", problem.message)  # the same but for its numbers
-            lines.setdefault((problem.kind, shape), []).append(
-                problem.pair or _short(problem.file, report.folder)
-            )
-    texts = {
-        (problem.kind, re.sub(r"\d+(\.\d+)?", "#", problem.message)): problem.message
-        for problem in reversed(report.problems)
-    }
+            key = (
+                problem.kind,
+                NUMBER.sub("#", problem.message),
+            )  # messages that differ in their numbers alone
+            where = problem.pair or _short(problem.file, report.folder)
+            lines.setdefault(key, (problem.message, []))[1].append(where)
     return [
-        {"name": key[0], "text": texts[key] if names == ["."] else f"{_some(names)}: {texts[key]}"}
-        for key, names in lines.items()
+        {"name": kind, "text": message if names == ["."] else f"{_named(names)}: {message}"}
+        for (kind, _), (message, names) in lines.items()
     ]
+
+
+def _named(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} of them ({_some(names)}), the first"
 
 
 def render(report: CheckReport) -> str:
