@@ -120,7 +120,7 @@ def test_few_pairs_are_not_judged() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("seed", [1, 2])
 def test_simulated_pairs_are_silent_and_spoilt_ones_are_told(seed: int, tmp_path: Path) -> None:
     """False alarms and hits on files as instruments write them, 24 pairs a seed."""
     folder, settings = tmp_path / "raw", resolve({})

@@ -31,8 +31,8 @@ BarSource = Literal["metadata", "settings", "detected", "none"]
 LEAST_SYMMETRY = 0.5  # of a pattern with itself turned; below it no centre is believed
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
 SCALES = {"sem": "nm_per_px", "saxs": "q_per_px_inv_nm"}  # of a prepared pixel, as the modalities describe it
-TILE = 512  # px; side of the squares whose power spectra are averaged
-MOST_TILES = 4  # of them along each side
+TILE = 384  # px; side of the squares whose power spectra are averaged
+MOST_TILES = 3  # of them along each side
 MOST_PATTERNS = 24  # that are looked at for what hides the detector in all
 SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and columns
 
@@ -160,7 +160,7 @@ def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, R
     """Ring and arcs of all of a binary image ``(H, W)``, and of its two ends where they do not overlap."""
     side = min(*image.shape, TILE)
     rows, columns = (
-        np.linspace(0, length - side, min(-(-length // side), MOST_TILES)).round().astype(int)
+        np.linspace(0, length - side, min(length // side, MOST_TILES)).round().astype(int)
         for length in image.shape
     )
     tiles = np.stack([image[row : row + side, column : column + side] for row in rows for column in columns])
@@ -213,10 +213,12 @@ def content_digest(pixels: np.ndarray) -> str:
     if values.dtype.kind == "u":
         held = np.zeros(np.iinfo(values.dtype).max + 1, bool)
         held[values] = True
-        ranks = (np.cumsum(held) - 1).astype(np.uint32)[values]
+        ranks = np.cumsum(held) - 1
+        ranks = ranks.astype(np.min_scalar_type(int(ranks[-1])))[values]
     else:
-        ranks = np.unique(values, return_inverse=True)[1].astype(np.uint32)
-    digest = hashlib.sha256(f"{values.shape}".encode())
+        ranks = np.unique(values, return_inverse=True)[1]
+        ranks = ranks.astype(np.min_scalar_type(int(ranks.max())))
+    digest = hashlib.blake2b(f"{values.shape}".encode(), digest_size=16)
     digest.update(np.ascontiguousarray(ranks).data)
     return digest.hexdigest()
 

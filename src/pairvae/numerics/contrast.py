@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)  # blind to edges and ramps
-SIDE = 1024  # px that are looked at
+SIDE = 512  # px that are looked at
 SMOOTHING = 1.5  # px
 LEAST_NOISE = 2.4  # mean absolute second difference; 4.8 where pixels scatter by one grey level of 255
 LEAST_PIXELS = 2000
