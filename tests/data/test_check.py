@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from pairvae.data import check_files
-from pairvae.data.check import CheckReport, check_folder, render
+from pairvae.data.check import CheckReport, check_folder, render, summarised
 from pairvae.data.manifest import Pair, read_pairs, write_pairs
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers import RawImage, read_image
@@ -108,6 +108,41 @@ def test_the_same_picture_in_another_format_is_a_duplicate(folder: Path) -> None
     assert check(folder).problems == ()
 
 
+def _rgba(grey: np.ndarray) -> np.ndarray:
+    return np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda grey: np.dstack([grey] * 3),
+        _rgba,
+        lambda grey: grey.astype(np.uint16) * 257,
+        lambda grey: grey.astype(np.uint16),
+        lambda grey: grey.astype(np.float32) / 255,
+    ],
+    ids=["RGB", "RGBA", "16 bit", "8 of 16 bit", "float"],
+)
+def test_a_copy_of_another_kind_is_a_duplicate(
+    folder: Path, copy: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    (folder / "SEM/8.tif").unlink()
+    np.save(folder / "SEM/8.npy", copy(sem(7)))
+    assert ("error", "8", "duplicate") in kinds(check(folder))
+
+
+def test_equal_curves_are_duplicates_whatever_their_units(folder: Path) -> None:
+    (folder / "IQ").mkdir()
+    q = np.linspace(0.1, 2, 50)
+    for number in range(10):
+        curve = np.exp(-q * (1 + number)) + 1e-3
+        np.savetxt(folder / "IQ" / f"{number}.csv", np.stack([q, curve], 1), delimiter=",", header="q,I")
+    assert kinds(check(folder)) == set()
+    copy = np.stack([q / 10, 500 * (np.exp(-q * 4) + 1e-3), 0.1 * q], 1)
+    np.savetxt(folder / "IQ" / "8.csv", copy, delimiter=",", header="q,I,error")
+    assert kinds(check(folder)) == {("error", "8", "duplicate")}
+
+
 def test_one_picture_as_both_sides(folder: Path) -> None:
     tifffile.imwrite(folder / "SEM/4.tif", saxs(4), photometric="rgb")
     assert ("error", "4", "duplicate") in kinds(check(folder))
@@ -118,7 +153,8 @@ def test_saturation(folder: Path, share: float, severity: str) -> None:
     image = sem(3)
     image[: int(share * SIDE)] = 255
     tifffile.imwrite(folder / "SEM/3.tif", image)
-    assert kinds(check(folder, sem_rows=SIDE)) == {(severity, "3", "saturated")}
+    told = kinds(check(folder, sem_rows=SIDE))
+    assert told - {("warning", "3", "partner")} == {(severity, "3", "saturated")}
 
 
 def test_binary_micrographs_are_sound(folder: Path) -> None:
@@ -144,6 +180,75 @@ def test_magnification(folder: Path) -> None:
     assert check(folder, sem_nm_per_px=2.9).problems == ()
     rewrite(folder, lambda pair: changed(pair, (3,), sem_nm_per_px=None))
     assert kinds(check(folder, sem_nm_per_px=2.9)) == {("error", "3", "pixel size")}
+    assert kinds(check(folder)) == {("warning", "", "unknown scale")}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "severity"),
+    [
+        (2.9, 1.45, "error"),
+        (1.98, 3.97, "error"),
+        (2.9, 2.2, "error"),
+        (2.9, 3.05, "warning"),
+        (2.9, 2.91, None),
+    ],
+)
+def test_two_magnifications_half_and_half(
+    folder: Path, one: float, other: float, severity: str | None
+) -> None:
+    rewrite(
+        folder, lambda pair: changed(pair, tuple(range(10)), sem_nm_per_px=one if int(pair.id) % 2 else other)
+    )
+    told = [problem for problem in check(folder).problems if problem.kind == "magnification"]
+    assert {problem.severity for problem in told} == ({severity} if severity else set())
+    if severity == "error":
+        assert len(told) == 5 and "set sem.prepare.nm_per_px" in told[0].message
+    assert "magnification" not in {kind for _, _, kind in kinds(check(folder, sem_nm_per_px=2.0, crop=32))}
+
+
+def test_scales_that_creep_from_file_to_file_differ_between_their_extremes(folder: Path) -> None:
+    rewrite(folder, lambda pair: changed(pair, (int(pair.id),), sem_nm_per_px=2.0 * 1.08 ** int(pair.id)))
+    assert kinds(check(folder)) == {("error", "", "magnification")}
+
+
+def test_patterns_of_two_sizes_have_two_scales_once_they_are_resized(folder: Path) -> None:
+    """Crops of 38 px beside 64 px: one q per px in the file, a factor 1.67 in q of the prepared patterns."""
+    for number in range(5):
+        write_saxs(folder, number, saxs(number)[13:51, 13:51])
+    rewrite(folder, lambda pair: changed(pair, tuple(range(10)), saxs_q_per_px_inv_nm=0.01))
+    told = {problem for problem in kinds(check(folder)) if problem[2] == "magnification"}
+    assert told == {("error", str(number), "magnification") for number in range(5, 10)}
+
+
+@pytest.mark.parametrize("shift", [1, 12])
+def test_a_beam_off_by_more_than_prediction_tolerates(folder: Path, shift: int) -> None:
+    write_saxs(folder, 2, saxs(2, shift=shift))
+    assert ("warning", "2", "beam centre") in kinds(check(folder))
+
+
+def test_a_negative_is_told(folder: Path) -> None:
+    generator = np.random.default_rng(0)
+    for number in range(10):
+        grey = cv2.GaussianBlur(sem(number, 160, 160), (0, 0), 2.0) / 255.0
+        noisy = np.clip(255 * (grey + 0.08 * np.sqrt(grey) * generator.normal(size=grey.shape)), 0, 255)
+        image = noisy.astype(np.uint8)
+        tifffile.imwrite(folder / "SEM" / f"{number}.tif", 255 - image if number == 6 else image)
+    told = {problem for problem in kinds(check(folder)) if problem[2] == "contrast"}
+    assert told == {("warning", "6", "contrast")}
+
+
+def test_a_validation_morphology_that_training_lacks(folder: Path) -> None:
+    rewrite(
+        folder,
+        lambda pair: changed(
+            pair,
+            tuple(range(10)),
+            split="validation" if pair.id in "89" else "train",
+            morphology="dots" if pair.id == "9" else "lines",
+        ),
+    )
+    (problem,) = check(folder).problems
+    assert (problem.severity, problem.kind) == ("warning", "unseen morphology") and "dots" in problem.message
 
 
 def test_pixel_size_that_contradicts_the_file(folder: Path) -> None:
@@ -232,3 +337,13 @@ def test_notes_and_warnings_of_a_reader_are_shown(folder: Path, monkeypatch: pyt
     raw = read(folder / "SAXS/3.png")
     record = MODALITIES["saxs"].record(raw, prepare_settings(resolve({}), "saxs"))
     assert (record["notes"], record["warnings"]) == (["frame 0 of 5"], ["looks like a mask"])
+
+
+def test_a_line_for_each_kind_of_message(folder: Path) -> None:
+    for number in (3, 4):
+        tifffile.imwrite(folder / "SEM" / f"{number}.tif", sem(number, SIDE, SIDE + number))
+    (folder / "SEM/notes.txt").write_text("")
+    told = {one["name"]: one["text"] for one in summarised(check(folder))}
+    assert told["other size"] == "2 of them (3, 4), the first: 96 x 99 px where most are 96 x 96"
+    assert told["other files"].startswith("SEM: notes.txt left out")
+    assert summarised(check(folder), ("error",)) == []

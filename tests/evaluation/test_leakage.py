@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
+from pairvae.evaluation import leakage
 from pairvae.evaluation.leakage import (
     content_digests,
     nearest_distances,
@@ -93,3 +94,19 @@ def test_chance_of_a_few_samples_counts_every_split(features: np.ndarray) -> Non
     assert far == 1.0, "no split has a larger distance"
     near = siblings(line, [0, 2, 3], [1], seed=0)["p"]
     assert near == pytest.approx(3 / 4, abs=0.08), "three of four samples have a neighbour at 1"
+
+
+def test_a_copy_is_found_by_its_pixels_with_few_pairs_and_others_are_not() -> None:
+    """Four patterns of one kind, and the third of them again with noise: nearer than which others cannot be told."""
+    generator = np.random.default_rng(0)
+    shared, own = generator.normal(size=(1, 4000)), generator.normal(size=(4, 4000))
+    arrays = shared + 0.5 * own
+    copy = arrays[2:3] * 0.9 + 0.2 * generator.normal(size=(1, 4000))
+    (found,) = leakage.copies(np.concatenate([arrays, copy]), [0, 1, 2], [3, 4])
+    assert found[:2] == (4, 2) and found[2] > 0.7
+    assert leakage.suspicions({"saxs": leakage.siblings(arrays, [0, 1, 2], [3], 0)}, "abcd") == []
+
+
+def test_a_morphology_without_a_training_sample_is_named() -> None:
+    (found,) = leakage.unseen_morphologies(["a", "b", None, "b", "c", "c"], [0, 1], [2, 3, 4, 5])
+    assert found["text"].startswith("c: none of the training pairs") and "2 validation pairs" in found["text"]

@@ -41,17 +41,34 @@ def test_fires_far_along_a_component_and_far_from_all() -> None:
     assert novelty.unlike(distances(np.concatenate([along, beside]), training, card), card).all()
 
 
-def test_left_out_distances_are_those_of_refitted_components() -> None:
+@pytest.mark.parametrize("held", [[3], [3, 4, 7]])
+def test_left_out_distances_are_those_of_refitted_components(held: list[int]) -> None:
     training = samples(12, 4)
-    scores, residuals = (
-        np.stack(part)
-        for part in zip(*[novelty._left_out(gram, 3) for gram in novelty._orders(training)], strict=True)
-    )
-    for one in range(12):
-        others = np.delete(training, one, axis=0)
-        expected, outside = novelty.scores_and_residuals(training[one : one + 1], *components(others, 3))
-        np.testing.assert_allclose(np.abs(scores[one]), np.abs(expected[0]), rtol=1e-6)
-        assert residuals[one] == pytest.approx(outside[0], rel=1e-6)
+    known = np.delete(training, held, axis=0)
+    centred = training - training.mean(0)
+    mask = ~np.isin(np.arange(12), held)
+    scores, residuals = novelty._left_out(centred @ centred.T, mask, np.array(held), 3)
+    expected, outside = novelty.scores_and_residuals(training[held], *components(known, 3))
+    np.testing.assert_allclose(np.abs(scores), np.abs(expected), rtol=1e-6)
+    np.testing.assert_allclose(residuals, outside, rtol=1e-6)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["group", "same file"])
+def test_views_of_one_sample_are_left_out_together(named: bool) -> None:
+    """With its twins among the others an input lies within 1e-6 of them, and its like is told unlike."""
+    single = samples(20, 1)
+    generator = np.random.default_rng(8)
+    noise = 1e-7 * generator.normal(size=(60, 60)) if named else 0.0
+    views = np.repeat(single, 3, axis=0) + noise
+    groups = [f"w{row // 3}" for row in range(60)] if named else None
+    card = novelty.fit(views, 4, groups=groups)
+    assert card.threshold == pytest.approx(novelty.fit(single, 4).threshold, rel=0.1)
+    assert novelty.unlike(distances(samples(200, 2), views, card), card).mean() < 0.1
+
+
+def test_fewer_than_three_groups_are_told() -> None:
+    with pytest.raises(ValueError, match="three groups"):
+        novelty.fit(samples(6, 1), 2, groups=["a", "a", "a", "b", "b", "b"])
 
 
 def test_threshold_is_the_quantile_times_the_margin() -> None:
@@ -66,8 +83,11 @@ def test_components_are_never_more_than_the_data_allow() -> None:
     assert card.components == 3 and np.isfinite(card.threshold)
 
 
-def test_equal_inputs_are_no_division_by_zero() -> None:
-    card = novelty.fit(np.ones((6, 10)), 2)
+def test_equal_inputs_are_one_input() -> None:
+    with pytest.raises(ValueError, match="that differ"):
+        novelty.fit(np.ones((6, 10)), 2)
+    nearly = np.ones((6, 10)) + 1e-15 * np.arange(6)[:, None]
+    card = novelty.fit(nearly, 2)
     assert np.isfinite(card.threshold) and card.residual > 0
 
 

@@ -11,7 +11,7 @@ import pytest
 from pairvae.reports import curves, latents, pictures, plots
 from pairvae.reports.content import Latents, ReportContent
 from pairvae.reports.drawings import SECTIONS, drawings
-from pairvae.reports.figures import file_name, ordered_examples, save_figures
+from pairvae.reports.figures import ordered_examples, save_figures
 from pairvae.reports.style import PANEL, LengthScale, svg_bytes
 
 
@@ -159,12 +159,15 @@ def test_nothing_to_draw_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [("alternating lines", "alternating_lines"), ("a/../b", "a_b"), ("µ/", "µ"), ("/", "unnamed")],
-)
-def test_file_names_stay_in_the_folder(text: str, name: str) -> None:
-    assert file_name(text) == name
+def test_labels_of_one_slug_keep_their_own_files(content: ReportContent, tmp_path: Path) -> None:
+    """Hard labels: a slash, one slug three times, half a formula, more characters than a name may have."""
+    sheet = content.sheets["ladders"]
+    labels = ["a/../b", "a b", "A_b", "µ/", "/", "$\\frac$", "x" * 300, "x" * 301]
+    save_figures(ReportContent({}, {}, [], {}, sheets=dict.fromkeys(labels, sheet)), tmp_path)
+    names = ["a_b", "a_b_2", "a_b_3", "µ", "unnamed", "frac", "x" * 60, f"{'x' * 60}_2"]
+    assert {path.stem for path in tmp_path.glob("*.png")} == {f"sheet_{name}" for name in names}
+    for label, name in zip(labels, names, strict=True):
+        assert json.loads((tmp_path / f"sheet_{name}.json").read_text())["true"]["morphology"] == label
 
 
 def test_lineal_axis_ends_where_the_curves_vanish(content: ReportContent) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pairvae.errors import InputError
 from pairvae.stages import report_facts, report_material
 from pairvae.stages.project import open_project
-from pairvae.stages.report import gather
+from pairvae.stages.report import _sheets, gather
 from pairvae.tracking.store import connect
 
 FIGURES = ("1", "3", "4", "5", "7", "s2", "s4", "s5", "s6", "s7", "s8")
@@ -98,3 +98,11 @@ def test_durations(seconds: float, words: str) -> None:
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
     assert report_facts.commit(tmp_path).startswith("none")
+
+
+def test_a_label_with_slashes_is_one_label() -> None:
+    crops = np.zeros((2, 8, 8), np.uint8)
+    arrays = {
+        f"sheet/{label}/{side}": crops for label in ("a/b", "/true", "") for side in ("true", "predicted")
+    }
+    assert set(_sheets(arrays)) == {"a/b", "/true", ""}

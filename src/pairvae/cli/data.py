@@ -58,7 +58,7 @@ def check(
 
     params = Path(PARAMS_FILE)
     settings = load_settings(params, changes or []) if params.is_file() else resolve({})
-    report = check_for(folder, settings.sem.prepare, other_sections(settings))
+    report = check_for(folder, settings.sem.prepare, settings.saxs.prepare, others=other_sections(settings))
     typer.echo(render(report))
     if sheet is not None:
         from pairvae.data.sheet import pair_sheet

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pairvae.data.check_files import FileFacts, inspect
-from pairvae.data.check_rules import RULES, Limits, Problem, readings, told
+from pairvae.data.check_files import FileFacts, Preparation, curve_digest, detector_look, inspect
+from pairvae.data.check_partners import partners
+from pairvae.data.check_rules import RULES, Limits, Problem, Severity, copy_of, readings, told
 from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
 from pairvae.progress import track
-from pairvae.settings import Section, SemPrepare, Settings
+from pairvae.settings import SaxsPrepare, Section, SemPrepare, Settings, resolve
 
 MOST_NAMES = 5
+NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,24 @@ class CheckReport:
         return self.counts["errors"] == 0
 
 
-def check_for(folder: Path, prepare: SemPrepare, others: Mapping[str, Section] | None = None) -> CheckReport:
-    """:func:`check_folder` for the preprocessing that the settings ask for; ``others`` by further modality."""
-    return check_folder(
-        folder,
-        sem_rows=prepare.rows,
-        sem_columns=prepare.columns,
-        crop=prepare.crop,
-        sem_nm_per_px=prepare.nm_per_px,
-        others=others,
-    )
+def check_for(
+    folder: Path,
+    prepare: SemPrepare,
+    saxs: SaxsPrepare | None = None,
+    names: Sequence[str] = tuple(FOLDERS),
+    others: Mapping[str, Section] | None = None,
+) -> CheckReport:
+    """:func:`check_folder` for the preprocessing that the settings ask for.
+
+    ``saxs``: the settings of patterns (None: the defaults); ``names``: modalities whose pictures are looked at;
+    ``others``: the settings of further modalities, by name.
+    """
+    sections: dict[str, Section] = {
+        "sem": prepare,
+        "saxs": saxs or resolve({}).saxs.prepare,
+        **(others or {}),
+    }
+    return _check(folder, sections, names, workers=2, least_pairs=8)
 
 
 def other_sections(settings: Settings) -> dict[str, Section]:
@@ -69,16 +80,28 @@ def check_folder(
     in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does;
     ``others``: the section ``prepare`` of further modalities.
     """
+    defaults = resolve({})
+    area = {"rows": sem_rows, "columns": sem_columns, "crop": crop, "nm_per_px": sem_nm_per_px}
+    sections: dict[str, Section] = {"sem": defaults.sem.prepare.model_copy(update=area)}
+    sections |= {"saxs": defaults.saxs.prepare, **(others or {})}
+    return _check(folder, sections, tuple(FOLDERS), workers=workers, least_pairs=least_pairs)
+
+
+def _check(
+    folder: Path, sections: Mapping[str, Section], names: Sequence[str], *, workers: int, least_pairs: int
+) -> CheckReport:
     pairs, faults = collect(folder)
     problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
     problems += _leftovers(folder, pairs)
-    facts, unreadable = _inspect_all(pairs, sem_rows, sem_columns, workers)
-    faults_of_others, remarks, curves = _read_others(pairs, others or {})
+    patterns = [pair.files["saxs"] for pair in pairs if "saxs" in pair.files and "saxs" in names]
+    preparation = Preparation(sections, *detector_look(patterns, sections["saxs"]))
+    facts, unreadable = _inspect_all(pairs, preparation, names, workers)
+    faults_of_others, remarks, curves = _read_others(pairs, sections)
     problems += unreadable + faults_of_others
     remarks += [(FOLDERS[fact.side], note) for fact in facts for note in fact.notes]
-    limits = Limits(crop=crop, least_pairs=least_pairs, sem_nm_per_px=sem_nm_per_px, sem_rows=sem_rows)
-    for rule in RULES:
-        problems += rule(pairs, facts, limits)
+    for rule in (*RULES, partners):
+        problems += rule(pairs, facts, _limits(preparation, least_pairs))
+    problems += _refused(facts, problems)
     problems.sort(key=lambda problem: (problem.severity != "error", problem.kind, problem.pair, problem.file))
     counts = Counter(problem.severity for problem in problems)
     return CheckReport(
@@ -94,48 +117,62 @@ def check_folder(
     )
 
 
+def _limits(preparation: Preparation, least_pairs: int) -> Limits:
+    sem, saxs = preparation.sem, preparation.sections["saxs"]
+    return Limits(sem.crop, least_pairs, sem.nm_per_px, sem.rows, getattr(saxs, "beam_centre", None))
+
+
 def _inspect_all(
-    pairs: Sequence[Pair], rows: int | None, columns: int | None, workers: int
+    pairs: Sequence[Pair], preparation: Preparation, names: Sequence[str], workers: int
 ) -> tuple[list[FileFacts], list[Problem]]:
     """Facts of every readable file, a problem for every other; at most ``workers`` images are in memory."""
-    jobs = {
-        (pair.id, side, str(file)): None
-        for pair in pairs
-        for side, file in pair.files.items()
-        if side in FOLDERS
-    }
+    jobs = [(pair, side) for pair in pairs for side in pair.files if side in FOLDERS and side in names]
     facts: list[FileFacts] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        found = pool.map(lambda job: inspect(*job, sem_rows=rows, sem_columns=columns), jobs)
-        for (pair, _, file), result in zip(jobs, track(found, len(jobs), "check"), strict=True):
+        found = pool.map(lambda job: inspect(job[0], job[1], preparation), jobs)
+        for (pair, side), result in zip(jobs, track(found, len(jobs), "check"), strict=True):
             if isinstance(result, InputError):
-                problems.append(Problem(pair, file, "unreadable", told(result), "error"))
+                problems.append(Problem(pair.id, str(pair.files[side]), "unreadable", told(result), "error"))
             else:
                 facts.append(result)
     return facts, problems
+
+
+def _refused(facts: Sequence[FileFacts], problems: Sequence[Problem]) -> list[Problem]:
+    """Files that preprocessing refuses for a reason of which no rule has told."""
+    named = {problem.file for problem in problems if problem.severity == "error"}
+    return [
+        Problem(fact.pair, fact.file, "preprocessing", told(fact.refused), "error")
+        for fact in facts
+        if fact.refused is not None and fact.file not in named
+    ]
 
 
 def _read_others(
     pairs: Sequence[Pair], sections: Mapping[str, Section]
 ) -> tuple[list[Problem], list[tuple[str, str]], int]:
     """Of files of further modalities: problems and warnings, notes with their folder, and how many files there are."""
-    jobs = {(name, str(file)): pair.id for pair in pairs for name, file in pair.others.items()}
+    jobs = {(name, str(file)): pair for pair in pairs for name, file in pair.others.items()}
     problems: list[Problem] = []
     warnings: list[tuple[str, str, str]] = []
     notes: list[tuple[str, str]] = []
+    first: dict[tuple[str, str], Pair] = {}
     for (name, file), pair in jobs.items():
         modality = MODALITIES[name]
         try:
             raw = modality.read(file)
         except InputError as error:
-            problems.append(Problem(pair, file, "unreadable", told(error), "error"))
+            problems.append(Problem(pair.id, file, "unreadable", told(error), "error"))
             continue
         section = sections.get(name)
         record = {"notes": raw.notes, "warnings": raw.warnings}
         record = record if section is None else modality.record(raw, section)
-        warnings += [(pair, file, line) for line in record.get("warnings", ())]
+        warnings += [(pair.id, file, line) for line in record.get("warnings", ())]
         notes += [(modality.folder, line) for line in record.get("notes", ())]
+        other = first.setdefault((name, curve_digest(raw.pixels)), pair) if raw.format == "curve" else pair
+        if other is not pair and (pair.group is None or pair.group != other.group):
+            problems.append(copy_of(pair, other, file, f"curve as {modality.folder}"))
     return problems + readings(warnings), notes, len(jobs)
 
 
@@ -207,6 +244,29 @@ def _reading_notes(remarks: Sequence[tuple[str, str]]) -> list[str]:
 
 def _files(number: int) -> str:
     return f"{number} file{'' if number == 1 else 's'}"
+
+
+def summarised(
+    report: CheckReport, severities: Sequence[Severity] = ("error", "warning")
+) -> list[dict[str, str]]:
+    """The problems in a line for each kind of message, as ``name`` and ``text``, however many files have it."""
+    lines: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for problem in report.problems:
+        if problem.severity in severities:
+            key = (
+                problem.kind,
+                NUMBER.sub("#", problem.message),
+            )  # messages that differ in their numbers alone
+            where = problem.pair or _short(problem.file, report.folder)
+            lines.setdefault(key, (problem.message, []))[1].append(where)
+    return [
+        {"name": kind, "text": message if names == ["."] else f"{_named(names)}: {message}"}
+        for (kind, _), (message, names) in lines.items()
+    ]
+
+
+def _named(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} of them ({_some(names)}), the first"
 
 
 def render(report: CheckReport) -> str:

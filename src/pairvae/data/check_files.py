@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from pairvae.data.pairs import Pair, with_scales
 from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import RawImage, beam_centre, data_bar, read_image
+from pairvae.numerics.contrast import noise_asymmetry
+from pairvae.numerics.levels import known_colormap, levels
+from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.scattering import (
+    Mask,
+    RingAndArcs,
+    power_spectrum,
+    scattering_of_pattern,
+    scattering_of_spectrum,
+    shadow,
+)
+from pairvae.settings import Section, SemPrepare
 
 BarSource = Literal["metadata", "settings", "detected", "none"]
 LEAST_SYMMETRY = 0.5  # of a pattern with itself turned; below it no centre is believed
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
+SCALES = {"sem": "nm_per_px", "saxs": "q_per_px_inv_nm"}  # of a prepared pixel, as the modalities describe it
+TILE = 384  # px; side of the squares whose power spectra are averaged
+MOST_TILES = 3  # of them along each side
+MOST_PATTERNS = 24  # that are looked at for what hides the detector in all
 SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and columns
 
 
@@ -29,10 +48,31 @@ class ImageArea:
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """How files will be prepared: the settings by modality, and what hides the detector in all patterns.
+
+    ``mask`` ``(H, W)`` True where patterns show nothing; ``colormap``: the known one that they are coloured by.
+    """
+
+    sections: Mapping[str, Section]
+    mask: Mask | None = None
+    colormap: str | None = None
+
+    @property
+    def sem(self) -> SemPrepare:
+        """The settings of micrographs."""
+        section = self.sections["sem"]
+        assert isinstance(section, SemPrepare)
+        return section
+
+
+@dataclass(frozen=True)
 class FileFacts:
     """One readable file. ``lowest_share``, ``highest_share``: share of the pixels at the extremes, in [0, 1].
 
     ``centre``: row and column of the beam as shares of the sides (SAXS), None where no symmetry is found.
+    ``scale``: nm or 1/nm per prepared pixel, where known. ``scattering`` of the prepared array, and of two parts of a
+    large micrograph; ``noise``: :func:`noise_asymmetry` of a micrograph. ``refused``: why it cannot be prepared.
     ``notes`` and ``warnings`` are the reader's.
     """
 
@@ -51,25 +91,29 @@ class FileFacts:
     colourful: bool
     area: ImageArea | None
     centre: tuple[float, float] | None
+    scale: float | None = None
+    noise: float = float("nan")
+    scattering: RingAndArcs | None = field(default=None, compare=False)
+    parts: tuple[RingAndArcs, RingAndArcs] | None = field(default=None, compare=False)
+    refused: InputError | None = field(default=None, compare=False)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
-def inspect(
-    pair: str, side: str, source: Path | str, *, sem_rows: int | None, sem_columns: int | None
-) -> FileFacts | InputError:
-    """Read one file and tell what it holds, or the error that it raised."""
+def inspect(pair: Pair, side: str, preparation: Preparation) -> FileFacts | InputError:
+    """Read one file of a pair and tell what it holds and what it is prepared to, or the error that it raised."""
+    source = pair.files[side]
     try:
         raw = read_image(source)
     except InputError as error:
         return error
-    area = image_area(raw, sem_rows, sem_columns) if side == "sem" else None
+    area = image_area(raw, preparation.sem.rows, preparation.sem.columns) if side == "sem" else None
     seen = raw.pixels if area is None else raw.pixels[: area.rows, : area.columns]
     grey = _grey(seen)
     finite = grey[np.isfinite(grey)]
     lowest, highest = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    return FileFacts(
-        pair=pair,
+    facts = FileFacts(
+        pair=pair.id,
         side=side,
         file=str(source),
         digest=content_digest(raw.pixels),
@@ -84,9 +128,63 @@ def inspect(
         colourful=_colourful(raw.pixels),
         area=area,
         centre=_centre(raw) if side == "saxs" else None,
+        noise=noise_asymmetry(grey) if side == "sem" and grey.dtype == np.uint8 else float("nan"),
         notes=raw.notes,
         warnings=raw.warnings,
     )
+    try:
+        return _prepared(facts, with_scales(raw, pair, side), preparation)
+    except InputError as error:
+        return replace(facts, refused=error)
+
+
+def _prepared(facts: FileFacts, raw: RawImage, preparation: Preparation) -> FileFacts:
+    """The facts with those of the prepared array (``InputError`` where it cannot be prepared)."""
+    modality, section = MODALITIES[facts.side], preparation.sections[facts.side]
+    array = modality.prepare(raw, section)
+    record = modality.record(raw, section)
+    facts = replace(
+        facts,
+        scale=record.get(SCALES[facts.side]),
+        notes=tuple(record.get("notes", ())),
+        warnings=tuple(record.get("warnings", ())),
+    )
+    if facts.side == "saxs":
+        level = levels(array[None], preparation.colormap)[0]
+        return replace(facts, scattering=scattering_of_pattern(level, preparation.mask))
+    whole, parts = _of_micrograph(array[0])
+    return replace(facts, scattering=whole, parts=parts)
+
+
+def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, RingAndArcs] | None]:
+    """Ring and arcs of all of a binary image ``(H, W)``, and of its two ends where they do not overlap."""
+    side = min(*image.shape, TILE)
+    rows, columns = (
+        np.linspace(0, length - side, min(length // side, MOST_TILES)).round().astype(int)
+        for length in image.shape
+    )
+    tiles = np.stack([image[row : row + side, column : column + side] for row in rows for column in columns])
+    spectra = power_spectrum(tiles).reshape(len(rows), len(columns), side, side)
+    whole = scattering_of_spectrum(spectra.mean((0, 1)))
+    along, last = (0, rows[-1]) if len(rows) > len(columns) else (1, columns[-1])
+    if last < side:
+        return whole, None
+    lines = spectra.mean(1 - along)
+    return whole, (scattering_of_spectrum(lines[0]), scattering_of_spectrum(lines[-1]))
+
+
+def detector_look(sources: Sequence[Path | str], section: Section) -> tuple[Mask | None, str | None]:
+    """What is dark in all of some patterns, evenly chosen of ``sources``, and the colour map that they share."""
+    arrays = []
+    for place in evenly_spread(len(sources), MOST_PATTERNS):
+        try:
+            arrays.append(MODALITIES["saxs"].prepare(read_image(sources[int(place)]), section))
+        except InputError:
+            continue  # told of this file itself
+    if not arrays:
+        return None, None
+    patterns = np.stack(arrays)
+    return shadow(patterns), known_colormap(patterns)
 
 
 def image_area(raw: RawImage, rows: int | None, columns: int | None) -> ImageArea:
@@ -104,10 +202,31 @@ def image_area(raw: RawImage, rows: int | None, columns: int | None) -> ImageAre
 
 
 def content_digest(pixels: np.ndarray) -> str:
-    """Digest of shape, type and values, so that a copy under another name or format is the same."""
-    digest = hashlib.sha256(f"{pixels.shape}{pixels.dtype}".encode())
-    digest.update(np.ascontiguousarray(pixels).data)
+    """Digest of a picture's shape and of the order of its values.
+
+    A copy has the same under another name and in another format: grey or grey as RGB, with or without transparency, 8
+    or 16 bits, stretched.
+    """
+    values = pixels[..., :3] if pixels.ndim == 3 else pixels
+    if values.ndim == 3 and bool((values == values[..., :1]).all()):
+        values = values[..., 0]
+    if values.dtype.kind == "u":
+        held = np.zeros(np.iinfo(values.dtype).max + 1, bool)
+        held[values] = True
+        ranks = np.cumsum(held) - 1
+        ranks = ranks.astype(np.min_scalar_type(int(ranks[-1])))[values]
+    else:
+        ranks = np.unique(values, return_inverse=True)[1]
+        ranks = ranks.astype(np.min_scalar_type(int(ranks.max())))
+    digest = hashlib.blake2b(f"{values.shape}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(ranks).data)
     return digest.hexdigest()
+
+
+def curve_digest(points: np.ndarray) -> str:
+    """Digest of a curve ``(points, 2 or 3)``: equal for copies in other units of q or I, and without errors."""
+    q, intensity = (points[:, column] / np.nanmax(np.abs(points[:, column])) for column in (0, 1))
+    return hashlib.sha256(np.round(np.stack([q, intensity]), 5).tobytes()).hexdigest()
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from statistics import median
 from typing import Literal
+
+import numpy as np
 
 from pairvae.data.check_files import FileFacts
 from pairvae.data.pairs import FOLDERS, PAIRS_FILE, Pair
 from pairvae.data.split import leaking_groups
 from pairvae.errors import InputError
+from pairvae.settings import BeamCentreOption, SaxsPrepare, SemPrepare
 
 Severity = Literal["error", "warning"]
 LEAST_SAXS_SIDE = 32  # px
 SATURATED, MOSTLY_SATURATED = 0.25, 0.6  # share of the pixels at one extreme
-MAGNIFICATION = 1.5
+SAME_SCALE = 1.1  # factor between neighbouring scales of one magnification
+NOTED_SCALE = 1.03  # between the extremes of one; spacings are told with the middle of it
 DISAGREEMENT = 0.1  # between the pixel size of pairs.csv and that of the file
 MANY_ALIKE = 4  # files with one warning that are told together
-CENTRE_DRIFT = 0.1  # of the pattern's side
+CENTRE_DRIFT = 0.006  # of the side: a shift by 0.6 % makes half of the built-in patterns unlike the others
+CENTRE_DEVIATIONS = 6.0  # robust ones; centres of noisy patterns scatter by more than the drift
+OFF_THE_MIDDLE = 0.03  # of the side
+INVERTED = -0.1  # logarithm of the noise of bright over dark pixels; 0.05 to 0.7 in micrographs as they are
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class Limits:
-    """What preprocessing needs: crop side in px, pairs, the nm/px it brings images to, SEM rows."""
+    """What preprocessing needs: crop side in px, pairs, the nm/px it brings images to, SEM rows, the beam's place."""
 
     crop: int
     least_pairs: int
     sem_nm_per_px: float | None
     sem_rows: int | None
+    beam_centre: BeamCentreOption = None
 
 
 Rule = Callable[[Sequence[Pair], Sequence[FileFacts], Limits], list[Problem]]
@@ -144,43 +152,62 @@ def _size(fact: FileFacts) -> tuple[int, int]:
 
 
 def magnification(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
-    """Pixel sizes that differ by more than a factor of 1.5, are missing where needed, or contradict."""
+    """Scales of the prepared pixels that differ, are missing where needed, or contradict the file."""
     problems: list[Problem] = []
     given = {pair.id: pair.sem_nm_per_px for pair in pairs}
-    sem = [fact for fact in facts if fact.side == "sem"]
-    for fact in sem:
-        size = given.get(fact.pair)
+    for fact in facts:
+        size = given.get(fact.pair) if fact.side == "sem" else None
         if size and fact.nm_per_px and abs(size / fact.nm_per_px - 1) > DISAGREEMENT:
             text = f"{size:.4g} nm/px in pairs.csv, {fact.nm_per_px:.4g} in the file's metadata"
             problems.append(_problem(fact, "pixel size", text, "warning"))
-    scales = {fact: given.get(fact.pair) or fact.nm_per_px for fact in sem}
-    if limits.sem_nm_per_px is None:
-        advice = "set sem.prepare.nm_per_px to bring all to one, or take it out"
-        return problems + _far_from_median(scales, "nm/px", advice) + _q_scales(pairs, facts)
-    problems += [
-        _problem(fact, "pixel size", "no pixel size in the file - give sem_nm_per_px in pairs.csv")
-        for fact, scale in scales.items()
-        if scale is None
-    ]
-    return problems + _q_scales(pairs, facts)
+        elif fact.side == "sem" and limits.sem_nm_per_px is not None and not (size or fact.nm_per_px):
+            text = "no pixel size in the file - give sem_nm_per_px in pairs.csv"
+            problems.append(_problem(fact, "pixel size", text))
+    for side, unit, key in (
+        ("sem", "nm", "sem.prepare.nm_per_px"),
+        ("saxs", "1/nm", "saxs.prepare.q_per_px"),
+    ):
+        known = key.rpartition(".")[2] in (SemPrepare if side == "sem" else SaxsPrepare).model_fields
+        advice = f"set {key} to bring all to one scale, or take it out" if known else "bring all to one scale"
+        mine = [fact for fact in facts if fact.side == side and fact.refused is None]
+        problems += _scales(mine, unit, advice)
+    return problems
 
 
-def _q_scales(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[Problem]:
-    given = {pair.id: pair.saxs_q_per_px_inv_nm for pair in pairs}
-    scales = {fact: given.get(fact.pair) for fact in facts if fact.side == "saxs"}
-    return _far_from_median(scales, "1/nm per px", "bring the patterns to one scale, or take it out")
-
-
-def _far_from_median(scales: dict[FileFacts, float | None], unit: str, advice: str) -> list[Problem]:
-    known = [scale for scale in scales.values() if scale]
+def _scales(facts: Sequence[FileFacts], unit: str, advice: str) -> list[Problem]:
+    """Prepared pixels of several scales: an error for each file outside of the largest cluster."""
+    known = sorted((fact for fact in facts if fact.scale), key=lambda fact: fact.scale or 0.0)
     if not known:
         return []
-    middle = median(known)
-    return [
-        _problem(fact, "magnification", f"{scale:.4g} {unit} where the median is {middle:.4g} - {advice}")
-        for fact, scale in scales.items()
-        if scale and max(scale / middle, middle / scale) > MAGNIFICATION
+    clusters = [[known[0]]]
+    for before, fact in pairwise(known):
+        if _factor(before, fact) > SAME_SCALE:
+            clusters.append([])
+        clusters[-1].append(fact)
+    largest = max(clusters, key=len)
+    middle = largest[len(largest) // 2].scale
+    problems = [
+        _problem(
+            fact,
+            "magnification",
+            f"{fact.scale:.4g} {unit} per prepared pixel where {len(largest)} files have {middle:.4g} - {advice}",
+        )
+        for cluster in clusters
+        for fact in cluster
+        if cluster is not largest
     ]
+    if _factor(largest[0], largest[-1]) > NOTED_SCALE:
+        severity: Severity = "error" if _factor(largest[0], largest[-1]) > SAME_SCALE**2 else "warning"
+        text = f"{largest[0].scale:.4g} to {largest[-1].scale:.4g} {unit} per prepared pixel - {advice}"
+        problems.append(Problem("", "", "magnification", text, severity))
+    if len(known) < len(facts):
+        text = f"{len(facts) - len(known)} of {len(facts)} {FOLDERS[facts[0].side]} files do not tell their scale"
+        problems.append(Problem("", "", "unknown scale", f"{text} - give it in pairs.csv", "warning"))
+    return problems
+
+
+def _factor(one: FileFacts, other: FileFacts) -> float:
+    return (other.scale or 1.0) / (one.scale or 1.0)
 
 
 def duplicates(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
@@ -194,16 +221,22 @@ def duplicates(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits
         grouped = mine.group is not None and mine.group == its.group and fact.side == other.side
         if other is fact or grouped or fact.levels == 1:
             continue
-        text = f"the same picture as {FOLDERS[other.side]} of pair {other.pair}"
-        if {mine.split, its.split} == {"train", "validation"}:
-            text += ", across train and validation"
-        advice = (
-            "give both pairs one group, or take one out"
-            if fact.side == other.side
-            else "check the file names"
-        )
-        problems.append(_problem(fact, "duplicate", f"{text} - {advice}"))
+        if fact.side == other.side:
+            problems.append(copy_of(mine, its, fact.file, f"picture as {FOLDERS[other.side]}"))
+        else:
+            text = f"the same picture as {FOLDERS[other.side]} of pair {other.pair} - check the file names"
+            problems.append(_problem(fact, "duplicate", text))
     return problems
+
+
+def copy_of(pair: Pair, other: Pair, file: str, what: str) -> Problem:
+    """The problem that a file of ``pair`` holds the same as that of another pair."""
+    text = f"the same {what} of pair {other.id}"
+    if {pair.split, other.split} == {"train", "validation"}:
+        text += ", across train and validation"
+    return Problem(
+        pair.id, file, "duplicate", f"{text} - give both pairs one group, or take one out", "error"
+    )
 
 
 def data_bars(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
@@ -238,20 +271,49 @@ def colours(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -
 
 
 def beam(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
-    """Patterns whose centre of symmetry lies elsewhere than that of the others."""
+    """Patterns whose centre of symmetry lies elsewhere than that of the others, or that of all off the middle."""
     centred = [(fact, fact.centre) for fact in facts if fact.centre is not None]
-    if len(centred) < 3:
+    if len(centred) < 3 or limits.beam_centre == "auto":
         return []
-    row, column = (median(values) for values in zip(*(centre for _, centre in centred), strict=True))
-    return [
+    places = np.array([centre for _, centre in centred])
+    usual = np.median(places, axis=0)
+    scatter = 1.4826 * np.median(np.abs(places - usual), axis=0)
+    most = np.maximum(CENTRE_DEVIATIONS * scatter, CENTRE_DRIFT)
+    problems = [
         _problem(
             fact,
             "beam centre",
-            f"centre {at[0]:.0%} from the top, {at[1]:.0%} from the left; usual: {row:.0%}, {column:.0%}",
+            f"centre {at[0]:.1%} from the top, {at[1]:.1%} from the left; usual: {usual[0]:.1%}, {usual[1]:.1%} - "
+            "saxs.prepare.beam_centre: auto moves each to the middle",
             "warning",
         )
         for fact, at in centred
-        if max(abs(at[0] - row), abs(at[1] - column)) > CENTRE_DRIFT
+        if np.any(np.abs(np.array(at) - usual) > most)
+    ]
+    if limits.beam_centre is None and np.any(np.abs(usual - 0.5) > np.maximum(OFF_THE_MIDDLE, scatter)):
+        text = (
+            f"most centres lie {usual[0]:.1%} from the top, {usual[1]:.1%} from the left, not in the middle"
+        )
+        text += " - saxs.prepare.beam_centre: auto, or [row, column], moves them there"
+        problems.append(Problem("", "", "beam centre", text, "warning"))
+    return problems
+
+
+def contrast(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Micrographs that look like negatives: their dark phase is the noisier one."""
+    text = "dark pixels are noisier than bright ones, as in a negative - is its contrast inverted?"
+    return [_problem(fact, "contrast", text, "warning") for fact in facts if fact.noise < INVERTED]
+
+
+def unseen(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Morphologies that the column ``split`` leaves without a training pair."""
+    if any(pair.split is None for pair in pairs):
+        return []
+    trained = {pair.morphology for pair in pairs if pair.split == "train"}
+    missing = sorted({pair.morphology or "" for pair in pairs if pair.morphology not in trained})
+    text = "no training pair has this morphology, and validation pairs have - change the column split"
+    return [
+        Problem("", PAIRS_FILE, "unseen morphology", f"{one}: {text}", "warning") for one in missing if one
     ]
 
 
@@ -284,5 +346,7 @@ RULES: tuple[Rule, ...] = (
     data_bars,
     colours,
     beam,
+    contrast,
+    unseen,
     reading,
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.raw import RawImage
 
 PAIRS_FILE = "pairs.csv"
 FOLDERS = {"saxs": "SAXS", "sem": "SEM"}  # every pair has these, or one of them and another modality's file
@@ -43,6 +44,12 @@ class Pair:
         """All its files by modality."""
         named = {"saxs": self.saxs, "sem": self.sem, **self.others}
         return {name: file for name, file in named.items() if file is not None}
+
+
+def with_scales(raw: RawImage, pair: Pair, name: str) -> RawImage:
+    """The file of modality ``name`` with the scales that pairs.csv gives, before those of the file itself."""
+    nm_per_px = getattr(pair, f"{name}_nm_per_px", None) or raw.nm_per_px
+    return replace(raw, nm_per_px=nm_per_px, q_per_px=pair.saxs_q_per_px_inv_nm or raw.q_per_px)
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,12 @@ import numpy as np
 
 from pairvae.evaluation.assess import Evaluated
 from pairvae.evaluation.ensemble_scores import repeats
+from pairvae.evaluation.leakage import Warnings, warning
 from pairvae.numerics.descriptors import uniform
-
-Warnings = list[dict[str, str]]
 
 REPEATED = 0.5
 SAME_PATTERN = 0.05
 NAMED = 3
-
-
-def warning(name: str, text: str) -> dict[str, str]:
-    """An entry of ``warnings`` in ``metrics.json``."""
-    return {"name": name, "text": text}
 
 
 def degenerate(

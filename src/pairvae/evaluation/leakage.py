@@ -13,12 +13,20 @@ from pairvae.errors import InputError
 from pairvae.evaluation.baselines import nearest
 
 Floats = NDArray[np.float64]
+Warnings = list[dict[str, str]]
 
 PERMUTATIONS = 2000
 CHANCE = 0.01
 MOST = 1000  # samples that the splits are drawn from: the distances between all of them are kept in memory
 FAR_BELOW = 6.0  # robust standard deviations of the logarithm of the nearest distances
+SAME_CONTENT = 0.5  # correlation of pixels
+LEAST_SHARED = 3  # samples whose mean says what all share
 REMEDY = "leave one of the two out, or give both the same group in pairs.csv"
+
+
+def warning(name: str, text: str) -> dict[str, str]:
+    """An entry of ``warnings`` in ``metrics.json``."""
+    return {"name": name, "text": text}
 
 
 def content_digests(arrays: Iterable[NDArray[Any]]) -> list[str]:
@@ -133,3 +141,40 @@ def suspicions(found: Mapping[str, Mapping[str, float | int | None]], ids: Seque
                 f"(p = {p:.2g})"
             )
     return told
+
+
+def unseen_morphologies(
+    morphologies: Sequence[str | None], train: Sequence[int], validation: Sequence[int]
+) -> Warnings:
+    """A warning for each morphology of validation samples that no training sample has."""
+    trained = {morphologies[index] for index in train}
+    held_out = [name for index in validation if (name := morphologies[index]) is not None]
+    return [
+        warning(
+            "unseen morphology",
+            f"{name}: none of the training pairs has this morphology, and {held_out.count(name)} validation pairs have",
+        )
+        for name in sorted(set(held_out) - trained)
+    ]
+
+
+def copies(
+    signatures: Floats, train: Sequence[int], validation: Sequence[int]
+) -> list[tuple[int, int, float]]:
+    """Validation and training samples of the same content, with their correlation.
+
+    ``signatures`` ``(N, D)``: pixels, of patterns without what varies slowly; what all share is taken out. Copies of
+    the built-in data correlate by 0.66 and more (encoded again, brighter, with noise), others by at most 0.28.
+    """
+    values = signatures - signatures.mean(1, keepdims=True)
+    if len(train) >= LEAST_SHARED:
+        values = values - values.mean(0)
+    values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    rows = np.asarray(train)
+    found = values[np.asarray(validation)] @ values[rows].T
+    nearest_one = found.argmax(1)
+    return [
+        (int(sample), int(rows[place]), float(line[place]))
+        for sample, place, line in zip(validation, nearest_one, found, strict=True)
+        if line[place] > SAME_CONTENT
+    ]

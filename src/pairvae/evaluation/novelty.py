@@ -8,6 +8,7 @@ everything else is in the encoder.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,48 +52,64 @@ def unlike(distances: Floats, card: Novelty) -> NDArray[np.bool_]:
 
 
 def fit(
-    inputs: NDArray[np.floating], components: int, quantile: float = 0.95, margin: float = 1.1
+    inputs: NDArray[np.floating],
+    components: int,
+    quantile: float = 0.95,
+    margin: float = 1.1,
+    groups: Sequence[object] | None = None,
 ) -> Novelty:
-    """The card of training inputs ``(N, D)``, N >= 3, for an encoder that keeps ``components`` of them.
+    """The card of training inputs ``(N, D)`` for an encoder that keeps ``components`` of them.
 
-    Every input is measured by the components of the others (leave one out), since its own are too kind to it.
-    The threshold is the ``quantile`` of those distances times ``margin``, which makes up for the few inputs
-    that it rests on. ``ValueError`` for fewer than three inputs.
+    Every input is measured by the components of the others, since its own are too kind to it. Inputs of one of
+    ``groups`` (views of one sample) and equal inputs are left out together: a twin is as kind. The threshold is
+    the ``quantile`` of those distances times ``margin``, which makes up for the few inputs that it rests on.
+    ``ValueError`` for fewer than three :func:`sets_apart`.
     """
-    if len(inputs) < 3:
-        raise ValueError("novelty needs at least three training inputs")
-    kept = min(components, len(inputs) - 2)
-    left_out = [_left_out(gram_rows, kept) for gram_rows in _orders(inputs)]
-    scores, residuals = (np.stack(part) for part in zip(*left_out, strict=True))
+    owners = sets_apart(inputs, groups)
+    distinct = int(owners.max(initial=-1)) + 1
+    if distinct < 3:
+        raise ValueError("novelty needs at least three training inputs that differ, of three groups")
+    kept = min(components, distinct - 2)
+    flat = np.asarray(inputs, dtype=np.float64)
+    flat = flat - flat.mean(0)
+    gram = flat @ flat.T
+    left_out = [
+        _left_out(gram, owners != owner, np.flatnonzero(owners == owner), kept) for owner in range(distinct)
+    ]
+    scores, residuals = (np.concatenate(part) for part in zip(*left_out, strict=True))
     usual = max(float(np.median(residuals)), 1e-6 * float(np.abs(inputs).max()) + 1e-12)
     loose = Novelty(kept, usual, np.inf)
     return Novelty(kept, usual, margin * float(np.quantile(distance(scores, residuals, loose), quantile)))
 
 
-def _orders(inputs: NDArray[np.floating]) -> list[Floats]:
-    """For each input, the Gram matrix ``(N, N)`` of all with that one last."""
-    flat = np.asarray(inputs, dtype=np.float64)
-    flat = flat - flat.mean(0)
-    gram = flat @ flat.T
-    everyone = np.arange(len(flat))
-    orders = [np.append(everyone[everyone != one], one) for one in everyone]
-    return [gram[np.ix_(order, order)] for order in orders]
+def sets_apart(inputs: NDArray[np.floating], groups: Sequence[object] | None) -> NDArray[np.int64]:
+    """The set ``(N,)``, counted from 0, of each of ``N`` inputs: those of one group (None is none), or equal ones."""
+    owners = np.arange(len(inputs))
+    keys: dict[object, int] = {}
+    for index, one in enumerate(inputs):
+        named = () if groups is None or groups[index] is None else (("group", groups[index]),)
+        for key in (("content", np.ascontiguousarray(one).tobytes()), *named):
+            first = owners[keys.setdefault(key, index)]
+            owners[owners == owners[index]] = first
+    return np.unique(owners, return_inverse=True)[1].astype(np.int64)
 
 
-def _left_out(gram: Floats, kept: int) -> tuple[Floats, Floats]:
-    """Whitened scores ``(kept,)`` and residual norm of the last input, by the components of the others.
+def _left_out(
+    gram: Floats, known: NDArray[np.bool_], held: NDArray[np.int64], kept: int
+) -> tuple[Floats, Floats]:
+    """Whitened scores ``(M, kept)`` and residual norms ``(M,)`` of the inputs ``held``, by the ``known`` ones.
 
-    Of the Gram matrix alone, so that large inputs cost no more than small ones.
+    Of the Gram matrix ``(N, N)`` alone, so that large inputs cost no more than small ones.
     """
-    count = len(gram) - 1
-    own, cross, size = gram[:count, :count], gram[:count, count], gram[count, count]
+    own, cross, sizes = gram[np.ix_(known, known)], gram[np.ix_(held, known)], gram[held, held]
     row = own.mean(1)
     centred = own - row[:, None] - row[None, :] + row.mean()
-    towards = cross - row - cross.mean() + row.mean()
-    norm = size - 2 * cross.mean() + row.mean()
+    middle = cross.mean(1)
+    towards = cross - row[None, :] - middle[:, None] + row.mean()
+    norms = sizes - 2 * middle + row.mean()
     values, vectors = np.linalg.eigh(centred)
     values, vectors = values[::-1][:kept], vectors[:, ::-1][:, :kept]
     lengths = np.sqrt(np.maximum(values, 1e-12 * max(values[0], 1e-300)))
-    scores = vectors.T @ towards / lengths
-    outside = np.sqrt(max(norm - float((scores**2).sum()), 0.0))
-    return scores / (lengths / np.sqrt(count - 1)), np.array(outside)
+    scores = towards @ vectors / lengths
+    outside = np.sqrt(np.maximum(norms - (scores**2).sum(1), 0.0))
+    return scores / (lengths / np.sqrt(len(own) - 1)), outside

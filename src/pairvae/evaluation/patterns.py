@@ -18,15 +18,14 @@ from pairvae.numerics.scattering import (
     Mask,
     arc_distribution,
     azimuthal_average,
-    gap_mask,
     ring_peak,
+    shadow,
     spot_positions,
     turned_by,
 )
 
 Floats = NDArray[np.float64]
 
-SHADOW_PX = 2  # pixels beside a gap hold a share of its darkness
 SPOTS, CANDIDATES = 2, 8
 FARTHEST_SPOT_PX = 16.0  # of 192; a spot that is missing counts as far
 LEAST_SPOT = 0.02  # levels above the surroundings
@@ -68,12 +67,6 @@ def true_patterns(patterns: NDArray[np.float32], mask: Mask | None = None) -> Tr
     colormap = known_colormap(patterns)
     hidden = shadow(patterns) if mask is None else mask
     return TruePatterns(patterns, colormap, hidden, facts(levels(patterns, colormap), hidden))
-
-
-def shadow(patterns: NDArray[np.float32]) -> Mask:
-    """Gaps and beamstop that patterns ``(N, 3, H, W)`` share, with the pixels beside them: ``(H, W)``."""
-    mask = gap_mask(np.moveaxis(patterns, 1, -1))
-    return np.asarray(scipy.ndimage.binary_dilation(mask, iterations=SHADOW_PX))
 
 
 def facts(intensity: Floats, mask: Mask) -> PatternFacts:

@@ -16,12 +16,11 @@ import torch
 from numpy.typing import NDArray
 
 from pairvae.evaluation import novelty
-from pairvae.evaluation.patterns import shadow
 from pairvae.models.compact import principal_components
 from pairvae.numerics import texture
 from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.rows import evenly_spread
-from pairvae.numerics.scattering import Calibration, Mask, PhysicalCheck, calibrate, physical_check
+from pairvae.numerics.scattering import Calibration, Mask, PhysicalCheck, calibrate, physical_check, shadow
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -149,21 +148,33 @@ def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDA
     return np.stack(cut)
 
 
-def familiar_arrays(arrays: NDArray[np.generic]) -> Familiarity | None:
-    """Of whole training arrays ``(N, channels, H, W)``; None for fewer than three."""
+def familiar_arrays(
+    arrays: NDArray[np.generic], groups: Sequence[str | None] | None = None
+) -> Familiarity | None:
+    """Of whole training arrays ``(N, channels, H, W)``; None for fewer than three that differ.
+
+    Arrays of one of ``groups`` (``N`` names, None is none) are views of one sample.
+    """
     if len(arrays) < LEAST_INPUTS:
         return None
     summaries = pooled(arrays)
-    return _fitted(summaries, np.ones(summaries.shape[1], np.float32))
+    return _fitted(summaries, np.ones(summaries.shape[1], np.float32), groups)
 
 
-def familiar_crops(crops: Sequence[NDArray[np.generic]]) -> Familiarity | None:
-    """Of ``N`` training images, each ``K`` of its crops ``(K, h, w)``; None for fewer than three images."""
+def familiar_crops(
+    crops: Sequence[NDArray[np.generic]], groups: Sequence[str | None] | None = None
+) -> Familiarity | None:
+    """Of ``N`` training images, each ``K`` of its crops ``(K, h, w)``; None for fewer than three that differ.
+
+    ``groups`` as of :func:`familiar_arrays`.
+    """
     if len(crops) < LEAST_INPUTS:
         return None
     single = np.stack([texture_summary(some[:, None]) for some in crops])
     weight = _equal_shares(single.mean(1))
-    whole = _fitted(single.mean(1) * weight, weight)
+    whole = _fitted(single.mean(1) * weight, weight, groups)
+    if whole is None:
+        return None
     own = whole._distances(single.mean(1))
     apart = whole._distances(single.reshape(-1, single.shape[2]))
     ratio = max(float(np.quantile(apart, 0.95) / np.quantile(own, 0.95)), 1.0)
@@ -172,9 +183,11 @@ def familiar_crops(crops: Sequence[NDArray[np.generic]]) -> Familiarity | None:
     )  # fmt: skip
 
 
-def _fitted(summaries: Singles, weight: Singles) -> Familiarity:
-    """Components and thresholds of weighted summaries ``(N, D)``."""
-    card = novelty.fit(summaries, COMPONENTS)
+def _fitted(summaries: Singles, weight: Singles, groups: Sequence[str | None] | None) -> Familiarity | None:
+    """Components and thresholds of weighted summaries ``(N, D)``; None for too few."""
+    if novelty.sets_apart(summaries, groups).max() + 1 < LEAST_INPUTS:
+        return None
+    card = novelty.fit(summaries, COMPONENTS, groups=groups)
     mean, basis, spread = principal_components(torch.from_numpy(summaries), card.components)
     return Familiarity(weight, mean.numpy(), basis.numpy(), spread.numpy(), card)
 

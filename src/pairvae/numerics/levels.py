@@ -6,11 +6,15 @@ colours does not.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pairvae.numerics.colormaps import COLORMAPS, invert_colormap
+
+if TYPE_CHECKING:  # 2 s that the check of a folder has no use for
+    from torch import Tensor
 
 OWN_COLOURS = 0.05  # mean distance in RGB up to which a map is believed; JPEG and resizing cost 0.01
 LOOKED_AT = 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from pairvae.reports import (
@@ -21,6 +22,7 @@ from pairvae.reports.content import Example, ReportContent
 from pairvae.reports.style import save_figure
 from pairvae.reports.words import paper_rank
 
+LONGEST_NAME = 60  # characters, of up to 4 bytes each; a file system takes 255 bytes
 LEAST_FOR_MAP = 3  # pairs; fewer span no plane
 # File names follow the paper's numbering where a figure has one there.
 PLAN_FIGURES = {"solo": ("figure_3", "figure_s4"), "pair": ("figure_4", "figure_s5")}
@@ -33,9 +35,16 @@ def ordered_examples(content: ReportContent) -> list[Example]:
     return sorted(content.examples, key=lambda example: paper_rank(example.title))
 
 
-def file_name(text: str) -> str:
-    """``text`` as a file name: letters, digits, underscores."""
-    return re.sub(r"\W+", "_", text).strip("_").lower() or "unnamed"
+def file_names(labels: Iterable[str]) -> dict[str, str]:
+    """A file name for each of ``labels``: letters, digits, underscores, short, and no two alike."""
+    names: dict[str, str] = {}
+    taken: set[str] = set()
+    for label in labels:
+        stem = re.sub(r"\W+", "_", label).strip("_").lower()[:LONGEST_NAME].rstrip("_") or "unnamed"
+        numbered = (stem, *(f"{stem}_{number}" for number in range(2, len(taken) + 3)))
+        names[label] = next(name for name in numbered if name not in taken)
+        taken.add(names[label])
+    return names
 
 
 def _save_examples(content: ReportContent, folder: Path) -> None:
@@ -96,9 +105,10 @@ def save_figures(content: ReportContent, folder: Path) -> None:
         save_figure(plots.scores(found), folder, "scores", plots.score_rows(content.distributions))
     _save_bands(content, folder)
     _save_generated(content, folder)
-    for name, sheet in content.sheets.items():
-        drawing = pictures.look_alikes(name, sheet)
-        save_figure(drawing, folder, f"sheet_{file_name(name)}", pictures.look_alike_data(name, sheet))
+    names = file_names(content.sheets)
+    for label, sheet in content.sheets.items():
+        drawing = pictures.look_alikes(label, sheet)
+        save_figure(drawing, folder, f"sheet_{names[label]}", pictures.look_alike_data(label, sheet))
     _save_latents(content, folder)
     if content.thresholds:
         rows = thresholds.threshold_rows(content.thresholds)

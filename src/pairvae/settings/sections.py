@@ -36,6 +36,7 @@ class DataSettings(Section):
     source: str = Field(
         min_length=1, description="simulated, mdf, or the path of a folder in the data layout"
     )
+    strict: bool = Field(description="stop at what the check of the raw pairs warns of")
     simulated: SimulatedData
     mdf: MdfData
 

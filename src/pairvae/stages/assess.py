@@ -40,6 +40,7 @@ from pairvae.predictor import Predictor
 from pairvae.settings import flatten
 from pairvae.stages.assess_material import descriptor_arrays, write_material
 from pairvae.stages.baselines import fitted_errors
+from pairvae.stages.data_warnings import data_warnings, tell
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
@@ -73,6 +74,7 @@ def assess(project: Project) -> None:
     splits["validation"] = with_mean_curves(splits["validation"], draws, what)
     drawn = ensembles(pair, predicted.pair.latents[what.names[0]], what, project.settings.generate)
     leakage, warnings = leakage_facts(prepared, truth)
+    warnings = data_warnings(project, prepared) + warnings
     ids = [one.id for one in prepared.pairs]
     metrics = {
         **_of_splits(project, what, splits, card["weights_sha256"]),
@@ -81,12 +83,13 @@ def assess(project: Project) -> None:
         "ensembles": _of_ensembles(truth, found, drawn),
         "uncertainty": {} if draws is None else {"validation": {"_".join(what.names): draws.facts}},
         "leakage": leakage,
-        "warnings": warnings + degenerate(predicted.images, what, ids, what.validation),
+        "warnings": data_warnings(project, prepared)
+        + warnings
+        + degenerate(predicted.images, what, ids, what.validation),
     }
     _write(project, prepared, truth, predicted, found, splits)
     store.write_json(project.reports / "metrics.json", metrics)
-    for one in metrics["warnings"]:
-        print(f"warning: {one['name']}: {one['text']}")
+    tell(metrics["warnings"])
     _annotate(project, metrics)
 
 

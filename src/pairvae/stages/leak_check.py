@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pairvae.errors import InputError
 from pairvae.evaluation import leakage
 from pairvae.evaluation.assess import Truth
-from pairvae.evaluation.guards import Warnings, warning
+from pairvae.evaluation.leakage import Warnings, warning
 from pairvae.modalities import MODALITIES
 from pairvae.store.prepared import Prepared
 
 POOL = 8
+SLOW_PX = 2.0  # smoothing that leaves of a pattern what all of its kind have
+LOOKED_AT = 192  # px
 
 
 def refuse_leakage(prepared: Prepared, truth: Truth, card: dict[str, Any]) -> None:
@@ -57,7 +60,30 @@ def leakage_facts(prepared: Prepared, truth: Truth) -> tuple[dict[str, Any], War
     ids = [pair.id for pair in prepared.pairs]
     facts = {name: {**values, "nearest": ids[int(values["nearest"] or 0)]} for name, values in found.items()}
     told = leakage.suspicions(found, ids)
+    for name in what.names:
+        for sample, twin, correlation in leakage.copies(
+            _signatures(prepared, name), what.train, what.validation
+        ):
+            told.append(
+                f"the {name} data of {ids[sample]} (validation) look like a copy of those of {ids[twin]} (training): "
+                f"their pixels correlate by {correlation:.2f}"
+            )
     return facts, [warning("possible leakage", text) for text in told]
+
+
+def _signatures(prepared: Prepared, name: str) -> NDArray[Any]:
+    """``(N, D)``: the middle of each image, or each pattern without what varies slowly; nothing of curves."""
+    found = []
+    for array in _arrays(prepared, name):
+        plane = np.asarray(array if array.ndim == 2 else array.mean(0), np.float32)
+        if min(plane.shape) == 1:
+            return np.zeros((len(prepared.pairs), 1), np.float32)
+        if array.ndim == 3:
+            plane = plane - cv2.GaussianBlur(plane, (0, 0), SLOW_PX)
+        top, left = ((side - min(side, LOOKED_AT)) // 2 for side in plane.shape)
+        found.append(plane[top : top + LOOKED_AT, left : left + LOOKED_AT])
+    side = [min(part.shape[axis] for part in found) for axis in (0, 1)]
+    return np.stack([part[: side[0], : side[1]].ravel() for part in found])
 
 
 def _features(truth: Truth, name: str) -> NDArray[Any]:

@@ -12,16 +12,21 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
+from pairvae.data.check import check_for, summarised
 from pairvae.data.manifest import read_pairs
-from pairvae.data.pairs import Pair
+from pairvae.data.pairs import FOLDERS, Pair, with_scales
 from pairvae.errors import InputError
+from pairvae.evaluation.leakage import Warnings
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.raw import RawImage
 from pairvae.numerics.images import crop_positions, crops
 from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings
+from pairvae.stages.data_warnings import tell
 from pairvae.stages.project import Project
 from pairvae.store.prepared import PreparedPair, create_array, write_card
+
+PUBLIC = ("simulated", "mdf")  # sources that nobody here can mend
 
 
 def preprocess(project: Project) -> None:
@@ -32,6 +37,7 @@ def preprocess(project: Project) -> None:
 def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
     """Prepare the pairs of any folder in the data layout."""
     pairs = read_pairs(raw)
+    warnings = checked(raw, settings)
     with store.atomic_folder(out) as folder:
         sections = {name: prepare_settings(settings, name) for name in settings.modalities}
         written: dict[str, Written] = {}
@@ -49,7 +55,32 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
             "assess": settings.assess.model_dump(),
         }
         hashes = {file: store.file_digest(folder / file) for file in files}
-        write_card(folder, {**facts, "digest": store.digest({**facts, "files": hashes})}, files)
+        digest = store.digest({**facts, "files": hashes})
+        write_card(folder, {**facts, "warnings": warnings, "digest": digest}, files)
+
+
+def checked(raw: Path, settings: Settings) -> Warnings:
+    """What is wrong with raw pairs, told on the terminal, too; kept in the card for the report and the runs.
+
+    ``InputError`` for errors in a folder of one's own, with ``data.strict`` for warnings as well. Simulated and
+    published pairs are as they are.
+    """
+    sides = [name for name in settings.modalities if name in FOLDERS]
+    report = check_for(raw, settings.sem.prepare, settings.saxs.prepare, sides)
+    found, errors = summarised(report), summarised(report, ("error",))
+    stopping = found if settings.data.strict else [] if settings.data.source in PUBLIC else errors
+    if stopping:
+        more = f" (and {len(stopping) - 1} more problems)" if len(stopping) > 1 else ""
+        raise InputError(
+            expected="pairs without problems"
+            if errors
+            else "pairs without warnings, as data.strict asks for",
+            found=f"{stopping[0]['name']}: {stopping[0]['text']}{more}",
+            where=str(raw),
+            remedy=f"`pairvae data check {raw}` lists every one",
+        )
+    tell(found)
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +115,7 @@ def raw_of(pair: Pair, modality: Modality) -> RawImage:
             where="pairs.csv",
             remedy=f"add {modality.folder}/{pair.id}.<ext>, or the column {modality.name}",
         )
-    raw = reader.read(file)
-    nm_per_px = getattr(pair, f"{modality.name}_nm_per_px", None) or raw.nm_per_px
-    return dataclasses.replace(raw, nm_per_px=nm_per_px, q_per_px=pair.saxs_q_per_px_inv_nm)
+    return with_scales(reader.read(file), pair, modality.name)
 
 
 def _prepared(

@@ -105,7 +105,11 @@ def _example(arrays: dict[str, np.ndarray], facts: dict[str, Any], row: int) -> 
 
 
 def _sheets(arrays: dict[str, np.ndarray]) -> dict[str, Sheet]:
-    names = [name.split("/")[1] for name in arrays if name.startswith("sheet/") and name.endswith("/true")]
+    names = [  # a label may hold a slash itself
+        name.removeprefix("sheet/").removesuffix("/true")
+        for name in arrays
+        if name.startswith("sheet/") and name.endswith("/true")
+    ]
     return {
         name: Sheet(true=arrays[f"sheet/{name}/true"], predicted=arrays[f"sheet/{name}/predicted"])
         for name in names

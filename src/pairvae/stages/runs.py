@@ -11,8 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from pairvae.data.split import training_pairs
+from pairvae.evaluation.leakage import Warnings
 from pairvae.numerics.images import contact_sheet
 from pairvae.settings import flatten
+from pairvae.stages.data_warnings import as_text, data_warnings
 from pairvae.stages.project import Project
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.lineage import lineage_tags
@@ -55,7 +57,15 @@ def stage_run(
             "training",
             {"pairs": len(prepared.pairs), "train": train},
         )
+        log_warnings(tracker, data_warnings(project, prepared))
         yield tracker
+
+
+def log_warnings(tracker: Tracker, warnings: Warnings) -> None:
+    """How many warnings about the data there are as a tag, and where there are some, ``warnings.txt``."""
+    tracker.set_tags({"data_warnings": len(warnings)})
+    if warnings:
+        tracker.log_text(as_text(warnings), "warnings.txt")
 
 
 def epoch_logger(

@@ -12,6 +12,7 @@ from pairvae.models.pair import PairVAE
 from pairvae.predictor import Predictor
 from pairvae.stages.backbone import give_backbone
 from pairvae.stages.calibration import refit, write_mixing
+from pairvae.stages.data_warnings import split_warnings, tell
 from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.model_card import load_vaes, without_prefix
 from pairvae.stages.project import SOLO_STAGES, Project
@@ -85,6 +86,8 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
             follow_lengths(prepared, vaes, project.split(prepared).train, settings.seed)
         refit(prepared, vaes, project.split(prepared).train, training.refit)
 
+    if join(device.torch_device).first:
+        tell(split_warnings(project, prepared))
     run_training(run, plan, early_stopping(judge, training.early_stop), watch, finish)
     first = join(device.torch_device).first
     _keep_inside(project, without_stage, first)

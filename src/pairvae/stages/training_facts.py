@@ -53,19 +53,20 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
     """Facts of the pairs ``rows``."""
     familiar: dict[str, Familiarity] = {}
     latents: dict[str, np.ndarray] = {}
+    pairs = [prepared.pairs[row] for row in rows]
+    groups = [pair.group for pair in pairs]
     for name in predictor.modalities:
         if MODALITIES[name].cropped:
             crops = prepared.crops(name)
-            found = familiar_crops([np.array(crops[row]) for row in rows])
+            found = familiar_crops([np.array(crops[row]) for row in rows], groups)
             means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in rows]
         else:
             arrays = np.array(prepared.whole(name)[rows])
-            found = familiar_arrays(arrays)
+            found = familiar_arrays(arrays, groups)
             means = [predictor.posterior(arrays, name).mean]
         if found is not None:
             familiar[name] = found
         latents[name] = torch.cat(means).numpy()
-    pairs = [prepared.pairs[row] for row in rows]
     return TrainingFacts(
         familiar,
         latents,

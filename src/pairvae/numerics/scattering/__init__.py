@@ -19,13 +19,18 @@ from pairvae.numerics.scattering.profiles import (
     azimuthal_profile,
     gap_mask,
     q_map,
+    shadow,
 )
 from pairvae.numerics.scattering.spectra import (
     Calibration,
     PhysicalCheck,
+    RingAndArcs,
     calibrate,
     physical_check,
     power_spectrum,
+    scattering_of_images,
+    scattering_of_pattern,
+    scattering_of_spectrum,
 )
 
 __all__ = [
@@ -37,6 +42,7 @@ __all__ = [
     "Mask",
     "PhysicalCheck",
     "RadialProfile",
+    "RingAndArcs",
     "RingPeak",
     "arc_distribution",
     "arcs",
@@ -51,6 +57,10 @@ __all__ = [
     "power_spectrum",
     "q_map",
     "ring_peak",
+    "scattering_of_images",
+    "scattering_of_pattern",
+    "scattering_of_spectrum",
+    "shadow",
     "spot_positions",
     "turned_by",
 ]

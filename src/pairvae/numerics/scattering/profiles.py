@@ -12,6 +12,8 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Centre = tuple[float, float]
 
+SHADOW_PX = 2  # pixels beside a gap hold a share of its darkness
+
 
 class RadialProfile(NamedTuple):
     """Mean ``intensity`` of the ``counts`` pixels on each ring around the centre; nan without pixels."""
@@ -105,3 +107,9 @@ def gap_mask(patterns: NDArray[Any], level: float = 0.1) -> Mask:
     padded = np.pad(bright < level, 1, mode="edge")
     opened = scipy.ndimage.binary_opening(padded, structure=np.ones((3, 3), dtype=bool))
     return np.asarray(opened[1:-1, 1:-1], dtype=np.bool_)
+
+
+def shadow(patterns: NDArray[np.float32]) -> Mask:
+    """Gaps and beamstop that patterns ``(N, 3, H, W)`` share, with the pixels beside them: ``(H, W)``."""
+    mask = gap_mask(np.moveaxis(patterns, 1, -1))
+    return np.asarray(scipy.ndimage.binary_dilation(mask, iterations=SHADOW_PX))

@@ -59,18 +59,46 @@ def physical_check(
     in_units = nm_per_px is not None and q_per_px is not None
     side = min(images.shape[1:])
     top, left = (images.shape[1] - side) // 2, (images.shape[2] - side) // 2
-    spectrum = power_spectrum(images[:, top : top + side, left : left + side]).mean(0)
-    image_q = 2 * np.pi / (side * (nm_per_px if in_units and nm_per_px else 1.0))
-    pattern_q = q_per_px if in_units and q_per_px else 1.0
-    middle = ((pattern.shape[0] - 1) / 2, (pattern.shape[1] - 1) / 2)
-    origin = (float(side // 2), float(side // 2))
-    found, given = _ring(spectrum, origin, None), _ring(pattern, middle, mask)
-    found_arcs = arc_distribution(np.sqrt(spectrum), origin, found)[0]
-    given_arcs = arc_distribution(pattern, middle, given, mask)[0]
-    ratio = found * image_q / (given * pattern_q)
-    angle = float(turned_by(found_arcs[None], given_arcs[None])[0])
+    found = scattering_of_images(images[:, top : top + side, left : left + side])
+    given = scattering_of_pattern(pattern, mask)
+    scale = (nm_per_px * q_per_px) if in_units and nm_per_px and q_per_px else 1.0
+    ratio = found.ring / (given.ring * scale)
+    angle = float(turned_by(found.arcs[None], given.arcs[None])[0])
     agrees = abs(ratio / usual.ratio - 1) <= usual.ratio_tolerance and angle <= usual.angle_tolerance
     return PhysicalCheck(float(ratio), angle, bool(agrees))
+
+
+@dataclass(frozen=True)
+class RingAndArcs:
+    """The ring's radius (of images in rad/px, of a pattern in px; nan without one) and where on it the intensity
+    lies: ``arcs`` ``(90,)`` of :func:`arc_distribution`.
+    """
+
+    ring: float
+    arcs: Floats
+
+
+def scattering_of_images(images: NDArray[Any]) -> RingAndArcs:
+    """Ring and arcs of the mean power spectrum of square images ``(S, side, side)``."""
+    return scattering_of_spectrum(power_spectrum(images).mean(0))
+
+
+def scattering_of_spectrum(spectrum: NDArray[Any]) -> RingAndArcs:
+    """Ring (rad/px) and arcs of a power spectrum ``(side, side)`` with the zero frequency at ``side // 2``.
+
+    The arcs are those of the amplitude, since the levels of a pattern are compressed, too.
+    """
+    side = spectrum.shape[0]
+    origin = (float(side // 2), float(side // 2))
+    ring = _ring(spectrum, origin, None)
+    return RingAndArcs(ring * 2 * np.pi / side, arc_distribution(np.sqrt(spectrum), origin, ring)[0])
+
+
+def scattering_of_pattern(pattern: NDArray[Any], mask: Mask | None = None) -> RingAndArcs:
+    """Ring and arcs of a pattern ``(h, w)`` with the beam at its middle; ``mask`` True where it shows nothing."""
+    middle = ((pattern.shape[0] - 1) / 2, (pattern.shape[1] - 1) / 2)
+    ring = _ring(pattern, middle, mask)
+    return RingAndArcs(ring, arc_distribution(pattern, middle, ring, mask)[0])
 
 
 def _ring(pattern: NDArray[Any], centre: Centre, mask: Mask | None) -> float:
