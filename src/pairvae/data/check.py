@@ -13,9 +13,10 @@ from pairvae.data.check_rules import RULES, Limits, Problem, told
 from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.instruments import sidecars
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
 from pairvae.progress import track
-from pairvae.settings import SemPrepare
+from pairvae.settings import SemPrepare, resolve
 
 MOST_NAMES = 5
 
@@ -43,28 +44,33 @@ def check_for(folder: Path, prepare: SemPrepare) -> CheckReport:
         sem_columns=prepare.columns,
         crop=prepare.crop,
         sem_nm_per_px=prepare.nm_per_px,
+        sem=prepare,
     )
 
 
 def check_folder(
     folder: Path,
     *,
-    sem_rows: int | None = 830,
-    sem_columns: int | None = 1280,
+    sem_rows: int | None = None,
+    sem_columns: int | None = None,
     crop: int = 192,
     workers: int = 2,
     least_pairs: int = 8,
     sem_nm_per_px: float | None = None,
+    sem: SemPrepare | None = None,
 ) -> CheckReport:
     """Read every file of a folder in the data layout and list all problems.
 
     ``sem_rows``, ``sem_columns``: image area where metadata do not tell it (None: detected, whole); ``crop``
-    in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does.
+    in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does;
+    ``sem``: how micrographs are binarised (None: as the preset `fast` does).
     """
+    area = {"rows": sem_rows, "columns": sem_columns, "crop": crop}
+    sem = (sem or resolve({}).sem.prepare).model_copy(update=area)
     pairs, faults = collect(folder)
     problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
     problems += _leftovers(folder, pairs)
-    facts, unreadable = _inspect_all(pairs, sem_rows, sem_columns, workers)
+    facts, unreadable = _inspect_all(pairs, sem, workers)
     others, remarks, curves = _read_others(pairs)
     problems += unreadable + others
     remarks += [(FOLDERS[fact.side], note) for fact in facts for note in fact.notes]
@@ -87,7 +93,7 @@ def check_folder(
 
 
 def _inspect_all(
-    pairs: Sequence[Pair], rows: int | None, columns: int | None, workers: int
+    pairs: Sequence[Pair], sem: SemPrepare, workers: int
 ) -> tuple[list[FileFacts], list[Problem]]:
     """Facts of every readable file, a problem for every other; at most ``workers`` images are in memory."""
     jobs = {
@@ -99,7 +105,7 @@ def _inspect_all(
     facts: list[FileFacts] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        found = pool.map(lambda job: inspect(*job, sem_rows=rows, sem_columns=columns), jobs)
+        found = pool.map(lambda job: inspect(*job, sem=sem), jobs)
         for (pair, _, file), result in zip(jobs, track(found, len(jobs), "check"), strict=True):
             if isinstance(result, InputError):
                 problems.append(Problem(pair, file, "unreadable", told(result), "error"))
@@ -135,7 +141,8 @@ def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
         if not sub.is_dir():
             continue
         visible = [path for path in sorted(sub.iterdir()) if path.is_file() and not path.name.startswith(".")]
-        foreign = [path.name for path in visible if path.suffix.lower().lstrip(".") not in READABLE_SUFFIXES]
+        beside = {own for path in visible if _readable(path) for own in sidecars(path)}
+        foreign = [path.name for path in visible if not _readable(path) and path not in beside]
         unnamed = [path.name for path in readable_files(sub) if table and path.resolve() not in used]
         if foreign:
             text = f"{_some(foreign)} left out: not {FORMATS}"
@@ -145,6 +152,10 @@ def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
                 Problem("", str(sub), "not in pairs.csv", f"{_some(unnamed)} left out", "warning")
             )
     return problems
+
+
+def _readable(path: Path) -> bool:
+    return path.suffix.lower().lstrip(".") in READABLE_SUFFIXES
 
 
 def _some(names: Sequence[str]) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.modalities.readers import RawImage, beam_centre, data_bar, read_image
+from pairvae.modalities.data_bar import BarSource
+from pairvae.modalities.readers import RawImage, beam_centre, read_image
+from pairvae.modalities.sem import image_rows, left_letters, mostly_noise
+from pairvae.settings import SemPrepare
 
-BarSource = Literal["metadata", "settings", "detected", "none"]
 LEAST_SYMMETRY = 0.5  # of a pattern with itself turned; below it no centre is believed
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
 SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and columns
@@ -20,12 +21,14 @@ SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and colum
 
 @dataclass(frozen=True)
 class ImageArea:
-    """The micrograph without its data bar: rows and columns in px, and what told the rows."""
+    """The micrograph without its data bar: rows and columns in px, what told the rows, and remarks."""
 
     rows: int
     columns: int
     source: BarSource
     detected_bar: int
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,15 +58,13 @@ class FileFacts:
     warnings: tuple[str, ...] = ()
 
 
-def inspect(
-    pair: str, side: str, source: Path | str, *, sem_rows: int | None, sem_columns: int | None
-) -> FileFacts | InputError:
+def inspect(pair: str, side: str, source: Path | str, *, sem: SemPrepare) -> FileFacts | InputError:
     """Read one file and tell what it holds, or the error that it raised."""
     try:
         raw = read_image(source)
     except InputError as error:
         return error
-    area = image_area(raw, sem_rows, sem_columns) if side == "sem" else None
+    area = image_area(raw, sem) if side == "sem" else None
     seen = raw.pixels if area is None else raw.pixels[: area.rows, : area.columns]
     grey = _grey(seen)
     finite = grey[np.isfinite(grey)]
@@ -84,23 +85,21 @@ def inspect(
         colourful=_colourful(raw.pixels),
         area=area,
         centre=_centre(raw) if side == "saxs" else None,
-        notes=raw.notes,
-        warnings=raw.warnings,
+        notes=raw.notes if area is None else (*raw.notes, *area.notes),
+        warnings=raw.warnings if area is None else (*raw.warnings, *area.warnings),
     )
 
 
-def image_area(raw: RawImage, rows: int | None, columns: int | None) -> ImageArea:
+def image_area(raw: RawImage, sem: SemPrepare) -> ImageArea:
     """Rows from metadata, else as set, else above a detected data bar; columns as set, at most the file's."""
-    height, width = raw.pixels.shape[:2]
-    bar = data_bar(raw.pixels)
-    source: BarSource
-    if raw.image_rows:
-        found, source = raw.image_rows, "metadata"
-    elif rows:
-        found, source = rows, "settings"
-    else:
-        found, source = height - bar, "detected" if bar else "none"
-    return ImageArea(min(found, height), min(columns or width, width), source, bar)
+    width = raw.pixels.shape[1]
+    found = image_rows(raw, sem)
+    left = found.source == "settings" and found.detected_bar  # has a rule of its own
+    lines = [] if left else left_letters(raw, sem, found)
+    if raw.pixels.dtype.kind != "f" or np.isfinite(raw.pixels).all():
+        lines += mostly_noise(raw, sem)
+    columns = min(sem.columns or width, width)
+    return ImageArea(found.rows, columns, found.source, found.detected_bar, found.notes, tuple(lines))
 
 
 def content_digest(pixels: np.ndarray) -> str:

@@ -9,7 +9,16 @@ from pairvae.errors import InputError, reason
 from pairvae.modalities.counts import BeamCentre, bad_pixels, beam_centre, scale_counts
 from pairvae.modalities.data_bar import data_bar
 from pairvae.modalities.detector_files import FABIO_SUFFIXES, HDF5_MAGIC, read_fabio, read_hdf5
-from pairvae.modalities.picture import JPEG_MAGIC, NPY_MAGIC, PNG_MAGIC, read_jpeg, read_npy, read_png
+from pairvae.modalities.picture import (
+    BMP_MAGIC,
+    JPEG_MAGIC,
+    NPY_MAGIC,
+    PNG_MAGIC,
+    read_bmp,
+    read_jpeg,
+    read_npy,
+    read_png,
+)
 from pairvae.modalities.raw import (
     LARGEST_FILE_BYTES,
     PARSER_ERRORS,
@@ -33,13 +42,12 @@ __all__ = [
     "scale_counts",
 ]
 
-PICTURE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "npy"})
+PICTURE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "bmp", "npy"})
 HDF5_SUFFIXES = frozenset({"h5", "hdf5", "hdf", "nxs", "nx", "cxi"})
 READABLE_SUFFIXES = PICTURE_SUFFIXES | HDF5_SUFFIXES | FABIO_SUFFIXES
 FORMATS = "jpg, png, tif, npy, or with the extra [saxs] edf, cbf, HDF5"
 INSIDE = "::"
 FOREIGN = {
-    b"BM": "a BMP picture",
     b"GIF8": "a GIF picture",
     b"RIFF": "a WebP picture",
     b"PK": "a zip archive",
@@ -110,6 +118,8 @@ def _reader(magic: bytes, file: Path, source: str) -> Reader:
         return _single(lambda file, most: read_jpeg(file, source, most), source)
     if magic.startswith(NPY_MAGIC):
         return _single(lambda file, most: read_npy(file, source, most), source)
+    if magic.startswith(BMP_MAGIC):
+        return _single(lambda file, most: read_bmp(file, source, most), source)
     if magic.startswith(TIFF_MAGICS):
         return lambda file, _, page, most: read_tiff(file, source, most, page)
     if suffix in FABIO_SUFFIXES:
