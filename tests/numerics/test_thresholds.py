@@ -58,3 +58,40 @@ def test_every_threshold_separates_two_grey_levels(method: str) -> None:
 def test_unknown_threshold_names_the_known_ones() -> None:
     with pytest.raises(InputError, match=r"adaptive.*sauvola, found 'otto'"):
         thresholds.threshold(stripes(), "otto")
+
+
+def noise(sigma: float, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, sigma, (240, 320))
+
+
+@pytest.mark.parametrize("sigma", [3.0, 12.0])
+def test_noise_level_is_that_of_the_noise_not_of_the_structure(sigma: float) -> None:
+    structure = 120 + 60 * np.sin(2 * np.pi * np.arange(320) / 16)
+    grey = np.clip(structure + noise(sigma), 0, 255).astype(np.uint8)
+    assert thresholds.noise_level(grey) == pytest.approx(sigma, rel=0.1)
+    assert thresholds.noise_level(np.full((20, 20), 9, np.uint8)) == 0
+
+
+def test_structure_and_noise_are_told_apart_by_each_threshold() -> None:
+    y, x = np.indices((240, 320))
+    fine = np.clip(120 + 50 * np.sin(2 * np.pi * x / 12) + noise(15), 0, 255).astype(np.uint8)
+    cells = np.clip(np.where(np.hypot(y - 120, x - 160) < 90, 70, 180) + noise(15), 0, 255).astype(np.uint8)
+    plain = np.clip(128 + noise(15), 0, 255).astype(np.uint8)
+    shares = {
+        name: [thresholds.noise_share(image, method=method) for method in ("adaptive", "otsu")]
+        for name, image in {"fine": fine, "cells": cells, "plain": plain}.items()
+    }
+    assert max(shares["fine"]) < 0.25
+    assert shares["cells"][0] > 0.7 and shares["cells"][1] < 0.05  # 15 px are less than a cell
+    assert min(shares["plain"]) > 0.8
+
+
+def test_flattened_takes_a_gradient_away_and_keeps_the_structure() -> None:
+    y, x = np.indices((240, 320))
+    structure = 20 * np.sin(2 * np.pi * x / 12)
+    shaded = np.clip(60 + 0.5 * y + structure, 0, 255).astype(np.uint8)
+    flat = thresholds.flattened(shaded)
+    right = structure > 0
+    assert np.mean(thresholds.threshold(shaded, "otsu") == right) < 0.75
+    assert np.mean(thresholds.threshold(flat, "otsu") == right) > 0.9
+    assert float(flat.mean()) == pytest.approx(float(shaded.mean()), abs=2)

@@ -168,8 +168,8 @@ def read_bmp(path: Path, source: str, max_pixels: int) -> RawImage:
         raise unreadable(source, "a BMP file", "a cut or outdated header", "save it as PNG or TIFF")
     width, height = (int.from_bytes(head[at : at + 4], "little", signed=True) for at in (18, 22))
     start, bits = int.from_bytes(head[10:14], "little"), int.from_bytes(head[28:30], "little")
-    compression = int.from_bytes(head[30:34], "little")
-    if compression != 0 or bits not in BMP_BITS:
+    compression, colours = (int.from_bytes(head[at : at + 4], "little") for at in (30, 46))
+    if compression != 0 or bits not in BMP_BITS or colours > 256:
         found = f"{bits} bits, compression {compression}"
         raise unreadable(source, "an uncompressed BMP file", found, "save it as PNG or TIFF")
     checked_shape((abs(height), width, max(1, bits // 8)), 1, max_pixels, source)
