@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from pathlib import Path
 from tokenize import TokenError
@@ -9,6 +10,7 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from pairvae.modalities.instruments import ImageFacts, with_facts
 from pairvae.modalities.instruments.facts import pixel_nm
@@ -176,7 +178,12 @@ def read_bmp(path: Path, source: str, max_pixels: int) -> RawImage:
     data = path.read_bytes()
     if len(data) < start + abs(height) * ((width * bits + 31) // 32 * 4):
         raise unreadable(source, "a whole BMP file", f"one cut short after {len(data)} bytes", CUT_SHORT)
-    return with_facts(RawImage(_decode(data, source, "BMP"), None, None, "bmp", source), path, ImageFacts())
+    try:
+        with Image.open(io.BytesIO(data)) as image:  # OpenCV would print remarks on damaged ones
+            pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    except (*PARSER_ERRORS, SyntaxError, Image.DecompressionBombError) as error:
+        raise unreadable(source, "a BMP file", "damaged pixel data", CUT_SHORT) from error
+    return with_facts(RawImage(pixels, None, None, "bmp", source), path, ImageFacts())
 
 
 def _decode(data: bytes, source: str, name: str) -> np.ndarray:

@@ -17,6 +17,7 @@ from pairvae.modalities.instruments.facts import length_nm, xml_elements
 from pairvae.modalities.readers import RawImage, read_image
 from pairvae.modalities.sem import describe
 from pairvae.settings import resolve
+from pairvae.stages.raw import copy_folder
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
 FEI = "[Beam]\r\nBeam=EBeam\r\nScan=EScan\r\n{scan}[Image]\r\nResolutionX={x}\r\nResolutionY={y}\r\n"
@@ -186,6 +187,18 @@ def test_xml_with_entities_is_not_parsed() -> None:
         xml_elements('<!DOCTYPE a [<!ENTITY b "bbbb">]><a><pixelWidth unit="nm">2&b;</pixelWidth></a>') == {}
     )
     assert xml_elements("<a><b></a>") == {}
+
+
+def test_own_data_are_copied_with_what_lies_beside(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    for name in ("SAXS", "SEM"):
+        (mine / name).mkdir(parents=True)
+        cv2.imwrite(str(mine / name / "a.png"), GREY)
+    (mine / "SEM/a.txt").write_text(HITACHI.format(size="PixelSize=2\r\n"))
+    (mine / "SEM/b.txt").write_text(HITACHI.format(size="PixelSize=2\r\n"))
+    copy_folder(mine, tmp_path / "raw")
+    assert read_image(tmp_path / "raw/SEM/a.png").nm_per_px == 2.0
+    assert not (tmp_path / "raw/SEM/b.txt").exists()
 
 
 REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
