@@ -60,9 +60,20 @@ def test_a_bar_of_two_strips_is_kept_as_the_metadata_tell_it() -> None:
     assert rows_above_bar(image, 240, None).rows == 240
 
 
-def test_metadata_are_believed_where_the_pixels_show_no_bar() -> None:
-    assert rows_above_bar(micrograph(), 280, None).rows == 280
+def test_metadata_are_believed_where_the_pixels_do_not_tell() -> None:
+    image = micrograph()
+    image[280:] = (np.arange(400) // 100 * 30).astype(np.uint8)  # drawn, of four backgrounds
+    image[280:] //= 2
+    image[280:, :220] = 10
+    image[290:292] = micrograph()[290:292]
+    assert data_bar(image) in (0, 20)
+    assert rows_above_bar(image, 280, None).rows == 280
     assert rows_above_bar(micrograph(), None, None).source == "none"
+
+
+def test_a_bar_that_was_cut_off_takes_no_image_with_it() -> None:
+    found = rows_above_bar(micrograph(), 280, None)
+    assert (found.rows, found.source) == (300, "none") and "all 300 count" in found.notes[0]
 
 
 @pytest.mark.parametrize("depth", [1, 257])

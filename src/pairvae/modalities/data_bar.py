@@ -21,6 +21,7 @@ INK_LEVELS, INK_SHARE = (
     40.0,
     0.002,
 )  # a strip holds text: so many pixels differ so much from its background (or it is empty)
+IMAGE_SHARE, BAR_SHARE = 0.2, 0.6  # drawn rows of what is certainly no bar, and of what is one
 AGREE = 2  # px; metadata and pixels that differ by less tell the same bar
 
 
@@ -43,19 +44,27 @@ def rows_above_bar(pixels: np.ndarray, told: int | None, chosen: int | None) -> 
     bar = data_bar(pixels)
     begins = height - bar
     if told and told < height:
-        wrong = bar > 0 and (
-            begins < told - AGREE or (begins > told + AGREE and not _is_bar(pixels, told, begins))
-        )
-        if not wrong:
-            return ImageRows(told, "metadata", bar)
-        note = f"the metadata tell {told} image rows, but a data bar begins at row {begins}, which counts"
-        return ImageRows(begins, "detected", bar, (note,))
+        return _judged(pixels, told, bar)
     if chosen and not told:
         return ImageRows(min(chosen, height), "settings", bar)
     if told and bar:
         note = f"the metadata tell no data bar, but one begins at row {begins}, which counts"
         return ImageRows(begins, "detected", bar, (note,))
     return ImageRows(begins, "metadata" if told else "detected" if bar else "none", bar)
+
+
+def _judged(pixels: np.ndarray, told: int, bar: int) -> ImageRows:
+    """Rows that the metadata tell, or those of the bar in the pixels where the two disagree."""
+    height = len(pixels)
+    begins = height - bar
+    if not bar and _drawn_share(pixels, told, height) < IMAGE_SHARE:
+        note = f"the metadata tell {told} image rows, but no data bar is in the pixels: all {height} count"
+        return ImageRows(height, "none", 0, (note,))
+    later = begins > told + AGREE and _drawn_share(pixels, told, begins) < BAR_SHARE
+    if bar and (begins < told - AGREE or later):
+        note = f"the metadata tell {told} image rows, but a data bar begins at row {begins}, which counts"
+        return ImageRows(begins, "detected", bar, (note,))
+    return ImageRows(told, "metadata", bar)
 
 
 def data_bar(pixels: np.ndarray) -> int:
@@ -114,11 +123,10 @@ def _line_above(flat: np.ndarray, rows: int) -> int:
     return thick if thick <= THICKEST_LINE else 0
 
 
-def _is_bar(pixels: np.ndarray, first: int, last: int) -> bool:
-    """Whether most rows from ``first`` to ``last`` are drawn: half of a row's pixels have one level."""
+def _drawn_share(pixels: np.ndarray, first: int, last: int) -> float:
+    """Share of the rows from ``first`` to ``last`` that are drawn: half of a row's pixels have one level."""
     grey = _grey(pixels, slice(first, last))
-    drawn = [np.mean(np.abs(row - _most_common(row)) <= LEVELS) >= 0.5 for row in grey]
-    return bool(np.mean(drawn) > 0.6)
+    return float(np.mean([np.mean(np.abs(row - _most_common(row)) <= LEVELS) >= 0.5 for row in grey]))
 
 
 def _grey(pixels: np.ndarray, rows: slice) -> np.ndarray:

@@ -56,6 +56,7 @@ def tagged(folder: Path, code: int, text: str | bytes, pixels: np.ndarray = GREY
         (34680, FEI.format(scan=SCAN, x=50, y=32, bar=8), 2.9, 32),
         (34682, FEI.format(scan="[EBeam]\r\nHFW=1.45e-7\r\n", x=50, y=32, bar=8), 2.9, 32),
         (34682, FEI.format(scan=SCAN, x=100, y=64, bar=16), 5.8, 32),  # shrunk by half afterwards
+        (34682, FEI.format(scan=SCAN, x=100, y=74, bar=0), 5.8, 37),  # the same, of a bar that is not told
         (34682, '{"binaryResult": {"pixelSize": {"x": 2.9e-9, "y": 2.9e-9}}}', 2.9, None),
         (34683, PHENOM.format(unit="nm", value="86.11"), 86.11, 32),
         (34683, PHENOM.format(unit="pm", value="861.1"), 0.8611, 32),
@@ -68,6 +69,12 @@ def tagged(folder: Path, code: int, text: str | bytes, pixels: np.ndarray = GREY
 )
 def test_tags(code: int, text: str | bytes, nm: float, rows: int | None, tmp_path: Path) -> None:
     assert told(tagged(tmp_path, code, text)) == (nm, rows)
+
+
+def test_gatan_tags(tmp_path: Path) -> None:
+    tags = [(65003, 2, 0, "µm".encode(), True), (65009, 12, 1, 0.002, True)]
+    tifffile.imwrite(tmp_path / "a.tif", GREY, extratags=tags)
+    assert told(read_image(tmp_path / "a.tif")) == (2.0, None)
 
 
 def test_zeiss_tells_the_stored_pixel_not_the_one_of_the_screen(tmp_path: Path) -> None:

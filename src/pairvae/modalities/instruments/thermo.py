@@ -16,6 +16,7 @@ from pairvae.modalities.instruments.facts import (
     xml_elements,
 )
 
+TALLEST_WITH_BAR = 1.2  # height of a picture with its bar over that of the image
 XML_START, XML_END = b"<FeiImage", b"</FeiImage>"
 
 
@@ -40,8 +41,9 @@ def ini_facts(text: str, shape: tuple[int, int]) -> ImageFacts:
         image_rows = shape[0] - bar
     facts = ImageFacts(nm, image_rows, "FEI metadata")
     if columns and rows and not close(columns, shape[1]):
-        whole_rows = min((rows, rows + (bar or 0)), key=lambda n: abs(n / columns - shape[0] / shape[1]))
-        facts = resized(ImageFacts(nm, rows, "FEI metadata"), (columns, whole_rows), shape)
+        height = round(shape[0] * columns / shape[1])  # of the picture before it was resized, with its bar
+        known = height if rows <= height <= max(TALLEST_WITH_BAR * rows, rows + (bar or 0)) else rows
+        facts = resized(ImageFacts(nm, rows, "FEI metadata"), (columns, known), shape)
     return facts
 
 
