@@ -160,9 +160,23 @@ def _(d: Path) -> object:
     return read_image(put(d / "a.png", bytes(range(255, 5, -3))))
 
 
-@kind("a BMP picture")
+@kind("BMP cut short")
 def _(d: Path) -> object:
-    return read_image(put(d / "a.bmp", encoded(".bmp")))
+    return read_image(put(d / "a.bmp", encoded(".bmp")[:-100]))
+
+
+@kind("BMP of run lengths")
+def _(d: Path) -> object:
+    data = bytearray(encoded(".bmp"))
+    data[30] = 1
+    return read_image(put(d / "a.bmp", bytes(data)))
+
+
+@kind("BMP with a 60,000 x 60,000 header")
+def _(d: Path) -> object:
+    data = bytearray(encoded(".bmp"))
+    data[18:26] = struct.pack("<ii", 60000, 60000)
+    return read_image(put(d / "a.bmp", bytes(data)))
 
 
 @kind("a GIF picture named .png")

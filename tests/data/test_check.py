@@ -347,3 +347,21 @@ def test_a_line_for_each_kind_of_message(folder: Path) -> None:
     assert told["other size"] == "2 of them (3, 4), the first: 96 x 99 px where most are 96 x 96"
     assert told["other files"].startswith("SEM: notes.txt left out")
     assert summarised(check(folder), ("error",)) == []
+
+
+def test_sidecars_are_no_leftovers_and_give_the_pixel_size(folder: Path) -> None:
+    (folder / "SEM/0.txt").write_text("[SemImageFile]\nDataSize=96x96\nPixelSize=1.984375\n")
+    (folder / "SEM/notes.txt").write_text("of Monday")
+    report = check(folder)
+    assert "SEM pixel size: 1.984 nm (1 file)" in report.notes
+    (problem,) = [one for one in report.problems if one.kind == "other files"]
+    assert "notes.txt" in problem.message and "0.txt" not in problem.message
+
+
+def test_a_micrograph_of_noise_and_letters_in_it_are_warned_of(folder: Path) -> None:
+    noise = np.clip(np.random.default_rng(0).normal(128, 30, (96, 96)), 0, 255).astype(np.uint8)
+    tifffile.imwrite(folder / "SEM/0.tif", noise)
+    told = [one for one in check(folder).problems if one.pair == "0"]
+    assert [(one.severity, one.kind, one.message.split(":")[0]) for one in told] == [
+        ("warning", "reading", "mostly noise")
+    ]

@@ -50,3 +50,16 @@ def test_two_long_ids_of_one_beginning_are_told_apart(tmp_path: Path) -> None:
     first, second = (sheet[GAP : GAP + CAPTION, left : left + width] for left in (GAP, 2 * GAP + width))
     assert (first != second).any()
     assert (first[:, -4:] == 255).all()  # and neither runs over its cell
+
+
+def test_a_deep_micrograph_is_shown_as_it_is_prepared(tmp_path: Path) -> None:
+    for name in ("SAXS", "SEM"):
+        (tmp_path / name).mkdir()
+    cv2.imwrite(str(tmp_path / "SAXS/a.png"), np.full((40, 40), 90, np.uint8))
+    image = np.zeros((400, 400), np.uint16)
+    image[:, 200:] = 65535  # the highest value of a micrograph is no gap of a detector
+    tifffile.imwrite(tmp_path / "SEM/a.tif", image)
+    pair_sheet(tmp_path, tmp_path / "sheet.png")
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    row, left = GAP + CAPTION + TILE // 2, GAP + TILE + 2
+    assert sheet[row, left + 10].tolist() == [0, 0, 0] and sheet[row, left + TILE - 10].tolist() == [255] * 3

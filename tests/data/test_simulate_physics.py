@@ -13,9 +13,10 @@ from pydantic import ValidationError
 from pairvae.data.sim_saxs import colour_mapped, detect, expected_counts, q_grid, shadows
 from pairvae.data.sim_sem import scale_bar_nm
 from pairvae.data.simulate import Sample, sample_latents, simulate_sample
-from pairvae.numerics.images import binarise_sem, crop_positions, crops, resize
+from pairvae.numerics.images import crop_positions, crops, resize
 from pairvae.numerics.morphology import domain_spacing, phase_fraction, two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average, power_spectrum
+from pairvae.numerics.thresholds import binarise_sem
 from pairvae.simulation_parameters import MORPHOLOGIES, SimulationParameters
 
 PARAMETERS = SimulationParameters()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from pairvae.evaluation.thresholding import compare
-from pairvae.numerics.images import THRESHOLDS, binarise_sem
+from pairvae.numerics.thresholds import THRESHOLDS, binarise_sem
 
 
 def grating(drift: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import tarfile
 import tempfile
@@ -15,6 +16,8 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+import em_samples
+
 GREY = (np.arange(24 * 32).reshape(24, 32) % 251).astype(np.uint8)
 COLOUR = np.stack([GREY, GREY[::-1], 255 - GREY], axis=2)
 COUNTS = GREY.astype(np.int32) * 100
@@ -22,7 +25,12 @@ CURVE = np.stack([np.linspace(0.01, 1, 40), 100 * np.exp(-np.linspace(0, 4, 40))
 TABLE_ROWS = "a,SAXS/0.png,SEM/0.tif,lamellar,2.9,0.01,train,w1\nb,SAXS/1.png,SEM/1.tif,,,,validation,w2\n"
 FEI = b"[Scan]\r\nPixelWidth=2.5e-09\r\n[Image]\r\nResolutionY=20\r\n[PrivateFei]\r\nDatabarHeight=4\r\n\0"
 ZEISS = b"0\r\n0\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 2.9 nm\r\nDP_IMAGE_STORE\r\n"
-ZEISS += b"Store resolution = 32 * 20\r\n\0"
+ZEISS += b"Store resolution = 32 * 20\r\nAP_WIDTH\r\nWidth = 0.1 \xb5m\r\n\0"
+PHENOM = b'<FeiImage><databarHeight>4</databarHeight><pixelWidth unit="nm">86.1</pixelWidth></FeiImage>\0'
+TESCAN = b"\x10\0\xff\xd8\0ImageStripSize=4\r\nPixelSizeX=2.5e-9\r\n"
+HITACHI = b"[SemImageFile]\r\nDataSize=32x24\r\nPixelSize=1.98\r\nMagnification=50000\r\n"
+JEOL = b"$CM_MAG 50\r\n$CM_FULL_SIZE 32 24\r\n$$SM_MICRON_BAR 20\r\n$$SM_MICRON_MARKER 500um\r\n"
+JSON = b'{"metadata": {"binary_result": {"pixel_size": {"x": 2e-9, "y": 2e-9}}, "hfw": 1e-6}}'
 
 
 def in_file(write: Callable[[Path], object], suffix: str) -> bytes:
@@ -84,12 +92,37 @@ def tiffs() -> list[bytes]:
         tiff(GREY, imagej=True, resolution=(0.4, 0.4), metadata={"unit": "nm"}),
         tiff(GREY, extratags=[(34682, "s", len(FEI), FEI, True)]),
         tiff(GREY, extratags=[(34118, "s", len(ZEISS), ZEISS, True)]),
+        tiff(GREY, extratags=[(34683, "s", len(PHENOM), PHENOM, True)]),
+        tiff(GREY, extratags=[(50431, 1, len(TESCAN), TESCAN, True)]),
+        tiff(GREY, description=JSON.decode(), metadata=None),
         tiff(GREY, resolution=(3e6, 3e6), resolutionunit="CENTIMETER"), tiff(GREY, photometric="miniswhite"),
         tiff(GREY % 16, photometric="palette", colormap=np.arange(768, dtype=np.uint16).reshape(3, 256)),
         pillow(GREY, "TIFF", compression="tiff_lzw"), pillow(GREY, "TIFF", compression="packbits"),
         pillow(COLOUR, "TIFF", compression="jpeg"), pillow(GREY, "TIFF", "1", compression="group4"),
         pillow(GREY, "TIFF", "P", compression="tiff_lzw"),
     ]  # fmt: skip
+
+
+def bmps() -> list[bytes]:
+    return [
+        encoded(".bmp", GREY),
+        encoded(".bmp", COLOUR),
+        pillow(GREY, "BMP", "1"),
+        pillow(GREY, "BMP", "P"),
+    ]
+
+
+def sidecars() -> list[bytes]:
+    return [HITACHI, JEOL, HITACHI.decode().encode("utf-16")]
+
+
+def em_files(kind: str) -> list[bytes]:
+    """Nothing where the extra ``[em]`` is not installed."""
+    if importlib.util.find_spec("rsciio") is None:
+        return []
+    if kind == "emd":
+        return [in_file(em_samples.velox, ".emd"), in_file(em_samples.ncem, ".emd")]
+    return [em_samples.mrc()] if kind == "mrc" else [em_samples.dm3()]
 
 
 def npys() -> list[bytes]:

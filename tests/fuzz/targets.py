@@ -183,6 +183,14 @@ def _image(inside: str = "") -> Callable[[Path], object]:
     return lambda path: read_image(f"{path}{inside}", max_pixels=40_000_000)
 
 
+def _picture_around(folder: Path) -> None:
+    (folder / "a.png").write_bytes(seeds.pngs()[0])
+
+
+def _beside(path: Path) -> object:
+    return read_image(path.with_name("a.png"))
+
+
 def _two_pages(path: Path) -> object:
     return read_image(path), read_image(path, page=1)
 
@@ -313,6 +321,12 @@ TARGETS: dict[str, Target] = {
     "jpeg": Target(seeds.jpegs, _image(), "a.jpg", 9_000),
     "tiff": Target(seeds.tiffs, _image(), "a.tif", 16_000),
     "tiff, page 1": Target(seeds.tiffs, _two_pages, "a.tif", 3_000),
+    "bmp": Target(seeds.bmps, _image(), "a.bmp", 2_000),
+    "text beside": Target(seeds.sidecars, _beside, "a.txt", 2_000, setup=_picture_around),
+    "json beside": Target(lambda: [seeds.JSON], _beside, "a.json", 2_000, setup=_picture_around, json=True),
+    "mrc": Target(lambda: seeds.em_files("mrc"), _image(), "a.mrc", 1_000),
+    "dm3": Target(lambda: seeds.em_files("dm3"), _image(), "a.dm3", 2_000),
+    "emd": Target(lambda: seeds.em_files("emd"), _image(), "a.emd", 1_000),
     "npy": Target(seeds.npys, _image(), "a.npy", 7_000, NPY_WORDS),
     "edf": Target(lambda: seeds.detector_files("edf"), _image(), "a.edf", 5_000, EDF_WORDS),
     "cbf": Target(lambda: seeds.detector_files("cbf"), _image(), "a.cbf", 5_000, CBF_WORDS),

@@ -102,7 +102,7 @@ def test_micrograph_tells_its_rows_and_rescaling() -> None:
 
     sem, section = MODALITIES["sem"], resolve({}).sem.prepare
     image = replace(raw(np.zeros((900, 1300), np.uint8)), nm_per_px=1.45)
-    told = sem.describe(image, section)
+    told = sem.describe(image, section.model_copy(update={"rows": 830, "columns": 1280}))
     assert (told["rows"], told["rows_from"], told["columns"]) == (830, "settings", 1280)
     assert (told["rescaled_by"], told["nm_per_px"]) == (1.0, 1.45)
     told = sem.describe(replace(image, image_rows=870), section.model_copy(update={"nm_per_px": 2.9}))

@@ -23,6 +23,7 @@ from pairvae.modalities.readers import (
     require_finite,
     scale_counts,
 )
+from pairvae.store.pictures import Scale, write_picture
 
 RNG = np.random.default_rng(0)
 GREY8 = RNG.integers(0, 256, (40, 50), np.uint8)
@@ -45,7 +46,10 @@ real_files = pytest.mark.skipif(
 
 
 def real(name: str) -> Path:
-    return Path(os.environ["PAIRVAE_REAL_FILES"]) / name
+    path = Path(os.environ["PAIRVAE_REAL_FILES"]) / name
+    if not path.is_file():
+        pytest.skip(f"PAIRVAE_REAL_FILES names a folder without {name}")
+    return path
 
 
 # --- formats ---------------------------------------------------------------------------------------
@@ -126,6 +130,57 @@ def test_tiff_palette_and_inverted_greys(tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "w.tif").pixels, 255 - GREY8)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.int32, np.float32, np.uint32])
+def test_min_is_white_changes_no_measured_values(dtype: type, tmp_path: Path) -> None:
+    counts = RNG.integers(0, 1000, (20, 30)).astype(dtype)
+    if dtype != np.uint32:
+        counts[3:5] = -1  # the mask of a detector
+    tifffile.imwrite(tmp_path / "w.tif", counts, photometric="miniswhite")
+    raw = read_image(tmp_path / "w.tif")
+    assert np.array_equal(raw.pixels, counts) and "MinIsWhite" in raw.notes[0]
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("pixels", [GREY8, GREY16], ids=["8 bit", "16 bit"])
+def test_min_is_white_inverts_pictures_however_compressed(
+    pixels: np.ndarray, compression: str, tmp_path: Path
+) -> None:
+    Image.fromarray(pixels).save(tmp_path / "w.tif", compression=compression, tiffinfo={262: 0})
+    with tifffile.TiffFile(tmp_path / "w.tif") as tiff:
+        assert int(tiff.pages[0].photometric) == 0
+    # Pillow writes inverted 8-bit greys, so that they read as before, and 16-bit ones as they are.
+    expected = pixels if pixels.dtype == np.uint8 else 65535 - pixels
+    assert np.array_equal(read_image(tmp_path / "w.tif").pixels, expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        ("tif", {}),
+        ("tif", {"compression": "tiff_lzw"}),
+        ("tif", {"compression": "zlib"}),
+        ("png", {}),
+        ("jpg", {}),
+    ],
+    ids=["tif", "lzw", "deflate", "png", "jpeg"],
+)
+def test_orientation_is_told_and_never_applied(
+    suffix: str, options: dict[str, str], orientation: int, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    pixels = np.kron(GREY8[:6, :5], np.ones((8, 8), np.uint8))
+    if suffix == "tif":
+        Image.fromarray(pixels).save(tmp_path / "a.tif", tiffinfo={274: orientation}, **options)
+    else:
+        Image.fromarray(pixels).save(tmp_path / f"a.{suffix}", exif=exif.tobytes())
+    raw = read_image(tmp_path / f"a.{suffix}")
+    assert raw.pixels.shape == pixels.shape
+    assert np.abs(raw.pixels.astype(int) - pixels).max() <= (40 if suffix == "jpg" else 0)
+    assert [f"orientation tag {orientation}" in note for note in raw.notes] == [True] * (orientation > 1)
+
+
 def test_tiff_pages_are_counted_from_0(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.stack([GREY8, 255 - GREY8]), photometric="minisblack")
     assert np.array_equal(read_image(tmp_path / "a.tif").pixels, GREY8)
@@ -153,7 +208,7 @@ def test_content_decides_not_the_name(tmp_path: Path) -> None:
 
 @given(
     data=st.binary(max_size=300),
-    magic=st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"\x93NUMPY"]),
+    magic=st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"II*\0", b"\x93NUMPY", b"BM"]),
 )
 def test_no_bytes_bring_a_traceback(
     data: bytes, magic: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -164,7 +219,7 @@ def test_no_bytes_bring_a_traceback(
         read_image(path)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".npy"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".npy"])
 def test_damaged_files_are_read_or_told(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"a{suffix}"
     if suffix == ".npy":
@@ -194,7 +249,7 @@ def tagged(path: Path, code: int, text: str, pixels: np.ndarray = GREY8, **optio
     return path
 
 
-@pytest.mark.parametrize(("bar", "rows"), [("8", 32), ("0", 40), ("-3", 32), ("900", 32), ("", 32)])
+@pytest.mark.parametrize(("bar", "rows"), [("8", 32), ("0", 32), ("-3", 32), ("900", 32), ("", 32)])
 def test_fei_pixel_size_and_rows(bar: str, rows: int, tmp_path: Path) -> None:
     raw = read_image(tagged(tmp_path / "a.tif", 34682, FEI.format(bar=bar)))
     assert (raw.nm_per_px, raw.image_rows) == (2.9, rows)
@@ -218,6 +273,33 @@ def test_resolution_tags_are_believed_below_a_micrometre(tmp_path: Path) -> None
     tifffile.imwrite(tmp_path / "print.tif", GREY8, resolution=(300, 300), resolutionunit="INCH")
     assert read_image(tmp_path / "fine.tif").nm_per_px == pytest.approx(2.5)
     assert read_image(tmp_path / "print.tif").nm_per_px is None
+
+
+@pytest.mark.parametrize(("dpi", "nm"), [(72, None), (300, None), (25_400_000, 1.0)])
+def test_png_resolution_is_a_scale_only_below_a_micrometre(
+    dpi: int, nm: float | None, tmp_path: Path
+) -> None:
+    Image.fromarray(GREY8).save(tmp_path / "a.png", dpi=(dpi, dpi))
+    assert read_image(tmp_path / "a.png").nm_per_px == (None if nm is None else pytest.approx(nm, rel=1e-4))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+@pytest.mark.parametrize("nm", [0.4321, 2.9, 1500.0])
+def test_own_pictures_come_back_with_their_pixel_size(nm: float, name: str, tmp_path: Path) -> None:
+    write_picture(tmp_path / name, (GREY8 > 100).astype(np.uint8), Scale(nm, "nm"))
+    raw = read_image(tmp_path / name)
+    assert raw.nm_per_px == pytest.approx(nm, rel=1e-6)
+    write_picture(tmp_path / name, np.zeros((3, 20, 30), np.float32), Scale(0.005, "1/nm"))
+    assert read_image(tmp_path / name).nm_per_px is None
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB"])
+def test_bmp_keeps_every_value(mode: str, tmp_path: Path) -> None:
+    image = Image.fromarray(GREY8).convert(mode)
+    image.save(tmp_path / "a.bmp", dpi=(96, 96))
+    raw = read_image(tmp_path / "a.bmp")
+    assert np.array_equal(raw.pixels, np.asarray(image.convert("RGB" if raw.pixels.ndim == 3 else "L")))
+    assert (raw.format, raw.nm_per_px) == ("bmp", None)
 
 
 @pytest.mark.parametrize(

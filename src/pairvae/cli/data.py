@@ -70,6 +70,28 @@ def check(
 
 
 @app.command()
+def preview(
+    place: Annotated[Path, typer.Argument(metavar="DIR", help="folder of pairs, or a micrograph")],
+    pair: Annotated[
+        str | None, typer.Option(help="the pair whose micrograph is drawn; else the first")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="picture to write (png)")] = Path("preview.png"),
+    changes: Assignments = None,
+) -> None:
+    """Binarise one micrograph in every way, with phase fraction and spacing, and recommend one."""
+    from pairvae.data.preview import preview as run
+    from pairvae.data.preview import render, write_preview
+    from pairvae.settings import PARAMS_FILE, load_settings, resolve
+
+    params = Path(PARAMS_FILE)
+    settings = load_settings(params, changes or []) if params.is_file() else resolve({})
+    result = run(place, settings.sem.prepare, pair)
+    typer.echo(render(result))
+    write_preview(result, out)
+    typer.echo(f"pictures in {out}")
+
+
+@app.command()
 def sheet(
     out: Annotated[Path, typer.Argument(help="picture to write (png)")],
     folder: Annotated[Path, typer.Argument(help="folder of pairs with morphologies")],

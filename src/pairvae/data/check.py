@@ -15,6 +15,7 @@ from pairvae.data.check_rules import RULES, Limits, Problem, Severity, copy_of, 
 from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES, prepare_settings
+from pairvae.modalities.instruments import sidecars
 from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
 from pairvae.progress import track
 from pairvae.settings import SaxsPrepare, Section, SemPrepare, Settings, resolve
@@ -66,8 +67,8 @@ def other_sections(settings: Settings) -> dict[str, Section]:
 def check_folder(
     folder: Path,
     *,
-    sem_rows: int | None = 830,
-    sem_columns: int | None = 1280,
+    sem_rows: int | None = None,
+    sem_columns: int | None = None,
     crop: int = 192,
     workers: int = 2,
     least_pairs: int = 8,
@@ -186,7 +187,8 @@ def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
         if not sub.is_dir():
             continue
         visible = [path for path in sorted(sub.iterdir()) if path.is_file() and not path.name.startswith(".")]
-        foreign = [path.name for path in visible if path.suffix.lower().lstrip(".") not in READABLE_SUFFIXES]
+        beside = {own for path in visible if _readable(path) for own in sidecars(path)}
+        foreign = [path.name for path in visible if not _readable(path) and path not in beside]
         unnamed = [path.name for path in readable_files(sub) if table and path.resolve() not in used]
         if foreign:
             text = f"{_some(foreign)} left out: not {FORMATS}"
@@ -196,6 +198,10 @@ def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
                 Problem("", str(sub), "not in pairs.csv", f"{_some(unnamed)} left out", "warning")
             )
     return problems
+
+
+def _readable(path: Path) -> bool:
+    return path.suffix.lower().lstrip(".") in READABLE_SUFFIXES
 
 
 def _some(names: Sequence[str]) -> str:

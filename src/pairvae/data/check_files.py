@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from pairvae.data.pairs import Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import RawImage, beam_centre, data_bar, read_image
+from pairvae.modalities.data_bar import BarSource
+from pairvae.modalities.readers import RawImage, beam_centre, read_image
+from pairvae.modalities.sem import BAR_LEFT, image_rows
 from pairvae.numerics.contrast import noise_asymmetry
 from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.rows import evenly_spread
@@ -27,7 +28,6 @@ from pairvae.numerics.scattering import (
 )
 from pairvae.settings import Section, SemPrepare
 
-BarSource = Literal["metadata", "settings", "detected", "none"]
 LEAST_SYMMETRY = 0.5  # of a pattern with itself turned; below it no centre is believed
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
 SCALES = {"sem": "nm_per_px", "saxs": "q_per_px_inv_nm"}  # of a prepared pixel, as the modalities describe it
@@ -45,6 +45,11 @@ class ImageArea:
     columns: int
     source: BarSource
     detected_bar: int
+
+    @property
+    def keeps_a_bar(self) -> bool:
+        """Whether the settings keep rows of a detected data bar, which a rule of the check tells."""
+        return self.source == "settings" and self.detected_bar > 0
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileFacts | Inpu
         raw = read_image(source)
     except InputError as error:
         return error
-    area = image_area(raw, preparation.sem.rows, preparation.sem.columns) if side == "sem" else None
+    area = image_area(raw, preparation.sem) if side == "sem" else None
     seen = raw.pixels if area is None else raw.pixels[: area.rows, : area.columns]
     grey = _grey(seen)
     finite = grey[np.isfinite(grey)]
@@ -147,13 +152,18 @@ def _prepared(facts: FileFacts, raw: RawImage, preparation: Preparation) -> File
         facts,
         scale=record.get(SCALES[facts.side]),
         notes=tuple(record.get("notes", ())),
-        warnings=tuple(record.get("warnings", ())),
+        warnings=tuple(line for line in record.get("warnings", ()) if not told_by_rule(line, facts)),
     )
     if facts.side == "saxs":
         level = levels(array[None], preparation.colormap)[0]
         return replace(facts, scattering=scattering_of_pattern(level, preparation.mask))
     whole, parts = _of_micrograph(array[0])
     return replace(facts, scattering=whole, parts=parts)
+
+
+def told_by_rule(line: str, facts: FileFacts) -> bool:
+    """Whether a rule of the check tells of a reader's warning in its own words."""
+    return facts.area is not None and facts.area.keeps_a_bar and line.startswith(BAR_LEFT)
 
 
 def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, RingAndArcs] | None]:
@@ -187,18 +197,11 @@ def detector_look(sources: Sequence[Path | str], section: Section) -> tuple[Mask
     return shadow(patterns), known_colormap(patterns)
 
 
-def image_area(raw: RawImage, rows: int | None, columns: int | None) -> ImageArea:
+def image_area(raw: RawImage, sem: SemPrepare) -> ImageArea:
     """Rows from metadata, else as set, else above a detected data bar; columns as set, at most the file's."""
-    height, width = raw.pixels.shape[:2]
-    bar = data_bar(raw.pixels)
-    source: BarSource
-    if raw.image_rows:
-        found, source = raw.image_rows, "metadata"
-    elif rows:
-        found, source = rows, "settings"
-    else:
-        found, source = height - bar, "detected" if bar else "none"
-    return ImageArea(min(found, height), min(columns or width, width), source, bar)
+    width = raw.pixels.shape[1]
+    found = image_rows(raw, sem)
+    return ImageArea(found.rows, min(sem.columns or width, width), found.source, found.detected_bar)
 
 
 def content_digest(pixels: np.ndarray) -> str:

@@ -9,7 +9,9 @@ import numpy as np
 
 from pairvae.data.manifest import FOLDERS, Pair, read_pairs
 from pairvae.errors import InputError
-from pairvae.modalities.readers import data_bar, read_image, scale_counts
+from pairvae.modalities.data_bar import rows_above_bar
+from pairvae.modalities.readers import read_image, scale_counts
+from pairvae.modalities.sem import to_8_bit
 from pairvae.progress import track
 from pairvae.store import atomic_path
 from pairvae.store.captions import write_caption
@@ -64,8 +66,11 @@ def _tile(source: Path | str | None, side: str) -> np.ndarray:
         return _crossed()
     pixels = raw.pixels
     if side == "sem":
-        rows = raw.image_rows or pixels.shape[0] - data_bar(pixels)
-        pixels = pixels[:rows]
+        pixels = pixels[: rows_above_bar(pixels, raw.image_rows, None).rows]
+        if pixels.dtype != np.uint8:
+            pixels = to_8_bit(
+                np.nan_to_num(pixels)
+            )  # as it is prepared; detector counts are masked and log-scaled
     # A whole micrograph would alias at this size; its middle shows the morphology.
     return _square(_as_8_bit(pixels), 2 * TILE if side == "sem" else max(pixels.shape[:2]))
 

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from pairvae.data.manifest import Pair, read_pairs
 from pairvae.errors import InputError
-from pairvae.modalities.readers import data_bar, read_image
-from pairvae.numerics.images import binarise_sem, crop_positions, crops
+from pairvae.modalities.data_bar import rows_above_bar
+from pairvae.modalities.readers import read_image
+from pairvae.numerics.images import crop_positions, crops
 from pairvae.numerics.morphology import domain_spacing, phase_fraction, two_point_correlation
+from pairvae.numerics.thresholds import binarise_sem
 from pairvae.progress import track
 from pairvae.store import atomic_path
 
@@ -61,7 +63,7 @@ def measure_pair(pair: Pair) -> Measured:
     if pair.sem is None or pair.saxs is None:
         raise InputError(expected="a SAXS and a SEM file", found="one of them", where=f"pair {pair.id}")
     raw = read_image(pair.sem)
-    rows = raw.image_rows or raw.pixels.shape[0] - data_bar(raw.pixels)
+    rows = rows_above_bar(raw.pixels, raw.image_rows, None).rows
     image = binarise_sem(np.ascontiguousarray(raw.pixels[:rows, :, ...][..., :3]))
     positions = crop_positions(
         image.shape[0], image.shape[1], CROP, CROPS_PER_IMAGE, np.random.default_rng(CROP_SEED)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from pairvae.numerics.images import THRESHOLDS, threshold
+from pairvae.numerics.thresholds import THRESHOLDS, threshold
 
 
 @dataclass(frozen=True)

@@ -1,39 +1,111 @@
-"""The instrument's strip of text below a micrograph, found from the pixels alone."""
+"""The instrument's strip of text below a micrograph, and letters burned into it, found from the pixels alone."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 
+BarSource = Literal["metadata", "settings", "detected", "none"]
 TALLEST_SHARE = 0.3  # of the picture's height
 SHORTEST = 8  # px
 LEVELS = 3.0  # grey levels of 256 that count as the strip's background (JPEG blurs them)
 STRIP_SHARE = 0.55  # of a row that is background; text leaves more than that, a micrograph less
 LONGEST_TEXT_ROWS = 12  # rows in sequence that large text or a separator may fill
+THICKEST_LINE = 4  # px, of a separator
+TOP_SHARE = (
+    0.85  # of one of the strip's first rows: its edge is straight, that of a dark part of the sample is not
+)
+INK_LEVELS, INK_SHARE = (
+    40.0,
+    0.002,
+)  # a strip holds text: so many pixels differ so much from its background (or it is empty)
+IMAGE_SHARE, BAR_SHARE = 0.2, 0.6  # drawn rows of what is certainly no bar, and of what is one
+AGREE = 2  # px; metadata and pixels that differ by less tell the same bar
+
+
+@dataclass(frozen=True)
+class ImageRows:
+    """Rows above the data bar, what told them, the height of the bar in the pixels (0: none), and remarks."""
+
+    rows: int
+    source: BarSource
+    detected_bar: int
+    notes: tuple[str, ...] = ()
+
+
+def rows_above_bar(pixels: np.ndarray, told: int | None, chosen: int | None) -> ImageRows:
+    """Rows of ``(H, W[, 3|4])`` above the data bar: ``told`` by metadata, else ``chosen`` in settings, else detected.
+
+    Where metadata and pixels disagree, the bar in the pixels counts, and a note says so.
+    """
+    height = len(pixels)
+    bar = data_bar(pixels)
+    begins = height - bar
+    if told and told < height:
+        return _judged(pixels, told, bar)
+    if chosen and not told:
+        return ImageRows(min(chosen, height), "settings", bar)
+    if told and bar:
+        note = f"the metadata tell no data bar, but one begins at row {begins}, which counts"
+        return ImageRows(begins, "detected", bar, (note,))
+    return ImageRows(begins, "metadata" if told else "detected" if bar else "none", bar)
+
+
+def _judged(pixels: np.ndarray, told: int, bar: int) -> ImageRows:
+    """Rows that the metadata tell, or those of the bar in the pixels where the two disagree."""
+    height = len(pixels)
+    begins = height - bar
+    if not bar and _drawn_share(pixels, told, height) < IMAGE_SHARE:
+        note = f"the metadata tell {told} image rows, but no data bar is in the pixels: all {height} count"
+        return ImageRows(height, "none", 0, (note,))
+    later = begins > told + AGREE and _drawn_share(pixels, told, begins) < BAR_SHARE
+    if bar and (begins < told - AGREE or later):
+        note = f"the metadata tell {told} image rows, but a data bar begins at row {begins}, which counts"
+        return ImageRows(begins, "detected", bar, (note,))
+    return ImageRows(told, "metadata", bar)
 
 
 def data_bar(pixels: np.ndarray) -> int:
     """Height in px of the data bar at the bottom of a micrograph ``(H, W[, 3|4])``; 0 where there is none.
 
-    A bar is a strip of one dark or bright background over the full width, at most 30 % of the height, with a
-    micrograph above that does not share it.
+    A bar is a strip of one background over the full width, at most 30 % of the height, with a straight upper
+    edge and with text in it, below a micrograph that does not share its background.
     """
     height = len(pixels)
     if min(pixels.shape[:2]) < 4 * SHORTEST:
         return 0
     tallest = int(TALLEST_SHARE * height)
-    grey = _grey(pixels)[-(tallest + 4 * SHORTEST + LONGEST_TEXT_ROWS) :]
-    rows = _strip_rows(grey)
-    if rows < SHORTEST or rows > tallest:
+    grey = _grey(pixels, slice(-(tallest + 4 * SHORTEST + LONGEST_TEXT_ROWS), None))
+    exact = (
+        0 if pixels.dtype == np.uint8 else _bar(grey, tallest, 0.0)
+    )  # deep images: the strip is of one value
+    return exact or _bar(grey, tallest, LEVELS)
+
+
+def _bar(grey: np.ndarray, tallest: int, levels: float) -> int:
+    background = _most_common(grey[-SHORTEST:])
+    share = np.mean(np.abs(grey - background) <= levels, axis=1)
+    flat = (np.percentile(grey, 95, axis=1) - np.percentile(grey, 5, axis=1)) <= levels
+    lines = flat & (np.abs(np.median(grey, axis=1) - background) > LEVELS)
+    rows = _strip_rows(share >= STRIP_SHARE)
+    rows += _line_above(flat, rows)
+    if rows > tallest:  # the micrograph above is of the strip's own level: a line may tell them apart
+        place = np.flatnonzero(lines[-tallest:])
+        rows = tallest - int(place[0]) if len(place) else 0
+    if rows < SHORTEST or not (lines[-rows] or share[-rows:][:THICKEST_LINE].max() >= TOP_SHARE):
+        return 0
+    away = np.abs(grey[-rows:] - background)
+    if np.mean(away > INK_LEVELS) < INK_SHARE and away.max() > LEVELS:
         return 0
     above = grey[-(rows + 4 * SHORTEST) : -rows]
-    return 0 if float(above.max() - above.min()) <= LEVELS else rows
+    same = float(above.max() - above.min()) <= LEVELS and abs(float(above.mean()) - background) <= LEVELS
+    return 0 if same and not lines[-rows] else rows
 
 
-def _strip_rows(grey: np.ndarray) -> int:
-    """Rows from the bottom of ``(H, W)`` grey levels that are background, text or separator lines."""
-    share = np.mean(np.abs(grey - _most_common(grey[-SHORTEST:])) <= LEVELS, axis=1)
-    flat = (np.percentile(grey, 95, axis=1) - np.percentile(grey, 5, axis=1)) <= LEVELS  # separator lines
-    strip = (share >= STRIP_SHARE) | flat
+def _strip_rows(strip: np.ndarray) -> int:
+    """Rows from the bottom that are background, or text between two such rows."""
     rows = 0
     for number, background in enumerate(strip[::-1], 1):
         if background:
@@ -43,15 +115,27 @@ def _strip_rows(grey: np.ndarray) -> int:
     return rows
 
 
-def _grey(pixels: np.ndarray) -> np.ndarray:
-    """``(H, W)`` float32 on a scale of 256 levels."""
-    if pixels.ndim == 3:
-        values = pixels[..., :3] @ np.full(3, 1 / 3, np.float32)
-    else:
-        values = pixels.astype(np.float32)
+def _line_above(flat: np.ndarray, rows: int) -> int:
+    """Thickness of a separator just above the strip; 0 where a flat micrograph goes on."""
+    thick = 0
+    while rows + thick < len(flat) and thick <= THICKEST_LINE and flat[-(rows + thick + 1)]:
+        thick += 1
+    return thick if thick <= THICKEST_LINE else 0
+
+
+def _drawn_share(pixels: np.ndarray, first: int, last: int) -> float:
+    """Share of the rows from ``first`` to ``last`` that are drawn: half of a row's pixels have one level."""
+    grey = _grey(pixels, slice(first, last))
+    return float(np.mean([np.mean(np.abs(row - _most_common(row)) <= LEVELS) >= 0.5 for row in grey]))
+
+
+def _grey(pixels: np.ndarray, rows: slice) -> np.ndarray:
+    """``rows`` of the picture as float32 on a scale of 256 levels (deeper ones stretched by the whole picture)."""
+    part = pixels[rows]
+    values = part[..., :3] @ np.full(3, 1 / 3, np.float32) if part.ndim == 3 else part.astype(np.float32)
     if pixels.dtype == np.uint8:
         return np.asarray(values)
-    finite = values[np.isfinite(values)]
+    finite = pixels[np.isfinite(pixels)] if pixels.dtype.kind == "f" else pixels
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
     scaled = (values - low) * (255.0 / max(high - low, 1e-12))
     return np.asarray(np.nan_to_num(scaled, nan=-255.0, posinf=255.0, neginf=-255.0))

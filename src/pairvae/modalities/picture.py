@@ -1,7 +1,8 @@
-"""PNG, JPEG and npy files: the header is judged first, then the whole file, then pixels are decoded."""
+"""PNG, JPEG, BMP and npy files: the header is judged first, then the whole file, then pixels are decoded."""
 
 from __future__ import annotations
 
+import io
 import zlib
 from pathlib import Path
 from tokenize import TokenError
@@ -9,12 +10,22 @@ from typing import BinaryIO
 
 import cv2
 import numpy as np
+from PIL import Image
 
+from pairvae.modalities.instruments import ImageFacts, with_facts
+from pairvae.modalities.instruments.facts import pixel_nm
+from pairvae.modalities.instruments.thermo import jpeg_facts
+from pairvae.modalities.orientation import exif_note
 from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, unreadable
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 JPEG_MAGIC = b"\xff\xd8\xff"
 NPY_MAGIC = b"\x93NUMPY"
+BMP_MAGIC = b"BM"
+OLDEST_BMP_HEADER = 40  # bytes: BITMAPINFOHEADER
+BMP_BITS = frozenset({1, 4, 8, 24, 32})
+LARGEST_NM_PER_PX = 1000.0  # coarser than 1 um/px a PNG tells of a printer or a screen (72 dpi are 0.35 mm)
+OWN_SCALE = b"nm per px"  # the text chunk of pairvae's own PNG files
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}  # as decoded
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # as stored
 CHUNK_BYTES = 4_000_000
@@ -38,13 +49,29 @@ def read_png(path: Path, source: str, max_pixels: int) -> RawImage:
     checked_shape((height, width, PNG_CHANNELS[kind]), 2 if depth == 16 else 1, max_pixels, source)
     data = path.read_bytes()
     row_bytes = 1 + (width * depth * PNG_SAMPLES[kind] + 7) // 8
-    inflated(_png_pixel_data(data, source), height * row_bytes, source, "PNG")
-    return RawImage(_decode(data, source, "PNG"), None, None, "png", source)
+    chunks = _png_chunks(data, source)
+    inflated(chunks.get(b"IDAT", b""), height * row_bytes, source, "PNG")
+    notes = exif_note(data) if b"eXIf" in chunks else ()
+    raw = RawImage(_decode(data, source, "PNG"), None, None, "png", source, notes=notes)
+    return with_facts(raw, path, ImageFacts(), _png_scale(chunks))
 
 
-def _png_pixel_data(data: bytes, source: str) -> bytes:
-    """The deflated pixels, once every chunk up to IEND is whole and its check sum right."""
+def _png_scale(chunks: dict[bytes, bytes]) -> ImageFacts:
+    """nm per pixel of pairvae's own text, else of pHYs (pixels per metre) where finer than 1 um/px."""
+    name, _, value = chunks.get(b"tEXt", b"").partition(b"\0")
+    if name == OWN_SCALE:
+        return ImageFacts(pixel_nm(value.decode("latin-1")), source="PNG text")
+    physical = chunks.get(b"pHYs", b"")
+    across, down = int.from_bytes(physical[:4], "big"), int.from_bytes(physical[4:8], "big")
+    in_metres = len(physical) == 9 and physical[8] == 1 and across == down and across > 0
+    nm = 1e9 / across if in_metres else None
+    return ImageFacts(pixel_nm(nm) if nm is not None and nm < LARGEST_NM_PER_PX else None, source="PNG pHYs")
+
+
+def _png_chunks(data: bytes, source: str) -> dict[bytes, bytes]:
+    """Contents by name (of pixels joined, of others the first), once every chunk up to IEND is whole and sound."""
     place, parts = len(PNG_MAGIC), []
+    found: dict[bytes, bytes] = {}
     while place + 12 <= len(data):
         length = int.from_bytes(data[place : place + 4], "big")
         end = place + 12 + length
@@ -56,7 +83,8 @@ def _png_pixel_data(data: bytes, source: str) -> bytes:
         if name == b"IDAT":
             parts.append(data[place + 8 : end - 4])
         if name == b"IEND":
-            return b"".join(parts)
+            return {**found, b"IDAT": b"".join(parts)}
+        found.setdefault(name, data[place + 8 : end - 4])
         place = end
     raise unreadable(source, "a whole PNG file", f"one cut short after {len(data)} bytes", CUT_SHORT)
 
@@ -87,7 +115,7 @@ def inflated_length(data: bytes, most: int) -> int:
 
 
 def read_jpeg(path: Path, source: str, max_pixels: int) -> RawImage:
-    """Baseline or progressive JPEG (ITU-T T.81), grey or colour; the Exif orientation is not applied."""
+    """Baseline or progressive JPEG (ITU-T T.81), grey or colour; the Exif orientation is told and not applied."""
     with path.open("rb") as stream:
         height, width, channels, scan_starts = _jpeg_frame(stream, source)
     checked_shape((height, width, channels), 1, max_pixels, source)
@@ -95,7 +123,8 @@ def read_jpeg(path: Path, source: str, max_pixels: int) -> RawImage:
     # An end marker cannot occur inside the coded scan, so one after its start means that the file is whole.
     if data.rfind(b"\xff\xd9") < scan_starts:
         raise unreadable(source, "a whole JPEG file", f"one cut short after {len(data)} bytes", CUT_SHORT)
-    return RawImage(_decode(data, source, "JPEG"), None, None, "jpeg", source)
+    raw = RawImage(_decode(data, source, "JPEG"), None, None, "jpeg", source, notes=exif_note(data))
+    return with_facts(raw, path, jpeg_facts(data, (height, width)))
 
 
 def _jpeg_frame(stream: BinaryIO, source: str) -> tuple[int, int, int, int]:
@@ -131,6 +160,31 @@ def _jpeg_size(body: bytes, marker: int, source: str) -> tuple[int, int, int]:
             "save it as PNG or TIFF",
         )
     return int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big"), body[5]
+
+
+def read_bmp(path: Path, source: str, max_pixels: int) -> RawImage:
+    """Uncompressed Windows bitmap of 1, 4, 8, 24 or 32 bits, as microscopes export; its resolution is a printer's."""
+    with path.open("rb") as stream:
+        head = stream.read(54)
+    size = int.from_bytes(head[14:18], "little")
+    if len(head) < 54 or size < OLDEST_BMP_HEADER:
+        raise unreadable(source, "a BMP file", "a cut or outdated header", "save it as PNG or TIFF")
+    width, height = (int.from_bytes(head[at : at + 4], "little", signed=True) for at in (18, 22))
+    start, bits = int.from_bytes(head[10:14], "little"), int.from_bytes(head[28:30], "little")
+    compression, colours = (int.from_bytes(head[at : at + 4], "little") for at in (30, 46))
+    if compression != 0 or bits not in BMP_BITS or colours > 256:
+        found = f"{bits} bits, compression {compression}"
+        raise unreadable(source, "an uncompressed BMP file", found, "save it as PNG or TIFF")
+    checked_shape((abs(height), width, max(1, bits // 8)), 1, max_pixels, source)
+    data = path.read_bytes()
+    if len(data) < start + abs(height) * ((width * bits + 31) // 32 * 4):
+        raise unreadable(source, "a whole BMP file", f"one cut short after {len(data)} bytes", CUT_SHORT)
+    try:
+        with Image.open(io.BytesIO(data)) as image:  # OpenCV would print remarks on damaged ones
+            pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    except (*PARSER_ERRORS, SyntaxError, Image.DecompressionBombError) as error:
+        raise unreadable(source, "a BMP file", "damaged pixel data", CUT_SHORT) from error
+    return with_facts(RawImage(pixels, None, None, "bmp", source), path, ImageFacts())
 
 
 def _decode(data: bytes, source: str, name: str) -> np.ndarray:

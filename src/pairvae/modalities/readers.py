@@ -9,7 +9,17 @@ from pairvae.errors import InputError, reason
 from pairvae.modalities.counts import BeamCentre, bad_pixels, beam_centre, scale_counts
 from pairvae.modalities.data_bar import data_bar
 from pairvae.modalities.detector_files import FABIO_SUFFIXES, HDF5_MAGIC, read_fabio, read_hdf5
-from pairvae.modalities.picture import JPEG_MAGIC, NPY_MAGIC, PNG_MAGIC, read_jpeg, read_npy, read_png
+from pairvae.modalities.em_files import EM_SUFFIXES, installed, read_em
+from pairvae.modalities.picture import (
+    BMP_MAGIC,
+    JPEG_MAGIC,
+    NPY_MAGIC,
+    PNG_MAGIC,
+    read_bmp,
+    read_jpeg,
+    read_npy,
+    read_png,
+)
 from pairvae.modalities.raw import (
     LARGEST_FILE_BYTES,
     PARSER_ERRORS,
@@ -34,13 +44,12 @@ __all__ = [
     "scale_counts",
 ]
 
-PICTURE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "npy"})
+PICTURE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "bmp", "npy"})
 HDF5_SUFFIXES = frozenset({"h5", "hdf5", "hdf", "nxs", "nx", "cxi"})
-READABLE_SUFFIXES = PICTURE_SUFFIXES | HDF5_SUFFIXES | FABIO_SUFFIXES
+READABLE_SUFFIXES = PICTURE_SUFFIXES | HDF5_SUFFIXES | FABIO_SUFFIXES | EM_SUFFIXES
 FORMATS = "jpg, png, tif, npy, or with the extra [saxs] edf, cbf, HDF5"
 INSIDE = "::"
 FOREIGN = {
-    b"BM": "a BMP picture",
     b"GIF8": "a GIF picture",
     b"RIFF": "a WebP picture",
     b"PK": "a zip archive",
@@ -106,6 +115,8 @@ Reader = Callable[[Path, str, int, int], RawImage]
 def _reader(magic: bytes, file: Path, source: str) -> Reader:
     """The reader that a file's first bytes call for; detector formats without a magic go by their suffix."""
     suffix = file.suffix.lower().lstrip(".")
+    if suffix == "emd" and INSIDE not in source:
+        return lambda file, _, page, most: read_em(file, source, most, page)
     if magic.startswith(HDF5_MAGIC):
         return lambda file, inside, page, most: read_hdf5(file, inside, source, most, page)
     if INSIDE in source:
@@ -116,8 +127,14 @@ def _reader(magic: bytes, file: Path, source: str) -> Reader:
         return _single(lambda file, most: read_jpeg(file, source, most), source)
     if magic.startswith(NPY_MAGIC):
         return _single(lambda file, most: read_npy(file, source, most), source)
+    if magic.startswith(BMP_MAGIC):
+        return _single(lambda file, most: read_bmp(file, source, most), source)
     if magic.startswith(TIFF_MAGICS):
         return lambda file, _, page, most: read_tiff(file, source, most, page)
+    if suffix in EM_SUFFIXES and (
+        suffix not in FABIO_SUFFIXES or installed()
+    ):  # FabIO reads dm3, without its scale
+        return lambda file, _, page, most: read_em(file, source, most, page)
     if suffix in FABIO_SUFFIXES:
         return lambda file, _, page, most: read_fabio(file, source, most, page)
     raise unreadable(source, FORMATS, _describe(magic, suffix), "export the image in one of these formats")

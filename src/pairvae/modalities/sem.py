@@ -2,78 +2,138 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict
 
 import cv2
 import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
-from pairvae.modalities.data_bar import data_bar
+from pairvae.modalities.data_bar import AGREE, ImageRows, rows_above_bar
+from pairvae.modalities.letters import letters_at
 from pairvae.modalities.raw import RawImage, require_finite
-from pairvae.numerics.images import binarise_sem
+from pairvae.numerics.images import grey_levels
+from pairvae.numerics.thresholds import binarise_sem, flattened, noise_share
 from pairvae.settings import SemPrepare
 
 LARGEST_RESCALED = 50_000_000  # px
+MOSTLY = 0.5  # share of the pixels
+BAR_LEFT = "a data bar begins at row"
 
 
-def image_rows(raw: RawImage, settings: SemPrepare) -> tuple[int, str]:
+def image_rows(raw: RawImage, settings: SemPrepare) -> ImageRows:
     """Rows above the data bar, and what told them: the file's metadata, else the settings, else the pixels."""
-    height = len(raw.pixels)
-    if raw.image_rows:
-        return min(raw.image_rows, height), "metadata"
-    if settings.rows:
-        return min(settings.rows, height), "settings"
-    bar = data_bar(raw.pixels)
-    return height - bar, "detected" if bar else "no data bar"
+    return rows_above_bar(raw.pixels, raw.image_rows, settings.rows)
 
 
 def image_area(raw: RawImage, settings: SemPrepare) -> np.ndarray:
     """The micrograph without its data bar."""
     require_finite(raw)
     columns = settings.columns or raw.pixels.shape[1]
-    return raw.pixels[: image_rows(raw, settings)[0], : min(columns, raw.pixels.shape[1]), ...]
+    return raw.pixels[: image_rows(raw, settings).rows, : min(columns, raw.pixels.shape[1]), ...]
 
 
 def describe(raw: RawImage, settings: SemPrepare) -> dict[str, Any]:
-    """Rows and columns that were used (px), what told the rows, the rescaling, nm per prepared pixel."""
-    rows, told_by = image_rows(raw, settings)
+    """Rows and columns that were used (px), what told the rows, the rescaling, nm per prepared pixel, warnings."""
+    area = image_rows(raw, settings)
     rescaled = settings.nm_per_px is not None and raw.nm_per_px is not None
     factor = raw.nm_per_px / settings.nm_per_px if rescaled else 1.0  # type: ignore[operator]  # not None here
     return {
-        "rows": rows,
-        "rows_from": told_by,
+        "rows": area.rows,
+        "rows_from": "no data bar" if area.source == "none" else area.source,
         "columns": min(settings.columns or raw.pixels.shape[1], raw.pixels.shape[1]),
         "nm_per_px_of_file": raw.nm_per_px,
         "rescaled_by": round(factor, 6),
         "nm_per_px": settings.nm_per_px if rescaled else raw.nm_per_px,
+        "notes": list(area.notes),
+        "warnings": [*left_letters(raw, settings, area), *mostly_noise(raw, settings)],
     }
 
 
-def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
-    """Binarised micrograph ``(1, H, W)`` uint8, 1 in the bright phase (paper, Method and Figure S2).
+def left_letters(raw: RawImage, settings: SemPrepare, area: ImageRows) -> list[str]:
+    """A line where a data bar or letters stay in the image area."""
+    begins = len(raw.pixels) - area.detected_bar
+    advice = "lower sem.prepare.rows, or export the image without them"
+    if area.detected_bar and begins < area.rows - AGREE:
+        return [f"{BAR_LEFT} {begins}, and {area.rows} rows are kept - {advice}"]
+    row = letters_at(raw.pixels[: area.rows, : settings.columns, ...])
+    return [] if row is None else [f"letters are burned into the image at row {row} - {advice}"]
 
-    ``InputError`` where the image area is smaller than a crop.
+
+def mostly_noise(raw: RawImage, settings: SemPrepare) -> list[str]:
+    """A line where the threshold gives most pixels their phase by chance, or all of them one phase."""
+    try:
+        grey = prepared_grey(raw, settings)
+        options = threshold_options(raw, settings)
+    except InputError:
+        return []  # what is wrong with it is told where it is prepared
+    share = noise_share(grey, **options)
+    if share <= MOSTLY:
+        return []
+    return [
+        f"mostly noise: {share:.0%} of the pixels are within the noise of the threshold {settings.threshold} - "
+        "see `pairvae data preview`, and choose sem.prepare.threshold or its window"
+    ]
+
+
+def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
+    """Binarised micrograph ``(1, H, W)`` uint8, 1 in the bright phase, or the dark one where ``phase`` says so.
+
+    The paper's recipe (Method and Figure S2) unless settings say otherwise. ``InputError`` where the image
+    area is smaller than a crop.
     """
-    area = image_area(raw, settings)
-    if settings.nm_per_px is not None:
-        area = _to_pixel_size(area, raw, settings.nm_per_px)
-    if min(area.shape[:2]) < settings.crop:
+    grey = prepared_grey(raw, settings)
+    if min(grey.shape[:2]) < settings.crop:
         raise InputError(
             expected=f"an image area of at least {settings.crop} x {settings.crop} px",
-            found=f"{area.shape[0]} x {area.shape[1]}",
+            found=f"{grey.shape[0]} x {grey.shape[1]}",
             where=raw.source,
             remedy="check sem.prepare.rows, or leave the pair out of pairs.csv",
         )
-    grey = area[..., :3] if area.ndim == 3 else area
-    binary = binarise_sem(
-        _to_8_bit(grey),
+    binary = binarise_sem(grey, **threshold_options(raw, settings))
+    return (binary if settings.phase == "bright" else 1 - binary)[None]
+
+
+def prepared_grey(raw: RawImage, settings: SemPrepare) -> np.ndarray:
+    """The image area ``(H, W)`` or RGB ``(H, W, 3)`` uint8 as it is thresholded: rescaled, stretched, flattened."""
+    area = image_area(raw, settings)
+    if settings.nm_per_px is not None:
+        area = _to_pixel_size(area, raw, settings.nm_per_px)
+    grey = to_8_bit(area[..., :3] if area.ndim == 3 else area)
+    return flattened(grey_levels(grey)) if settings.shading else grey
+
+
+class ThresholdOptions(TypedDict):
+    """Keywords of ``binarise_sem`` and ``noise_share``."""
+
+    blur_px: int
+    blur_sigma: float
+    window_px: int
+    offset: float
+    method: str
+
+
+def threshold_options(raw: RawImage, settings: SemPrepare) -> ThresholdOptions:
+    """How this file is binarised; ``InputError`` where the window is given in nm and the pixel size unknown."""
+    window = settings.window_px
+    if settings.window_nm is not None:
+        nm_per_px = settings.nm_per_px or raw.nm_per_px
+        if nm_per_px is None:
+            raise InputError(
+                expected="a pixel size in nm, since sem.prepare.window_nm is set",
+                found="none in the file's metadata",
+                where=raw.source,
+                remedy="give sem_nm_per_px in pairs.csv, or set sem.prepare.window_nm to null",
+            )
+        half = round((settings.window_nm / nm_per_px - 1) / 2)
+        window = 2 * min(max(half, 1), min(raw.pixels.shape[:2]) // 2) + 1
+    return ThresholdOptions(
         blur_px=settings.blur_px,
         blur_sigma=settings.blur_sigma,
-        window_px=settings.window_px,
+        window_px=window,
         offset=settings.offset,
+        method=settings.threshold,
     )
-    return binary[None]
 
 
 def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float) -> np.ndarray:
@@ -101,7 +161,7 @@ def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float) -> np.ndar
     )
 
 
-def _to_8_bit(grey: np.ndarray) -> np.ndarray:
+def to_8_bit(grey: np.ndarray) -> np.ndarray:
     """Grey levels as uint8: deeper images are stretched between their 0.1 and 99.9 percentiles."""
     if grey.dtype == np.uint8:
         return np.ascontiguousarray(grey)

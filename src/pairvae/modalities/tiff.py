@@ -10,12 +10,18 @@ import tifffile
 from PIL import Image
 
 from pairvae.errors import InputError, reason
-from pairvae.modalities.instrument_tags import image_facts
+from pairvae.modalities.instruments import with_facts
+from pairvae.modalities.instruments.tags import plain_resolution, tiff_facts
+from pairvae.modalities.orientation import as_stored, orientation_note
 from pairvae.modalities.picture import CUT_SHORT, inflated
 from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, unreadable
 
 TIFF_MAGICS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 MIN_IS_WHITE, PALETTE = 0, 3
+ORIENTATION = 274
+DEEPEST_PICTURE = (
+    2  # bytes of a pixel; deeper ones, and signed ones, are measurements that no display inverts
+)
 READABLE_PHOTOMETRICS = frozenset({0, 1, 2, 3, 6})
 DEFLATE = frozenset({8, 32946})
 BY_PILLOW = frozenset({3, 4, 5, 7, 32773})  # its libtiff bounds each strip by the header
@@ -28,7 +34,8 @@ logging.getLogger("tifffile").addHandler(logging.NullHandler())
 def read_tiff(path: Path, source: str, max_pixels: int, page_number: int) -> RawImage:
     """Page ``page_number`` of a TIFF or BigTIFF: 1, 8, 16 or 32 bits or float, grey, palette, RGB or RGBA.
 
-    Pixel size and image rows come from FEI, Zeiss, ImageJ or resolution tags.
+    Pixel size and image rows come from the tags of the instrument, ImageJ's, or the resolution. Pixels are as
+    stored: an orientation tag is told and not applied.
     """
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -37,12 +44,14 @@ def read_tiff(path: Path, source: str, max_pixels: int, page_number: int) -> Raw
             pixels = _pixels(page, path, page_number, source)
             if pixels.shape[:2] != shape[:2]:
                 raise unreadable(source, f"{shape[0]} x {shape[1]} px as in the header", f"{pixels.shape}")
-            nm, rows = image_facts(tiff, page, shape[0])
+            facts = tiff_facts(tiff, page, (shape[0], shape[1]))
+            plain = plain_resolution(page)
+            notes = _reading_notes(page)
     except InputError:
         raise
     except PARSER_ERRORS as error:
         raise unreadable(source, "a readable TIFF file", reason(error), CUT_SHORT) from error
-    return RawImage(pixels, nm, rows, "tiff", source)
+    return with_facts(RawImage(pixels, None, None, "tiff", source, notes=notes), path, facts, plain)
 
 
 def _page(tiff: tifffile.TiffFile, number: int, source: str) -> tifffile.TiffPage:
@@ -90,6 +99,7 @@ def _pixels(page: tifffile.TiffPage, path: Path, number: int, source: str) -> np
     try:
         with Image.open(path) as image:
             image.seek(number)
+            image.load()
             pixels = np.asarray(image.convert("RGB") if image.mode in ("P", "YCbCr") else image)
     except (*PARSER_ERRORS, Image.DecompressionBombError) as error:
         raise unreadable(source, "a readable TIFF file", "damaged pixel data", CUT_SHORT) from error
@@ -97,7 +107,27 @@ def _pixels(page: tifffile.TiffPage, path: Path, number: int, source: str) -> np
         raise unreadable(
             source, "a TIFF without compression", f"{page.bitspersample} bits in {page.compression!s}"
         )
-    return pixels
+    pixels = as_stored(pixels, _orientation(page))  # Pillow turns them
+    inverted = (
+        int(page.photometric) == MIN_IS_WHITE and pixels.dtype == np.uint16
+    )  # which Pillow leaves as it is
+    return ~pixels if inverted else pixels
+
+
+def _orientation(page: tifffile.TiffPage) -> int:
+    tag = page.tags.get(ORIENTATION)
+    return int(tag.value) if tag is not None and isinstance(tag.value, int) else 1
+
+
+def _reading_notes(page: tifffile.TiffPage) -> tuple[str, ...]:
+    notes = orientation_note(_orientation(page))
+    if int(page.photometric) == MIN_IS_WHITE and not _is_picture(page.dtype):
+        notes += ("MinIsWhite is left to the display: values are as stored",)
+    return notes
+
+
+def _is_picture(dtype: np.dtype | None) -> bool:
+    return dtype is not None and dtype.kind in "bu" and dtype.itemsize <= DEEPEST_PICTURE
 
 
 def _check_deflated(page: tifffile.TiffPage, path: Path, source: str) -> None:
@@ -122,6 +152,4 @@ def _plain(page: tifffile.TiffPage) -> np.ndarray:
         pixels = np.moveaxis(pixels, 0, -1)
     if int(page.photometric) == PALETTE and page.colormap is not None:
         return np.asarray((page.colormap.T >> 8).astype(np.uint8)[pixels])
-    if int(page.photometric) == MIN_IS_WHITE:
-        return ~pixels if pixels.dtype.kind in "bu" else -pixels
-    return pixels
+    return ~pixels if int(page.photometric) == MIN_IS_WHITE and _is_picture(pixels.dtype) else pixels

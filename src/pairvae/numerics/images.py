@@ -1,8 +1,7 @@
-"""Images: resizing, binarisation, crops and contact sheets."""
+"""Images: resizing, grey levels, crops and contact sheets."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -12,8 +11,6 @@ from numpy.typing import NDArray
 from pairvae.errors import InputError
 
 Bytes = NDArray[np.uint8]
-WINDOW_PX = 15
-OFFSET = 2.0
 
 
 def resize(image: NDArray[Any], size: int) -> NDArray[np.float32]:
@@ -32,78 +29,6 @@ def grey_levels(image: Bytes) -> Bytes:
     if image.ndim == 2:
         return image
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(image[..., :3]), cv2.COLOR_RGB2GRAY), dtype=np.uint8)
-
-
-def _blurred(image: Bytes, blur_px: int, sigma: float) -> Bytes:
-    source = np.ascontiguousarray(image)
-    return np.asarray(cv2.GaussianBlur(source, (blur_px, blur_px), sigma), dtype=np.uint8)
-
-
-def _check_odd(name: str, pixels: int, least: int) -> None:
-    if pixels < least or pixels % 2 == 0:
-        raise InputError(expected=f"an odd {name} of at least {least} px", found=f"{pixels} px")
-
-
-def _adaptive(grey: Bytes, window_px: int, offset: float) -> Bytes:
-    method, kind = cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY
-    source = np.ascontiguousarray(grey)
-    return np.asarray(cv2.adaptiveThreshold(source, 1, method, kind, window_px, offset), dtype=np.uint8)
-
-
-def binarise_sem(
-    image: Bytes,
-    *,
-    blur_px: int = 5,
-    blur_sigma: float = 1.0,
-    window_px: int = WINDOW_PX,
-    offset: float = OFFSET,
-) -> Bytes:
-    """Bright phase of a micrograph ``(H, W)`` or RGB ``(H, W, 3)`` uint8, as ``(H, W)`` uint8 in {0, 1}.
-
-    The paper's recipe (Method): Gaussian blur, grey, adaptive mean threshold, and the same blur once more of
-    the 0/1 image, whose rounding removes single pixels and keeps it 0/1. ``blur_px = 1`` leaves both blurs
-    out. ``InputError`` for an even window or blur.
-    """
-    _check_odd("window", window_px, 3)
-    _check_odd("blur", blur_px, 1)
-    grey = grey_levels(_blurred(image, blur_px, blur_sigma))
-    return _blurred(_adaptive(grey, window_px, offset), blur_px, blur_sigma)
-
-
-def _skimage(name: str, window_px: int | None = None) -> Callable[[Bytes], Any]:
-    def level(grey: Bytes) -> Any:
-        from skimage import filters
-
-        method = getattr(filters, f"threshold_{name}")
-        return method(grey) if window_px is None else method(grey, window_size=window_px)
-
-    return level
-
-
-def _by_level(level: Callable[[Bytes], Any]) -> Callable[[Bytes], Bytes]:
-    return lambda grey: np.asarray(grey > level(grey), dtype=np.uint8)
-
-
-THRESHOLDS: dict[str, Callable[[Bytes], Bytes]] = {
-    "adaptive": lambda grey: _adaptive(grey, WINDOW_PX, OFFSET),
-    "otsu": _by_level(_skimage("otsu")),
-    "li": _by_level(_skimage("li")),
-    "triangle": _by_level(_skimage("triangle")),
-    "mean": _by_level(np.mean),
-    "niblack": _by_level(_skimage("niblack", WINDOW_PX)),
-    "sauvola": _by_level(_skimage("sauvola", WINDOW_PX)),
-}
-
-
-def threshold(grey: Bytes, method: str) -> Bytes:
-    """Bright phase of ``(H, W)`` uint8 as uint8 in {0, 1}, by one of ``THRESHOLDS`` (paper, Figure S2).
-
-    ``adaptive``, ``niblack`` and ``sauvola`` compare a pixel with its window of 15 px, the others with one
-    level for the image. ``InputError`` for an unknown method.
-    """
-    if method not in THRESHOLDS:
-        raise InputError(expected=f"a threshold among {', '.join(THRESHOLDS)}", found=repr(method))
-    return THRESHOLDS[method](grey)
 
 
 def crop_positions(

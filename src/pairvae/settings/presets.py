@@ -44,3 +44,9 @@ def modality_names() -> tuple[str, ...]:
     return tuple(
         name for name, part in values.items() if isinstance(part, dict) and set(part) >= PARTS_OF_A_MODALITY
     )
+
+
+def published_area() -> dict[str, Any]:
+    """The image area of the published micrographs, which `data.source: mdf` and the preset `paper` have."""
+    prepare = preset_values("paper")["sem"]["prepare"]
+    return {"sem": {"prepare": {name: prepare[name] for name in ("rows", "columns")}}}

@@ -58,16 +58,28 @@ class SemPrepare(Section):
     """SEM preprocessing (paper, Method and Figure S2)."""
 
     rows: Positive | None = Field(
-        description="image rows above the data bar, px; null: from metadata, else detected"
+        description="image rows above the data bar, px, where metadata do not tell them; null: detected"
     )
     columns: Positive | None = Field(description="image columns, px; null: all of them")
     crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of a crop, px")
     blur_px: int = Field(ge=1, le=31, description="side of the Gaussian kernel, px (odd)")
     blur_sigma: float = Field(gt=0, le=10, description="standard deviation of the blur, px")
-    window_px: int = Field(ge=3, le=101, description="window of the adaptive mean threshold, px (odd)")
+    threshold: Literal["adaptive", "otsu", "li", "sauvola"] = Field(
+        default="adaptive",
+        description="adaptive: the mean of a window, as published; sauvola: its mean and contrast; otsu, li: one "
+        "level for the image",
+    )
+    phase: Literal["bright", "dark"] = Field(default="bright", description="the phase that becomes 1")
+    window_px: int = Field(ge=3, le=101, description="window of adaptive and sauvola, px (odd)")
+    window_nm: float | None = Field(
+        default=None, gt=0, le=1e6, description="the same window in nm, before window_px; null: window_px"
+    )
     offset: float = Field(ge=-50, le=50, description="grey levels subtracted from the local mean")
     nm_per_px: float | None = Field(
         gt=0, le=1000, description="bring all images to this pixel size; null: leave them as they are"
+    )
+    shading: bool = Field(
+        default=False, description="subtract slow changes of brightness, an eighth of the shorter side"
     )
 
     @model_validator(mode="after")

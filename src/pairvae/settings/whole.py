@@ -13,7 +13,7 @@ from pairvae.search_space import TuneSettings, nested, renamed, searchable
 from pairvae.settings.basics import Section, Seed
 from pairvae.settings.faults import explain, unknown_key
 from pairvae.settings.parsing import PARAMS_FILE, assignments, flatten, read_params
-from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values
+from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values, published_area
 from pairvae.settings.sections import (
     AssessSettings,
     BaselineSettings,
@@ -111,6 +111,9 @@ def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
     if preset not in PRESETS:
         raise InputError(expected="preset fast, paper or gpu", found=repr(preset), where=where)
     base = preset_values(preset)
+    data = overrides.get("data")
+    if isinstance(data, Mapping) and data.get("source") == "mdf":
+        base = merge(base, published_area())
     values = merge(_weights_of_pair(base, overrides.get("modalities", base["modalities"])), overrides)
     values["preset"] = preset
     tune = overrides.get("tune")

@@ -64,9 +64,11 @@ def source_folder(project: Project) -> Path:
 def copy_folder(folder: Path, target: Path) -> None:
     """Copy the pairs of ``folder`` into the data layout at ``target``, all or none."""
     from pairvae.data.manifest import read_pairs
+    from pairvae.modalities.instruments import sidecars
     from pairvae.modalities.readers import file_part
 
-    files = sorted({file_part(path) for pair in read_pairs(folder) for path in pair.files.values()})
+    named = {file_part(path) for pair in read_pairs(folder) for path in pair.files.values()}
+    files = sorted(named | {beside for file in named for beside in sidecars(file)})
     with store.atomic_folder(target) as temporary:
         for file in files:
             place = temporary / file.resolve().relative_to(folder.resolve())
