@@ -122,5 +122,9 @@ def test_an_exported_curve_has_the_intensities_of_the_training_files() -> None:
     assert list(columns) == ["q (1/nm)", "I (1/cm)"]
     q, intensity = columns.values()
     np.testing.assert_allclose(intensity, 7 * np.interp(q, Q, POWER_LAW), rtol=0.02)
+    assert list(exported(np.ones(32), settings(), summary([{"levels": True}]))) == [
+        "q (1/nm)",
+        "relative level",
+    ]
     older = exported(MODALITIES["iq"].prepare(raw, settings())[0, 0], settings(), {})
     np.testing.assert_allclose(older["I / I_max"], intensity / intensity.max(), rtol=1e-4)

@@ -19,7 +19,7 @@ from pairvae.numerics.scattering import azimuthal_average, gap_mask, mend_non_po
 from pairvae.settings import BeamCentreOption, Section
 
 CENTRE_KEY, COLORMAP_KEY = "iq.prepare.beam_centre", "iq.prepare.colormap"
-ASSUMED = "1/nm"
+ASSUMED, PER_CM = "1/nm", "1/cm"
 SHORTEST_NM, LONGEST_NM = 30.0, 0.3  # spacings 2 pi / q at q_max beyond which the other unit fits better
 
 
@@ -204,9 +204,8 @@ def exported(values: np.ndarray, settings: IqPrepare, known: Mapping[str, Any]) 
     relative = 10.0 ** ((values.astype(float) - 1) * settings.decades)
     if known.get("highest_intensity") is None:
         return columns | {"I / I_max": relative}
-    return columns | {
-        f"I ({known.get('intensity_unit') or 'a.u.'})": relative * float(known["highest_intensity"])
-    }
+    unit = PER_CM if known.get("intensity_unit") == PER_CM else "a.u."
+    return columns | {f"I ({unit})": relative * float(known["highest_intensity"])}
 
 
 def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

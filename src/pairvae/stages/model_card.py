@@ -58,6 +58,9 @@ def check_card(card: Mapping[str, Any], folder: Path) -> None:
             MODALITIES[name].settings.model_validate(entry["prepare"])
             if not isinstance(entry.get("binary", True), bool):
                 raise TypeError(f"binary is {entry['binary']!r}")
+            highest = entry.get("measured", {}).get("highest_intensity")
+            if highest is not None and not 0 < float(highest) < np.inf:
+                raise ValueError(f"highest_intensity is {highest!r}")
 
 
 def check_facts(predictor: Predictor, path: Path) -> None:

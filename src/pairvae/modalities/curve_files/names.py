@@ -9,7 +9,7 @@ from pairvae.errors import InputError
 from pairvae.modalities.raw import unreadable
 
 NO_CURVE = "a curve: columns q, I and error"
-AVERAGE = "export the azimuthal average; a 2D pattern belongs into the column saxs"
+AVERAGE = "export the azimuthal average, or give it as the column saxs of pairs.csv"
 TO_Q = "export it against q, which is 4 pi sin(theta) / wavelength"
 
 _NO_Q_BEHIND = r"(?!.*(?:err|dev|std|sig|resol|mean|spread))"
