@@ -86,14 +86,33 @@ def sheet(
 
 @app.command("init")
 def init_folder(
-    folder: Annotated[Path, typer.Argument(help="folder with SAXS and SEM in it")],
+    folder: Annotated[Path, typer.Argument(help="folder with SAXS and SEM, or IQ, in it")],
     pattern: Annotated[str | None, typer.Option(help="regular expression with a group named id")] = None,
-    force: Annotated[bool, typer.Option(help="replace an existing pairs.csv")] = False,
+    by_order: Annotated[bool, typer.Option("--by-order", help="pair the first with the first")] = False,
+    lone: Annotated[
+        bool, typer.Option("--lone", help="keep files without a partner, in rows of one")
+    ] = False,
+    called: Annotated[
+        list[str] | None,
+        typer.Option("--folder", metavar="NAME=FOLDER", help="as saxs=patterns; repeatable"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option(help="replace an existing pairs.csv; with --by-order, against the numbers too")
+    ] = False,
 ) -> None:
     """Write pairs.csv from the file names, and show the pairs."""
-    from pairvae.data.init import init_pairs
+    from pairvae.data.init import NameRules, init_pairs, named_folders
 
-    pairs = init_pairs(folder, pattern=pattern, force=force)
+    rules = NameRules(pattern, by_order, lone, named_folders(called or []))
+    said: list[str] = []
+    pairs = init_pairs(folder, rules=rules, force=force, say=said.append)
     for pair in pairs:
-        typer.echo(f"{pair.id}: {Path(str(pair.saxs)).name}  {Path(str(pair.sem)).name}")
-    typer.echo(f"{len(pairs)} pairs in {folder / 'pairs.csv'}")
+        names = "  ".join(Path(str(file)).name for file in pair.files.values())
+        typer.echo(f"{pair.id}: {names}{f'  (group {pair.group})' if pair.group else ''}")
+    for line in said:
+        typer.echo(line)
+    typer.echo(
+        f"{len(pairs)} rows in {folder / 'pairs.csv'}"
+        if lone
+        else f"{len(pairs)} pairs in {folder / 'pairs.csv'}"
+    )

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from pairvae.data.check_files import FileFacts, inspect
 from pairvae.data.check_rules import RULES, Limits, Problem, told
-from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
+from pairvae.data.file_names import has_suffix, is_leftover, modality_files, modality_folders
+from pairvae.data.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
+from pairvae.modalities.readers import FORMATS, file_part
 from pairvae.progress import track
 from pairvae.settings import SemPrepare
 
@@ -129,21 +130,22 @@ def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
     """Files that lie in the folder and are in no pair."""
     problems: list[Problem] = []
     table = (folder / PAIRS_FILE).exists()
+    kind = f"not in {PAIRS_FILE}" if table else "in no pair"
     used = {file_part(file).resolve() for pair in pairs for file in pair.files.values()}
-    for name in FOLDERS.values():
-        sub = folder / name
-        if not sub.is_dir():
-            continue
-        visible = [path for path in sorted(sub.iterdir()) if path.is_file() and not path.name.startswith(".")]
-        foreign = [path.name for path in visible if path.suffix.lower().lstrip(".") not in READABLE_SUFFIXES]
-        unnamed = [path.name for path in readable_files(sub) if table and path.resolve() not in used]
-        if foreign:
-            text = f"{_some(foreign)} left out: not {FORMATS}"
-            problems.append(Problem("", str(sub), "other files", text, "warning"))
-        if unnamed:
-            problems.append(
-                Problem("", str(sub), "not in pairs.csv", f"{_some(unnamed)} left out", "warning")
-            )
+    for name in (*FOLDERS, *OTHER_FOLDERS):
+        readable = modality_files(folder, name)
+        unnamed = [path.name for path in readable if path.resolve() not in used]
+        for sub in modality_folders(folder, name):
+            visible = [
+                path for path in sorted(sub.iterdir()) if path.is_file() and not is_leftover(path.name)
+            ]
+            foreign = [path.name for path in visible if not has_suffix(path, MODALITIES[name].suffixes)]
+            if foreign:
+                text = f"{_some(foreign)} left out: not {FORMATS if name in FOLDERS else 'a curve file'}"
+                problems.append(Problem("", str(sub), "other files", text, "warning"))
+        if unnamed and (table or name in OTHER_FOLDERS):
+            place = str(folder / MODALITIES[name].folder)
+            problems.append(Problem("", place, kind, f"{_some(unnamed)} left out", "warning"))
     return problems
 
 
