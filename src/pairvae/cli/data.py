@@ -63,7 +63,7 @@ def check(
     if sheet is not None:
         from pairvae.data.sheet import pair_sheet
 
-        pair_sheet(folder, sheet)
+        pair_sheet(folder, sheet, unpaired=settings.data.unpaired, prepare=settings.sem.prepare)
         typer.echo(f"contact sheet in {sheet}")
     if not report.clean:
         raise typer.Exit(1)
