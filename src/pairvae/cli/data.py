@@ -53,12 +53,15 @@ def check(
     changes: Assignments = None,
 ) -> None:
     """List every problem of a folder of pairs; exit code 1 if there is one."""
-    from pairvae.data.check import check_for, render
-    from pairvae.settings import PARAMS_FILE, load_settings, resolve
+    from pairvae.data.check import render
+    from pairvae.modalities import check_modalities
+    from pairvae.settings import PARAMS_FILE, assignments, load_settings, resolve
+    from pairvae.stages.check import check_project
 
     params = Path(PARAMS_FILE)
-    settings = load_settings(params, changes or []) if params.is_file() else resolve({})
-    report = check_for(folder, settings.sem.prepare)
+    given = load_settings(params, changes or []) if params.is_file() else resolve(assignments(changes or []))
+    settings = check_modalities(given)
+    report = check_project(folder, settings)
     typer.echo(render(report))
     if sheet is not None:
         from pairvae.data.sheet import pair_sheet

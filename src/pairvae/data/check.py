@@ -23,12 +23,16 @@ MOST_NAMES = 5
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings."""
+    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings.
+
+    ``proposals``: lines for ``params.yaml``.
+    """
 
     folder: str
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
     counts: dict[str, int]
+    proposals: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -214,6 +218,7 @@ def render(report: CheckReport) -> str:
         lines += [table[0], "-" * len(table[0]), *table[1:]]
         lines.append("")
     lines += [f"note: {note}" for note in report.notes]
+    lines += report.proposals
     counts = report.counts
     verdict = (
         "no problems" if not report.problems else f"{counts['errors']} errors, {counts['warnings']} warnings"
