@@ -11,7 +11,7 @@ from pathlib import Path
 from pairvae.data.check_files import FileFacts, inspect
 from pairvae.data.check_rules import RULES, Limits, Problem, told
 from pairvae.data.file_names import has_suffix, is_leftover, modality_files, modality_folders
-from pairvae.data.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect
+from pairvae.data.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import FORMATS, file_part
@@ -68,7 +68,7 @@ def check_folder(
     """
     pairs, faults = collect(folder)
     problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
-    problems += _leftovers(folder, pairs)
+    problems += _leftovers(folder)
     facts, unreadable = _inspect_all(pairs, sem_rows, sem_columns, workers)
     others, remarks, curves = _read_others(pairs)
     problems += unreadable + others
@@ -130,12 +130,14 @@ def _read_others(pairs: Sequence[Pair]) -> tuple[list[Problem], list[tuple[str, 
     return problems, notes, len(jobs)
 
 
-def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
-    """Files that lie in the folder and are in no pair."""
+def _leftovers(folder: Path) -> list[Problem]:
+    """Files that lie in the folder and are of no sample."""
     problems: list[Problem] = []
     table = (folder / PAIRS_FILE).exists()
     kind = f"not in {PAIRS_FILE}" if table else "in no pair"
-    used = {file_part(file).resolve() for pair in pairs for file in pair.files.values()}
+    manifest = read_manifest(folder)
+    samples = [*manifest.pairs, *manifest.unpaired, *(manifest.left_out if table else ())]
+    used = {file_part(file).resolve() for sample in samples for file in sample.files.values()}
     for name in (*FOLDERS, *OTHER_FOLDERS):
         readable = modality_files(folder, name)
         unnamed = [path.name for path in readable if path.resolve() not in used]
@@ -223,7 +225,8 @@ def render(report: CheckReport) -> str:
     verdict = (
         "no problems" if not report.problems else f"{counts['errors']} errors, {counts['warnings']} warnings"
     )
-    lines.append(f"{report.folder}: {counts['pairs']} pairs, {counts['files']} files read, {verdict}")
+    lone = f" and {counts['unpaired']} samples without a partner" if counts.get("unpaired") else ""
+    lines.append(f"{report.folder}: {counts['pairs']} pairs{lone}, {counts['files']} files read, {verdict}")
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "Pair",
     "Split",
     "collect",
+    "named_samples",
     "read_manifest",
     "read_pairs",
     "read_samples",
@@ -37,14 +38,15 @@ ALLOW_LONE = "set data.unpaired to use"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder holds: pairs and samples without a partner, both sorted by id, and what is wrong with others.
+    """What a folder holds: pairs and samples without a partner, all sorted by id, and what is wrong with others.
 
-    ``missing`` has a fault for each of the ``unpaired``, and for each other row without a pair, for where they are
-    not wanted.
+    ``left_out`` are sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM). ``missing`` has
+    a fault for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
     """
 
     pairs: list[Pair]
     unpaired: list[Pair]
+    left_out: list[Pair]
     missing: list[Fault]
     faults: list[Fault]
 
@@ -80,7 +82,16 @@ def _sound(folder: Path, unpaired: Unpaired, modalities: Sequence[str] | None) -
             where=first.where,
             remedy="; ".join(part for part in (first.remedy, more) if part),
         )
+    if not manifest.pairs:
+        found = f"{len(manifest.unpaired)} samples without a partner and no pair"
+        raise InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
     return manifest
+
+
+def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:
+    """All sound samples whose files a copy of the folder needs (``InputError`` as :func:`read_pairs`)."""
+    manifest = _sound(folder, unpaired, None)
+    return [*manifest.pairs, *manifest.unpaired, *manifest.left_out]
 
 
 def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
@@ -96,7 +107,7 @@ def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Mani
         error = InputError(
             expected="a folder of pairs", found=found, where=str(folder), remedy="check the path"
         )
-        return Manifest([], [], [], [Fault("", str(folder), "no folder", error)])
+        return Manifest([], [], [], [], [Fault("", str(folder), "no folder", error)])
     file = folder / PAIRS_FILE
     table = read_table(file) if file.exists() else None
     samples, faults = (table.pairs, list(table.faults)) if table is not None else _from_names(folder)
@@ -108,9 +119,10 @@ def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Mani
         if not wrong:
             sound.append(sample)
     faults += _reused_files(sound)
-    stand_ins = modalities is not None
-    pairs = [sample for sample in sound if not _lacks(sample, sides, stand_ins)]
-    unpaired = [sample for sample in sound if 0 < len(_lacks(sample, sides, stand_ins)) < len(sides)]
+    lacks = {sample.id: _lacks(sample, sides, stand_ins=modalities is not None) for sample in sound}
+    pairs, unpaired, left_out = (
+        [sample for sample in sound if len(lacks[sample.id]) == number] for number in range(3)
+    )
     if not sound and not faults:
         error = InputError(
             expected="pairs as SAXS/<id>.<ext> and SEM/<id>.<ext>, or a pairs.csv",
@@ -120,11 +132,9 @@ def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Mani
         )
         faults.append(Fault("", str(folder), "no pairs", error))
     # a curve in no pair of SAXS and SEM is left out; a row of the table was meant
-    alone = (
-        [sample for sample in sound if _lacks(sample, sides, stand_ins)] if table is not None else unpaired
-    )
-    missing = [_alone(folder, sample, _lacks(sample, sides, stand_ins)[0], table) for sample in alone]
-    return Manifest(pairs, unpaired, missing, faults)
+    alone = [*unpaired, *left_out] if table is not None else unpaired
+    missing = [_alone(folder, sample, lacks[sample.id][0], table) for sample in alone]
+    return Manifest(pairs, unpaired, left_out, missing, faults)
 
 
 def _sides(samples: Sequence[Pair]) -> tuple[str, str]:
@@ -137,7 +147,7 @@ def _sides(samples: Sequence[Pair]) -> tuple[str, str]:
     return (main[0], further) if further is not None else ("saxs", "sem")
 
 
-def _lacks(sample: Pair, sides: Sequence[str], stand_ins: bool) -> list[str]:
+def _lacks(sample: Pair, sides: Sequence[str], *, stand_ins: bool) -> list[str]:
     """Which of ``sides`` a sample has no file of, nor (with ``stand_ins``) of what may stand in for it."""
     return [
         name

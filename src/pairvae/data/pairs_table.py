@@ -70,10 +70,11 @@ def _numeric_conditions(rows: Sequence[tuple[int, Mapping[str, str]]]) -> frozen
     """Further columns that hold numbers only."""
     names = [name for name in (rows[0][1] if rows else {}) if name not in COLUMNS]
     filled = {name: [row[name] for _, row in rows if row[name]] for name in names}
-    return frozenset(name for name, cells in filled.items() if cells and all(_is_number(c) for c in cells))
+    return frozenset(name for name, cells in filled.items() if cells and all(is_number(c) for c in cells))
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a cell is a finite number."""
     try:
         return math.isfinite(float(text)) and "_" not in text
     except ValueError:

@@ -11,8 +11,9 @@ from typing import Any
 
 from pairvae.data.check import CheckReport, check_for
 from pairvae.data.check_rules import Problem, told
-from pairvae.data.manifest import read_manifest
+from pairvae.data.manifest import PAIRS_FILE, Manifest, read_manifest
 from pairvae.data.pairs import Pair
+from pairvae.data.pairs_table import is_number
 from pairvae.data.proposals import Measured, Proposal, lines, no_common_range, propose
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
@@ -23,6 +24,7 @@ from pairvae.settings import PARAMS_FILE, Section, SemPrepare, Settings
 from pairvae.stages.preprocess import raw_of
 
 WORKERS = 2
+MOST_WORDS = 5
 
 
 def check_project(folder: Path, settings: Settings) -> CheckReport:
@@ -31,10 +33,14 @@ def check_project(folder: Path, settings: Settings) -> CheckReport:
     A file that preprocessing would refuse is an error of the report, also where the file itself is sound.
     """
     report = check_for(folder, settings.sem.prepare)
-    pairs = read_manifest(folder).pairs if folder.is_dir() else []
+    manifest = read_manifest(folder)
+    pairs = manifest.pairs
+    if settings.data.unpaired == "use":
+        report = _with_unpaired(report, manifest)
     modalities, proposals = _modalities(pairs, settings)
     problems = [_settings_problem(one) for one in proposals]
-    measured = _measure_all(pairs, modalities, settings)
+    lone = manifest.unpaired if settings.data.unpaired == "use" else []
+    measured = _measure_all([*pairs, *lone], modalities, settings)
     known = {problem.file for problem in report.problems if problem.severity == "error"}
     refused = [one for one in measured if one.refused is not None and one.file not in known]
     problems += [
@@ -49,7 +55,50 @@ def check_project(folder: Path, settings: Settings) -> CheckReport:
     proposals += propose(measured, chosen, len(pairs))
     if proposals and not _is_source(folder, settings):
         proposals.insert(0, Proposal("data.source", str(folder), "the folder that was checked"))
-    return _extended(report, problems, lines(proposals))
+    report = replace(report, notes=(*report.notes, *condition_notes([*pairs, *lone])))
+    return _extended(report, [*problems, *mixed_conditions(pairs)], lines(proposals))
+
+
+def _with_unpaired(report: CheckReport, manifest: Manifest) -> CheckReport:
+    """The report of a project that uses samples without a partner: they are counted, and no problem."""
+    expected = {fault.pair for fault in manifest.missing}
+    kept = [p for p in report.problems if p.kind != "missing partner" or p.pair not in expected]
+    by_side = Counter(MODALITIES[name].folder for sample in manifest.unpaired for name in sample.files)
+    listing = ", ".join(f"{number} {side}" for side, number in sorted(by_side.items()))
+    note = f"samples without a partner: {len(manifest.unpaired)} ({listing}), in no split and no score"
+    return replace(
+        report,
+        problems=tuple(kept),
+        notes=(*report.notes, *([note] if manifest.unpaired else [])),
+        counts={**report.counts, "unpaired": len(manifest.unpaired)},
+    )
+
+
+def condition_notes(samples: Sequence[Pair]) -> list[str]:
+    """Further columns of pairs.csv in a line each: the range of a number, the commonest words."""
+    notes = []
+    for name in dict.fromkeys(name for sample in samples for name in sample.conditions):
+        values = [sample.conditions[name] for sample in samples if name in sample.conditions]
+        numbers = [value for value in values if isinstance(value, float)]
+        words = Counter(str(value) for value in values if not isinstance(value, float)).most_common(
+            MOST_WORDS
+        )
+        told_of = f"{min(numbers):.6g} to {max(numbers):.6g}" if numbers else ""
+        told_of += ", ".join(f"{word} ({number})" for word, number in words)
+        notes.append(f"condition {name}: {told_of}, known of {len(values)} of {len(samples)} samples")
+    return notes
+
+
+def mixed_conditions(samples: Sequence[Pair]) -> list[Problem]:
+    """Columns of which most cells are numbers and some are not: the unit belongs into the name."""
+    problems = []
+    for name in dict.fromkeys(name for sample in samples for name in sample.conditions):
+        values = [sample.conditions[name] for sample in samples if name in sample.conditions]
+        words = [value for value in values if isinstance(value, str) and not is_number(value)]
+        if words and len(words) < len(values) and any(isinstance(v, str) and is_number(v) for v in values):
+            text = f"column {name} holds numbers and words, as {words[0]!r}: all are taken as words"
+            problems.append(Problem("", PAIRS_FILE, "condition", text, "warning"))
+    return problems
 
 
 def _modalities(pairs: Sequence[Pair], settings: Settings) -> tuple[tuple[str, str], list[Proposal]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.data.manifest import read_pairs
+from pairvae.data.manifest import read_samples
 from pairvae.data.pairs import Pair
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
@@ -21,7 +21,7 @@ from pairvae.numerics.images import crop_positions, crops
 from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings
 from pairvae.stages.project import Project
-from pairvae.store.prepared import PreparedPair, create_array, write_card
+from pairvae.store.prepared import UNPAIRED, PreparedPair, create_array, write_card
 
 
 def preprocess(project: Project) -> None:
@@ -30,26 +30,44 @@ def preprocess(project: Project) -> None:
 
 
 def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
-    """Prepare the pairs of any folder in the data layout."""
-    pairs = read_pairs(raw)
+    """Prepare the pairs of any folder in the data layout, and samples without a partner where they are wanted."""
+    unpaired = settings.data.unpaired
+    pairs, lone = read_samples(raw, unpaired, settings.modalities if unpaired == "use" else None)
     with store.atomic_folder(out) as folder:
-        sections = {name: prepare_settings(settings, name) for name in settings.modalities}
-        written: dict[str, Written] = {}
-        files: list[str] = []
-        for name, section in sections.items():
-            modality = MODALITIES[name]
-            write = _write_cropped if modality.cropped else _write_whole
-            written[name] = write(folder, modality, pairs, section, settings.assess)
-            files += [f"{name}.npy", *([f"{name}-crops.npy"] if modality.cropped else [])]
-        facts: dict[str, Any] = {
-            "pairs": [_known(pair, index, written) for index, pair in enumerate(pairs)],
-            "shapes": {name: one.shapes for name, one in written.items()},
-            "done": {name: one.done for name, one in written.items()},
-            "prepare": {name: section.model_dump(mode="json") for name, section in sections.items()},
-            "assess": settings.assess.model_dump(),
-        }
-        hashes = {file: store.file_digest(folder / file) for file in files}
-        write_card(folder, {**facts, "digest": store.digest({**facts, "files": hashes})}, files)
+        digests: dict[str, str] = {}
+        for name in settings.modalities:
+            mine = [sample for sample in lone if {name, MODALITIES[name].instead} & {*sample.files}]
+            if mine:
+                place = folder / f"{UNPAIRED}{name}"
+                place.mkdir()
+                digests[name] = _write(place, mine, (name,), settings, {})
+        _write(folder, pairs, settings.modalities, settings, {"unpaired": digests} if digests else {})
+
+
+def _write(
+    folder: Path, samples: Sequence[Pair], names: Sequence[str], settings: Settings, known: Mapping[str, Any]
+) -> str:
+    """Arrays of the modalities ``names`` of all samples, and their card; returns its digest."""
+    sections = {name: prepare_settings(settings, name) for name in names}
+    written: dict[str, Written] = {}
+    files: list[str] = []
+    for name, section in sections.items():
+        modality = MODALITIES[name]
+        write = _write_cropped if modality.cropped else _write_whole
+        written[name] = write(folder, modality, samples, section, settings.assess)
+        files += [f"{name}.npy", *([f"{name}-crops.npy"] if modality.cropped else [])]
+    facts: dict[str, Any] = {
+        "pairs": [_known(pair, index, written) for index, pair in enumerate(samples)],
+        "shapes": {name: one.shapes for name, one in written.items()},
+        "done": {name: one.done for name, one in written.items()},
+        "prepare": {name: section.model_dump(mode="json") for name, section in sections.items()},
+        "assess": settings.assess.model_dump(),
+        **known,
+    }
+    hashes = {file: store.file_digest(folder / file) for file in files}
+    digest = store.digest({**facts, "files": hashes})
+    write_card(folder, {**facts, "digest": digest}, files)
+    return digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +82,8 @@ def _known(pair: Pair, index: int, written: Mapping[str, Written]) -> dict[str, 
     """What is known of a pair; scales are those of the prepared arrays."""
     names = [field.name for field in dataclasses.fields(PreparedPair)]
     known = {name: getattr(pair, name) for name in names}
+    if not known["conditions"]:
+        del known["conditions"]
     if "sem" in written:
         known["sem_nm_per_px"] = written["sem"].done[index]["nm_per_px"]
     if "saxs" in written:
