@@ -13,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
 from pairvae.settings import Settings
 
 PER_NM = {"1/nm": 1.0, "1/angstrom": 10.0}
@@ -60,15 +61,17 @@ def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> lis
     if isinstance(settings.split.train, int) and 2 <= pairs <= settings.split.train:
         train = max(1, min(pairs - 1, round(pairs * 2 / 3)))
         found.append(Proposal("split.train", train, f"two thirds of {pairs} pairs"))
-    by_modality = {name: [one for one in measured if one.modality == name] for name in settings.modalities}
-    found += _curves(by_modality.get("iq", []), settings)
-    found += _micrographs(by_modality.get("sem", []), settings)
-    return found + _patterns(by_modality.get("saxs", []), settings)
+    for name in settings.modalities:
+        mine = [one for one in measured if one.modality == name]
+        if MODALITIES[name].coordinates is not None:
+            found += _curves(name, mine, settings)
+    found += _micrographs([one for one in measured if one.modality == "sem"], settings)
+    return found + _patterns([one for one in measured if one.modality == "saxs"], settings)
 
 
-def _curves(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
+def _curves(name: str, measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
     ranged = [one for one in measured if one.q_range is not None]
-    prepare = settings.modality("iq").prepare if ranged else None
+    prepare = settings.modality(name).prepare if ranged else None
     if not isinstance(prepare, Mapping):
         return []
     found: list[Proposal] = []
@@ -81,7 +84,7 @@ def _curves(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
             why = (
                 f"no file names its unit, and as 1/nm the last q, {last:.3g}, is {2 * math.pi / last:.0f} nm"
             )
-            found.append(Proposal("iq.prepare.q_unit", "1/angstrom", why))
+            found.append(Proposal(f"{name}.prepare.q_unit", "1/angstrom", why))
     common = common_range(ranged)
     first, last = common[0] * factor, common[1] * factor
     covered = first <= float(prepare["q_min"]) and last >= float(prepare["q_max"])
@@ -90,8 +93,8 @@ def _curves(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
     why = f"common to all {len(ranged)} curves"
     return [
         *found,
-        Proposal("iq.prepare.q_min", _rounded(first, up=True), why),
-        Proposal("iq.prepare.q_max", _rounded(last, up=False), why),
+        Proposal(f"{name}.prepare.q_min", _rounded(first, up=True), why),
+        Proposal(f"{name}.prepare.q_max", _rounded(last, up=False), why),
     ]
 
 
@@ -103,7 +106,7 @@ def common_range(measured: Sequence[Measured]) -> tuple[float, float]:
 
 def no_common_range(measured: Sequence[Measured]) -> str | None:
     """Which two curves have no range of q in common, in one line."""
-    ranged = [one for one in measured if one.modality == "iq" and one.q_range is not None]
+    ranged = [one for one in measured if one.q_range is not None]
     if not ranged:
         return None
     first, last = common_range(ranged)

@@ -105,10 +105,12 @@ def _modalities(pairs: Sequence[Pair], settings: Settings) -> tuple[tuple[str, s
     """The two modalities to prepare: those that are set, or those that the files make pairs of."""
     if not pairs or all(_has(pair, name) for pair in pairs for name in settings.modalities):
         return settings.modalities, []
-    for one, other in (("saxs", "sem"), ("iq", "sem"), ("saxs", "iq")):
-        if all(name in pair.files for pair in pairs for name in (one, other)):
-            return (one, other), [Proposal("modalities", [one, other], "the files that are there")]
-    return settings.modalities, []
+    there = [name for name in MODALITIES if all(name in pair.files for pair in pairs)]
+    best = sorted(there, key=lambda name: name not in settings.modalities)[:2]
+    if len(best) < 2:
+        return settings.modalities, []
+    one, other = sorted(best, key=lambda name: MODALITIES[name].cropped)
+    return (one, other), [Proposal("modalities", [one, other], "the files that are there")]
 
 
 def _has(pair: Pair, name: str) -> bool:
@@ -169,7 +171,7 @@ def _facts(raw: RawImage, name: str, section: Section) -> dict[str, Any]:
         per_nm = float(described["q_range_inv_nm"][1]) / float(q[-1])
         known = getattr(raw, "q_unit", None) is not None
         return {"q_range": (float(usable[0]) * per_nm, float(usable[-1]) * per_nm), "unit_known": known}
-    if name == "iq" and raw.q_per_px is not None:
+    if MODALITIES[name].coordinates is not None and raw.q_per_px is not None:
         # from the second ring to the last that lies within the picture
         rings = min(raw.pixels.shape[:2]) // 2
         return {"q_range": (2 * raw.q_per_px, (rings - 1) * raw.q_per_px)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -50,9 +51,9 @@ def _width(text: str) -> float:
 @cache
 def _wide_font() -> ImageFont.FreeTypeFont:
     """The font that Matplotlib brings along: Latin, Greek, Cyrillic and more."""
-    import matplotlib
-
-    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    spec = find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None  # a dependency
+    path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path), LETTER_PX)
 
 
