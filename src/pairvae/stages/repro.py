@@ -65,10 +65,10 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
 
 def refuse_bad_folder(project: Project) -> None:
     """``InputError`` with the first error of the user's own folder, and how many more there are."""
-    from pairvae.data.check import check_for
+    from pairvae.stages.check import check_project
 
     folder = source_folder(project)
-    report = check_for(folder, project.settings.sem.prepare)
+    report = check_project(folder, project.settings)
     errors = [problem for problem in report.problems if problem.severity == "error"]
     if errors:
         first, more = errors[0], len(errors) - 1
