@@ -16,7 +16,7 @@ class InputError(ValueError):
         place = f"{_short(where)}: " if where else ""
         advice = f" - {_short(remedy)}" if remedy else ""
         line = f"{place}expected {_short(expected)}, found {_short(found)}{advice}"
-        super().__init__(_printable(" ".join(line.split())))
+        super().__init__(printable(" ".join(line.split())))
 
 
 def reason(error: BaseException, lines: int = 1) -> str:
@@ -29,6 +29,6 @@ def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 
 
-def _printable(text: str) -> str:
-    """``text`` as a terminal may show it: names and contents of files must not steer it, nor fail to be encoded."""
+def printable(text: str) -> str:
+    """``text`` on one line of a terminal or table: what would steer it, or cannot be encoded, is shown escaped."""
     return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)

@@ -105,15 +105,16 @@ def init_folder(
 ) -> None:
     """Write pairs.csv from the file names, and show the pairs."""
     from pairvae.data.init import NameRules, init_pairs, named_folders
+    from pairvae.errors import printable
 
     rules = NameRules(pattern, by_order, lone, named_folders(called or []))
     said: list[str] = []
     pairs = init_pairs(folder, rules=rules, force=force, say=said.append)
     for pair in pairs:
         names = "  ".join(Path(str(file)).name for file in pair.files.values())
-        typer.echo(f"{pair.id}: {names}{f'  (group {pair.group})' if pair.group else ''}")
+        typer.echo(printable(f"{pair.id}: {names}{f'  (group {pair.group})' if pair.group else ''}"))
     for line in said:
-        typer.echo(line)
+        typer.echo(printable(line))
     typer.echo(
         f"{len(pairs)} rows in {folder / 'pairs.csv'}"
         if lone

@@ -12,7 +12,7 @@ from pairvae.data.check_files import FileFacts, inspect
 from pairvae.data.check_rules import RULES, Limits, Problem, told
 from pairvae.data.file_names import has_suffix, is_leftover, modality_files, modality_folders
 from pairvae.data.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import FORMATS, file_part
 from pairvae.progress import track
@@ -211,7 +211,12 @@ def render(report: CheckReport) -> str:
         rows = [
             head,
             *(
-                (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message)
+                tuple(
+                    map(
+                        printable,
+                        (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message),
+                    )
+                )
                 for p in report.problems
             ),
         ]
@@ -219,8 +224,8 @@ def render(report: CheckReport) -> str:
         table = [_line(row, widths) for row in rows]
         lines += [table[0], "-" * len(table[0]), *table[1:]]
         lines.append("")
-    lines += [f"note: {note}" for note in report.notes]
-    lines += report.proposals
+    lines += [printable(f"note: {note}") for note in report.notes]
+    lines += map(printable, report.proposals)
     counts = report.counts
     verdict = (
         "no problems" if not report.problems else f"{counts['errors']} errors, {counts['warnings']} warnings"

@@ -138,7 +138,7 @@ def _measure_all(pairs: Sequence[Pair], modalities: Sequence[str], settings: Set
                 jobs.setdefault((name, str(file)), (pair, name))
     with ThreadPoolExecutor(WORKERS) as pool:
         done = pool.map(lambda job: _measure(job[0], job[1], sections[job[1]]), jobs.values())
-        return list(track(done, len(jobs), "try to prepare"))
+        return list(track(done, len(jobs), "check"))
 
 
 def _measure(pair: Pair, name: str, section: Section) -> Measured:
