@@ -111,6 +111,16 @@ def test_mixed_pixel_sizes_and_rows_of_other_images(silver: Path) -> None:
     assert check_project(silver, resolve(merge(settings, values))).clean
 
 
+def test_numbers_in_names_that_cross_are_warned_of_once(silver: Path) -> None:
+    rows = [f"a{n},IQ/A{n:02d}.dat,SEM/A{n + 1:02d}.tif" for n in range(7)]
+    (silver / "pairs.csv").write_text("\n".join(["id,iq,sem", *rows]) + "\n")
+    settings = resolve({"modalities": ["iq", "sem"], "split": {"train": 4}})
+    (warned,) = [problem for problem in check_project(silver, settings).problems if problem.kind == "names"]
+    assert warned.message == "A01.tif is paired with A00.dat, although there is A01.dat - look at the sheet"
+    (silver / "pairs.csv").write_text("\n".join(["id,iq,sem", rows[0], rows[3], rows[6]]) + "\n")
+    assert "names" not in {problem.kind for problem in check_project(silver, settings).problems}
+
+
 def test_sound_pairs_with_fitting_settings_need_nothing(silver: Path) -> None:
     prepare = {"q_min": 0.06, "q_max": 0.8}
     settings = {"modalities": ["iq", "sem"], "split": {"train": 5}, "iq": {"prepare": prepare}}

@@ -145,7 +145,7 @@ def by_order(files: Files, *, trusted: bool) -> Matching:
             found=f"{len(own)} and {len(others)}",
             where="--by-order",
         )
-    wrong = _contradiction(own, others)
+    wrong = contradiction(own, others)
     if wrong is not None and not trusted:
         mine, its, same = (file.name for file in wrong)
         raise InputError(
@@ -162,14 +162,24 @@ def by_order(files: Files, *, trusted: bool) -> Matching:
     return _matching(files, assign, ids, "by their order alone: compare the names")
 
 
-def _contradiction(own: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
-    """A file, the one that the order gives it, and the one of the other side that has its number."""
-    for mine in number_columns(own):
-        for its in number_columns(others):
-            places = {number: index for index, number in enumerate(its)}
-            for index, number in enumerate(mine):
-                if len(places) == len(its) and places.get(number, index) != index:
-                    return own[index], others[index], others[places[number]]
+def contradiction(own: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
+    """A file, its partner in the same place, and the one of the other side that has its number; None where none is.
+
+    Numbers that stand in every name and differ in all of them count; none is where one of them agrees in every pair.
+    """
+    columns = [
+        (mine, its)
+        for mine in number_columns(own)
+        for its in number_columns(others)
+        if len(set(mine)) == len(mine) and len(set(its)) == len(its)
+    ]
+    if any(mine == its for mine, its in columns):
+        return None
+    for mine, its in columns:
+        places = {number: index for index, number in enumerate(its)}
+        for index, number in enumerate(mine):
+            if places.get(number, index) != index:
+                return own[index], others[index], others[places[number]]
     return None
 
 

@@ -6,18 +6,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from pairvae.data.check import CheckReport, check_for
 from pairvae.data.check_rules import Problem, told
 from pairvae.data.manifest import PAIRS_FILE, Manifest, read_manifest
+from pairvae.data.matching import contradiction
 from pairvae.data.pairs import Pair
 from pairvae.data.pairs_table import is_number
 from pairvae.data.proposals import Measured, Proposal, lines, no_common_range, propose
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers import file_part
 from pairvae.modalities.sem import image_area
 from pairvae.progress import track
 from pairvae.settings import PARAMS_FILE, Section, SemPrepare, Settings
@@ -25,6 +28,7 @@ from pairvae.stages.preprocess import raw_of
 
 WORKERS = 2
 MOST_WORDS = 5
+LEAST_NUMBERED = 3  # pairs from which numbers in names tell anything
 
 
 def check_project(folder: Path, settings: Settings) -> CheckReport:
@@ -56,7 +60,7 @@ def check_project(folder: Path, settings: Settings) -> CheckReport:
     if proposals and not _is_source(folder, settings):
         proposals.insert(0, Proposal("data.source", str(folder), "the folder that was checked"))
     report = replace(report, notes=(*report.notes, *condition_notes([*pairs, *lone])))
-    return _extended(report, [*problems, *mixed_conditions(pairs)], lines(proposals))
+    return _extended(report, [*problems, *mixed_conditions(pairs), *crossed_names(pairs)], lines(proposals))
 
 
 def _with_unpaired(report: CheckReport, manifest: Manifest) -> CheckReport:
@@ -72,6 +76,23 @@ def _with_unpaired(report: CheckReport, manifest: Manifest) -> CheckReport:
         notes=(*report.notes, *([note] if manifest.unpaired else [])),
         counts={**report.counts, "unpaired": len(manifest.unpaired)},
     )
+
+
+def crossed_names(pairs: Sequence[Pair]) -> list[Problem]:
+    """One warning where the numbers in the names of partners differ, although other files have those numbers."""
+    problems = []
+    for one, other in combinations(MODALITIES, 2):
+        both = [
+            (file_part(p.files[one]), file_part(p.files[other])) for p in pairs if {one, other} <= {*p.files}
+        ]
+        if len(both) < LEAST_NUMBERED:
+            continue
+        wrong = contradiction(*zip(*both, strict=True))
+        if wrong is not None:
+            first, second, same = (file.name for file in wrong)
+            text = f"{first} is paired with {second}, although there is {same} - look at the sheet"
+            problems.append(Problem("", str(wrong[0]), "names", text, "warning"))
+    return problems
 
 
 def condition_notes(samples: Sequence[Pair]) -> list[str]:
