@@ -18,7 +18,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pairvae.data.init import init_pairs
+from pairvae.data.init import NameRules, init_pairs
 from pairvae.data.manifest import Pair, read_pairs, split_pairs
 from pairvae.data.sheet import pair_sheet
 from pairvae.errors import InputError
@@ -581,9 +581,20 @@ def _(d: Path) -> object:
     return table(d, "id,saxs\na,SAXS/0.png\n")
 
 
-@kind("pairs.csv with an unknown column")
+@kind("pairs.csv with a misspelt column")
 def _(d: Path) -> object:
-    return table(d, "id,saxs,sem,colour\na,SAXS/0.png,SEM/0.tif,red\n")
+    return table(d, "id,saxs,sem,sem_nm_per_pixel\na,SAXS/0.png,SEM/0.tif,2.9\n")
+
+
+@kind("pairs.csv with one side only")
+def _(d: Path) -> object:
+    return table(d, "id,saxs,sem\na,SAXS/0.png,SEM/0.tif\nb,SAXS/1.png,\n")
+
+
+@kind("a file name that is not UTF-8")
+def _(d: Path) -> object:
+    put(pairs_folder(d) / "SEM" / "b\udce9.tif", b"")
+    return read_pairs(d)
 
 
 @kind("pairs.csv with a column twice")
@@ -700,6 +711,18 @@ def _(d: Path) -> object:
 def _(d: Path) -> object:
     (pairs_folder(d) / "SEM" / "2.tif").unlink()
     return init_pairs(d)
+
+
+@kind("init with numbers that no partner has")
+def _(d: Path) -> object:
+    (pairs_folder(d) / "SEM" / "2.tif").rename(d / "SEM" / "3.tif")
+    return init_pairs(d)
+
+
+@kind("init by order against the numbers")
+def _(d: Path) -> object:
+    (pairs_folder(d) / "SEM" / "0.tif").rename(d / "SEM" / "3.tif")
+    return init_pairs(d, rules=NameRules(by_order=True))
 
 
 @kind("init with a pattern without the group id")

@@ -290,6 +290,27 @@ def test_oddities_are_warnings_and_leave_the_check_clean(folder: Path) -> None:
     assert report.clean
 
 
+def test_names_of_files_do_not_steer_the_terminal_nor_stop_the_check(folder: Path) -> None:
+    write_pairs(folder / "pairs.csv", read_pairs(folder))
+    for name in ("a\x1b[31m.png", "b\udce9.png"):
+        (folder / "SAXS" / name).write_bytes(b"")
+    report = check(folder)
+    assert kinds(report) == {("warning", "", "not in pairs.csv")}
+    assert "a\\x1b[31m.png, b\\udce9.png left out" in render(report)
+
+
+@pytest.mark.parametrize("name", ["._1.png", "~$1.png", ".DS_Store"])
+def test_what_other_programs_leave_behind_is_not_told(folder: Path, name: str) -> None:
+    (folder / "SAXS" / name).write_bytes(b"")
+    assert check(folder).problems == ()
+
+
+def test_curves_of_no_pair_are_told(folder: Path) -> None:
+    (folder / "IQ").mkdir()
+    (folder / "IQ/77.csv").write_text("q,I\n")
+    assert kinds(check(folder)) == {("warning", "", "in no pair")}
+
+
 def test_files_that_pairs_csv_leaves_out(folder: Path) -> None:
     write_pairs(folder / "pairs.csv", read_pairs(folder)[:9])
     assert kinds(check(folder)) == {("warning", "", "not in pairs.csv")}

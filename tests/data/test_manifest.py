@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pairvae.data.manifest import Pair, collect, read_pairs, split_pairs, write_pairs
+from pairvae.data.manifest import (
+    Pair,
+    collect,
+    named_samples,
+    read_pairs,
+    read_samples,
+    split_pairs,
+    write_pairs,
+)
 from pairvae.errors import InputError
 
 
@@ -74,6 +82,66 @@ def test_every_fault_is_collected_and_the_first_is_told(tmp_path: Path) -> None:
     assert [pair.id for pair in pairs] == ["c"]
     assert Counter(fault.kind for fault in faults) == {"missing partner": 3, "duplicate id": 1}
     with pytest.raises(InputError, match="3 more like it; pairvae data check lists every problem"):
+        read_pairs(tmp_path)
+
+
+LONE = {"saxs": "SAXS/c.jpg", "sem": "SEM/d.tif"}
+
+
+@pytest.mark.parametrize("table", [True, False])
+def test_samples_without_a_partner_are_refused_or_kept_apart(tmp_path: Path, table: bool) -> None:
+    touch(
+        tmp_path, "SAXS/a.jpg", "SAXS/b.jpg", "SAXS/c.jpg", "SEM/a.tif", "SEM/b.tif", "SEM/d.tif", "IQ/e.csv"
+    )
+    if table:
+        rows = "id,saxs,sem,iq\na,SAXS/a.jpg,SEM/a.tif,\nb,SAXS/b.jpg,SEM/b.tif,\n"
+        (tmp_path / "pairs.csv").write_text(f"{rows}c,SAXS/c.jpg,,\nd,,SEM/d.tif,\ne,,,IQ/e.csv\n")
+    with pytest.raises(InputError, match=r"set data\.unpaired to use"):
+        read_pairs(tmp_path)
+    assert [pair.id for pair in read_pairs(tmp_path, "use")] == ["a", "b"]
+    pairs, lone = read_samples(tmp_path, "use")
+    assert [pair.id for pair in pairs] == ["a", "b"]
+    assert [sample.files for sample in lone] == [{name: tmp_path / file} for name, file in LONE.items()]
+    # for the pair of curve and micrograph, a pattern stands in for a curve
+    pairs, lone = read_samples(tmp_path, "use", ("iq", "sem"))
+    assert [pair.id for pair in pairs] == ["a", "b"]
+    assert [[*sample.files] for sample in lone] == [["saxs"], ["sem"], ["iq"]]
+    assert {sample.id for sample in named_samples(tmp_path, "use")} == set("abcde")
+
+
+def test_lone_samples_alone_are_no_pairs(tmp_path: Path) -> None:
+    touch(tmp_path, "SAXS/a.jpg", "SEM/b.tif")
+    with pytest.raises(InputError, match="found 2 samples without a partner and no pair"):
+        read_pairs(tmp_path, "use")
+
+
+def test_a_row_without_a_file_is_a_fault_in_any_case(tmp_path: Path) -> None:
+    touch(tmp_path, "SAXS/a.jpg", "SEM/a.tif")
+    (tmp_path / "pairs.csv").write_text("id,saxs,sem\na,SAXS/a.jpg,SEM/a.tif\nb,,\n")
+    with pytest.raises(InputError, match="line 3: expected a file in each row, found none"):
+        read_pairs(tmp_path, "use")
+
+
+def test_further_columns_are_conditions_and_come_back(tmp_path: Path) -> None:
+    touch(tmp_path, "SAXS/a.jpg", "SAXS/b.jpg", "SEM/a.tif", "SEM/b.tif")
+    (tmp_path / "pairs.csv").write_text(
+        "id,saxs,pitch_nm,sem,blend,note\na,SAXS/a.jpg,28.5,SEM/a.tif,PS-PMMA,7\nb,SAXS/b.jpg,,SEM/b.tif,,x\n"
+    )
+    pairs = read_pairs(tmp_path)
+    # a column is of numbers where every cell is one
+    assert [dict(pair.conditions) for pair in pairs] == [
+        {"pitch_nm": 28.5, "blend": "PS-PMMA", "note": "7"},
+        {"note": "x"},
+    ]
+    write_pairs(tmp_path / "pairs.csv", pairs)
+    assert read_pairs(tmp_path) == pairs
+
+
+@pytest.mark.parametrize("name", ["Group", "sem_nm_per_pixel", "splt", "sax"])
+def test_a_slip_in_a_column_is_no_condition(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, "SAXS/a.jpg", "SEM/a.tif")
+    (tmp_path / "pairs.csv").write_text(f"id,saxs,sem,{name}\na,SAXS/a.jpg,SEM/a.tif,1\n")
+    with pytest.raises(InputError, match=r"did you mean (group|sem_nm_per_px|split|saxs)\?"):
         read_pairs(tmp_path)
 
 

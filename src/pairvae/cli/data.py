@@ -53,17 +53,20 @@ def check(
     changes: Assignments = None,
 ) -> None:
     """List every problem of a folder of pairs; exit code 1 if there is one."""
-    from pairvae.data.check import check_for, other_sections, render
-    from pairvae.settings import PARAMS_FILE, load_settings, resolve
+    from pairvae.data.check import render
+    from pairvae.modalities import check_modalities
+    from pairvae.settings import PARAMS_FILE, assignments, load_settings, resolve
+    from pairvae.stages.check import check_project
 
     params = Path(PARAMS_FILE)
-    settings = load_settings(params, changes or []) if params.is_file() else resolve({})
-    report = check_for(folder, settings.sem.prepare, settings.saxs.prepare, others=other_sections(settings))
+    given = load_settings(params, changes or []) if params.is_file() else resolve(assignments(changes or []))
+    settings = check_modalities(given)
+    report = check_project(folder, settings)
     typer.echo(render(report))
     if sheet is not None:
         from pairvae.data.sheet import pair_sheet
 
-        pair_sheet(folder, sheet)
+        pair_sheet(folder, sheet, unpaired=settings.data.unpaired, prepare=settings.sem.prepare)
         typer.echo(f"contact sheet in {sheet}")
     if not report.clean:
         raise typer.Exit(1)
@@ -108,14 +111,34 @@ def sheet(
 
 @app.command("init")
 def init_folder(
-    folder: Annotated[Path, typer.Argument(help="folder with SAXS and SEM in it")],
+    folder: Annotated[Path, typer.Argument(help="folder with SAXS and SEM, or IQ, in it")],
     pattern: Annotated[str | None, typer.Option(help="regular expression with a group named id")] = None,
-    force: Annotated[bool, typer.Option(help="replace an existing pairs.csv")] = False,
+    by_order: Annotated[bool, typer.Option("--by-order", help="pair the first with the first")] = False,
+    lone: Annotated[
+        bool, typer.Option("--lone", help="keep files without a partner, in rows of one")
+    ] = False,
+    called: Annotated[
+        list[str] | None,
+        typer.Option("--folder", metavar="NAME=FOLDER", help="as saxs=patterns; repeatable"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option(help="replace an existing pairs.csv; with --by-order, against the numbers too")
+    ] = False,
 ) -> None:
     """Write pairs.csv from the file names, and show the pairs."""
-    from pairvae.data.init import init_pairs
+    from pairvae.data.init import NameRules, init_pairs, named_folders
+    from pairvae.errors import printable
 
-    pairs = init_pairs(folder, pattern=pattern, force=force)
+    rules = NameRules(pattern, by_order, lone, named_folders(called or []))
+    said: list[str] = []
+    pairs = init_pairs(folder, rules=rules, force=force, say=said.append)
     for pair in pairs:
-        typer.echo(f"{pair.id}: {Path(str(pair.saxs)).name}  {Path(str(pair.sem)).name}")
-    typer.echo(f"{len(pairs)} pairs in {folder / 'pairs.csv'}")
+        names = "  ".join(Path(str(file)).name for file in pair.files.values())
+        typer.echo(printable(f"{pair.id}: {names}{f'  (group {pair.group})' if pair.group else ''}"))
+    for line in said:
+        typer.echo(printable(line))
+    typer.echo(
+        f"{len(pairs)} rows in {folder / 'pairs.csv'}"
+        if lone
+        else f"{len(pairs)} pairs in {folder / 'pairs.csv'}"
+    )

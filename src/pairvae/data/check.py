@@ -12,11 +12,12 @@ from pathlib import Path
 from pairvae.data.check_files import FileFacts, Preparation, curve_digest, detector_look, inspect
 from pairvae.data.check_partners import partners
 from pairvae.data.check_rules import RULES, Limits, Problem, Severity, copy_of, readings, told
-from pairvae.data.manifest import FOLDERS, PAIRS_FILE, Pair, collect, readable_files
+from pairvae.data.file_names import has_suffix, is_leftover, modality_files, modality_folders
+from pairvae.data.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.instruments import sidecars
-from pairvae.modalities.readers import FORMATS, READABLE_SUFFIXES, file_part
+from pairvae.modalities.readers import FORMATS, file_part
 from pairvae.progress import track
 from pairvae.settings import SaxsPrepare, Section, SemPrepare, Settings, resolve
 
@@ -26,12 +27,16 @@ NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings."""
+    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings.
+
+    ``proposals``: lines for ``params.yaml``.
+    """
 
     folder: str
     problems: tuple[Problem, ...]
     notes: tuple[str, ...]
     counts: dict[str, int]
+    proposals: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
@@ -93,7 +98,7 @@ def _check(
 ) -> CheckReport:
     pairs, faults = collect(folder)
     problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
-    problems += _leftovers(folder, pairs)
+    problems += _leftovers(folder)
     patterns = [pair.files["saxs"] for pair in pairs if "saxs" in pair.files and "saxs" in names]
     preparation = Preparation(sections, *detector_look(patterns, sections["saxs"]))
     facts, unreadable = _inspect_all(pairs, preparation, names, workers)
@@ -177,31 +182,31 @@ def _read_others(
     return problems + readings(warnings), notes, len(jobs)
 
 
-def _leftovers(folder: Path, pairs: Sequence[Pair]) -> list[Problem]:
-    """Files that lie in the folder and are in no pair."""
+def _leftovers(folder: Path) -> list[Problem]:
+    """Files that lie in the folder and are of no sample."""
     problems: list[Problem] = []
     table = (folder / PAIRS_FILE).exists()
-    used = {file_part(file).resolve() for pair in pairs for file in pair.files.values()}
-    for name in FOLDERS.values():
-        sub = folder / name
-        if not sub.is_dir():
-            continue
-        visible = [path for path in sorted(sub.iterdir()) if path.is_file() and not path.name.startswith(".")]
-        beside = {own for path in visible if _readable(path) for own in sidecars(path)}
-        foreign = [path.name for path in visible if not _readable(path) and path not in beside]
-        unnamed = [path.name for path in readable_files(sub) if table and path.resolve() not in used]
-        if foreign:
-            text = f"{_some(foreign)} left out: not {FORMATS}"
-            problems.append(Problem("", str(sub), "other files", text, "warning"))
-        if unnamed:
-            problems.append(
-                Problem("", str(sub), "not in pairs.csv", f"{_some(unnamed)} left out", "warning")
-            )
+    kind = f"not in {PAIRS_FILE}" if table else "in no pair"
+    manifest = read_manifest(folder)
+    samples = [*manifest.pairs, *manifest.unpaired, *(manifest.left_out if table else ())]
+    used = {file_part(file).resolve() for sample in samples for file in sample.files.values()}
+    for name in (*FOLDERS, *OTHER_FOLDERS):
+        readable = modality_files(folder, name)
+        unnamed = [path.name for path in readable if path.resolve() not in used]
+        beside = {own for path in readable for own in sidecars(path)}
+        for sub in modality_folders(folder, name):
+            visible = [
+                path for path in sorted(sub.iterdir()) if path.is_file() and not is_leftover(path.name)
+            ]
+            suffixes = MODALITIES[name].suffixes
+            foreign = [path.name for path in visible if not has_suffix(path, suffixes) and path not in beside]
+            if foreign:
+                text = f"{_some(foreign)} left out: not {FORMATS if name in FOLDERS else 'a curve file'}"
+                problems.append(Problem("", str(sub), "other files", text, "warning"))
+        if unnamed and (table or name in OTHER_FOLDERS):
+            place = str(folder / MODALITIES[name].folder)
+            problems.append(Problem("", place, kind, f"{_some(unnamed)} left out", "warning"))
     return problems
-
-
-def _readable(path: Path) -> bool:
-    return path.suffix.lower().lstrip(".") in READABLE_SUFFIXES
 
 
 def _some(names: Sequence[str]) -> str:
@@ -283,7 +288,12 @@ def render(report: CheckReport) -> str:
         rows = [
             head,
             *(
-                (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message)
+                tuple(
+                    map(
+                        printable,
+                        (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message),
+                    )
+                )
                 for p in report.problems
             ),
         ]
@@ -291,12 +301,14 @@ def render(report: CheckReport) -> str:
         table = [_line(row, widths) for row in rows]
         lines += [table[0], "-" * len(table[0]), *table[1:]]
         lines.append("")
-    lines += [f"note: {note}" for note in report.notes]
+    lines += [printable(f"note: {note}") for note in report.notes]
+    lines += map(printable, report.proposals)
     counts = report.counts
     verdict = (
         "no problems" if not report.problems else f"{counts['errors']} errors, {counts['warnings']} warnings"
     )
-    lines.append(f"{report.folder}: {counts['pairs']} pairs, {counts['files']} files read, {verdict}")
+    lone = f" and {counts['unpaired']} samples without a partner" if counts.get("unpaired") else ""
+    lines.append(f"{report.folder}: {counts['pairs']} pairs{lone}, {counts['files']} files read, {verdict}")
     return "\n".join(lines)
 
 

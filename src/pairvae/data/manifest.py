@@ -4,37 +4,75 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from pairvae.data.pairs import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair
-from pairvae.data.pairs_table import read_table, write_pairs
+from pairvae.data.file_names import is_utf8, modality_files, not_utf8, stem_of
+from pairvae.data.pairs import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair, Unpaired
+from pairvae.data.pairs_table import Table, read_table, write_pairs
 from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import READABLE_SUFFIXES, file_part
+from pairvae.modalities.readers import file_part
 
 __all__ = [
     "FOLDERS",
     "OTHER_FOLDERS",
     "PAIRS_FILE",
     "Fault",
+    "Manifest",
     "Pair",
     "Split",
     "collect",
+    "named_samples",
+    "read_manifest",
     "read_pairs",
+    "read_samples",
     "split_pairs",
     "write_pairs",
 ]
 
 CHECK = "pairvae data check lists every problem"
+ALLOW_LONE = "set data.unpaired to use"
 
 
-def read_pairs(folder: Path) -> list[Pair]:
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds: pairs and samples without a partner, all sorted by id, and what is wrong with others.
+
+    ``left_out`` are sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM). ``missing`` has
+    a fault for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
+    """
+
+    pairs: list[Pair]
+    unpaired: list[Pair]
+    left_out: list[Pair]
+    missing: list[Fault]
+    faults: list[Fault]
+
+
+def read_pairs(
+    folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
+) -> list[Pair]:
     """The pairs of a folder, sorted by id: from ``pairs.csv`` where there is one, else from equal file names.
 
-    Files are named, not opened. ``InputError`` tells the first fault, and how many there are.
+    Files are named, not opened. ``InputError`` tells the first fault, and how many there are. Samples without a
+    partner are faults unless ``unpaired`` is "use"; they are never among the pairs.
     """
-    pairs, faults = collect(folder)
+    return _sound(folder, unpaired, modalities).pairs
+
+
+def read_samples(
+    folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
+) -> tuple[list[Pair], list[Pair]]:
+    """As :func:`read_pairs`, and beside the pairs the samples without a partner (none where they are not wanted)."""
+    manifest = _sound(folder, unpaired, modalities)
+    return manifest.pairs, manifest.unpaired if unpaired == "use" else []
+
+
+def _sound(folder: Path, unpaired: Unpaired, modalities: Sequence[str] | None) -> Manifest:
+    manifest = read_manifest(folder, modalities)
+    faults = manifest.faults if unpaired == "use" else [*manifest.faults, *manifest.missing]
     if faults:
         first = faults[0].error
         more = f"{len(faults) - 1} more like it; {CHECK}" if len(faults) > 1 else CHECK
@@ -44,26 +82,47 @@ def read_pairs(folder: Path) -> list[Pair]:
             where=first.where,
             remedy="; ".join(part for part in (first.remedy, more) if part),
         )
-    return pairs
+    if not manifest.pairs:
+        found = f"{len(manifest.unpaired)} samples without a partner and no pair"
+        raise InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
+    return manifest
+
+
+def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:
+    """All sound samples whose files a copy of the folder needs (``InputError`` as :func:`read_pairs`)."""
+    manifest = _sound(folder, unpaired, None)
+    return [*manifest.pairs, *manifest.unpaired, *manifest.left_out]
 
 
 def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
-    """The sound pairs of a folder, sorted by id, and every fault of the others."""
+    """The sound pairs of a folder, sorted by id, and every fault of the others, lone samples among them."""
+    manifest = read_manifest(folder)
+    return manifest.pairs, [*manifest.faults, *manifest.missing]
+
+
+def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Manifest:
+    """Everything that a folder holds. ``modalities``: the two that make a pair; by default those that are there."""
     if not folder.is_dir():
         found = "a file" if folder.exists() else "none"
         error = InputError(
             expected="a folder of pairs", found=found, where=str(folder), remedy="check the path"
         )
-        return [], [Fault("", str(folder), "no folder", error)]
-    table = folder / PAIRS_FILE
-    pairs, faults = read_table(table) if table.exists() else _from_names(folder)
+        return Manifest([], [], [], [], [Fault("", str(folder), "no folder", error)])
+    file = folder / PAIRS_FILE
+    table = read_table(file) if file.exists() else None
+    samples, faults = (table.pairs, list(table.faults)) if table is not None else _from_names(folder)
+    sides = tuple(modalities) if modalities is not None else _sides(samples)
     sound: list[Pair] = []
-    for pair in sorted(pairs, key=lambda pair: pair.id):
-        wrong = [fault for name in pair.files if (fault := _file_fault(folder, pair, name)) is not None]
+    for sample in sorted(samples, key=lambda sample: sample.id):
+        wrong = [fault for name in sample.files if (fault := _file_fault(folder, sample, name)) is not None]
         faults += wrong
         if not wrong:
-            sound.append(pair)
+            sound.append(sample)
     faults += _reused_files(sound)
+    lacks = {sample.id: _lacks(sample, sides, stand_ins=modalities is not None) for sample in sound}
+    pairs, unpaired, left_out = (
+        [sample for sample in sound if len(lacks[sample.id]) == number] for number in range(3)
+    )
     if not sound and not faults:
         error = InputError(
             expected="pairs as SAXS/<id>.<ext> and SEM/<id>.<ext>, or a pairs.csv",
@@ -72,96 +131,83 @@ def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
             remedy="pairvae data init writes a pairs.csv from file names",
         )
         faults.append(Fault("", str(folder), "no pairs", error))
-    return sound, faults
+    # a curve in no pair of SAXS and SEM is left out; a row of the table was meant
+    alone = [*unpaired, *left_out] if table is not None else unpaired
+    missing = [_alone(folder, sample, lacks[sample.id][0], table) for sample in alone]
+    return Manifest(pairs, unpaired, left_out, missing, faults)
 
 
-def readable_files(folder: Path, suffixes: frozenset[str] = READABLE_SUFFIXES) -> list[Path]:
-    """Files of a folder with one of ``suffixes``, sorted by name; hidden files are left out."""
-    if not folder.is_dir():
-        return []
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower().lstrip(".") in suffixes and not path.name.startswith(".") and not path.is_dir()
-    )
+def _sides(samples: Sequence[Pair]) -> tuple[str, str]:
+    """The two modalities that make a pair here: SAXS and SEM, or one of them and the further one that is there."""
+    present = {name for sample in samples for name in sample.files}
+    main = [name for name in FOLDERS if name in present]
+    if len(main) == 2 or not main:
+        return "saxs", "sem"
+    further = next((name for name in OTHER_FOLDERS if name in present), None)
+    return (main[0], further) if further is not None else ("saxs", "sem")
+
+
+def _lacks(sample: Pair, sides: Sequence[str], *, stand_ins: bool) -> list[str]:
+    """Which of ``sides`` a sample has no file of, nor (with ``stand_ins``) of what may stand in for it."""
+    return [
+        name
+        for name in sides
+        if name not in sample.files and not (stand_ins and MODALITIES[name].instead in sample.files)
+    ]
 
 
 def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:
-    """Pairs of ``SAXS/<id>.<ext>`` and ``SEM/<id>.<ext>``."""
+    """Samples of ``SAXS/<id>.<ext>``, ``SEM/<id>.<ext>`` and the folders of further modalities."""
     faults: list[Fault] = []
-    sides: dict[str, dict[str, Path]] = {}
-    for name, sub in FOLDERS.items():
+    samples: dict[str, dict[str, Path]] = defaultdict(dict)
+    for name in (*FOLDERS, *OTHER_FOLDERS):
         by_id: dict[str, list[Path]] = defaultdict(list)
-        for path in readable_files(folder / sub):
-            by_id[path.stem].append(path)
-        faults += [_twice(identity, paths) for identity, paths in sorted(by_id.items()) if len(paths) > 1]
-        sides[name] = {identity: paths[0] for identity, paths in by_id.items()}
-    others = other_files(folder)
-    empty = [name for name in FOLDERS if not sides[name]]
-    if len(empty) == 1 and others:
-        (name,) = set(FOLDERS) - set(empty)
-        found, alone = _with_others(folder, name, sides[name], others)
-        return found, faults + alone
-    everywhere = sorted(set(sides["saxs"]) | set(sides["sem"]))
-    faults += [fault for identity in everywhere if (fault := _alone(folder, identity, sides)) is not None]
-    both = [identity for identity in everywhere if identity in sides["saxs"] and identity in sides["sem"]]
+        for path in modality_files(folder, name):
+            if is_utf8(path):
+                by_id[stem_of(path)].append(path)
+            else:
+                faults.append(Fault("", str(path), "file name", not_utf8(path)))
+        for identity, paths in sorted(by_id.items()):
+            if len(paths) > 1:
+                faults.append(_twice(folder, identity, paths))
+            samples[identity][name] = paths[0]
     return [
-        Pair(identity, sides["saxs"][identity], sides["sem"][identity], others=others.get(identity, {}))
-        for identity in both
+        Pair(identity, files.pop("saxs", None), files.pop("sem", None), others=dict(files))
+        for identity, files in samples.items()
     ], faults
 
 
-def _with_others(
-    folder: Path, name: str, side: dict[str, Path], others: dict[str, dict[str, Path | str]]
-) -> tuple[list[Pair], list[Fault]]:
-    """Pairs of the only one of SAXS and SEM that is there, ``name``, with the files of further modalities."""
-    instead = next(iter(next(iter(others.values()))))
-    pairs, faults = [], []
-    for identity in sorted(set(side) | set(others)):
-        if identity in side and identity in others:
-            named = {"saxs": None, "sem": None, name: side[identity]}
-            pairs.append(Pair(identity, named["saxs"], named["sem"], others=others[identity]))
-        else:
-            present = side.get(identity) or Path(str(next(iter(others[identity].values()))))
-            faults.append(_partner(folder, identity, present, instead if identity in side else name))
-    return pairs, faults
-
-
-def other_files(folder: Path) -> dict[str, dict[str, Path | str]]:
-    """Files of further modalities, ``<FOLDER>/<id>.<ext>``, by id and modality."""
-    found: dict[str, dict[str, Path | str]] = defaultdict(dict)
-    for name, sub in OTHER_FOLDERS.items():
-        for path in readable_files(folder / sub, MODALITIES[name].suffixes):
-            found[path.stem].setdefault(name, path)
-    return found
-
-
-def _twice(identity: str, paths: Sequence[Path]) -> Fault:
-    found = " and ".join(path.name for path in paths)
+def _twice(folder: Path, identity: str, paths: Sequence[Path]) -> Fault:
+    together = len({path.parent for path in paths}) == 1
+    parent = paths[0].parent if together else folder
     error = InputError(
         expected=f"one file for id {identity}",
-        found=found,
-        where=str(paths[0].parent),
+        found=" and ".join(path.relative_to(parent).as_posix() for path in paths),
+        where=str(parent),
         remedy="keep one of them",
     )
     return Fault(identity, str(paths[1]), "duplicate id", error)
 
 
-def _alone(folder: Path, identity: str, sides: dict[str, dict[str, Path]]) -> Fault | None:
-    missing = [name for name in FOLDERS if identity not in sides[name]]
-    if not missing:
-        return None
-    return _partner(folder, identity, sides["sem" if missing == ["saxs"] else "saxs"][identity], missing[0])
-
-
-def _partner(folder: Path, identity: str, present: Path, missing: str) -> Fault:
-    error = InputError(
-        expected=f"a partner {MODALITIES[missing].folder}/{identity}.<ext> of {present.parent.name}/{present.name}",
-        found="none",
-        where=str(folder),
-        remedy="add it, take its partner out, or pair other names with pairvae data init",
-    )
-    return Fault(identity, str(present), "missing partner", error)
+def _alone(folder: Path, sample: Pair, missing: str, table: Table | None) -> Fault:
+    """The fault of a sample that has no file of the modality ``missing``."""
+    present = next(iter(sample.files.values()))
+    if table is not None:
+        error = InputError(
+            expected="a path inside the folder, with / and relative to it",
+            found="''",
+            where=f"{folder / PAIRS_FILE}, line {table.lines[sample.id]}, column {missing}",
+            remedy=f"fill it in, or {ALLOW_LONE}",
+        )
+    else:
+        file = file_part(present)
+        error = InputError(
+            expected=f"a partner {MODALITIES[missing].folder}/{sample.id}.<ext> of {file.parent.name}/{file.name}",
+            found="none",
+            where=str(folder),
+            remedy=f"add it, pair other names with pairvae data init, or {ALLOW_LONE}",
+        )
+    return Fault(sample.id, str(present), "missing partner", error)
 
 
 def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:

@@ -16,6 +16,7 @@ FOLDERS = {"saxs": "SAXS", "sem": "SEM"}  # every pair has these, or one of them
 OTHER_FOLDERS = {name: modality.folder for name, modality in MODALITIES.items() if name not in FOLDERS}
 
 SplitName = Literal["train", "validation"]
+Unpaired = Literal["error", "use"]  # what becomes of samples without a partner
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Pair:
 
     ``sem_nm_per_px`` in nm, ``saxs_q_per_px_inv_nm`` in 1/nm; ``split`` fixes its part; members of one
     ``group`` (views or repeats of a sample) stay on one side of the split. ``others`` are its files of further
-    modalities, by name.
+    modalities, by name. ``conditions`` are further columns of ``pairs.csv``: a number, with its unit in the name
+    (``pitch_nm``), or a word.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Pair:
     split: SplitName | None = None
     group: str | None = None
     others: Mapping[str, Path | str] = field(default_factory=dict)
+    conditions: Mapping[str, float | str] = field(default_factory=dict)
 
     @property
     def files(self) -> dict[str, Path | str]:

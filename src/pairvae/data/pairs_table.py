@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from pairvae.data.file_names import composed
 from pairvae.data.pairs import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
 from pairvae.errors import InputError
 from pairvae.modalities.readers import INSIDE
@@ -17,19 +20,32 @@ from pairvae.store.rows import cell_text, plain_cell
 
 REQUIRED = ("id", "saxs", "sem")
 OPTIONAL = ("morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm", "split", "group")
+FILE_COLUMNS = (*FOLDERS, *OTHER_FOLDERS)
 COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL)
+MISSPELT = 0.8  # similarity to a known column above which a name is taken for a slip, not for a condition
+LONGEST_CONDITION, MOST_CONDITIONS = 100, 100  # characters of a name or word; columns
 SPLITS = ("train", "validation")
 LARGEST_TABLE_BYTES = 50_000_000
 LONGEST_ID = 100
 LONGEST_PATH, LONGEST_PART = 1024, 255  # characters; bytes of a file's or folder's name
 
 
-def read_table(table: Path) -> tuple[list[Pair], list[Fault]]:
-    """Pairs of a ``pairs.csv``, in its order, and a fault for each row (or the header) that is not sound."""
+@dataclass(frozen=True)
+class Table:
+    """Samples of a ``pairs.csv`` in its order, each with at least one file; the line of each; what is not sound."""
+
+    pairs: list[Pair]
+    lines: dict[str, int]
+    faults: list[Fault]
+
+
+def read_table(table: Path) -> Table:
+    """Read a ``pairs.csv``: a fault for each row (or the header) that is not sound."""
     try:
         rows = _rows(table)
+        numeric = _numeric_conditions(rows)
     except InputError as error:
-        return [], [Fault("", str(table), "pairs.csv", error)]
+        return Table([], {}, [Fault("", str(table), "pairs.csv", error)])
     pairs: list[Pair] = []
     faults: list[Fault] = []
     seen: dict[str, int] = {}
@@ -42,13 +58,28 @@ def read_table(table: Path) -> tuple[list[Pair], list[Fault]]:
                     expected="ids that differ", found=f"{identity} as in line {seen[identity]}", where=where
                 )
             seen[identity] = line
-            pairs.append(_pair(table.parent, row, where))
+            pairs.append(_pair(table.parent, row, numeric, where))
         except InputError as error:
             faults.append(Fault(identity, str(table), "pairs.csv", error))
     if not rows:
         empty = InputError(expected="a row for each pair", found="a header only", where=str(table))
         faults.append(Fault("", str(table), "pairs.csv", empty))
-    return pairs, faults
+    return Table(pairs, seen, faults)
+
+
+def _numeric_conditions(rows: Sequence[tuple[int, Mapping[str, str]]]) -> frozenset[str]:
+    """Further columns that hold numbers only."""
+    names = [name for name in (rows[0][1] if rows else {}) if name not in COLUMNS]
+    filled = {name: [row[name] for _, row in rows if row[name]] for name in names}
+    return frozenset(name for name, cells in filled.items() if cells and all(is_number(c) for c in cells))
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a finite number."""
+    try:
+        return math.isfinite(float(text)) and "_" not in text
+    except ValueError:
+        return False
 
 
 def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
@@ -71,8 +102,9 @@ def _rows(table: Path) -> list[tuple[int, dict[str, str]]]:
                         found=f"{len(values)}",
                         where=f"{where}, line {reader.line_num}",
                     )
-                cells = (cell_text(value.strip()) for value in values)
-                rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+                cells = zip(header, (cell_text(value.strip()) for value in values), strict=True)
+                row = {name: cell if name in FILE_COLUMNS else composed(cell) for name, cell in cells}
+                rows.append((reader.line_num, row))
             return rows
     except UnicodeDecodeError as error:
         raise InputError(
@@ -100,36 +132,69 @@ def _check_header(header: Sequence[str], where: str) -> None:
     repeated = [name for name, count in Counter(header).items() if count > 1]
     if repeated:
         raise InputError(expected="each column once", found=f"{repeated[0]} twice", where=where)
-    unknown = [name for name in header if name not in COLUMNS]
-    if unknown:
-        raise InputError(expected=f"columns {known}", found=f"unknown column {unknown[0]!r}", where=where)
+    further = [name for name in header if name not in COLUMNS]
+    for name in further:
+        close = difflib.get_close_matches(name.casefold(), COLUMNS, n=1, cutoff=MISSPELT)
+        if close:
+            raise InputError(
+                expected=f"columns {known}, or others for conditions",
+                found=f"column {name!r}",
+                where=where,
+                remedy=f"did you mean {close[0]}?",
+            )
+    unfit = [name for name in further if not name or len(name) > LONGEST_CONDITION or not name.isprintable()]
+    if unfit or len(further) > MOST_CONDITIONS:
+        found = f"{unfit[0][:40]!r}" if unfit else f"{len(further)} further columns"
+        raise InputError(
+            expected=f"column names of 1 to {LONGEST_CONDITION} characters, at most {MOST_CONDITIONS} further ones",
+            found=found,
+            where=where,
+        )
 
 
-def _pair(folder: Path, row: dict[str, str], where: str) -> Pair:
+def _pair(folder: Path, row: dict[str, str], numeric: frozenset[str], where: str) -> Pair:
     split = row.get("split") or None
     if split is not None and split not in SPLITS:
         raise InputError(expected="split train, validation or empty", found=repr(split), where=where)
+    identity = checked_id(row["id"], where)
+    files = {
+        name: _inside(folder, row[name], f"{where}, column {name}") for name in FILE_COLUMNS if row.get(name)
+    }
+    if not files:
+        raise InputError(expected="a file in each row", found="none", where=where, remedy="take the row out")
+    further = {name: cell for name, cell in row.items() if name not in COLUMNS and cell}
     return Pair(
-        checked_id(row["id"], where),
-        _inside(folder, row["saxs"], f"{where}, column saxs") if "saxs" in row else None,
-        _inside(folder, row["sem"], f"{where}, column sem") if "sem" in row else None,
+        identity,
+        files.pop("saxs", None),
+        files.pop("sem", None),
         row.get("morphology") or None,
         _number(row.get("sem_nm_per_px", ""), f"{where}, column sem_nm_per_px"),
         _number(row.get("saxs_q_per_px_inv_nm", ""), f"{where}, column saxs_q_per_px_inv_nm"),
         cast(SplitName | None, split),
         row.get("group") or None,
+        files,
         {
-            name: _inside(folder, row[name], f"{where}, column {name}")
-            for name in OTHER_FOLDERS
-            if row.get(name) or (name in row and not {*FOLDERS} <= {*row})
+            name: float(cell) if name in numeric else cell[:LONGEST_CONDITION]
+            for name, cell in further.items()
         },
     )
+
+
+def _fits(char: str) -> bool:
+    """Whether a character can be part of a file name on any system."""
+    return char.isalnum() or char in " _-+.,()=@" or (not char.isascii() and char.isprintable())
+
+
+def fit_id(text: str) -> str:
+    """An id made of any text: composed letters, ``_`` in place of what no file name can have."""
+    kept = "".join(char if _fits(char) else "_" for char in composed(text)).strip(" .")
+    return kept[: LONGEST_ID - 10].rstrip() or "sample"
 
 
 def checked_id(text: str, where: str) -> str:
     """An id that can be part of a file name on any system."""
     bad = not text or len(text) > LONGEST_ID or text.startswith(".")
-    if bad or any(not (char.isalnum() or char in " _-+.,()=@") for char in text):
+    if bad or not all(_fits(char) for char in text):
         raise InputError(
             expected="an id of 1 to 100 letters, digits and _-+.,()=@",
             found=repr(text[:LONGEST_ID]),
@@ -151,8 +216,21 @@ def _inside(folder: Path, text: str, where: str) -> Path | str:
             expected="a path inside the folder, with / and relative to it", found=repr(text), where=where,
             remedy="move the file into the folder",
         )  # fmt: skip
-    path = folder / name
+    path = _as_stored(folder, name)
     return f"{path}{separator}{dataset}" if separator else path
+
+
+def _as_stored(folder: Path, name: str) -> Path:
+    """The path with the letters of the file system: a table may hold composed ones, the files decomposed ones."""
+    path = folder / name
+    if name.isascii() or path.exists():
+        return path
+    path = folder
+    for part in Path(name).parts:
+        exact = path / part
+        alike = path.iterdir() if path.is_dir() and not exact.exists() else ()
+        path = next((entry for entry in alike if composed(entry.name) == composed(part)), exact)
+    return path
 
 
 def _number(text: str, where: str) -> float | None:
@@ -168,17 +246,18 @@ def _number(text: str, where: str) -> float | None:
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
-    """Write ``pairs.csv`` atomically, files relative to its folder; optional columns where filled."""
+    """Write ``pairs.csv`` atomically, files relative to its folder; optional columns and conditions where filled."""
     used = [name for name in OPTIONAL if any(getattr(pair, name) is not None for pair in pairs)]
+    further = list(dict.fromkeys(name for pair in pairs for name in pair.conditions))
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        columns = [name for name in (*FOLDERS, *OTHER_FOLDERS) if any(name in pair.files for pair in pairs)]
-        writer.writerow(["id", *columns, *used])
+        columns = [name for name in FILE_COLUMNS if any(name in pair.files for pair in pairs)]
+        writer.writerow(["id", *columns, *used, *further])
         for pair in pairs:
             named = [pair.files.get(name) for name in columns]
             files = ["" if file is None else _relative(file, path.parent) for file in named]
-            cells = [pair.id, *files, *(_cell(getattr(pair, name)) for name in used)]
-            writer.writerow([plain_cell(cell) for cell in cells])
+            known = [getattr(pair, name) for name in used] + [pair.conditions.get(name) for name in further]
+            writer.writerow([plain_cell(cell) for cell in (pair.id, *files, *map(_cell, known))])
 
 
 def _relative(source: Path | str, folder: Path) -> str:

@@ -1,37 +1,56 @@
-"""A contact sheet of pairs with their ids, so that a person sees a wrong pairing."""
+"""A contact sheet of pairs with the names of their files, so that a person sees a wrong pairing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from pairvae.data.manifest import FOLDERS, Pair, read_pairs
+from pairvae.data.file_names import natural
+from pairvae.data.manifest import OTHER_FOLDERS, Pair, read_samples
+from pairvae.data.pairs import Unpaired
 from pairvae.errors import InputError
-from pairvae.modalities.data_bar import rows_above_bar
-from pairvae.modalities.readers import read_image, scale_counts
-from pairvae.modalities.sem import to_8_bit
+from pairvae.modalities import MODALITIES
+from pairvae.modalities.readers import RawImage, file_part, scale_counts
+from pairvae.modalities.sem import image_area, to_8_bit
 from pairvae.progress import track
+from pairvae.settings import SemPrepare, resolve
 from pairvae.store import atomic_path
 from pairvae.store.captions import write_caption
 
 TILE = 192  # px
 GAP = 8
-CAPTION = 22
+LINE = 22
+CAPTION = 2 * LINE  # the id, then the file names
 PAIRS_PER_ROW = 4
 PAPER = 255
+INK = (0, 0, 160)
 
 
-def pair_sheet(folder: Path, out: Path, limit: int = 24) -> None:
-    """Write a PNG of the first ``limit`` pairs, SAXS left and SEM right, under their ids.
+def pair_sheet(
+    folder: Path,
+    out: Path,
+    limit: int = 24,
+    *,
+    unpaired: Unpaired = "error",
+    prepare: SemPrepare | None = None,
+) -> None:
+    """Write a PNG of the first ``limit`` pairs in natural order: pattern, curve and micrograph under id and names.
 
-    A file that cannot be read shows as a crossed tile. ``InputError`` for a folder without sound pairs.
+    A file that cannot be read shows as a crossed tile. ``prepare`` tells the image area of micrographs (None: the
+    whole image above a detected data bar). ``InputError`` for a folder without sound pairs.
     """
     if limit < 1:
         raise InputError(expected="a sheet of at least 1 pair", found=str(limit), where="--sheet")
-    pairs = read_pairs(folder)[:limit]
-    cells = [_cell(pair) for pair in track(pairs, len(pairs), "sheet")]
+    whole = {"rows": None, "columns": None}
+    area = prepare or resolve({}).sem.prepare.model_copy(update=whole)
+    pairs = sorted(read_samples(folder, unpaired)[0], key=lambda pair: natural(pair.id))[:limit]
+    if not pairs:
+        raise InputError(expected="pairs", found="samples without a partner only", where=str(folder))
+    order = [name for name in ("saxs", *OTHER_FOLDERS, "sem") if any(name in pair.files for pair in pairs)]
+    cells = [_cell(pair, order, area) for pair in track(pairs, len(pairs), "sheet")]
     columns = min(PAIRS_PER_ROW, len(cells))
     rows = -(-len(cells) // columns)
     height, width = cells[0].shape[:2]
@@ -46,33 +65,56 @@ def pair_sheet(folder: Path, out: Path, limit: int = 24) -> None:
         temporary.write_bytes(png.tobytes())
 
 
-def _cell(pair: Pair) -> np.ndarray:
-    """``(CAPTION + TILE, 2 TILE + 2, 3)`` uint8 RGB: the caption, the pattern, the micrograph."""
-    cell = np.full((CAPTION + TILE, 2 * TILE + 2, 3), PAPER, np.uint8)
-    parts = [pair.id, pair.morphology or "", pair.split or ""]
-    write_caption(cell, "  ".join(part for part in parts if part), CAPTION)
-    for number, side in enumerate(FOLDERS):
+def _cell(pair: Pair, order: Sequence[str], area: SemPrepare) -> np.ndarray:
+    """``(CAPTION + TILE, n (TILE + 2) - 2, 3)`` uint8 RGB: id, names, a tile for each of ``order``."""
+    cell = np.full((CAPTION + TILE, len(order) * (TILE + 2) - 2, 3), PAPER, np.uint8)
+    parts = [pair.id, pair.morphology or "", pair.split or "", f"group {pair.group}" if pair.group else ""]
+    write_caption(cell, "  ".join(part for part in parts if part), LINE)
+    for number, name in enumerate(order):
         left = number * (TILE + 2)
-        cell[CAPTION:, left : left + TILE] = _tile(pair.files.get(side), side)
+        file = pair.files.get(name)
+        if file is not None:
+            named = file_part(file).name + str(file).removeprefix(str(file_part(file)))
+            write_caption(cell[LINE:CAPTION, left : left + TILE - GAP], named, LINE)
+        cell[CAPTION:, left : left + TILE] = _tile(file, name, area)
     return cell
 
 
-def _tile(source: Path | str | None, side: str) -> np.ndarray:
+def _tile(source: Path | str | None, name: str, area: SemPrepare) -> np.ndarray:
     if source is None:
-        return _crossed()
+        return np.full((TILE, TILE, 3), PAPER, np.uint8)
     try:
-        raw = read_image(source)
+        raw = MODALITIES[name].read(source)
+        if raw.format == "curve":
+            return _curve(raw.pixels)
+        return _picture(raw, name, area)
     except InputError:
         return _crossed()
-    pixels = raw.pixels
-    if side == "sem":
-        pixels = pixels[: rows_above_bar(pixels, raw.image_rows, None).rows]
-        if pixels.dtype != np.uint8:
-            pixels = to_8_bit(
-                np.nan_to_num(pixels)
-            )  # as it is prepared; detector counts are masked and log-scaled
+
+
+def _picture(raw: RawImage, name: str, area: SemPrepare) -> np.ndarray:
+    if not MODALITIES[name].cropped:
+        return _square(_as_8_bit(raw.pixels, counts=True), max(raw.pixels.shape[:2]))
     # A whole micrograph would alias at this size; its middle shows the morphology.
-    return _square(_as_8_bit(pixels), 2 * TILE if side == "sem" else max(pixels.shape[:2]))
+    return _square(_as_8_bit(image_area(raw, area), counts=False), 2 * TILE)
+
+
+def _curve(columns: np.ndarray) -> np.ndarray:
+    """The curve ``(points, 3)`` in logarithmic axes; crossed where no intensity is positive."""
+    q, intensity = columns[:, 0], columns[:, 1]
+    shown = np.isfinite(intensity) & (q > 0) & (intensity > 0)
+    if shown.sum() < 2:
+        return _crossed()
+    tile = np.full((TILE, TILE, 3), PAPER, np.uint8)
+    cv2.rectangle(tile, (0, 0), (TILE - 1, TILE - 1), (200, 200, 200), 1)
+    places = []
+    for values, sign in ((np.log(q[shown]), 1.0), (np.log(intensity[shown]), -1.0)):
+        span = max(float(np.ptp(values)), 1e-12)
+        share = (values - values.min()) / span if sign > 0 else (values.max() - values) / span
+        places.append(GAP + share * (TILE - 1 - 2 * GAP))
+    points = np.round(np.stack(places, axis=1)).astype(np.int32)
+    cv2.polylines(tile, [points], False, INK, 1, cv2.LINE_AA)
+    return tile
 
 
 def _crossed() -> np.ndarray:
@@ -82,9 +124,14 @@ def _crossed() -> np.ndarray:
     return tile
 
 
-def _as_8_bit(pixels: np.ndarray) -> np.ndarray:
-    """``(H, W, 3)`` uint8; deeper images through the same scaling as detector counts."""
-    values = pixels if pixels.dtype == np.uint8 else (scale_counts(pixels) * 255 + 0.5).astype(np.uint8)
+def _as_8_bit(pixels: np.ndarray, *, counts: bool) -> np.ndarray:
+    """``(H, W, 3)`` uint8; deeper images as detector counts are scaled, or between two percentiles of a micrograph."""
+    if pixels.dtype == np.uint8:
+        values = pixels
+    elif counts:
+        values = (scale_counts(pixels) * 255 + 0.5).astype(np.uint8)
+    else:
+        values = to_8_bit(np.nan_to_num(pixels))
     if values.ndim == 2:
         values = np.repeat(values[..., None], 3, axis=2)
     if int(values.max()) == 1:  # a binary image of 0 and 1

@@ -37,6 +37,11 @@ class DataSettings(Section):
         min_length=1, description="simulated, mdf, or the path of a folder in the data layout"
     )
     strict: bool = Field(description="stop at what the check of the raw pairs warns of")
+    # The default is for cards that were written before this setting was; presets name it all the same.
+    unpaired: Literal["error", "use"] = Field(
+        default="error",
+        description="samples of one file: error refuses them; use keeps them out of pairs, splits and scores",
+    )
     simulated: SimulatedData
     mdf: MdfData
 

@@ -203,7 +203,7 @@ def acquisition_in_table(path: str, source: str) -> Acquisition:
 def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acquisition]:
     """By modality and file what a table says; a row that is not sound says nothing."""
     found: dict[tuple[str, str], Acquisition] = {}
-    for pair in read_table(table)[0]:
+    for pair in read_table(table).pairs:
         for name, file in pair.files.items():
             size_nm = getattr(pair, f"{name}_nm_per_px", None)
             q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None

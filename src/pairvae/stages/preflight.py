@@ -18,7 +18,7 @@ import numpy as np
 import pairvae
 from pairvae import store
 from pairvae.data.held_out import hold_out
-from pairvae.data.manifest import read_pairs
+from pairvae.data.manifest import read_pairs, read_samples
 from pairvae.data.pairs import Pair
 from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError, reason
@@ -89,7 +89,9 @@ def _incoming(project: Project) -> tuple[Sequence[Pair], Sequence[Pair]]:
     if data.source == "mdf":
         return _published(project), []
     refuse_bad_folder(project)
-    pairs = read_pairs(source_folder(project))
+    data, names = project.settings.data, project.settings.modalities
+    wanted = names if data.unpaired == "use" else None
+    pairs, _ = read_samples(source_folder(project), data.unpaired, wanted)
     return pairs, pairs
 
 
@@ -129,10 +131,10 @@ def _published(project: Project) -> Sequence[Pair]:
 
 def refuse_bad_folder(project: Project) -> None:
     """``InputError`` with the first error of the user's own folder, and how many more there are."""
-    from pairvae.data.check import check_for
+    from pairvae.stages.check import check_project
 
     folder = source_folder(project)
-    report = check_for(folder, project.settings.sem.prepare)
+    report = check_project(folder, project.settings)
     errors = [problem for problem in report.problems if problem.severity == "error"]
     if errors:
         first, more = errors[0], len(errors) - 1

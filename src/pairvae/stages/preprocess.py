@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.data.check import check_for, summarised
-from pairvae.data.manifest import read_pairs
+from pairvae.data.check import check_for, other_sections, summarised
+from pairvae.data.manifest import read_samples
 from pairvae.data.pairs import FOLDERS, Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings
@@ -24,7 +24,7 @@ from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings
 from pairvae.stages.data_warnings import tell
 from pairvae.stages.project import Project
-from pairvae.store.prepared import PreparedPair, create_array, write_card
+from pairvae.store.prepared import UNPAIRED, PreparedPair, create_array, write_card
 
 PUBLIC = ("simulated", "mdf")  # sources that nobody here can mend
 
@@ -35,28 +35,51 @@ def preprocess(project: Project) -> None:
 
 
 def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
-    """Prepare the pairs of any folder in the data layout."""
-    pairs = read_pairs(raw)
+    """Prepare the pairs of any folder in the data layout, and samples without a partner where they are wanted."""
+    unpaired = settings.data.unpaired
+    pairs, lone = read_samples(raw, unpaired, settings.modalities if unpaired == "use" else None)
     warnings = checked(raw, settings)
     with store.atomic_folder(out) as folder:
-        sections = {name: prepare_settings(settings, name) for name in settings.modalities}
-        written: dict[str, Written] = {}
-        files: list[str] = []
-        for name, section in sections.items():
-            modality = MODALITIES[name]
-            write = _write_cropped if modality.cropped else _write_whole
-            written[name] = write(folder, modality, pairs, section, settings.assess)
-            files += [f"{name}.npy", *([f"{name}-crops.npy"] if modality.cropped else [])]
-        facts: dict[str, Any] = {
-            "pairs": [_known(pair, index, written) for index, pair in enumerate(pairs)],
-            "shapes": {name: one.shapes for name, one in written.items()},
-            "done": {name: one.done for name, one in written.items()},
-            "prepare": {name: section.model_dump(mode="json") for name, section in sections.items()},
-            "assess": settings.assess.model_dump(),
-        }
-        hashes = {file: store.file_digest(folder / file) for file in files}
-        digest = store.digest({**facts, "files": hashes})
-        write_card(folder, {**facts, "warnings": warnings, "digest": digest}, files)
+        digests: dict[str, str] = {}
+        for name in settings.modalities:
+            mine = [sample for sample in lone if {name, MODALITIES[name].instead} & {*sample.files}]
+            if mine:
+                place = folder / f"{UNPAIRED}{name}"
+                place.mkdir()
+                digests[name] = _write(place, mine, (name,), settings, {}, [])
+        known = {"unpaired": digests} if digests else {}
+        _write(folder, pairs, settings.modalities, settings, known, warnings)
+
+
+def _write(
+    folder: Path,
+    samples: Sequence[Pair],
+    names: Sequence[str],
+    settings: Settings,
+    known: Mapping[str, Any],
+    warnings: Warnings,
+) -> str:
+    """Arrays of the modalities ``names`` of all samples, and their card; returns its digest."""
+    sections = {name: prepare_settings(settings, name) for name in names}
+    written: dict[str, Written] = {}
+    files: list[str] = []
+    for name, section in sections.items():
+        modality = MODALITIES[name]
+        write = _write_cropped if modality.cropped else _write_whole
+        written[name] = write(folder, modality, samples, section, settings.assess)
+        files += [f"{name}.npy", *([f"{name}-crops.npy"] if modality.cropped else [])]
+    facts: dict[str, Any] = {
+        "pairs": [_known(pair, index, written) for index, pair in enumerate(samples)],
+        "shapes": {name: one.shapes for name, one in written.items()},
+        "done": {name: one.done for name, one in written.items()},
+        "prepare": {name: section.model_dump(mode="json") for name, section in sections.items()},
+        "assess": settings.assess.model_dump(),
+        **known,
+    }
+    hashes = {file: store.file_digest(folder / file) for file in files}
+    digest = store.digest({**facts, "files": hashes})
+    write_card(folder, {**facts, "warnings": warnings, "digest": digest}, files)
+    return digest
 
 
 def checked(raw: Path, settings: Settings) -> Warnings:
@@ -66,7 +89,11 @@ def checked(raw: Path, settings: Settings) -> Warnings:
     published pairs are as they are.
     """
     sides = [name for name in settings.modalities if name in FOLDERS]
-    report = check_for(raw, settings.sem.prepare, settings.saxs.prepare, sides)
+    others = {name: one for name, one in other_sections(settings).items() if name in settings.modalities}
+    report = check_for(raw, settings.sem.prepare, settings.saxs.prepare, sides, others)
+    if settings.data.unpaired == "use":
+        kept = [one for one in report.problems if one.kind != "missing partner"]
+        report = dataclasses.replace(report, problems=tuple(kept))
     found, errors = summarised(report), summarised(report, ("error",))
     stopping = found if settings.data.strict else [] if settings.data.source in PUBLIC else errors
     if stopping:
@@ -95,6 +122,8 @@ def _known(pair: Pair, index: int, written: Mapping[str, Written]) -> dict[str, 
     """What is known of a pair; scales are those of the prepared arrays."""
     names = [field.name for field in dataclasses.fields(PreparedPair)]
     known = {name: getattr(pair, name) for name in names}
+    if not known["conditions"]:
+        del known["conditions"]
     if "sem" in written:
         known["sem_nm_per_px"] = written["sem"].done[index]["nm_per_px"]
     if "saxs" in written:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from pairvae import store
+from pairvae.data.pairs import Unpaired
 from pairvae.errors import InputError
 from pairvae.stages.project import Project
 
@@ -29,7 +30,7 @@ def make_raw(project: Project) -> None:
         fetch(cache, identifiers=published_identifiers(), base_url=data.mdf.base_url, archive=archive)
         copy_folder(cache, project.raw)
     else:
-        copy_folder(source_folder(project), project.raw)
+        copy_folder(source_folder(project), project.raw, data.unpaired)
 
 
 def simulate_raw(project: Project) -> None:
@@ -61,13 +62,13 @@ def source_folder(project: Project) -> Path:
     return folder
 
 
-def copy_folder(folder: Path, target: Path) -> None:
-    """Copy the pairs of ``folder`` into the data layout at ``target``, all or none."""
-    from pairvae.data.manifest import read_pairs
+def copy_folder(folder: Path, target: Path, unpaired: Unpaired = "error") -> None:
+    """Copy the pairs of ``folder``, and samples without a partner, into the data layout at ``target``, all or none."""
+    from pairvae.data.manifest import named_samples
     from pairvae.modalities.instruments import sidecars
     from pairvae.modalities.readers import file_part
 
-    named = {file_part(path) for pair in read_pairs(folder) for path in pair.files.values()}
+    named = {file_part(path) for pair in named_samples(folder, unpaired) for path in pair.files.values()}
     files = sorted(named | {beside for file in named for beside in sidecars(file)})
     with store.atomic_folder(target) as temporary:
         for file in files:

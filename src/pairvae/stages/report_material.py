@@ -33,7 +33,7 @@ def thresholds(project: Project) -> tuple[Thresholded, ...]:
     """The thresholding methods on raw micrographs, of the morphologies that the paper names; none without raw data."""
     if not project.raw.is_dir():
         return ()
-    found = read_pairs(project.raw)
+    found = read_pairs(project.raw, project.settings.data.unpaired)
     by_name = {pair.morphology or pair.id: pair for pair in reversed(found)}
     wanted = [name for name in SHOWN_THRESHOLDS if name in by_name] or sorted(by_name, key=paper_rank)
     settings, views = project.settings.sem.prepare, []

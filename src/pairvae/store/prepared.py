@@ -3,13 +3,14 @@
 A folder with ``card.json`` (pairs, shapes, what was done, sha256 of each array file) and, for each modality,
 ``<name>.npy``: ``(N, channels, H, W)`` float32 for whole arrays; the binary images of all samples, flattened one
 after the other, as uint8 for cropped ones, and their evaluation crops in ``<name>-crops.npy`` ``(N, K, h, w)``.
+Samples without a partner lie in a folder of the same kind for each modality that has any, ``unpaired-<name>``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -24,6 +25,7 @@ from pairvae.store.files import file_digest, read_json, write_json
 
 FORMAT = 1
 CARD = "card.json"
+UNPAIRED = "unpaired-"  # and the modality: the folder of samples without a partner
 REMEDY = "run `pairvae preprocess`, or `pairvae repro`"
 
 
@@ -37,6 +39,7 @@ class PreparedPair:
     group: str | None = None
     sem_nm_per_px: float | None = None
     saxs_q_per_px_inv_nm: float | None = None
+    conditions: Mapping[str, float | str] = field(default_factory=dict)
 
 
 Side = Annotated[int, Field(strict=True, gt=0)]
@@ -92,6 +95,22 @@ class Prepared:
     def crops(self, name: str) -> np.ndarray:
         """The fixed evaluation crops ``(N, K, h, w)`` uint8 of 0 and 1."""
         return self._map(f"{name}-crops.npy")
+
+    def unpaired(self, name: str) -> Prepared | None:
+        """Samples of modality ``name`` without a partner, which are in no split and no score; None without any.
+
+        ``InputError`` where they are not those that were prepared with these pairs.
+        """
+        expected = self.card.get("unpaired", {}).get(name)
+        if expected is None:
+            return None
+        lone = open_prepared(self.folder / f"{UNPAIRED}{name}")
+        lone.verify()
+        if lone.digest != expected:
+            raise InputError(
+                expected=f"data {expected}", found=lone.digest, where=str(lone.folder), remedy=REMEDY
+            )
+        return lone
 
     def _map(self, file: str) -> np.ndarray:
         path = self.folder / file

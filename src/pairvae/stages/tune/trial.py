@@ -78,7 +78,8 @@ def _write_rows(
         for key in ("shapes", "done")
     }
     card = {**prepared.card, **per_pair, "pairs": known, "digest": digest}
-    write_card(folder, {key: value for key, value in card.items() if key not in ("format", "sha256")}, files)
+    kept = {key: value for key, value in card.items() if key not in ("format", "sha256", "unpaired")}
+    write_card(folder, kept, files)
 
 
 def trial_project(project: Project, shared: Path, folder: Path, changes: Mapping[str, Any]) -> SharingProject:
