@@ -756,7 +756,7 @@ def told(case: Case, folder: Path) -> str:
 
 def documented() -> dict[str, str]:
     """Kind and line of each row of the table in the docs."""
-    rows = [re.match(r"\| (.+?) \| `(.*)` \|$", line) for line in DOCS.read_text("utf-8").splitlines()]
+    rows = [re.match(r"\| ([^|]+?) \| `([^|]*)` \|$", line) for line in DOCS.read_text("utf-8").splitlines()]
     return {row[1]: row[2].replace("&#124;", "|") for row in rows if row is not None}
 
 

@@ -28,13 +28,15 @@ def test_ids_and_labels_are_no_formulas_and_come_back_as_they_were(tmp_path: Pat
     with (tmp_path / "pairs.csv").open(newline="") as stream:
         cells = [cell for row in csv.reader(stream) for cell in row]
     assert not any(cell.startswith(("=", "+", "-", "@")) and not cell[1:].isdecimal() for cell in cells)
-    assert read_table(tmp_path / "pairs.csv") == (pairs, [])
+    table = read_table(tmp_path / "pairs.csv")
+    assert (table.pairs, table.faults) == (pairs, [])
 
 
 def test_a_table_that_somebody_typed_is_read_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text("id,saxs,sem,morphology\n=1+1,a.png,b.png,'quoted'\n")
-    ((pair,), faults) = read_table(tmp_path / "pairs.csv")
-    assert (pair.id, pair.morphology, faults) == ("=1+1", "'quoted'", [])
+    table = read_table(tmp_path / "pairs.csv")
+    (pair,) = table.pairs
+    assert (pair.id, pair.morphology, table.faults) == ("=1+1", "'quoted'", [])
 
 
 def test_names_do_not_steer_the_terminal_that_lists_the_problems() -> None:

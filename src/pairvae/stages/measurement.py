@@ -21,10 +21,10 @@ from pairvae.modalities.technique import file_looks_like, looks_like
 from pairvae.predictor import Predictor
 
 ANY = Acquisition()
+SPOKEN_WITH_AN = ("SEM", "I(q)", "AFM")
 FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have folders of their own
 MOST_REMARKS = 20
 SAME_SCALE = 0.02  # pixel sizes of one instrument setting differ by less
-WORDS = {"saxs": "a SAXS pattern", "sem": "an SEM image", "iq": "an I(q) curve"}
 SCALES = {"nm_per_px": ("nm_per_px", "nm per px"), "q_per_px_inv_nm": ("q_per_px", "1/nm per px")}
 
 
@@ -131,7 +131,8 @@ def doubt(predictor: Predictor, given: Measurement, source: str, door: Door = CO
 
 def hint(technique: str | None, predictor: Predictor, door: Door) -> str:
     """What a file looks like, and how it would be predicted from."""
-    words = f"this looks like {WORDS.get(technique or '', technique)}"
+    title = MODALITIES[technique].title if technique in MODALITIES else technique
+    words = f"this looks like {'an' if str(title).startswith(SPOKEN_WITH_AN) else 'a'} {title}"
     if technique not in predictor.modalities:
         return f"{words}, which this model does not take"
     target = next(name for name in predictor.modalities if name != technique)
