@@ -118,6 +118,7 @@ def serve(
     from pairvae.app.models import models_of
     from pairvae.app.run import run
     from pairvae.app.scoring import scoring
+    from pairvae.stages.load import pinned
     from pairvae.tracking.roots import project_root
     from pairvae.tracking.scoring import scoring_app
 
@@ -125,6 +126,7 @@ def serve(
         raise InputError(
             expected="a registered model, models:/pairvae@champion", found=repr(model), where="--model"
         )
+    model = pinned(model, project_root())  # both halves of the server answer from one version
     mlflow_app = scoring_app(project_root(), model, trust=trust_code)
     run(scoring(models_of(model), mlflow_app), _place(host, port, name), frozenset(), capacity, typer.echo)
 
