@@ -14,7 +14,7 @@ from pairvae.errors import InputError
 from pairvae.predictor import Predictor
 from pairvae.stages import register as stage
 from pairvae.stages import score_anew as module
-from pairvae.stages.load import load
+from pairvae.stages.load import load, pinned
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.register import PAIR, register
 from pairvae.stages.registered import promote_version
@@ -97,10 +97,15 @@ def test_a_clone_registers_from_its_model_folder(folder: Path, capsys: pytest.Ca
     told = capsys.readouterr().out
     assert "could not be scored anew" in told and "--promote 2 --force --why" in told
     assert (number(folder), number(folder, CANDIDATE)) == (1, 2)
+    load("models:/pairvae@champion")
+    assert "is version 1, of other data" in capsys.readouterr().err
     with pytest.raises(InputError, match=r"same training and validation pairs.*--force --why"):
         promote_version("2", root=folder)
     promote_version("2", force=True, why="the new detector", root=folder)
     assert number(folder) == 2
+    load("models:/pairvae@champion")
+    assert capsys.readouterr().err == ""
+    assert pinned("models:/pairvae@champion", folder) == "models:/pairvae/2"
 
 
 @pytest.mark.parametrize(

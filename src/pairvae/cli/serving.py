@@ -147,9 +147,11 @@ def serve(
     token = token_for(place)
     from pairvae.app.models import models_of
     from pairvae.app.scoring import scoring
+    from pairvae.stages.load import pinned
     from pairvae.tracking.roots import project_root
     from pairvae.tracking.scoring import scoring_app
 
+    model = pinned(model, project_root())  # both halves of the server answer from one version
     mlflow_app = scoring_app(project_root(), model, trust=trust_code)
     run(scoring(models_of(model), mlflow_app), place, token, frozenset(), capacity, typer.echo)
 

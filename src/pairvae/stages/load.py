@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from pairvae.errors import InputError
@@ -9,10 +10,12 @@ from pairvae.predictor import Predictor
 from pairvae.stages.model_card import check_facts, load_vaes
 from pairvae.stages.training_facts import FILE as FACTS
 from pairvae.stages.training_facts import read_training_facts
+from pairvae.store.files import read_json
 from pairvae.store.models import CARD
 from pairvae.tracking.roots import project_root
 
 REGISTRY = "models:/"
+CHAMPION = f"{REGISTRY}pairvae@champion"
 
 
 def load(location: str | Path, root: Path | None = None) -> Predictor:
@@ -24,13 +27,46 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     """
     text = str(location)
     if text.startswith(REGISTRY):
-        folder = model_folder(project_root(root), text)
+        place = project_root(root)
+        folder = model_folder(place, text)
+        if root is None and (line := _undecided(place, text)) is not None:
+            print(line, file=sys.stderr)
     else:
         folder = Path(location)
     vaes, card = load_vaes(folder)
     predictor = Predictor(vaes, card, read_training_facts(folder))
     check_facts(predictor, folder / FACTS)
     return predictor
+
+
+def pinned(uri: str, root: Path) -> str:
+    """``uri`` with a version's number for its alias, for processes that load the model later: an alias may move.
+
+    ``InputError`` where there is no such model.
+    """
+    if "@" not in uri:
+        return uri
+    from pairvae.tracking.aliases import resolve
+
+    version = resolve(root, uri)
+    return f"{REGISTRY}{version.name}/{version.number}"
+
+
+def _undecided(root: Path, uri: str) -> str | None:
+    """A line where the champion could not be compared with the project's own model, which is of other data."""
+    path = root / "models" / "registered.json"
+    if uri != CHAMPION or not path.is_file():
+        return None
+    record = read_json(path)
+    if not record.get("undecided"):
+        return None
+    last, used = record.get("versions", {}).get("pairvae"), pinned(uri, root).rpartition("/")[2]
+    if last is None or used == str(last):
+        return None
+    return (
+        f"{uri} is version {used}, of other data than this project's own model, version {last}; "
+        f"to use that: --model models:/pairvae/{last}, or pairvae register --promote {last} --force --why TEXT"
+    )
 
 
 def model_folder(root: Path, uri: str) -> Path:

@@ -19,7 +19,7 @@ from pairvae.predictor import Predictor
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
 from pairvae.stages.cluster import run_tasks
-from pairvae.stages.load import REGISTRY, load
+from pairvae.stages.load import REGISTRY, load, pinned
 from pairvae.stages.measurement import ANY, Once, require_use
 from pairvae.stages.prediction_inputs import BOTH, Input, inputs_of
 from pairvae.stages.predictions import (
@@ -123,7 +123,11 @@ def predict(
     _require_other_folder(out, inputs)
     out.mkdir(parents=True, exist_ok=True)
     registered = model.startswith(REGISTRY)  # a model folder needs no project around it
-    location, root = (model, project_root()) if registered else (str(Path(model).resolve()), Path.cwd())
+    location, root = (
+        (pinned(model, project_root()), project_root())
+        if registered
+        else (str(Path(model).resolve()), Path.cwd())
+    )
     spread = evenly_spread(len(inputs), ROWS)
     shown = frozenset(spread.tolist())
     wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition)

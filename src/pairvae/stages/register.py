@@ -237,6 +237,7 @@ def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
             "versions": dict(versions),
             "validation_score": score,
             "champion": is_champion,
+            "undecided": not is_champion and anew is not None and anew.score is None,
             "tracking": roots.shown(roots.tracking_uri(root)),
         },
     )

@@ -86,7 +86,8 @@ def set_alias(root: Path, name: str, alias: str, number: int) -> None:
     connect(root).set_registered_model_alias(name, alias, str(number))
 
 
-def _resolve(root: Path, uri: str) -> Version:
+def resolve(root: Path, uri: str) -> Version:
+    """The version that ``models:/<name>@<alias>`` or ``models:/<name>/<number>`` names (``InputError``: none)."""
     problem = InputError(
         expected="a registered model such as models:/pairvae@champion",
         found=f"no such model, version or alias in {store_name(root)}",
@@ -125,7 +126,7 @@ def download(root: Path, uri: str) -> Path:
     server's address and its id of the model. ``InputError`` when the registry has no such model, or its files are
     gone, are others than those registered, or lie in the folder that the project was copied from.
     """
-    found = _resolve(root, uri)
+    found = resolve(root, uri)
     client = connect(root)
     registry, expected = tracking_uri(root), found.tags.get(CONTENT_TAG)
     with plainly(root), as_default(root):
