@@ -100,9 +100,13 @@ def test_what_stays_in_the_image_is_warned_of_whatever_told_the_rows() -> None:
     assert describe(raw(with_bar(260)), settings())["warnings"] == []
     (line,) = describe(raw(with_bar(260)), settings(rows=290))["warnings"]
     assert "begins at row 260, and 290 rows are kept" in line
-    for section, rows in ((settings(), None), (settings(rows=299), None), (settings(), 298)):
+    for section, rows, advice in (
+        (settings(), None, "set sem.prepare.rows to"),
+        (settings(rows=299), None, "set sem.prepare.rows to"),
+        (settings(), 300, "export the image"),  # metadata come before the setting
+    ):
         (line,) = describe(raw(written(micrograph(), 285, 255), rows=rows), section)["warnings"]
-        assert line.startswith("letters are burned into the image")
+        assert line.startswith("letters are burned into the image") and advice in line
 
 
 def test_a_contradiction_of_metadata_and_pixels_is_noted() -> None:

@@ -70,7 +70,7 @@ def file_part(source: str | Path) -> Path:
 
 
 def read_image(path: str | Path, *, page: int = 0, max_pixels: int = 200_000_000) -> RawImage:
-    """Read one image: jpg, png, tif, npy; with the extra ``[saxs]`` also edf, cbf and ``file.h5::/data/set``.
+    """Read one image: jpg, png, tif, bmp, npy, mrc; with ``[saxs]`` edf, cbf, HDF5; with ``[em]`` dm3, dm4, emd.
 
     Page or frame ``page`` (from 0) of files that hold several. The content decides the format, not the name.
     Files above 2 GB, and headers that announce more than ``max_pixels``, are refused before anything is

@@ -53,11 +53,14 @@ def describe(raw: RawImage, settings: SemPrepare) -> dict[str, Any]:
 def left_letters(raw: RawImage, settings: SemPrepare, area: ImageRows) -> list[str]:
     """A line where a data bar or letters stay in the image area."""
     begins = len(raw.pixels) - area.detected_bar
-    advice = "lower sem.prepare.rows, or export the image without them"
     if area.detected_bar and begins < area.rows - AGREE:
-        return [f"{BAR_LEFT} {begins}, and {area.rows} rows are kept - {advice}"]
+        return [f"{BAR_LEFT} {begins}, and {area.rows} rows are kept - lower sem.prepare.rows"]
     row = letters_at(raw.pixels[: area.rows, : settings.columns, ...])
-    return [] if row is None else [f"letters are burned into the image at row {row} - {advice}"]
+    if row is None:
+        return []
+    below = row > area.rows / 2 and raw.image_rows is None  # metadata come before the setting
+    advice = f"set sem.prepare.rows to {row - AGREE}, or " if below else ""
+    return [f"letters are burned into the image at row {row} - {advice}export the image without them"]
 
 
 def mostly_noise(raw: RawImage, settings: SemPrepare) -> list[str]:

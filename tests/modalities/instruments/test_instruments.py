@@ -233,8 +233,8 @@ def test_real_files(name: str, rows: int, nm: float, tmp_path: Path) -> None:
     assert [line.split(":")[0] for line in facts["warnings"]] == {
         "fei-sem-rbc.tif": ["mostly noise"],
         "jeol_example_sem.tif": [
-            "letters are burned into the image at row 908 - lower sem.prepare.rows, or export "
-            "the image without them"
+            "letters are burned into the image at row 908 - set sem.prepare.rows to 906, or export the image "
+            "without them"
         ],
     }.get(name, [])
     shutil.copyfile(REAL / name, tmp_path / name)
