@@ -54,10 +54,12 @@ def check(
 ) -> None:
     """List every problem of a folder of pairs; exit code 1 if there is one."""
     from pairvae.data.check import check_for, render
+    from pairvae.modalities.roots import declare_roots
     from pairvae.settings import PARAMS_FILE, load_settings, resolve
 
     params = Path(PARAMS_FILE)
     settings = load_settings(params, changes or []) if params.is_file() else resolve({})
+    declare_roots(settings.data.roots)
     report = check_for(folder, settings.sem.prepare)
     typer.echo(render(report))
     if sheet is not None:

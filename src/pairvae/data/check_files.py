@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 
 from pairvae.errors import InputError
+from pairvae.modalities.pattern import refuse_mask
 from pairvae.modalities.readers import RawImage, beam_centre, data_bar, read_image
 
 BarSource = Literal["metadata", "settings", "detected", "none"]
-LEAST_SYMMETRY = 0.5  # of a pattern with itself turned; below it no centre is believed
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
 SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and columns
 
@@ -61,6 +61,8 @@ def inspect(
     """Read one file and tell what it holds, or the error that it raised."""
     try:
         raw = read_image(source)
+        if side == "saxs":
+            refuse_mask(raw, "saxs.prepare.mask")
     except InputError as error:
         return error
     area = image_area(raw, sem_rows, sem_columns) if side == "sem" else None
@@ -141,6 +143,6 @@ def _centre(raw: RawImage) -> tuple[float, float] | None:
     if min(pixels.shape) < 8:
         return None
     found = beam_centre(pixels)
-    if found.symmetry < LEAST_SYMMETRY:
+    if found.doubt:
         return None
     return (found.row + 0.5) / pixels.shape[0], (found.column + 0.5) / pixels.shape[1]

@@ -11,7 +11,8 @@ from pairvae.data.pairs_table import read_table, write_pairs
 from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import READABLE_SUFFIXES, file_part
+from pairvae.modalities.readers import READABLE_SUFFIXES, file_part, file_stem
+from pairvae.modalities.roots import is_declared
 
 __all__ = [
     "FOLDERS",
@@ -93,7 +94,7 @@ def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:
     for name, sub in FOLDERS.items():
         by_id: dict[str, list[Path]] = defaultdict(list)
         for path in readable_files(folder / sub):
-            by_id[path.stem].append(path)
+            by_id[file_stem(path)].append(path)
         faults += [_twice(identity, paths) for identity, paths in sorted(by_id.items()) if len(paths) > 1]
         sides[name] = {identity: paths[0] for identity, paths in by_id.items()}
     others = other_files(folder)
@@ -169,14 +170,17 @@ def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:
     path = file_part(pair.files[name])
     expected, found, kind = f"the {MODALITIES[name].folder} file of pair {pair.id}", "none", "missing file"
     if path.is_file():
-        if path.resolve().is_relative_to(folder.resolve()):
+        if path.resolve().is_relative_to(folder.resolve()) or is_declared(path):
             return None
         expected, found, kind = "files inside the folder", f"a link to {path.resolve()}", "outside the folder"
     elif path.exists():
         found = "a folder" if path.is_dir() else "a device or pipe"
     elif path.is_symlink():
         found = "a broken link"
-    error = InputError(expected=expected, found=found, where=str(path), remedy="copy the file there")
+    advice = "copy the file there" + (
+        ", or name its folder in data.roots" if kind.startswith("outside") else ""
+    )
+    error = InputError(expected=expected, found=found, where=str(path), remedy=advice)
     return Fault(pair.id, str(path), kind, error)
 
 

@@ -16,7 +16,8 @@ from pairvae.store import atomic_path
 
 REQUIRED = ("id", "saxs", "sem")
 OPTIONAL = ("morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm", "split", "group")
-COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL)
+FRAME = "frame"  # of the SAXS file, from 0
+COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL, FRAME)
 SPLITS = ("train", "validation")
 LARGEST_TABLE_BYTES = 50_000_000
 LONGEST_ID = 100
@@ -110,7 +111,9 @@ def _pair(folder: Path, row: dict[str, str], where: str) -> Pair:
         raise InputError(expected="split train, validation or empty", found=repr(split), where=where)
     return Pair(
         checked_id(row["id"], where),
-        _inside(folder, row["saxs"], f"{where}, column saxs") if "saxs" in row else None,
+        _framed(_inside(folder, row["saxs"], f"{where}, column saxs"), row.get(FRAME, ""), where)
+        if "saxs" in row
+        else None,
         _inside(folder, row["sem"], f"{where}, column sem") if "sem" in row else None,
         row.get("morphology") or None,
         _number(row.get("sem_nm_per_px", ""), f"{where}, column sem_nm_per_px"),
@@ -152,6 +155,19 @@ def _inside(folder: Path, text: str, where: str) -> Path | str:
         )  # fmt: skip
     path = folder / name
     return f"{path}{separator}{dataset}" if separator else path
+
+
+def _framed(source: Path | str, text: str, where: str) -> Path | str:
+    """A file with the frame that the column of that name gives, as ``file.h5::/path[3]`` or ``file.edf::[3]``."""
+    if not text:
+        return source
+    if not (text.isascii() and text.isdigit() and len(text) < 10) or str(source).endswith("]"):
+        raise InputError(
+            expected="the number of a frame, from 0, once",
+            found=repr(text[:40]),
+            where=f"{where}, column {FRAME}",
+        )
+    return f"{source}{'' if INSIDE in str(source) else INSIDE}[{int(text)}]"
 
 
 def _number(text: str, where: str) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import HDF5_SUFFIXES
+from pairvae.modalities.readers import HDF5_SUFFIXES, file_part, file_stem
 
 BOTH = "both"
 WILD = "*?["
@@ -100,7 +100,7 @@ def unique_names(inputs: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     names = []
     for entry in inputs:
-        stem = Path(entry.partition("::")[0]).stem
+        stem = file_stem(file_part(entry))
         name = stem
         while name in taken:
             seen[stem] = seen.get(stem, 1) + 1

@@ -16,6 +16,7 @@ from pairvae.data.manifest import read_pairs
 from pairvae.data.pairs import Pair
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
+from pairvae.modalities.calibration_files import with_files
 from pairvae.modalities.raw import RawImage
 from pairvae.numerics.images import crop_positions, crops
 from pairvae.progress import Progress
@@ -33,7 +34,10 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
     """Prepare the pairs of any folder in the data layout."""
     pairs = read_pairs(raw)
     with store.atomic_folder(out) as folder:
-        sections = {name: prepare_settings(settings, name) for name in settings.modalities}
+        named = {name: prepare_settings(settings, name) for name in settings.modalities}
+        # Masks and geometries lie beside pairs.csv; models keep their content, to predict without the folder.
+        places = [raw, Path(settings.data.source).expanduser(), Path.cwd()]
+        sections = {name: with_files(section, places) for name, section in named.items()}
         written: dict[str, Written] = {}
         files: list[str] = []
         for name, section in sections.items():
@@ -45,7 +49,8 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
             "pairs": [_known(pair, index, written) for index, pair in enumerate(pairs)],
             "shapes": {name: one.shapes for name, one in written.items()},
             "done": {name: one.done for name, one in written.items()},
-            "prepare": {name: section.model_dump(mode="json") for name, section in sections.items()},
+            "prepare": {name: section.model_dump(mode="json") for name, section in named.items()},
+            "with_files": {name: section.model_dump(mode="json") for name, section in sections.items()},
             "assess": settings.assess.model_dump(),
         }
         hashes = {file: store.file_digest(folder / file) for file in files}

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from pairvae import store
 from pairvae.errors import InputError
+from pairvae.modalities import prepare_settings
+from pairvae.modalities.calibration_files import calibration_paths
 from pairvae.stages.project import Project
 
 SOURCE_RECORD = "source.json"
@@ -34,7 +37,14 @@ def make_raw(project: Project) -> None:
         fetch(cache, identifiers=published_identifiers(), base_url=data.mdf.base_url, archive=archive)
         copy_folder(cache, project.raw)
     else:
-        copy_folder(source_folder(project), project.raw)
+        folder = source_folder(project)
+        copy_folder(folder, project.raw, calibrations(project, folder))
+
+
+def calibrations(project: Project, folder: Path) -> list[Path]:
+    """Masks and geometries that the settings name (``InputError``: one is in neither folder)."""
+    sections = [prepare_settings(project.settings, name) for name in project.settings.modalities]
+    return [path for section in sections for path in calibration_paths(section, [folder, project.folder])]
 
 
 def source_folder(project: Project) -> Path:
@@ -49,15 +59,22 @@ def source_folder(project: Project) -> Path:
     return folder
 
 
-def copy_folder(folder: Path, target: Path) -> None:
-    """Copy the pairs of ``folder`` into the data layout at ``target``, all or none."""
-    from pairvae.data.manifest import read_pairs
-    from pairvae.modalities.readers import file_part
+def copy_folder(folder: Path, target: Path, calibrations: Sequence[Path] = ()) -> None:
+    """Copy the pairs of ``folder``, what they link to and ``calibrations`` into the layout at ``target``, all or none.
 
-    files = sorted({file_part(path) for pair in read_pairs(folder) for path in pair.files.values()})
+    Files elsewhere stay where they are: they are opened there, where ``data.roots`` lets them be.
+    """
+    from pairvae.data.manifest import read_pairs
+    from pairvae.modalities.readers import companions, file_part
+
+    named = [path for pair in read_pairs(folder) for path in pair.files.values()]
+    further = [*(one for path in named for one in companions(path)), *calibrations]
+    inside = [one for one in further if one.resolve().is_relative_to(folder.resolve())]
+    files = sorted({*map(file_part, named), *inside})
     with store.atomic_folder(target) as temporary:
         for file in files:
-            place = temporary / file.resolve().relative_to(folder.resolve())
+            own = folder if file.is_relative_to(folder) else folder.resolve()  # a link keeps its own name
+            place = temporary / file.relative_to(own)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place)
         listing = folder / "pairs.csv"

@@ -68,7 +68,7 @@ def train_solo(project: Project, name: str) -> None:
     vae = untrained(settings, name)
     backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
     plan = _solo_plan(project, name, vae, prepared, device, rows.train, "solo")
-    description = {name: _description(settings, name)}
+    description = {name: _description(settings, name, prepared)}
     key = f"{name}.training.start_from"
     started = begin_from(project.folder, vae, name, training.start_from, description[name], key)
     if started is None:
@@ -153,7 +153,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     pair = PairVAE({name: untrained(settings, name) for name in settings.modalities})
     vaes = {name: pair.vae(name) for name in settings.modalities}
     plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
-    solo = _begin(project, plan)
+    solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
     pair.to(device.torch_device)
     relevant = {
@@ -168,7 +168,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     judge = (
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
-    descriptions = {name: _description(settings, name) for name in vaes}
+    descriptions = {name: _description(settings, name, prepared) for name in vaes}
     run = Run(project, "train-pair", prepared, device, relevant, descriptions)
 
     def finish() -> None:
@@ -212,7 +212,7 @@ def _pair_plan(
     )
 
 
-def _begin(project: Project, plan: PairPlan) -> dict[str, str]:
+def _begin(project: Project, plan: PairPlan, prepared: Prepared) -> dict[str, str]:
     """Give the pair its first weights: of another model, of the solo trainings, or fitted ones.
 
     Returns what names them, by modality.
@@ -220,7 +220,7 @@ def _begin(project: Project, plan: PairPlan) -> dict[str, str]:
     settings, training = project.settings, project.settings.pair.training
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
-        described, key = _description(settings, name), "pair.training.start_from"
+        described, key = _description(settings, name, prepared), "pair.training.start_from"
         started = begin_from(project.folder, vae, name, training.start_from, described, key)
         if started is not None:
             digests[name] = started
@@ -241,9 +241,12 @@ def _keep_inside(project: Project, names: list[str], first: bool) -> None:
             shutil.copytree(project.model(f"train-{name}"), folder, dirs_exist_ok=True)
 
 
-def _description(settings: Settings, name: str) -> dict[str, Any]:
+def _description(settings: Settings, name: str, prepared: Prepared) -> dict[str, Any]:
+    """Network, shape and preprocessing of a modality; masks and geometries with their content, to predict anywhere."""
     described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
-    prepare = prepare_settings(settings, name).model_dump(mode="json")
+    prepare = prepared.card.get("with_files", {}).get(name) or prepare_settings(settings, name).model_dump(
+        mode="json"
+    )
     return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
 
 
