@@ -191,9 +191,16 @@ def _(d: Path) -> object:
     return read_image(put(d / "a.npy", stream.getvalue()))
 
 
-@kind("a gzip file")
+@kind("a damaged gzip file")
 def _(d: Path) -> object:
     return read_image(put(d / "a.edf.gz", b"\x1f\x8b\x08" + bytes(40)))
+
+
+@kind("gzip of 500 MB")
+def _(d: Path) -> object:
+    engine = zlib.compressobj(9, wbits=31)
+    packed = b"".join([engine.compress(bytes(10_000_000)) for _ in range(50)]) + engine.flush()
+    return read_image(put(d / "a.edf.gz", packed))
 
 
 @kind("a Python pickle named .npy")
@@ -463,6 +470,14 @@ def _(d: Path) -> object:
     return read_image(f"{h5(d / 'a.h5')}::/entry/soft")
 
 
+@kind("a master file without its data file")
+def _(d: Path) -> object:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(d / "m.h5", "w") as file:
+        file.create_group("entry/data")["data_000001"] = h5py.ExternalLink("m_data_000001.h5", "/entry/data")
+    return read_image(d / "m.h5")
+
+
 @kind("HDF5 links in a circle")
 def _(d: Path) -> object:
     return read_image(f"{h5(d / 'a.h5')}::/entry/loop")
@@ -514,6 +529,11 @@ def _(d: Path) -> object:
             data.replace(b"Dim_1 = 64", b"Dim_1 = 60000").replace(b"Dim_2 = 64", b"Dim_2 = 60000"),
         )
     )
+
+
+@kind("a table that is no 2D pattern")
+def _(d: Path) -> object:
+    return read_image(put(d / "a.dat", b"0.1 5 0.1\n0.2 7 0.1\n" * 100))
 
 
 @kind("XML named .edf")

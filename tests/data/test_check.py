@@ -334,6 +334,15 @@ def test_a_bar_that_would_stay_is_told(folder: Path) -> None:
     assert kinds(check(folder, sem_rows=90)) == {("warning", "0", "data bar")}
 
 
+def test_a_mask_among_the_patterns_is_told(folder: Path) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:24] = 1
+    write_saxs(folder, 3, mask)
+    (problem,) = [one for one in check(folder).problems if one.severity == "error"]
+    assert (problem.pair, problem.kind) == ("3", "unreadable")
+    assert "2 different values, as in a mask - set saxs.prepare.mask to it" in problem.message
+
+
 def test_no_folder_is_one_problem(tmp_path: Path) -> None:
     report = check(tmp_path / "none")
     assert kinds(report) == {("error", "", "no folder")}

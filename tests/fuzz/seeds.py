@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib.util
 import io
 import tarfile
@@ -147,7 +148,35 @@ def detector_files(kind: str) -> list[bytes]:
             in_file(lambda path: image.write(str(path)), ".edf"),
             in_file(lambda path: several.write(str(path)), ".edf"),
         ]
+    if kind == "img":
+        counts = COUNTS.astype(np.uint16)
+        images = [fabio.dtrekimage.DtrekImage(data=counts), fabio.adscimage.AdscImage(data=counts)]
+        return [in_file(lambda path, one=one: one.write(str(path)), ".img") for one in images]  # type: ignore[misc]
     return [in_file(lambda path: fabio.cbfimage.CbfImage(data=COUNTS).write(str(path)), ".cbf")]
+
+
+def gzipped() -> list[bytes]:
+    """Compressed EDF and TIFF, the latter in two streams."""
+    half = len(tiff()) // 2
+    return [gzip.compress(tiff()[:half], mtime=0) + gzip.compress(tiff()[half:], mtime=0)] + [
+        gzip.compress(data, mtime=0) for data in detector_files("edf")
+    ]
+
+
+def ponis() -> list[bytes]:
+    start = "# Nota: C-Order\nponi_version: 2.1\n"
+    detector = 'Detector: Pilatus1M\nDetector_config: {"orientation": 3, "pixel1": 1e-4, "pixel2": 1e-4}\n'
+    rest = "Distance: 2.0\nPoni1: 0.08\nPoni2: 0.04\nRot1: 0.01\nRot2: -0.02\nRot3: 0\nWavelength: 1e-10\n"
+    plain = f"PixelSize1: 0.000172\nPixelSize2: 0.000172\n{rest}SplineFile: None\n"
+    return [plain.encode(), f"{start}{detector}{rest}".encode()]
+
+
+def table_patterns() -> list[bytes]:
+    x, y = np.meshgrid(np.arange(10) / 500 - 0.01, np.arange(9) / 500 - 0.005)
+    rows = "\n".join(
+        f"{a:.5g} {b:.5g} {100 * a * a + b:.4g} 1" for a, b in zip(x.ravel(), y.ravel(), strict=True)
+    )
+    return [f"Qx Qy I err\nASCII data\n{rows}\n".encode(), rows.replace(" ", ",").encode()]
 
 
 def hdf5s() -> list[bytes]:
@@ -164,6 +193,12 @@ def hdf5s() -> list[bytes]:
             file["entry/q"], file["entry/I"] = CURVE[:, 0], CURVE[:, 1]
             file["entry/q"].attrs["units"], file.attrs["default"] = "1/nm", "entry"
             file["entry/soft"] = h5py.SoftLink("/entry/data")
+            file["entry/frames"] = np.stack([COUNTS, COUNTS[::-1]])
+            detector = file.create_group("entry/instrument/detector")
+            for name, value in (("beam_center_x", 9.5), ("x_pixel_size", 1e-4), ("detector_distance", 1.5)):
+                detector[name] = value
+                detector[name].attrs["units"] = "pixel" if name.startswith("beam") else "m"
+            detector["pixel_mask"] = (COUNTS > 9000).astype(np.uint32)
             file["entry/out"] = h5py.ExternalLink("other.h5", "/data")
 
     def virtual(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ from pairvae.data.fetch_record import Item, Record, pairs_csv, read_record, reco
 from pairvae.data.manifest import read_pairs
 from pairvae.data.published import Limits, PublishedFile
 from pairvae.modalities.curves import read_curve
+from pairvae.modalities.geometry import read_poni
+from pairvae.modalities.masks import mask_of
 from pairvae.modalities.readers import read_image
 from pairvae.settings import assignments, load_settings
 from pairvae.stages.load import load
@@ -126,6 +129,18 @@ CBF_WORDS = (
     b"loop_",
     b"data_",
 )
+PONI_WORDS = (
+    *WORDS,
+    b": ",
+    b"Distance: 0",
+    b"Rot1: 1.5707963267948966",
+    b"Detector: ../x",
+    b"Detector_config: [[[[",
+    b'Detector_config: {"pixel1": {}}',
+    b"1e-999",
+    b"inf",
+    b"PixelSize1: 1e300",
+)
 YAML_WORDS = (
     *WORDS,
     b"&a [*a, *a]",
@@ -189,6 +204,15 @@ def _picture_around(folder: Path) -> None:
 
 def _beside(path: Path) -> object:
     return read_image(path.with_name("a.png"))
+
+
+def _unpacked_here(path: Path) -> object:
+    """What is unpacked lies in the folder of temporary files, which is this one here."""
+    before, tempfile.tempdir = tempfile.tempdir, str(path.parent)
+    try:
+        return read_image(path, max_pixels=40_000_000)
+    finally:
+        tempfile.tempdir = before
 
 
 def _two_pages(path: Path) -> object:
@@ -330,6 +354,12 @@ TARGETS: dict[str, Target] = {
     "npy": Target(seeds.npys, _image(), "a.npy", 7_000, NPY_WORDS),
     "edf": Target(lambda: seeds.detector_files("edf"), _image(), "a.edf", 5_000, EDF_WORDS),
     "cbf": Target(lambda: seeds.detector_files("cbf"), _image(), "a.cbf", 5_000, CBF_WORDS),
+    "img": Target(lambda: seeds.detector_files("img"), _image(), "a.img", 2_000, EDF_WORDS),
+    "gzip": Target(seeds.gzipped, _unpacked_here, "a.edf.gz", 2_000),
+    "poni": Target(seeds.ponis, lambda path: read_poni(path, "a"), "a.poni", 2_000, PONI_WORDS),
+    "2D table": Target(seeds.table_patterns, _image(), "a.dat", 2_000, CSV_WORDS),
+    "mask file": Target(seeds.pngs, lambda path: mask_of(read_image(path), "a"), "a.png", 1_000),
+    "hdf5 frame": Target(seeds.hdf5s, _image("::/entry/frames[1]"), "a.h5", 2_000),
     "hdf5 image": Target(seeds.hdf5s, _image("::/entry/data"), "a.h5", 8_000),
     "hdf5 by link": Target(seeds.hdf5s, _image("::/entry/soft"), "a.h5", 1_000),
     "hdf5 curve": Target(seeds.hdf5s, _curve("::/entry/curve"), "a.h5", 2_000),

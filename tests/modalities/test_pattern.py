@@ -15,6 +15,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.raw import RawImage
 from pairvae.modalities.readers import read_image
 from pairvae.numerics.colormaps import apply_colormap
+from pairvae.numerics.images import resize
 from pairvae.settings import SaxsPrepare
 
 SIDE = 64
@@ -44,6 +45,15 @@ def test_colours_stay_unless_a_map_is_named() -> None:
     pixels = coloured(rings(SIDE, SIDE, 31.5, 31.5))
     array = MODALITIES["saxs"].prepare(raw(pixels), settings())
     np.testing.assert_allclose(array, pixels.transpose(2, 0, 1) / 255, atol=1e-6)
+
+
+def test_a_published_picture_is_decoded_and_resized_and_nothing_else() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (640, 640, 3), np.uint8)
+    section = settings(size=192)
+    array = MODALITIES["saxs"].prepare(replace(raw(pixels), format="jpeg"), section)
+    np.testing.assert_array_equal(
+        array, resize(pixels.astype(np.float32) / np.float32(255), 192).transpose(2, 0, 1)
+    )
 
 
 def test_map_is_undone_to_the_intensity_on_three_channels() -> None:
@@ -90,11 +100,126 @@ def test_beam_outside_the_picture_and_pattern_without_symmetry_are_refused() -> 
         MODALITIES["saxs"].prepare(raw(noise), settings(beam_centre="auto"))
 
 
-@pytest.mark.parametrize(("shape", "expected"), [((128, 128), 0.002), ((128, 100), None)])
-def test_q_per_pixel_follows_the_resizing(shape: tuple[int, int], expected: float | None) -> None:
+@pytest.mark.parametrize(("shape", "expected"), [((128, 128), 0.002), ((128, 100), 0.0015625)])
+def test_q_per_pixel_follows_the_resizing(shape: tuple[int, int], expected: float) -> None:
     told = MODALITIES["saxs"].describe(raw(np.zeros(shape, np.uint8), 0.001), settings())
     assert told["q_per_px_inv_nm_of_file"] == 0.001
-    assert told["q_per_px_inv_nm"] == (None if expected is None else pytest.approx(expected))
+    assert told["q_per_px_inv_nm"] == pytest.approx(expected)
+
+
+def counts(height: int, width: int, row: float, column: float, radius: float = 15) -> np.ndarray:
+    """Counts of a ring and a halo about the beam, without noise."""
+    y, x = np.mgrid[:height, :width]
+    away = np.hypot(y - row, x - column)
+    return (1000 * np.exp(-away / 6) + 400 * np.exp(-(((away - radius) / 2) ** 2)) + 5).astype(np.float32)
+
+
+def ring_radius(array: np.ndarray, least: float) -> tuple[float, float]:
+    """How far the ring of a prepared pattern lies from the middle, downwards and to the right, px."""
+    middle = (SIDE - 1) / 2
+    down, right = array[0, 32:, 31:33].mean(axis=1), array[0, 31:33, 32:].mean(axis=0)
+    start = int(least)
+    return tuple(start + float(np.argmax(line[start:])) + 32 - middle for line in (down, right))  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("shape", [(96, 64), (64, 96), (200, 130)])
+@pytest.mark.parametrize("form", ["counts", "picture"])
+def test_rings_stay_round_on_detectors_that_are_not_square(shape: tuple[int, int], form: str) -> None:
+    middle = tuple((side - 1) / 2 for side in shape)
+    pixels = counts(*shape, *middle, radius=0.25 * min(shape))
+    if form == "picture":
+        pixels = np.repeat((255 * pixels / pixels.max()).astype(np.uint8)[..., None], 3, axis=2)
+    array = MODALITIES["saxs"].prepare(raw(pixels), settings())
+    down, right = ring_radius(array, 8)
+    assert down == pytest.approx(16, abs=1) and right == pytest.approx(16, abs=1)
+    told = MODALITIES["saxs"].record(raw(pixels), settings())
+    assert "the middle is taken for it - give saxs.prepare.beam_centre" in told["warnings"][0]
+
+
+def test_a_pattern_that_is_not_square_is_cut_around_the_beam_of_its_header() -> None:
+    image = replace(raw(counts(100, 64, 60.0, 30.0)), beam=(60.0, 30.0), header_q_per_px=0.01)
+    array = MODALITIES["saxs"].prepare(image, settings())
+    assert ring_radius(array, 8) == pytest.approx((15, 15), abs=1)
+    told = MODALITIES["saxs"].record(image, settings())
+    assert (told["beam_from"], told["beam_centre"]) == ("header", [60.0, 30.0])
+    assert told["q_per_px_inv_nm"] == pytest.approx(0.01)
+    assert "warnings" not in told
+
+
+def test_every_pixel_counts_when_a_large_detector_is_shrunk() -> None:
+    side = SIDE * 17
+    pixels = np.full((side, side), 20, np.float32)
+    pixels[::17, ::17] += 17 * 17  # one pixel of each new one, which interpolation would not look at
+    pixels[:, : side // 2] += 60
+    array = MODALITIES["saxs"].prepare(raw(pixels), settings())
+    expected = np.where(np.arange(SIDE) < SIDE // 2, 81.0, 21.0)
+    levels = np.log1p(expected / 21) / np.log1p(81 / 21)
+    np.testing.assert_allclose(array[0], np.tile(levels, (SIDE, 1)), atol=2e-3)
+
+
+@pytest.mark.parametrize("per_px", [0.004, 0.001])
+@pytest.mark.parametrize("form", ["counts", "picture"])
+def test_one_scale_of_q_for_all_patterns(per_px: float, form: str) -> None:
+    radius = 0.06 / per_px  # px of the file; q of the ring is 0.06 1/nm
+    pixels = counts(160, 140, 79.5, 69.5, radius=radius)
+    if form == "picture":
+        pixels = (255 * pixels / pixels.max()).astype(np.uint8)
+    section = settings(q_per_px=0.004, beam_centre=[79.5, 69.5])
+    array = MODALITIES["saxs"].prepare(raw(pixels, per_px), section)
+    assert ring_radius(array, 8) == pytest.approx((15, 15), abs=1)
+    assert MODALITIES["saxs"].describe(raw(pixels, per_px), section)["q_per_px_inv_nm"] == pytest.approx(
+        0.004
+    )
+
+
+def test_a_scale_of_q_needs_that_of_the_file() -> None:
+    with pytest.raises(
+        InputError, match=r"the q per pixel of the pattern, .*saxs_q_per_px_inv_nm in pairs\.csv"
+    ):
+        MODALITIES["saxs"].prepare(raw(counts(64, 64, 31.5, 31.5)), settings(q_per_px=0.004))
+    known = replace(raw(counts(64, 64, 31.5, 31.5)), header_q_per_px=0.008)
+    told = MODALITIES["saxs"].describe(known, settings(q_per_px=0.004))
+    assert told["q_per_px_inv_nm_of_file"] == 0.008
+    given = replace(known, q_per_px=0.002)
+    assert MODALITIES["saxs"].describe(given, settings())["q_per_px_inv_nm"] == 0.002, "pairs.csv goes first"
+
+
+@pytest.mark.parametrize(
+    ("values", "number"), [([0, 1], 2), ([0, 255], 2), ([0, 1, 2, 8, 16], 5), ([-1, 0], 2)]
+)
+def test_a_mask_is_no_pattern(values: list[int], number: int) -> None:
+    pixels = np.full((SIDE, SIDE), values[0], np.int32).astype(np.float32)
+    for place, value in enumerate(values):
+        pixels[8 * place : 8 * place + 4] = value
+    with pytest.raises(
+        InputError, match=rf"expected a pattern, found {number} different value.*saxs\.prepare\.mask"
+    ):
+        MODALITIES["saxs"].prepare(raw(pixels), settings())
+
+
+def test_few_counts_are_a_pattern() -> None:
+    pixels = np.random.default_rng(0).poisson(0.3, (SIDE, SIDE)).astype(np.int32)
+    assert set(np.unique(pixels)) <= set(range(6))
+    MODALITIES["saxs"].prepare(raw(pixels.astype(np.float32)), settings())
+
+
+def test_header_and_symmetry_are_compared() -> None:
+    pixels = np.random.default_rng(0).poisson(counts(200, 200, 100, 100, radius=40)).astype(np.float32)
+    right, wrong = (replace(raw(pixels), beam=beam) for beam in ((101.0, 99.0), (140.0, 100.0)))
+    section = settings(beam_centre="auto")
+    assert "warnings" not in MODALITIES["saxs"].record(right, section)
+    told = MODALITIES["saxs"].record(wrong, section)["warnings"][0]
+    assert told.startswith(
+        "beam at row 140, column 100 by the header, but at row 100, column 100 by symmetry"
+    )
+
+
+def test_eight_bits_of_a_detector_are_counts() -> None:
+    pixels = np.minimum(counts(64, 64, 31.5, 31.5) / 10, 255).astype(np.uint8)
+    as_counts = MODALITIES["saxs"].prepare(replace(raw(pixels), format="edf"), settings())
+    as_picture = MODALITIES["saxs"].prepare(raw(pixels), settings())
+    assert as_counts.mean() > 1.5 * as_picture.mean(), "on a logarithmic scale"
+    np.testing.assert_allclose(as_picture[0], pixels / 255, atol=1e-6)
 
 
 def test_micrograph_tells_its_rows_and_rescaling() -> None:
@@ -112,7 +237,9 @@ def test_micrograph_tells_its_rows_and_rescaling() -> None:
     assert (told["rows"], told["rows_from"]) == (900, "no data bar")
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="PAIRVAE_REAL_FILES names no folder")
+@pytest.mark.skipif(
+    not (REAL / "true_saxs_b.png").is_file(), reason="PAIRVAE_REAL_FILES names no such folder"
+)
 def test_published_pattern_has_the_known_colours() -> None:
     array = MODALITIES["saxs"].prepare(read_image(REAL / "true_saxs_b.png"), settings(colormap="vge"))
     assert 0.05 < array.mean() < 0.9

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_a_sound_project_has_no_problems(finished_project: Path) -> None:
         "0 running now",
     ):
         assert words in done.stdout
+
+
+def test_extras_are_listed_with_the_way_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = ["numpy>=2.0", 'fabio>=2024.9; extra == "saxs"', "nothing-here-of-it>=1; extra == 'geometry'"]
+    monkeypatch.setattr(module, "requires", lambda name: [*lines, 'ruff>=0.8 ; extra == "dev"'])
+    monkeypatch.setattr(module, "version", lambda name: "1" if name == "fabio" else version(name))
+    saxs, geometry = module._extras()
+    assert (saxs.level, saxs.found) == ("ok", "[saxs] fabio")
+    assert (geometry.level, geometry.found) == ("note", "[geometry] without nothing-here-of-it")
+    assert "pip install 'pairvae[geometry]'" in geometry.remedy
 
 
 def test_a_moved_project_is_told_and_mended(copied: Path) -> None:

@@ -55,12 +55,14 @@ def check(
     """List every problem of a folder of pairs; exit code 1 if there is one."""
     from pairvae.data.check import render
     from pairvae.modalities import check_modalities
+    from pairvae.modalities.roots import declare_roots
     from pairvae.settings import PARAMS_FILE, assignments, load_settings, resolve
     from pairvae.stages.check import check_project
 
     params = Path(PARAMS_FILE)
     given = load_settings(params, changes or []) if params.is_file() else resolve(assignments(changes or []))
     settings = check_modalities(given)
+    declare_roots(settings.data.roots)
     report = check_project(folder, settings)
     typer.echo(render(report))
     if sheet is not None:

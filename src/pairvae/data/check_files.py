@@ -13,6 +13,7 @@ from pairvae.data.pairs import Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.data_bar import BarSource
+from pairvae.modalities.pattern import refuse_mask
 from pairvae.modalities.readers import RawImage, beam_centre, read_image
 from pairvae.modalities.sem import BAR_LEFT, image_rows
 from pairvae.numerics.contrast import noise_asymmetry
@@ -28,7 +29,6 @@ from pairvae.numerics.scattering import (
 )
 from pairvae.settings import Section, SemPrepare
 
-LEAST_SYMMETRY = 0.5  # of a pattern with itself turned; below it no centre is believed
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
 SCALES = {"sem": "nm_per_px", "saxs": "q_per_px_inv_nm"}  # of a prepared pixel, as the modalities describe it
 TILE = 384  # px; side of the squares whose power spectra are averaged
@@ -110,6 +110,8 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileFacts | Inpu
     source = pair.files[side]
     try:
         raw = read_image(source)
+        if side == "saxs":
+            refuse_mask(raw, "saxs.prepare.mask")
     except InputError as error:
         return error
     area = image_area(raw, preparation.sem) if side == "sem" else None
@@ -263,6 +265,6 @@ def _centre(raw: RawImage) -> tuple[float, float] | None:
     if min(pixels.shape) < 8:
         return None
     found = beam_centre(pixels)
-    if found.symmetry < LEAST_SYMMETRY:
+    if found.doubt:
         return None
     return (found.row + 0.5) / pixels.shape[0], (found.column + 0.5) / pixels.shape[1]

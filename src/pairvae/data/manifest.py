@@ -14,6 +14,7 @@ from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import file_part
+from pairvae.modalities.roots import is_declared
 
 __all__ = [
     "FOLDERS",
@@ -215,14 +216,17 @@ def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:
     path = file_part(pair.files[name])
     expected, found, kind = f"the {MODALITIES[name].folder} file of pair {pair.id}", "none", "missing file"
     if path.is_file():
-        if path.resolve().is_relative_to(folder.resolve()):
+        if path.resolve().is_relative_to(folder.resolve()) or is_declared(path):
             return None
         expected, found, kind = "files inside the folder", f"a link to {path.resolve()}", "outside the folder"
     elif path.exists():
         found = "a folder" if path.is_dir() else "a device or pipe"
     elif path.is_symlink():
         found = "a broken link"
-    error = InputError(expected=expected, found=found, where=str(path), remedy="copy the file there")
+    advice = "copy the file there" + (
+        ", or name its folder in data.roots" if kind.startswith("outside") else ""
+    )
+    error = InputError(expected=expected, found=found, where=str(path), remedy=advice)
     return Fault(pair.id, str(path), kind, error)
 
 

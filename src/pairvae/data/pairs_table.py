@@ -20,8 +20,9 @@ from pairvae.store.rows import cell_text, plain_cell
 
 REQUIRED = ("id", "saxs", "sem")
 OPTIONAL = ("morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm", "split", "group")
+FRAME = "frame"  # of the SAXS file, from 0
 FILE_COLUMNS = (*FOLDERS, *OTHER_FOLDERS)
-COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL)
+COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL, FRAME)
 MISSPELT = 0.8  # similarity to a known column above which a name is taken for a slip, not for a condition
 LONGEST_CONDITION, MOST_CONDITIONS = 100, 100  # characters of a name or word; columns
 SPLITS = ("train", "validation")
@@ -165,7 +166,7 @@ def _pair(folder: Path, row: dict[str, str], numeric: frozenset[str], where: str
     further = {name: cell for name, cell in row.items() if name not in COLUMNS and cell}
     return Pair(
         identity,
-        files.pop("saxs", None),
+        _framed(files.pop("saxs", None), row.get(FRAME, ""), where),
         files.pop("sem", None),
         row.get("morphology") or None,
         _number(row.get("sem_nm_per_px", ""), f"{where}, column sem_nm_per_px"),
@@ -231,6 +232,20 @@ def _as_stored(folder: Path, name: str) -> Path:
         alike = path.iterdir() if path.is_dir() and not exact.exists() else ()
         path = next((entry for entry in alike if composed(entry.name) == composed(part)), exact)
     return path
+
+
+def _framed(source: Path | str | None, text: str, where: str) -> Path | str | None:
+    """A file with the frame that the column of that name gives, as ``file.h5::/path[3]`` or ``file.edf::[3]``."""
+    if not text:
+        return source
+    fits = text.isascii() and text.isdigit() and len(text) < 10
+    if source is None or not fits or str(source).endswith("]"):
+        raise InputError(
+            expected="the number of a frame of the SAXS file, from 0, once",
+            found=repr(text[:40]),
+            where=f"{where}, column {FRAME}",
+        )
+    return f"{source}{'' if INSIDE in str(source) else INSIDE}[{int(text)}]"
 
 
 def _number(text: str, where: str) -> float | None:

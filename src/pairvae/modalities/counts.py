@@ -7,13 +7,11 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from scipy.fft import irfft2, next_fast_len, rfft2
 
 UINT32_SENTINEL = 4294967295.0  # what Dectris detectors write into pixels that do not exist
 LIVELY = 10.0  # counts around a pixel that make a zero in it incredible: exp(-10) by Poisson statistics
+SHADOW_PX = 50  # connected pixels without a count that make a shadow
 FOOT, HEAD = 5.0, 99.9  # percentiles of the positive counts that set the scale
-COARSE_SIDE = 256  # px; the centre is searched at this size, then refined to a fraction of a coarse pixel
-LEAST_OVERLAP = 0.3  # share of the trusted pixels that must lie opposite to trusted pixels
 
 
 @dataclass(frozen=True)
@@ -21,12 +19,14 @@ class BeamCentre:
     """Row and column of the beam in px (pixel centres at whole numbers), and how it came about.
 
     ``symmetry``: correlation in [-1, 1] of the pattern with itself turned by 180 degrees about the centre.
+    ``doubt``: why a centre that was found is not to be believed; nothing where it is.
     """
 
     row: float
     column: float
-    how: Literal["given", "found"]
+    how: Literal["given", "header", "poni", "found"]
     symmetry: float
+    doubt: str = ""
 
 
 def bad_pixels(counts: np.ndarray) -> np.ndarray:
@@ -43,7 +43,24 @@ def bad_pixels(counts: np.ndarray) -> np.ndarray:
     bad |= np.all(empty, axis=1, keepdims=True) | np.all(empty, axis=0, keepdims=True)
     weight = cv2.blur((~bad).astype(np.float32), (5, 5))
     around = cv2.blur(good, (5, 5)) / np.maximum(weight, 1e-6)
-    return np.asarray(bad | (empty & (around >= LIVELY) & (counts.dtype.kind != "f" or _whole_numbers(good))))
+    if counts.dtype.kind == "f" and not _whole_numbers(good):
+        return np.asarray(bad)
+    return np.asarray(bad | (empty & (around >= LIVELY)) | _shadows(empty & ~bad, good, bad))
+
+
+def _shadows(empty: np.ndarray, good: np.ndarray, bad: np.ndarray) -> np.ndarray:
+    """Connected pixels without a count whose rim is lively: a beamstop, or what lies beyond a round detector."""
+    number, labels, stats, _ = cv2.connectedComponentsWithStats(empty.astype(np.uint8), connectivity=4)
+    large = [one for one in range(1, number) if stats[one, cv2.CC_STAT_AREA] >= SHADOW_PX]
+    shadows = np.zeros(empty.shape, bool)
+    for one in large:
+        left, top, width, height = (int(value) for value in stats[one, :4])
+        part = np.s_[max(0, top - 3) : top + height + 3, max(0, left - 3) : left + width + 3]
+        inside = (labels[part] == one).astype(np.uint8)
+        rim = (cv2.dilate(inside, np.ones((7, 7), np.uint8)) > 0) & (inside == 0) & ~bad[part]
+        if rim.any() and float(np.median(good[part][rim])) >= LIVELY:
+            shadows[part] |= inside > 0
+    return shadows
 
 
 def _whole_numbers(values: np.ndarray) -> bool:
@@ -75,62 +92,3 @@ def _scale_colours(pixels: np.ndarray) -> np.ndarray:
     finite = np.nan_to_num(pixels.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     highest = float(finite.max(initial=0.0))
     return np.asarray(np.clip(finite / (highest if highest > 1.0 else 1.0), 0.0, 1.0))
-
-
-def beam_centre(
-    counts: np.ndarray, mask: np.ndarray | None = None, given: tuple[float, float] | None = None
-) -> BeamCentre:
-    """The beam's place in ``(H, W)`` counts: ``given`` (row, column), or the point of inversion symmetry.
-
-    Friedel's law makes the pattern of a thin sample equal to itself turned by 180 degrees; the centre is
-    where the masked correlation with the turned pattern is highest. Beamstop and gaps only lower the overlap.
-    """
-    bad = bad_pixels(counts) if mask is None else mask
-    picture = scale_counts(counts, bad)
-    step = max(1, -(-max(counts.shape) // COARSE_SIDE))
-    coarse, trusted = _shrink(picture, ~bad, step)
-    score = _inversion_score(coarse, trusted)
-    if given is not None:
-        place = tuple(round(2 * ((value + 0.5) / step - 0.5)) for value in given)
-        inside = all(0 <= p < side for p, side in zip(place, score.shape, strict=True))
-        return BeamCentre(*given, "given", float(score[place]) if inside else -1.0)
-    row, column = np.unravel_index(int(score.argmax()), score.shape)
-    peak = (row + _offset(score[:, column], int(row)), column + _offset(score[row], int(column)))
-    centre = [(value / 2 + 0.5) * step - 0.5 for value in peak]
-    return BeamCentre(float(centre[0]), float(centre[1]), "found", float(score.max()))
-
-
-def _shrink(picture: np.ndarray, trusted: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means over ``step`` x ``step`` blocks of the trusted pixels, and which blocks have any."""
-    height, width = (side - side % step for side in picture.shape)
-    weight = trusted[:height, :width].astype(np.float32)
-    blocks = (height // step, step, width // step, step)
-    total = weight.reshape(blocks).sum(axis=(1, 3))
-    value = (picture[:height, :width] * weight).reshape(blocks).sum(axis=(1, 3)) / np.maximum(total, 1.0)
-    return value, total > 0.5 * step * step
-
-
-def _inversion_score(picture: np.ndarray, trusted: np.ndarray) -> np.ndarray:
-    """``(2H - 1, 2W - 1)``: correlation of the picture with its inversion about the point (index / 2)."""
-    shape = tuple(2 * side - 1 for side in picture.shape)
-    fast = tuple(next_fast_len(side, real=True) for side in shape)
-    weight = trusted.astype(np.float64)
-    mean = float((picture * weight).sum() / max(weight.sum(), 1.0))
-    centred = (picture - mean) * weight
-    transforms = [rfft2(part, fast) for part in (centred, centred**2, weight)]
-    product = irfft2(transforms[0] ** 2, fast)[: shape[0], : shape[1]]
-    energy = irfft2(transforms[1] * transforms[2], fast)[: shape[0], : shape[1]]
-    overlap = irfft2(transforms[2] ** 2, fast)[: shape[0], : shape[1]]
-    enough = (overlap >= LEAST_OVERLAP * weight.sum()) & (energy > 1e-9)
-    return np.where(enough, product / np.where(enough, energy, 1.0), -1.0)
-
-
-def _offset(line: np.ndarray, place: int) -> float:
-    """Sub-sample place of a maximum, from the parabola through it and its neighbours; in [-0.5, 0.5]."""
-    if place in (0, len(line) - 1):
-        return 0.0
-    left, middle, right = (float(value) for value in line[place - 1 : place + 2])
-    curvature = left - 2 * middle + right
-    if curvature >= 0 or min(left, right) <= -1:
-        return 0.0
-    return max(-0.5, min(0.5, 0.5 * (left - right) / curvature))

@@ -10,15 +10,23 @@ from pydantic import Field, model_validator
 
 from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
-from pairvae.modalities.counts import bad_pixels
 from pairvae.modalities.curve_files.units import PER_NM
 from pairvae.modalities.curves import CURVE_SUFFIXES, read_curve
-from pairvae.modalities.pattern import centre_of, describe_centre, picture_levels, require_side
+from pairvae.modalities.pattern import (
+    calibrated,
+    centre_of,
+    describe_centre,
+    geometry_warnings,
+    is_counts,
+    picture_levels,
+    require_pattern,
+    untrusted,
+)
 from pairvae.modalities.raw import RawImage
 from pairvae.numerics.scattering import azimuthal_average, gap_mask, mend_non_positive
-from pairvae.settings import BeamCentreOption, Section
+from pairvae.settings import BeamCentreOption, GeometryOption, MaskOption, Section
 
-CENTRE_KEY, COLORMAP_KEY = "iq.prepare.beam_centre", "iq.prepare.colormap"
+CENTRE_KEY, COLORMAP_KEY, MASK_KEY = (f"iq.prepare.{name}" for name in ("beam_centre", "colormap", "mask"))
 ASSUMED, PER_CM = "1/nm", "1/cm"
 SHORTEST_NM, LONGEST_NM = 30.0, 0.3  # spacings 2 pi / q at q_max beyond which the other unit fits better
 
@@ -38,6 +46,8 @@ class IqPrepare(Section):
         description="colour map to undo in patterns that are averaged; null: mean colour"
     )
     beam_centre: BeamCentreOption = Field(description="of patterns that are averaged; null: the middle")
+    geometry: GeometryOption = Field(default=None, description="of patterns that are averaged: a .poni file")
+    mask: MaskOption = Field(default=None, description="of patterns that are averaged: a mask file")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -93,31 +103,28 @@ def unit_of(raw: RawImage, settings: IqPrepare) -> str:
 
 def _averaged(raw: RawImage, settings: IqPrepare) -> tuple[np.ndarray, np.ndarray, bool]:
     """q (1/nm), mean level or count of each ring, and whether that is logarithmic."""
-    require_side(raw)
+    require_pattern(raw, MASK_KEY)
+    raw = calibrated(raw, settings.geometry, settings.mask)
     if raw.q_per_px is None:
         raise InputError(
             expected="a curve file, or the q per pixel of the pattern",
             found="neither",
             where=raw.source,
-            remedy="give the column iq or saxs_q_per_px_inv_nm in pairs.csv",
+            remedy="give the column iq or saxs_q_per_px_inv_nm in pairs.csv, or iq.prepare.geometry",
         )
     height, width = raw.pixels.shape[:2]
-    found = centre_of(raw, settings.beam_centre, CENTRE_KEY)
+    found = centre_of(raw, settings.beam_centre, CENTRE_KEY, settings.geometry)
     centre = ((height - 1) / 2, (width - 1) / 2) if found is None else (found.row, found.column)
-    logarithmic = is_picture(raw)
+    logarithmic = not is_counts(raw)
     if logarithmic:
         levels = picture_levels(raw, raw.pixels, settings.colormap, COLORMAP_KEY)
         intensity = levels.mean(axis=2) if levels.ndim == 3 else levels
         mask = gap_mask(_brightness(raw.pixels)[None])
+        mask = mask if raw.mask is None else mask | raw.mask
     else:
-        intensity, mask = raw.pixels, bad_pixels(raw.pixels)
+        intensity, mask = raw.pixels, untrusted(raw)
     profile = azimuthal_average(intensity, centre, mask, q_per_px=raw.q_per_px)
     return profile.q, profile.intensity, logarithmic
-
-
-def is_picture(raw: RawImage) -> bool:
-    """Whether a pattern is a picture, whose levels are logarithmic already, and not detector counts."""
-    return raw.pixels.ndim == 3 or raw.pixels.dtype == np.uint8
 
 
 def _brightness(pixels: np.ndarray) -> np.ndarray:
@@ -153,13 +160,15 @@ def describe(raw: RawImage, settings: IqPrepare) -> dict[str, Any]:
             "warnings": _unit_warnings(raw, settings, float(q[-1])),
             **highest(raw, settings),
         }
-    centre = centre_of(raw, settings.beam_centre, CENTRE_KEY)
+    raw = calibrated(raw, settings.geometry, settings.mask)
+    centre = centre_of(raw, settings.beam_centre, CENTRE_KEY, settings.geometry)
     return {
         "from": "azimuthal average of the pattern",
         **describe_centre(raw, centre),
         "colormap_undone": settings.colormap if raw.pixels.ndim == 3 else None,
         "q_per_px_inv_nm_of_file": raw.q_per_px,
-        "levels": is_picture(raw),
+        "levels": not is_counts(raw),
+        "warnings": geometry_warnings(raw, centre, settings.geometry, CENTRE_KEY),
         **highest(raw, settings),
     }
 

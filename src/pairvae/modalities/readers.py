@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import tifffile
+
 from pairvae.errors import InputError, reason
-from pairvae.modalities.counts import BeamCentre, bad_pixels, beam_centre, scale_counts
+from pairvae.modalities.beam import beam_centre
+from pairvae.modalities.counts import BeamCentre, bad_pixels, scale_counts
 from pairvae.modalities.data_bar import data_bar
-from pairvae.modalities.detector_files import FABIO_SUFFIXES, HDF5_MAGIC, read_fabio, read_hdf5
+from pairvae.modalities.detector_files import HDF5_MAGIC, linked_files, read_hdf5
 from pairvae.modalities.em_files import EM_SUFFIXES, installed, read_em
+from pairvae.modalities.fabio_files import CBF_MAGIC, FABIO_SUFFIXES, read_fabio
+from pairvae.modalities.geometry import of_header
+from pairvae.modalities.gzipped import GZIP_MAGIC, unpacked
 from pairvae.modalities.picture import (
     BMP_MAGIC,
     JPEG_MAGIC,
@@ -28,6 +37,7 @@ from pairvae.modalities.raw import (
     require_finite,
     unreadable,
 )
+from pairvae.modalities.table_patterns import read_table_pattern
 from pairvae.modalities.tiff import TIFF_MAGICS, read_tiff
 
 __all__ = [
@@ -36,8 +46,10 @@ __all__ = [
     "RawImage",
     "bad_pixels",
     "beam_centre",
+    "companions",
     "data_bar",
     "file_part",
+    "file_stem",
     "is_litter",
     "read_image",
     "require_finite",
@@ -46,14 +58,17 @@ __all__ = [
 
 PICTURE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "bmp", "npy"})
 HDF5_SUFFIXES = frozenset({"h5", "hdf5", "hdf", "nxs", "nx", "cxi"})
-READABLE_SUFFIXES = PICTURE_SUFFIXES | HDF5_SUFFIXES | FABIO_SUFFIXES | EM_SUFFIXES
+GZIP_SUFFIX = "gz"
+READABLE_SUFFIXES = PICTURE_SUFFIXES | HDF5_SUFFIXES | FABIO_SUFFIXES | EM_SUFFIXES | {GZIP_SUFFIX}
 FORMATS = "jpg, png, tif, npy, or with the extra [saxs] edf, cbf, HDF5"
 INSIDE = "::"
+FRAME = re.compile(r"\[(\d{1,9})\]$")
+LONGEST_DESCRIPTION = 20_000  # characters of a TIFF's description
+ARCHIVES = {b"BZh": "a bzip2 file", GZIP_MAGIC: "a gzip file within another", b"\xfd7zXZ": "an xz file"}
 FOREIGN = {
     b"GIF8": "a GIF picture",
     b"RIFF": "a WebP picture",
     b"PK": "a zip archive",
-    b"\x1f\x8b": "a gzip file",
     b"%PDF": "a PDF",
     b"\x80": "a Python pickle",
 }
@@ -69,19 +84,41 @@ def file_part(source: str | Path) -> Path:
     return Path(str(source).split(INSIDE, 1)[0])
 
 
-def read_image(path: str | Path, *, page: int = 0, max_pixels: int = 200_000_000) -> RawImage:
+def file_stem(path: Path) -> str:
+    """The name of a file without its suffix, and without both of ``a.edf.gz``."""
+    return Path(path.stem).stem if path.suffix.lower() == f".{GZIP_SUFFIX}" else path.stem
+
+
+def companions(source: str | Path) -> list[Path]:
+    """Further files that ``source`` needs: the data file that an Eiger's master file links to (``InputError``)."""
+    name, _, inside = str(source).partition(INSIDE)
+    return linked_files(Path(name), FRAME.sub("", inside)) if inside.strip("/") else []
+
+
+def read_image(path: str | Path, *, page: int | None = None, max_pixels: int = 200_000_000) -> RawImage:
     """Read one image: jpg, png, tif, bmp, npy, mrc; with ``[saxs]`` edf, cbf, HDF5; with ``[em]`` dm3, dm4, emd.
 
-    Page or frame ``page`` (from 0) of files that hold several. The content decides the format, not the name.
-    Files above 2 GB, and headers that announce more than ``max_pixels``, are refused before anything is
-    decoded. ``InputError``, in one line, for whatever cannot be read.
+    Of files that hold several frames or pages, ``page`` or ``file.h5::/data/set[3]``, ``file.edf::[3]`` (from 0).
+    What is compressed with gzip is unpacked first; text is read as a 2D pattern of columns Qx, Qy and I. The
+    content decides the format, not the name. Files above 2 GB, and headers that announce more than ``max_pixels``, are
+    refused before anything is decoded. ``InputError``, in one line, for whatever cannot be read.
     """
     source = str(path)
-    name, _, inside = source.partition(INSIDE)
+    name, separator, inside = source.partition(INSIDE)
+    frame = FRAME.search(inside)
+    if frame is not None and page is None:
+        page, inside = int(frame[1]), inside[: frame.start()]
     file = Path(name)
     try:
         magic = _magic(file, source)
-        image = _reader(magic, file, source)(file, inside, page, max_pixels)
+        if magic.startswith(GZIP_MAGIC):
+            with unpacked(file, source) as plain:
+                magic = _magic(plain, source)
+                _refuse_archives(magic, source)
+                image = _read(magic, plain, inside, bool(separator), source, page, max_pixels)
+        else:
+            _refuse_archives(magic, source)
+            image = _read(magic, file, inside, bool(separator), source, page, max_pixels)
         return normalised(image)
     except InputError:
         raise
@@ -109,51 +146,69 @@ def _magic(file: Path, source: str) -> bytes:
         return stream.read(16)
 
 
-Reader = Callable[[Path, str, int, int], RawImage]
+def _refuse_archives(magic: bytes, source: str) -> None:
+    """FabIO would unpack these to their end, whatever their suffix."""
+    kind = next((kind for start, kind in ARCHIVES.items() if magic.startswith(start)), None)
+    if kind is not None:
+        raise unreadable(source, FORMATS, kind, "unpack it, and give the one image")
 
 
-def _reader(magic: bytes, file: Path, source: str) -> Reader:
-    """The reader that a file's first bytes call for; detector formats without a magic go by their suffix."""
+def _read(
+    magic: bytes, file: Path, inside: str, named: bool, source: str, page: int | None, most: int
+) -> RawImage:
+    """The image by the reader that a file's first bytes call for; detector formats without a magic go by suffix."""
     suffix = file.suffix.lower().lstrip(".")
-    if suffix == "emd" and INSIDE not in source:
-        return lambda file, _, page, most: read_em(file, source, most, page)
+    if suffix == "emd" and not named:
+        return read_em(file, source, most, page or 0)
     if magic.startswith(HDF5_MAGIC):
-        return lambda file, inside, page, most: read_hdf5(file, inside, source, most, page)
-    if INSIDE in source:
+        return read_hdf5(file, inside, source, most, page)
+    if inside or (named and page is None):
         raise unreadable(source, "an HDF5 file before ::", "another format")
-    if magic.startswith(PNG_MAGIC):
-        return _single(lambda file, most: read_png(file, source, most), source)
-    if magic.startswith(JPEG_MAGIC):
-        return _single(lambda file, most: read_jpeg(file, source, most), source)
-    if magic.startswith(NPY_MAGIC):
-        return _single(lambda file, most: read_npy(file, source, most), source)
-    if magic.startswith(BMP_MAGIC):
-        return _single(lambda file, most: read_bmp(file, source, most), source)
+    single = next((read for start, read in SINGLE.items() if magic.startswith(start)), None)
+    if single is not None:
+        if page:
+            raise unreadable(source, f"a page {page}", "a format of one image", "leave the page out")
+        return single(file, source, most)
     if magic.startswith(TIFF_MAGICS):
-        return lambda file, _, page, most: read_tiff(file, source, most, page)
-    if suffix in EM_SUFFIXES and (
-        suffix not in FABIO_SUFFIXES or installed()
-    ):  # FabIO reads dm3, without its scale
-        return lambda file, _, page, most: read_em(file, source, most, page)
-    if suffix in FABIO_SUFFIXES:
-        return lambda file, _, page, most: read_fabio(file, source, most, page)
+        return _with_header(read_tiff(file, source, most, page or 0), file, page or 0)
+    if suffix in EM_SUFFIXES and (suffix not in FABIO_SUFFIXES or installed()):
+        return read_em(file, source, most, page or 0)  # FabIO reads dm3, without its scale
+    braces = magic.lstrip().startswith(b"{") and suffix != "json"  # EDF, d*TREK, ADSC, whatever their suffix
+    if suffix in FABIO_SUFFIXES or braces or magic.startswith(CBF_MAGIC):
+        return read_fabio(file, source, most, page)
+    table = read_table_pattern(file, source, most) if _is_text(magic) else None
+    if table is not None:
+        return table
     raise unreadable(source, FORMATS, _describe(magic, suffix), "export the image in one of these formats")
 
 
-def _single(read: Callable[[Path, int], RawImage], source: str) -> Reader:
-    """A reader of a format that holds one image only."""
+SINGLE: dict[bytes, Callable[[Path, str, int], RawImage]] = {
+    PNG_MAGIC: read_png,
+    JPEG_MAGIC: read_jpeg,
+    NPY_MAGIC: read_npy,
+    BMP_MAGIC: read_bmp,
+}
 
-    def reader(file: Path, _: str, page: int, most: int) -> RawImage:
-        if page != 0:
-            raise unreadable(source, f"a page {page}", "a format of one image", "leave the page out")
-        return read(file, most)
 
-    return reader
+def _with_header(image: RawImage, file: Path, page: int) -> RawImage:
+    """The image with the geometry that detectors write into the description of a TIFF."""
+    if image.pixels.ndim != 2 or image.pixels.dtype == np.uint8:
+        return image
+    with tifffile.TiffFile(file) as tiff:
+        tag = tiff.pages[page].aspage().tags.get("ImageDescription")
+        text = str(tag.value)[:LONGEST_DESCRIPTION] if tag is not None else ""
+    known = of_header({"ImageDescription": text})
+    warnings = (*image.warnings, *known.warnings)
+    return replace(image, beam=known.beam, header_q_per_px=known.q_per_px, warnings=warnings)
+
+
+def _is_text(magic: bytes) -> bool:
+    return all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in magic)
 
 
 def _describe(magic: bytes, suffix: str) -> str:
     named = f" named .{suffix}" if suffix else ""
-    if all(byte in b"\t\n\r" or 32 <= byte < 127 for byte in magic):
+    if _is_text(magic):
         return f"a text file{named}"
     if not magic.strip(b"\0"):
         return f"a file of zeros{named}"

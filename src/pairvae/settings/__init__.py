@@ -8,6 +8,13 @@ from __future__ import annotations
 from pairvae.settings.basics import (
     Section,
 )
+from pairvae.settings.detector import (
+    BeamCentreOption,
+    DetectorGeometry,
+    GeometryOption,
+    MaskOption,
+    MaskPixels,
+)
 from pairvae.settings.faults import explain
 from pairvae.settings.networks import (
     CompactNetwork,
@@ -28,7 +35,6 @@ from pairvae.settings.presets import PRESETS, merge, modality_names, preset_valu
 from pairvae.settings.sections import (
     AssessSettings,
     BaselineSettings,
-    BeamCentreOption,
     DeviceSettings,
     GenerateSettings,
     LatentSettings,
@@ -58,11 +64,15 @@ __all__ = [
     "BaselineSettings",
     "BeamCentreOption",
     "CompactNetwork",
+    "DetectorGeometry",
     "DeviceSettings",
     "EarlyStopSettings",
     "GenerateSettings",
+    "GeometryOption",
     "LatentSettings",
     "LevelsNetwork",
+    "MaskOption",
+    "MaskPixels",
     "ModalitySettings",
     "Network",
     "Optimisation",

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, model_validator
 
 from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
+from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
 from pairvae.settings.training import Optimisation, PairTraining, SaxsTraining, SemTraining
 from pairvae.simulation_parameters import SimulationParameters
-
-Pixel = Annotated[float, Field(ge=0, le=200_000, allow_inf_nan=False)]
-BeamCentreOption = Literal["auto"] | Annotated[tuple[Pixel, Pixel], Strict(False)] | None
 
 
 class SimulatedData(Section):
@@ -42,6 +40,9 @@ class DataSettings(Section):
         default="error",
         description="samples of one file: error refuses them; use keeps them out of pairs, splits and scores",
     )
+    roots: tuple[str, ...] = Field(
+        strict=False, description="folders elsewhere that files of the data may link to (Eiger master files)"
+    )
     simulated: SimulatedData
     mdf: MdfData
 
@@ -54,8 +55,21 @@ class SaxsPrepare(Section):
         description="colour map to undo (vge: the published one); null: the colours as they are, as in the paper"
     )
     beam_centre: BeamCentreOption = Field(
-        description="row and column of the beam, px, or auto; the pattern is cropped to the square around it; "
-        "null: left as it is",
+        description="row and column of the beam, px, or auto (from the file's header, else found); the pattern is "
+        "cropped to the square around it; null: around the middle",
+    )
+    # The defaults are for cards that were written before these settings were; presets name them all.
+    geometry: GeometryOption = Field(
+        default=None, description="a .poni file beside pairs.csv: the beam centre and q per pixel; null: none"
+    )
+    mask: MaskOption = Field(
+        default=None,
+        description="a mask file beside pairs.csv (edf, npy, tif, png, msk), non-zero where a pixel does not count; "
+        "null: none",
+    )
+    q_per_px: QScale | None = Field(
+        default=None,
+        description="bring all patterns to this q per prepared pixel, 1/nm; null: leave the scales as they are",
     )
 
 

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,8 @@ from pairvae.tracking.roots import (
 Level = Literal["ok", "note", "problem"]
 PACKAGES = ("torch", "mlflow", "dvc", "optuna", "numpy", "opencv-python", "porespy", "typer", "pydantic")
 NO_SCM = re.compile(r"^\s*no_scm\s*=\s*true", re.IGNORECASE | re.MULTILINE)
+EXTRA = re.compile(r"(?P<package>[A-Za-z0-9._-]+).*;\s*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"]")
+DEVELOPMENT = frozenset({"dev", "docs"})
 STUCK_S = 3600.0  # a run that nothing was written to for so long has lost its process
 ROOM_GB, LITTLE_GB = 5.0, 1.0
 GB = 1e9
@@ -60,7 +62,7 @@ def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
     ``InputError`` outside of a project.
     """
     root = project_root(folder)
-    findings = list(_installation())
+    findings = [*_installation(), *_extras()]
     if fix_paths:
         findings += _examined("fix paths", partial(_mend, root))
     findings += _examined("files", partial(_files, root))
@@ -127,6 +129,29 @@ def _installation() -> Findings:
         yield Finding("dvc", "problem", "no program of that name beside this Python", "run: make setup")
     if shutil.which("git", path=path) is None:
         yield Finding("git", "note", "not on the PATH", "install git: runs are linked to commits by it")
+
+
+def _extras() -> Findings:
+    """What ``pip install 'pairvae[NAME]'`` adds, by the package's own list, and whether it is there."""
+    packages: dict[str, list[str]] = {}
+    for requirement in requires("pairvae") or []:
+        if found := EXTRA.match(requirement):
+            packages.setdefault(found["extra"], []).append(found["package"])
+    for extra, names in packages.items():
+        missing = [name for name in names if not _installed(name)]
+        if missing and extra not in DEVELOPMENT:
+            remedy = f"where you need it: pip install 'pairvae[{extra}]'"
+            yield Finding("extras", "note", f"[{extra}] without {', '.join(missing)}", remedy)
+        elif extra not in DEVELOPMENT:
+            yield Finding("extras", "ok", f"[{extra}] {', '.join(names)}")
+
+
+def _installed(package: str) -> bool:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _files(root: Path) -> Findings:

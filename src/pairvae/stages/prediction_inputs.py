@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import HDF5_SUFFIXES, file_part, is_litter
+from pairvae.modalities.readers import HDF5_SUFFIXES, file_part, file_stem, is_litter
 
 BOTH = "both"
 WILD = "*?["
@@ -121,7 +121,7 @@ def unique_names(inputs: Sequence[str]) -> list[str]:
     taken: set[str] = set()
     names = []
     for entry in inputs:
-        stem = output_stem(file_part(entry).name)
+        stem = output_stem(file_stem(file_part(entry)))
         name = stem
         while name in taken:
             seen[stem] = seen.get(stem, 1) + 1
@@ -131,9 +131,9 @@ def unique_names(inputs: Sequence[str]) -> list[str]:
     return names
 
 
-def output_stem(name: str) -> str:
-    """What the files that come out of a file called ``name`` begin with: its stem, a very long one cut to a digest."""
-    stem = printable(Path(name).stem)
+def output_stem(stem: str) -> str:
+    """What the files that come out of a file of this stem begin with; a very long one is cut to a digest."""
+    stem = printable(stem)
     whole = stem.encode()
     if len(whole) <= LONGEST_STEM:
         return stem

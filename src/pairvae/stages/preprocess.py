@@ -18,6 +18,7 @@ from pairvae.data.pairs import FOLDERS, Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
+from pairvae.modalities.calibration_files import with_files
 from pairvae.modalities.raw import RawImage
 from pairvae.numerics.images import crop_positions, crops
 from pairvae.progress import Progress
@@ -39,6 +40,9 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
     unpaired = settings.data.unpaired
     pairs, lone = read_samples(raw, unpaired, settings.modalities if unpaired == "use" else None)
     warnings = checked(raw, settings)
+    # Masks and geometries lie beside pairs.csv; models keep their content, to predict without the folder.
+    places = [raw, Path(settings.data.source).expanduser(), Path.cwd()]
+    sections = {name: with_files(prepare_settings(settings, name), places) for name in settings.modalities}
     with store.atomic_folder(out) as folder:
         digests: dict[str, str] = {}
         for name in settings.modalities:
@@ -46,21 +50,21 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
             if mine:
                 place = folder / f"{UNPAIRED}{name}"
                 place.mkdir()
-                digests[name] = _write(place, mine, (name,), settings, {}, [])
+                digests[name] = _write(place, mine, {name: sections[name]}, settings, {}, [])
         known = {"unpaired": digests} if digests else {}
-        _write(folder, pairs, settings.modalities, settings, known, warnings)
+        _write(folder, pairs, sections, settings, known, warnings)
 
 
 def _write(
     folder: Path,
     samples: Sequence[Pair],
-    names: Sequence[str],
+    sections: Mapping[str, Section],
     settings: Settings,
     known: Mapping[str, Any],
     warnings: Warnings,
 ) -> str:
-    """Arrays of the modalities ``names`` of all samples, and their card; returns its digest."""
-    sections = {name: prepare_settings(settings, name) for name in names}
+    """Arrays of the modalities ``sections`` of all samples, and their card; returns its digest."""
+    named = {name: prepare_settings(settings, name) for name in sections}
     written: dict[str, Written] = {}
     files: list[str] = []
     for name, section in sections.items():
@@ -72,7 +76,8 @@ def _write(
         "pairs": [_known(pair, index, written) for index, pair in enumerate(samples)],
         "shapes": {name: one.shapes for name, one in written.items()},
         "done": {name: one.done for name, one in written.items()},
-        "prepare": {name: section.model_dump(mode="json") for name, section in sections.items()},
+        "prepare": {name: section.model_dump(mode="json") for name, section in named.items()},
+        "with_files": {name: section.model_dump(mode="json") for name, section in sections.items()},
         "assess": settings.assess.model_dump(),
         **known,
     }

@@ -10,6 +10,7 @@ from pairvae import store
 from pairvae.data.split import Split, split_pairs, training_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import check_modalities, prepare_settings
+from pairvae.modalities.roots import declare_roots
 from pairvae.settings import PARAMS_FILE, Settings, SplitSettings, load_settings
 from pairvae.store.code import code_digest
 from pairvae.store.prepared import REMEDY, Prepared, open_prepared
@@ -109,6 +110,7 @@ def open_project(overrides: Sequence[str] = (), *, folder: Path | None = None, t
     """The project in ``folder`` (the current one by default), with ``--set`` assignments applied."""
     place = (folder or Path.cwd()).resolve()
     settings = check_modalities(load_settings(place / PARAMS_FILE, overrides))
+    declare_roots(place / Path(root).expanduser() for root in settings.data.roots)
     return Project(place, project_root(place), settings, track)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from pairvae import store
 from pairvae.data.pairs import Unpaired
 from pairvae.errors import InputError
+from pairvae.modalities import prepare_settings
+from pairvae.modalities.calibration_files import calibration_paths
 from pairvae.stages.project import Project
 
 SOURCE_RECORD = "source.json"
@@ -30,7 +33,14 @@ def make_raw(project: Project) -> None:
         fetch(cache, identifiers=published_identifiers(), base_url=data.mdf.base_url, archive=archive)
         copy_folder(cache, project.raw)
     else:
-        copy_folder(source_folder(project), project.raw, data.unpaired)
+        folder = source_folder(project)
+        copy_folder(folder, project.raw, data.unpaired, calibrations(project, folder))
+
+
+def calibrations(project: Project, folder: Path) -> list[Path]:
+    """Masks and geometries that the settings name (``InputError``: one is in neither folder)."""
+    sections = [prepare_settings(project.settings, name) for name in project.settings.modalities]
+    return [path for section in sections for path in calibration_paths(section, [folder, project.folder])]
 
 
 def simulate_raw(project: Project) -> None:
@@ -62,17 +72,26 @@ def source_folder(project: Project) -> Path:
     return folder
 
 
-def copy_folder(folder: Path, target: Path, unpaired: Unpaired = "error") -> None:
-    """Copy the pairs of ``folder``, and samples without a partner, into the data layout at ``target``, all or none."""
+def copy_folder(
+    folder: Path, target: Path, unpaired: Unpaired = "error", calibrations: Sequence[Path] = ()
+) -> None:
+    """Copy the samples of ``folder``, what belongs to their files, and ``calibrations`` to ``target``, all or none.
+
+    Files elsewhere stay where they are: they are opened there, where ``data.roots`` lets them be.
+    """
     from pairvae.data.manifest import named_samples
     from pairvae.modalities.instruments import sidecars
-    from pairvae.modalities.readers import file_part
+    from pairvae.modalities.readers import companions, file_part
 
-    named = {file_part(path) for pair in named_samples(folder, unpaired) for path in pair.files.values()}
-    files = sorted(named | {beside for file in named for beside in sidecars(file)})
+    named = [path for sample in named_samples(folder, unpaired) for path in sample.files.values()]
+    further = [*(one for path in named for one in companions(path)), *calibrations]
+    inside = {one for one in further if one.resolve().is_relative_to(folder.resolve())}
+    own = set(map(file_part, named))
+    files = sorted(own | inside | {beside for file in own for beside in sidecars(file)})
     with store.atomic_folder(target) as temporary:
         for file in files:
-            place = temporary / file.resolve().relative_to(folder.resolve())
+            start = folder if file.is_relative_to(folder) else folder.resolve()  # a link keeps its own name
+            place = temporary / file.relative_to(start)
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, place)
         listing = folder / "pairs.csv"

@@ -150,10 +150,14 @@ def image_statistics(image: np.ndarray, names: tuple[str, ...]) -> dict[str, Ten
     return texture.statistics(torch.from_numpy(np.array(image, np.float32))[None, None], names=names)
 
 
-def card_description(settings: Settings, name: str) -> dict[str, Any]:
-    """What the card of a trained modality says of its network, latent space, shape and preprocessing."""
+def card_description(settings: Settings, name: str, prepared: Prepared | None = None) -> dict[str, Any]:
+    """What the card of a trained modality says of its network, latent space, shape and preprocessing.
+
+    Of masks and geometries it holds the content that ``prepared`` knows, so that a model predicts anywhere.
+    """
     described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
-    prepare = prepare_settings(settings, name).model_dump(mode="json")
+    kept = {} if prepared is None else prepared.card.get("with_files", {})
+    prepare = kept.get(name) or prepare_settings(settings, name).model_dump(mode="json")
     return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
 
 

@@ -56,7 +56,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     pair = PairVAE({name: untrained(settings, name) for name in settings.modalities})
     vaes = {name: pair.vae(name) for name in settings.modalities}
     plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
-    solo = _begin(project, plan)
+    solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
     pair.to(device.torch_device)
     relevant = {
@@ -71,7 +71,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     judge = (
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
-    descriptions = {name: card_description(settings, name) for name in vaes}
+    descriptions = {name: card_description(settings, name, prepared) for name in vaes}
     run = Run(
         project,
         "train-pair",
@@ -124,7 +124,7 @@ def _pair_plan(
     )
 
 
-def _begin(project: Project, plan: PairPlan) -> dict[str, str]:
+def _begin(project: Project, plan: PairPlan, prepared: Prepared) -> dict[str, str]:
     """Give the pair its first weights: of another model, of the solo trainings, or fitted ones.
 
     Returns what names them, by modality.
@@ -132,7 +132,7 @@ def _begin(project: Project, plan: PairPlan) -> dict[str, str]:
     settings, training = project.settings, project.settings.pair.training
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
-        described, key = card_description(settings, name), "pair.training.start_from"
+        described, key = card_description(settings, name, prepared), "pair.training.start_from"
         started = begin_from(project.folder, vae, name, training.start_from, described, key)
         if started is not None:
             digests[name] = started

@@ -40,7 +40,7 @@ def train_solo(project: Project, name: str) -> None:
     vae = untrained(settings, name)
     backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
     plan = _solo_plan(project, name, vae, prepared, device, rows.train, "solo")
-    described = {name: card_description(settings, name)}
+    described = {name: card_description(settings, name, prepared)}
     key = f"{name}.training.start_from"
     started = begin_from(project.folder, vae, name, training.start_from, described[name], key)
     if started is None:
