@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
-from pairvae.modalities.fabio_files import CBF_MAGIC, HDF5_MAGIC
+from pairvae.modalities.detector_files import HDF5_MAGIC
+from pairvae.modalities.fabio_files import CBF_MAGIC
 from pairvae.modalities.readers import HDF5_SUFFIXES
 from pairvae.predictor import Predictor
 from pairvae.stages.measurement import ANY, Door, Measurement, likely_technique, measurement
