@@ -64,5 +64,5 @@ package: setup ## wheel and sdist, into dist/
 bench: setup ## speed of the training steps and of the pipeline, as ratios, into benchmarks/
 	$(BIN)/python -m benchmarks
 
-clean: ## remove what the pipeline and the tests made; keeps the environment and the runs
-	rm -rf data models reports build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean: ## remove what the build and the tests made; keeps the environment, the data, models, reports and runs
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

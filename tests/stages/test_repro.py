@@ -85,6 +85,8 @@ def repeated_once_prepared(project: Path) -> list[str]:
 REFUSALS: tuple[tuple[str, Callable[[Path], list[str]], str], ...] = (
     ("more training pairs than pairs", lambda _: ["data.source=mine", "split.train=48"], "split.train to auto"),
     ("a folder that is not there", lambda _: ["data.source=their"], "found 'their'"),
+    ("a folder of nobody", lambda _: ["data.source=~nobody-here/mine"], "found '~nobody-here/mine'"),
+    ("a text that is no path", lambda _: ['data.source="a\\0b"'], "expected a path"),
     ("a missing partner", without_files, "partner"),
     ("a file that is no picture", damaged, "03.png"),
     ("a group on both sides", one_group_on_both_sides, "group one is in train and in validation"),

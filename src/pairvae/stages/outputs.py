@@ -86,7 +86,7 @@ def refuse_outputs(written: WrittenFiles, outputs: list[str] | tuple[str, ...] =
 def refuse_sources(folder: Path, settings: Settings) -> None:
     """``InputError`` where the settings name something at, in or above an output as what is read."""
     for key, text in _named_paths(settings).items():
-        place = folder / Path(text).expanduser()
+        place = named_place(folder, text, key)
         for output in ALL_OUTPUTS:
             if meets(place, folder / output):
                 raise InputError(
@@ -95,6 +95,13 @@ def refuse_sources(folder: Path, settings: Settings) -> None:
                     where=key,
                     remedy="copy it to a folder of its own, elsewhere, and name that one",
                 )
+
+
+def named_place(folder: Path, text: str, key: str) -> Path:
+    """The place that a setting names, relative to the project (``InputError`` for a text that can be no path)."""
+    if "\0" in text:
+        raise InputError(expected="a path", found=repr(text), where=key)
+    return folder / os.path.expanduser(text)  # noqa: PTH111  # of an unknown user: as it is, not an error
 
 
 def _named_paths(settings: Settings) -> dict[str, str]:

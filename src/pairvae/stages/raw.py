@@ -13,6 +13,7 @@ from pairvae.data.pairs import Unpaired
 from pairvae.errors import InputError
 from pairvae.modalities import prepare_settings
 from pairvae.modalities.calibration_files import calibration_paths
+from pairvae.stages.outputs import named_place
 from pairvae.stages.project import Project
 
 SOURCE_RECORD = "source.json"
@@ -59,7 +60,7 @@ def simulate_raw(project: Project) -> None:
 
 def source_folder(project: Project) -> Path:
     """The user's own folder (``InputError`` when it is not there)."""
-    folder = (project.folder / Path(project.settings.data.source).expanduser()).resolve()
+    folder = named_place(project.folder, project.settings.data.source, "data.source").resolve()
     if not folder.is_dir():
         raise InputError(
             expected="simulated, mdf, or a folder with SAXS and SEM in it",
