@@ -19,6 +19,7 @@ WORDS = {
     "grandalf": "GPL-2.0 or EPL-1.0, at one's choice; comes with DVC, which draws its graphs with it",
     "dulwich": "Apache-2.0 or GPL-2.0, at one's choice; comes with DVC",
     "psycopg2-binary": "LGPL: a library used as one; development only",
+    "rosettasciio": "GPL-3.0-or-later: optional, the extra [em]; imported where a user installs it, never shipped",
     "edt": "LGPL: a library used as one; comes with PoreSpy",
     "connected-components-3d": "LGPL: a library used as one; comes with PoreSpy",
 }
