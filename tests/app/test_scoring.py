@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,8 @@ def test_what_a_request_may_be_is_judged_before_it_is_parsed(address: str) -> No
         assert answer.json()["message"], name
     told = invoke(address, asked["values beyond"]).json()["message"]
     assert "expected values in [0, 1]" in told
+    many = json.dumps({"inputs": np.full((200, 1, 2, 2), 0.123).tolist(), "params": {"sample": 1}})
+    assert invoke(address, many).json()["message"] == "params: expected some of seed, samples, found sample"
     assert "seed: expected a whole number from 0" in invoke(address, asked["a seed below 0"]).text
     for kind in ("text/csv", "application/octet-stream", "application/vnd.apache.parquet"):
         answer = invoke(address, b"\xff\x00\n,,,", kind)

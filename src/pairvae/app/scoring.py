@@ -16,7 +16,7 @@ from pairvae.app.routes import application
 from pairvae.store.files import parse_json
 
 DEEPEST = 32  # brackets within brackets; an array of patterns has four
-LONGEST_ANSWER = 1000  # characters of what is said about a request, which MLflow quotes
+LONGEST_ANSWER = 1000  # characters of what is said about a request
 logger = logging.getLogger(__name__)
 
 
@@ -92,8 +92,13 @@ def _without_trace(content: bytes) -> bytes:
         return content[:LONGEST_ANSWER]
     if not isinstance(told, dict):
         return content[:LONGEST_ANSWER]
-    short = {key: value[:LONGEST_ANSWER] if isinstance(value, str) else value for key, value in told.items()}
+    short = {key: _cause(value) if isinstance(value, str) else value for key, value in told.items()}
     return json.dumps({key: value for key, value in short.items() if key != "stack_trace"}).encode()
+
+
+def _cause(text: str) -> str:
+    """What is wrong, without the whole input that MLflow quotes before it."""
+    return text.rpartition("\nError: ")[2][:LONGEST_ANSWER]
 
 
 def _refusal(text: str) -> Response:
