@@ -95,7 +95,18 @@ def test_two_swapped_partners_are_named() -> None:
     low, high = min(q, key=lambda pair: q[pair]), max(q, key=lambda pair: q[pair])
     order = np.arange(SAMPLES)
     order[[int(low), int(high)]] = order[[int(high), int(low)]]
-    assert kinds(patterns_of(found, order)) == sorted([("partner", low), ("partner", high)])
+    swapped = patterns_of(found, order)
+    assert kinds(swapped) == sorted([("partner", low), ("partner", high)])
+    texts = {problem.pair: problem.message for problem in partners([], swapped, LIMITS)}
+    assert f"The pattern of pair {high} fits better" in texts[low]
+
+
+def test_a_ring_of_neighbours_that_lost_their_order_is_named() -> None:
+    order = np.arange(SAMPLES)
+    order[4:9] = np.roll(order[4:9], 1)
+    told = kinds(patterns_of(facts(), order))
+    assert {kind for kind, _ in told} == {"partner"}
+    assert {pair for _, pair in told} <= set("45678") and len(told) >= 3
 
 
 def test_one_turned_pattern_and_all_of_them() -> None:

@@ -33,6 +33,7 @@ COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which 
 SCALES = {"sem": "nm_per_px", "saxs": "q_per_px_inv_nm"}  # of a prepared pixel, as the modalities describe it
 TILE = 384  # px; side of the squares whose power spectra are averaged
 MOST_TILES = 3  # of them along each side
+SHARED = 0.75  # of them are dark where the detector is hidden
 MOST_PATTERNS = 24  # that are looked at for what hides the detector in all
 SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and columns
 
@@ -186,7 +187,7 @@ def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, R
 
 
 def detector_look(sources: Sequence[Path | str], section: Section) -> tuple[Mask | None, str | None]:
-    """What is dark in all of some patterns, evenly chosen of ``sources``, and the colour map that they share."""
+    """What is dark in most of some patterns, evenly chosen of ``sources``, and the colour map that they share."""
     arrays = []
     for place in evenly_spread(len(sources), MOST_PATTERNS):
         try:
@@ -195,8 +196,11 @@ def detector_look(sources: Sequence[Path | str], section: Section) -> tuple[Mask
             continue  # told of this file itself
     if not arrays:
         return None, None
-    patterns = np.stack(arrays)
-    return shadow(patterns), known_colormap(patterns)
+    patterns = np.sort(np.stack(arrays), axis=0)
+    most = patterns[
+        : max(1, round(SHARED * len(patterns)))
+    ]  # a few turned ones must not uncover the beamstop
+    return shadow(most), known_colormap(np.stack(arrays))
 
 
 def image_area(raw: RawImage, sem: SemPrepare) -> ImageArea:

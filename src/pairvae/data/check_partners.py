@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import nan
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from pairvae.data.check_files import FileFacts
 from pairvae.data.check_rules import Limits, Problem
@@ -16,6 +17,9 @@ from pairvae.numerics.scattering import Floats, turned_by
 
 LEAST_PAIRS = 8
 MOST_PAIRS = 200  # that are permuted: the angles between all of them are reckoned
+BLOCK = 400  # pairs among which better partners are looked for, neighbours in the order of their ids
+GAIN = 13.0  # sum of squared deviations; sound simulated pairs gain up to 8 by other partners
+LEAST_DEVIATION, LEAST_TURN = 0.01, 2.0  # of the rings' logarithms, and degrees of the arcs
 DEVIATIONS = 4.5  # robust ones from the usual, beyond which a pair is told
 LEAST_RATIO, LEAST_ANGLE = 0.06, 12.0  # of the ring and degrees of the arcs that are never told
 QUARTER = 45  # of the 90 directions over 180 degrees
@@ -81,7 +85,7 @@ def partners(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) 
             "shuffled - compare the names, and pairvae data check --sheet"
         )
         return [*problems, Problem("", PAIRS_FILE, "shuffled pairs", text, "warning")]
-    return problems + _outliers(seen, gaps - usual, straight, turned)
+    return problems + _outliers(seen, gaps - usual, straight, turned, _better_partners(seen, found, given))
 
 
 def _seen(facts: Sequence[FileFacts]) -> _Seen:
@@ -101,21 +105,50 @@ def _robust(values: Floats) -> tuple[float, float]:
     return middle, 1.4826 * float(np.median(np.abs(values - middle)))
 
 
-def _outliers(seen: _Seen, gaps: Floats, straight: Floats, turned: Floats) -> list[Problem]:
-    """Single pairs that disagree by far more than the others do."""
+def _better_partners(seen: _Seen, found: Floats, given: Floats) -> dict[int, int]:
+    """Pairs whose images fit other pairs' patterns far better, by the best assignment of all to all.
+
+    Deviations of rings and arcs are squared and added, in units of those of the pairs as they are.
+    """
+    better: dict[int, int] = {}
+    of_images, of_patterns = seen.rings()
+    own = of_images - of_patterns
+    middle, spread = _robust(own)
+    angle = max(float(np.median(turned_by(found, given))), LEAST_TURN)
+    for start in range(0, len(own), BLOCK):
+        part = slice(start, start + BLOCK)
+        gaps = (of_images[part, None] - of_patterns[None, part] - middle) / max(spread, LEAST_DEVIATION)
+        cost = gaps**2 + (_angles(found[part], given[part]) / angle) ** 2
+        rows, columns = linear_sum_assignment(cost)
+        gains = cost[rows, rows] - cost[rows, columns]
+        better |= {
+            start + int(row): start + int(column)
+            for row, column, gain in zip(rows, columns, gains, strict=True)
+            if gain > GAIN
+        }
+    return better
+
+
+def _outliers(
+    seen: _Seen, gaps: Floats, straight: Floats, turned: Floats, better: dict[int, int]
+) -> list[Problem]:
+    """Single pairs that disagree by far more than the others do, or fit another partner far better."""
     most = max(DEVIATIONS * _robust(gaps)[1], LEAST_RATIO)
     middle, spread = _robust(np.minimum(straight, turned))
     widest = max(middle + DEVIATIONS * spread, LEAST_ANGLE)
     problems = []
-    for fact, gap, angle, rest in zip(seen.patterns, gaps, straight, turned, strict=True):
-        if angle > widest and rest < BETTER * angle and abs(gap) <= most:
+    for row, (fact, gap, angle, rest) in enumerate(zip(seen.patterns, gaps, straight, turned, strict=True)):
+        mended = rest <= middle + 2 * spread or (rest < BETTER * angle and row not in better)
+        if angle > widest and mended and abs(gap) <= most:
             text = f"its arcs lie {angle:.0f} degrees from where its image puts them, {rest:.0f} after a quarter turn"
             problems.append(Problem(fact.pair, fact.file, "turned pattern", f"{text} - turn it", "warning"))
-        elif angle > widest or abs(gap) > most:
+        elif angle > widest or abs(gap) > most or row in better:
             text = (
                 f"it does not scatter as its image would: ring at {np.exp(-gap):.3g} times the usual place, arcs "
                 f"turned by {angle:.0f} degrees - does it belong to this pair?"
             )
+            if row in better:
+                text += f" The pattern of pair {seen.patterns[better[row]].pair} fits better"
             problems.append(Problem(fact.pair, fact.file, "partner", text, "warning"))
     return problems
 
