@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -18,6 +15,7 @@ from pairvae.numerics.morphology import domain_spacing, phase_fraction, two_poin
 from pairvae.numerics.scattering import azimuthal_average, power_spectrum
 from pairvae.numerics.thresholds import binarise_sem
 from pairvae.simulation_parameters import MORPHOLOGIES, SimulationParameters
+from real_files import real_file
 
 PARAMETERS = SimulationParameters()
 NM_PER_PX = PARAMETERS.sem_nm_per_px
@@ -145,11 +143,8 @@ def test_impossible_parameters_are_refused(values: dict[str, float], message: st
         SimulationParameters(**values)  # type: ignore[arg-type]  # values of several types
 
 
-@pytest.mark.skipif("PAIRVAE_REAL_FILES" not in os.environ, reason="PAIRVAE_REAL_FILES names no folder")
 def test_each_real_crop_has_a_simulated_one_like_it(samples: list[Sample]) -> None:
-    real = [
-        cv2.imread(str(Path(os.environ["PAIRVAE_REAL_FILES"]) / f"true_sem_{name}.png"), 0) for name in "cd"
-    ]
+    real = [cv2.imread(str(real_file(f"true_sem_{name}.png")), 0) for name in "cd"]
     curves = two_point_correlation(np.stack([image > 127 for image in real]).astype(np.uint8))
     simulated = np.concatenate([two_point_correlation(evaluation_crops(sample)) for sample in samples])
     nearest = np.abs(simulated[:, None] - curves[None]).mean(axis=2).min(axis=0)

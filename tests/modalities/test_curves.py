@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import pytest
 
 from pairvae.errors import InputError
 from pairvae.modalities.curves import read_curve
+from real_files import real_file
 
 Q = np.linspace(0.04, 0.4, 50)
 POWER_LAW = Q**-2.0
-REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
 COLUMNS = np.stack([Q, POWER_LAW, 0.1 * POWER_LAW], axis=1)
 PDH = "\nSAXS BOX\n  50 0 0 0 0 0 0 0\n 0 2.6E+02 0 1.3E-05 1.5E-01\n 2.5E+01 1.5 0 0 0\n"
 PDH_TAIL = (
@@ -208,7 +207,7 @@ REAL_CURVES = {  # points, first q, last q, unit; or the words of the refusal
     "encoding_ANSI.txt": (969, 0.000201634, 1.070181, "1/angstrom"),
     "decimal-comma.csv": (199, 0.00933, 0.157124, None),
     "nanoplate-A07.dat": (215, 0.00416, 0.150747, None),
-    "../real/esrf_saxs_1d.h5": (3467, 0.0032505, 0.86988, "1/nm"),
+    "esrf_saxs_1d.h5": (3467, 0.0032505, 0.86988, "1/nm"),
     "pattern_001.chi": "found 2-theta",
     "SILIC010_noheader_3col.DAT": "a 2D table",
     "P123_D2O_10_percent.dat": "a 2D table of Qx, Qy and I",
@@ -217,14 +216,13 @@ REAL_CURVES = {  # points, first q, last q, unit; or the words of the refusal
 
 @pytest.mark.parametrize("name", REAL_CURVES)
 def test_real_files(name: str) -> None:
-    if not (REAL / name).is_file():
-        pytest.skip("PAIRVAE_REAL_FILES names no folder with this file")
+    file = real_file(name)
     expected = REAL_CURVES[name]
     if isinstance(expected, str):
         with pytest.raises(InputError, match=expected):
-            read_curve(REAL / name)
+            read_curve(file)
         return
-    found = read_curve(REAL / name)
+    found = read_curve(file)
     points, first, last, unit = expected
     assert (len(found.pixels), found.q_unit) == (points, unit)
     np.testing.assert_allclose(found.pixels[[0, -1], 0], [first, last], rtol=1e-4)

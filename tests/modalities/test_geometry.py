@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,8 @@ import tifffile
 from pairvae.errors import InputError
 from pairvae.modalities.geometry import of_dectris, of_header, read_poni
 from pairvae.modalities.readers import read_image
+from real_files import has_real, real_file
 
-REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
 PONI = """# Nota: C-Order, 1 refers to the Y axis, 2 to the X axis
 PixelSize1: 0.000172
 PixelSize2: 0.000172
@@ -139,12 +138,10 @@ def test_headers_reach_the_image(tmp_path: Path) -> None:
         assert raw.header_q_per_px == pytest.approx(SCALE, rel=1e-6)
 
 
-@pytest.mark.skipif(
-    not (REAL / "CeO2_Pilatus1M.poni").is_file(), reason="PAIRVAE_REAL_FILES names no such folder"
-)
+@has_real("CeO2_Pilatus1M.poni")
 def test_the_real_poni() -> None:
     # pyFAI 2026.9 on this file: centre x 487.259, y 512.548 px, tilt 1.083 degrees; 0.1270 1/nm from pixel 10 to 100
-    found = read_poni(REAL / "CeO2_Pilatus1M.poni", "a")
+    found = read_poni(real_file("CeO2_Pilatus1M.poni"), "a")
     assert found.beam_centre == pytest.approx((512.048, 486.759), abs=1e-3)
     assert found.tilt_degrees == pytest.approx(1.083, abs=1e-3)
     assert found.q_per_px == pytest.approx(0.1273, abs=2e-4)

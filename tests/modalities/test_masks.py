@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,8 @@ from pairvae.modalities.masks import bad_of, is_mask, mask_of
 from pairvae.modalities.raw import RawImage
 from pairvae.modalities.readers import read_image
 from pairvae.settings import MaskPixels, SaxsPrepare
+from real_files import has_real, real_file
 
-REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
 BAD = np.zeros((70, 60), bool)
 BAD[20:30] = BAD[:, 11] = True
 
@@ -119,17 +118,15 @@ def test_files_are_looked_for_beside_the_pairs_first(tmp_path: Path) -> None:
         with_files(settings(mask="other.npy"), places)
 
 
-@pytest.mark.skipif(
-    not (REAL / "RT_SAXS_mask_03.edf").is_file(), reason="PAIRVAE_REAL_FILES names no such folder"
-)
+@has_real("RT_SAXS_mask_03.edf")
 def test_the_real_mask_and_pattern() -> None:
     pytest.importorskip("fabio")
-    mask = mask_of(read_image(REAL / "RT_SAXS_mask_03.edf"), "m")
-    pattern = read_image(REAL / "galaxi_data.tif.gz")
+    mask = mask_of(read_image(real_file("RT_SAXS_mask_03.edf")), "m")
+    pattern = read_image(real_file("galaxi_data.tif.gz"))
     section = SaxsPrepare(size=192, colormap=None, beam_centre=(720.0, 597.0), mask=mask)
     assert MODALITIES["saxs"].describe(pattern, section)["masked_share"] == pytest.approx(0.17, abs=0.1)
     with pytest.raises(InputError, match="2 different values, as in a mask"):
-        MODALITIES["saxs"].prepare(read_image(REAL / "RT_SAXS_mask_03.edf"), section)
+        MODALITIES["saxs"].prepare(read_image(real_file("RT_SAXS_mask_03.edf")), section)
 
 
 def test_a_card_of_before_is_still_read() -> None:

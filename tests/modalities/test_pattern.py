@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +15,9 @@ from pairvae.modalities.readers import read_image
 from pairvae.numerics.colormaps import apply_colormap
 from pairvae.numerics.images import resize
 from pairvae.settings import SaxsPrepare
+from real_files import has_real, real_file
 
 SIDE = 64
-REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
 
 
 def settings(**changes: Any) -> SaxsPrepare:
@@ -237,9 +235,7 @@ def test_micrograph_tells_its_rows_and_rescaling() -> None:
     assert (told["rows"], told["rows_from"]) == (900, "no data bar")
 
 
-@pytest.mark.skipif(
-    not (REAL / "true_saxs_b.png").is_file(), reason="PAIRVAE_REAL_FILES names no such folder"
-)
+@has_real("true_saxs_b.png")
 def test_published_pattern_has_the_known_colours() -> None:
-    array = MODALITIES["saxs"].prepare(read_image(REAL / "true_saxs_b.png"), settings(colormap="vge"))
+    array = MODALITIES["saxs"].prepare(read_image(real_file("true_saxs_b.png")), settings(colormap="vge"))
     assert 0.05 < array.mean() < 0.9

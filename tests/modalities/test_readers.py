@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import cv2
@@ -24,6 +23,7 @@ from pairvae.modalities.readers import (
     scale_counts,
 )
 from pairvae.store.pictures import Scale, write_picture
+from real_files import real_file
 
 RNG = np.random.default_rng(0)
 GREY8 = RNG.integers(0, 256, (40, 50), np.uint8)
@@ -39,18 +39,6 @@ ZEISS = (
     "\r\n0\r\n1\r\nAP_IMAGE_PIXEL_SIZE\r\nImage Pixel Size = 1.117 nm\r\n"
     "DP_IMAGE_STORE\r\nStore resolution = 50 * 36\r\n"
 )
-
-real_files = pytest.mark.skipif(
-    "PAIRVAE_REAL_FILES" not in os.environ, reason="PAIRVAE_REAL_FILES names no folder"
-)
-
-
-def real(name: str) -> Path:
-    path = Path(os.environ["PAIRVAE_REAL_FILES"]) / name
-    if not path.is_file():
-        pytest.skip(f"PAIRVAE_REAL_FILES names a folder without {name}")
-    return path
-
 
 # --- formats ---------------------------------------------------------------------------------------
 
@@ -310,25 +298,22 @@ def test_senseless_metadata_are_no_metadata(text: str, tmp_path: Path) -> None:
     assert (raw.nm_per_px, raw.image_rows) == (None, None)
 
 
-@real_files
 def test_the_real_fei_file() -> None:
-    raw = read_image(real("fei_helios_cross_section.tif"))
+    raw = read_image(real_file("fei_helios_cross_section.tif"))
     assert raw.pixels.shape == (943, 1024, 3) and raw.pixels.dtype == np.uint8
     assert (raw.nm_per_px, raw.image_rows) == (2.5, 884)
     assert data_bar(raw.pixels) == 59
 
 
-@real_files
 def test_the_real_pictures() -> None:
-    assert read_image(real("true_saxs_b.png")).pixels.shape == (192, 192, 3)
-    crop = read_image(real("true_sem_c.png")).pixels
+    assert read_image(real_file("true_saxs_b.png")).pixels.shape == (192, 192, 3)
+    crop = read_image(real_file("true_sem_c.png")).pixels
     assert np.mean(crop > 127) == pytest.approx(0.551, abs=0.002)
 
 
-@real_files
 def test_the_real_hdf5_curve() -> None:
     pytest.importorskip("h5py")
-    raw = read_image(f"{real('esrf_saxs_1d.h5')}::/entry_0000/saxsutilities/data/I")
+    raw = read_image(f"{real_file('esrf_saxs_1d.h5')}::/entry_0000/saxsutilities/data/I")
     assert raw.pixels.shape == (1, 3481) and raw.format == "hdf5"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,8 @@ from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import read_image
 from pairvae.settings import SaxsPrepare
+from real_files import has_real, real_file
 
-REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
 ROWS, COLUMNS, STEP = 40, 48, 0.002
 QX = (np.arange(COLUMNS) - 20) * STEP
 QY = (np.arange(ROWS) - 15) * STEP
@@ -76,13 +75,11 @@ def test_what_is_no_grid_is_told(tmp_path: Path) -> None:
         read_image(tmp_path / "notes.dat")
 
 
-@pytest.mark.skipif(
-    not (REAL / "SILIC010_noheader_3col.DAT").is_file(), reason="PAIRVAE_REAL_FILES names no such folder"
-)
+@has_real("SILIC010_noheader_3col.DAT")
 def test_the_real_tables() -> None:
-    raw = read_image(REAL / "P123_D2O_10_percent.dat")
+    raw = read_image(real_file("P123_D2O_10_percent.dat"))
     assert raw.pixels.shape == (100, 100) and raw.header_q_per_px == pytest.approx(0.02)
     assert raw.beam == pytest.approx((49.5, 49.5), abs=1e-6)
     assert raw.pixels[-1, 0] == pytest.approx(-0.0862318)
-    raw = read_image(REAL / "SILIC010_noheader_3col.DAT")
+    raw = read_image(real_file("SILIC010_noheader_3col.DAT"))
     assert raw.pixels.shape == (128, 128) and raw.header_q_per_px == pytest.approx(0.01303, rel=1e-3)

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import os
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,8 +8,8 @@ import pytest
 
 from pairvae.errors import InputError
 from pairvae.numerics import morphology
+from real_files import real_file
 
-REAL = os.environ.get("PAIRVAE_REAL_FILES")
 SIDE = 96
 
 
@@ -249,12 +247,11 @@ def test_a_hundred_crops_take_well_under_a_second() -> None:
     assert time.process_time() - begun < 1.5
 
 
-@pytest.mark.skipif(REAL is None, reason="PAIRVAE_REAL_FILES does not name the folder of real files")
 @pytest.mark.parametrize(
     ("name", "fraction", "period"), [("true_sem_c.png", 0.551, 11.3), ("true_sem_d.png", 0.419, 10.7)]
 )
 def test_real_crops(name: str, fraction: float, period: float) -> None:
-    image = cv2.imread(str(Path(REAL or "") / name), cv2.IMREAD_GRAYSCALE) > 127
+    image = cv2.imread(str(real_file(name)), cv2.IMREAD_GRAYSCALE) > 127
     assert morphology.phase_fraction(image)[0] == pytest.approx(fraction, abs=5e-4)
     # the published periods are whole Fourier bins of a 192 px crop: 17 and 18 periods
     assert abs(192 / morphology.domain_spacing(image)[0] - 192 / period) < 1.0

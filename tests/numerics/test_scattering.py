@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -11,8 +8,8 @@ from pairvae.errors import InputError
 from pairvae.numerics import scattering
 from pairvae.numerics.colormaps import invert_colormap
 from pairvae.numerics.scattering import peaks
+from real_files import real_file
 
-REAL = os.environ.get("PAIRVAE_REAL_FILES")
 SHAPE, CENTRE = (192, 192), (95.0, 97.0)
 
 
@@ -184,9 +181,8 @@ def test_stripes_of_30_nm_peak_at_their_q() -> None:
     assert q.ravel()[spectrum.argmax()] == pytest.approx(0.209, abs=5e-4)
 
 
-@pytest.mark.skipif(REAL is None, reason="PAIRVAE_REAL_FILES does not name the folder of real files")
 def test_real_pattern() -> None:
-    pattern = cv2.imread(str(Path(REAL or "") / "true_saxs_b.png"))[..., ::-1] / 255
+    pattern = cv2.imread(str(real_file("true_saxs_b.png")))[..., ::-1] / 255
     intensity, residual = invert_colormap(pattern, "vge")
     assert residual.mean() < 0.03
     mask, centre = scattering.gap_mask(pattern[None]), (96.0, 96.5)

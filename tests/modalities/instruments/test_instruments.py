@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import struct
 from pathlib import Path
@@ -18,6 +17,7 @@ from pairvae.modalities.readers import RawImage, read_image
 from pairvae.modalities.sem import describe
 from pairvae.settings import resolve
 from pairvae.stages.raw import copy_folder
+from real_files import real_file
 
 GREY = np.random.default_rng(0).integers(0, 256, (40, 50), np.uint8)
 FEI = "[Beam]\r\nBeam=EBeam\r\nScan=EScan\r\n{scan}[Image]\r\nResolutionX={x}\r\nResolutionY={y}\r\n"
@@ -208,9 +208,6 @@ def test_own_data_are_copied_with_what_lies_beside(tmp_path: Path) -> None:
     assert not (tmp_path / "raw/SEM/b.txt").exists()
 
 
-REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
-
-
 @pytest.mark.parametrize(
     ("name", "rows", "nm"),
     [
@@ -225,9 +222,8 @@ REAL = Path(os.environ.get("PAIRVAE_REAL_FILES", "nowhere"))
     ],
 )
 def test_real_files(name: str, rows: int, nm: float, tmp_path: Path) -> None:
-    if not (REAL / name).is_file():
-        pytest.skip("PAIRVAE_REAL_FILES names no folder with this file")
-    raw = read_image(REAL / name)
+    file = real_file(name)
+    raw = read_image(file)
     facts = describe(raw, resolve({}).sem.prepare)
     assert (facts["rows"], facts["nm_per_px"]) == (rows, pytest.approx(nm, rel=1e-4))
     assert [line.split(":")[0] for line in facts["warnings"]] == {
@@ -237,5 +233,5 @@ def test_real_files(name: str, rows: int, nm: float, tmp_path: Path) -> None:
             "without them"
         ],
     }.get(name, [])
-    shutil.copyfile(REAL / name, tmp_path / name)
+    shutil.copyfile(file, tmp_path / name)
     assert describe(read_image(tmp_path / name), resolve({}).sem.prepare)["rows"] == rows
