@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,10 +21,13 @@ app = typer.Typer()
 @contextmanager
 def _stage(name: str, changes: list[str] | None) -> Iterator[Project]:
     """The project for one stage, whose outputs hold nothing that would be lost."""
-    from pairvae.stages.outputs import guarded
+    from pairvae.stages.code import warn_of_other_code
+    from pairvae.stages.outputs import BY_DVC, guarded
     from pairvae.stages.project import open_project
 
     project = open_project(changes or [])
+    if BY_DVC not in os.environ:
+        warn_of_other_code(project, name)
     with guarded(project.folder, name):
         yield project
 

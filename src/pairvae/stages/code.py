@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -34,6 +35,16 @@ def made_by_other_code(project: Project) -> list[str]:
             today = hashlib.md5(_content(project, stage).encode(), usedforsecurity=False).hexdigest()
             found += [stage] if md5 != today else []
     return found
+
+
+def warn_of_other_code(project: Project, stage: str) -> None:
+    """One line on the terminal where a stage that is run alone reads results of other code (DVC makes them anew)."""
+    known = [*stages()]
+    earlier = known[: known.index(stage)] if stage in known else known
+    other = [name for name in made_by_other_code(project) if name in earlier]
+    if other:
+        line = f"{stage}: results of {', '.join(other)} were made by other code; `pairvae repro` makes them again"
+        print(line, file=sys.stderr)
 
 
 def _content(project: Project, stage: str) -> str:

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Literal
 
 from pairvae.errors import InputError, reason
 from pairvae.settings import PARAMS_FILE
+from pairvae.stages.code import made_by_other_code
 from pairvae.stages.outputs import STAGES
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.repro import dvc_environment
@@ -73,6 +75,7 @@ def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
     else:
         findings.append(Finding("settings", "ok", f"{PARAMS_FILE}, preset {project.settings.preset}"))
         findings += _examined("data", partial(_data, project))
+        findings += _examined("code", partial(_code, project))
         findings += _examined("models", partial(_models, project))
         findings += _examined("device", partial(_device, project))
         findings += _examined("experiment", partial(_experiment, project))
@@ -159,7 +162,7 @@ def _files(root: Path) -> Findings:
         if (root / name).is_file():
             yield Finding("files", "ok", name)
         else:
-            yield Finding("files", "problem", f"no {name}", "restore it: git checkout " + name)
+            yield Finding("files", "problem", f"no {name}", _restored(root, name))
     config = root / ".dvc" / "config"
     alone = config.is_file() and NO_SCM.search(config.read_text("utf-8", errors="replace"))
     if not alone and not any((folder / ".git").exists() for folder in (root, *root.parents)):
@@ -169,6 +172,26 @@ def _files(root: Path) -> Findings:
             "no git repository: DVC, and `pairvae repro`, refuse to work",
             "run: git init; or do without git: dvc config core.no_scm true",
         )
+
+
+def _restored(root: Path, name: str) -> str:
+    """How to get a file of the project back."""
+    tracked = subprocess.run(
+        ["git", "-C", str(root), "ls-files", "--error-unmatch", name], capture_output=True
+    )
+    if tracked.returncode == 0:
+        return f"restore it: git checkout {name}"
+    return f"take {name} from a new project: pairvae init FOLDER"
+
+
+def _code(project: Project) -> Findings:
+    """Whether results were made by the code that is installed now."""
+    other = made_by_other_code(project)
+    if other:
+        found = f"made by other code than is installed: {', '.join(other)}"
+        yield Finding("code", "note", found, "pairvae repro makes them again")
+    else:
+        yield Finding("code", "ok", "results are of the code that is installed")
 
 
 def _data(project: Project) -> Findings:
