@@ -95,6 +95,16 @@ def test_the_arrays_of_pairs_do_not_know_of_them(simulated: Path, tmp_path: Path
     assert with_lone.prepared().digest != without.prepared().digest
 
 
+def test_a_folder_without_a_single_pair_is_told_by_the_check_too(simulated: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine/SAXS").mkdir(parents=True)
+    shutil.copy(simulated / "SAXS/00008.jpg", tmp_path / "mine/SAXS/a.jpg")
+    mine = project(tmp_path / "project", tmp_path / "mine", "data.unpaired=use")
+    report = check_project(tmp_path / "mine", mine.settings)
+    assert [problem.kind for problem in report.problems if problem.severity == "error"] == ["no pairs"]
+    with pytest.raises(InputError, match="found 1 samples without a partner and no pair"):
+        make_raw(mine)
+
+
 def test_an_unreadable_lone_file_is_told_by_the_check(simulated: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(simulated, folder)

@@ -26,6 +26,7 @@ __all__ = [
     "Split",
     "collect",
     "named_samples",
+    "no_pair",
     "read_manifest",
     "read_pairs",
     "read_samples",
@@ -84,9 +85,14 @@ def _sound(folder: Path, unpaired: Unpaired, modalities: Sequence[str] | None) -
             remedy="; ".join(part for part in (first.remedy, more) if part),
         )
     if not manifest.pairs:
-        found = f"{len(manifest.unpaired)} samples without a partner and no pair"
-        raise InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
+        raise no_pair(folder, manifest)
     return manifest
+
+
+def no_pair(folder: Path, manifest: Manifest) -> InputError:
+    """The error for samples without a partner alone."""
+    found = f"{len(manifest.unpaired)} samples without a partner and no pair"
+    return InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
 
 
 def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:

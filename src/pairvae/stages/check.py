@@ -12,7 +12,7 @@ from typing import Any
 
 from pairvae.data.check import CheckReport, check_for, other_sections
 from pairvae.data.check_rules import Problem, told
-from pairvae.data.manifest import PAIRS_FILE, Manifest, read_manifest
+from pairvae.data.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.matching import contradiction
 from pairvae.data.pairs import FOLDERS, Pair
 from pairvae.data.pairs_table import is_number
@@ -70,6 +70,9 @@ def _with_unpaired(report: CheckReport, manifest: Manifest) -> CheckReport:
     """The report of a project that uses samples without a partner: they are counted, and no problem."""
     expected = {fault.pair for fault in manifest.missing}
     kept = [p for p in report.problems if p.kind != "missing partner" or p.pair not in expected]
+    if manifest.unpaired and not manifest.pairs:
+        error = no_pair(Path(report.folder), manifest)
+        kept.append(Problem("", report.folder, "no pairs", told(error), "error"))
     by_side = Counter(MODALITIES[name].folder for sample in manifest.unpaired for name in sample.files)
     listing = ", ".join(f"{number} {side}" for side, number in sorted(by_side.items()))
     note = f"samples without a partner: {len(manifest.unpaired)} ({listing}), in no split and no score"
