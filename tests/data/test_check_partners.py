@@ -54,7 +54,7 @@ def fact(
 ) -> FileFacts:
     return FileFacts(
         pair, side, f"{side}/{pair}", "", (640, 640), "uint8", "png", None, 9, 0.0, 0.0, 0, False, None, None,
-        scale, scattering=scattering, parts=parts,
+        scale, scattering=scattering, parts=parts, turned=(quarter(scattering), quarter(scattering)),
     )  # fmt: skip
 
 
@@ -65,10 +65,13 @@ def patterns_of(found: list[FileFacts], order: np.ndarray) -> list[FileFacts]:
     return [one for one in found if one.side == "sem"] + dealt
 
 
+def quarter(ring: RingAndArcs) -> RingAndArcs:
+    return RingAndArcs(ring.ring, np.roll(ring.arcs, 45))
+
+
 def turned(one: FileFacts) -> FileFacts:
     assert one.scattering is not None
-    ring = one.scattering
-    return replace(one, scattering=RingAndArcs(ring.ring, np.roll(ring.arcs, 45)))
+    return replace(one, scattering=quarter(one.scattering), turned=(one.scattering, one.scattering))
 
 
 def kinds(found: list[FileFacts]) -> list[tuple[str, str]]:

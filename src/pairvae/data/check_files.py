@@ -77,9 +77,9 @@ class FileFacts:
     """One readable file. ``lowest_share``, ``highest_share``: share of the pixels at the extremes, in [0, 1].
 
     ``centre``: row and column of the beam as shares of the sides (SAXS), None where no symmetry is found.
-    ``scale``: nm or 1/nm per prepared pixel, where known. ``scattering`` of the prepared array, and of two parts of a
-    large micrograph; ``noise``: :func:`noise_asymmetry` of a micrograph. ``refused``: why it cannot be prepared.
-    ``notes`` and ``warnings`` are the reader's.
+    ``scale``: nm or 1/nm per prepared pixel, where known. ``scattering`` of the prepared array, of two ``parts`` of
+    a large micrograph, and of a pattern ``turned`` by a quarter either way. ``noise``: :func:`noise_asymmetry` of a
+    micrograph. ``refused``: why it cannot be prepared. ``notes`` and ``warnings`` are the reader's.
     """
 
     pair: str
@@ -101,6 +101,7 @@ class FileFacts:
     noise: float = float("nan")
     scattering: RingAndArcs | None = field(default=None, compare=False)
     parts: tuple[RingAndArcs, RingAndArcs] | None = field(default=None, compare=False)
+    turned: tuple[RingAndArcs, RingAndArcs] | None = field(default=None, compare=False)
     refused: InputError | None = field(default=None, compare=False)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -159,7 +160,10 @@ def _prepared(facts: FileFacts, raw: RawImage, preparation: Preparation) -> File
     )
     if facts.side == "saxs":
         level = levels(array[None], preparation.colormap)[0]
-        return replace(facts, scattering=scattering_of_pattern(level, preparation.mask))
+        upright, left, right = (
+            scattering_of_pattern(np.rot90(level, quarters), preparation.mask) for quarters in (0, 1, -1)
+        )
+        return replace(facts, scattering=upright, turned=(left, right))
     whole, parts = _of_micrograph(array[0])
     return replace(facts, scattering=whole, parts=parts)
 

@@ -6,7 +6,14 @@ in px, where a pixel's centre is a whole number; q is in px from the beam's cent
 
 from __future__ import annotations
 
-from pairvae.numerics.scattering.arcs import Arcs, arc_distribution, arcs, spot_positions, turned_by
+from pairvae.numerics.scattering.arcs import (
+    DIRECTIONS,
+    Arcs,
+    arc_distribution,
+    arcs,
+    spot_positions,
+    turned_by,
+)
 from pairvae.numerics.scattering.noise import mend_non_positive
 from pairvae.numerics.scattering.peaks import RingPeak, half_width, parabolic_peak, ring_peak
 from pairvae.numerics.scattering.profiles import (
@@ -34,6 +41,7 @@ from pairvae.numerics.scattering.spectra import (
 )
 
 __all__ = [
+    "DIRECTIONS",
     "Arcs",
     "AzimuthalProfile",
     "Calibration",
