@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import pairvae
 from pairvae.modalities import MODALITIES
 from pairvae.settings import Settings, flatten, preset_values
 
@@ -70,13 +71,18 @@ def test_commands_are_those_of_the_command_line() -> None:
     assert {"pairvae predict", "pairvae data check", "pairvae tune apply", "pairvae repro"} <= set(titles)
     assert re.search(r"^\| `--samples.*` \| .*\[default: 1; 1&lt;=x&lt;=\d+\] \|$", page, re.M)
     assert all(f"```text\n{title}" in page for title in titles)
+    codes = re.findall(r"^\| `([^`]*)`", page, re.M)
+    assert any("<path>" in code for code in codes) and any("sem|saxs" in code for code in codes)
+    assert not any("&" in code or "\\" in code for code in codes), "shown as it stands in code"
 
 
 def test_python_pages_cover_the_package() -> None:
     pages = python.pages(ROOT / "src" / "pairvae")
     assert {"python.md", "python/numerics.md", "python/modalities.md", "python/errors.md"} <= set(pages)
     assert "::: pairvae.numerics.morphology" in pages["python/numerics.md"]
-    assert "::: pairvae.predictor.Predictor" in pages["python.md"]
+    assert {f"::: pairvae.{name}" for name in pairvae.__all__ if not name.startswith("_")} <= set(
+        pages["python.md"].splitlines()
+    )
 
 
 def test_drawing_has_every_level() -> None:
