@@ -26,7 +26,7 @@ WORDS = {
 HEAD = """# Licences of the dependencies
 
 pairvae itself is under the BSD 3-clause licence. It contains no code of the packages below; it imports them.
-Versions are those of `requirements.lock`, licences what the packages say of themselves.
+Versions are those of `requirements.lock`; licences are as stated by the packages.
 `python -m tools.licences` writes this page.
 
 | package | version | licence |

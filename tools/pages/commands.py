@@ -47,12 +47,18 @@ def _entry(command: Any, context: Any) -> str:
     told = [record for record in records if record is not None]
     if told:
         lines += ["| argument or option | |", "| --- | --- |"]
-        lines += [f"| `{_cell(left)}` | {_cell(right)} |" for left, right in told]
+        lines += [f"| `{_line(left)}` | {_cell(right)} |" for left, right in told]
         lines.append("")
     return "\n".join(lines)
 
 
+def _line(text: str) -> str:
+    """Text on one line, fit for code in a cell: Markdown shows marks and bars in code as they are."""
+    return " ".join(text.split())
+
+
 def _cell(text: str) -> str:
-    """Text fit for a cell of a Markdown table."""
-    cell = " ".join(text.split()).replace("|", "\\|")
-    return cell if "`" in cell else cell.replace("<", "&lt;")
+    """Text fit for a cell of a Markdown table; what stands in code stays as it is."""
+    parts = _line(text).split("`")
+    parts[::2] = [part.replace("|", "\\|").replace("<", "&lt;") for part in parts[::2]]
+    return "`".join(parts)

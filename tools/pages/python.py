@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
-PUBLIC = """# Python
+HEAD = """# Python
 
 ```python
 import pairvae
@@ -17,14 +18,8 @@ images = model.predict(patterns, source="saxs", target="sem", samples=8, seed=0)
 Arrays are prepared ones, `(N, channels, H, W)` in [0, 1]; `pairvae predict` prepares raw files itself. Whatever a
 user can mend is raised as [`InputError`](python/errors.md). What is not on this page may change between minor versions.
 
-::: pairvae.stages.load.load
-    options: {heading_level: 2}
-
-::: pairvae.predictor.Predictor
-    options: {heading_level: 2}
-
-## Parts of the package
 """
+PARTS = "## Parts of the package\n\n"
 INTERNAL = ("cli", "stages", "presets")
 
 
@@ -41,8 +36,14 @@ def pages(source: Path) -> dict[str, str]:
         listed.append(f"* [`{source.name}.{name}`](python/{name}.md): {summary}")
         body = [f"# {source.name}.{name}", "", *(f"::: {module}\n" for module in modules)]
         found[f"python/{name}.md"] = "\n".join(body)
-    found["python.md"] = PUBLIC + "\n" + "\n".join(listed) + "\n"
+    found["python.md"] = HEAD + _public(source.name) + PARTS + "\n".join(listed) + "\n"
     return found
+
+
+def _public(package: str) -> str:
+    """The names that the package offers, functions first, not headed by the modules that they come from."""
+    names = [name for name in import_module(package).__all__ if not name.startswith("_")]
+    return "".join(f"::: {package}.{name}\n\n" for name in sorted(names, key=lambda name: name[0].isupper()))
 
 
 def _is_part(path: Path) -> bool:
