@@ -65,7 +65,9 @@ def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = Fals
     keys = {name: [text.casefold() if strip else text for text in labels[name]] for name in files}
     if len(set(keys[first])) < len(keys[first]):
         return None
-    how = "by equal names" if not strip else "by what their names share besides the technique"
+    equal = all(set(keys[name]) <= set(keys[first]) for name in files)
+    how = "by equal names" if equal else "by names that begin with the sample's"
+    how = "by what their names share besides the technique" if strip else how
     return _matching(files, lambda a, b: _assign_names(keys[a], keys[b]), labels[first], how)
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from pairvae.errors import InputError
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, prepare_settings
+from pairvae.modalities.geometry import read_poni
+from pairvae.modalities.masks import mask_of
+from pairvae.modalities.readers import read_image
 from pairvae.settings import Settings
 
 PER_NM = {"1/nm": 1.0, "1/angstrom": 10.0}
@@ -23,6 +27,7 @@ SCALES_DIFFER = 1.1  # ratio of the extreme pixel sizes
 SHARE_KEPT = (
     0.7  # of a micrograph's rows or columns, below which rows and columns of the settings do not fit it
 )
+Size = tuple[int, int]
 CROP_STEP = 32  # px, see sem.prepare.crop
 
 
@@ -67,6 +72,39 @@ def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> lis
             found += _curves(name, mine, settings)
     found += _micrographs([one for one in measured if one.modality == "sem"], settings)
     return found + _patterns([one for one in measured if one.modality == "saxs"], settings)
+
+
+def calibrations(folder: Path, names: Sequence[str], settings: Settings, sizes: set[Size]) -> list[Proposal]:
+    """A .poni file and a mask that lie beside pairs.csv and that no setting names, where there is one of each.
+
+    ``sizes``: rows and columns of the patterns. A mask is known by its name, its values and its size.
+    """
+    found: list[Proposal] = []
+    top = sorted(path for path in folder.iterdir() if path.is_file()) if len(sizes) == 1 else []
+    geometries = [path for path in top if path.suffix.casefold() == ".poni" and _reads(read_poni, path)]
+    masks = [path for path in top if "mask" in path.stem.casefold() and _reads(_mask_size, path) in sizes]
+    for name in names:
+        section = prepare_settings(settings, name)
+        kinds = {
+            "geometry": geometries if getattr(section, "beam_centre", None) is None else [],
+            "mask": masks,
+        }
+        for key, files in kinds.items():
+            if key in type(section).model_fields and getattr(section, key) is None and len(files) == 1:
+                found.append(Proposal(f"{name}.prepare.{key}", files[0].name, f"the {key} beside the pairs"))
+    return found
+
+
+def _reads(read: Callable[[Path, str], Any], path: Path) -> Any:
+    try:
+        return read(path, path.name)
+    except InputError:
+        return None
+
+
+def _mask_size(path: Path, name: str) -> Size:
+    mask = mask_of(read_image(path), name)
+    return mask.rows, mask.columns
 
 
 def _curves(name: str, measured: Sequence[Measured], settings: Settings) -> list[Proposal]:

@@ -38,7 +38,7 @@ def located(name: str, folders: Sequence[Path]) -> Path:
     for folder in folders:
         if (folder / file).is_file():
             return folder / file
-    places = " or ".join(str(folder.absolute()) for folder in folders)
+    places = " or ".join(dict.fromkeys(str(folder.resolve()) for folder in folders))
     raise unreadable(
         name, f"a file in {places}", "none", "put it beside pairs.csv; paths are relative to that folder"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from pairvae.data.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.matching import contradiction
 from pairvae.data.pairs import FOLDERS, Pair
 from pairvae.data.pairs_table import is_number
-from pairvae.data.proposals import Measured, Proposal, lines, no_common_range, propose
+from pairvae.data.proposals import Measured, Proposal, calibrations, lines, no_common_range, propose
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.raw import RawImage
@@ -24,7 +25,7 @@ from pairvae.modalities.readers import file_part
 from pairvae.modalities.sem import image_area
 from pairvae.progress import track
 from pairvae.settings import PARAMS_FILE, Section, SemPrepare, Settings
-from pairvae.stages.preprocess import raw_of
+from pairvae.stages.preprocess import raw_of, with_calibrations
 
 WORKERS = 2
 MOST_WORDS = 5
@@ -36,6 +37,17 @@ def check_project(folder: Path, settings: Settings) -> CheckReport:
 
     A file that preprocessing would refuse is an error of the report, also where the file itself is sound.
     """
+    try:
+        filled, absent = with_calibrations(settings, folder), []
+    except InputError as error:
+        # the files are looked at without them
+        plain = settings.saxs.prepare.model_copy(update={"mask": None, "geometry": None})
+        filled = settings.model_copy(update={"saxs": settings.saxs.model_copy(update={"prepare": plain})})
+        absent = [Problem("", PARAMS_FILE, "settings", str(error), "error")]
+    return _check_project(folder, filled, absent)
+
+
+def _check_project(folder: Path, settings: Settings, problems: Sequence[Problem]) -> CheckReport:
     sides = [name for name in settings.modalities if name in FOLDERS]
     report = check_for(
         folder, settings.sem.prepare, settings.saxs.prepare, sides or (*FOLDERS,), other_sections(settings)
@@ -45,7 +57,7 @@ def check_project(folder: Path, settings: Settings) -> CheckReport:
     if settings.data.unpaired == "use":
         report = _with_unpaired(report, manifest)
     modalities, proposals = _modalities(pairs, settings)
-    problems = [_settings_problem(one) for one in proposals]
+    problems = [*problems, *(_settings_problem(one) for one in proposals)]
     lone = manifest.unpaired if settings.data.unpaired == "use" else []
     measured = _measure_all([*pairs, *lone], modalities, settings)
     known = {problem.file for problem in report.problems if problem.severity == "error"}
@@ -60,10 +72,23 @@ def check_project(folder: Path, settings: Settings) -> CheckReport:
         problems.append(Problem("", "", "q range", apart, "error"))
     chosen = settings.model_copy(update={"modalities": modalities})
     proposals += propose(measured, chosen, len(pairs))
+    looked_at = [one for one in measured if one.modality != "sem" and one.size is not None]
+    names = [name for name in modalities if any(one.modality == name for one in looked_at)]
+    proposals += calibrations(
+        folder, names, settings, {one.size for one in looked_at if one.size is not None}
+    )
     if proposals and not _is_source(folder, settings):
         proposals.insert(0, Proposal("data.source", str(folder), "the folder that was checked"))
     report = replace(report, notes=(*report.notes, *condition_notes([*pairs, *lone])))
-    return _extended(report, [*problems, *mixed_conditions(pairs), *crossed_names(pairs)], lines(proposals))
+    told_of = lines(proposals) if pairs else pairing_command(folder, report)
+    return _extended(report, [*problems, *mixed_conditions(pairs), *crossed_names(pairs)], told_of)
+
+
+def pairing_command(folder: Path, report: CheckReport) -> list[str]:
+    """The command that pairs files of which no two have the same name."""
+    if (folder / PAIRS_FILE).exists() or all(one.kind != "missing partner" for one in report.problems):
+        return []
+    return ["pairs of other names are found by:", f"    pairvae data init {shlex.quote(str(folder))}"]
 
 
 def _with_unpaired(report: CheckReport, manifest: Manifest) -> CheckReport:
@@ -201,8 +226,9 @@ def _facts(raw: RawImage, name: str, section: Section) -> dict[str, Any]:
     if MODALITIES[name].coordinates is not None and raw.q_per_px is not None:
         # from the second ring to the last that lies within the picture
         rings = min(raw.pixels.shape[:2]) // 2
-        return {"q_range": (2 * raw.q_per_px, (rings - 1) * raw.q_per_px)}
-    return {"scale": MODALITIES[name].describe(raw, section).get("q_per_px_inv_nm")}
+        return {"size": raw.pixels.shape[:2], "q_range": (2 * raw.q_per_px, (rings - 1) * raw.q_per_px)}
+    size = raw.pixels.shape[:2]
+    return {"size": size, "scale": MODALITIES[name].describe(raw, section).get("q_per_px_inv_nm")}
 
 
 def _extended(report: CheckReport, problems: Sequence[Problem], proposals: Sequence[str]) -> CheckReport:

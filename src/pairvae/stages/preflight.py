@@ -28,6 +28,7 @@ from pairvae.modalities.readers import file_part
 from pairvae.progress import track
 from pairvae.settings import Settings
 from pairvae.stages.outputs import refuse_sources
+from pairvae.stages.preprocess import raw_of, with_calibrations
 from pairvae.stages.project import Project
 from pairvae.stages.raw import fingerprint, source_folder
 from pairvae.store.code import code_digest
@@ -60,7 +61,8 @@ def check_before(project: Project) -> None:
         return
     pairs, readable = _incoming(project)
     split = _check_split(project.settings, pairs)
-    sizes = _prepare_once(readable, project.settings)
+    settings = with_calibrations(project.settings, source_folder(project)) if readable else project.settings
+    sizes = _prepare_once(readable, settings)
     if sizes:  # `assess` would refuse to score validation pairs that a training pair repeats
         digests = {name: [size.digests[name] for size in sizes] for name in project.settings.modalities}
         refuse_same_content(digests, [pair.id for pair in pairs], split.train, split.validation)
@@ -164,8 +166,6 @@ def _prepare_once(pairs: Sequence[Pair], settings: Settings) -> list[Size]:
 
 
 def _prepared_size(pair: Pair, settings: Settings) -> Size:
-    from pairvae.stages.preprocess import raw_of
-
     total, digests = 0, {}
     for name in settings.modalities:
         modality, section = MODALITIES[name], prepare_settings(settings, name)

@@ -39,10 +39,10 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
     """Prepare the pairs of any folder in the data layout, and samples without a partner where they are wanted."""
     unpaired = settings.data.unpaired
     pairs, lone = read_samples(raw, unpaired, settings.modalities if unpaired == "use" else None)
-    warnings = checked(raw, settings)
-    # Masks and geometries lie beside pairs.csv; models keep their content, to predict without the folder.
-    places = [raw, Path(settings.data.source).expanduser(), Path.cwd()]
-    sections = {name: with_files(prepare_settings(settings, name), places) for name in settings.modalities}
+    # Models keep the content of masks and geometries, to predict without the folder.
+    filled = with_calibrations(settings, raw)
+    warnings = checked(raw, filled)
+    sections = {name: prepare_settings(filled, name) for name in settings.modalities}
     with store.atomic_folder(out) as folder:
         digests: dict[str, str] = {}
         for name in settings.modalities:
@@ -53,6 +53,20 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
                 digests[name] = _write(place, mine, {name: sections[name]}, settings, {}, [])
         known = {"unpaired": digests} if digests else {}
         _write(folder, pairs, sections, settings, known, warnings)
+
+
+def with_calibrations(settings: Settings, folder: Path) -> Settings:
+    """The same settings, with the content of the masks and geometries beside pairs.csv in place of their names.
+
+    ``InputError``: one is not there, or unreadable.
+    """
+    places = [folder, Path(settings.data.source).expanduser(), Path.cwd()]
+    changes: dict[str, Section] = {}
+    for name in settings.modalities:
+        section = settings.modality(name)
+        prepare = with_files(prepare_settings(settings, name), places)
+        changes[name] = section.model_copy(update={"prepare": prepare})
+    return settings.model_copy(update=changes)
 
 
 def _write(
