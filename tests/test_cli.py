@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pairvae import __version__
+
 HEAVY = ("torch", "mlflow", "porespy", "matplotlib", "scipy", "pandas")
 
 
@@ -71,6 +73,25 @@ def test_every_level_has_help(group: tuple[str, ...], tmp_path: Path) -> None:
     done = pairvae(*group, "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert "Usage" in done.stdout
+
+
+@pytest.mark.parametrize("module", ["pairvae", "pairvae.cli"])
+def test_version_and_short_help(module: str, tmp_path: Path) -> None:
+    for arguments, expected in (
+        (["--version"], f"pairvae {__version__}\n"),
+        (["-h"], "print the version"),
+        (["data", "check", "-h"], "Usage: "),
+        (["params", "-h"], "params.yaml stays as it is"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert expected in done.stdout
 
 
 def test_params_are_printed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from pairvae.errors import InputError, printable
+from pairvae.errors import InputError, number_of, printable
 
 
 def test_error_is_one_line_of_expected_found_where_and_remedy() -> None:
@@ -26,3 +26,8 @@ def test_parts_stay_readable_by_code() -> None:
 def test_names_fit_on_one_line() -> None:
     assert printable("a\nb\r\x1b[31m é.png") == "a\\nb\\r\\x1b[31m é.png"
     assert printable(os.fsdecode(b"\xff.png")) == "\\udcff.png"
+
+
+def test_one_of_a_thing_is_no_plural() -> None:
+    assert [number_of(n, "error") for n in (0, 1, 2)] == ["0 errors", "1 error", "2 errors"]
+    assert [number_of(n, "entry", "entries") for n in (1, 2)] == ["1 entry", "2 entries"]

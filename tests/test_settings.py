@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,36 @@ def test_mistake_is_one_line_that_names_the_key(values: dict[str, Any], message:
         resolve(values)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_null_is_the_presets_value_where_it_is_none_itself() -> None:
+    """So that params.yaml can hold a key, which `dvc exp run --set-param` wants, without fixing its value."""
+    nothing = {
+        "latent": {"channels": None},
+        "sem": {"network": {"width": None}, "training": {"epochs": None, "kl_weight": 0.5}},
+        "pair": {"training": {"weights": {"similarity": None}}},
+    }
+    given = {"sem": {"training": {"kl_weight": 0.5}}}
+    for preset in ("fast", "paper"):
+        assert resolve(
+            {"preset": preset, **nothing, "sem": {"training": nothing["sem"]["training"]}}
+        ) == resolve({"preset": preset, **given})
+    assert resolve(nothing) == resolve(given)
+    area = {"sem": {"prepare": {"rows": None, "columns": None}}}
+    assert resolve({"preset": "paper", **area}).sem.prepare.rows is None, "null is a value of this one"
+    for wrong in ({"split": {"seed": None}}, {"data": {"source": None}}):
+        with pytest.raises(InputError, match=r"key (split\.seed|data\.source)"):
+            resolve(wrong)
+
+
+@pytest.mark.parametrize("preset", ["fast", "paper"])
+def test_comments_of_params_file_tell_the_presets_values(preset: str) -> None:
+    text = (ROOT / "params.yaml").read_text("utf-8")
+    told = re.findall(rf"null +# .*{preset} ([\d.]+)", text)
+    unset = [key for key, value in flatten(read_params(ROOT / "params.yaml")).items() if value is None]
+    known = flatten(preset_values(preset))
+    assert [float(number) for number in told] == [known[key] for key in unset]
+    assert {"sem.training.epochs", "latent.channels", "pair.training.weights.similarity"} <= set(unset)
 
 
 def test_merge_keeps_what_is_not_named() -> None:

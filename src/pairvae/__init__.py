@@ -5,23 +5,19 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pairvae.predictor import Predictor
     from pairvae.stages.load import load
 
-try:
-    __version__ = version("pairvae")
-except PackageNotFoundError:  # a source tree on the path, not installed
-    __version__ = "0+unknown"
+    __version__: str
 
 __all__ = ["Predictor", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    """Heavy parts are imported when they are first asked for."""
+    """Heavy parts are imported when they are first asked for, the version is looked up then."""
     if name == "load":
         from pairvae.stages.load import load
 
@@ -30,4 +26,11 @@ def __getattr__(name: str) -> Any:
         from pairvae.predictor import Predictor
 
         return Predictor
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("pairvae")
+        except PackageNotFoundError:  # a source tree on the path, not installed
+            return "0+unknown"
     raise AttributeError(f"module 'pairvae' has no attribute {name!r}")

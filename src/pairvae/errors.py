@@ -25,6 +25,11 @@ def reason(error: BaseException, lines: int = 1) -> str:
     return "; ".join(found[:lines]) or type(error).__name__
 
 
+def number_of(number: int, thing: str, things: str = "") -> str:
+    """``1 error``, ``2 errors``; ``things`` where the plural has more than an s."""
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
+
+
 def _short(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 

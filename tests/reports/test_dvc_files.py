@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pairvae.reports.content import ReportContent
 from pairvae.reports.dvc_files import mean_curves, single_scores, summary_numbers, write_plots
@@ -13,7 +14,13 @@ from pairvae.reports.dvc_files import mean_curves, single_scores, summary_number
 
 def test_curves_have_a_column_each_and_no_word_of_yaml(content: ReportContent) -> None:
     rows = mean_curves(content.bands)
-    assert set(rows[0]) == {"distance_px", "measured", "solo_sem_sem", "pair_sem_sem", "pair_saxs_sem"}
+    names = ("SEM → SEM, trained alone", "SEM → SEM, paired model", "SAXS → SEM, paired model")
+    assert set(rows[0]) == {"distance_px", "measured", *names}
+    drawn = YAML(typ="safe").load(files("pairvae").joinpath("template", "dvc.yaml").read_text("utf-8"))[
+        "plots"
+    ]
+    (curves,) = [next(iter(plot.values()))["y"] for plot in drawn if "S(r)" in plot]
+    assert curves == {"reports/plots/s2_validation.csv": ["measured", *names]}
     assert rows[3]["measured"] == pytest.approx(content.bands["s2"]["validation"]["true"][0, 3])
 
 
@@ -26,10 +33,35 @@ def test_single_scores_are_the_validation_pairs(content: ReportContent) -> None:
 def test_summary_holds_what_decides(content: ReportContent) -> None:
     found = summary_numbers(content.metrics)
     validation = content.metrics["splits"]["validation"]
-    assert found["SEM: SAXS → SEM, paired model"] == validation["pair"]["saxs_sem"]["s2_mae"]["median"]
-    assert found["SEM: floor: crop to crop"] == validation["floor"]["sem_sem"]["s2_mae"]["median"]
-    assert not any("SEM → SEM" in name or "SAXS → SAXS" in name for name in found)
+    assert found["saxs_sem.s2.pair"] == validation["pair"]["saxs_sem"]["s2_mae"]["median"]
+    assert found["saxs_sem.s2.floor"] == validation["floor"]["sem_sem"]["s2_mae"]["median"]
+    assert found["sem_saxs.mae.pair"] == validation["pair"]["sem_saxs"]["mae"]["median"]
+    assert {name.rpartition(".")[0] for name in found} == {"saxs_sem.s2", "sem_saxs.mae"}
     assert summary_numbers({}) == {}
+
+
+def test_the_summary_stays_short_whatever_is_scored(content: ReportContent) -> None:
+    """`dvc metrics show` fits on a screen, also with methods and scores that come later."""
+    validation = content.metrics["splits"]["validation"]
+    leaf = validation["pair"]["saxs_sem"]["s2_mae"]
+    scores = {"s2_mae": leaf, "mae": leaf, "another_mae": leaf}
+    directions = dict.fromkeys(("saxs_sem", "sem_saxs", "sem_sem", "saxs_saxs"), scores)
+    methods = ("retrieval", "regression", "ridge", "ridge_whole", "fft", "dual_vae", "unet", "later", "other")
+    everything = {
+        **dict.fromkeys(("solo", "pair", "whole", "later"), directions),
+        "baselines": dict.fromkeys(methods, directions),
+        "floor": directions,
+    }
+    found = summary_numbers({"splits": {"validation": everything}})
+    assert len(found) <= 20 and max(map(len, found)) <= 25
+    assert {"saxs_sem.s2.unet", "sem_saxs.mae.whole"} <= set(found)
+
+
+def test_other_modalities_are_summarised_too() -> None:
+    leaf = {"median": 0.1, "q1": 0.1, "q3": 0.1, "n": 3}
+    directions = {"iq_sem": {"s2_mae": leaf}, "sem_iq": {"mae": leaf}, "sem_sem": {"s2_mae": leaf}}
+    found = summary_numbers({"splits": {"validation": {"pair": directions}}})
+    assert found == {"iq_sem.s2.pair": 0.1, "sem_iq.mae.pair": 0.1}
 
 
 def test_files_are_there_even_where_a_run_has_no_data(tmp_path: Path) -> None:

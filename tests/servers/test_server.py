@@ -181,7 +181,7 @@ def test_what_a_lost_server_misses_is_sent_later(server: Server, trainable: Path
     told = run(trainable, server.uri, "sync", code=1)
     assert "expected a usable MLflow store" in told or "still wait" in told
     server.start()
-    assert "sent what waited of 1 runs" in run(trainable, server.uri, "sync")
+    assert "sent what waited of 1 run" in run(trainable, server.uri, "sync")
     require_every_epoch(server.uri, experiment)
     assert waiting(trainable) == []
 
@@ -204,7 +204,7 @@ def test_a_training_without_the_server_is_uploaded_later(server: Server, trainab
     printed = run(trainable, server.uri, "train", "saxs")
     assert printed.count("does not answer") == 1 and "pairvae sync" in printed
     server.start()
-    assert "sent 1 runs" in run(trainable, server.uri, "sync")
+    assert "sent 1 run" in run(trainable, server.uri, "sync")
     require_every_epoch(server.uri, trainable.parent.name)
 
 

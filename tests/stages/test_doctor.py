@@ -151,7 +151,7 @@ def test_entries_that_wait_and_pictures_that_are_gone_are_told(copied: Path) -> 
     assert not [finding for finding in doctor(copied) if finding.check == "waiting"]  # its process lives
     outbox.close()
     found = {finding.check: finding for finding in doctor(copied) if finding.level == "note"}
-    assert found["waiting"].found == "1 entries of run train saxs wait for http://server"
+    assert found["waiting"].found == "1 entry of run train saxs to send to http://server"
     assert found["waiting"].remedy == "run: pairvae sync http://server"
     assert "its pictures are gone" in found["runs"].found
 

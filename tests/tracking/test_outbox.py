@@ -209,7 +209,7 @@ def test_a_run_of_the_server_goes_on_without_it(ready_root: Path, capsys: pytest
     (folder,) = waiting(ready_root)
     assert folder.name == tracker.run_id and len(list(folder.glob("0*.json"))) == 23
     told = capsys.readouterr().err
-    assert "23 entries of 'resumed' wait for http://127.0.0.1:9, send them with: pairvae sync" in told
+    assert "23 entries of 'resumed' to send to http://127.0.0.1:9: pairvae sync" in told
     assert send_waiting(ready_root) == {tracker.run_id: 23}
     annotate_run(ready_root, str(tracker.run_id), {"score": 0.5})
     assert send_waiting(ready_root) == {tracker.run_id: 25}

@@ -163,7 +163,7 @@ def test_a_run_ends_where_its_files_cannot_be_written(
     with start_run(ready_root, "pairvae", "first", patience_s=0.0) as tracker:
         tracker.log_text("kept", "note.txt")
     told = capfd.readouterr().err
-    assert "No module named 'boto3'" in told and "wait for" in told and "Traceback" not in told
+    assert "No module named 'boto3'" in told and "to send to" in told and "Traceback" not in told
     assert len(list((ready_root / ".pairvae" / "outbox").iterdir())) == 1
 
 

@@ -17,6 +17,8 @@ from pairvae.stages.lifeline import end_with_repro
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain text: rich takes longer to import than everything else of `--help`
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
     help="PairVAE: predict SEM images from SAXS patterns and back. Start with `pairvae repro`.",
 )
 app.add_typer(data.app, name="data")
@@ -25,8 +27,19 @@ for family in (stages, study, models, serving, tracking, upkeep):
     app.add_typer(family.app)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from pairvae import __version__
+
+        typer.echo(f"pairvae {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
 ) -> None:
     """Options of every command."""

@@ -13,7 +13,8 @@ import typer
 from pairvae.errors import InputError
 
 Assignments = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="a setting to change; repeatable")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="a setting to change for this call; repeatable"),
 ]
 Out = Annotated[Path, typer.Option("--out", help="folder for what comes out")]
 Model = Annotated[str, typer.Option(help="registry URI or model folder")]

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from pairvae.cli.common import Assignments
+from pairvae.errors import number_of, printable
 
 app = typer.Typer(no_args_is_help=True, help="Simulate, download and check raw pairs.")
 
@@ -29,7 +30,7 @@ def simulate(
     physics = {"simulated": {"parameters": assignments(changes or [])}}
     settings = resolve({"data": physics}, where="--set")
     run(out, pairs=pairs, seed=seed, parameters=settings.data.simulated.parameters)
-    typer.echo(f"{pairs} pairs in {out}")
+    typer.echo(f"{number_of(pairs, 'pair')} in {out}")
 
 
 @app.command()
@@ -129,7 +130,6 @@ def init_folder(
 ) -> None:
     """Write pairs.csv from the file names, and show the pairs."""
     from pairvae.data.init import NameRules, init_pairs, named_folders
-    from pairvae.errors import printable
 
     rules = NameRules(pattern, by_order, lone, named_folders(called or []))
     said: list[str] = []
@@ -139,8 +139,4 @@ def init_folder(
         typer.echo(printable(f"{pair.id}: {names}{f'  (group {pair.group})' if pair.group else ''}"))
     for line in said:
         typer.echo(printable(line))
-    typer.echo(
-        f"{len(pairs)} rows in {folder / 'pairs.csv'}"
-        if lone
-        else f"{len(pairs)} pairs in {folder / 'pairs.csv'}"
-    )
+    typer.echo(f"{number_of(len(pairs), 'row' if lone else 'pair')} in {folder / 'pairs.csv'}")

@@ -22,7 +22,7 @@ from pairvae.cli.common import (
     require_files,
     require_model,
 )
-from pairvae.errors import printable
+from pairvae.errors import number_of, printable
 
 app = typer.Typer()
 
@@ -173,7 +173,9 @@ def ensemble(
     told = run(
         patterns or [], out, model=model, wishes=wishes, between=between, steps=steps, morphology=morphology
     )
-    typer.echo(f"{told.images} images, {100 * told.acceptance:.0f} % of those drawn, in {told.files[0]}")
+    typer.echo(
+        f"{number_of(told.images, 'image')}, {100 * told.acceptance:.0f} % of those drawn, in {told.files[0]}"
+    )
     for file in told.files[1:]:
         typer.echo(f"  {file}")
 
@@ -197,6 +199,6 @@ def movie(
 
     shown = run(files, out, model=model, smooth=smooth, fps=fps, seed=seed)
     typer.echo(
-        f"{shown.frames} frames in {shown.file}; {100 * shown.flicker:.1f} % of the pixels change from frame to "
-        f"frame ({100 * shown.plain_flicker:.1f} % without smoothing)"
+        f"{number_of(shown.frames, 'frame')} in {shown.file}; {100 * shown.flicker:.1f} % of the pixels change "
+        f"from frame to frame ({100 * shown.plain_flicker:.1f} % without smoothing)"
     )

@@ -110,7 +110,16 @@ def report(changes: Assignments = None) -> None:
 
 
 @app.command()
-def params(changes: Assignments = None) -> None:
+def params(
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="print the settings as they would be with this one; params.yaml stays as it is; repeatable",
+        ),
+    ] = None,
+) -> None:
     """Print every setting with its value."""
     from pairvae.modalities import check_modalities
     from pairvae.settings import PARAMS_FILE, flatten, load_settings
@@ -123,7 +132,12 @@ def params(changes: Assignments = None) -> None:
 @app.command()
 def repro(
     stage: Annotated[str | None, typer.Argument(help="stop after this stage")] = None,
-    changes: Assignments = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="a setting to write into params.yaml first; repeatable"
+        ),
+    ] = None,
 ) -> None:
     """Run whatever is out of date in the pipeline; `--set` first writes params.yaml."""
     from pairvae.stages.repro import repro as run

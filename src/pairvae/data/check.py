@@ -14,7 +14,7 @@ from pairvae.data.check_partners import partners
 from pairvae.data.check_rules import RULES, Limits, Problem, Severity, copy_of, readings, told
 from pairvae.data.file_names import has_suffix, is_leftover, modality_files, modality_folders
 from pairvae.data.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
-from pairvae.errors import InputError, printable
+from pairvae.errors import InputError, number_of, printable
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.instruments import sidecars
 from pairvae.modalities.readers import FORMATS, file_part
@@ -225,15 +225,19 @@ def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
         "none": "whole file, no data bar detected",
     }
     for (source, rows), number in sorted(Counter((area.source, area.rows) for area in areas).items()):
-        notes.append(f"SEM image rows: {rows}, {words[source]} ({_files(number)})")
+        notes.append(f"SEM image rows: {rows}, {words[source]} ({number_of(number, 'file')})")
     known = {pair.id: pair.sem_nm_per_px for pair in pairs}
     sizes = Counter(known.get(fact.pair) or fact.nm_per_px for fact in facts if fact.side == "sem")
     for size, number in sizes.items():
-        notes.append(f"SEM pixel size: {'unknown' if size is None else f'{size:.4g} nm'} ({_files(number)})")
+        notes.append(
+            f"SEM pixel size: {'unknown' if size is None else f'{size:.4g} nm'} ({number_of(number, 'file')})"
+        )
     for side, name in FOLDERS.items():
         kinds = Counter((f.format, f.shape, f.dtype) for f in facts if f.side == side)
         for (form, shape, dtype), number in sorted(kinds.items(), key=lambda item: -item[1])[:MOST_NAMES]:
-            notes.append(f"{name} files: {form}, {' x '.join(map(str, shape))}, {dtype} ({_files(number)})")
+            notes.append(
+                f"{name} files: {form}, {' x '.join(map(str, shape))}, {dtype} ({number_of(number, 'file')})"
+            )
     centres = [fact.centre for fact in facts if fact.centre is not None]
     if centres:
         rows_at, columns_at = (sorted(values)[len(centres) // 2] for values in zip(*centres, strict=True))
@@ -250,11 +254,9 @@ def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
 
 def _reading_notes(remarks: Sequence[tuple[str, str]]) -> list[str]:
     """Notes of the readers, each once with the number of files."""
-    return [f"{side}: {note} ({_files(number)})" for (side, note), number in Counter(remarks).items()]
-
-
-def _files(number: int) -> str:
-    return f"{number} file{'' if number == 1 else 's'}"
+    return [
+        f"{side}: {note} ({number_of(number, 'file')})" for (side, note), number in Counter(remarks).items()
+    ]
 
 
 def summarised(
@@ -304,11 +306,12 @@ def render(report: CheckReport) -> str:
     lines += [printable(f"note: {note}") for note in report.notes]
     lines += map(printable, report.proposals)
     counts = report.counts
-    verdict = (
-        "no problems" if not report.problems else f"{counts['errors']} errors, {counts['warnings']} warnings"
+    found = f"{number_of(counts['errors'], 'error')}, {number_of(counts['warnings'], 'warning')}"
+    lone = (
+        f" and {number_of(counts['unpaired'], 'sample')} without a partner" if counts.get("unpaired") else ""
     )
-    lone = f" and {counts['unpaired']} samples without a partner" if counts.get("unpaired") else ""
-    lines.append(f"{report.folder}: {counts['pairs']} pairs{lone}, {counts['files']} files read, {verdict}")
+    read = f"{number_of(counts['pairs'], 'pair')}{lone}, {number_of(counts['files'], 'file')} read"
+    lines.append(f"{report.folder}: {read}, {found if report.problems else 'no problems'}")
     return "\n".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from pairvae.data.pairs import PAIRS_FILE, SplitName
-from pairvae.errors import InputError
+from pairvae.errors import InputError, number_of
 
 
 class Member(Protocol):
@@ -124,7 +124,7 @@ def _check_room(count: int, train: int, fixed: int, kept_out: int) -> None:
     if not max(fixed, 1) <= train <= most:
         raise InputError(
             expected=f"split.train between {max(fixed, 1)} and {most}" if most else "at least 2 pairs",
-            found=f"{train} with {count} pairs",
+            found=f"{train} with {number_of(count, 'pair')}",
             where="params.yaml, key split.train",
             remedy="set split.train to auto or to fit, or add pairs" if most else "add pairs",
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pairvae.errors import InputError, reason
+from pairvae.errors import InputError, number_of, reason
 from pairvae.modalities.curve_files.cansas_xml import curve_of_xml, is_xml
 from pairvae.modalities.curve_files.columns import Curve, curve_of
 from pairvae.modalities.curve_files.hdf5 import curve_of_hdf5, upright
@@ -102,7 +102,7 @@ def _ordered(curve: Curve, source: str) -> Curve:
         if np.sum(steps < 0) > np.sum(steps > 0):
             back = int(np.sum(steps > 0))
         parts = [
-            f"q turns back {back} times: the points are sorted, so overlapping measurements interleave"
+            f"q turns back {number_of(back, 'time')}: the points are sorted, so overlapping measurements interleave"
         ] * (back > 0)
         parts += [f"{_points(again, len(kept))} with a q that stands above already left out"] * (again > 0)
         warnings.append("; ".join(parts))

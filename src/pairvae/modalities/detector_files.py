@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.errors import InputError, reason
+from pairvae.errors import InputError, number_of, reason
 from pairvae.modalities.nexus import detector_facts
 from pairvae.modalities.picture import CUT_SHORT, EXPORT_AGAIN, inflated_length
 from pairvae.modalities.raw import PARSER_ERRORS, RawImage, checked_shape, unreadable
@@ -186,7 +186,7 @@ def _frame(dataset: Any, source: str, max_pixels: int, page: int | None) -> tupl
     checked_shape(shape[-2:], dataset.dtype.itemsize, max_pixels, source)
     frames, number = math.prod(shape[:-2]), page or 0
     if not 0 <= number < frames:
-        raise unreadable(source, f"a frame {number}", f"{frames} frames", "count frames from 0")
+        raise unreadable(source, f"a frame {number}", number_of(frames, "frame"), "count frames from 0")
     place = tuple(int(one) for one in np.unravel_index(number, shape[:-2]))
     check_chunks(dataset, (*[1] * len(place), *shape[-2:]), source, place)
     return np.asarray(dataset[place]), frames

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.errors import InputError, reason
+from pairvae.errors import InputError, number_of, reason
 from pairvae.modalities.detector_files import check_chunks, open_hdf5
 from pairvae.modalities.instruments.facts import length_nm, pixel_nm
 from pairvae.modalities.picture import CUT_SHORT
@@ -50,7 +50,7 @@ def read_em(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
         data, nm = read(path, source, max_pixels)
         frames = data.shape[0] if data.ndim == 3 else 1
         if not 0 <= page < frames:
-            raise unreadable(source, f"a frame {page}", f"{frames} frames", "count frames from 0")
+            raise unreadable(source, f"a frame {page}", number_of(frames, "frame"), "count frames from 0")
         pixels = np.array(data[page] if data.ndim == 3 else data)
         checked_shape(pixels.shape, pixels.dtype.itemsize, max_pixels, source)
     except InputError:

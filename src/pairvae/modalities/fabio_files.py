@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.errors import InputError, reason
+from pairvae.errors import InputError, number_of, reason
 from pairvae.modalities.detector_files import frame_lines, module
 from pairvae.modalities.geometry import of_header
 from pairvae.modalities.picture import CUT_SHORT
@@ -37,7 +37,9 @@ def read_fabio(path: Path, source: str, max_pixels: int, page: int | None) -> Ra
         with fabio.open(str(path)) as image:
             frames, number = int(image.nframes), page or 0
             if not 0 <= number < frames:
-                raise unreadable(source, f"a frame {number}", f"{frames} frames", "count frames from 0")
+                raise unreadable(
+                    source, f"a frame {number}", number_of(frames, "frame"), "count frames from 0"
+                )
             frame = image if number == 0 else image.get_frame(number)
             header = dict(frame.header)
             _refuse_compressed(frame.header, source)

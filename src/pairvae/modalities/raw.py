@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, number_of
 
 LARGEST_FILE_BYTES = 2_000_000_000
 LARGEST_DECODED_BYTES = 2_000_000_000
@@ -121,7 +121,7 @@ def require_finite(image: RawImage) -> None:
     bad = int(image.pixels.size - np.isfinite(image.pixels).sum())
     if bad:
         raise unreadable(
-            image.source, "finite pixels", f"{bad} NaN or infinite values", "export the image again"
+            image.source, "finite pixels", number_of(bad, "NaN or infinite value"), "export the image again"
         )
 
 

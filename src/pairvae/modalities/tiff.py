@@ -9,7 +9,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from pairvae.errors import InputError, reason
+from pairvae.errors import InputError, number_of, reason
 from pairvae.modalities.instruments import with_facts
 from pairvae.modalities.instruments.tags import plain_resolution, tiff_facts
 from pairvae.modalities.orientation import as_stored, orientation_note
@@ -59,7 +59,7 @@ def _page(tiff: tifffile.TiffFile, number: int, source: str) -> tifffile.TiffPag
         page = tiff.pages[number]
     except IndexError as error:
         raise unreadable(
-            source, f"a page {number}", f"{len(tiff.pages)} pages", "count pages from 0"
+            source, f"a page {number}", number_of(len(tiff.pages), "page"), "count pages from 0"
         ) from error
     return page if isinstance(page, tifffile.TiffPage) else page.aspage()
 

@@ -8,20 +8,22 @@ from typing import Any
 
 import numpy as np
 
+from pairvae.modalities import MODALITIES
 from pairvae.reports.content import Bands, ReportContent, Row
 from pairvae.reports.style import write_rows
-from pairvae.reports.words import entries, target_of
+from pairvae.reports.words import entries, image_label, target_of
 
 SCORES = {"sem": "s2_mae", "saxs": "mae"}
+SUMMARISED = ("pair", "whole", "retrieval", "regression", "ridge_whole", "dual_vae", "unet", "floor")
 
 
 def mean_curves(bands: Bands) -> list[Row]:
-    """Mean S(r) over the validation pairs: a row per distance, a column per curve (``measured``, ``pair_saxs_sem``)."""
+    """Mean S(r) over the validation pairs: a row per distance, a column per curve, named as `dvc plots` shows it."""
     found = bands.get("s2", {}).get("validation", {})
-    names = {
-        key: "measured" if key == "true" else key.replace("/", "_") for key in found
-    }  # true is a word of YAML
-    columns = {names[key]: np.asarray(values)[0] for key, values in found.items()}
+    columns = {
+        "measured" if key == "true" else image_label(key): np.asarray(values)[0]
+        for key, values in found.items()
+    }
     bins = min((len(values) for values in columns.values()), default=0)
     return [
         {"distance_px": place, **{name: float(values[place]) for name, values in columns.items()}}
@@ -49,14 +51,24 @@ def write_plots(content: ReportContent, folder: Path) -> None:
 
 
 def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """The medians of the validation pairs that decide, by readable names: few enough to compare at a glance.
+    """Medians over the validation pairs by short keys, ``saxs_sem.s2.pair``: few enough for one screen.
 
-    For each predicted modality every model and baseline that predicts it from the other one, and the floor.
+    For both predictions from the other modality: the pair, what it has to beat, and the floor.
     """
-    return {
-        f"{target.upper()}: {entry.label}": float(entry.leaf["median"])
-        for target, score in SCORES.items()
-        for entry in entries(metrics.get("splits", {}).get("validation", {}))
-        if entry.score == score and target_of(entry.direction) == target and isinstance(entry.leaf, Mapping)
-        if entry.kind == "floor" or not entry.direction.startswith(f"{target}_")
-    }
+    found = list(entries(metrics.get("splits", {}).get("validation", {})))
+    directions = [one.direction for one in found if one.method == "pair" and _crosses(one.direction)]
+    summary: dict[str, float] = {}
+    for direction in dict.fromkeys(directions):
+        target = target_of(direction)
+        score = MODALITIES[target].score
+        for one in found:
+            own = f"{target}_{target}" if one.kind == "floor" else direction
+            if one.method in SUMMARISED and (one.direction, one.score) == (own, score):
+                summary[f"{direction}.{score.removesuffix('_mae')}.{one.method}"] = float(one.leaf["median"])
+    return summary
+
+
+def _crosses(direction: str) -> bool:
+    """Whether a modality is predicted from the other one."""
+    source, _, target = direction.partition("_")
+    return source != target

@@ -23,7 +23,7 @@ def unknown_key(key: str, where: str) -> InputError:
 def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefix: str = "") -> InputError:
     """The first fault of ``values`` in one line that names its key; ``prefix`` goes before the key."""
     first = error.errors()[0]
-    key = f"{prefix}{_dotted(first['loc'], values)}".rstrip(".")
+    key = f"{prefix}{dotted(first['loc'], values)}".rstrip(".")
     if first["type"] == "extra_forbidden":
         return unknown_key(key, where)
     if first["type"] == "missing":
@@ -36,7 +36,7 @@ def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefi
             where=place,
         )
     alternatives = [
-        one for one in error.errors() if _dotted(one["loc"], values) == _dotted(first["loc"], values)
+        one for one in error.errors() if dotted(one["loc"], values) == dotted(first["loc"], values)
     ]
     message = " or ".join(dict.fromkeys(_plain(one["msg"]) for one in alternatives))
     found = "other values" if first["type"] == "value_error" else f"{first['input']!r}"[:80]
@@ -47,7 +47,7 @@ def _plain(message: str) -> str:
     return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
-def _dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
+def dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
     """Dotted key of a place in ``values``, without the architectures and types that pydantic adds."""
     place: Any = values
     parts = []

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pairvae.errors import InputError
 from pairvae.search_space import TuneSettings, nested, renamed, searchable
 from pairvae.settings.basics import Section, Seed
-from pairvae.settings.faults import explain, unknown_key
+from pairvae.settings.faults import dotted, explain, unknown_key
 from pairvae.settings.parsing import PARAMS_FILE, assignments, flatten, read_params
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values, published_area
 from pairvae.settings.sections import (
@@ -121,12 +121,25 @@ def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
         values["tune"]["space"] = tune["space"]  # a space is declared as a whole, not laid over another
     _refuse_unknown_sections(values, where)
     try:
+        Settings.model_validate(values)
+    except ValidationError as error:
+        values = merge(values, _of_the_preset(error, values, base))
+    try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
         raise explain(error, values, where) from error
     for key, value in settings.tune.extremes():
         with_values(settings, {key: value}, f"{where}, key tune.space.{key}")
     return settings
+
+
+def _of_the_preset(
+    error: ValidationError, values: Mapping[str, Any], base: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The preset's values of networks, latent space and trainings for which null was given and is no value."""
+    known = flatten(base)
+    unset = (dotted(one["loc"], values) for one in error.errors() if one["input"] is None)
+    return nested({key: known[key] for key in unset if searchable(key) and key in known})
 
 
 def with_values(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:

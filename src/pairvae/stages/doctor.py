@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Literal
 
-from pairvae.errors import InputError, reason
+from pairvae.errors import InputError, number_of, reason
 from pairvae.settings import PARAMS_FILE
 from pairvae.stages.code import made_by_other_code
 from pairvae.stages.outputs import STAGES
@@ -101,7 +101,7 @@ def render(findings: list[Finding]) -> str:
         if finding.remedy:
             lines.append(f"{'':8}{'':{width}}  -> {finding.remedy}")
     problems = sum(finding.level == "problem" for finding in findings)
-    lines.append(f"{problems} problem{'' if problems == 1 else 's'}" if problems else "no problems")
+    lines.append(number_of(problems, "problem") if problems else "no problems")
     return "\n".join(lines)
 
 
@@ -294,7 +294,8 @@ def _waiting(root: Path) -> Findings:
                 continue  # its run is at work and sends for itself
             target, refused = target_of(folder), outbox.refused()
             if len(outbox):
-                found = f"{len(outbox)} entries of run {target['name']} wait for {target['uri']}"
+                entries = number_of(len(outbox), "entry", "entries")
+                found = f"{entries} of run {target['name']} to send to {target['uri']}"
                 own = target["uri"] == shown(local_uri(root))
                 remedy = "the next run sends them" if own else "run: pairvae sync " + target["uri"]
                 yield Finding("waiting", "note", found, remedy)

@@ -206,7 +206,7 @@ def _warn(one: Input, summary: Row, before: int) -> bool:
     unlike = bool(summary.get("unlike", False))
     if unlike and before < MOST_WARNINGS:
         _say(
-            f"{one.shown}: unlike the training data, {summary['distance']:.2g} times the usual largest distance - "
+            f"{one.shown}: unlike the training data, {summary['distance']:.3g} times the usual largest distance - "
             "do not trust what is predicted from it"
         )
     return unlike

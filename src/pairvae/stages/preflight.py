@@ -21,7 +21,7 @@ from pairvae.data.held_out import hold_out
 from pairvae.data.manifest import read_pairs, read_samples
 from pairvae.data.pairs import Pair
 from pairvae.data.split import Split, split_pairs
-from pairvae.errors import InputError, reason
+from pairvae.errors import InputError, number_of, reason
 from pairvae.evaluation.leakage import content_digests, refuse_same_content
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers import file_part
@@ -140,9 +140,10 @@ def refuse_bad_folder(project: Project) -> None:
     errors = [problem for problem in report.problems if problem.severity == "error"]
     if errors:
         first, more = errors[0], len(errors) - 1
+        rest = f" (and {number_of(more, 'more problem')})" if more else ""
         raise InputError(
             expected="pairs without problems",
-            found=f"{first.file or first.pair}: {first.message}{f' (and {more} more problems)' if more else ''}",
+            found=f"{first.file or first.pair}: {first.message}{rest}",
             where=str(folder),
             remedy=f"`pairvae data check {folder}` lists every one",
         )

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, number_of
 from pairvae.stages.locks import held_alone
 from pairvae.tracking.outbox import waiting
 from pairvae.tracking.roots import OWN_FILES, checked_uri, database_path, is_server, project_root, shown
@@ -50,7 +50,7 @@ def _entries(root: Path, dry_run: bool) -> list[str]:
     if not folders:
         return []
     if dry_run:
-        return [f"entries of {len(folders)} runs wait on the disk"]
+        return [f"entries of {number_of(len(folders), 'run')} wait on the disk"]
     from pairvae.tracking.runs import send_waiting
 
     left = send_waiting(root)
@@ -58,11 +58,11 @@ def _entries(root: Path, dry_run: bool) -> list[str]:
         run_id, number = next(iter(left.items()))
         raise InputError(
             expected="a server that takes all that waits",
-            found=f"{number} entries still wait of run {run_id} (of {len(left)} runs in all)",
+            found=f"{number_of(number, 'entry', 'entries')} of run {run_id} left; {number_of(len(left), 'run')} in all",
             where="pairvae sync",
             remedy="nothing is lost: run it again when the server answers",
         )
-    return [f"sent what waited of {len(folders)} runs"]
+    return [f"sent what waited of {number_of(len(folders), 'run')}"]
 
 
 def _told(done: Synced, where: str, dry_run: bool) -> list[str]:
@@ -72,11 +72,12 @@ def _told(done: Synced, where: str, dry_run: bool) -> list[str]:
     lines += [f"no files here of {version}: left out" for version in done.without_files]
     lines += done.aliases
     lines.append(
-        f"{verb} {len(done.runs)} runs and {len(done.versions)} model versions ({done.size / MB:.1f} MB) to {where}; "
-        f"{done.known_runs} runs and {done.known_versions} versions were there"
+        f"{verb} {number_of(len(done.runs), 'run')} and {number_of(len(done.versions), 'model version')} "
+        f"({done.size / MB:.1f} MB) to {where}; there before: {number_of(done.known_runs, 'run')} and "
+        f"{number_of(done.known_versions, 'version')}"
     )
     if done.still_open:
-        lines.append(f"left out: {done.still_open} runs that have not ended (pairvae doctor tells which)")
+        lines.append(f"left out: {number_of(done.still_open, 'unfinished run')} (pairvae doctor tells which)")
     return lines
 
 

@@ -17,7 +17,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, number_of
 from pairvae.tracking.machine import Sampler
 from pairvae.tracking.outbox import Outbox, target_of, waiting
 from pairvae.tracking.roots import database_path, local_uri, shown, tracking_uri
@@ -184,7 +184,7 @@ def start_run(
             sampler.finish()
         tracker.set_status(status)
         if not sender.finish():
-            tell(f"{len(outbox)} entries of {name!r} wait for {where}, send them with: pairvae sync")
+            tell(f"{number_of(len(outbox), 'entry', 'entries')} of {name!r} to send to {where}: pairvae sync")
         outbox.close()
     send_waiting(root)
 

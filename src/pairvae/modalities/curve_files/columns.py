@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pairvae.errors import number_of
 from pairvae.modalities.curve_files.names import (
     ERROR_NAME,
     NO_CURVE,
@@ -123,10 +124,12 @@ def _refuse_two_d(q: np.ndarray, intensity: np.ndarray, source: str) -> None:
     negative, distinct = float(np.mean(q < 0)), len(np.unique(q))
     if jumps > MOST_JUMPS and (negative > NEGATIVE or np.mean(intensity < 0) > NEGATIVE):
         raise two_d(
-            source, f"a 2D table: its first column starts anew {jumps} times, {negative:.0%} is negative"
+            source,
+            f"a 2D table: its first column starts anew {jumps} times, {negative:.0%} is negative",
         )
     if jumps > MOST_JUMPS or 2 * distinct < len(q):
-        found = f"{len(q)} rows with {distinct} values of q, which start anew {max(jumps, 1)} times"
+        again = number_of(max(jumps, 1), "time")
+        found = f"{len(q)} rows with {number_of(distinct, 'value')} of q, which start anew {again}"
         raise unreadable(source, NO_CURVE, f"a 2D table or several curves: {found}", "give one curve a file")
     if negative > NEGATIVE:
         found = f"negative q in {negative:.0%} of the rows"

@@ -1,0 +1,6 @@
+"""`python -m pairvae`."""
+
+from pairvae.cli import main
+
+if __name__ == "__main__":
+    main()
