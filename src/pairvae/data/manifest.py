@@ -11,7 +11,7 @@ from pairvae.data.file_names import is_utf8, modality_files, not_utf8, stem_of
 from pairvae.data.pairs import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair, Unpaired
 from pairvae.data.pairs_table import Table, read_table, write_pairs
 from pairvae.data.split import Split, split_pairs
-from pairvae.errors import InputError
+from pairvae.errors import InputError, number_of
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers import file_part
 from pairvae.modalities.roots import is_declared
@@ -91,7 +91,7 @@ def _sound(folder: Path, unpaired: Unpaired, modalities: Sequence[str] | None) -
 
 def no_pair(folder: Path, manifest: Manifest) -> InputError:
     """The error for samples without a partner alone."""
-    found = f"{len(manifest.unpaired)} samples without a partner and no pair"
+    found = f"{number_of(len(manifest.unpaired), 'sample')} without a partner and no pair"
     return InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
 
 
