@@ -112,7 +112,7 @@ def test_npy_upright_on_its_side_and_descending(tmp_path: Path, lie: Callable[[A
         ("-0.1,3,1\n" + table(","), "1 of 51 points at negative q left out"),
         (
             table(rows=COLUMNS[20:]) + table(rows=COLUMNS[:20] * 1.0001),
-            "q turns back 1 times: the points are sorted",
+            "q turns back 1 time: the points are sorted",
         ),
         (
             table(rows=COLUMNS * [1, -1, 1]) + "0.5 7 1\n",
