@@ -12,22 +12,22 @@ import cv2
 import numpy as np
 import pytest
 from ruamel.yaml import YAML
-from tiny_project import TINY
 
 import pairvae
 from pairvae.commands.fit import _kept, _training_pairs
 from pairvae.errors import InputError
 from pairvae.stages.predict import predict
+from tiny_project import TINY
 
 COUNT = 7
-SIDES = ((208, 240), (224, 208))
+SIDES = ((80, 96), (104, 72))
 
 
 def tiny_settings() -> dict[str, Any]:
     settings = YAML(typ="safe").load(TINY)
     for key in ("data", "split"):
         del settings[key]
-    settings["sem"]["prepare"] = {"rows": None, "columns": None}
+    settings["sem"]["prepare"] = {"crop": 64}
     return dict(settings)
 
 
@@ -74,7 +74,7 @@ def test_it_predicts_from_what_it_was_given(
     model: pairvae.Predictor, data: dict[str, Any], tmp_path: Path
 ) -> None:
     images = model.predict(data["saxs"], target="sem", samples=2)
-    assert images.shape == (COUNT, 2, 192, 192) and set(np.unique(images)) == {0, 1}
+    assert images.shape == (COUNT, 2, 64, 64) and set(np.unique(images)) == {0, 1}
     made = model.predict(data["sem"], target="saxs")
     assert made.shape == (COUNT, 1, 3, 32, 32)
     np.save(tmp_path / "image.npy", data["sem"][1])
@@ -125,7 +125,7 @@ def test_a_folder_of_other_things_is_not_replaced(
     folder = model.save(tmp_path / "kept") if inside == "notes.txt" else tmp_path
     (folder / inside).write_text("[]")
     with pytest.raises(
-        InputError, match="kept: expected a new or empty folder|card.json: expected a JSON card"
+        InputError, match=r"kept: expected a new or empty folder|card\.json: expected a JSON card"
     ):
         model.save(folder)
     assert (folder / inside).is_file()
@@ -184,7 +184,7 @@ def nan_image() -> list[np.ndarray]:
         (
             small(),
             {"settings": {"saxs.training.epoch": 3}},
-            "settings: .* unknown key saxs.training.epoch - did you mean epochs",
+            "unknown key saxs.training.epoch - did you mean epochs",
         ),
     ],
 )
