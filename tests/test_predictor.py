@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from pairvae.errors import InputError
 from pairvae.models.build import build_vae
-from pairvae.models.vae import CHUNK
+from pairvae.models.vae import CHUNK, Posterior
 from pairvae.predictor import Predictor, _starts
-from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork
+from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork, resolve
 
-SHAPES = {"saxs": (3, 16, 16), "sem": (1, 32, 32)}
+SHAPES = {"saxs": (3, 32, 32), "sem": (1, 32, 32)}
 LATENT = LatentSettings(channels=3, grid=1)
 COMPACT = CompactNetwork(architecture="compact", components=8, width=32, pool=1)
 TEXTURE = TextureNetwork(
@@ -41,7 +43,12 @@ def predictor() -> Predictor:
         examples = torch.from_numpy(arrays(name).astype(np.float32))
         vae.encoder.fit(examples)
         vae.decoder.fit(examples)
-    return Predictor(vaes, {"modalities": {name: {"shape": list(shape)} for name, shape in SHAPES.items()}})
+    settings = resolve({"saxs": {"prepare": {"size": 32}}, "sem": {"prepare": {"crop": 32}}})
+    cards = {
+        name: {"shape": list(shape), "prepare": settings.modality(name).prepare.model_dump(mode="json")}
+        for name, shape in SHAPES.items()
+    }
+    return Predictor(vaes, {"modalities": cards})
 
 
 def test_binary_images_of_a_pattern(predictor: Predictor) -> None:
@@ -54,7 +61,7 @@ def test_binary_images_of_a_pattern(predictor: Predictor) -> None:
 
 def test_patterns_of_an_image(predictor: Predictor) -> None:
     found = predictor.predict(arrays("sem", 3), "sem", "saxs", samples=2)
-    assert found.shape == (3, 2, 3, 16, 16)
+    assert found.shape == (3, 2, 3, 32, 32)
     assert found.dtype == np.float32
     assert found.min() >= 0
     assert found.max() <= 1
@@ -117,10 +124,12 @@ def pattern(value: float) -> np.ndarray:
     ("given", "message"),
     [
         (
-            np.zeros((2, 1, 16, 16)),
-            r"saxs: expected arrays of shape \(N, 3, 16, 16\), found \(2, 1, 16, 16\)",
+            np.zeros((2, 1, 32, 32)),
+            r"saxs: expected arrays of shape \(N, 3, 32, 32\), found \(2, 1, 32, 32\)",
         ),
-        (np.zeros((3, 16, 16)), r"expected arrays of shape"),
+        (np.zeros((2, 3, 32, 12)), r"expected arrays of shape"),
+        ([np.zeros((5, 3, 32, 32))], r"expected arrays of shape .*, found one of \(5, 3, 32, 32\) in a list"),
+        (7, r"expected arrays of shape .*, found int"),
         (np.float32(0), r"expected arrays of shape"),
         (pattern(np.nan), r"saxs: expected values in \[0, 1\]"),
         (pattern(np.inf), r"expected values in \[0, 1\]"),
@@ -153,6 +162,108 @@ def test_arguments_that_are_wrong_are_told(
     arguments: dict[str, Any] = {"source": "saxs", "target": "sem", "samples": 1, "seed": 0} | change
     with pytest.raises(InputError, match=message):
         predictor.predict(arrays("saxs", 1), **arguments)
+
+
+def raw(kind: str, seed: int, side: int = 48) -> np.ndarray:
+    """What a person holds: counts, a colour picture or a micrograph, none of it prepared."""
+    generator = np.random.default_rng(seed)
+    if kind == "counts":
+        return generator.poisson(20, (side, side)).astype(np.uint16)
+    if kind == "colours":
+        return generator.integers(0, 256, (side, side, 3), dtype=np.uint8)
+    smooth = cv2.GaussianBlur(generator.random((side, side + 8)), (0, 0), 2)
+    return np.rint(255 * (smooth - smooth.min()) / np.ptp(smooth)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("kind", "source"), [("counts", "saxs"), ("colours", "saxs"), ("micrograph", "sem")])
+def test_raw_arrays_files_and_lists_are_prepared_alike(
+    predictor: Predictor, tmp_path: Path, kind: str, source: str
+) -> None:
+    images = [raw(kind, seed) for seed in range(3)]
+    files = [tmp_path / f"{number}.npy" for number in range(3)]
+    for file, image in zip(files, images, strict=True):
+        np.save(file, image)
+    expected = predictor.predict(files, source, samples=2, seed=4)
+    assert len(expected) == 3
+    for inputs in (np.stack(images), images, [images[0], str(files[1]), files[2]], iter(files)):
+        np.testing.assert_array_equal(predictor.predict(inputs, source, samples=2, seed=4), expected)
+    for one in (images[1], files[1], str(files[1])):
+        np.testing.assert_array_equal(predictor.predict(one, source, samples=2, seed=4), expected[1:2])
+    mixed = predictor.predict([images[0], raw(kind, 7, side=64)], source, samples=2, seed=4)
+    np.testing.assert_array_equal(mixed[0], expected[0])
+
+
+def test_colours_may_be_numbers_up_to_one(predictor: Predictor) -> None:
+    colours = raw("colours", 0)
+    np.testing.assert_array_equal(
+        predictor.predict(colours / 255, target="sem"), predictor.predict(colours, target="sem")
+    )
+
+
+def test_binary_image_of_any_size_is_taken_as_it_is(predictor: Predictor) -> None:
+    binary = np.random.default_rng(3).integers(0, 2, (64, 48), dtype=np.uint8)
+    expected = predictor.decode(predictor.pooled_posterior(binary[None], "sem"), "saxs", 2)
+    for image in (binary, binary[None], binary.astype(bool), binary.astype(float), [binary]):
+        np.testing.assert_array_equal(predictor.predict(image, "sem", samples=2), expected)
+
+
+def test_one_prepared_array_is_a_batch_of_one(predictor: Predictor) -> None:
+    for source in SHAPES:
+        inputs = arrays(source, 1)
+        np.testing.assert_array_equal(predictor.predict(inputs[0], source), predictor.predict(inputs, source))
+
+
+@pytest.mark.parametrize("given", [{"source": "saxs"}, {"target": "sem"}])
+def test_of_source_and_target_one_is_enough(predictor: Predictor, given: dict[str, str]) -> None:
+    inputs = arrays("saxs", 1)
+    np.testing.assert_array_equal(
+        predictor.predict(inputs, **given), predictor.predict(inputs, "saxs", "sem")
+    )
+    with pytest.raises(InputError, match="expected source or target, found neither"):
+        predictor.predict(inputs)
+
+
+@pytest.mark.parametrize(
+    ("image", "source", "message"),
+    [
+        (np.full((48, 48), np.nan), "sem", r"sem\[0\]: expected finite pixels"),
+        (np.full((20, 48), 7, np.uint8), "sem", r"sem\[0\]: expected an image area of at least 32 x 32 px"),
+        (np.zeros((20, 48)), "sem", r"sem: expected an array of 1 x 32 x 32 or more, found 1 x 20 x 48"),
+        (np.full((40, 40, 3), 1.5), "saxs", r"saxs\[0\]: expected colours in \[0, 1\], or whole numbers"),
+        (np.zeros((40, 40), complex), "saxs", r"saxs\[0\]: expected numbers, found dtype complex"),
+        ("nowhere.tif", "sem", r"nowhere.tif: expected a file, found none"),
+    ],
+)
+def test_raw_input_that_cannot_be_used_is_told(
+    predictor: Predictor, image: Any, source: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        predictor.predict(image, source)
+
+
+def test_posterior_as_arrays_has_the_spread_of_its_draws() -> None:
+    factor = torch.tensor([[0.5, 0.0], [0.6, 0.4]])
+    posterior = Posterior(torch.ones(1, 2, 1, 1), torch.full((1, 2, 1, 1), 0.25), factor)
+    drawn = Posterior(posterior.mean.expand(20000, 2, 1, 1), posterior.std.expand(20000, 2, 1, 1), factor)
+    mean, std = posterior.numpy()
+    assert mean.shape == std.shape == (1, 2, 1, 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        np.testing.assert_allclose(std[0, :, 0, 0], drawn.sample().std(0).ravel(), rtol=0.03)
+
+
+def test_a_model_says_what_it_is(predictor: Predictor) -> None:
+    lines = repr(predictor).splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "Predictor: saxs <-> sem"
+    assert "SEM image, 1 x 32 x 32" in lines[2]
+    shown = predictor._repr_html_()
+    assert shown.startswith("<table>") and shown.count("<tr>") == 5 and "saxs &lt;-&gt; sem" in shown
+
+
+def test_a_model_without_a_folder_cannot_be_saved(predictor: Predictor, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected a model from a folder"):
+        predictor.save(tmp_path / "model")
 
 
 def crops_of(image: np.ndarray, rows: tuple[int, ...], columns: tuple[int, ...]) -> torch.Tensor:

@@ -1,31 +1,53 @@
 """PairVAE: predict SEM images from SAXS patterns and back (Lu and Jayaraman, JACS Au 2023, 3, 2510-2521).
 
-``pairvae.load("models:/pairvae@champion")`` gives a trained pair; see :class:`pairvae.predictor.Predictor`.
+``pairvae.load("models:/pairvae@champion")`` opens a trained pair, ``pairvae.fit({"saxs": patterns, "sem": images})``
+trains one; both return a :class:`Predictor`. ``describe``, ``two_point_correlation`` and ``lineal_path`` characterise
+two-phase images.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from pairvae.errors import InputError
+
 if TYPE_CHECKING:
+    from pairvae.commands.fit import fit
+    from pairvae.modalities.acquisition import Acquisition
+    from pairvae.numerics.plain import describe, lineal_path, two_point_correlation
     from pairvae.predictor import Predictor
     from pairvae.stages.load import load
 
     __version__: str
 
-__all__ = ["Predictor", "__version__", "load"]
+__all__ = [
+    "Acquisition",
+    "InputError",
+    "Predictor",
+    "__version__",
+    "describe",
+    "fit",
+    "lineal_path",
+    "load",
+    "two_point_correlation",
+]
+
+# Heavy parts are imported when they are first asked for.
+_MODULES = {
+    "Acquisition": "pairvae.modalities.acquisition",
+    "Predictor": "pairvae.predictor",
+    "describe": "pairvae.numerics.plain",
+    "fit": "pairvae.commands.fit",
+    "lineal_path": "pairvae.numerics.plain",
+    "load": "pairvae.stages.load",
+    "two_point_correlation": "pairvae.numerics.plain",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Heavy parts are imported when they are first asked for, the version is looked up then."""
-    if name == "load":
-        from pairvae.stages.load import load
-
-        return load
-    if name == "Predictor":
-        from pairvae.predictor import Predictor
-
-        return Predictor
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     if name == "__version__":
         from importlib.metadata import PackageNotFoundError, version
 
@@ -34,3 +56,7 @@ def __getattr__(name: str) -> Any:
         except PackageNotFoundError:  # a source tree on the path, not installed
             return "0+unknown"
     raise AttributeError(f"module 'pairvae' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,22 +17,88 @@ from pairvae.errors import InputError
 from pairvae.evaluation.training_facts import Confidence, TrainingFacts
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
 from pairvae.models.vae import VAE, Posterior, decode_in_chunks
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
+from pairvae.store.models import copy_model
 
 SEEDS = 2**63
 OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictor:
-    """VAEs keyed by modality, in evaluation mode, the card of the model folder they came from, and what is known
-    of the training data (None for models that were trained before that was kept)."""
+    """A trained pair: it predicts either measurement from the other. :func:`pairvae.load` and :func:`pairvae.fit`
+    return one.
+
+    ``vaes`` are keyed by modality and in evaluation mode. ``card`` is that of the model folder, ``facts`` is what is
+    known of the training data (None for models that were trained before that was kept), and ``folder`` the model
+    folder (None where there is none).
+    """
 
     vaes: Mapping[str, VAE]
     card: Mapping[str, Any]
     facts: TrainingFacts | None = None
+    folder: Path | None = None
+
+    def __repr__(self) -> str:
+        (head, value), *rows = self._summary()
+        return "\n".join([f"{head}: {value}", *(f"  {name}: {value}" for name, value in rows)])
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        rows = (
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self._summary()
+        )
+        return f"<table>{''.join(rows)}</table>"
+
+    def _summary(self) -> list[tuple[str, str]]:
+        """Five rows: the pair, its two modalities, the training data, and what trained it."""
+        rows = [("Predictor", " <-> ".join(self.modalities))]
+        for name in self.modalities:
+            entry, shape = self.card["modalities"][name], " x ".join(map(str, self.shape(name)))
+            parts = [MODALITIES[name].title, shape]
+            if "network" in entry and "latent" in entry:
+                latent = entry["latent"]
+                parts.append(f"network {entry['network']['architecture']}")
+                parts.append(f"latent {latent['channels']} x {latent['grid']} x {latent['grid']}")
+            rows.append((name, ", ".join(parts)))
+        pairs = [f"{len(self.card['train_ids'])} training pairs"] if "train_ids" in self.card else ["unknown"]
+        if self.facts is not None and self.facts.nm_per_px is not None:
+            pairs.append(f"{self.facts.nm_per_px:.4g} nm per px")
+        if self.facts is not None and self.facts.q_per_px is not None:
+            pairs.append(f"{self.facts.q_per_px:.4g} 1/nm per px")
+        rows.append(("training data", ", ".join(pairs)))
+        made = [f"pairvae {self.card.get('pairvae', 'of an unknown version')}"]
+        if "seconds" in self.card and "device" in self.card:
+            made.append(f"{self.card['seconds']:.0f} s on {self.card['device']}")
+        rows.append(("trained by", ", ".join(made)))
+        return rows
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model folder, which :func:`pairvae.load` and ``pairvae predict --model`` open.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A new or empty folder, or that of a model saved before, which is replaced.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            Where the folder holds something else, or the model's own files are gone or have changed.
+        """
+        if self.folder is None:
+            raise InputError(expected="a model from a folder", found="one without", where="save")
+        return copy_model(self.folder, Path(folder), self.card)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -44,34 +111,63 @@ class Predictor:
         channels, rows, columns = self.card["modalities"][modality]["shape"]
         return channels, rows, columns
 
-    def prepare(self, file: str | Path, source: str, acquisition: Acquisition | None = None) -> np.ndarray:
-        """The prepared array ``(channels, H, W)`` of a raw file, made as those of the training data were.
+    def prepare(
+        self, measurement: str | Path | np.ndarray, source: str, acquisition: Acquisition | None = None
+    ) -> np.ndarray:
+        """The prepared array ``(channels, H, W)`` of one raw file or array, made as those of the training data were.
 
-        ``acquisition``: what is known of the file besides, as ``Acquisition(nm_per_px=1.2)``.
-        Of a whole micrograph it is larger than what the networks see. ``InputError`` for a file that cannot be read.
+        ``acquisition``: what is known of it besides, as ``Acquisition(nm_per_px=1.2)``.
+        Of a whole micrograph it is larger than what the networks see; an array that is prepared comes back as it is.
+        ``InputError`` for what cannot be read.
         """
-        self._known(source)
-        modality = MODALITIES[source]
-        known = acquisition or Acquisition()
-        return modality.prepare(*known.applied(modality.read(file), self.prepared_with(source)))
+        (item,) = _exactly_one(self._separate(measurement, source), source)
+        return self._prepared(item, source, source, acquisition or Acquisition())
+
+    def _separate(self, inputs: Any, source: str) -> list[Item]:
+        shape = self.shape(source)  # an unknown one is an InputError
+        return separate(inputs, MODALITIES[source], shape)
+
+    def _prepared(self, item: Item, source: str, where: str, known: Acquisition) -> np.ndarray:
+        modality, shape = MODALITIES[source], self.shape(source)
+        array = prepared_already(item, modality, shape)
+        if array is not None:
+            return array
+        raw = raw_of(item, modality, shape, where)
+        return modality.prepare(*known.applied(raw, self.prepared_with(source)))
 
     def prepared_with(self, modality: str) -> Section:
         """The settings that the training data of one modality were prepared with."""
         self._known(modality)
         return MODALITIES[modality].settings.model_validate(self.card["modalities"][modality]["prepare"])
 
-    def encode(self, array: np.ndarray, source: str) -> Posterior:
-        """Posterior ``(1, C, g, g)`` of one prepared array; of a whole micrograph, that of all of it."""
-        if MODALITIES[source].cropped:
+    def encode(self, inputs: Any, source: str, acquisition: Acquisition | None = None) -> Posterior:
+        """Posteriors ``(N, C, g, g)`` of whatever :meth:`predict` takes; of a whole micrograph, that of all of it.
+
+        ``.numpy()`` gives their means and standard deviations as arrays.
+        """
+        items = self._separate(inputs, source)
+        known = acquisition or Acquisition()
+        found = [
+            self._encoded(self._prepared(item, source, f"{source}[{number}]", known), source)
+            for number, item in enumerate(items)
+        ]
+        if not found:
+            return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
+        mean, std = torch.cat([one.mean for one in found]), torch.cat([one.std for one in found])
+        return Posterior(mean, std, self.vaes[source].mixing)
+
+    def _encoded(self, array: np.ndarray, source: str) -> Posterior:
+        if MODALITIES[source].cropped and array.shape != self.shape(source):
             return self.pooled_posterior(array, source)
         return self.posterior(array[None], source)
 
-    def confidence(self, array: np.ndarray, source: str) -> Confidence | None:
-        """How unlike the training data a prepared array is; None for a model that does not know."""
+    def confidence(self, measurement: str | Path | np.ndarray, source: str) -> Confidence | None:
+        """How unlike the training data one measurement is, as :meth:`prepare` takes it; None for a model that does
+        not know."""
         self._known(source)
         if self.facts is None or source not in self.facts.familiar:
             return None
-        return self.facts.familiar[source].confidence(array, self.shape(source))
+        return self.facts.familiar[source].confidence(self.prepare(measurement, source), self.shape(source))
 
     def physical_check(self, images: np.ndarray, pattern: np.ndarray) -> PhysicalCheck | None:
         """Whether images ``(S, H, W)`` scatter like a pattern ``(3, h, w)``; None for a model that does not know."""
@@ -90,16 +186,60 @@ class Predictor:
         return Posterior(mean[: len(inputs)], std[: len(inputs)], self.vaes[source].mixing)
 
     def predict(
-        self, arrays: np.ndarray, source: str, target: str, samples: int = 1, seed: int = 0
+        self,
+        inputs: Any,
+        source: str | None = None,
+        target: str | None = None,
+        samples: int = 1,
+        seed: int = 0,
+        acquisition: Acquisition | None = None,
     ) -> np.ndarray:
-        """Images of ``target`` for each prepared array ``(N, channels, H, W)`` in [0, 1] of ``source``.
+        """Images of one technique for each measurement of the other.
 
-        Returns ``(N, samples, H, W)`` uint8 in {0, 1} for a binary target (the Bernoulli mode), else
-        ``(N, samples, channels, H, W)`` float32 in [0, 1]. One sample is decoded from the posterior's mean,
-        several from draws of it; an input's images depend on it and on ``seed`` alone, not on its neighbours.
-        ``InputError`` for an unknown modality, another shape, or values outside [0, 1].
+        An input's images depend on it and on ``seed`` alone, not on its neighbours.
+
+        Parameters
+        ----------
+        inputs : array, file, or list of either
+            Prepared arrays ``(N, channels, H, W)`` in [0, 1] or one ``(channels, H, W)``; raw patterns ``(H, W)``
+            (counts) or ``(H, W, 3)`` (colours), images ``(H, W)`` (grey levels, or binary), curves ``(points, 2)``
+            (q and I): one, an array of several, or a list of different sizes; files as paths. What is raw is
+            prepared as the training data were. Of an image larger than the networks see, all is used.
+        source, target : str, optional
+            The modality of the inputs and the one to predict. Of two, one is enough.
+        samples : int
+            Images for each input. One is decoded from the posterior's mean, several from draws of it.
+        seed : int
+            Of the draws.
+        acquisition : Acquisition, optional
+            What is known of raw inputs besides, as ``Acquisition(nm_per_px=1.2)``.
+
+        Returns
+        -------
+        ndarray
+            ``(N, samples, H, W)`` uint8 in {0, 1} for a binary target (the Bernoulli mode), else
+            ``(N, samples, channels, H, W)`` float32 in [0, 1]. One input is N = 1.
+
+        Raises
+        ------
+        InputError
+            For an unknown modality, arrays of another layout, values outside [0, 1] in prepared arrays, or files
+            that cannot be read.
         """
-        return self.decode(self.posterior(arrays, source), target, samples, seed)
+        source, target = self._direction(source, target)
+        return self.decode(self.encode(inputs, source, acquisition), target, samples, seed)
+
+    def _direction(self, source: str | None, target: str | None) -> tuple[str, str]:
+        """Source and target; the one that is not given is the other of the two."""
+        for name in (source, target):
+            if name is not None:
+                self._known(name)
+        if source is None and target is None:
+            raise InputError(
+                expected="source or target", found="neither", remedy=f"say target={self.modalities[-1]!r}"
+            )
+        source = source or next(name for name in self.modalities if name != target)
+        return source, target or next(name for name in self.modalities if name != source)
 
     def decode(self, posterior: Posterior, target: str, samples: int = 1, seed: int = 0) -> np.ndarray:
         """Images of ``target`` for posteriors ``(N, C, g, g)``; see :meth:`predict`."""
@@ -187,7 +327,7 @@ class Predictor:
                 expected=f"arrays of shape (N, {', '.join(map(str, shape))})",
                 found=str(np.asarray(arrays).shape),
                 where=source,
-                remedy="prepare raw files with the method `prepare`",
+                remedy="give raw measurements to `predict`, which prepares them",
             )
         if values.dtype.kind not in "biuf":
             raise InputError(expected="numbers", found=f"dtype {values.dtype}", where=source)
@@ -197,6 +337,12 @@ class Predictor:
                 expected="values in [0, 1]", found=f"{numbers.min():.3g} to {numbers.max():.3g}", where=source
             )
         return torch.from_numpy(np.ascontiguousarray(numbers))
+
+
+def _exactly_one(items: list[Item], source: str) -> list[Item]:
+    if len(items) != 1:
+        raise InputError(expected="one measurement", found=str(len(items)), where=source)
+    return items
 
 
 def _starts(length: int, size: int) -> list[int]:

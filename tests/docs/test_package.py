@@ -59,6 +59,17 @@ def test_import_loads_nothing_heavy() -> None:
     assert loaded_by("import pairvae") & HEAVY == set()
 
 
+def test_dir_shows_the_public_names_and_each_is_there() -> None:
+    import pairvae
+
+    wanted = {"load", "fit", "Predictor", "describe", "two_point_correlation", "lineal_path", "InputError"}
+    assert wanted < set(dir(pairvae)) == set(pairvae.__all__)
+    for name in dir(pairvae):
+        assert getattr(pairvae, name).__doc__, name
+    with pytest.raises(AttributeError, match="no attribute 'fitt'"):
+        _ = pairvae.fitt
+
+
 def test_help_loads_nothing_heavy() -> None:
     quiet = "import contextlib, io; sys.argv = ['pairvae', '--help']; from pairvae.cli import main"
     call = "exec('with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()): main()')"

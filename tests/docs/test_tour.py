@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import shutil
@@ -25,6 +26,17 @@ def test_outputs_are_stripped() -> None:
     assert len(code_cells()) > 5
     for cell in code_cells():
         assert cell["outputs"] == [] and cell["execution_count"] is None
+
+
+def test_public_names_alone_are_imported() -> None:
+    script = "\n\n".join("".join(cell["source"]) for cell in code_cells())
+    nodes = [node for node in ast.walk(ast.parse(script)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    modules = {name for node in nodes for name in _imported(node) if name.split(".")[0] == "pairvae"}
+    assert modules == {"pairvae"}
+
+
+def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
+    return [node.module or ""] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
 
 
 @pytest.mark.slow
@@ -51,4 +63,5 @@ def test_every_cell_runs_on_the_built_in_data(finished_project: Path) -> None:
         "series.csv",
         "watched",
         "served.png",
+        "toy",
     } <= made

@@ -13,10 +13,18 @@ import pairvae
 
 model = pairvae.load("models:/pairvae@champion")  # or a folder: models/train-pair
 images = model.predict(patterns, source="saxs", target="sem", samples=8, seed=0)  # (N, 8, 192, 192) in {0, 1}
+images = model.predict("new-pattern.edf", target="sem", samples=8)  # a file, a list of files, a raw array
+mean, std = model.encode(patterns, "saxs").numpy()  # latents
+
+model = pairvae.fit({"saxs": patterns, "sem": images})  # arrays or lists of files, without a project
+model.save("my-model")  # for pairvae.load and `pairvae predict --model my-model`
+
+pairvae.describe(images[0])  # phase fraction, spacing, orientation, ...
+pairvae.two_point_correlation(images[0])  # S(r)
 ```
 
-Arrays are prepared ones, `(N, channels, H, W)` in [0, 1]; `pairvae predict` prepares raw files itself. Whatever a
-user can mend is raised as [`InputError`](python/errors.md). What is not on this page may change between minor versions.
+Whatever a user can mend is raised as [`InputError`](python/errors.md), also `pairvae.InputError`. What is not on this
+page may change between minor versions.
 
 """
 PARTS = "## Parts of the package\n\n"

@@ -53,6 +53,15 @@ def read_curve(path: str | Path) -> RawImage:
         raise
     except PARSER_ERRORS as error:
         raise unreadable(source, FORMATS, reason(error)) from error
+    return _image_of(curve, source)
+
+
+def curve_image(table: np.ndarray, source: str) -> RawImage:
+    """The same of a table ``(points, 2 or 3)`` in memory; ``source`` names it."""
+    return _image_of(curve_of(table, None, source), source)
+
+
+def _image_of(curve: Curve, source: str) -> RawImage:
     curve = _with_intensities_told(_ordered(curve, source))
     raw = RawImage(curve.columns, None, None, "curve", source, None, curve.q_unit, curve.intensity_unit)
     return replace(raw, notes=curve.notes, warnings=curve.warnings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -48,6 +49,13 @@ class Posterior:
         if self.mixing is None:
             return self.mean + self.std * noise
         return self.mean + self.std.sqrt() * torch.einsum("cd,bd...->bc...", self.mixing, noise)
+
+    def numpy(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of draws as arrays, each ``(B, C, g, g)`` float32."""
+        std = self.std
+        if self.mixing is not None:
+            std = (std * self.mixing.square().sum(1)[:, None, None]).sqrt()
+        return self.mean.detach().float().cpu().numpy(), std.detach().float().cpu().numpy()
 
     def repeated(self, index: int, count: int) -> Posterior:
         """The posterior of one of its inputs, ``count`` times over."""

@@ -34,7 +34,7 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     else:
         folder = Path(location)
     vaes, card = load_vaes(folder)
-    predictor = Predictor(vaes, card, read_training_facts(folder))
+    predictor = Predictor(vaes, card, read_training_facts(folder), folder.absolute())
     check_facts(predictor, folder / FACTS)
     return predictor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from pairvae.stages.data_warnings import tell
 from pairvae.stages.project import Project
 from pairvae.store.prepared import UNPAIRED, PreparedPair, create_array, write_card
 
+# A sample of one modality as its prepared array, and what was done to it
+Prepare = Callable[[Pair, Modality, Section], tuple[np.ndarray, dict[str, Any]]]
 PUBLIC = ("simulated", "mdf")  # sources that nobody here can mend
 
 
@@ -69,6 +71,19 @@ def with_calibrations(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update=changes)
 
 
+def prepare_samples(out: Path, samples: Sequence[Pair], settings: Settings, prepare: Prepare) -> None:
+    """Prepare pairs that lie in no folder: ``prepare`` gives the array of each (shaped as by its modality)."""
+    filled = with_calibrations(settings, Path.cwd())
+    sections = {name: prepare_settings(filled, name) for name in settings.modalities}
+    with store.atomic_folder(out) as folder:
+        _write(folder, samples, sections, settings, {}, [], prepare)
+
+
+def _from_file(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
+    raw = raw_of(pair, modality)
+    return modality.prepare(raw, section), modality.record(raw, section)
+
+
 def _write(
     folder: Path,
     samples: Sequence[Pair],
@@ -76,6 +91,7 @@ def _write(
     settings: Settings,
     known: Mapping[str, Any],
     warnings: Warnings,
+    prepare: Prepare = _from_file,
 ) -> str:
     """Arrays of the modalities ``sections`` of all samples, and their card; returns its digest."""
     named = {name: prepare_settings(settings, name) for name in sections}
@@ -84,7 +100,8 @@ def _write(
     for name, section in sections.items():
         modality = MODALITIES[name]
         write = _write_cropped if modality.cropped else _write_whole
-        written[name] = write(folder, modality, samples, section, settings.assess)
+        each = _prepared(modality, samples, section, prepare)
+        written[name] = write(folder, modality, samples, section, settings.assess, each)
         files += [f"{name}.npy", *([f"{name}-crops.npy"] if modality.cropped else [])]
     facts: dict[str, Any] = {
         "pairs": [_known(pair, index, written) for index, pair in enumerate(samples)],
@@ -166,31 +183,33 @@ def raw_of(pair: Pair, modality: Modality) -> RawImage:
     return with_scales(reader.read(file), pair, modality.name)
 
 
-def _prepared(
-    modality: Modality, pairs: Sequence[Pair], section: Section
-) -> Iterator[tuple[np.ndarray, dict[str, Any]]]:
+Each = Iterator[tuple[np.ndarray, dict[str, Any]]]
+
+
+def _prepared(modality: Modality, pairs: Sequence[Pair], section: Section, prepare: Prepare) -> Each:
     """Prepared arrays in the order of ``pairs``, and what was done; a few are in memory at a time, on all cores."""
-
-    def one(pair: Pair) -> tuple[np.ndarray, dict[str, Any]]:
-        raw = raw_of(pair, modality)
-        return modality.prepare(raw, section), modality.record(raw, section)
-
     cores = len(os.sched_getaffinity(0))
     progress = Progress(len(pairs), f"preprocess {modality.name}")
     with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(pairs), 4 * cores):
-            for found in pool.map(one, pairs[start : start + 4 * cores]):
+            some = pairs[start : start + 4 * cores]
+            for found in pool.map(lambda pair: prepare(pair, modality, section), some):
                 progress.advance()
                 yield found
 
 
 def _write_whole(
-    folder: Path, modality: Modality, pairs: Sequence[Pair], section: Section, assess: AssessSettings
+    folder: Path,
+    modality: Modality,
+    pairs: Sequence[Pair],
+    section: Section,
+    assess: AssessSettings,
+    each: Each,
 ) -> Written:
     shape = modality.prepared_shape(section)
     stacked = create_array(folder, f"{modality.name}.npy", (len(pairs), *shape), "float32")
     done: list[dict[str, Any]] = []
-    for index, (array, facts) in enumerate(_prepared(modality, pairs, section)):
+    for index, (array, facts) in enumerate(each):
         stacked[index] = array
         done.append(facts)
     stacked.flush()  # type: ignore[attr-defined]  # a numpy.memmap
@@ -198,7 +217,12 @@ def _write_whole(
 
 
 def _write_cropped(
-    folder: Path, modality: Modality, pairs: Sequence[Pair], section: Section, assess: AssessSettings
+    folder: Path,
+    modality: Modality,
+    pairs: Sequence[Pair],
+    section: Section,
+    assess: AssessSettings,
+    each: Each,
 ) -> Written:
     """Binary images, appended one by one since their sizes differ, and the fixed evaluation crops of each."""
     size = modality.prepared_shape(section)[1]
@@ -209,7 +233,7 @@ def _write_cropped(
     done: list[dict[str, Any]] = []
     flat = folder / f"{modality.name}.flat"
     with flat.open("wb") as stream:
-        for index, (array, facts) in enumerate(_prepared(modality, pairs, section)):
+        for index, (array, facts) in enumerate(each):
             done.append(facts)
             image = array[0]
             shapes.append([int(side) for side in image.shape])

@@ -49,6 +49,39 @@ def save_model(
         write_text(temporary / HISTORY, history_text(history))
 
 
+def copy_model(folder: Path, target: Path, card: Mapping[str, Any]) -> Path:
+    """Copy the model folder of ``card`` to ``target``, and nothing else that lies in it; returns ``target``.
+
+    A model that is there is replaced. ``InputError`` where ``target`` holds something else, or ``folder`` holds
+    another model than that of ``card`` by now.
+    """
+    own = {WEIGHTS, CARD, HISTORY}
+    if target.exists() and not target.is_dir():
+        raise InputError(expected="a folder", found="a file", where=str(target))
+    inside = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    kept = load_card(target).get(FILES, {}) if CARD in inside else {}
+    foreign = sorted(inside - own - set(kept if isinstance(kept, dict) else {}))
+    if inside and (CARD not in inside or foreign):
+        raise InputError(
+            expected="a new or empty folder, or one of a saved model",
+            found=f"one with {(foreign or sorted(inside))[0]}",
+            where=str(target),
+            remedy="choose another folder",
+        )
+    if load_model(folder).card.get("weights_sha256") != card.get("weights_sha256"):
+        raise InputError(
+            expected="the model that was loaded",
+            found="another one, trained since",
+            where=str(folder),
+            remedy="load it again",
+        )
+    with atomic_folder(target) as temporary:
+        for name in (WEIGHTS, CARD, HISTORY, *load_card(folder).get(FILES, {})):
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, temporary / name)
+    return target
+
+
 def add_file(folder: Path, name: str) -> None:
     """Write the hash of a further file of a model folder into its card: from then on it has to fit."""
     card = load_card(folder)
