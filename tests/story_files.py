@@ -32,6 +32,11 @@ def with_bar(image: np.ndarray, rows: int = 24) -> np.ndarray:
     return np.concatenate([image, bar])
 
 
+def write_png(path: Path, image: np.ndarray) -> None:
+    """A PNG, also where another one was."""
+    assert cv2.imwrite(str(path), image)
+
+
 def write_hitachi(path: Path, image: np.ndarray, nm: float) -> None:
     """A TIFF with its data bar, and the text file that the instrument writes beside it."""
     shown = with_bar(image)
@@ -52,15 +57,22 @@ def write_curve(path: Path, q: np.ndarray, values: np.ndarray, header: str = "")
     np.savetxt(path, np.stack([q, values, 0.02 * values], axis=1), header=header, comments="# ")
 
 
-def detector_frame(ring_px: float, seed: int, shape: tuple[int, int] = (80, 64)) -> np.ndarray:
+def detector_frame(ring_px: float, seed: int) -> np.ndarray:
     """Counts of a ring about :data:`BEAM` on a detector that is not square, with a bad row and a gap of -1."""
-    y, x = np.mgrid[: shape[0], : shape[1]]
+    y, x = np.mgrid[:80, :64]
     away = np.hypot(y - BEAM[0], x - BEAM[1])
     expected = 400 * np.exp(-away / 6) + 200 * np.exp(-(((away - ring_px) / 2) ** 2)) + 6
     counts = np.random.default_rng(seed).poisson(expected).astype(np.int32)
     counts[50:53] = -1  # the gap between two modules
     counts[60] = 90_000  # a row that always counts
     return counts
+
+
+def detector_mask() -> np.ndarray:
+    """1 where that detector counts by itself."""
+    mask = np.zeros((80, 64), np.uint8)
+    mask[60] = 1
+    return mask
 
 
 def poni() -> str:
@@ -71,3 +83,11 @@ def poni() -> str:
         'Detector_config: {"pixel1": 1e-4, "pixel2": 1e-4, "max_shape": [80, 64]}\n'
         f"Distance: 1.0\nPoni1: {rows}\nPoni2: {columns}\nRot1: 0\nRot2: 0\nRot3: 0\nWavelength: 1e-10\n"
     )
+
+
+def ring_picture(spacing_nm: float, seed: int) -> np.ndarray:
+    """An 8-bit picture ``(96, 96)`` of a scattering ring, 0.01 1/nm per px, on a dim background."""
+    y, x = np.mgrid[:96, :96] - 47.5
+    ring = np.exp(-(((np.hypot(y, x) - 2 * np.pi / spacing_nm / 0.01) / 2.5) ** 2))
+    noise = np.random.default_rng(seed).normal(0, 3, ring.shape)
+    return np.clip(20 + 190 * ring + noise, 0, 255).astype(np.uint8)

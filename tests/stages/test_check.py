@@ -135,3 +135,23 @@ def test_the_check_loads_neither_torch_nor_mlflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_one_small_micrograph_among_sound_ones_lowers_no_crop(silver: Path) -> None:
+    tifffile.imwrite(silver / "SEM/A03.tif", micrograph(3, 60))
+    report = check_project(silver, resolve({"modalities": ["iq", "sem"]}))
+    assert not any("crop" in line for line in report.proposals)
+    (small,) = [problem for problem in report.problems if problem.kind == "wrong size"]
+    assert small.message.endswith("found 60 x 60 - lower sem.prepare.crop, or leave it out")
+
+
+def test_files_of_other_names_get_the_command_that_pairs_them(silver: Path) -> None:
+    for path in (silver / "SEM").iterdir():
+        path.rename(path.with_name(f"image {path.name}"))
+    assert check_project(silver, resolve({})).proposals[1] == f"    pairvae data init {silver}"
+
+
+def test_a_slip_in_the_table_is_told_with_line_and_column(silver: Path) -> None:
+    (silver / "pairs.csv").write_text("id,iq,sem,sem_nm_per_px\nA00,IQ/A00.dat,SEM/A00.tif,-2\n")
+    (slip,) = [p for p in check_project(silver, resolve({})).problems if p.kind == "pairs.csv"]
+    assert slip.message.startswith("line 2, column sem_nm_per_px: expected a positive number")

@@ -11,10 +11,11 @@ import tifffile
 
 from pairvae.data.manifest import read_pairs
 from pairvae.errors import InputError
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.roots import declare_roots
-from pairvae.settings import Settings, resolve
-from pairvae.stages.preprocess import prepare_folder
+from pairvae.settings import DetectorGeometry, MaskPixels, SaxsPrepare, Settings, resolve
+from pairvae.stages.check import check_project
+from pairvae.stages.preprocess import prepare_folder, with_calibrations
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import copy_folder, make_raw
 from pairvae.store.prepared import open_prepared
@@ -168,3 +169,24 @@ def test_other_frames_are_refused(row: str, tmp_path: Path) -> None:
         InputError, match="line 2, column frame: expected the number of a frame, from 0, once"
     ):
         read_pairs(tmp_path)
+
+
+def test_the_check_takes_masks_and_geometries_and_proposes_those_that_lie_there(folder: Path) -> None:
+    first = check_project(folder, settings())
+    assert {"geometry: detector.poni", "mask: mask.npy"} <= {
+        line.strip().partition("  #")[0].partition(" #")[0] for line in first.proposals
+    }
+    given = check_project(folder, settings(mask="mask.npy", geometry="detector.poni"))
+    assert [problem for problem in given.problems if problem.file.startswith(str(folder / "SAXS"))] == []
+    assert not any(".poni" in line or "mask" in line for line in given.proposals)
+    (absent,) = [
+        p for p in check_project(folder, settings(mask="other.npy")).problems if p.kind == "settings"
+    ]
+    assert absent.severity == "error" and "other.npy: expected a file in" in absent.message
+
+
+def test_a_door_of_repro_takes_masks_and_geometries(folder: Path, tmp_path: Path) -> None:
+    filled = with_calibrations(settings(mask="mask.npy", geometry="detector.poni"), folder)
+    section = prepare_settings(filled, "saxs")
+    assert isinstance(section, SaxsPrepare)
+    assert isinstance(section.mask, MaskPixels) and isinstance(section.geometry, DetectorGeometry)

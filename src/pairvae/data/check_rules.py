@@ -58,7 +58,9 @@ Rule = Callable[[Sequence[Pair], Sequence[FileFacts], Limits], list[Problem]]
 def told(error: InputError) -> str:
     """An error's message without its place, which has a column of its own."""
     advice = f" - {error.remedy}" if error.remedy else ""
-    return " ".join(f"expected {error.expected}, found {error.found}{advice}".split())
+    line = (error.where or "").partition(f"{PAIRS_FILE}, ")[2]
+    place = f"{line}: " if line else ""
+    return " ".join(f"{place}expected {error.expected}, found {error.found}{advice}".split())
 
 
 def _problem(fact: FileFacts, kind: str, message: str, severity: Severity = "error") -> Problem:
@@ -133,13 +135,14 @@ def not_finite(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits
 def sizes(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
     """Images too small to be used, and images of another size than most."""
     problems = []
-    for side, least in (("sem", limits.crop), ("saxs", LEAST_SAXS_SIDE)):
+    small = " - lower sem.prepare.crop, or leave it out"
+    for side, least, advice in (("sem", limits.crop, small), ("saxs", LEAST_SAXS_SIDE, "")):
         mine = [fact for fact in facts if fact.side == side]
         usual = Counter(_size(fact) for fact in mine).most_common(1)
         for fact in mine:
             rows, columns = _size(fact)
             if min(rows, columns) < least:
-                text = f"expected an image area of at least {least} x {least} px, found {rows} x {columns}"
+                text = f"expected an image area of at least {least} x {least} px, found {rows} x {columns}{advice}"
                 problems.append(_problem(fact, "wrong size", text))
             elif (rows, columns) != usual[0][0]:
                 text = f"{rows} x {columns} px where most are {usual[0][0][0]} x {usual[0][0][1]}"

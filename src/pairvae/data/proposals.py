@@ -188,9 +188,11 @@ def _micrographs(measured: Sequence[Measured], settings: Settings) -> list[Propo
 
 def _crop(areas: Sequence[tuple[int, int]], factors: Sequence[float], settings: Settings) -> list[Proposal]:
     """A crop that fits into every micrograph as it is prepared, where the one that is set does not."""
-    least = min(int(min(area) * factor) for area, factor in zip(areas, factors, strict=True))
+    sides = sorted(int(min(area) * factor) for area, factor in zip(areas, factors, strict=True))
+    least, usual = sides[0], sides[len(sides) // 2]
     crop = least // CROP_STEP * CROP_STEP
-    if least >= settings.sem.prepare.crop or crop < CROP_STEP:
+    # where the crop fits most of them, the small ones are the exception
+    if usual >= settings.sem.prepare.crop or crop < CROP_STEP:
         return []
     found = [Proposal("sem.prepare.crop", crop, f"the smallest image area is {least} px wide or high")]
     if settings.sem.training.likelihood == "texture" and settings.sem.training.texture.crop > crop:
