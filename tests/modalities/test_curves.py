@@ -113,7 +113,7 @@ def test_npy_upright_on_its_side_and_descending(tmp_path: Path, lie: Callable[[A
         ("-0.1,3,1\n" + table(","), "1 of 51 points at negative q left out"),
         (
             table(rows=COLUMNS[20:]) + table(rows=COLUMNS[:20] * 1.0001),
-            "q turns back 1 times: the points are sorted",
+            "q turns back 1 time: the points are sorted",
         ),
         (
             table(rows=COLUMNS * [1, -1, 1]) + "0.5 7 1\n",
@@ -125,7 +125,7 @@ def test_npy_upright_on_its_side_and_descending(tmp_path: Path, lie: Callable[[A
         ),
         (table(rows=np.hstack([np.arange(50.0)[:, None], COLUMNS])), "the first column counts the points"),
         (table(rows=COLUMNS[:5]), "a curve of only 5 points"),
-        (table(",").replace(",", ",,", 1), "read are lines 2 to 50; 1 rows of numbers elsewhere are not"),
+        (table(",").replace(",", ",,", 1), "read are lines 2 to 50; 1 row of numbers elsewhere is not"),
         (table(",", "q,first,second\n"), "the column first is taken as I"),
         (table(",", "q,I1,I2\n"), "columns left out: I2"),
         (table(",", "s,I,err\n"), "the column s is taken as q"),
