@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -65,6 +66,41 @@ def test_data_that_are_not_there_are_refused_before_anything_is_made(tmp_path: P
     with pytest.raises(InputError, match="--data"):
         init(tmp_path / "project", tmp_path / "none")
     assert not (tmp_path / "project").exists()
+
+
+def test_git_ignores_runs_but_not_the_readme_of_their_folder(tmp_path: Path) -> None:
+    assert init(tmp_path).git
+    for path in (tmp_path / "mlruns" / "pairvae" / "a.png", tmp_path / "mlruns" / "README.md"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    told = subprocess.run(
+        ["git", "status", "--porcelain", "-uall", "--", "mlruns"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    ).stdout
+    assert told.split() == ["??", "mlruns/README.md"]
+    assert (ROOT / "mlruns" / "README.md").is_file()
+    ignored = (ROOT / ".gitignore").read_text()
+    assert "/mlruns/*\n!/mlruns/README.md\n" in ignored
+
+
+def test_an_experiment_of_dvc_changes_the_keys_of_params_file(tmp_path: Path) -> None:
+    """Also without a + the key has to stand there: DVC refuses what it does not find."""
+    init(tmp_path)
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (["add", "-A"], ["commit", "-qm", "start"]):
+        subprocess.run([*git, *command], cwd=tmp_path, check=True)
+    change = ["--set-param", "sem.training.epochs=30", "--set-param", "+sem.training.passes=5"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "exp", "run", "--dry", *change, "raw"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pairvae raw" in done.stdout
 
 
 def test_the_repository_is_such_a_project() -> None:

@@ -124,7 +124,7 @@ def test_npy_upright_on_its_side_and_descending(tmp_path: Path, lie: Callable[[A
         ),
         (table(rows=np.hstack([np.arange(50.0)[:, None], COLUMNS])), "the first column counts the points"),
         (table(rows=COLUMNS[:5]), "a curve of only 5 points"),
-        (table(",").replace(",", ",,", 1), "read are lines 2 to 50; 1 rows of numbers elsewhere are not"),
+        (table(",").replace(",", ",,", 1), "read are lines 2 to 50; 1 row of numbers elsewhere is not"),
         (table(",", "q,first,second\n"), "the column first is taken as I"),
         (table(",", "q,I1,I2\n"), "columns left out: I2"),
         (table(",", "s,I,err\n"), "the column s is taken as q"),

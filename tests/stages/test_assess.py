@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from pairvae.stages.leak_check import leakage_facts, refuse_leakage
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.register import validation_tags
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
+from pairvae.stages.validation_scores import decisive, medians, verdict
 from pairvae.store.prepared import Prepared
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
@@ -138,10 +139,18 @@ def test_ensembles_are_compared_with_the_true_crops(metrics: dict[str, Any]) -> 
         assert one["n"] == 5 and 0 <= one["repeats"] <= 1
 
 
-def test_registry_takes_every_score_of_the_pair(metrics: dict[str, Any]) -> None:
-    tags = validation_tags(metrics)
-    assert tags["validation.saxs_sem.defect_density_error"] > 0
-    assert len(tags) == sum(len(scores) for scores in metrics["splits"]["validation"]["pair"].values())
+def test_registry_and_runs_show_the_five_scores_that_models_are_compared_by(metrics: dict[str, Any]) -> None:
+    known = medians(metrics)
+    assert known["validation.saxs_sem.defect_density_error"] > 0
+    assert len(known) == sum(len(scores) for scores in metrics["splits"]["validation"]["pair"].values())
+    shown = ("saxs_saxs.mae", "saxs_sem.s2_mae", "saxs_sem.lineal_path_mae", "sem_saxs.mae", "sem_sem.s2_mae")
+    assert set(decisive(known)) == {f"validation.{key}" for key in shown}
+    assert decisive({"validation.sem_saxs.mae": 0.0123456}) == {"validation.sem_saxs.mae": 0.01235}
+    assert re.fullmatch(
+        r"On the validation pairs, SAXS to SEM: median s2_mae [\d.]+ \(retrieval [\d.]+\); "
+        r"SEM to SAXS: median mae [\d.]+ \(retrieval [\d.]+\)\. Lower is better\.",
+        verdict(metrics),
+    )
 
 
 def test_material_has_the_descriptors_of_every_model(project: Project) -> None:

@@ -13,6 +13,7 @@ from pairvae.errors import InputError
 from pairvae.predictor import Predictor
 from pairvae.stages.explain import explain
 from pairvae.stages.load import REGISTRY, load, model_folder
+from pairvae.stages.validation_scores import PREFIX
 from pairvae.tracking.roots import how_to_register, project_root, store_name
 
 NAME = "pairvae"
@@ -83,9 +84,9 @@ def _registered(root: Path) -> dict[str, Choice]:
         if version is None or any(f"version {version.number}," in one.title for one in found.values()):
             continue
         scores = {
-            key.removeprefix("validation."): float(value)
+            key.removeprefix(PREFIX): float(value)
             for key, value in version.tags.items()
-            if key.startswith("validation.")
+            if key.startswith(PREFIX)
         }
         # The files themselves: they are loaded when first asked for, and the number may be another model's by then
         location = f"{REGISTRY}{NAME}/{version.number}"

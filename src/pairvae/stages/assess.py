@@ -37,13 +37,14 @@ from pairvae.evaluation.scores import summary
 from pairvae.evaluation.statistics import resamples
 from pairvae.modalities import MODALITIES
 from pairvae.predictor import Predictor
-from pairvae.settings import flatten
 from pairvae.stages.assess_material import descriptor_arrays, write_material
 from pairvae.stages.baselines import fitted_errors
 from pairvae.stages.data_warnings import data_warnings, tell
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
+from pairvae.stages.runs import describe
+from pairvae.stages.validation_scores import decisive, medians, verdict
 from pairvae.store.models import load_card
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
@@ -90,7 +91,7 @@ def assess(project: Project) -> None:
     _write(project, prepared, truth, predicted, found, splits)
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
-    _annotate(project, metrics)
+    _annotate(project, prepared, metrics)
 
 
 def evaluated(project: Project, prepared: Prepared) -> Evaluated:
@@ -185,8 +186,8 @@ def _of_ensembles(truth: Truth, found: Measured, drawn: Mapping[str, Ensemble]) 
     return {"validation": ensemble_block(truth, found), "generation": generation_block(truth, drawn)}
 
 
-def _annotate(project: Project, metrics: dict[str, Any]) -> None:
-    """Give the runs that trained the models their final validation scores."""
+def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> None:
+    """Give the runs that trained the models the validation scores that decide, and say in words how good they are."""
     if not project.track:
         return
     from pairvae.tracking.runs import annotate_run  # 3 s of mlflow, only where it is wanted
@@ -198,9 +199,13 @@ def _annotate(project: Project, metrics: dict[str, Any]) -> None:
         if run_id is None:
             continue
         own = f"{name}_{name}"
-        directions = scores["pair"] if name == "pair" else {own: scores["solo"][own]}
-        flat = flatten({"validation": directions})
-        medians = {
-            key.removesuffix(".median"): value for key, value in flat.items() if key.endswith(".median")
-        }
-        annotate_run(project.root, run_id, medians, {"assessed": "true"})
+        alone = {"splits": {"validation": {"pair": {own: scores["solo"].get(own, {})}}}}
+        of_run = metrics if name == "pair" else alone
+        about = describe(project, f"train-{name}", prepared)
+        annotate_run(
+            project.root,
+            run_id,
+            decisive(medians(of_run)),
+            {"assessed": "true"},
+            description=f"{about} {verdict(of_run)}".strip(),
+        )

@@ -24,6 +24,7 @@ from pairvae.reports import model_card
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
 from pairvae.stages.score_anew import Anew, score_anew, validation_score
+from pairvae.stages.validation_scores import decisive, medians
 from pairvae.tracking import roots
 
 if TYPE_CHECKING:
@@ -65,14 +66,14 @@ class _Registration:
             "preset": self.metrics["preset"],
             "weights_sha256": self.card["weights_sha256"],
             MODEL_TAG: self.model,
-            **validation_tags(self.metrics),
+            **decisive(medians(self.metrics)),
         }
 
     @property
     def model(self) -> str:
         """A name of all that is registered: weights, their card, scores."""
         card = {key: value for key, value in self.card.items() if key not in OF_THE_TRAINING}
-        return store.digest([card, validation_tags(self.metrics), validation_score(self.metrics)])
+        return store.digest([card, medians(self.metrics), validation_score(self.metrics)])
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -272,16 +273,6 @@ def programs(vae: VAE, description: dict[str, Any]) -> list[tuple[str, nn.Module
     inputs = torch.rand(2, *description["shape"], generator=torch.Generator().manual_seed(0)).round()
     latents = torch.zeros(2, latent["channels"], latent["grid"], latent["grid"])
     return [("encoder", vae.encoder, inputs), ("decoder", vae.decoder, latents)]
-
-
-def validation_tags(metrics: dict[str, Any]) -> dict[str, float]:
-    """Median validation errors of the pair, for the registry's page."""
-    directions = metrics["splits"]["validation"]["pair"]
-    return {
-        f"validation.{direction}.{score}": summary["median"]
-        for direction, scores in directions.items()
-        for score, summary in scores.items()
-    }
 
 
 def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pairvae.errors import InputError
 from pairvae.stages.register import PAIR
+from pairvae.stages.validation_scores import PREFIX
 from pairvae.tracking.roots import project_root
 
 SHOWN = {"saxs_sem.s2_mae": "SAXS-SEM S(r)", "sem_saxs.mae": "SEM-SAXS pixels"}
-PREFIX = "validation."
 
 
 def list_versions(root: Path | None = None) -> list[str]:

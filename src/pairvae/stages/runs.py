@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 
 from pairvae.data.split import training_pairs
+from pairvae.errors import number_of
 from pairvae.evaluation.leakage import Warnings
 from pairvae.numerics.images import contact_sheet
 from pairvae.settings import flatten
@@ -45,7 +46,7 @@ def stage_run(
         f"{stage} {settings.preset} {train} pairs",
         tags=tags,
         resume=resume,
-        description=f"Stage `{stage}` of the preset `{settings.preset}`.",
+        description=describe(project, stage, prepared),
         system_metrics_s=settings.tracking.system_metrics_seconds,
         patience_s=settings.tracking.patience_seconds,
     ) as tracker:
@@ -59,6 +60,22 @@ def stage_run(
         )
         log_warnings(tracker, data_warnings(project, prepared))
         yield tracker
+
+
+def describe(project: Project, stage: str, prepared: Prepared) -> str:
+    """What is trained on what, in a sentence."""
+    settings, pairs = project.settings, prepared.pairs
+    solo = stage.removeprefix("train-")
+    both = " and ".join(name.upper() for name in settings.modalities)
+    model = (
+        f"The {solo.upper()} VAE alone" if solo in settings.modalities else f"The VAEs of {both} as a pair"
+    )
+    if not stage.startswith("train-"):
+        model = f"Stage {stage}"
+    return (
+        f"{model}, preset {settings.preset}, on {training_pairs(pairs, settings.split.train)} of "
+        f"{number_of(len(pairs), 'pair')} ({settings.data.source}; split seed {settings.split.seed})."
+    )
 
 
 def log_warnings(tracker: Tracker, warnings: Warnings) -> None:

@@ -223,9 +223,14 @@ def _deliver(root: Path, uri: str, run_id: str, outbox: Outbox) -> None:
 
 
 def annotate_run(
-    root: Path, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, object] | None = None
+    root: Path,
+    run_id: str,
+    metrics: Mapping[str, float],
+    tags: Mapping[str, object] | None = None,
+    *,
+    description: str = "",
 ) -> None:
-    """Add final scores and tags to an earlier run; status and times stay.
+    """Add final scores, tags and a ``description`` in place of the earlier one; status and times stay.
 
     They wait as in ``start_run`` while the store is away. A store without the run (it or its database was
     deleted, or the models were trained elsewhere) gets nothing, and a line says so.
@@ -238,6 +243,8 @@ def annotate_run(
     tracker = SpooledTracker(run_id, outbox)
     tracker.log_metrics(metrics)
     tracker.set_tags(tags or {})
+    if description:
+        tracker.describe(description)
     outbox.close()
     if send_waiting(root, run_id):
         tell(f"{shown(uri)} does not answer; scores of run {run_id} wait, send them with: pairvae sync")

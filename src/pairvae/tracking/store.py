@@ -17,6 +17,7 @@ from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
+from mlflow.utils import mlflow_tags
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pairvae.errors import InputError
@@ -35,6 +36,16 @@ from pairvae.tracking.roots import (
     tracking_uri,
 )
 
+# Of an experiment: MLflow's page opens at its runs, not at the traces of language models, and says what they are
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+ABOUT = {
+    mlflow_tags.MLFLOW_RUN_NOTE: (
+        "Trainings of pairvae: SEM images from SAXS patterns and back. A run is a stage of the pipeline, a trial or a "
+        "cell of a study; its description says what was trained on what, and how good it is. Compare "
+        "`validation.saxs_sem.s2_mae` (S(r) of predicted images) and `validation.sem_saxs.mae` (pixels of predicted "
+        "patterns): lower is better."
+    )
+}
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError)
 BUSY_TIMEOUT_S = 60.0
 SERVER_TIMEOUT_S = 10.0
@@ -227,7 +238,9 @@ def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Exp
         return found
     location = None if is_server(uri) else (artifacts_path(root) / name).as_uri()
     try:
-        return client.get_experiment(client.create_experiment(name, artifact_location=location))
+        return client.get_experiment(
+            client.create_experiment(name, artifact_location=location, tags={**KIND, **ABOUT})
+        )
     except MlflowException as error:
         raced = client.get_experiment_by_name(name)
         if error.error_code != "RESOURCE_ALREADY_EXISTS" or raced is None:

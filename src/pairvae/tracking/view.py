@@ -8,19 +8,19 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from pairvae.errors import InputError
-from pairvae.tracking.store import connect, has_store
+from pairvae.tracking.store import KIND, connect, has_store
 
 # MLflow's page keeps a view that somebody shares in a tag of the experiment, and names it in the address
 SHARED = "mlflow.sharedViewState.pairvae"
 # Without these two the page shows the menus of language models
 MENUS = "workflowType=machine_learning"
-KIND = {"mlflow.experimentKind": "custom_model_development"}
 COLUMNS = (
     "attributes.`Dataset`",
     "attributes.`Duration`",
     "tags.`stage`",
     "tags.`preset`",
     "metrics.`validation.saxs_sem.s2_mae`",
+    "metrics.`validation.saxs_sem.lineal_path_mae`",
     "metrics.`validation.sem_saxs.mae`",
     "metrics.`saxs_sem.s2_mae`",  # of a trial, on held-out training pairs
     "metrics.`sem_saxs.mae`",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pairvae.errors import number_of
 from pairvae.modalities.curve_files.columns import Curve, curve_of
 from pairvae.modalities.curve_files.names import (
     NO_CURVE,
@@ -266,7 +267,8 @@ def _beside(blocks: Sequence[list[Line]], table: list[Line]) -> tuple[list[str],
     others = [block for block in blocks if block is not table]
     many = [block for block in others if len(block) >= LARGE_BLOCK]
     rows = sum(map(len, others))
-    where = f"read are lines {table[0].number + 1} to {table[-1].number + 1}; {rows} rows of numbers elsewhere are not"
+    left_out = f"{number_of(rows, 'row')} of numbers elsewhere {'is' if rows == 1 else 'are'} not"
+    where = f"read are lines {table[0].number + 1} to {table[-1].number + 1}; {left_out}"
     return ([where] if rows and not many else []), ([where] if many else [])
 
 
