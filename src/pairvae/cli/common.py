@@ -16,25 +16,29 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="a setting to change for this call; repeatable"),
 ]
-Out = Annotated[Path, typer.Option("--out", help="folder for what comes out")]
+Out = Annotated[Path, typer.Option("--out", help="output folder")]
 Model = Annotated[str, typer.Option(help="registry URI or model folder")]
 Cluster = Annotated[
     str | None, typer.Option(metavar="local|ADDRESS", help="a Dask cluster instead of local processes")
 ]
 NmPerPx = Annotated[
     float | None,
-    typer.Option("--nm-per-px", help="pixel size of the micrographs, nm; before pairs.csv and the files"),
+    typer.Option("--nm-per-px", help="pixel size of the micrographs, nm; overrides pairs.csv and the files"),
 ]
 QPerPx = Annotated[
     float | None,
-    typer.Option("--q-per-px", help="q per pixel of the patterns, 1/nm; before pairs.csv and the files"),
+    typer.Option("--q-per-px", help="q per pixel of the patterns, 1/nm; overrides pairs.csv and the files"),
 ]
 BeamCentre = Annotated[
     str | None,
-    typer.Option("--beam-centre", metavar="ROW,COLUMN", help="of the patterns, px; moved to the middle"),
+    typer.Option(
+        "--beam-centre",
+        metavar="ROW,COLUMN",
+        help="position of the beam, px; it is moved to the middle",
+    ),
 ]
 QUnit = Annotated[
-    str | None, typer.Option("--q-unit", metavar="1/nm|1/angstrom", help="of q in the curve files")
+    str | None, typer.Option("--q-unit", metavar="1/nm|1/angstrom", help="unit of q in curve files")
 ]
 WILD, REGISTRY = "*?[", "models:/"
 CHAMPION = "models:/pairvae@champion"

@@ -20,7 +20,11 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="physics, as curves=true or sem_views=3; repeatable"),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="physics, such as curves=true; repeatable",
+        ),
     ] = None,
 ) -> None:
     """Write simulated pairs in the data layout."""
@@ -79,12 +83,12 @@ def check(
 def preview(
     place: Annotated[Path, typer.Argument(metavar="DIR", help="folder of pairs, or a micrograph")],
     pair: Annotated[
-        str | None, typer.Option(help="the pair whose micrograph is drawn; else the first")
+        str | None, typer.Option(help="draw the micrograph of this pair; default: the first")
     ] = None,
     out: Annotated[Path, typer.Option(help="picture to write (png)")] = Path("preview.png"),
     changes: Assignments = None,
 ) -> None:
-    """Binarise one micrograph in every way, with phase fraction and spacing, and recommend one."""
+    """Binarise one micrograph with every method, and recommend one by phase fraction and spacing."""
     from pairvae.data.preview import preview as run
     from pairvae.data.preview import render, write_preview
     from pairvae.settings import PARAMS_FILE, load_settings, resolve
@@ -102,7 +106,7 @@ def sheet(
     out: Annotated[Path, typer.Argument(help="picture to write (png)")],
     folder: Annotated[Path, typer.Argument(help="folder of pairs with morphologies")],
     real: Annotated[
-        list[Path] | None, typer.Option(help="a real binarised crop beside them; repeatable")
+        list[Path] | None, typer.Option(help="real binarised crop to compare with; repeatable")
     ] = None,
 ) -> None:
     """Draw pairs by morphology with phase fraction, period and S(r) bands, beside real crops."""

@@ -1,4 +1,4 @@
-"""Trained models at work."""
+"""Commands that use trained models: register, predict, ensemble, movie."""
 
 from __future__ import annotations
 
@@ -30,22 +30,23 @@ app = typer.Typer()
 @app.command()
 def register(
     changes: Assignments = None,
-    show: Annotated[bool, typer.Option("--list", help="the versions, the newest first")] = False,
+    show: Annotated[bool, typer.Option("--list", help="list the versions, newest first")] = False,
     promote: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="make a version champion where its score is better")
+        str | None, typer.Option(metavar="VERSION", help="make a version champion if its score is better")
     ] = None,
     demote: Annotated[
-        bool, typer.Option("--demote", help="give the title back to the champion before")
+        bool, typer.Option("--demote", help="make the previous champion champion again")
     ] = False,
     compare: Annotated[
-        tuple[str, str] | None, typer.Option(metavar="A B", help="scores of two versions or aliases")
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="compare the scores of two versions or aliases"),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="promote whatever the scores say; needs --why")
+        bool, typer.Option("--force", help="promote regardless of the scores; needs --why")
     ] = False,
-    why: Annotated[str, typer.Option(help="kept with the version, beside who did it and when")] = "",
+    why: Annotated[str, typer.Option(help="reason, kept with the version beside user and time")] = "",
 ) -> None:
-    """Stage: the five models in the registry. With options: look at its versions and move the champion."""
+    """Stage: register the five models. With options: list the versions and move the champion."""
     from pairvae.stages import registered
 
     if sum((show, promote is not None, demote, compare is not None)) > 1:
@@ -95,13 +96,15 @@ def predict(
     seed: Annotated[int, typer.Option(min=0)] = 0,
     source: Annotated[
         str | None,
-        typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="what the files are"),
+        typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the files"),
     ] = None,
-    kind: Annotated[str, typer.Option("--format", metavar="png|tiff", help="of the images")] = "png",
+    kind: Annotated[
+        str, typer.Option("--format", metavar="png|tiff", help="file format of the images")
+    ] = "png",
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=256, help="processes, one thread each; default: of hundreds of files one a core"
+            min=1, max=256, help="processes, one thread each; by default one a core for hundreds of files"
         ),
     ] = None,
     cluster: Cluster = None,
@@ -137,28 +140,28 @@ def predict(
 
 @app.command()
 def ensemble(
-    out: Annotated[Path, typer.Option(help="file .h5 or .npz; TIFF stacks go beside it")],
-    patterns: Annotated[list[str] | None, typer.Argument(help="pattern files to draw around")] = None,
+    out: Annotated[Path, typer.Option(help="output file, .h5 or .npz; TIFF stacks go beside it")],
+    patterns: Annotated[list[str] | None, typer.Argument(help="pattern files to sample around")] = None,
     between: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="two patterns: the way from one to the other"),
+        typer.Option(metavar="A B", help="interpolate between two patterns"),
     ] = None,
-    steps: Annotated[int, typer.Option(min=2, max=1000, help="points on that way")] = 5,
+    steps: Annotated[int, typer.Option(min=2, max=1000, help="points of the interpolation")] = 5,
     morphology: Annotated[
-        str | None, typer.Option(help="around the mean of the training patterns of one")
+        str | None, typer.Option(help="sample around the mean of its training patterns")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, max=100_000, help="images for each centre")] = 100,
-    scale: Annotated[float, typer.Option(min=0, help="times the variance of the training latents")] = 1.0,
+    scale: Annotated[float, typer.Option(min=0, help="factor on the variance of the training latents")] = 1.0,
     spacing: Annotated[
-        str | None, typer.Option(metavar="LO:HI", help="only images of that spacing, nm")
+        str | None, typer.Option(metavar="LO:HI", help="accept only images with this spacing, nm")
     ] = None,
     phase_fraction: Annotated[
-        str | None, typer.Option(metavar="LO:HI", help="only images of that bright fraction")
+        str | None, typer.Option(metavar="LO:HI", help="accept only images with this bright phase fraction")
     ] = None,
     model: Model = CHAMPION,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Many SEM images around patterns or a morphology, or between two patterns, for simulations."""
+    """Sample many SEM images around patterns or a morphology, or between two patterns."""
     for given in (patterns or [], between or ()):
         if given:
             require_files(given)
@@ -182,16 +185,16 @@ def ensemble(
 
 @app.command()
 def movie(
-    files: Annotated[list[str], typer.Argument(help="pattern files in the order of time")],
-    out: Annotated[Path, typer.Option(help="file .mp4 or .gif; the numbers go beside it as .csv")],
+    files: Annotated[list[str], typer.Argument(help="pattern files in order of time")],
+    out: Annotated[Path, typer.Option(help="output file, .mp4 or .gif; the numbers go beside it as .csv")],
     smooth: Annotated[
-        float, typer.Option(min=0, help="frames that the latent is smoothed over; 0: none")
+        float, typer.Option(min=0, help="width of the smoothing of the latent, frames; 0: none")
     ] = 1.5,
     fps: Annotated[float, typer.Option(min=0.1, max=120, help="frames a second")] = 10.0,
     model: Model = CHAMPION,
-    seed: Annotated[int, typer.Option(min=0, help="of the noise that all frames share")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the noise that all frames share")] = 0,
 ) -> None:
-    """A time series of patterns as a movie of predicted SEM images, with S(r) and spacing."""
+    """Make a movie of predicted SEM images from a time series of patterns, with S(r) and spacing."""
     require_files(files)
     require_model(model)
     one_thread()

@@ -1,4 +1,4 @@
-"""Predictions for others: of the files of a folder as they come, over HTTP, on a page."""
+"""Predictions for others: from files as they appear, on a web page, over HTTP."""
 
 from __future__ import annotations
 
@@ -32,13 +32,11 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")]
-Host = Annotated[str, typer.Option(help="address to listen at; other than this machine's own needs a token")]
+Host = Annotated[str, typer.Option(help="address to listen on; any but this machine's own needs a token")]
 Names = Annotated[
-    list[str] | None, typer.Option("--name", metavar="HOST", help="a host name to answer to; repeatable")
+    list[str] | None, typer.Option("--name", metavar="HOST", help="host name to answer to; repeatable")
 ]
-Capacity = Annotated[
-    int, typer.Option(min=1, max=64, help="requests that may wait; more are answered with 503")
-]
+Capacity = Annotated[int, typer.Option(min=1, max=64, help="requests that may wait; more get 503")]
 
 
 @app.command()
@@ -51,7 +49,9 @@ def watch(
     model: Model = CHAMPION,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    every: Annotated[float, typer.Option(min=0.05, max=3600, help="seconds between two looks")] = 0.25,
+    every: Annotated[
+        float, typer.Option(min=0.05, max=3600, help="seconds between two looks at the folder")
+    ] = 0.25,
     patience: Annotated[
         float, typer.Option(min=0, max=86400, help="seconds to wait for a file that cannot be read yet")
     ] = 10.0,
@@ -61,7 +61,7 @@ def watch(
     beam_centre: BeamCentre = None,
     q_unit: QUnit = None,
 ) -> None:
-    """Predict from the files of a folder as they appear, until Ctrl-C; a restart goes on where it ended."""
+    """Predict from files as they appear in a folder, until Ctrl-C; a restart continues where it ended."""
     require_folder(folder)
     require_model(model)
     one_thread()
@@ -105,12 +105,12 @@ def web_page(
     host: Host = "127.0.0.1",
     model: Annotated[
         str | None,
-        typer.Option(help="registry URI or model folder; the project's champion and candidate by default"),
+        typer.Option(help="registry URI or model folder; by default the project's champion and candidate"),
     ] = None,
     name: Names = None,
     capacity: Capacity = 8,
 ) -> None:
-    """Open the web page: drop a measurement, see the other one; walk in the latent space."""
+    """Open the web page: drop a measurement and see the other one; explore the latent space."""
     _need_app()
     if model is not None:
         require_model(model)
@@ -133,10 +133,10 @@ def serve(
     name: Names = None,
     capacity: Capacity = 8,
     trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="run the code of a model that this version did not make")
+        bool, typer.Option("--trust-code", help="run the code of a model that another version made")
     ] = False,
 ) -> None:
-    """Serve a registered pair: MLflow's scoring requests, and image files in and out."""
+    """Serve a registered pair over HTTP: MLflow's scoring requests, and image files."""
     _need_app()
     if not model.startswith(REGISTRY):
         raise InputError(expected=f"a registered model, {CHAMPION}", found=repr(model), where="--model")

@@ -1,4 +1,4 @@
-"""The pipeline: its stages one by one, all of them, their settings."""
+"""The pipeline: single stages, the whole, and its settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _stage(name: str, changes: list[str] | None) -> Iterator[Project]:
 
 @app.command()
 def raw(changes: Assignments = None) -> None:
-    """Stage: raw pairs, from the source that params.yaml names."""
+    """Stage: get raw pairs from the source that params.yaml names."""
     from pairvae.stages.code import write_code_digests
     from pairvae.stages.preflight import check_before
     from pairvae.stages.raw import make_raw
@@ -47,7 +47,7 @@ def raw(changes: Assignments = None) -> None:
 
 @app.command()
 def preprocess(changes: Assignments = None) -> None:
-    """Stage: raw pairs to prepared arrays."""
+    """Stage: prepare arrays from raw pairs."""
     from pairvae.stages.preprocess import preprocess as run
 
     with _stage("preprocess", changes) as project:
@@ -56,7 +56,7 @@ def preprocess(changes: Assignments = None) -> None:
 
 @app.command()
 def pretrain(changes: Assignments = None) -> None:
-    """Stage: self-supervised pre-training of the backbone, where the preset asks for it."""
+    """Stage: pre-train the backbone without labels, if the preset says so."""
     from pairvae.stages.pretrain import pretrain as run
 
     with _stage("pretrain", changes) as project:
@@ -71,7 +71,7 @@ def train(
     ],
     changes: Assignments = None,
 ) -> None:
-    """Stage: one modality's VAE alone, or both as a pair."""
+    """Stage: train the VAE of one modality, or both as a pair."""
     from pairvae.stages.train_pair import train_pair
     from pairvae.stages.train_solo import train_solo
 
@@ -84,7 +84,7 @@ def train(
 
 @app.command()
 def assess(changes: Assignments = None) -> None:
-    """Stage: scores beside baselines and the crop-to-crop floor."""
+    """Stage: score the models beside baselines and the crop-to-crop floor."""
     from pairvae.stages.assess import assess as run
 
     with _stage("assess", changes) as project:
@@ -93,7 +93,7 @@ def assess(changes: Assignments = None) -> None:
 
 @app.command()
 def generate(changes: Assignments = None) -> None:
-    """Stage: ensembles of images for each morphology."""
+    """Stage: generate an ensemble of images for each morphology."""
     from pairvae.stages.generate import generate as run
 
     with _stage("generate", changes) as project:
@@ -102,7 +102,7 @@ def generate(changes: Assignments = None) -> None:
 
 @app.command()
 def report(changes: Assignments = None) -> None:
-    """Stage: figures and the report page."""
+    """Stage: draw the figures and write the report."""
     from pairvae.stages.report import report as run
 
     with _stage("report", changes) as project:

@@ -20,26 +20,31 @@ app = typer.Typer()
 @app.command()
 def study(
     sizes: Annotated[
-        str | None, typer.Option(help="training sizes, with commas (study.sizes; of variants split.train)")
+        str | None,
+        typer.Option(help="training sizes, with commas; default study.sizes (variants: split.train)"),
     ] = None,
     seeds: Annotated[
-        str | None, typer.Option(help="split seeds, with commas (study.seeds; of variants split.seed)")
+        str | None,
+        typer.Option(help="split seeds, with commas; default study.seeds (variants: split.seed)"),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
     cluster: Cluster = None,
     variants: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML, name: {setting: value}: a cell for each")
+        Path | None, typer.Option(metavar="FILE", help="YAML file of variants, name: {setting: value}")
     ] = None,
     protocols: Annotated[
-        bool, typer.Option("--protocols", help="the pair's training protocols (the paper's Figure S3)")
+        bool,
+        typer.Option("--protocols", help="compare the pair's training protocols (the paper's Figure S3)"),
     ] = False,
     ablation: Annotated[
-        bool, typer.Option("--ablation", help="without one part of the preset `fast` at a time")
+        bool, typer.Option("--ablation", help="leave out one part of the preset `fast` at a time")
     ] = False,
-    draw: Annotated[bool, typer.Option("--draw", help="only draw the figures, from the tables")] = False,
+    draw: Annotated[
+        bool, typer.Option("--draw", help="only draw the figures again, from the tables")
+    ] = False,
     changes: Assignments = None,
 ) -> None:
-    """The repetition study: training sizes x split seeds, resumable; tables in reports."""
+    """Repeat the training over training sizes and split seeds; resumable; writes tables to reports."""
     from pairvae.stages.project import open_project
     from pairvae.stages.study import draw as draw_figures
     from pairvae.stages.study import study as run

@@ -1,4 +1,4 @@
-"""Runs and models beyond this machine, and what is no longer needed of them."""
+"""Copy runs and models to a server; delete unreferenced ones."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ app = typer.Typer()
 @app.command()
 def sync(
     target: Annotated[
-        str | None, typer.Argument(metavar="[SERVER]", help="http://... (MLFLOW_TRACKING_URI)")
+        str | None, typer.Argument(metavar="[SERVER]", help="http://...; default MLFLOW_TRACKING_URI")
     ] = None,
     runs: Annotated[
         list[str] | None,
         typer.Option("--runs", metavar="RUN", help="only this run (id or name) and its tree; repeatable"),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be sent")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would be sent")] = False,
 ) -> None:
-    """Send finished local runs and registered models to a tracking server; what is there is not sent again."""
+    """Copy finished runs and registered models to a tracking server; what is there is not sent again."""
     from pairvae.stages.sync import sync as run
 
     typer.echo("\n".join(run(Path.cwd(), target, runs=runs or (), dry_run=dry_run)))
@@ -29,10 +29,10 @@ def sync(
 
 @app.command()
 def gc(
-    yes: Annotated[bool, typer.Option("--yes", help="remove what the table lists")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="only list it (the default)")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="delete what the table lists")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only list (the default)")] = False,
 ) -> None:
-    """List what no alias, no model folder, no dvc.lock and no best trial refers to, with sizes; --yes removes it."""
+    """List unreferenced runs, models and caches with their sizes; --yes deletes them."""
     from pairvae.stages.gc import gc as run
     from pairvae.stages.gc import render
 

@@ -1,4 +1,4 @@
-"""`pairvae tune`: the search of settings."""
+"""`pairvae tune`: search for better settings."""
 
 from __future__ import annotations
 
@@ -17,18 +17,20 @@ Storage = Annotated[str | None, typer.Option(help="a database URL instead of a j
 @app.callback(invoke_without_command=True)
 def tune(
     context: typer.Context,
-    trials: Annotated[int, typer.Option(min=1, help="trials in all, those of a resumed study included")] = 20,
+    trials: Annotated[
+        int, typer.Option(min=1, help="trials in total, including those of a resumed study")
+    ] = 20,
     workers: Annotated[int, typer.Option(min=1, max=256, help="processes, one thread each")] = 1,
-    name: Annotated[str | None, typer.Option("--study", help="the study's name")] = None,
+    name: Annotated[str | None, typer.Option("--study", help="name of the study")] = None,
     storage: Storage = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on with a study (the newest)")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="continue a study (the newest)")] = False,
     timeout: Annotated[
-        float | None, typer.Option(min=0, metavar="S", help="begin no trial after S seconds")
+        float | None, typer.Option(min=0, metavar="S", help="start no trial after S seconds")
     ] = None,
     cluster: Cluster = None,
     changes: Assignments = None,
 ) -> None:
-    """Search the settings that params.yaml declares under `tune`; `tune apply` writes the best ones."""
+    """Search the settings that params.yaml lists under `tune`; `tune apply` writes the best ones."""
     if context.invoked_subcommand is not None:
         return
     from pairvae.stages.project import open_project
@@ -52,12 +54,12 @@ def tune(
 
 @app.command("apply")
 def tune_apply(
-    name: Annotated[str, typer.Argument(metavar="STUDY", help="the study's name")],
-    trial: Annotated[int | None, typer.Option(min=0, help="this trial instead of the best")] = None,
+    name: Annotated[str, typer.Argument(metavar="STUDY", help="name of the study")],
+    trial: Annotated[int | None, typer.Option(min=0, help="use this trial instead of the best")] = None,
     storage: Storage = None,
-    then_repro: Annotated[bool, typer.Option("--then-repro", help="run the pipeline with them")] = False,
+    then_repro: Annotated[bool, typer.Option("--then-repro", help="then run the pipeline")] = False,
 ) -> None:
-    """Write the best settings of a study into params.yaml, its comments kept."""
+    """Write the best settings of a study into params.yaml; comments are kept."""
     from pairvae.stages.repro import repro as run
     from pairvae.stages.tune import apply
 

@@ -1,4 +1,4 @@
-"""The state of a project: its health, its runs."""
+"""Projects: make one, check one, open its runs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ app = typer.Typer()
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="made where it does not exist")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="folder of the project; made if it does not exist")
+    ],
     data: Annotated[
         Path | None,
         typer.Option("--data", help="your pairs: a folder with SAXS/ and SEM/, or with a pairs.csv"),
     ] = None,
 ) -> None:
-    """Make a project of your own: settings, pipeline, and a README that says what to do."""
+    """Make a project: settings, pipeline, and a README with the first commands."""
     from pairvae.commands.init import init as run
 
     made = run(folder, data)
@@ -33,10 +35,10 @@ def init(
 @app.command()
 def doctor(
     fix_paths: Annotated[
-        bool, typer.Option("--fix-paths", help="after a move: mend the paths of runs and models")
+        bool, typer.Option("--fix-paths", help="after a move: correct the paths of runs and models")
     ] = False,
 ) -> None:
-    """Check the installation, the settings, the data, the stores and the device; exit code 1 for a problem."""
+    """Check the installation, settings, data, stores and device; exit code 1 if there is a problem."""
     from pairvae.stages.doctor import doctor as run
     from pairvae.stages.doctor import render
 
@@ -48,7 +50,7 @@ def doctor(
 
 @app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
-    """Open MLflow's UI on the runs of this project; where they go to a server, print its address."""
+    """Open MLflow's UI with the runs of this project; if they are on a server, print its address."""
     from pairvae.tracking.roots import is_server, project_root, tracking_uri, ui_command
 
     root = project_root()
