@@ -34,7 +34,7 @@ LEAST_SPREAD = 0.01  # of the patterns' rings: less is no difference
 class _Seen:
     """What ``N`` pairs show: logarithms of the rings in one unit ``(N,)``, and the arcs ``(N, 90)``.
 
-    ``turned``: rings and arcs of the patterns turned by a quarter, left and right.
+    ``turned``: rings and arcs of the patterns turned by a quarter, left, right, and with what hides the detector.
     """
 
     images: list[FileFacts]
@@ -44,7 +44,7 @@ class _Seen:
     arcs: Floats
     given_rings: Floats
     given_arcs: Floats
-    turned: tuple[tuple[Floats, Floats], tuple[Floats, Floats]]
+    turned: tuple[tuple[Floats, Floats], ...]
 
     @property
     def gaps(self) -> Floats:
@@ -56,7 +56,7 @@ class _Seen:
         sides = [float(np.median(turned_by(self.arcs, arcs))) for _, arcs in self.turned]
         rings, arcs = self.turned[int(np.argmin(sides))]
         back = (self.given_rings, self.given_arcs)
-        return replace(self, given_rings=rings, given_arcs=arcs, turned=(back, back))
+        return replace(self, given_rings=rings, given_arcs=arcs, turned=(back,))
 
 
 def partners(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
@@ -106,11 +106,12 @@ def _seen(facts: Sequence[FileFacts]) -> _Seen:
     quarters = [[_quarter(one, way) for one in patterns] for way in (0, 1)]
     rings, arcs = _stacked([one.scattering for one in images])
     given_rings, given_arcs = _stacked([one.scattering for one in patterns])
-    left, right = ((ring + np.log(scales[1]), arc) for ring, arc in map(_stacked, quarters))
+    turned = [(ring + np.log(scales[1]), arc) for ring, arc in map(_stacked, quarters)]
+    given_rings = given_rings + np.log(scales[1])
+    turned.append((given_rings, np.roll(given_arcs, DIRECTIONS // 2, axis=1)))
     return _Seen(
-        images, patterns, in_units, rings - np.log(scales[0]), arcs, given_rings + np.log(scales[1]), given_arcs,
-        (left, right),
-    )  # fmt: skip
+        images, patterns, in_units, rings - np.log(scales[0]), arcs, given_rings, given_arcs, tuple(turned)
+    )
 
 
 def _quarter(fact: FileFacts, way: int) -> RingAndArcs | None:
