@@ -48,7 +48,7 @@ def told_in_one_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = [
         line
         for line in done.stderr.strip().splitlines()
-        if not line.startswith(("simulate:", "preproc", "train"))
+        if not line.startswith(("simulate:", "preproc", "train", "check"))
     ]
     assert len(lines) == 1, done.stderr
     return lines[0]

@@ -74,7 +74,12 @@ def running(folder: Path) -> set[str]:
 EDITS: list[tuple[str, str, str, set[str]]] = [
     ("stages/calibration.py", '"""', '"""Another text. ', set()),
     ("stages/calibration.py", "LEAST = 3", "LEAST = 4", {"train-pair"}),
-    ("evaluation/scores.py", "from __future__", "ADDED = 1\nfrom __future__", {"assess", "generate"}),
+    (
+        "evaluation/scores.py",
+        "from __future__",
+        "ADDED = 1\nfrom __future__",
+        {"assess", "generate", "register"},
+    ),
     ("reports/template.html", "</body>", "<hr></body>", {"report"}),
 ]
 

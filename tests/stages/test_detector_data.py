@@ -166,7 +166,8 @@ def test_the_column_frame_is_part_of_the_name(cell: str, name: str, tmp_path: Pa
 def test_other_frames_are_refused(row: str, tmp_path: Path) -> None:
     (tmp_path / "pairs.csv").write_text(f"id,saxs,sem,frame\na,{row}\n")
     with pytest.raises(
-        InputError, match="line 2, column frame: expected the number of a frame, from 0, once"
+        InputError,
+        match="line 2, column frame: expected the number of a frame of the SAXS file, from 0, once",
     ):
         read_pairs(tmp_path)
 

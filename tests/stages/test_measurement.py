@@ -10,7 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pairvae.stages.train import train_pair
 
 from pairvae.errors import InputError
 from pairvae.modalities.acquisition import Acquisition, acquisition_of
@@ -21,6 +20,7 @@ from pairvae.stages.load import load
 from pairvae.stages.measurement import acquisition_in_table, measurement
 from pairvae.stages.movie import movie
 from pairvae.stages.predict import predict
+from pairvae.stages.train_pair import train_pair
 from pairvae.stages.watch import run, watch
 from tiny_project import tiny_project
 

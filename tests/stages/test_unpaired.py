@@ -101,7 +101,7 @@ def test_a_folder_without_a_single_pair_is_told_by_the_check_too(simulated: Path
     mine = project(tmp_path / "project", tmp_path / "mine", "data.unpaired=use")
     report = check_project(tmp_path / "mine", mine.settings)
     assert [problem.kind for problem in report.problems if problem.severity == "error"] == ["no pairs"]
-    with pytest.raises(InputError, match="found 1 samples without a partner and no pair"):
+    with pytest.raises(InputError, match="found 1 sample without a partner and no pair"):
         make_raw(mine)
 
 

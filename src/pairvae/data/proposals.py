@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import math
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,9 +109,9 @@ def _mask_size(path: Path, name: str) -> Size:
 
 def _curves(name: str, measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
     ranged = [one for one in measured if one.q_range is not None]
-    prepare = settings.modality(name).prepare if ranged else None
-    if not isinstance(prepare, Mapping):
+    if not ranged or MODALITIES[name].coordinates is None:
         return []
+    prepare = prepare_settings(settings, name).model_dump(mode="json")
     found: list[Proposal] = []
     factor = 1.0
     unknown = [one for one in ranged if not one.unit_known]

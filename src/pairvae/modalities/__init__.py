@@ -44,7 +44,7 @@ def prepare_settings(settings: Settings, name: str) -> Section:
 
 
 def check_modalities(settings: Settings) -> Settings:
-    """The same settings, once the pair's sections are sound (``InputError``)."""
-    for name in settings.modalities:
+    """The same settings, once the sections of all modalities are sound, the pair's and others (``InputError``)."""
+    for name in MODALITIES:
         prepare_settings(settings, name)
     return settings

@@ -22,7 +22,7 @@ def looks_like(raw: RawImage) -> str | None:
     """``iq`` for a curve, ``saxs`` or ``sem`` for a picture; None where the pixels do not decide.
 
     A pixel size in nm is a micrograph's. Otherwise rings decide: the share of the picture's variance that the
-    distance from the point of highest inversion symmetry explains.
+    distance from the point of highest inversion symmetry, or from the middle, explains.
     """
     if raw.format == "curve":
         return "iq"
@@ -32,7 +32,11 @@ def looks_like(raw: RawImage) -> str | None:
     if picture is None:
         return None
     beam = readers.beam_centre(picture, mask=np.zeros(picture.shape, bool))
-    rings = _explained_by_rings(picture, beam.row, beam.column)
+    middle = (
+        (picture.shape[0] - 1) / 2,
+        (picture.shape[1] - 1) / 2,
+    )  # a wide halo is symmetric elsewhere, too
+    rings = max(_explained_by_rings(picture, *place) for place in ((beam.row, beam.column), middle))
     if beam.symmetry >= PATTERN_SYMMETRY and rings >= PATTERN_RINGS:
         return "saxs"
     return "sem" if rings < MICROGRAPH_RINGS else None

@@ -52,11 +52,11 @@ def dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
     place: Any = values
     parts = []
     for number, part in enumerate(location):
-        inside = (
-            part in place
-            if isinstance(place, Mapping)
-            else isinstance(place, list) and part in range(len(place))
-        )
+        if isinstance(place, list) and isinstance(part, int):  # also one that is missing
+            parts.append(str(part))
+            place = place[part] if part < len(place) else None
+            continue
+        inside = isinstance(place, Mapping) and part in place
         if inside or (number + 1 == len(location) and isinstance(place, Mapping)):
             parts.append(str(part))
         if inside:

@@ -218,7 +218,7 @@ def _write(out: Path, found: dict[str, Chosen], nm: float | None, facts: dict[st
 def _stacks(out: Path, names: Iterable[str]) -> list[Path]:
     """A TIFF stack for each centre."""
     shown = (f"{out.stem}-{name}".replace("/", "-") for name in names)  # a label may have one
-    return [out.with_name(f"{output_stem(f'{name}.tif')}.tif") for name in shown]
+    return [out.with_name(f"{output_stem(name)}.tif") for name in shown]
 
 
 def range_of(text: str | None, where: str) -> Range | None:

@@ -15,7 +15,7 @@ import torch
 from pairvae.errors import InputError
 from pairvae.evaluation.training_facts import Confidence
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers import file_part
+from pairvae.modalities.readers import file_part, file_stem
 from pairvae.models.vae import Posterior
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import two_point_correlation
@@ -98,7 +98,7 @@ def _read(predictor: Predictor, paths: Sequence[str], source: str) -> Read:
         pictures.append(pattern_tile(array))
         latents.append(predictor.encode(array, source).mean[0].numpy())
         confidences.append(predictor.confidence(array, source))
-    names = tuple(output_stem(file_part(path).name) for path in paths)
+    names = tuple(output_stem(file_stem(file_part(path))) for path in paths)
     return Read(names, np.stack(pictures), np.stack(latents), tuple(confidences))
 
 

@@ -121,6 +121,7 @@ def predict(
     inputs = inputs_of(files, predictor.modalities, to, source)
     require_use(acquisition, sorted({one.source for one in inputs}))
     _require_other_folder(out, inputs)
+    _say_of_earlier(out)
     out.mkdir(parents=True, exist_ok=True)
     registered = model.startswith(REGISTRY)  # a model folder needs no project around it
     location, root = (
@@ -141,6 +142,14 @@ def predict(
     else:
         each = _shared_out(inputs, wanted, count, cluster)
     return _collect(inputs, each, out, to)
+
+
+def _say_of_earlier(out: Path) -> None:
+    """A line where tables of an earlier prediction will be replaced: its images stay, without their rows."""
+    if (out / "inputs.csv").is_file():
+        _say(
+            f"{printable(str(out))}: the tables of an earlier prediction are replaced; its images stay - use another --out"
+        )
 
 
 def workers_for(inputs: int) -> int:

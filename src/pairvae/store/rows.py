@@ -74,7 +74,7 @@ def table(path: Path, columns: Sequence[str]) -> Iterator[TableWriter]:
 def write_table(path: Path, rows: Iterable[Row], columns: Sequence[str] | None = None) -> None:
     """Write rows as CSV, atomically; the columns are those of the first row unless given."""
     given = list(rows)
-    with table(path, columns or list(given[0])) as writer:
+    with table(path, list(given[0]) if columns is None else columns) as writer:
         writer.writerows(given)
 
 

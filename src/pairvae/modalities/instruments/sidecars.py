@@ -53,7 +53,14 @@ def sidecar_facts(image: Path, pixels: np.ndarray) -> ImageFacts:
 def _candidates(image: Path) -> list[Path]:
     stems = (image.stem, image.name, f"{image.stem}-{image.suffix.lstrip('.')}")
     paths = (image.with_name(stem + suffix) for stem in dict.fromkeys(stems) for suffix in SUFFIXES)
-    return [path for path in paths if path.is_file() and not path.is_symlink()]
+    return [path for path in paths if _is_plain_file(path)]
+
+
+def _is_plain_file(path: Path) -> bool:
+    try:
+        return path.is_file() and not path.is_symlink()
+    except OSError:  # a name that no file can have: that of the image is nearly too long
+        return False
 
 
 def _content(path: Path) -> str:

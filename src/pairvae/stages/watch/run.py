@@ -18,7 +18,7 @@ from pairvae import store
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
-from pairvae.modalities.readers import HDF5_SUFFIXES
+from pairvae.modalities.readers import HDF5_SUFFIXES, file_stem
 from pairvae.predictor import Predictor
 from pairvae.stages.load import load
 from pairvae.stages.measurement import ANY, Once, require_use
@@ -177,7 +177,9 @@ class _Watching:
             if before is not None and before.digest == digest and not before.error:
                 self.arrivals.settle(arrival)
                 return
-            one = Input(name, self.source, self.options.to, self._free_stem(output_stem(name)))
+            one = Input(
+                name, self.source, self.options.to, self._free_stem(output_stem(file_stem(Path(name))))
+            )
             found = predict_file(
                 self.predictor,
                 str(arrival.path),
