@@ -77,7 +77,7 @@ def repeated_once_prepared(project: Path) -> list[str]:
     image = cv2.imread(str(project / "mine" / "SEM" / "00.png"), cv2.IMREAD_GRAYSCALE)
     assert image is not None
     for number in range(12):
-        bar = np.full((10, 240), number, np.uint8)
+        bar = np.random.default_rng(number).integers(0, 255, (10, 240), np.uint8)
         cv2.imwrite(str(project / "mine" / "SEM" / f"{number:02d}.png"), np.vstack([image, bar]))
     return ["data.source=mine"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pairvae.errors import InputError
+from pairvae.errors import InputError, printable
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.readers import file_part
 from pairvae.numerics.rows import evenly_spread
@@ -147,9 +147,8 @@ def predict(
 def _say_of_earlier(out: Path) -> None:
     """A line where tables of an earlier prediction will be replaced: its images stay, without their rows."""
     if (out / "inputs.csv").is_file():
-        _say(
-            f"{printable(str(out))}: the tables of an earlier prediction are replaced; its images stay - use another --out"
-        )
+        place = printable(str(out))
+        _say(f"{place}: tables of an earlier prediction are replaced, its images stay - or use another --out")
 
 
 def workers_for(inputs: int) -> int:
