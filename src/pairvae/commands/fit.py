@@ -50,7 +50,7 @@ def fit(
     data : mapping of two modalities to their measurements
         ``{"saxs": patterns, "sem": images}``, in the same order: the first pattern belongs to the first image.
         Patterns are arrays ``(N, H, W)`` (detector counts, or grey levels as uint8) or ``(N, H, W, 3)`` (colours as
-        uint8 or in [0, 1]), images ``(N, H, W)`` (grey levels, or binary in {0, 1}), curves (``"iq"``) tables
+        uint8 or in [0, 1]), images ``(N, H, W)`` (grey levels, or binary in {0, 1}), curves (``iq``) tables
         ``(points, 2)`` of q and I. Lists of arrays may differ in size. Files are lists of paths.
     preset : str
         ``fast``, ``paper`` or ``gpu``.
