@@ -283,7 +283,8 @@ def paper_project(finished_project: Path, tmp_path: Path) -> Path:
     values = [
         "preset: paper\ndata: {source: simulated, simulated: {pairs: 8}}\nsplit: {train: 5}\n",
         "saxs: {prepare: {}, network: {filters: 4}, training: {epochs: 2, batch: 2}}\n",
-        "sem: {prepare: {rows: null, columns: null}, network: {filters: 4, kernel: 5}, training: {epochs: 2, batch: 2}}\n",
+        "sem:\n  prepare: {rows: null, columns: null}\n",
+        "  network: {filters: 4, kernel: 5}\n  training: {epochs: 2, batch: 2}\n",
         "pretrain: {epochs: 0}\nassess: {crops: 2}\ngenerate: {samples: 2}\nlatent: {}\ntracking: {}\n",
         "pair: {training: {random_epochs: 1, focused_epochs: 1, batch: 2}}\nseed: 0\ndevice: {threads: 1}\n",
     ]
