@@ -154,6 +154,7 @@ def test_figures_are_drawn_from_the_tables_alone(studied: tuple[Path, Outcome], 
     assert list(figures.glob("*.png"))
 
 
+@pytest.mark.slow
 def test_a_killed_study_goes_on_to_the_same_tables(
     studied: tuple[Path, Outcome], new_project: Callable[[str], Path]
 ) -> None:

@@ -139,6 +139,7 @@ def test_curves_in_inverse_angstrom_and_two_micrographs_of_each_film(tmp_path: P
     assert curve[0, 0] == pytest.approx(0.056) and curve[-1, 0] == pytest.approx(1.63)
 
 
+@pytest.mark.slow
 def test_hitachi_micrographs_and_a_detector_with_mask_and_geometry(tmp_path: Path) -> None:
     fabio = pytest.importorskip("fabio")
     visit = tmp_path / "visit 7"
