@@ -16,7 +16,7 @@ from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_by
 
 LEAST_PAIRS = 8
-MOST_PAIRS = 200  # that are permuted: the angles between all of them are reckoned
+MOST_PAIRS = 200  # that are permuted: the angles between all of them are computed
 BLOCK = 400  # pairs among which better partners are looked for, neighbours in the order of their ids
 GAIN = 13.0  # sum of squared deviations; sound simulated pairs gain up to 8 by other partners
 LEAST_DEVIATION, LEAST_TURN = 0.01, 2.0  # of the rings' logarithms, and degrees of the arcs
