@@ -327,11 +327,11 @@ def reading(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -
 
 def readings(warnings: Sequence[tuple[str, str, str]]) -> list[Problem]:
     """A warning of a reader (pair, file, line) a row; one that many files of a folder share is a single row."""
-    alike = Counter((str(Path(file).parent), line) for _, file, line in warnings)
+    shared = Counter((str(Path(file).parent), line) for _, file, line in warnings)
     problems = {}
     for pair, file, line in warnings:
         folder = str(Path(file).parent)
-        number = alike[folder, line]
+        number = shared[folder, line]
         place = (pair, file, line) if number < MANY_ALIKE else ("", folder, f"{line} ({number} files)")
         problems[place] = Problem(place[0], place[1], "reading", place[2], "warning")
     return list(problems.values())

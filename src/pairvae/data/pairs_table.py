@@ -229,8 +229,8 @@ def _as_stored(folder: Path, name: str) -> Path:
     path = folder
     for part in Path(name).parts:
         exact = path / part
-        alike = path.iterdir() if path.is_dir() and not exact.exists() else ()
-        path = next((entry for entry in alike if composed(entry.name) == composed(part)), exact)
+        entries = path.iterdir() if path.is_dir() and not exact.exists() else ()
+        path = next((entry for entry in entries if composed(entry.name) == composed(part)), exact)
     return path
 
 
