@@ -80,7 +80,7 @@ class SemPrepare(Section):
         description="image rows above the data bar, px, where metadata do not tell them; null: detected"
     )
     columns: Positive | None = Field(description="image columns, px; null: all of them")
-    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of a crop, px")
+    crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of a crop, px")
     blur_px: int = Field(ge=1, le=31, description="side of the Gaussian kernel, px (odd)")
     blur_sigma: float = Field(gt=0, le=10, description="standard deviation of the blur, px")
     threshold: Literal["adaptive", "otsu", "li", "sauvola"] = Field(

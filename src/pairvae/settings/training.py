@@ -104,7 +104,7 @@ class TextureLikelihood(Section):
     adversarial: NonNegative = Field(
         description="weight of the critic's judgement, where the network has one"
     )
-    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
+    crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of the images in training, px")
     target: Literal["crop", "image"] = Field(
         description="whose statistics an image has to show: those of the crop itself, or of its whole image"
     )
