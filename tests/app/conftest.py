@@ -54,7 +54,7 @@ def started() -> Iterator[Callable[[App, Rules], str]]:
         thread = threading.Thread(target=one.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         running.append((one, thread))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 600
         while not one.started:
             assert time.monotonic() < deadline
             time.sleep(0.01)
