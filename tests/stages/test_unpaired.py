@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pairvae.data.manifest import read_pairs, write_pairs
-from pairvae.data.simulate import simulate
+from pairvae.commands.check import check_project
+from pairvae.data.pairs.manifest import read_pairs, write_pairs
+from pairvae.data.simulate.simulation import simulate
 from pairvae.errors import InputError
 from pairvae.settings import merge, parse_yaml, resolve
-from pairvae.simulation_parameters import SimulationParameters
-from pairvae.stages.check import check_project
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import make_raw
