@@ -19,7 +19,6 @@ from torch import Tensor
 
 from pairvae import store
 from pairvae.data.batches import CropSchedule
-from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.evaluation.baselines import fft as fft_baseline
 from pairvae.evaluation.baselines.dual_vae import by_view, mapped_latents
 from pairvae.evaluation.baselines.retrieval import at_own_fraction
@@ -31,7 +30,7 @@ from pairvae.models.unet import UNet, fits
 from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture_statistics as texture
 from pairvae.stages.project import Project
-from pairvae.stages.training_inputs import shape_of
+from pairvae.stages.training_inputs import Sampled, arrays_of, shape_of, source_of
 from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
@@ -209,15 +208,10 @@ def _folder(project: Project, prepared: Prepared, direction: str) -> Path:
     return project.root / ".pairvae" / "baselines" / store.digest(relevant)
 
 
-def _samples(
-    project: Project, prepared: Prepared, members: np.ndarray, name: str
-) -> WholeArrays | CroppedImages:
-    if not _cropped(name):
-        return WholeArrays(prepared.whole(name), members, Unencoded())
+def _samples(project: Project, prepared: Prepared, members: np.ndarray, name: str) -> Sampled:
     size, settings = shape_of(project.settings, name)[1], project.settings
     schedule = CropSchedule(size, settings.baselines.unet.epochs, False, settings.seed)
-    images = prepared.images(name)
-    return CroppedImages([images[index] for index in members], Unencoded(), schedule)
+    return source_of(arrays_of(prepared, members, name), name, Unencoded(), schedule)
 
 
 @torch.no_grad()
