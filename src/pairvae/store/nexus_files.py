@@ -10,7 +10,7 @@ import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.store.files import atomic_path
-from pairvae.store.pictures import Scale
+from pairvae.store.picture_files import Scale
 
 SUFFIX = ".nxs"
 ENTRY = "entry"
