@@ -100,7 +100,7 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_and_sdist_hold_what_they_should(dist: Path) -> None:
     (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
     names = zipfile.ZipFile(wheel).namelist()
-    for name in ("py.typed", "presets/fast.yaml", "reports/template.html", "data/mdf.json"):
+    for name in ("py.typed", "presets/fast.yaml", "reports/template.html", "data/published/mdf.json"):
         assert f"pairvae/{name}" in names, name
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith(("tests/", "tools/")) or name.endswith(".pyc")]

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from pairvae.inference.latent_plane import Plane, latent_at, plane_of
-from pairvae.inference.predictions import agreement, curve_columns, measured, scale_of
+from pairvae.inference.output_files import curve_columns, scale_of
+from pairvae.inference.predictions import agreement, measured
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
