@@ -265,7 +265,10 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
     if number in wanted.shown:
         note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
         warned = found.confidence is not None and found.confidence.unlike
-        sheet = strip(found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned)
+        nm = nm_per_px(predictor, one.target)
+        sheet = strip(
+            found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned, nm_per_px=nm
+        )
     return Made(
         tuple(image_rows(one, files, shown, trust)),
         input_row(one, len(files), shown, trust, found.remarks),

@@ -1,4 +1,4 @@
-"""Captions above pictures on contact sheets."""
+"""Captions and scale bars of pictures."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from PIL import Image, ImageDraw, ImageFont
 FONT, SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
 INK = (30, 30, 30)
 MARGIN, DESCENT = 2, 6  # px at the left, and below the letters' feet
+BAR_LENGTHS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+BAR_SHARE = 0.35  # longest scale bar, of the image's width
+BAR_PX, BAR_BOX, BAR_SCALE = 3, 22, 0.36  # thickness, height with its label, size of the label's letters
 LETTER_PX = 13  # height of the letters that OpenCV's font does not have
 
 
@@ -64,3 +67,20 @@ def _drawable(char: str) -> bool:
         return char.isprintable()
     font = _wide_font()
     return char.isprintable() and bytes(font.getmask(char)) != bytes(font.getmask("\ufffe"))
+
+
+def bar_length(width: float) -> float:
+    """The longest round length, in the unit of ``width``, that fits the scale bar of an image so wide."""
+    return max((length for length in BAR_LENGTHS if length <= BAR_SHARE * width), default=BAR_SHARE * width)
+
+
+def write_scale_bar(canvas: np.ndarray, nm_per_px: float) -> None:
+    """Draw a white bar on black with its length into the lower left corner of ``canvas`` ``(h, w, 3)`` uint8."""
+    length = bar_length(canvas.shape[1] * nm_per_px)
+    bar, text = max(round(length / nm_per_px), 1), f"{length:.3g} nm"
+    words = cv2.getTextSize(text, FONT, BAR_SCALE, 1)[0][0]
+    top = canvas.shape[0] - BAR_BOX
+    canvas[top:, : max(bar, words) + 2 * DESCENT] = 0
+    canvas[-DESCENT - BAR_PX : -DESCENT, DESCENT : DESCENT + bar] = 255
+    foot = (DESCENT, canvas.shape[0] - DESCENT - BAR_PX - 3)
+    cv2.putText(canvas, text, foot, FONT, BAR_SCALE, (255, 255, 255), 1, cv2.LINE_AA)
