@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pairvae.evaluation.ridge import ridge
+from pairvae.stages.calibration import factors_of, mixing_of, refit
 
 from many_pairs import SMALL, write_prepared
 from pairvae import store
 from pairvae.errors import InputError
-from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.uncertainty import draw_images
 from pairvae.models import vae
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Posterior
 from pairvae.settings import resolve
 from pairvae.stages import calibration
-from pairvae.stages.calibration import factors_of, mixing_of, refit
 from pairvae.stages.load import load
 from pairvae.stages.model_card import MIXING, load_vaes
 from pairvae.stages.project import Project, open_project

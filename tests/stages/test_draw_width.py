@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from pairvae.stages.draw_width import as_wide_as_crops
 from torch import Tensor, nn
 
 from pairvae.models.vae import VAE, Decoder, Encoder, Posterior
-from pairvae.stages.draw_width import as_wide_as_crops
 
 SIDE = 64
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
+from pairvae.stages.length_scale import _share, follow_lengths
 from torch import Tensor
 
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import VAE, Encoder
 from pairvae.numerics.texture import wave_numbers
-from pairvae.stages.length_scale import _share, follow_lengths
 
 SIDE, PERIOD, CHANNELS, PAIRS, EACH = 96, 12.0, 2, 20, 4
 

@@ -9,7 +9,13 @@ from pydantic import Field, model_validator
 from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
-from pairvae.settings.training import Optimisation, PairTraining, SaxsTraining, SemTraining
+from pairvae.settings.training import (
+    CalibrationSettings,
+    Optimisation,
+    PairTraining,
+    SaxsTraining,
+    SemTraining,
+)
 from pairvae.simulation_parameters import SimulationParameters
 
 
@@ -171,6 +177,7 @@ class PairSettings(Section):
     """The pair."""
 
     training: PairTraining
+    calibration: CalibrationSettings
 
 
 class SplitSettings(Section):

@@ -24,11 +24,11 @@ from pairvae.evaluation import fft_baseline
 from pairvae.evaluation.assess import Errors, Evaluated, Truth, binary, decode, encode
 from pairvae.evaluation.baselines import at_own_fraction
 from pairvae.evaluation.dual import by_view, mapped_latents
-from pairvae.evaluation.ridge import ridge
 from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits
 from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture
+from pairvae.numerics.ridge import ridge
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
 from pairvae.stages.samples import shape_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.evaluation import ridge as module
-from pairvae.evaluation.ridge import STRENGTHS, ridge
+from pairvae.numerics import ridge as module
+from pairvae.numerics.ridge import ALPHAS, ridge
 
 
 def line(count: int = 30, noise: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
@@ -29,23 +29,23 @@ def test_noise_is_answered_by_the_mean() -> None:
     generator = np.random.default_rng(1)
     inputs, outputs = generator.standard_normal((40, 200)), generator.standard_normal((40, 3))
     fitted = ridge(inputs, outputs)
-    assert fitted.strength == STRENGTHS[-1]
+    assert fitted.alpha == ALPHAS[-1]
     gap = np.abs(fitted(inputs) - outputs.mean(0)).mean()
     assert gap < 0.2 * np.abs(outputs - outputs.mean(0)).mean()
 
 
 def test_left_out_error_is_that_of_fitting_without_each_sample() -> None:
     inputs, outputs = line(12)
-    owners = np.repeat(np.arange(6), 2)
+    samples = np.repeat(np.arange(6), 2)
     rows = inputs - inputs.mean(0)
     kernel = module._kernel(rows, rows, 1.0)
-    wanted = (outputs - outputs.mean(0))[:6][owners]
+    wanted = (outputs - outputs.mean(0))[:6][samples]
     squares = 0.0
     for sample in range(6):
-        kept, own = owners != sample, owners == sample
+        kept, own = samples != sample, samples == sample
         weights = np.linalg.solve(kernel[np.ix_(kept, kept)] + 0.1 * np.eye(10), wanted[kept])
         squares += ((kernel[np.ix_(own, kept)] @ weights - wanted[own]) ** 2).sum()
-    assert module._left_out(kernel, 0.1, wanted, owners) == pytest.approx(squares / 12)
+    assert module._left_out(kernel, 0.1, wanted, samples) == pytest.approx(squares / 12)
 
 
 def test_several_views_of_a_sample_are_left_out_together() -> None:
@@ -53,9 +53,9 @@ def test_several_views_of_a_sample_are_left_out_together() -> None:
     generator = np.random.default_rng(2)
     who = np.repeat(generator.standard_normal((15, 60)), 8, axis=0)
     inputs = who + 0.01 * generator.standard_normal(who.shape)
-    outputs, owners = generator.standard_normal((15, 4)), np.repeat(np.arange(15), 8)
-    assert ridge(inputs, outputs, owners).error > 0.5 * outputs.var()
-    assert ridge(inputs, outputs[owners]).error < 0.1 * outputs.var()
+    outputs, samples = generator.standard_normal((15, 4)), np.repeat(np.arange(15), 8)
+    assert ridge(inputs, outputs, samples).error > 0.5 * outputs.var()
+    assert ridge(inputs, outputs[samples]).error < 0.1 * outputs.var()
 
 
 def test_many_rows_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +80,7 @@ def test_fitted_values_are_those_of_the_normal_equations() -> None:
     rows, wanted = inputs - inputs.mean(0), outputs - outputs.mean(0)
     scale = (rows**2).sum(1).mean()
     kernel = rows @ rows.T / scale + 1.0
-    inside = kernel @ np.linalg.solve(kernel + fitted.strength * np.eye(14), wanted) + outputs.mean(0)
+    inside = kernel @ np.linalg.solve(kernel + fitted.alpha * np.eye(14), wanted) + outputs.mean(0)
     np.testing.assert_allclose(fitted(inputs), inside, rtol=1e-4, atol=1e-5)
 
 
