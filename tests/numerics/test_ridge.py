@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pairvae.numerics import ridge as module
-from pairvae.numerics.ridge import ALPHAS, ridge
+from pairvae.numerics.ridge import ALPHAS, alpha_of_error, cross_val_predict, ridge
 
 
 def line(count: int = 30, noise: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
@@ -46,6 +46,9 @@ def test_left_out_error_is_that_of_fitting_without_each_sample() -> None:
         weights = np.linalg.solve(kernel[np.ix_(kept, kept)] + 0.1 * np.eye(10), wanted[kept])
         squares += ((kernel[np.ix_(own, kept)] @ weights - wanted[own]) ** 2).sum()
     assert module._left_out(kernel, 0.1, wanted, samples) == pytest.approx(squares / 12)
+    single = np.arange(12)
+    quick = module._left_out_errors(kernel, wanted, single, [0.1, 1.0])
+    assert quick == pytest.approx([module._left_out(kernel, alpha, wanted, single) for alpha in (0.1, 1.0)])
 
 
 def test_several_views_of_a_sample_are_left_out_together() -> None:
@@ -90,3 +93,36 @@ def test_a_fitted_regression_is_an_affine_map() -> None:
     weight, bias = found.affine()
     assert weight.shape == (7, 40)
     np.testing.assert_allclose(inputs @ weight.T + bias, found(inputs), atol=1e-4)
+
+
+def test_a_sample_s_own_outputs_do_not_tell_its_prediction() -> None:
+    generator = np.random.default_rng(0)
+    inputs, outputs = generator.standard_normal((20, 3)), generator.standard_normal((20, 2))
+    groups = [str(row // 2) for row in range(20)]
+    other = outputs.copy()
+    other[4:6] += 100.0
+    first, second = (cross_val_predict(inputs, one, groups) for one in (outputs, other))
+    np.testing.assert_array_equal(first[4:6], second[4:6])
+    assert (np.abs(first - second)[[0, 1, 2, 3, 6, 7]] > 1e-3).all()
+
+
+def test_what_inputs_tell_is_predicted() -> None:
+    inputs = np.random.default_rng(0).standard_normal((60, 3))
+    outputs = inputs @ np.array([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]]) + 5.0
+    found = cross_val_predict(inputs, outputs, [str(row) for row in range(60)])
+    np.testing.assert_allclose(found, outputs, atol=1e-3)
+
+
+def test_errors_of_overfitting_are_those_of_samples_not_seen() -> None:
+    """With as many inputs as samples any regression fits what it has seen; what it has not, it cannot."""
+    generator = np.random.default_rng(0)
+    inputs, outputs = generator.standard_normal((24, 24)), generator.standard_normal((24, 1))
+    error = cross_val_predict(inputs, outputs, [str(row) for row in range(24)]) - outputs
+    assert error.std() == pytest.approx(outputs.std(), rel=0.3)
+
+
+def test_alpha_can_be_found_from_the_error_on_what_was_fitted() -> None:
+    inputs, outputs = line(noise=1.0)
+    fitted = ridge(inputs, outputs, alphas=[0.03])
+    error = float(np.square(fitted(inputs) - outputs).mean())
+    assert alpha_of_error(inputs, outputs, error) == pytest.approx(0.03, rel=1e-3)

@@ -36,7 +36,7 @@ class CalibrationData:
 
 @dataclass(frozen=True)
 class Correction:
-    """One step: a ``statistic`` ``before`` and ``after``, its ``target``, and the ``value`` that the ``knob`` was set to.
+    """One step: a ``statistic`` ``before`` and ``after``, its ``target``, and the ``value`` that the ``knob`` got.
 
     ``reason`` says why a step was not taken; then there are no numbers.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,16 +33,15 @@ class Latents:
         ``(N, H)``: the arrays, as the last layer of their encoder sees them.
     mean, std : ndarray
         ``(N, C, P)``: posteriors of the arrays, by the network alone.
-    centre : ndarray
-        ``(N, C, P)``: their means as the model gives them by now.
+    centre, left_out_centre : ndarray
+        ``(N, C, P)``: the means of these posteriors as the model gives them by now, and as it would give them to pairs
+        that it had not seen: an estimate (:func:`left_out_by_network`).
     crop_mean, crop_std : ndarray
         ``(N, K, C, P)``: posteriors of the crops.
     crop_fractions : ndarray
         ``(N, K)`` in [0, 1]: means of the crops, which are phase fractions of binary ones.
     groups, pairs
         As of :class:`CalibrationData`.
-    share : float
-        Of a ridge regression in the posterior mean (:mod:`pairvae.calibration.posterior_mean`).
     """
 
     whole: str
@@ -51,12 +51,12 @@ class Latents:
     mean: np.ndarray
     std: np.ndarray
     centre: np.ndarray
+    left_out_centre: np.ndarray
     crop_mean: np.ndarray
     crop_std: np.ndarray
     crop_fractions: np.ndarray
     groups: Sequence[str]
     pairs: int
-    share: float = 0.0
 
     @property
     def target(self) -> np.ndarray:
@@ -76,7 +76,7 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
     with torch.inference_mode():
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
     fractions = [np.array(one, np.float32).mean((1, 2, 3), np.float64) for one in data.arrays[cropped]]
-    return Latents(
+    latents = Latents(
         whole=whole,
         cropped=cropped,
         features=flat(features.double().numpy()) * feature_weights(encoder),
@@ -84,12 +84,14 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         mean=mean,
         std=std,
         centre=mean,
+        left_out_centre=mean,
         crop_mean=crop_mean,
         crop_std=crop_std,
         crop_fractions=np.stack(fractions),
         groups=data.groups,
         pairs=data.pairs,
     )
+    return dataclasses.replace(latents, left_out_centre=left_out_by_network(latents).reshape(mean.shape))
 
 
 def feature_weights(encoder: Encoder) -> np.ndarray:
@@ -124,14 +126,6 @@ def left_out_by_network(latents: Latents) -> np.ndarray:
     seen = ridge(latents.last_hidden, target, alphas=[alpha])(latents.last_hidden)
     unseen = cross_val_predict(latents.last_hidden, target, latents.groups, [alpha])
     return np.asarray(flat(latents.mean) + (unseen - seen) * (len(target) / latents.pairs))
-
-
-def left_out_centre(latents: Latents) -> np.ndarray:
-    """Centres ``(N, C P)`` of the posteriors of pairs that neither network nor regression saw."""
-    network = left_out_by_network(latents)
-    if latents.share == 0:
-        return network
-    return (1.0 - latents.share) * network + latents.share * left_out_by_ridge(latents)
 
 
 def flat(values: np.ndarray) -> np.ndarray:

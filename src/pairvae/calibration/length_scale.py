@@ -1,6 +1,6 @@
 """Let the spacing of decoded textures vary as much as that of true crops.
 
-Latents tell how far apart a crop's domains lie, and convolutions that are trained for a few minutes follow by half of it.
+Latents tell how far apart a crop's domains lie; convolutions that are trained for a few minutes follow by half of it.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def share_of_gap(true: np.ndarray, decoded: np.ndarray, gap: np.ndarray) -> floa
 
 @dataclass(frozen=True)
 class _Measured:
-    """Of N crops: styles ``(N, 128)``, the lengths that they ask for ``(N, 2)``, logarithms of wave numbers ``(N,)``."""
+    """Of N crops: styles ``(N, 128)``, the lengths that they ask for ``(N, 2)``, log wave numbers ``(N,)``."""
 
     styles: np.ndarray
     lengths: np.ndarray

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pairvae.calibration.correction import Correction
-from pairvae.calibration.latents import Latents, left_out_centre
+from pairvae.calibration.latents import Latents
 from pairvae.models.pair import PairVAE
 from pairvae.numerics.ridge import folds
 from pairvae.settings import CalibrationSettings
@@ -24,8 +24,7 @@ def correct(
     """Set ``scale_tril`` of the encoder of whole arrays. The ``seed`` is not used: nothing is drawn."""
     if not settings.posterior_covariance:
         return latents, STEP.skipped("switched off", latents.whole)
-    centre = left_out_centre(latents).reshape(latents.mean.shape)
-    residuals = latents.crop_mean - centre[:, None]
+    residuals = latents.crop_mean - latents.left_out_centre[:, None]
     factor = scale_tril_of(residuals, latents.crop_std, latents.std)
     set_scale_tril(pair, latents.whole, factor)
     fold = folds(latents.groups)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pairvae.calibration.correction import Correction
-from pairvae.calibration.latents import Latents, feature_weights, flat, left_out_by_network, left_out_centre
+from pairvae.calibration.latents import Latents, feature_weights, flat, left_out_by_ridge
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.pair import PairVAE
 from pairvae.numerics.ridge import ridge
@@ -42,10 +42,17 @@ def correct(
     fitted = ridge(latents.features, latents.target)
     weight, bias = fitted.affine()
     encoder.dense.blend(torch.from_numpy(weight * feature_weights(encoder)), torch.from_numpy(bias), share)
-    centre = (1.0 - share) * flat(latents.mean) + share * fitted(latents.features)
-    blended = dataclasses.replace(latents, share=share, centre=centre.reshape(latents.mean.shape))
+    unseen = left_out_by_ridge(latents)
+    blended = dataclasses.replace(
+        latents,
+        centre=_blend(latents.centre, fitted(latents.features), share),
+        left_out_centre=_blend(latents.left_out_centre, unseen, share),
+    )
     before, after = (
-        float(np.square(predicted - latents.target).mean())
-        for predicted in (left_out_by_network(latents), left_out_centre(blended))
+        float(np.square(flat(one.left_out_centre) - latents.target).mean()) for one in (latents, blended)
     )
     return blended, STEP.taken(latents.whole, target=0.0, before=before, after=after, value=share)
+
+
+def _blend(network: np.ndarray, regression: np.ndarray, share: float) -> np.ndarray:
+    return np.asarray((1.0 - share) * network + share * regression.reshape(network.shape))

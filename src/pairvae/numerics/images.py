@@ -65,7 +65,7 @@ def crops(image: NDArray[Any], positions: NDArray[np.int64], crop: int) -> NDArr
 
 
 def seeded_crops(image: NDArray[Any], crop: int, count: int, seed: int, index: int) -> NDArray[Any]:
-    """Fixed crops ``(count, crop, crop)`` of the image ``(H, W)`` of sample ``index``: crop k has the seed ``seed + k``."""
+    """Fixed crops ``(count, crop, crop)`` of the image ``(H, W)`` of sample ``index``: crop k by ``seed + k``."""
     height, width = image.shape
     positions = [
         crop_positions(height, width, crop, 1, np.random.default_rng([seed + number, index]))[0]

@@ -72,7 +72,7 @@ def ridge(
     kernel = _kernel(rows, rows, scale)
     scores, components = _components(outputs - mean)
     wanted = scores[of]
-    errors = [_left_out(kernel, alpha, wanted, of) for alpha in alphas]
+    errors = _left_out_errors(kernel, wanted, of, alphas)
     best = int(np.argmin(errors))
     coefficients = np.linalg.solve(kernel + alphas[best] * np.eye(len(kernel)), wanted)
     return Ridge(
@@ -135,8 +135,25 @@ def _components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return left[:, :kept] * values[:kept], right[:kept].astype(np.float32)
 
 
+def _left_out_errors(
+    kernel: np.ndarray, wanted: np.ndarray, of: np.ndarray, alphas: Sequence[float]
+) -> list[float]:
+    """Mean squared error of each row's outputs when the rows of its sample are left out, for each alpha."""
+    if len(alphas) == 1:
+        return [float("nan")]  # nothing to choose
+    if len(np.unique(of)) < len(of):
+        return [_left_out(kernel, alpha, wanted, of) for alpha in alphas]
+    values, vectors = np.linalg.eigh(kernel)
+    scores, squares, errors = vectors.T @ wanted, np.square(vectors), []
+    for alpha in alphas:
+        inverse = 1.0 / (values.clip(0) + alpha)
+        left_out = vectors @ (inverse[:, None] * scores) / (squares @ inverse)[:, None]
+        errors.append(float(np.square(left_out).sum() / len(kernel)))
+    return errors
+
+
 def _left_out(kernel: np.ndarray, alpha: float, wanted: np.ndarray, of: np.ndarray) -> float:
-    """Mean squared error of each row's outputs when the rows of its sample are left out."""
+    """The error for one alpha, of samples with several rows."""
     inverse = np.linalg.inv(kernel + alpha * np.eye(len(kernel)))
     weighted = inverse @ wanted
     squares = 0.0
