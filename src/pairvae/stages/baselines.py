@@ -48,15 +48,23 @@ class Unencoded:
         return inputs
 
 
-def fitted_errors(project: Project, prepared: Prepared, truth: Truth) -> dict[str, dict[str, Errors]]:
-    """Errors of every fitted baseline that the settings ask for, by name and direction."""
+def fitted_errors(
+    project: Project, prepared: Prepared, truth: Truth
+) -> tuple[dict[str, dict[str, Errors]], dict[str, Errors]]:
+    """Errors of every fitted baseline that the settings ask for, by name and direction, and the properties
+    ``(N, K, ...)`` of the binary images that it gives, by name."""
     found: dict[str, dict[str, Errors]] = {}
+    properties: dict[str, Errors] = {}
     for name, predicted in trained_predictions(project, prepared, truth.what):
-        found[name] = {
-            direction: truth.errors(direction.partition("_")[2], images)
-            for direction, images in predicted.items()
-        }
-    return found
+        found[name] = {}
+        for direction, images in predicted.items():
+            target = direction.partition("_")[2]
+            if truth.what.cropped(target):
+                properties[name] = truth.properties_of(images)
+                found[name][direction] = truth.against(properties[name])
+            else:
+                found[name][direction] = truth.errors(target, images)
+    return found, properties
 
 
 def trained_predictions(
