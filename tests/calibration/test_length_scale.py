@@ -13,7 +13,7 @@ from pairvae.calibration.length_scale import correct, share_of_gap
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import VAE, Encoder
-from pairvae.numerics.texture import wave_numbers
+from pairvae.numerics.texture_statistics import wave_numbers
 from pairvae.settings import resolve
 
 SIDE, PERIOD, CHANNELS, PAIRS, EACH = 96, 12.0, 2, 20, 4

@@ -14,19 +14,19 @@ from pairvae import store
 from pairvae.calibration import calibrate
 from pairvae.errors import InputError
 from pairvae.evaluation.uncertainty import draw_images
+from pairvae.inference.card import MIXING, load_vaes
+from pairvae.inference.loader import load
 from pairvae.models import vae
 from pairvae.models.build import SCALE_TRIL
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Encoder
 from pairvae.settings import resolve
 from pairvae.stages.corrections import FILE, calibration_data, read_corrections
-from pairvae.stages.load import load
-from pairvae.stages.model_card import MIXING, load_vaes
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
 from pairvae.store.files import file_digest
-from pairvae.store.models import CARD, WEIGHTS, load_card, load_model
+from pairvae.store.model_folder import CARD, WEIGHTS, load_card, load_model
 from pairvae.store.prepared import open_prepared
 from pairvae.store.tensors import save_tensors
 
@@ -204,7 +204,7 @@ def test_a_training_can_start_from_a_calibrated_model(trained: Project, tmp_path
 
 
 def test_the_served_pair_draws_as_the_library_does() -> None:
-    from pairvae.tracking.served import CHUNK, ServedPair
+    from pairvae.tracking.registry.served import CHUNK, ServedPair
 
     class Known(Encoder):
         def features(self, inputs: torch.Tensor) -> torch.Tensor:

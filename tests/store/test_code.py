@@ -79,18 +79,18 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
     [
         (
             "stages.raw",
-            {"data/simulate.py", "numerics/phasefield.py"},
+            {"data/simulate/simulation.py", "numerics/phasefield.py"},
             {"models/texture.py", "training/loop.py"},
         ),
         (
             "stages.preprocess",
-            {"modalities/tiff.py", "store/prepared.py"},
-            {"models/texture.py", "data/simulate.py"},
+            {"modalities/readers/tiff.py", "store/prepared.py"},
+            {"models/texture.py", "data/simulate/simulation.py"},
         ),
         (
             "stages.train_solo",
             {"models/texture.py", "data/split.py"},
-            {"calibration/length_scale.py", "data/simulate.py"},
+            {"calibration/length_scale.py", "data/simulate/simulation.py"},
         ),
         (
             "stages.train_pair",
@@ -99,13 +99,13 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
                 "calibration/variance_matching.py",
                 "data/batches.py",
                 "data/sources.py",
-                "stages/training_facts.py",
+                "inference/summary_file.py",
             },
-            {"evaluation/scores.py", "reports/page.py", "cli/stages.py"},
+            {"evaluation/scores/definitions.py", "reports/page.py", "cli/stages.py"},
         ),
         (
             "stages.assess",
-            {"evaluation/scores.py", "models/unet.py"},
+            {"evaluation/scores/definitions.py", "models/unet.py"},
             {"calibration/length_scale.py", "reports/page.py"},
         ),
         ("stages.generate", {"evaluation/ensembles.py"}, {"calibration/length_scale.py", "reports/page.py"}),
@@ -114,7 +114,11 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
             {"reports/page.py", "reports/template.html"},
             {"training/loop.py", "stages/train_pair.py"},
         ),
-        ("stages.register", {"tracking/registry.py"}, {"stages/train_pair.py", "app/page.py"}),
+        (
+            "stages.register",
+            {"tracking/registry/registration.py"},
+            {"stages/train_pair.py", "app/web_page.py"},
+        ),
     ],
 )
 def test_the_code_of_a_stage(stage: str, within: set[str], without: set[str]) -> None:

@@ -17,7 +17,7 @@ from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
 from pairvae.numerics.ridge import cross_val_predict, ridge
 from pairvae.numerics.rows import evenly_spread
-from pairvae.numerics.texture import wave_numbers
+from pairvae.numerics.texture_statistics import wave_numbers
 from pairvae.settings import CalibrationSettings
 
 CROPS = 256  # that are decoded once each a round, evenly spread over the training pairs

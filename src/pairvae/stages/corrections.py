@@ -15,9 +15,9 @@ from pairvae.modalities import MODALITIES
 from pairvae.numerics.images import seeded_crops
 from pairvae.numerics.rows import evenly_spread
 from pairvae.settings import CalibrationSettings
-from pairvae.store.models import REMEDY, add_file
+from pairvae.store.model_folder import REMEDY, add_file
 from pairvae.store.prepared import Prepared
-from pairvae.tracking.tracker import Tracker
+from pairvae.tracking.runs.tracker import Tracker
 
 FILE = "calibration.json"
 LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
