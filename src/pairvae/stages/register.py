@@ -25,6 +25,7 @@ from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
 from pairvae.stages.score_anew import Anew, score_anew, validation_score
 from pairvae.stages.validation_scores import decisive, medians
+from pairvae.store.models import DISCRIMINATORS
 from pairvae.tracking import roots
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _register(about: _Registration, vaes: Mapping[str, VAE], folder: Path) -> di
     project = about.project
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / PAIR
-        shutil.copytree(folder, bundle)
+        shutil.copytree(folder, bundle, ignore=shutil.ignore_patterns(DISCRIMINATORS))
         written = project.reports / model_card.FILE
         if written.is_file():
             shutil.copyfile(written, bundle / model_card.FILE)

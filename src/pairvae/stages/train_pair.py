@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
 
 from pairvae import store
 from pairvae.models.build import load_weights
+from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
 from pairvae.predictor import Predictor
 from pairvae.stages.backbone import give_backbone
@@ -17,6 +19,7 @@ from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.model_card import load_vaes, without_prefix
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.samples import (
+    adversarial_losses,
     card_description,
     covering,
     fit_closed_form,
@@ -27,9 +30,9 @@ from pairvae.stages.samples import (
     source,
     statistics_folder,
     training_rows,
-    untrained,
+    untrained_with_discriminator,
 )
-from pairvae.stages.start import begin_from
+from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_facts import write_training_facts
 from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
@@ -53,12 +56,15 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         train_solo(project, name)
     prepared, device = project.prepared(), choose(settings.device)
     rows = training_rows(project, prepared, training.early_stop)
-    pair = PairVAE({name: untrained(settings, name) for name in settings.modalities})
+    built = {name: untrained_with_discriminator(settings, name) for name in settings.modalities}
+    pair = PairVAE({name: vae for name, (vae, _) in built.items()})
+    adversarial = adversarial_losses(settings, {name: built[name][1] for name in built})
     vaes = {name: pair.vae(name) for name in settings.modalities}
     plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
+    plan = dataclasses.replace(plan, adversarial=adversarial)
     solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
-    pair.to(device.torch_device)
+    plan.module.to(device.torch_device)
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
@@ -133,13 +139,17 @@ def _begin(project: Project, plan: PairPlan, prepared: Prepared) -> dict[str, st
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
         described, key = card_description(settings, name, prepared), "pair.training.start_from"
-        started = begin_from(project.folder, vae, name, training.start_from, described, key)
+        adversarial = plan.adversarial.get(name)
+        discriminator = None if adversarial is None else adversarial.discriminator
+        started = begin_from(project.folder, vae, name, training.start_from, described, key, discriminator)
         if started is not None:
             digests[name] = started
         elif training.from_solo:
             folder = project.model(f"train-{name}")
             stored = load_model(folder)
-            load_weights(vae, without_prefix(stored.weights, name), str(folder))
+            weights, _ = split_discriminator(without_prefix(stored.weights, name))
+            load_weights(vae, weights, str(folder))
+            continue_discriminator(discriminator, folder, name)
             digests[name] = stored.card["weights_sha256"]
         else:
             fit_closed_form(vae, plan.sources[name], settings.seed)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from pairvae.models.vae import VAE
 from pairvae.stages.backbone import give_backbone
 from pairvae.stages.project import Project
 from pairvae.stages.samples import (
+    adversarial_losses,
     card_description,
     fit_closed_form,
     likelihood,
@@ -17,7 +20,7 @@ from pairvae.stages.samples import (
     source,
     statistics_folder,
     training_rows,
-    untrained,
+    untrained_with_discriminator,
 )
 from pairvae.stages.start import begin_from
 from pairvae.stages.training_run import Run, early_stopping, run_training
@@ -37,15 +40,16 @@ def train_solo(project: Project, name: str) -> None:
         return
     prepared, device = project.prepared(), choose(settings.device)
     rows = training_rows(project, prepared, training.early_stop)
-    vae = untrained(settings, name)
+    vae, discriminator = untrained_with_discriminator(settings, name)
     backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
     plan = _solo_plan(project, name, vae, prepared, device, rows.train, "solo")
+    plan = dataclasses.replace(plan, adversarial=adversarial_losses(settings, {name: discriminator}))
     described = {name: card_description(settings, name, prepared)}
     key = f"{name}.training.start_from"
-    started = begin_from(project.folder, vae, name, training.start_from, described[name], key)
+    started = begin_from(project.folder, vae, name, training.start_from, described[name], key, discriminator)
     if started is None:
         fit_closed_form(vae, plan.source, settings.seed)
-    vae.to(device.torch_device)
+    plan.module.to(device.torch_device)
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,

@@ -18,7 +18,7 @@ from pathlib import Path
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.stages.locks import locked
-from pairvae.store.models import CARD, FILES, HISTORY, WEIGHTS
+from pairvae.store.models import CARD, DISCRIMINATORS, DISCRIMINATORS_HASH, FILES, HISTORY, WEIGHTS
 from pairvae.tracking.lineage import output_hashes
 from pairvae.tracking.roots import OWN_FILES
 
@@ -140,7 +140,7 @@ def _known_by_card(path: Path) -> bool:
         card = store.read_json(card_path)
     except InputError:
         return False
-    hashes = {WEIGHTS: card.get("weights_sha256")}
+    hashes = {WEIGHTS: card.get("weights_sha256"), DISCRIMINATORS: card.get(DISCRIMINATORS_HASH)}
     for key in (FILES, "sha256"):
         hashes |= card[key] if isinstance(card.get(key), dict) else {}
     if path.name in (CARD, HISTORY):
