@@ -138,7 +138,8 @@ def test_mode_is_bright_from_one_half_on() -> None:
 
 def test_baselines_know_the_training_samples_only(what: Evaluated) -> None:
     found = baseline_errors(Truth(what))
-    assert set(found) == {"retrieval", "mean", "regression", "same_morphology", "other_morphology"}
+    looked_up = {"retrieval", "three_nearest_patterns"}
+    assert set(found) == {*looked_up, "mean", "regression", "same_morphology", "other_morphology"}
     changed = replace(what, patterns=np.concatenate([what.patterns[:4], 1 - what.patterns[4:]]))
     mean, other = found["mean"]["sem_saxs"]["mae"], baseline_errors(Truth(changed))["mean"]["sem_saxs"]["mae"]
     np.testing.assert_array_equal(mean[:4], other[:4])
@@ -157,7 +158,12 @@ def test_another_morphology_is_worse_than_the_same_and_retrieval_finds_the_same(
 
 def test_unknown_morphologies_leave_their_baselines_out(what: Evaluated) -> None:
     unknown = replace(what, morphologies=[None] * N)
-    assert set(baseline_errors(Truth(unknown))) == {"retrieval", "mean", "regression"}
+    assert set(baseline_errors(Truth(unknown))) == {
+        "retrieval",
+        "three_nearest_patterns",
+        "mean",
+        "regression",
+    }
 
 
 def test_floor_compares_a_crop_with_the_next_one_of_its_image(what: Evaluated) -> None:

@@ -5,32 +5,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.evaluation.baselines import at_own_fraction, gaussian_process, nearest, retrieval
+from pairvae.evaluation.baselines import at_own_fraction, gaussian_process, neighbours, retrieval
 
 
 def test_nearest_on_a_line() -> None:
     queries, references = np.array([[0.1], [0.9], [5.0]]), np.array([[0.0], [1.0], [2.0]])
-    assert nearest(queries, references).tolist() == [0, 1, 2]
-    assert nearest(queries, references, np.array([0, -1, 2])).tolist() == [1, 1, 1]
+    own, owners = np.array([7, 8, 9]), np.array([7, 5, 9])
+    assert neighbours(queries, references, 1, own, np.zeros(3, int)).tolist() == [[0], [1], [2]]
+    assert neighbours(queries, references, 2, own, owners).tolist() == [[1, 2], [1, 0], [1, 0]]
 
 
 def test_retrieval_gives_other_training_samples_only() -> None:
     features = np.random.default_rng(0).random((40, 3, 4, 4))
     train = np.random.default_rng(1).permutation(40)[:15].tolist()
-    found = retrieval(features, train)
-    assert found.shape == (40,)
-    assert set(found) <= set(train)
-    assert (found != np.arange(40)).all()
+    found = retrieval(features, train, 3)
+    assert found.shape == (40, 3)
+    assert set(found.ravel()) <= set(train)
+    assert (found != np.arange(40)[:, None]).all()
 
 
 def test_retrieval_finds_the_twin() -> None:
     features = np.random.default_rng(0).random((6, 5))
     features[4], features[5] = features[1], features[0]
-    assert retrieval(features, [0, 1, 2, 3]).tolist()[4:] == [1, 0]
+    assert retrieval(features, [0, 1, 2, 3]).tolist()[4:] == [[1], [0]]
 
 
 def test_retrieval_of_equal_patterns_still_skips_the_sample() -> None:
-    assert retrieval(np.zeros((3, 2)), [0, 1, 2]).tolist() == [1, 0, 0]
+    assert retrieval(np.zeros((3, 2)), [0, 1, 2]).tolist() == [[1], [0], [0]]
 
 
 def line(count: int = 40) -> tuple[np.ndarray, np.ndarray, list[int]]:

@@ -78,7 +78,7 @@ def test_mean_curves_stand_beside_those_of_curve_baselines(what: Evaluated) -> N
         },
     }
     assert with_mean_curves(dict(validation), None, what) == validation
-    found = with_mean_curves(validation, Sampled({MEAN_SCORE: np.array([0.2])}, {}), what)
+    found = with_mean_curves(validation, Sampled({MEAN_SCORE: np.array([0.2])}, {}, what.crops), what)
     assert found["pair"]["saxs_sem"] == {"s2_mae": np.array([0.3]), MEAN_SCORE: np.array([0.2])}
     assert found["baselines"]["mean"]["saxs_sem"][MEAN_SCORE] == np.array([0.1])
     assert MEAN_SCORE not in found["baselines"]["retrieval"]["saxs_sem"]

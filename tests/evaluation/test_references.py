@@ -20,7 +20,7 @@ def evaluated(names: list[str | None]) -> Evaluated:
 def test_pattern_of_the_training_sample_with_the_nearest_curve() -> None:
     truth = Truth(evaluated(["a", "b"] * 3))
     patterns = truth.what.patterns.astype(np.float64)
-    chosen = retrieval(truth.curves["s2"].mean(1), truth.what.train)
+    chosen = retrieval(truth.curves["s2"].mean(1), truth.what.train)[:, 0]
     expected = np.abs(patterns[chosen] - patterns).mean((1, 2, 3))
     found = baseline_errors(truth)["retrieval"]["sem_saxs"]["mae"]
     assert found == pytest.approx(expected, rel=1e-5)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pairvae.evaluation import uncertainty
-from pairvae.evaluation.assess import Evaluated
+from pairvae.evaluation.assess import Evaluated, Truth
 from pairvae.evaluation.sampled import MEAN_SCORE, sampled, without_nan
 from pairvae.models.build import build_vae
 from pairvae.settings import CompactNetwork, LatentSettings
@@ -33,10 +33,11 @@ def test_draws_are_scored_against_the_validation_crops(monkeypatch: pytest.Monke
         return np.resize(crops[2:, None], (2, images, 16, 16))
 
     monkeypatch.setattr(uncertainty, "draw_images", draw_images)
-    found = sampled(vaes, what)
+    found = sampled(vaes, Truth(what, full=True))
     assert (asked["source"], asked["target"], asked["seed"]) == (vaes["saxs"], vaes["sem"], 5)
     np.testing.assert_array_equal(asked["inputs"], patterns[2:])
-    assert found.errors[MEAN_SCORE].shape == (2, 3)
+    assert found.errors[MEAN_SCORE].shape == (2, 3) and found.images.shape[:2] == (2, uncertainty.IMAGES)
+    assert found.properties["s2"].shape == (2, uncertainty.IMAGES, 8)
     assert found.facts["n"] == 2 and found.facts["images"] == uncertainty.IMAGES
     assert found.facts["repeated"] > 0
     assert set(found.facts) > {"coverage", "diversity"}

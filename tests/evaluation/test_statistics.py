@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, wilcoxon
 
 from pairvae.evaluation.statistics import (
     by_sample,
     comparisons,
     interval,
     paired,
+    ranking,
     resampled_medians,
     resamples,
     summary,
@@ -73,17 +74,45 @@ def test_paired_test_sees_a_small_shift_in_a_large_spread() -> None:
     generator = np.random.default_rng(1)
     hard = generator.random((24, 1))
     first, second = hard + 0.01 * generator.random((24, 10)), hard + 0.02 + 0.01 * generator.random((24, 10))
-    found = paired(first, second, resamples(24, seed=0))
+    found = paired(first, second)
     assert found["median_difference"] == pytest.approx(-0.02, abs=0.003)
     assert found["interval"][1] < 0
-    assert found["p"] < 1e-5 and found["better"] == 1.0 and found["n"] == 24
+    assert found["p"] < 1e-5 and found["better"] == 1.0 and found["n"] == 24 and found["verdict"] == "better"
+    assert paired(second, first)["verdict"] == "worse"
 
 
 def test_paired_p_value_is_exact_for_few_samples() -> None:
     """Six differences of one sign: 2 of the 2^6 sign patterns are as extreme."""
     gaps = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    assert paired(gaps, np.zeros(6), resamples(6, seed=0))["p"] == pytest.approx(2 / 64)
-    assert paired(gaps, gaps, resamples(6, seed=0))["p"] == 1.0
+    found = paired(gaps, np.zeros(6))
+    assert found["p"] == pytest.approx(2 / 64) and found["interval"] == pytest.approx([0.1, 0.6])
+    assert paired(gaps, gaps)["p"] == 1.0
+    assert paired(gaps[:5], np.zeros(5))["interval"] is None, "five signs cannot reach p of 0.05"
+
+
+@pytest.mark.parametrize("n", [6, 24, 50, 60])
+def test_interval_and_p_value_of_the_paired_test_agree(n: int) -> None:
+    """The p value is scipy's; the interval leaves 0 out exactly where p is at most 0.05; so does the verdict."""
+    generator, told = np.random.default_rng(n), 0
+    for shift in np.linspace(0, 1.2, 25):
+        gaps = generator.normal(shift, 1, n)
+        found = paired(gaps, np.zeros(n))
+        method = "exact" if n <= 50 else "approx"
+        assert found["p"] == pytest.approx(wilcoxon(gaps, method=method, correction=n > 50).pvalue)
+        low, high = found["interval"]
+        apart = not low <= 0 <= high
+        assert apart == (found["p"] <= 0.05) == (found["verdict"] != "not told apart")
+        told += apart
+    assert 0 < told < 25
+
+
+def test_best_method_and_those_not_told_apart_from_it() -> None:
+    hard = np.random.default_rng(3).random(24)
+    errors = {"far": hard + 0.5, "best": hard, "near": hard + np.resize([0.1, -0.1], 24)}
+    found = ranking(errors, {name: float(np.median(one)) for name, one in errors.items()})
+    assert found == {"best": "best", "not_told_apart": ["near"], "n": 24}
+    lucky = ranking({"a": hard, "b": hard - 0.1}, {"a": 0.0, "b": 1.0})
+    assert lucky == {"best": "b", "not_told_apart": [], "n": 24}, "the test goes before the median"
 
 
 def test_crops_count_once_per_sample() -> None:
@@ -96,7 +125,7 @@ def test_comparisons_take_the_members_and_what_both_have() -> None:
     others = {
         "mean": {"a_b": {"mae": np.array([2.0, 3.0, 0.0]), "else": np.ones(3)}, "b_a": {"mae": np.ones(3)}}
     }
-    found = comparisons(model, others, [0, 1], seed=0)
+    found = comparisons(model, others, [0, 1])
     assert set(found) == {"mean"} and set(found["mean"]) == {"a_b"} and set(found["mean"]["a_b"]) == {"mae"}
     assert found["mean"]["a_b"]["mae"]["median_difference"] == -1.0
     assert found["mean"]["a_b"]["mae"]["n"] == 2

@@ -127,12 +127,27 @@ def test_pair_is_compared_with_everything_else_on_the_same_samples(metrics: dict
     found = metrics["comparisons"]["validation"]
     assert {"retrieval", "mean", "regression", "solo", "whole", "floor"} <= set(found)
     one = found["retrieval"]["saxs_sem"]["s2_mae"]
-    assert set(one) == {"median_difference", "interval", "p", "better", "n"}
-    assert one["n"] == 3 and 0 < one["p"] <= 1
+    assert set(one) == {"median_difference", "interval", "p", "verdict", "better", "n"}
+    assert one["n"] == 3 and 0 < one["p"] <= 1 and one["verdict"] == "not told apart"
+    assert found["latent_crops"]["saxs_sem"]["energy_score"]["n"] == 3
+    best = metrics["ranking"]["validation"]["sem_saxs"]["mae"]
+    others = {"pair", "whole", "retrieval", "mean", "dual_vae", "ridge", "ridge_whole", "fft", "fft_whole"}
+    assert {best["best"], *best["not_told_apart"]} == others, "three samples tell nothing apart"
     assert set(found["whole"]) == {"sem_saxs"}
 
 
 def test_ensembles_are_compared_with_the_true_crops(metrics: dict[str, Any]) -> None:
+    ensembles = metrics["splits"]["validation"]["ensembles"]
+    looked_up = {"nearest_pattern", "three_nearest_patterns", "latent_crops"}
+    assert set(ensembles) == {"pair", "dual_vae", "regression", "floor", *looked_up}
+    assert all({"energy_score", "mean_curve_mae"} <= set(one) and one["n"] == 3 for one in ensembles.values())
+    assert set(ensembles["pair"]["descriptors"]) <= {
+        "phase_fraction",
+        "spacing",
+        "euler_density",
+        "orientation",
+    }
+    assert [ensembles[name]["images"] for name in ("pair", "nearest_pattern", "latent_crops")] == [20, 3, 12]
     model = metrics["ensembles"]["validation"]["pair"]["saxs_sem"]
     assert {"frechet", "frechet_floor", "coverage", "coverage_floor", "diversity", "n"} == set(model)
     for one in metrics["ensembles"]["generation"].values():

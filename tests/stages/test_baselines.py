@@ -78,12 +78,13 @@ def test_shapes_and_ranges_are_those_that_the_scores_want(project: Project) -> N
 
 def test_every_prediction_goes_through_the_scores(project: Project) -> None:
     prepared = project.prepared()
-    errors = fitted_errors(project, prepared, Truth(evaluated(project, prepared), full=True))
+    errors, properties = fitted_errors(project, prepared, Truth(evaluated(project, prepared), full=True))
     assert list(errors) == NAMES
     assert errors["fft_whole"]["sem_saxs"]["mae"].shape == (8,)
     assert errors["fft"]["sem_saxs"]["mae"].shape == (8, 3)
     for name in ("unet", "dual_vae"):
         assert errors[name]["saxs_sem"]["s2_mae"].shape == (8, 3)
+        assert properties[name]["orientation_x"].shape == (8, 3)
     for one in errors.values():
         for scores in one.values():
             assert all(np.isfinite(values).all() for values in scores.values())

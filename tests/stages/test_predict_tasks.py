@@ -26,17 +26,6 @@ from pairvae.stages.ensemble import Wishes, ensemble
 from pairvae.stages.load import load
 from pairvae.stages.movie import movie
 from pairvae.stages.predict import predict, workers_for
-from pairvae.stages.train_pair import train_pair
-from tiny_project import tiny_project
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a pair that was trained for one epoch."""
-    folder = tmp_path_factory.mktemp("predict")
-    project = tiny_project(folder, "pair.training.from_solo=false", "pair.training.random_epochs=1")
-    train_pair(project)
-    return folder
 
 
 def csv_rows(path: Path) -> list[dict[str, str]]:
@@ -45,9 +34,9 @@ def csv_rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_chunks_give_what_one_by_one_gives(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(made)
+    monkeypatch.chdir(tiny_pair)
     for workers, name in ((1, "one"), (2, "two")):
         written = predict(
             ["data/raw/SAXS"], to="sem", out=tmp_path / name, model="models/train-pair", samples=2, seed=3,
@@ -72,14 +61,14 @@ def test_hundreds_of_files_are_worth_a_process_for_each_core(
 
 
 def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pairvae.stages.predict.CHUNK", 1)
-    good = next((made / "data" / "raw" / "SAXS").iterdir())
+    good = next((tiny_pair / "data" / "raw" / "SAXS").iterdir())
     files = [tmp_path / f"a{good.suffix}", tmp_path / f"b{good.suffix}"]
     shutil.copy(good, files[0])
     files[1].write_text("no image")
-    model = str(made / "models" / "train-pair")
+    model = str(tiny_pair / "models" / "train-pair")
     for workers in (1, 2):
         out = tmp_path / f"out{workers}"
         with pytest.raises(InputError, match=r"1 of 2 files without: .*b\.jpg"):
@@ -97,10 +86,10 @@ def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
 
 
 def test_names_of_any_kind_come_out_with_their_tables(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    source = min((made / "data" / "raw" / "SAXS").iterdir())
+    source = min((tiny_pair / "data" / "raw" / "SAXS").iterdir())
     names = [
         "p" * 250 + ".jpg",
         "p" * 249 + "q.jpg",
@@ -117,7 +106,7 @@ def test_names_of_any_kind_come_out_with_their_tables(
             ["."],
             to="sem",
             out=tmp_path / "out",
-            model=str(made / "models" / "train-pair"),
+            model=str(tiny_pair / "models" / "train-pair"),
             samples=1,
             seed=0,
         )
@@ -131,17 +120,22 @@ def test_names_of_any_kind_come_out_with_their_tables(
 
 
 def test_a_bad_file_alone_is_told_as_it_was_given(
-    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    model = str(tiny_pair / "models" / "train-pair")
     for workers in (1, 2):
         with pytest.raises(InputError, match=r"^no\.jpg: expected a file, found none"):
-            predict(["no.jpg"], to="sem", out=tmp_path / "out", model=str(made / "models" / "train-pair"), samples=1,
-                    seed=0, workers=workers)  # fmt: skip
+            predict(
+                ["no.jpg"], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0, workers=workers
+            )
 
 
-def test_where_nothing_is_predicted_the_tables_of_before_stay(made: Path, tmp_path: Path) -> None:
-    model, good = str(made / "models" / "train-pair"), str(made / "data" / "raw" / "SAXS" / "00000.jpg")
+def test_where_nothing_is_predicted_the_tables_of_before_stay(tiny_pair: Path, tmp_path: Path) -> None:
+    model, good = (
+        str(tiny_pair / "models" / "train-pair"),
+        str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg"),
+    )
     predict([good], to="sem", out=tmp_path, model=model, samples=1, seed=0)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for files in (["no.jpg"], ["no.jpg", "neither.jpg"]):
@@ -150,9 +144,9 @@ def test_where_nothing_is_predicted_the_tables_of_before_stay(made: Path, tmp_pa
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_both_directions_with_scales_spread_and_trust(made: Path, tmp_path: Path) -> None:
-    model = str(made / "models" / "train-pair")
-    raw = made / "data" / "raw"
+def test_both_directions_with_scales_spread_and_trust(tiny_pair: Path, tmp_path: Path) -> None:
+    model = str(tiny_pair / "models" / "train-pair")
+    raw = tiny_pair / "data" / "raw"
     files = [str(raw / "SAXS" / "00000.jpg"), str(raw / "SEM" / "00000.tif")]
     assert predict(files, to="both", out=tmp_path, model=model, samples=3, seed=0, kind="tiff") == 6
     assert read_image(tmp_path / "00000-sem-02.tif").nm_per_px == pytest.approx(2.9)
@@ -166,25 +160,25 @@ def test_both_directions_with_scales_spread_and_trust(made: Path, tmp_path: Path
     assert cv2.imread(str(tmp_path / "contact-sheet.png")).shape[1] > 600
 
 
-def test_an_unlike_input_is_told(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unlike_input_is_told(tiny_pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "noise.png"), noise)
-    predict([str(tmp_path / "noise.png")], to="sem", out=tmp_path / "out", model=str(made / "models" / "train-pair"),
-            samples=1, seed=0)  # fmt: skip
+    model = str(tiny_pair / "models" / "train-pair")
+    predict([str(tmp_path / "noise.png")], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0)
     assert "noise.png: unlike the training data" in capsys.readouterr().err
     assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["unlike"] == "True"
 
 
 def test_models_of_earlier_and_later_versions(
-    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = tmp_path / "model"
-    shutil.copytree(made / "models" / "train-pair", old)
+    shutil.copytree(tiny_pair / "models" / "train-pair", old)
     (old / "facts.safetensors").unlink()
     known = json.loads((old / "card.json").read_text())
     del known["files_sha256"]["facts.safetensors"]
     (old / "card.json").write_text(json.dumps(known, indent=2))
-    file = str(made / "data" / "raw" / "SAXS" / "00000.jpg")
+    file = str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg")
     predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
     assert "does not know its training data" in capsys.readouterr().err
     assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["distance"] == ""
@@ -196,8 +190,8 @@ def test_models_of_earlier_and_later_versions(
         predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
 
 
-def test_an_ensemble_for_calculations(made: Path, tmp_path: Path) -> None:
-    model, raw = str(made / "models" / "train-pair"), made / "data" / "raw" / "SAXS"
+def test_an_ensemble_for_calculations(tiny_pair: Path, tmp_path: Path) -> None:
+    model, raw = str(tiny_pair / "models" / "train-pair"), tiny_pair / "data" / "raw" / "SAXS"
     told = ensemble(
         [str(raw / "00000.jpg")], tmp_path / "e.h5", model=model, wishes=Wishes(samples=4, seed=3)
     )
@@ -232,20 +226,20 @@ def test_an_ensemble_for_calculations(made: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".gif"])
-def test_a_movie_that_flickers_less(made: Path, tmp_path: Path, suffix: str) -> None:
-    model = str(made / "models" / "train-pair")
-    shown = movie([str(made / "data" / "raw" / "SAXS")], tmp_path / f"m{suffix}", model=model, smooth=2)
+def test_a_movie_that_flickers_less(tiny_pair: Path, tmp_path: Path, suffix: str) -> None:
+    model = str(tiny_pair / "models" / "train-pair")
+    shown = movie([str(tiny_pair / "data" / "raw" / "SAXS")], tmp_path / f"m{suffix}", model=model, smooth=2)
     assert shown.flicker < shown.plain_flicker
     assert len(csv_rows(tmp_path / "m.csv")) == shown.frames == 8
     assert cv2.VideoCapture(str(shown.file)).get(cv2.CAP_PROP_FRAME_COUNT) == 8
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["m.csv", f"m{suffix}"])
 
 
-def test_a_movie_with_a_bad_file_is_not_begun(made: Path, tmp_path: Path) -> None:
+def test_a_movie_with_a_bad_file_is_not_begun(tiny_pair: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_text("no image")
-    files = [str(made / "data" / "raw" / "SAXS" / "00000.jpg"), str(tmp_path / "bad.jpg")]
+    files = [str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg"), str(tmp_path / "bad.jpg")]
     with pytest.raises(InputError, match=r"bad\.jpg: expected"):
-        movie(files, tmp_path / "m.mp4", model=str(made / "models" / "train-pair"))
+        movie(files, tmp_path / "m.mp4", model=str(tiny_pair / "models" / "train-pair"))
     assert [path.name for path in tmp_path.iterdir()] == ["bad.jpg"]
 
 
@@ -260,9 +254,9 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
 @pytest.mark.slow
-def test_many_inputs_need_the_memory_of_few(made: Path, tmp_path: Path) -> None:
+def test_many_inputs_need_the_memory_of_few(tiny_pair: Path, tmp_path: Path) -> None:
     """Whatever is kept for each of 10,000 inputs would show in 600 of them: 20 MB are 35 kB each."""
-    file, model = made / "data" / "raw" / "SAXS" / "00000.jpg", made / "models" / "train-pair"
+    file, model = tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg", tiny_pair / "models" / "train-pair"
     peaks = []
     for count in (60, 660):
         out = tmp_path / str(count)

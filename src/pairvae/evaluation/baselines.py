@@ -6,26 +6,33 @@ from collections.abc import Sequence
 
 import numpy as np
 
+QUERIES = 256  # at once: distances to many references fill the memory
 
-def nearest(queries: np.ndarray, references: np.ndarray, forbidden: np.ndarray | None = None) -> np.ndarray:
-    """Index of the reference ``(M, D)`` nearest to each query ``(N, D)`` (Euclidean): ``(N,)``.
 
-    ``forbidden`` ``(N,)``: a reference that a query must not get (itself), -1 for none.
+def neighbours(
+    queries: np.ndarray, references: np.ndarray, count: int, own: np.ndarray, owners: np.ndarray
+) -> np.ndarray:
+    """Indices of the references ``(M, D)`` nearest to each query ``(N, D)`` (Euclidean), the nearest first.
+
+    ``own`` ``(N,)`` and ``owners`` ``(M,)`` name the samples that they belong to: a query gets none of its own.
+    Returns ``(N, count)``; fewer columns where there are fewer of other samples, but one at least.
     """
-    squares = (queries**2).sum(1)[:, None] - 2 * queries @ references.T + (references**2).sum(1)[None]
-    if forbidden is not None:
-        rows = np.flatnonzero(forbidden >= 0)
-        squares[rows, forbidden[rows]] = np.inf
-    return np.asarray(squares.argmin(1))
+    others = len(owners) - int(np.unique(owners, return_counts=True)[1].max())
+    count = max(min(count, others), 1)
+    found = []
+    for start in range(0, len(queries), QUERIES):
+        part = slice(start, start + QUERIES)
+        squares = -2 * queries[part] @ references.T + (references**2).sum(1)[None]
+        squares[own[part, None] == owners[None]] = np.inf
+        found.append(np.argsort(squares, axis=1, kind="stable")[:, :count])
+    return np.concatenate(found)
 
 
-def retrieval(features: np.ndarray, train: Sequence[int]) -> np.ndarray:
-    """The nearest *other* training sample to each of ``N`` samples with ``features`` ``(N, D)``: ``(N,)``."""
+def retrieval(features: np.ndarray, train: Sequence[int], count: int = 1) -> np.ndarray:
+    """The nearest *other* training samples to each of ``N`` samples with ``features`` ``(N, D)``: ``(N, count)``."""
     training = np.asarray(train)
-    place = {int(sample): number for number, sample in enumerate(training)}
-    forbidden = np.array([place.get(sample, -1) for sample in range(len(features))])
     flat = features.reshape(len(features), -1).astype(np.float64)
-    return np.asarray(training[nearest(flat, flat[training], forbidden)])
+    return np.asarray(training[neighbours(flat, flat[training], count, np.arange(len(flat)), training)])
 
 
 def gaussian_process(

@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from pairvae.evaluation.assess import Errors, Evaluated, Truth
+from pairvae.evaluation.energy import EnsembleErrors
 from pairvae.evaluation.ensemble_scores import descriptor_space, ensemble_scores, repeats
 from pairvae.evaluation.ensembles import Ensemble
 from pairvae.evaluation.sampled import MEAN_SCORE, Sampled
 from pairvae.evaluation.scores import properties
-from pairvae.evaluation.statistics import comparisons
+from pairvae.evaluation.statistics import comparisons, ranking
 
 Measured = Mapping[str, Mapping[str, Mapping[str, np.ndarray]]]
 
+REFERENCES = ("same_morphology", "other_morphology")  # they know the sample's morphology: no methods
 CURVE_ONLY = ("mean", "regression")  # baselines whose prediction is a mean curve already
 
 
@@ -56,11 +58,38 @@ def with_mean_curves(validation: dict[str, Any], draws: Sampled | None, what: Ev
     return validation
 
 
-def compared(validation: Mapping[str, Any], what: Evaluated) -> dict[str, Any]:
+def compared(
+    validation: Mapping[str, Any], what: Evaluated, drawn: EnsembleErrors | None = None
+) -> dict[str, Any]:
     """The pair minus everything else on the validation samples: other -> direction -> score."""
     others = dict(validation["baselines"])
     others |= {name: validation[name] for name in ("solo", "whole", "floor") if name in validation}
-    return comparisons(validation["pair"], others, range(len(what.validation)), what.seed)
+    found = comparisons(validation["pair"], others, range(len(what.validation)))
+    for other, directions in drawn.comparisons().items() if drawn else ():
+        for direction, scores in directions.items():
+            found.setdefault(other, {}).setdefault(direction, {}).update(scores)
+    return found
+
+
+def ranked(validation: Mapping[str, Any], drawn: EnsembleErrors | None = None) -> dict[str, Any]:
+    """The best of the models and baselines by direction and score, and those not told apart from it."""
+    methods = {name: validation[name] for name in ("solo", "pair", "whole") if name in validation}
+    methods |= {name: one for name, one in validation["baselines"].items() if name not in REFERENCES}
+    table: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, directions in methods.items():
+        for direction, scores in directions.items():
+            for score, values in scores.items():
+                table.setdefault(direction, {}).setdefault(score, {})[name] = values
+    found: dict[str, dict[str, Any]] = {
+        direction: {
+            score: ranking(values, {name: float(np.median(one)) for name, one in values.items()})
+            for score, values in scores.items()
+        }
+        for direction, scores in table.items()
+    }
+    if drawn:
+        found.setdefault(drawn.direction, {}).update(drawn.rankings())
+    return found
 
 
 def ensemble_block(truth: Truth, found: Measured) -> dict[str, Any]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from pairvae.evaluation import uncertainty
-from pairvae.evaluation.assess import Evaluated
+from pairvae.evaluation.assess import Errors, Truth
+from pairvae.evaluation.scores import morphology
 from pairvae.models.vae import VAE
 
 MEAN_OF = 16  # images whose mean curve is scored, of those drawn
@@ -20,24 +21,30 @@ MEAN_SCORE = f"s2_mean{MEAN_OF}_mae"
 
 @dataclass(frozen=True)
 class Sampled:
-    """Of V validation samples: errors ``(V, K)`` of the mean S(r) by score, and facts about the spread."""
+    """Of V validation samples: errors ``(V, K)`` of the mean S(r) by score, facts about the spread, and the K
+    ``images`` ``(V, K, h, w)`` themselves with their ``properties`` ``(V, K, ...)``."""
 
-    errors: dict[str, np.ndarray]
+    errors: Errors
     facts: dict[str, Any]
+    images: np.ndarray
+    properties: Errors = field(default_factory=dict)
 
 
-def sampled(vaes: Mapping[str, VAE], what: Evaluated) -> Sampled:
-    """Images of the second modality drawn for each validation pattern, against its true crops."""
+def sampled(vaes: Mapping[str, VAE], truth: Truth) -> Sampled:
+    """Images of the second modality drawn for each validation pattern, against its true crops, fully measured."""
+    what = truth.what
     first, second = what.names
     rows = np.asarray(what.validation)
     inputs = torch.from_numpy(what.patterns[rows])
     drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, what.seed)
-    found, true = (uncertainty.describe(images, what.estimator) for images in (drawn, what.crops[rows]))
+    properties = morphology(drawn, what.estimator)
+    known = {name: values[rows] for name, values in truth.properties.items()}
+    found, true = uncertainty.described(properties), uncertainty.described(known)
     errors = {MEAN_SCORE: uncertainty.mean_curve_errors(found.s2[:, :MEAN_OF], true.s2)["per_crop"]}
     repeated = {"repeated": uncertainty.repeated(drawn), "images": uncertainty.IMAGES, "n": len(rows)}
     with np.errstate(divide="ignore", invalid="ignore"):
         facts = uncertainty.uncertainty(found, true)
-    return Sampled(errors, without_nan({**facts, **repeated}))
+    return Sampled(errors, without_nan({**facts, **repeated}), drawn, properties)
 
 
 def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:

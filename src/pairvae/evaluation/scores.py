@@ -15,6 +15,7 @@ __all__ = [
     "curve_errors",
     "curves",
     "descriptor_errors",
+    "morphology",
     "physics_errors",
     "properties",
     "saxs_errors",
@@ -49,6 +50,14 @@ def curves(images: np.ndarray, estimator: str) -> Arrays:
         "lineal_vertical": lineal_path(images, "vertical", bins=bins),
         "lineal_horizontal": lineal_path(images, "horizontal", bins=bins),
     }
+
+
+def morphology(images: np.ndarray, estimator: str) -> Arrays:
+    """S(r) ``(N, K, bins)`` and the descriptors ``(N, K)`` of binary images ``(N, K, H, W)``, by name."""
+    n, k, height, width = images.shape
+    flat = images.reshape(n * k, height, width)
+    found = {"s2": two_point_correlation(flat, estimator=estimator, bins=height // 2)} | describe(flat)
+    return {name: values.reshape(n, k, *values.shape[1:]) for name, values in found.items()}
 
 
 def properties(images: np.ndarray, estimator: str) -> Arrays:

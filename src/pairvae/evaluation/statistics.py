@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import wilcoxon
+
+from pairvae.numerics.paired import LEVEL, signed_rank
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Summary = dict[str, Any]
 
 RESAMPLES = 1000
-LEVEL = 0.95
 
 
 def resamples(samples: int, seed: int, count: int = RESAMPLES) -> Integers:
@@ -71,43 +71,60 @@ def by_sample(values: NDArray[Any]) -> Floats:
     return numbers if numbers.ndim == 1 else np.asarray(numbers.reshape(len(numbers), -1).mean(1))
 
 
-def paired(first: NDArray[Any], second: NDArray[Any], counts: Integers) -> Summary:
-    """Errors of two models on the same M samples, ``(M,)`` or ``(M, K)`` each: what differs, and how surely.
+def paired(first: NDArray[Any], second: NDArray[Any]) -> Summary:
+    """Errors of two methods on the same M samples, ``(M,)`` or ``(M, K)`` each: what differs, and how surely.
 
-    ``median_difference`` of first minus second (negative: the first is better) with its ``interval``, ``p`` of
-    Wilcoxon's signed-rank test (two-sided, not corrected for several comparisons; 1 where nothing differs),
-    ``better``, the share of samples on which the first has the lower error, and ``n`` samples.
+    ``median_difference`` of first minus second (Hodges-Lehmann; negative: the first is better) with its ``interval``
+    of 95 %, ``p`` and ``verdict`` of :func:`pairvae.numerics.paired.signed_rank`, ``better``, the share of samples on
+    which the first has the lower error, and ``n`` samples.
     """
     gaps = by_sample(first) - by_sample(second)
-    different = gaps[gaps != 0]
-    p = float(wilcoxon(different).pvalue) if len(different) else 1.0
+    test = signed_rank(gaps)
     return {
-        "median_difference": float(np.median(gaps)),
-        "interval": interval(gaps, counts),
-        "p": p,
+        "median_difference": test.difference,
+        "interval": None if test.interval is None else list(test.interval),
+        "p": test.p,
+        "verdict": test.verdict,
         "better": float((gaps < 0).mean()),
         "n": len(gaps),
     }
+
+
+def ranking(errors: Mapping[str, NDArray[Any]], middle: Mapping[str, float]) -> dict[str, Any]:
+    """The best of several methods on the same samples, and those that are not told apart from it.
+
+    ``errors`` ``(M,)`` or ``(M, K)`` and ``middle`` (the median or mean that is shown) by method. The best has the
+    lowest ``middle``, unless another is :func:`paired` better than it.
+    """
+    names = sorted(errors, key=lambda name: middle[name])
+    best = names[0]
+    for name in names[1:]:
+        if paired(errors[name], errors[best])["verdict"] == "better":
+            best = name
+    alike = [
+        name
+        for name in names
+        if name != best and paired(errors[name], errors[best])["verdict"] == "not told apart"
+    ]
+    return {"best": best, "not_told_apart": alike, "n": len(errors[best])}
 
 
 def comparisons(
     model: Mapping[str, Mapping[str, NDArray[Any]]],
     others: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]],
     members: Sequence[int],
-    seed: int,
 ) -> dict[str, dict[str, dict[str, Summary]]]:
     """:func:`paired` of ``model`` minus each of ``others``: other -> direction -> score, over the ``members``.
 
     Errors are keyed direction -> score, ``(N,)`` or ``(N, K)``; only what both have is compared.
     """
     chosen = np.asarray(members, dtype=np.int64)
-    counts = resamples(len(chosen), seed)
     found: dict[str, dict[str, dict[str, Summary]]] = {}
     for name, directions in others.items():
         for direction, scores in directions.items():
             own = model.get(direction, {})
             shared = {
-                score: paired(own[score][chosen], values[chosen], counts)
+                score: paired(own[score][chosen], values[chosen])
                 for score, values in scores.items()
                 if score in own
             }

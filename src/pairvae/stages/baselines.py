@@ -19,7 +19,6 @@ from torch import Tensor
 
 from pairvae import store
 from pairvae.data.batches import CropSchedule
-from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.evaluation import fft_baseline
 from pairvae.evaluation.assess import Errors, Evaluated, Truth, binary, decode, encode
 from pairvae.evaluation.baselines import at_own_fraction
@@ -31,7 +30,7 @@ from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
-from pairvae.stages.samples import shape_of
+from pairvae.stages.samples import Sampled, arrays_of, shape_of, source_of
 from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
@@ -49,15 +48,23 @@ class Unencoded:
         return inputs
 
 
-def fitted_errors(project: Project, prepared: Prepared, truth: Truth) -> dict[str, dict[str, Errors]]:
-    """Errors of every fitted baseline that the settings ask for, by name and direction."""
+def fitted_errors(
+    project: Project, prepared: Prepared, truth: Truth
+) -> tuple[dict[str, dict[str, Errors]], dict[str, Errors]]:
+    """Errors of every fitted baseline that the settings ask for, by name and direction, and the properties
+    ``(N, K, ...)`` of the binary images that it gives, by name."""
     found: dict[str, dict[str, Errors]] = {}
+    properties: dict[str, Errors] = {}
     for name, predicted in trained_predictions(project, prepared, truth.what):
-        found[name] = {
-            direction: truth.errors(direction.partition("_")[2], images)
-            for direction, images in predicted.items()
-        }
-    return found
+        found[name] = {}
+        for direction, images in predicted.items():
+            target = direction.partition("_")[2]
+            if truth.what.cropped(target):
+                properties[name] = truth.properties_of(images)
+                found[name][direction] = truth.against(properties[name])
+            else:
+                found[name][direction] = truth.errors(target, images)
+    return found, properties
 
 
 def trained_predictions(
@@ -209,15 +216,10 @@ def _folder(project: Project, prepared: Prepared, direction: str) -> Path:
     return project.root / ".pairvae" / "baselines" / store.digest(relevant)
 
 
-def _samples(
-    project: Project, prepared: Prepared, members: np.ndarray, name: str
-) -> WholeArrays | CroppedImages:
-    if not _cropped(name):
-        return WholeArrays(prepared.whole(name), members, Unencoded())
+def _samples(project: Project, prepared: Prepared, members: np.ndarray, name: str) -> Sampled:
     size, settings = shape_of(project.settings, name)[1], project.settings
     schedule = CropSchedule(size, settings.baselines.unet.epochs, False, settings.seed)
-    images = prepared.images(name)
-    return CroppedImages([images[index] for index in members], Unencoded(), schedule)
+    return source_of(arrays_of(prepared, members, name), name, Unencoded(), schedule)
 
 
 @torch.no_grad()
