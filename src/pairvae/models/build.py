@@ -104,7 +104,9 @@ def build_trainable(
 
 
 def _paper(network: PaperNetwork, latent: LatentSettings, shape: Shape) -> VAE:
-    from pairvae.models.paper import build_paper_vae  # the backbone is large: only where it is used
+    from pairvae.models.paper.architecture import (
+        build_paper_vae,  # the backbone is large: only where it is used
+    )
 
     return build_paper_vae(network, latent, shape)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from pairvae.models.vae import Decoder, Posterior
-from pairvae.numerics import texture
+from pairvae.numerics import texture_statistics as texture
 
 
 class Reconstruction(NamedTuple):

@@ -14,7 +14,7 @@ from pairvae.models.build import OBSOLETE, load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.vae import VAE
 from pairvae.settings import flatten
-from pairvae.store.models import load_discriminators, load_model
+from pairvae.store.model_folder import load_discriminators, load_model
 
 # How files are read, and what a network no longer has: weights mean the same
 IRRELEVANT = {"prepare.q_unit", *(f"network.{key}" for key in OBSOLETE)}
