@@ -18,6 +18,26 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Which take longest, in this order, after those that wait for the finished project
+LONGEST = (
+    "stages/test_third_modality", "stages/test_tune", "stages/test_study", "faults/test_faults", "commands/test_fit",
+    "stages/test_code", "stages/test_determinism", "stages/test_start", "docs/test_new_modality",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests come first: else one process has them left when the others are done."""
+
+    def place(item: pytest.Item) -> int:
+        file = item.nodeid.split("::")[0]
+        if _uses_the_finished_project(config.rootpath / file):
+            return 0
+        return next((n for n, name in enumerate(LONGEST, 1) if name in file), len(LONGEST) + 1)
+
+    items.sort(key=place)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Where several processes share the work: a file to one of them, and all that use the finished project to one."""

@@ -26,20 +26,6 @@ def pairvae(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom pairvae.cli import main\nsys.argv = ['pairvae', '--help']\n"
-        f"try:\n    main()\nfinally:\n    print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert "HEAVY []" in done.stdout
-    for command in ("data", "train", "repro", "predict", "assess", "ui"):
-        assert command in done.stdout
-
-
 def test_what_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:
     (tmp_path / "a.png").touch()
     calls = {
