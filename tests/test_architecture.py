@@ -1,4 +1,4 @@
-"""The house: sole importers and forbidden calls. import-linter keeps the levels; tests/docs/test_package.py the light start."""
+"""The house: sole importers and forbidden calls. The levels are for import-linter, the light start for test_package."""
 
 from __future__ import annotations
 

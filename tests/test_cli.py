@@ -1,7 +1,5 @@
 """The command line: help at once, exit codes 0, 1 and 2, one line for a mistake."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

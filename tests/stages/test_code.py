@@ -1,7 +1,5 @@
 """What DVC sees of changed code: the first stage at once, after it those stages that run the code, and no others."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """One seed drives everything: the same settings give the same metrics, in another folder and another process."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

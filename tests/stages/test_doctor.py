@@ -1,7 +1,5 @@
 """`pairvae doctor`: a sound project, a moved one that it mends, and what it tells of damage."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3

@@ -1,7 +1,5 @@
 """The repetition study on eight pairs: tables, runs, variants, failures, and going on after a kill."""
 
-from __future__ import annotations
-
 import csv
 import importlib
 import os

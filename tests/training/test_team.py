@@ -1,7 +1,5 @@
 """Two processes that share every batch (gloo on the CPU) train as one does."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket
