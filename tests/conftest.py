@@ -18,20 +18,19 @@ def pytest_configure() -> None:
 
 # Which take longest, in this order, after those that wait for the finished project
 LONGEST = (
-    "stages/test_third_modality", "stages/test_tune", "stages/test_study", "faults/test_faults", "commands/test_fit",
-    "stages/test_code", "stages/test_determinism", "stages/test_start", "docs/test_new_modality",
+    "third_modality", "tune", "study", "faults", "fit", "code_digests", "determinism", "start", "new_modality",
 )  # fmt: skip
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long tests come first: else one process has them left when the others are done."""
 
     def place(item: pytest.Item) -> int:
-        file = item.nodeid.split("::")[0]
-        if _uses_the_finished_project(config.rootpath / file):
+        if _uses_the_finished_project(item.path):
             return 0
-        return next((n for n, name in enumerate(LONGEST, 1) if name in file), len(LONGEST) + 1)
+        name = item.path.stem.removeprefix("test_")
+        return 1 + (LONGEST.index(name) if name in LONGEST else len(LONGEST))
 
     items.sort(key=place)
 

@@ -13,8 +13,8 @@ import pytest
 
 from pairvae.cli import main
 from pairvae.commands.init import init
+from pairvae.commands.repro import write_params
 from pairvae.settings import assignments
-from pairvae.stages.repro import write_params
 
 ROOT = Path(__file__).resolve().parent.parent
 # s; pytest's own limit comes first, but beside other work `repro` has taken eight minutes instead of one

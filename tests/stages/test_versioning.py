@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pairvae.stages.repro import dvc_environment
+from pairvae.commands.repro import dvc_environment
 from pairvae.store.prepared import open_prepared
 
 
@@ -48,7 +48,7 @@ def test_pushed_data_come_back_in_a_clone(finished_project: Path, tmp_path: Path
 
 
 def test_every_training_run_names_its_data(finished_project: Path) -> None:
-    from pairvae.tracking.store import connect
+    from pairvae.tracking.database import connect
 
     client = connect(finished_project)
     experiment = client.get_experiment_by_name("pairvae")
