@@ -18,6 +18,7 @@ from pairvae.stages.project import Project
 from pairvae.stages.stage_run import epoch_logger, stage_run
 from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
+from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device
 from pairvae.training.early import EarlyStop, best_epoch
@@ -75,11 +76,12 @@ def run_training(
     plan: SoloPlan | PairPlan,
     early_stop: EarlyStop | None = None,
     watch: Watch | None = None,
-    finish: Callable[[], None] = lambda: None,
+    finish: Callable[[Tracker], None] = lambda tracker: None,
 ) -> None:
     """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder.
 
-    ``finish`` is called in it after the last epoch: what it changes of the weights is saved, but in no checkpoint.
+    ``finish`` is called in it with the run after the last epoch: what it changes of the weights is saved, but in no
+    checkpoint.
     """
     team = join(run.device.torch_device)
     project, params = run.project, run.params
@@ -106,13 +108,13 @@ def run_training(
             early_stop=early_stop,
         )
         if team.first:
-            finish()
+            finish(tracker)
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
             kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
             card = run.card(tracker.run_id, seconds) | kept
-            save_model(project.model(run.stage), _weights(plan), card, history, extra)
+            save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
     team.wait()
 
 
@@ -120,6 +122,15 @@ def _weights(plan: Plan) -> dict[str, Tensor]:
     """Weights under ``<modality>.``, the same for solo and pair."""
     return {
         f"{name}.{key}": value for name, vae in plan.vaes.items() for key, value in vae.state_dict().items()
+    }
+
+
+def _discriminators(plan: SoloPlan | PairPlan) -> dict[str, Tensor]:
+    """Weights of the discriminators under ``<modality>.``."""
+    return {
+        f"{name}.{key}": value
+        for name, loss in plan.adversarial.items()
+        for key, value in loss.discriminator.state_dict().items()
     }
 
 
