@@ -248,6 +248,14 @@ class TrackingSettings(Section):
     experiment: str = Field(
         min_length=1, pattern=r"^[^\s/][^/]*$", description="name of the experiment that holds the runs"
     )
+    models: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
+        description="name of the registered pair, with which those of its encoders and decoders begin",
+    )
+    store: str | None = Field(
+        description="address of a tracking store that projects share; null: the project's own mlflow.db. "
+        "MLFLOW_TRACKING_URI goes before it"
+    )
     system_metrics_seconds: float = Field(
         ge=0, le=3600, description="seconds between measurements of processor and memory on a run; 0: none"
     )
