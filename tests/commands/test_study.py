@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from pairvae.cli import main
-from pairvae.commands.study import Grid, Outcome, draw, protocols, read_variants, study
+from pairvae.commands.study import Grid, Outcome, draw, read_variants, study
+from pairvae.commands.study import variants as protocols
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import make_raw
@@ -218,7 +219,7 @@ def test_the_five_protocols_train_in_the_preset_paper(
     new_project: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = importlib.import_module(
-        "pairvae.commands.study.protocols"
+        "pairvae.commands.study.variants"
     )  # the package has a function of that name
     monkeypatch.setattr(module, "PUBLISHED_RANDOM", (3, 2, 1))
     folder = new_project("paper")

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pairvae.evaluation.thresholding import compare
-from pairvae.numerics.thresholds import THRESHOLDS, binarise_sem
+from pairvae.numerics.thresholds import THRESHOLDS, binarise_sem, compare
 
 
 def grating(drift: float) -> np.ndarray:

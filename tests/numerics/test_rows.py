@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 
 
 @pytest.mark.parametrize(

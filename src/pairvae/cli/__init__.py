@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli import data, models, serving, stages, study, tracking, tune, upkeep
+from pairvae.cli import data, models, serving, stages, study, tune, upkeep
+from pairvae.cli import upkeep as tracking
 from pairvae.errors import InputError
 from pairvae.parallel.parent_process import end_with_repro
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 
 STRENGTHS = tuple(
     10.0**power for power in np.arange(-6.0, 2.25, 0.5)

@@ -21,7 +21,7 @@ from pairvae.evaluation.spread import left_out, mixing
 from pairvae.inference.card import MIXING
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Encoder, Posterior
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.stages.draw_width import PATTERNS, as_wide_as_crops
 from pairvae.stages.training_inputs import covering
 from pairvae.store.model_folder import CARD, load_card

@@ -12,7 +12,7 @@ from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.numerics.texture_statistics import wave_numbers
 from pairvae.store.prepared import Prepared
 

@@ -211,7 +211,7 @@ def _describe(project: Project, version: int) -> None:
     """The model card of the report, where there is one, as the description of the pair's version."""
     written = project.reports / model_card.FILE
     if written.is_file():
-        from pairvae.tracking.registry.describe import describe_version
+        from pairvae.tracking.registry.aliases import describe_version
 
         described = model_card.description_of(written.read_text(encoding="utf-8"))
         describe_version(project.root, PAIR, version, described)

@@ -14,13 +14,13 @@ from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
 from pairvae.models.pair import PairVAE
 from pairvae.stages.calibration import refit, write_mixing
-from pairvae.stages.data_warnings import split_warnings, tell
 from pairvae.stages.length_scale import follow_lengths
-from pairvae.stages.project import SOLO_STAGES, Project
-from pairvae.stages.start import begin_from
+from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
+from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     arrays_of,
+    begin_from,
     card_description,
     covering,
     fit_closed_form,
@@ -34,7 +34,6 @@ from pairvae.stages.training_inputs import (
     training_rows,
     untrained,
 )
-from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
 from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose

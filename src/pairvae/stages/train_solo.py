@@ -7,9 +7,10 @@ import numpy as np
 from pairvae.inference.backbone import give_backbone
 from pairvae.models.vae import VAE
 from pairvae.stages.project import Project
-from pairvae.stages.start import begin_from
+from pairvae.stages.tracked_training import Run, early_stopping, run_training
 from pairvae.stages.training_inputs import (
     arrays_of,
+    begin_from,
     card_description,
     fit_closed_form,
     likelihood,
@@ -22,7 +23,6 @@ from pairvae.stages.training_inputs import (
     training_rows,
     untrained,
 )
-from pairvae.stages.training_run import Run, early_stopping, run_training
 from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose
