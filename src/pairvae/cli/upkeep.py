@@ -66,9 +66,6 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
     os.execvpe(command[0], command, {**os.environ, **environment})
 
 
-app = typer.Typer()
-
-
 @app.command()
 def sync(
     target: Annotated[

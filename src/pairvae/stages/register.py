@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 PAIR, MODEL_TAG = "pairvae", "model_digest"
 OF_THE_TRAINING = ("run_id", "seconds", "device")  # in a card: two trainings to one model differ in them
 ASSESS = "run: pairvae assess"
-SERVED = Path(roots.__file__).with_name("served.py")
 
 
 @dataclass(frozen=True)
@@ -192,6 +191,7 @@ def _register_pair(
     """The whole pair as a program that needs no pairvae; it remembers the ``versions`` of its halves."""
     from pairvae.tracking.registry import leaderboard as standings
     from pairvae.tracking.registry import registration as registry
+    from pairvae.tracking.registry.model_files import SERVED
 
     return registry.register_pyfunc(
         about.project.root,
