@@ -1,7 +1,5 @@
 """The repetition study on eight pairs: tables, runs, variants, failures, and going on after a kill."""
 
-from __future__ import annotations
-
 import csv
 import importlib
 import os
@@ -17,7 +15,8 @@ from typing import Any
 import pytest
 
 from pairvae.cli import main
-from pairvae.commands.study import Grid, Outcome, draw, protocols, read_variants, study
+from pairvae.commands.study import Grid, Outcome, draw, read_variants, study
+from pairvae.commands.study import variants as protocols
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import make_raw
@@ -177,6 +176,7 @@ def test_a_killed_study_goes_on_to_the_same_tables(
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
+@pytest.mark.slow
 def test_variants_are_cells_and_a_failing_one_names_itself(new_project: Callable[[str], Path]) -> None:
     folder = new_project("variants")
     (folder / "mine.yaml").write_text(

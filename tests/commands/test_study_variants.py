@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.commands.study import Grid, protocols, read_variants, shipped_variants
+from pairvae.commands.study import Grid, read_variants, shipped_variants
+from pairvae.commands.study import variants as protocols
 from pairvae.commands.study.cells import Cell, CellTask, cell_settings
 from pairvae.commands.study.result_tables import Files, image_rows, score_rows
 from pairvae.commands.study.summary import summary_lines
@@ -61,7 +62,7 @@ def test_the_ablation_changes_what_it_names() -> None:
             assert set(settings.sem.network.encoded) - set(off.network.encoded) == {name}
         else:
             assert off.network == settings.sem.network
-    assert with_values(settings, found["without-critic"], "test").sem.network.critic == 0
+    assert with_values(settings, found["without-adversarial"], "test").sem.training.adversarial.width == 0
     assert with_values(settings, found["without-smooth"], "test").sem.network.smooth == 0
     assert not with_values(settings, found["without-solo"], "test").pair.training.from_solo
     assert not with_values(settings, found["without-calibrate"], "test").pair.training.calibrate

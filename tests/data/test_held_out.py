@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from pairvae.data.split import hold_out, split_pairs
