@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 
 from pairvae.cli import main
-from pairvae.commands.study import Grid, Outcome, draw, read_variants, study
-from pairvae.commands.study import variants as protocols
+from pairvae.commands.study import Grid, Outcome, draw, protocols, read_variants, study
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import make_raw

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.commands.study import Grid, read_variants, shipped_variants
-from pairvae.commands.study import variants as protocols
+from pairvae.commands.study import Grid, protocols, read_variants, shipped_variants
 from pairvae.commands.study.cells import Cell, CellTask, cell_settings
 from pairvae.commands.study.result_tables import Files, image_rows, score_rows
 from pairvae.commands.study.summary import summary_lines

@@ -16,9 +16,9 @@ from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.vae import VAE
 from pairvae.settings import CompactNetwork, LatentSettings
 from pairvae.stages.project import Project, open_project
+from pairvae.stages.start import begin_from, continue_discriminator, starting_weights
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.stages.training_inputs import begin_from, continue_discriminator, starting_weights
 from pairvae.store.model_folder import load_card, load_model, save_model
 from tiny_project import tiny_project
 

@@ -82,7 +82,7 @@ def _grid(
 ) -> Grid:
     """The grid that the options ask for; variants have one size and one split where nothing else is said."""
     from pairvae.commands.study import Grid, read_variants, shipped_variants
-    from pairvae.commands.study import variants as protocol_variants
+    from pairvae.commands.study import protocols as protocol_variants
     from pairvae.data.split import training_pairs
 
     settings = project.settings

@@ -214,7 +214,8 @@ def check_networks(project: Project) -> None:
     import torch
 
     from pairvae.inference.backbone import read_backbone
-    from pairvae.stages.training_inputs import begin_from, card_description, shape_of, side, untrained
+    from pairvae.stages.start import begin_from
+    from pairvae.stages.training_inputs import card_description, shape_of, side, untrained
     from pairvae.training.devices import choose
 
     settings = project.settings

@@ -18,14 +18,13 @@ from pairvae.models.pair import PairVAE
 from pairvae.stages.calibration import refit, write_mixing
 from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
+from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
-    begin_from,
     card_description,
-    continue_discriminator,
     covering,
     fit_closed_form,
     likelihood,

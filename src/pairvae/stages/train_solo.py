@@ -9,11 +9,11 @@ import numpy as np
 from pairvae.inference.backbone import give_backbone
 from pairvae.models.vae import VAE
 from pairvae.stages.project import Project
+from pairvae.stages.start import begin_from
 from pairvae.stages.tracked_training import Run, early_stopping, run_training
 from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
-    begin_from,
     card_description,
     fit_closed_form,
     likelihood,
