@@ -46,6 +46,7 @@ from pairvae.settings.sections import (
     UNetSettings,
 )
 from pairvae.settings.training import (
+    CalibrationSettings,
     EarlyStopSettings,
     Optimisation,
     PairTraining,
@@ -61,6 +62,7 @@ __all__ = [
     "AssessSettings",
     "BaselineSettings",
     "BeamCentreOption",
+    "CalibrationSettings",
     "CompactNetwork",
     "DetectorGeometry",
     "DeviceSettings",
