@@ -1,7 +1,5 @@
 """The table of scores and times that a finished pipeline prints."""
 
-from __future__ import annotations
-
 from pairvae.reports.terminal import score_lines, time_lines
 
 

@@ -1,7 +1,5 @@
 """What a training tells its run after each epoch."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from types import SimpleNamespace
 
