@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 import pairvae
+from pairvae import store
 from pairvae.data.split import training_pairs
 from pairvae.errors import number_of
 from pairvae.evaluation.leakage import Warnings
@@ -28,6 +30,7 @@ from pairvae.settings import EarlyStopSettings, flatten
 from pairvae.stages.project import Project, as_text, data_warnings
 from pairvae.stages.training_inputs import lone_counts
 from pairvae.store.model_folder import save_model
+from pairvae.store.picture_files import png_bytes
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.lineage import lineage_tags
 from pairvae.tracking.runs.null import NullTracker
@@ -41,6 +44,7 @@ from pairvae.training.team import join
 
 SAMPLES = 3  # each costs 2 ms to decode and 3 ms as PNG, which a training of seconds would feel
 SNAPSHOTS = 5  # pictures of a training
+LIVE, LIVE_SECONDS = "training.png", 10.0  # below reports
 
 
 @contextmanager
@@ -133,6 +137,27 @@ def epoch_logger(
             tracker.log_image(snapshot(plan, samples), "reconstructions", epoch + 1)
 
     return log
+
+
+def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Source]) -> Callable[[], None]:
+    """What to call after each epoch of a training that DVC runs: draws ``folder / LIVE`` anew now and then.
+
+    One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies.
+    """
+    drawn: list[float] = []
+
+    def draw() -> None:
+        if drawn and time.monotonic() - drawn[-1] < LIVE_SECONDS:
+            return
+        if not drawn:
+            rows = [f"{name.upper()} measured" for name in samples]
+            rows += [f"{target.upper()} from {source.upper()}" for target in samples for source in samples]
+            print(f"{stage}: look at {folder.name}/{LIVE}, updated while it trains (rows: {', '.join(rows)})")
+        drawn.append(time.monotonic())
+        with store.atomic_path(folder / LIVE) as temporary:
+            temporary.write_bytes(png_bytes(snapshot(plan, samples)))
+
+    return draw
 
 
 @torch.no_grad()
