@@ -9,7 +9,7 @@ from pairvae.reports import threshold_figures as thresholds
 from pairvae.reports.curves import curve_rows, generation
 from pairvae.reports.figures import ordered_examples
 from pairvae.reports.report_data import ReportContent
-from pairvae.store.captions import bar_length
+from pairvae.store.picture_files import bar_length
 
 
 @pytest.mark.parametrize(("width", "length"), [(557, 100), (864, 200), (30, 10), (20, 5), (2, 0.7)])

@@ -15,7 +15,7 @@ import numpy as np
 
 from pairvae.inference.explain import Curve, Explained
 from pairvae.modalities import MODALITIES
-from pairvae.store.captions import bar_length
+from pairvae.store.picture_files import bar_length
 
 LONGEST_PX = 512
 Picture = dict[str, Any]

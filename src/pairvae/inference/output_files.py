@@ -14,7 +14,7 @@ from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import file_part
-from pairvae.numerics.levels import levels
+from pairvae.numerics.colormaps import levels
 from pairvae.store import nexus_files
 from pairvae.store.files import file_digest
 from pairvae.store.picture_files import SUFFIXES, Scale, write_picture

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from pairvae.reports.report_data import Array, Row
 from pairvae.store import atomic_path, write_json
-from pairvae.store.captions import bar_length
+from pairvae.store.picture_files import bar_length
 from pairvae.store.rows import write_table
 
 DPI = 300
