@@ -35,6 +35,7 @@ from pairvae.evaluation.energy import EnsembleErrors
 from pairvae.evaluation.energy import ensembles as scored_ensembles
 from pairvae.evaluation.ensembles import Ensemble, ensembles
 from pairvae.evaluation.guards import degenerate
+from pairvae.evaluation.realism import Bits, Judging, realism
 from pairvae.evaluation.references import References, baseline_errors, floor_errors, references
 from pairvae.evaluation.sampled import Sampled, sampled
 from pairvae.evaluation.scores import summary
@@ -51,6 +52,7 @@ from pairvae.stages.runs import describe
 from pairvae.stages.validation_scores import decisive, medians, verdict
 from pairvae.store.models import load_card
 from pairvae.store.prepared import Prepared
+from pairvae.training.classifier import train_judge
 from pairvae.training.devices import choose
 
 
@@ -95,8 +97,10 @@ def assess(project: Project) -> None:
         + warnings
         + degenerate(predicted.images, what, ids, what.validation),
     }
-    if scored is not None:
+    if scored is not None and draws is not None:
         metrics["splits"]["validation"]["ensembles"] = scored.block()
+        if project.settings.assess.realism:
+            metrics["splits"]["validation"]["realism"] = _realism(project, what, draws, predicted)
     _write(project, prepared, truth, predicted, found, splits)
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
@@ -177,6 +181,21 @@ def _scored_ensembles(
     if draws is None or known is None:
         return None
     return scored_ensembles(truth, draws.properties, known, fitted, prepared.images(truth.what.names[1]))
+
+
+def _realism(project: Project, what: Evaluated, draws: Sampled, predicted: Predicted) -> dict[str, Any]:
+    """Whether classifiers tell the pair's images from true crops, drawn from patterns and from crops."""
+    device, (_, second) = choose(project.settings.device).torch_device, what.names
+    rows = np.asarray(what.validation)
+    images = {
+        "_".join(what.names): draws.images,
+        f"{second}_{second}": predicted.pair.images[f"{second}_{second}"][rows],
+    }
+
+    def train(first: Bits, other: Bits, side: int, seed: int) -> Judging:
+        return train_judge(first, other, side, seed, device).logits
+
+    return realism(images, what.crops[rows], [what.morphologies[row] for row in rows], train, what.seed)
 
 
 def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any], weights: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pairvae import store
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
 from pairvae.stages.study.cells import Cell
+from pairvae.stages.study.tables import ENSEMBLE_SCORES, REALISM_SCORES
 from pairvae.tracking.null import NullTracker
 from pairvae.tracking.tracker import Tracker
 
@@ -35,7 +36,9 @@ class StudyRuns:
             return
         flat = flatten({"validation": result["splits"]["validation"]})
         medians = {
-            key.removesuffix(".median"): value for key, value in flat.items() if key.endswith(".median")
+            key.removesuffix(".median"): value
+            for key, value in flat.items()
+            if key.endswith((".median", *(f".{name}" for name in (*ENSEMBLE_SCORES, *REALISM_SCORES))))
         }
         with self._run(cell) as tracker:
             tracker.log_metrics({**medians, "seconds": result["seconds"]})
