@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pairvae.reports.answer import answer_tables, headline
-from pairvae.reports.content import ReportContent
+from pairvae.reports.report_data import ReportContent
 
 
 def test_the_answer_counts_samples_and_names_what_is_not_told_apart(content: ReportContent) -> None:

@@ -12,7 +12,7 @@ from pairvae.models.compact import DenseHead
 from pairvae.models.likelihoods import squared_error
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CompactNetwork, LatentSettings, assignments, resolve
-from pairvae.stages.samples import covering
+from pairvae.stages.training_inputs import covering
 from pairvae.training.plans import MATCH, PairPlan
 
 NETWORK = CompactNetwork(architecture="compact", components=2, width=8, pool=1)
@@ -66,7 +66,7 @@ def test_misfits_do_not_shrink_the_covering_posterior() -> None:
     def gradient(one: PairPlan) -> Tensor:
         (batch, *_) = one.batches(0)
         encoded = one.encode(batch, torch.Generator().manual_seed(0))
-        parts = one.misfits(encoded.latents, batch, torch.Generator().manual_seed(0))
+        parts = one.reconstruction_losses(encoded.latents, batch, torch.Generator().manual_seed(0))
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
         head = one.pair.vae("saxs").encoder.dense
         assert isinstance(head, DenseHead)

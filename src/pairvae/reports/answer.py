@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pairvae.reports.captions import ARROW, METHODS, SCORES, direction_label, readable
 from pairvae.reports.tables import figure, lookup
-from pairvae.reports.words import ARROW, METHODS, SCORES, direction_label, readable
 
 PAIR = "pair"
 LOOKING_UP = ("nearest_pattern", "three_nearest_patterns", "latent_crops")

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pairvae.numerics.paired import verdict_of
-from pairvae.reports.tables import figure
-from pairvae.reports.words import (
+from pairvae.reports.captions import (
     METHODS,
     SCORES,
     SPLITS,
@@ -17,6 +16,7 @@ from pairvae.reports.words import (
     readable,
     score_label,
 )
+from pairvae.reports.tables import figure
 
 DIFFERENCES = ("median_difference", "difference", "median")
 P_VALUES = ("p", "p_value")

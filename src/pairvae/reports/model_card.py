@@ -10,8 +10,8 @@ from typing import Any
 
 from pairvae.errors import printable
 from pairvae.reports.answer import headline
-from pairvae.reports.content import ReportContent
 from pairvae.reports.findings import warnings
+from pairvae.reports.report_data import ReportContent
 from pairvae.reports.tables import ScoreTable, score_tables
 from pairvae.store import write_text
 

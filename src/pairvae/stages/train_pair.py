@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
 
 from pairvae import store
+from pairvae.inference.backbone import give_backbone
+from pairvae.inference.card import load_vaes, without_prefix
+from pairvae.inference.predictor import Predictor
+from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
+from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.predictor import Predictor
-from pairvae.stages.backbone import give_backbone
 from pairvae.stages.calibration import refit, write_mixing
 from pairvae.stages.data_warnings import split_warnings, tell
 from pairvae.stages.length_scale import follow_lengths
-from pairvae.stages.model_card import load_vaes, without_prefix
 from pairvae.stages.project import SOLO_STAGES, Project
-from pairvae.stages.samples import (
+from pairvae.stages.start import begin_from, continue_discriminator
+from pairvae.stages.train_solo import train_solo
+from pairvae.stages.training_inputs import (
+    adversarial_losses,
     arrays_of,
     card_description,
     covering,
@@ -29,13 +35,10 @@ from pairvae.stages.samples import (
     source_of,
     statistics_folder,
     training_rows,
-    untrained,
+    untrained_with_discriminator,
 )
-from pairvae.stages.start import begin_from
-from pairvae.stages.train_solo import train_solo
-from pairvae.stages.training_facts import write_training_facts
 from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
-from pairvae.store.models import load_model
+from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose
 from pairvae.training.plans import PairPlan, Source
@@ -55,12 +58,15 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         train_solo(project, name)
     prepared, device = project.prepared(), choose(settings.device)
     rows = training_rows(project, prepared, training.early_stop)
-    pair = PairVAE({name: untrained(settings, name) for name in settings.modalities})
+    built = {name: untrained_with_discriminator(settings, name) for name in settings.modalities}
+    pair = PairVAE({name: vae for name, (vae, _) in built.items()})
+    adversarial = adversarial_losses(settings, {name: built[name][1] for name in built})
     vaes = {name: pair.vae(name) for name in settings.modalities}
     plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
+    plan = dataclasses.replace(plan, adversarial=adversarial)
     solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
-    pair.to(device.torch_device)
+    plan.module.to(device.torch_device)
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
@@ -98,7 +104,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         if training.calibrate:
             vaes = load_vaes(folder)[0]
             write_mixing(folder, prepared, vaes, project.split(prepared).train, settings.seed)
-        write_training_facts(project, prepared, Predictor(*load_vaes(folder)))
+        write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
 def _pair_plan(
@@ -138,13 +144,17 @@ def _begin(project: Project, plan: PairPlan, prepared: Prepared) -> dict[str, st
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
         described, key = card_description(settings, name, prepared), "pair.training.start_from"
-        started = begin_from(project.folder, vae, name, training.start_from, described, key)
+        adversarial = plan.adversarial.get(name)
+        discriminator = None if adversarial is None else adversarial.discriminator
+        started = begin_from(project.folder, vae, name, training.start_from, described, key, discriminator)
         if started is not None:
             digests[name] = started
         elif training.from_solo:
             folder = project.model(f"train-{name}")
             stored = load_model(folder)
-            load_weights(vae, without_prefix(stored.weights, name), str(folder))
+            weights, _ = split_discriminator(without_prefix(stored.weights, name))
+            load_weights(vae, weights, str(folder))
+            continue_discriminator(discriminator, folder, name)
             digests[name] = stored.card["weights_sha256"]
         else:
             fit_closed_form(vae, plan.sources[name], settings.seed)

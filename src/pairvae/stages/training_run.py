@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from torch import Tensor
 
 import pairvae
+from pairvae.inference.backbone import backbone_files
 from pairvae.settings import EarlyStopSettings
-from pairvae.stages.backbone import backbone_files
 from pairvae.stages.project import Project
-from pairvae.stages.runs import epoch_logger, stage_run
-from pairvae.store.models import save_model
+from pairvae.stages.stage_run import epoch_logger, stage_run
+from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device
@@ -112,7 +112,7 @@ def run_training(
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
             kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
             card = run.card(tracker.run_id, seconds) | kept
-            save_model(project.model(run.stage), _weights(plan), card, history, extra)
+            save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
     team.wait()
 
 
@@ -120,6 +120,15 @@ def _weights(plan: Plan) -> dict[str, Tensor]:
     """Weights under ``<modality>.``, the same for solo and pair."""
     return {
         f"{name}.{key}": value for name, vae in plan.vaes.items() for key, value in vae.state_dict().items()
+    }
+
+
+def _discriminators(plan: SoloPlan | PairPlan) -> dict[str, Tensor]:
+    """Weights of the discriminators under ``<modality>.``."""
+    return {
+        f"{name}.{key}": value
+        for name, loss in plan.adversarial.items()
+        for key, value in loss.discriminator.state_dict().items()
     }
 
 

@@ -1,0 +1,76 @@
+"""Settings under the names that they had in earlier versions: they keep working, and a line names the new ones."""
+
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+RENAMED = {
+    "sem.network.critic": "sem.training.adversarial.width",
+    "sem.training.texture.adversarial": "sem.training.adversarial.weight",
+}
+_ABSENT = object()
+
+
+def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """``values`` (nested, as in params.yaml) with today's names for old ones, in ``tune.space`` too.
+
+    A value under the new name wins over one under the old name. Each old name is reported once, on stderr.
+    """
+    renamed = copy.deepcopy(dict(values))
+    for old, new in RENAMED.items():
+        value = _pop(renamed, old)
+        if value is not _ABSENT:
+            _report(old, new, where)
+            _set_default(renamed, new, value)
+    tune = renamed.get("tune")
+    if isinstance(tune, dict) and isinstance(tune.get("space"), Mapping):
+        tune["space"] = {
+            new_name(key, where): _with_new_condition(parameter, where)
+            for key, parameter in tune["space"].items()
+        }
+    return renamed
+
+
+def new_name(key: str, where: str) -> str:
+    """Today's name of a setting (dotted); an old one is reported."""
+    if key not in RENAMED:
+        return key
+    _report(key, RENAMED[key], where)
+    return RENAMED[key]
+
+
+def _with_new_condition(parameter: Any, where: str) -> Any:
+    if not (isinstance(parameter, Mapping) and isinstance(parameter.get("when"), Mapping)):
+        return parameter
+    return {**parameter, "when": {new_name(key, where): value for key, value in parameter["when"].items()}}
+
+
+@cache
+def _report(old: str, new: str, where: str) -> None:
+    print(f"{where}: {old} is now called {new}", file=sys.stderr)
+
+
+def _pop(values: dict[str, Any], key: str) -> Any:
+    """Take the value of a dotted key out of nested mappings."""
+    *parents, last = key.split(".")
+    section: Any = values
+    for parent in parents:
+        section = section.get(parent) if isinstance(section, dict) else None
+    return section.pop(last, _ABSENT) if isinstance(section, dict) else _ABSENT
+
+
+def _set_default(values: dict[str, Any], key: str, value: Any) -> None:
+    """Give a dotted key a value where it has none; what is in the way of its sections is left to their check."""
+    *parents, last = key.split(".")
+    section = values
+    for parent in parents:
+        if section.get(parent) is None:
+            section[parent] = {}
+        if not isinstance(section[parent], dict):
+            return
+        section = section[parent]
+    section.setdefault(last, value)

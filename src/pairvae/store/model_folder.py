@@ -1,0 +1,181 @@
+"""Model folders: ``weights.safetensors``, ``card.json`` (its making), ``history.csv`` (losses by epoch)."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from pairvae.errors import InputError
+from pairvae.store.files import atomic_folder, file_digest, read_json, write_json, write_text
+from pairvae.store.tensors import load_tensors, save_tensors
+
+WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
+DISCRIMINATORS = "discriminators.safetensors"  # where a training ends, for one that goes on from it
+DISCRIMINATORS_HASH = "discriminators_sha256"  # in a card
+FILES = "files_sha256"  # in a card: hashes of what lies beside the weights
+FORMAT = 1  # of a model folder; a change that older versions of pairvae would misread counts it up
+REMEDY = "run its stage again with `pairvae repro`"
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """Weights by name and the card that says how to build the network around them."""
+
+    weights: dict[str, Tensor]
+    card: dict[str, Any]
+
+
+def save_model(
+    folder: Path,
+    weights: Mapping[str, Tensor],
+    card: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
+    extra: Sequence[Path] = (),
+    discriminators: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a whole model folder, atomically; ``extra`` files are copied into it under their own names.
+
+    ``discriminators`` are no part of the model: they lie beside it for trainings that start from it, and
+    :func:`copy_model` leaves them out.
+    """
+    with atomic_folder(folder) as temporary:
+        for file in extra:
+            shutil.copyfile(file, temporary / file.name)
+        save_tensors(temporary / WEIGHTS, weights, {})
+        hashed = {"format": FORMAT, **card, "weights_sha256": file_digest(temporary / WEIGHTS)}
+        if extra:
+            hashed[FILES] = {file.name: file_digest(temporary / file.name) for file in extra}
+        if discriminators:
+            save_tensors(temporary / DISCRIMINATORS, discriminators, {})
+            hashed[DISCRIMINATORS_HASH] = file_digest(temporary / DISCRIMINATORS)
+        write_json(temporary / CARD, hashed)
+        write_text(temporary / HISTORY, history_text(history))
+
+
+def copy_model(folder: Path, target: Path, card: Mapping[str, Any]) -> Path:
+    """Copy the model folder of ``card`` to ``target``, and nothing else that lies in it; returns ``target``.
+
+    A model that is there is replaced. ``InputError`` where ``target`` holds something else, or ``folder`` holds
+    another model than that of ``card`` by now.
+    """
+    own = {WEIGHTS, CARD, HISTORY, DISCRIMINATORS}
+    if target.exists() and not target.is_dir():
+        raise InputError(expected="a folder", found="a file", where=str(target))
+    inside = {path.name for path in target.iterdir()} if target.is_dir() else set()
+    kept = load_card(target).get(FILES, {}) if CARD in inside else {}
+    foreign = sorted(inside - own - set(kept if isinstance(kept, dict) else {}))
+    if inside and (CARD not in inside or foreign):
+        raise InputError(
+            expected="a new or empty folder, or one of a saved model",
+            found=f"one with {(foreign or sorted(inside))[0]}",
+            where=str(target),
+            remedy="choose another folder",
+        )
+    if load_model(folder).card.get("weights_sha256") != card.get("weights_sha256"):
+        raise InputError(
+            expected="the model that was loaded",
+            found="another one, trained since",
+            where=str(folder),
+            remedy="load it again",
+        )
+    with atomic_folder(target) as temporary:
+        for name in (WEIGHTS, CARD, HISTORY, *load_card(folder).get(FILES, {})):
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, temporary / name)
+    return target
+
+
+def add_file(folder: Path, name: str) -> None:
+    """Write the hash of a further file of a model folder into its card: from then on it has to fit."""
+    card = load_card(folder)
+    write_json(folder / CARD, {**card, FILES: {**card.get(FILES, {}), name: file_digest(folder / name)}})
+
+
+def load_card(folder: Path) -> dict[str, Any]:
+    """The card of a model folder (``InputError`` when there is none)."""
+    path = folder / CARD
+    if not path.is_file():
+        raise InputError(expected="a trained model", found="none", where=str(folder), remedy=REMEDY)
+    card = read_json(path, "a JSON card", REMEDY)
+    _check_format(card, path)
+    return card
+
+
+def _check_format(card: Mapping[str, Any], path: Path) -> None:
+    """``InputError`` for a model folder that a later version of pairvae wrote in another way."""
+    found = card.get("format", FORMAT)
+    if isinstance(found, int) and not isinstance(found, bool) and 1 <= found <= FORMAT:
+        return
+    raise InputError(
+        expected=f"a model folder of format {FORMAT} or lower",
+        found=f"{found!r}, written by pairvae {card.get('pairvae', 'of an unknown version')}",
+        where=str(path),
+        remedy="install that version of pairvae (pip install --upgrade pairvae)",
+    )
+
+
+def load_model(folder: Path) -> StoredModel:
+    """Weights and card (``InputError`` when the weights, or further files, are not those of the card)."""
+    card = load_card(folder)
+    _check_file(folder / WEIGHTS, card.get("weights_sha256"), "weights")
+    others = card.get(FILES, {})
+    if not isinstance(others, dict) or any(Path(name).name != name for name in others):
+        found = f"{str(others)[:60]!r}"
+        raise InputError(expected="hashes of files in the folder", found=found, where=str(folder / CARD))
+    for name, expected in others.items():
+        _check_file(folder / name, expected, "a file")
+    return StoredModel(load_tensors(folder / WEIGHTS)[0], card)
+
+
+def load_discriminators(folder: Path) -> dict[str, Tensor]:
+    """The discriminators that a training left beside its model; none in a copy of a model.
+
+    ``InputError`` where the file is not the one that the training wrote.
+    """
+    if not (folder / DISCRIMINATORS).is_file():
+        return {}
+    _check_file(folder / DISCRIMINATORS, load_card(folder).get(DISCRIMINATORS_HASH), "discriminators")
+    return load_tensors(folder / DISCRIMINATORS)[0]
+
+
+def _check_file(path: Path, expected: object, what: str) -> None:
+    found = file_digest(path) if path.is_file() else "no file"
+    if found != expected:
+        raise InputError(
+            expected=f"{what} with sha256 {str(expected)[:12]}",
+            found=found[:12],
+            where=str(path),
+            remedy=REMEDY,
+        )
+
+
+def history_text(history: Sequence[Mapping[str, float]]) -> str:
+    """CSV of one row an epoch, epochs counted from 1."""
+    out = io.StringIO()
+    names = ["epoch", *(history[0] if history else [])]
+    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer.writeheader()
+    for number, row in enumerate(history, start=1):
+        writer.writerow({"epoch": number, **row})
+    return out.getvalue()
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The losses by epoch of a model folder; empty where none were written."""
+    path = folder / HISTORY
+    if not path.is_file():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            return [{key: float(value) for key, value in row.items()} for row in csv.DictReader(stream)]
+    except (ValueError, TypeError, csv.Error) as error:  # a short row reads as None, a long one as a list
+        raise InputError(
+            expected="a table of numbers", found=str(error), where=str(path), remedy=REMEDY
+        ) from error
