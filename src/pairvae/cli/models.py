@@ -101,6 +101,9 @@ def predict(
     kind: Annotated[
         str, typer.Option("--format", metavar="png|tiff", help="file format of the images")
     ] = "png",
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="measured micrographs of the training data shown beside")
+    ] = 0,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -134,6 +137,7 @@ def predict(
         source=source,
         kind=kind,
         acquisition=acquisition,
+        neighbours=neighbours,
     )
     typer.echo(f"{written} predictions in {printable(str(out))}")
 

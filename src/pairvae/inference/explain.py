@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pairvae.inference.latent_plane import Plane, latent_at, plane_of
+from pairvae.inference.neighbours import Neighbour, measured_neighbours
 from pairvae.inference.predictions import agreement, curve_columns, measured, scale_of
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
@@ -19,6 +20,7 @@ from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average
 
 PRIOR_SAMPLES = 200
+SHOWN_NEIGHBOURS = 3
 SHOWN = {
     "spacing_nm": ("Domain spacing", 1, "nm", 1),
     "domain_spacing_px": ("Domain spacing", 1, "px", 1),
@@ -49,7 +51,7 @@ class Explained:
     """``best`` from the middle of the posterior, ``samples`` ``(S, ...)`` drawn from it, ``spread`` of them ``(H, W)``.
 
     ``numbers`` are pairs of words and values, ``warnings`` what speaks against the prediction, ``notes`` what else
-    should be known.
+    should be known, ``neighbours`` the measured micrographs that a pattern fits best.
     """
 
     source: str
@@ -62,6 +64,7 @@ class Explained:
     numbers: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,8 +104,11 @@ def explain(
         f"{line[0].upper()}{line[1:]}." for line in remarks(confidence is None or confidence.unlike)
     )
     shown = _numbers(predictor, drawn, target) | numbers
+    latent = posterior.mean.numpy()
+    nearest = measured_neighbours(predictor, latent, (source, target), drawn, SHOWN_NEIGHBOURS)
     return Explained(
-        source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes
+        source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes,
+        tuple(nearest),
     )  # fmt: skip
 
 

@@ -1,0 +1,114 @@
+"""Measured micrographs as an answer to a pattern: the training micrographs that it fits best."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairvae.errors import InputError
+from pairvae.inference.prediction_inputs import Input
+from pairvae.inference.predictions import Prediction, Row, write_image
+from pairvae.inference.predictor import Predictor
+from pairvae.numerics.morphology import two_point_correlation
+
+Bits = NDArray[np.uint8]
+NEIGHBOUR_COLUMNS = ("input", "number", "file", "sample", "morphology", "distance", "s2_difference")
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A measured crop ``(h, w)`` of 0 and 1 of a training sample, and how well it fits a pattern.
+
+    ``distance``: of the micrograph's latent from the pattern's, in units of the median distance between the two latents
+    of a training pair. ``s2_difference``: mean absolute difference of its S(r) from the mean over the predicted images.
+    """
+
+    sample: str
+    morphology: str | None
+    image: Bits
+    distance: float
+    s2_difference: float
+
+    @property
+    def caption(self) -> str:
+        """The same in words."""
+        kind = f" ({self.morphology.replace('_', ' ')})" if self.morphology else ""
+        return f"Measured {self.sample}{kind}: distance {self.distance:.2f}, S(r) differs by {self.s2_difference:.4f}"
+
+
+def has_micrographs(predictor: Predictor, source: str, target: str) -> bool:
+    """Whether the model keeps measured micrographs that patterns of ``source`` can be compared with."""
+    facts = predictor.facts
+    return (
+        facts is not None
+        and facts.micrographs is not None
+        and predictor.is_binary(target)
+        and {source, target} <= set(facts.latents)
+    )
+
+
+def require_micrographs(predictor: Predictor, to: str) -> None:
+    """``InputError`` where there is nothing measured to show beside predictions of ``to``, a modality or ``both``."""
+    names = predictor.modalities
+    targets = [name for name in names if predictor.is_binary(name) and to in (name, "both")]
+    if any(
+        has_micrographs(predictor, source, target)
+        for target in targets
+        for source in names
+        if source != target
+    ):
+        return
+    raise InputError(
+        expected="a model that keeps micrographs of its training data"
+        if targets
+        else "micrographs to predict",
+        found="one of an earlier version" if targets else to,
+        where="--neighbours",
+        remedy="train it again" if targets else "leave it out",
+    )
+
+
+def measured_neighbours(
+    predictor: Predictor,
+    latent: NDArray[np.floating],
+    directions: tuple[str, str],
+    predicted: Bits,
+    count: int,
+) -> list[Neighbour]:
+    """The ``count`` training micrographs whose latents are nearest to that of a pattern, the nearest first.
+
+    ``directions``: source and target. ``latent``: posterior mean of the pattern, ``predicted`` ``(S, h, w)`` the images
+    predicted from it. None where the model keeps no micrographs.
+    """
+    facts = predictor.facts
+    if facts is None or facts.micrographs is None or not has_micrographs(predictor, *directions):
+        return []
+    patterns, images = (facts.latents[name].reshape(len(facts.ids), -1) for name in directions)
+    unit = max(float(np.median(np.linalg.norm(images - patterns, axis=1))), 1e-12)
+    distances = np.linalg.norm(images - latent.reshape(1, -1), axis=1) / unit
+    rows = np.argsort(distances, kind="stable")[:count].tolist()
+    crops = facts.micrographs[rows]
+    gaps = np.abs(two_point_correlation(crops) - two_point_correlation(predicted).mean(0)).mean(1)
+    return [
+        Neighbour(facts.ids[row], facts.morphologies[row], crop, float(distances[row]), float(gap))
+        for row, crop, gap in zip(rows, crops, gaps, strict=True)
+    ]
+
+
+def write_neighbours(
+    predictor: Predictor, one: Input, found: Prediction, out: Path, kind: str, count: int
+) -> list[Row]:
+    """Write the ``count`` measured micrographs that a pattern fits best into ``out``; a row for each."""
+    directions = (one.source, one.target)
+    if not count or not has_micrographs(predictor, *directions):
+        return []
+    latent = predictor.encode(found.given, one.source).mean.numpy()
+    rows: list[Row] = []
+    for number, each in enumerate(measured_neighbours(predictor, latent, directions, found.images, count)):
+        file = write_image(out / f"{one.name}-measured-{number:02d}", each.image, predictor, one.target, kind)
+        values = (each.sample, each.morphology or "", f"{each.distance:.4g}", f"{each.s2_difference:.4g}")
+        rows.append(dict(zip(NEIGHBOUR_COLUMNS, (one.shown, number, file.name, *values), strict=True)))
+    return rows
