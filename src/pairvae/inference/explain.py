@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pairvae.inference.latent_plane import Plane, latent_at, plane_of
-from pairvae.inference.neighbours import Neighbour, measured_neighbours
+from pairvae.inference.neighbours import Neighbour, micrographs_of
 from pairvae.inference.predictions import agreement, curve_columns, measured, scale_of
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
@@ -104,8 +104,8 @@ def explain(
         f"{line[0].upper()}{line[1:]}." for line in remarks(confidence is None or confidence.unlike)
     )
     shown = _numbers(predictor, drawn, target) | numbers
-    latent = posterior.mean.numpy()
-    nearest = measured_neighbours(predictor, latent, (source, target), drawn, SHOWN_NEIGHBOURS)
+    known = micrographs_of(predictor, source, target)
+    nearest = known.nearest(posterior.mean.numpy(), drawn, SHOWN_NEIGHBOURS) if known else []
     return Explained(
         source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes,
         tuple(nearest),

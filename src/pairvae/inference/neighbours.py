@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pairvae.inference.predictor import Predictor
 from pairvae.numerics.morphology import two_point_correlation
 
 Bits = NDArray[np.uint8]
+Floats = NDArray[np.floating]
 NEIGHBOUR_COLUMNS = ("input", "number", "file", "sample", "morphology", "distance", "s2_difference")
 
 
@@ -39,27 +41,49 @@ class Neighbour:
         return f"Measured {self.sample}{kind}: distance {self.distance:.2f}, S(r) differs by {self.s2_difference:.4f}"
 
 
-def has_micrographs(predictor: Predictor, source: str, target: str) -> bool:
-    """Whether the model keeps measured micrographs that patterns of ``source`` can be compared with."""
+@dataclass(frozen=True)
+class Micrographs:
+    """A crop ``(N, h, w)`` of each of N measured micrographs, and latents ``(N, ...)`` of these and of their patterns."""
+
+    ids: Sequence[str]
+    morphologies: Sequence[str | None]
+    crops: Bits
+    latents: Floats
+    patterns: Floats
+
+    def nearest(self, latent: Floats, predicted: Bits, count: int) -> list[Neighbour]:
+        """The ``count`` micrographs whose latents are nearest to that of a pattern, the nearest first.
+
+        ``latent``: posterior mean of the pattern; ``predicted`` ``(S, h, w)``: the images predicted from it.
+        """
+        own, other = (part.reshape(len(self.crops), -1) for part in (self.latents, self.patterns))
+        unit = max(float(np.median(np.linalg.norm(own - other, axis=1))), 1e-12)
+        distances = np.linalg.norm(own - latent.reshape(1, -1), axis=1) / unit
+        rows = np.argsort(distances, kind="stable")[:count].tolist()
+        crops = self.crops[rows]
+        gaps = np.abs(two_point_correlation(crops) - two_point_correlation(predicted).mean(0)).mean(1)
+        return [
+            Neighbour(self.ids[row], self.morphologies[row], crop, float(distances[row]), float(gap))
+            for row, crop, gap in zip(rows, crops, gaps, strict=True)
+        ]
+
+
+def micrographs_of(predictor: Predictor, source: str, target: str) -> Micrographs | None:
+    """What a model keeps of its training data that patterns of ``source`` can be compared with; None for nothing."""
     facts = predictor.facts
-    return (
-        facts is not None
-        and facts.micrographs is not None
-        and predictor.is_binary(target)
-        and {source, target} <= set(facts.latents)
-    )
+    if facts is None or facts.micrographs is None or not predictor.is_binary(target):
+        return None
+    if not {source, target} <= set(facts.latents):
+        return None
+    latents, patterns = facts.latents[target], facts.latents[source]
+    return Micrographs(facts.ids, facts.morphologies, facts.micrographs, latents, patterns)
 
 
 def require_micrographs(predictor: Predictor, to: str) -> None:
     """``InputError`` where there is nothing measured to show beside predictions of ``to``, a modality or ``both``."""
     names = predictor.modalities
     targets = [name for name in names if predictor.is_binary(name) and to in (name, "both")]
-    if any(
-        has_micrographs(predictor, source, target)
-        for target in targets
-        for source in names
-        if source != target
-    ):
+    if any(micrographs_of(predictor, one, target) for target in targets for one in names if one != target):
         return
     raise InputError(
         expected="a model that keeps micrographs of its training data"
@@ -71,43 +95,16 @@ def require_micrographs(predictor: Predictor, to: str) -> None:
     )
 
 
-def measured_neighbours(
-    predictor: Predictor,
-    latent: NDArray[np.floating],
-    directions: tuple[str, str],
-    predicted: Bits,
-    count: int,
-) -> list[Neighbour]:
-    """The ``count`` training micrographs whose latents are nearest to that of a pattern, the nearest first.
-
-    ``directions``: source and target. ``latent``: posterior mean of the pattern, ``predicted`` ``(S, h, w)`` the images
-    predicted from it. None where the model keeps no micrographs.
-    """
-    facts = predictor.facts
-    if facts is None or facts.micrographs is None or not has_micrographs(predictor, *directions):
-        return []
-    patterns, images = (facts.latents[name].reshape(len(facts.ids), -1) for name in directions)
-    unit = max(float(np.median(np.linalg.norm(images - patterns, axis=1))), 1e-12)
-    distances = np.linalg.norm(images - latent.reshape(1, -1), axis=1) / unit
-    rows = np.argsort(distances, kind="stable")[:count].tolist()
-    crops = facts.micrographs[rows]
-    gaps = np.abs(two_point_correlation(crops) - two_point_correlation(predicted).mean(0)).mean(1)
-    return [
-        Neighbour(facts.ids[row], facts.morphologies[row], crop, float(distances[row]), float(gap))
-        for row, crop, gap in zip(rows, crops, gaps, strict=True)
-    ]
-
-
 def write_neighbours(
     predictor: Predictor, one: Input, found: Prediction, out: Path, kind: str, count: int
 ) -> list[Row]:
     """Write the ``count`` measured micrographs that a pattern fits best into ``out``; a row for each."""
-    directions = (one.source, one.target)
-    if not count or not has_micrographs(predictor, *directions):
+    known = micrographs_of(predictor, one.source, one.target) if count else None
+    if known is None:
         return []
     latent = predictor.encode(found.given, one.source).mean.numpy()
     rows: list[Row] = []
-    for number, each in enumerate(measured_neighbours(predictor, latent, directions, found.images, count)):
+    for number, each in enumerate(known.nearest(latent, found.images, count)):
         file = write_image(out / f"{one.name}-measured-{number:02d}", each.image, predictor, one.target, kind)
         values = (each.sample, each.morphology or "", f"{each.distance:.4g}", f"{each.s2_difference:.4g}")
         rows.append(dict(zip(NEIGHBOUR_COLUMNS, (one.shown, number, file.name, *values), strict=True)))

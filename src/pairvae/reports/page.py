@@ -59,7 +59,10 @@ def _example_block(example: Example, content: ReportContent, side: int) -> Block
         plots_ = (plot_picture(curves.example_curves(example, kinds, content.nm_per_px), "", alt),)
     held_out = "not seen in training" if example.split == "validation" else "a training pair"
     note = f"Pair {example.id}, {held_out}."
-    return Block(title, note, _four_way(example, "pair", side), plots_)
+    measured = tuple(
+        png_picture(image, caption, f"{title}: {caption}", side) for caption, image in example.measured
+    )
+    return Block(title, note, (*_four_way(example, "pair", side), *measured), plots_)
 
 
 def _solo_block(example: Example, side: int) -> Block:
