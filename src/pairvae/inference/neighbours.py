@@ -43,7 +43,7 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Micrographs:
-    """A crop ``(N, h, w)`` of each of N measured micrographs, and latents ``(N, ...)`` of these and of their patterns."""
+    """A crop ``(N, h, w)`` of each of N measured micrographs, and latents ``(N, ...)`` of these and their patterns."""
 
     ids: Sequence[str]
     morphologies: Sequence[str | None]
