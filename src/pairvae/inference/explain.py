@@ -10,7 +10,8 @@ import torch
 
 from pairvae.inference.latent_plane import Plane, latent_at, plane_of
 from pairvae.inference.neighbours import Neighbour, micrographs_of
-from pairvae.inference.predictions import agreement, curve_columns, measured, scale_of
+from pairvae.inference.output_files import curve_columns, scale_of
+from pairvae.inference.predictions import agreement, measured, nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
@@ -51,7 +52,8 @@ class Explained:
     """``best`` from the middle of the posterior, ``samples`` ``(S, ...)`` drawn from it, ``spread`` of them ``(H, W)``.
 
     ``numbers`` are pairs of words and values, ``warnings`` what speaks against the prediction, ``notes`` what else
-    should be known, ``neighbours`` the measured micrographs that a pattern fits best.
+    should be known. ``nm_per_px``: pixel size of predicted micrographs, where it is known. ``neighbours``: the measured
+    micrographs that a pattern fits best.
     """
 
     source: str
@@ -64,6 +66,7 @@ class Explained:
     numbers: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    nm_per_px: float | None = None
     neighbours: tuple[Neighbour, ...] = ()
 
 
@@ -108,6 +111,7 @@ def explain(
     nearest = known.nearest(posterior.mean.numpy(), drawn, SHOWN_NEIGHBOURS) if known else []
     return Explained(
         source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes,
+        nm_per_px(predictor, target),
         tuple(nearest),
     )  # fmt: skip
 

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairvae.errors import InputError
+from pairvae.inference.output_files import write_image
 from pairvae.inference.prediction_inputs import Input
-from pairvae.inference.predictions import Prediction, Row, write_image
+from pairvae.inference.predictions import Prediction, Row
 from pairvae.inference.predictor import Predictor
 from pairvae.numerics.morphology import two_point_correlation
+from pairvae.store.picture_files import SUFFIXES
 
 Bits = NDArray[np.uint8]
 Floats = NDArray[np.floating]
@@ -61,7 +63,9 @@ class Micrographs:
         distances = np.linalg.norm(own - latent.reshape(1, -1), axis=1) / unit
         rows = np.argsort(distances, kind="stable")[:count].tolist()
         crops = self.crops[rows]
-        gaps = np.abs(two_point_correlation(crops) - two_point_correlation(predicted).mean(0)).mean(1)
+        bins = min(*crops.shape[1:], *predicted.shape[1:]) // 2
+        wanted = two_point_correlation(predicted, bins=bins).mean(0)
+        gaps = np.abs(two_point_correlation(crops, bins=bins) - wanted).mean(1)
         return [
             Neighbour(self.ids[row], self.morphologies[row], crop, float(distances[row]), float(gap))
             for row, crop, gap in zip(rows, crops, gaps, strict=True)
@@ -102,10 +106,13 @@ def write_neighbours(
     known = micrographs_of(predictor, one.source, one.target) if count else None
     if known is None:
         return []
+    picture = kind if kind in SUFFIXES else "png"
     latent = predictor.encode(found.given, one.source).mean.numpy()
     rows: list[Row] = []
     for number, each in enumerate(known.nearest(latent, found.images, count)):
-        file = write_image(out / f"{one.name}-measured-{number:02d}", each.image, predictor, one.target, kind)
+        file = write_image(
+            out / f"{one.name}-measured-{number:02d}", each.image, predictor, one.target, picture
+        )
         values = (each.sample, each.morphology or "", f"{each.distance:.4g}", f"{each.s2_difference:.4g}")
         rows.append(dict(zip(NEIGHBOUR_COLUMNS, (one.shown, number, file.name, *values), strict=True)))
     return rows
