@@ -107,7 +107,7 @@ def test_gradients_reach_the_network_both_ways() -> None:
     latent = torch.randn(4, 4, 1, 1, generator=torch.Generator().manual_seed(0))
     for loss in (
         ComponentMatch()(decoder, latent, samples[:4], torch.arange(4), torch.Generator()).loss,
-        (decoder.raw(latent) - samples[:4]).square().mean(),
+        (decoder.logits(latent) - samples[:4]).square().mean(),
     ):
         decoder.zero_grad()
         loss.backward()

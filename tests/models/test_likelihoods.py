@@ -23,7 +23,7 @@ class Fixed(Decoder):
         self.image = image
         self.asked: int | None = None
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         self.asked = size

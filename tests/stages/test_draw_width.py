@@ -20,7 +20,7 @@ class Slow(Decoder):
         super().__init__()
         self.slope = nn.Parameter(torch.tensor(slope))
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         noise = torch.rand((len(latent), 1, SIDE, SIDE), generator=generator)

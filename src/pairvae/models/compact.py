@@ -51,8 +51,8 @@ class DenseHead(nn.Module):
         """Posterior statistics."""
         hidden = F.silu(self.hidden(features))
         hidden = hidden + F.silu(self.inner(hidden))
-        raw = self.output(hidden) + self.shortcut(features)
-        return join_statistics(raw.view(-1, *self.shape))
+        statistics = self.output(hidden) + self.shortcut(features)
+        return join_statistics(statistics.view(-1, *self.shape))
 
     @torch.no_grad()
     def blend(self, weight: Tensor, bias: Tensor, share: float) -> None:
@@ -61,8 +61,8 @@ class DenseHead(nn.Module):
         The rest of it is what it was; the standard deviation is not touched.
         """
         means = len(bias)
-        for own, other in ((self.output.bias, bias), (self.shortcut.weight, weight)):
-            own[:means].lerp_(other.to(own), share)
+        for parameter, blended in ((self.output.bias, bias), (self.shortcut.weight, weight)):
+            parameter[:means].lerp_(blended.to(parameter), share)
         self.output.weight[:means] *= 1.0 - share
 
 
@@ -136,7 +136,7 @@ class CompactDecoder(Decoder):
         self.basis.copy_(basis)
         self.spread.copy_(spread)
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """The image before it is clamped to [0, 1]."""
@@ -148,4 +148,4 @@ class CompactDecoder(Decoder):
 
     def forward(self, latent: Tensor) -> Tensor:
         """The image, in [0, 1]."""
-        return self.raw(latent).clamp(0.0, 1.0)
+        return self.logits(latent).clamp(0.0, 1.0)

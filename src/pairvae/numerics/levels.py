@@ -34,7 +34,7 @@ def levels(patterns: NDArray[np.float32], colormap: str | None) -> NDArray[np.fl
     """Intensity levels ``(N, H, W)`` in [0, 1] of patterns ``(N, 3, H, W)`` coloured by ``colormap`` (None: grey)."""
     if colormap is None:
         return np.asarray(patterns.mean(1), dtype=np.float64)
-    return np.stack([invert_colormap(np.moveaxis(one, 0, -1), colormap)[0] for one in patterns])
+    return np.stack([invert_colormap(np.moveaxis(pattern, 0, -1), colormap)[0] for pattern in patterns])
 
 
 def coloured(intensity: Tensor, table: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Encoder, Posterior
 from pairvae.numerics.rows import evenly_spread
 from pairvae.stages.draw_width import PATTERNS, as_wide_as_crops
-from pairvae.stages.training_inputs import covering
+from pairvae.stages.training_inputs import without_crops
 from pairvae.store.model_folder import CARD, load_card
 from pairvae.store.prepared import Prepared
 
@@ -39,7 +39,7 @@ def refit(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int], shar
     ones, and in another way. Nothing is changed for more than ``LARGEST`` pairs, which train a network well enough,
     for fewer than ``LEAST``, or where the encoder has no principal components.
     """
-    name = covering(list(vaes))
+    name = without_crops(list(vaes))
     encoder = None if name is None else vaes[name].encoder
     few = LEAST <= len(rows) <= LARGEST
     if share == 0 or name is None or not isinstance(encoder, CompactEncoder) or not few:
@@ -87,7 +87,7 @@ def mixing_of(prepared: Prepared, vaes: Mapping[str, VAE], rows: Sequence[int]) 
     features: the encoder itself has seen all of them. Nothing for pairs of two whole arrays or two images, and with
     fewer than three groups of pairs.
     """
-    name = covering(list(vaes))
+    name = without_crops(list(vaes))
     members = _looked_at(rows)
     groups = _groups(prepared, members)
     if name is None or len(set(groups)) < LEAST:

@@ -69,7 +69,7 @@ def _adapt(
     factors = (1.0 + largest * np.tanh(lengths)) * np.exp(share * gap)
     inner = np.clip((factors - 1.0) / largest, -NEAREST, NEAREST)
     weight, bias = ridge(styles, np.arctanh(inner) - lengths).affine()
-    decoder.lengthen(torch.from_numpy(weight), torch.from_numpy(bias))
+    decoder.add_length_bias(torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 def _share(wanted: np.ndarray, found: np.ndarray, gap: np.ndarray) -> float:
@@ -94,7 +94,7 @@ def _measured(
     for few in np.array_split(np.stack(crops), -(-len(crops) // CHUNK)):
         images = torch.from_numpy(few.astype(np.float32)[:, None]).to(place)
         latent = vae.posterior(images).mean
-        decoded = (decoder.raw(latent, generator) >= 0).float()
+        decoded = (decoder.logits(latent, generator) >= 0).float()
         style = decoder.mapping(latent)
         lengths = decoder.lengths(style).mean((2, 3))
         logarithms = (wave_numbers(one)[:, 0] for one in (images, decoded))

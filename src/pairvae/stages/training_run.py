@@ -20,10 +20,10 @@ from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device
+from pairvae.training.distributed.process_group import join
 from pairvae.training.early import EarlyStop, best_epoch
 from pairvae.training.loop import Checkpointing, train
 from pairvae.training.plans import PairPlan, Plan, SoloPlan
-from pairvae.training.team import join
 
 
 class Watch(Protocol):
@@ -81,12 +81,12 @@ def run_training(
 
     ``finish`` is called in it after the last epoch: what it changes of the weights is saved, but in no checkpoint.
     """
-    team = join(run.device.torch_device)
+    process_group = join(run.device.torch_device)
     project, params = run.project, run.params
     data, bfloat16 = run.prepared.digest, run.device.bfloat16
     folder = project.checkpoints(run.stage, params, data, bfloat16=bfloat16)
     resume = checkpoints.peek_run(folder)
-    tracked = dataclasses.replace(project, track=project.track and team.first)
+    tracked = dataclasses.replace(project, track=project.track and process_group.is_rank_0)
     started = time.monotonic()
     with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
         log = epoch_logger(tracker, plan, plan.drawn_from(), begun=resume is not None)
@@ -102,10 +102,10 @@ def run_training(
             label=run.stage,
             checkpointing=Checkpointing(folder, project.settings.device.checkpoint_seconds, tracker.run_id),
             on_epoch=on_epoch,
-            team=team,
+            process_group=process_group,
             early_stop=early_stop,
         )
-        if team.first:
+        if process_group.is_rank_0:
             finish()
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
@@ -113,7 +113,7 @@ def run_training(
             kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
             card = run.card(tracker.run_id, seconds) | kept
             save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
-    team.wait()
+    process_group.barrier()
 
 
 def _weights(plan: Plan) -> dict[str, Tensor]:

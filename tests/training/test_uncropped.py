@@ -12,7 +12,7 @@ from pairvae.models.compact import DenseHead
 from pairvae.models.likelihoods import squared_error
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CompactNetwork, LatentSettings, assignments, resolve
-from pairvae.stages.training_inputs import covering
+from pairvae.stages.training_inputs import without_crops
 from pairvae.training.plans import MATCH, PairPlan
 
 NETWORK = CompactNetwork(architecture="compact", components=2, width=8, pool=1)
@@ -81,6 +81,6 @@ def test_misfits_do_not_shrink_the_covering_posterior() -> None:
 
 def test_nothing_is_covered_where_no_modality_has_crops() -> None:
     assert MATCH not in loss_of(plan(0.5, None))[1]
-    assert covering(("saxs", "iq")) is None
-    assert covering(("saxs", "sem")) == covering(("sem", "saxs")) == "saxs"
-    assert covering(("iq", "sem")) == "iq"
+    assert without_crops(("saxs", "iq")) is None
+    assert without_crops(("saxs", "sem")) == without_crops(("sem", "saxs")) == "saxs"
+    assert without_crops(("iq", "sem")) == "iq"
