@@ -34,7 +34,7 @@ def gradient_of(
     return gradients, {name: float(part) for name, part in {"total": terms.total, **terms.parts}.items()}
 
 
-@pytest.mark.parametrize("micro", [1, 2, 3, 5])
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 3, 5])
 @pytest.mark.parametrize(
     "make",
     [

@@ -43,7 +43,7 @@ def save(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done
         "epochs": done.epochs,
         "history": done.history,
         "run_id": done.run_id,
-        "micro": done.micro_batch_size,
+        "micro_batch_size": done.micro_batch_size,
     }
     save_tensors(folder / FILE, tensors, card)
 
@@ -68,7 +68,7 @@ def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> P
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     best = {k.removeprefix(BEST): v for k, v in tensors.items() if k.startswith(BEST)}
     try:
-        return Progressed(card["epochs"], card["history"], card["run_id"], card["micro"], best or None)
+        return Progressed(card["epochs"], card["history"], card["run_id"], card["micro_batch_size"], best or None)
     except KeyError as error:
         raise InputError(
             expected="a checkpoint with epochs, history and run_id",

@@ -193,8 +193,8 @@ class Gradients:
 
     def _halve(self, batch_size: int) -> None:
         """Decode half as many samples at a time from now on (``InputError`` where that is not possible)."""
-        size = self.micro_batch_size or batch_size
-        if size == 1 or has_batch_norms(self.divisible().module):
+        size, plan = self.micro_batch_size or batch_size, self.divisible()
+        if size == 1 or has_batch_norms(plan.module):
             found = "not even for one sample" if size == 1 else f"too little for a batch of {batch_size}"
             because = "" if size == 1 else "its batch norms need the whole batch at once; "
             raise InputError(
