@@ -1,7 +1,5 @@
 """How draws have to vary: against toys whose covariance is known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

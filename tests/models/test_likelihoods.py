@@ -112,7 +112,7 @@ def test_divergence_of_known_normals() -> None:
     )
 
 
-def test_the_covering_posterior_takes_the_mean_and_the_spread_of_the_covered_ones() -> None:
+def test_the_posterior_without_crops_takes_the_mean_and_the_spread_of_those_of_the_crops() -> None:
     crops = Posterior(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1), torch.full((2, 1, 1, 1), 0.5))
     mean, scale = torch.tensor(0.7, requires_grad=True), torch.tensor(0.3, requires_grad=True)
     optimiser = torch.optim.Adam([mean, scale], lr=0.05)

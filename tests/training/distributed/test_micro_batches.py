@@ -1,7 +1,5 @@
 """Micro-batches: that they cover a batch, and that their noise is that of the whole."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 
