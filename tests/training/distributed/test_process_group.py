@@ -17,7 +17,7 @@ from pairvae.training.loop import train
 from tiny_plans import DEVICE, NOWHERE, norm_plan, pair_plan, solo_plan
 
 MEMBER = Path(__file__).with_name("group_member.py")
-TESTS = MEMBER.parent.parent
+TESTS = MEMBER.parent.parent.parent
 
 
 def free_port() -> int:
