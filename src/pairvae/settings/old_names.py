@@ -8,9 +8,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-RENAMED = {
-    "sem.network.critic": "sem.training.adversarial.width",
-    "sem.training.texture.adversarial": "sem.training.adversarial.weight",
+RENAMED: Mapping[str, tuple[str, ...]] = {
+    "sem.network.critic": ("sem.training.adversarial.width",),
+    "sem.training.texture.adversarial": ("sem.training.adversarial.weight",),
+    "pair.training.refit": ("pair.calibration.posterior_mean",),
+    "pair.training.calibrate": (
+        "pair.calibration.length_scale",
+        "pair.calibration.posterior_covariance",
+        "pair.calibration.variance_matching",
+    ),
 }
 _ABSENT = object()
 
@@ -21,37 +27,39 @@ def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     A value under the new name wins over one under the old name. Each old name is reported once, on stderr.
     """
     renamed = copy.deepcopy(dict(values))
-    for old, new in RENAMED.items():
+    for old in RENAMED:
         value = _pop(renamed, old)
         if value is not _ABSENT:
-            _report(old, new, where)
-            _set_default(renamed, new, value)
+            for new in new_names(old, where):
+                _set_default(renamed, new, value)
     tune = renamed.get("tune")
     if isinstance(tune, dict) and isinstance(tune.get("space"), Mapping):
         tune["space"] = {
-            new_name(key, where): _with_new_condition(parameter, where)
+            name: _with_new_condition(parameter, where)
             for key, parameter in tune["space"].items()
+            for name in new_names(key, where)
         }
     return renamed
 
 
-def new_name(key: str, where: str) -> str:
-    """Today's name of a setting (dotted); an old one is reported."""
+def new_names(key: str, where: str) -> tuple[str, ...]:
+    """Today's names of a setting (dotted), mostly one; an old name is reported."""
     if key not in RENAMED:
-        return key
-    _report(key, RENAMED[key], where)
+        return (key,)
+    _report(key, where)
     return RENAMED[key]
 
 
 def _with_new_condition(parameter: Any, where: str) -> Any:
     if not (isinstance(parameter, Mapping) and isinstance(parameter.get("when"), Mapping)):
         return parameter
-    return {**parameter, "when": {new_name(key, where): value for key, value in parameter["when"].items()}}
+    when = {name: value for key, value in parameter["when"].items() for name in new_names(key, where)}
+    return {**parameter, "when": when}
 
 
 @cache
-def _report(old: str, new: str, where: str) -> None:
-    print(f"{where}: {old} is now called {new}", file=sys.stderr)
+def _report(old: str, where: str) -> None:
+    print(f"{where}: {old} is now called {', '.join(RENAMED[old])}", file=sys.stderr)
 
 
 def _pop(values: dict[str, Any], key: str) -> Any:

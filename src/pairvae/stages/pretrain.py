@@ -14,7 +14,7 @@ from pairvae.data.batches import stream
 from pairvae.inference.backbone import FILE, read_backbone, write_backbone
 from pairvae.models.paper.resnet import ResNet50, scale_features, set_statistics
 from pairvae.stages.project import Project
-from pairvae.stages.stage_run import stage_run
+from pairvae.stages.tracked_training import stage_run
 from pairvae.store.prepared import Prepared
 from pairvae.training import checkpoints
 from pairvae.training.barlow_twins import BarlowTwins, PretrainPlan
@@ -117,7 +117,7 @@ def barlow_twins(project: Project) -> ResNet50:
             on_epoch=lambda epoch, row: tracker.log_metrics(row, epoch + 1),
             process_group=process_group,
         )
-    network = ResNet50()  # in a team the trained one's batch norms talk to the others
+    network = ResNet50()  # in a process group the trained one's batch norms talk to the others
     network.load_state_dict(twins.network.state_dict())
     # The views of training are not what the frozen network will see: its batch norms learn the whole images
     set_statistics(network, training_views(prepared, project))

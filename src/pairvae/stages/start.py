@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pairvae.errors import InputError
-from pairvae.models.build import OBSOLETE, load_weights
+from pairvae.models.build import OBSOLETE, SCALE_TRIL, load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.vae import VAE
 from pairvae.settings import flatten
@@ -58,6 +58,7 @@ def starting_weights(folder: Path, name: str, description: Mapping[str, Any], ke
                 remedy=f"change {key} in params.yaml, or the settings of {name}",
             )
     weights, _ = split_discriminator(_of_modality(stored.weights, name))
+    weights.pop(SCALE_TRIL, None)  # it is that of other training pairs
     return Start(weights, stored.card["weights_sha256"])
 
 

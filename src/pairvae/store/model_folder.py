@@ -20,7 +20,7 @@ WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
 DISCRIMINATORS = "discriminators.safetensors"  # where a training ends, for one that goes on from it
 DISCRIMINATORS_HASH = "discriminators_sha256"  # in a card
 FILES = "files_sha256"  # in a card: hashes of what lies beside the weights
-FORMAT = 1  # of a model folder; a change that older versions of pairvae would misread counts it up
+FORMAT = 2  # of a model folder; a change that older versions of pairvae would misread counts it up
 REMEDY = "run its stage again with `pairvae repro`"
 
 

@@ -68,7 +68,9 @@ def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> P
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     best = {k.removeprefix(BEST): v for k, v in tensors.items() if k.startswith(BEST)}
     try:
-        return Progressed(card["epochs"], card["history"], card["run_id"], card["micro_batch_size"], best or None)
+        return Progressed(
+            card["epochs"], card["history"], card["run_id"], card["micro_batch_size"], best or None
+        )
     except KeyError as error:
         raise InputError(
             expected="a checkpoint with epochs, history and run_id",

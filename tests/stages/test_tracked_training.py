@@ -1,0 +1,59 @@
+"""What a training tells its run after each epoch."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from pairvae.stages import tracked_training as runs
+from pairvae.stages.tracked_training import SNAPSHOTS, epoch_logger, live_picture
+from pairvae.tracking.runs.null import NullTracker
+
+
+@pytest.mark.parametrize(
+    ("epochs", "steps"),
+    [(1, [0, 1]), (3, [0, 1, 2, 3]), (45, [0, 12, 24, 36, 45]), (400, [0, 100, 200, 300, 400])],
+)
+def test_pictures_begin_at_step_0_where_the_slider_stands_and_end_with_the_training(
+    epochs: int, steps: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "snapshot", lambda plan, samples: np.zeros((4, 6, 3), np.uint8))
+    tracker, plan = NullTracker(), SimpleNamespace(epochs=epochs)
+    log = epoch_logger(tracker, plan, {})  # type: ignore[arg-type] # all that is asked of a plan here
+    for epoch in range(epochs):
+        log(epoch, {"loss": 1.0})
+    assert [step for _, step, _ in tracker.images] == steps
+    assert len(steps) <= SNAPSHOTS
+    assert [step for step, _ in tracker.metrics] == list(range(1, epochs + 1))
+
+
+def test_a_training_that_goes_on_draws_no_first_picture_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "snapshot", lambda plan, samples: np.zeros((4, 6, 3), np.uint8))
+    tracker = NullTracker()
+    epoch_logger(tracker, SimpleNamespace(epochs=4), {}, begun=True)  # type: ignore[arg-type] # as above
+    assert tracker.images == []
+
+
+def test_the_live_picture_is_drawn_after_the_first_epoch_and_then_only_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[int] = []
+
+    def snapshot(plan: object, samples: object) -> np.ndarray:
+        drawn.append(1)
+        return np.zeros((4, 6, 3), np.uint8)
+
+    monkeypatch.setattr(runs, "snapshot", snapshot)
+    draw = live_picture(tmp_path / "reports", "train-sem", SimpleNamespace(), {"sem": None})  # type: ignore
+    for _ in range(3):
+        draw()
+    assert len(drawn) == 1
+    monkeypatch.setattr(runs, "LIVE_SECONDS", 0.0)
+    draw()
+    assert len(drawn) == 2
+    assert cv2.imread(str(tmp_path / "reports" / "training.png")).shape == (4, 6, 3)
+    told = capsys.readouterr().out
+    assert told.count("look at reports/training.png") == 1
+    assert "SEM measured, SEM from SEM" in told
