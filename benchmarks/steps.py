@@ -129,7 +129,7 @@ def plan(settings: Settings, step: str, *, plain: bool, bfloat16: bool) -> Plan:
     # Steps begin with epoch 1, so one random epoch is over before the first of them.
     random_epochs = 1 if step == "pair" else settings.sem.training.epochs
     crops = CropSchedule(size, random_epochs, step == "pair", 0)
-    whole = WholeArrays(patterns, np.arange(BATCH), vaes["saxs"].encoder)
+    whole = WholeArrays(patterns, vaes["saxs"].encoder)
     cropped = CroppedImages(images, vaes["sem"].encoder, crops)
     sources: dict[str, Source] = {"saxs": whole, "sem": cropped}
     if plain:

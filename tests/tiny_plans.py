@@ -43,7 +43,7 @@ def solo_plan(**changes: object) -> SoloPlan:
     patterns = generator.random((COUNT, 2)) @ generator.random((2, 3 * 64))
     arrays = (patterns / patterns.max()).astype(np.float32).reshape(COUNT, 3, 8, 8)
     vae = build_vae(COMPACT, LATENT, (3, 8, 8), seed=1)
-    source = WholeArrays(arrays, np.arange(COUNT), vae.encoder)
+    source = WholeArrays(arrays, vae.encoder)
     vae.encoder.fit(source.examples(0))
     vae.decoder.fit(source.examples(0))
     values = {"epochs": 6, "batch": 4, "passes": 2, "learning_rate": 0.01} | changes
@@ -61,7 +61,7 @@ def pair_plan(**changes: object) -> PairPlan:
         "sem": build_vae(TEXTURE, LATENT, (1, 32, 32), seed=2),
     }
     sources: dict[str, WholeArrays | CroppedImages] = {
-        "saxs": WholeArrays(arrays, np.arange(COUNT), vaes["saxs"].encoder),
+        "saxs": WholeArrays(arrays, vaes["saxs"].encoder),
         "sem": CroppedImages(images, vaes["sem"].encoder, CropSchedule(32, 2, False, 3)),
     }
     for name, vae in vaes.items():
@@ -95,7 +95,7 @@ def norm_plan(**changes: object) -> SoloPlan:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
         vae.decoder = PaperDecoder(1, latent_channels=4, filters=3, kernel=3, binary=True)
-    source = WholeArrays(arrays, np.arange(COUNT), vae.encoder)
+    source = WholeArrays(arrays, vae.encoder)
     vae.encoder.fit(source.examples(0))
     values = {"epochs": 3, "batch": 5, "passes": 2, "learning_rate": 0.01} | changes
     settings = resolve({}).sem.training.model_copy(update=values)

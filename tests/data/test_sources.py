@@ -38,16 +38,16 @@ def cropped(schedule: CropSchedule) -> CroppedImages:
     return CroppedImages(images(), Counting(), schedule)
 
 
-def test_whole_arrays_count_members_only() -> None:
+def test_whole_arrays_may_come_from_several_files() -> None:
     arrays = patterns()
-    source = WholeArrays(arrays, np.array([7, 2, 5]), Counting())
+    source = WholeArrays([arrays[7], arrays[2], arrays[5]], Counting())
     assert len(source) == 3
     np.testing.assert_array_equal(source.inputs(np.array([2, 0])).numpy(), arrays[[5, 7]])
 
 
 def test_features_of_whole_arrays_are_computed_once() -> None:
     encoder = Counting()
-    source = WholeArrays(patterns(50), np.arange(1, 48), encoder)
+    source = WholeArrays(patterns(47), encoder)
     first = source.features(np.array([3, 1, 3]))
     assert encoder.seen == 47
     assert torch.equal(first, source.features(np.array([3, 1, 3]), epoch=9, draw=2))
@@ -58,7 +58,7 @@ def test_features_of_whole_arrays_are_computed_once() -> None:
 def test_memory_mapped_patterns_work_and_are_not_written(tmp_path: Path) -> None:
     arrays = patterns()
     np.save(tmp_path / "saxs.npy", arrays)
-    source = WholeArrays(np.load(tmp_path / "saxs.npy", mmap_mode="r"), np.arange(10), Counting())
+    source = WholeArrays(np.load(tmp_path / "saxs.npy", mmap_mode="r"), Counting())
     given = source.inputs(np.array([4]))
     np.testing.assert_array_equal(given.numpy(), arrays[[4]])
     given.zero_()
@@ -68,13 +68,13 @@ def test_memory_mapped_patterns_work_and_are_not_written(tmp_path: Path) -> None
 
 def test_examples_of_few_patterns_are_all_of_them() -> None:
     arrays = patterns()
-    source = WholeArrays(arrays, np.arange(10), Counting())
+    source = WholeArrays(arrays, Counting())
     np.testing.assert_array_equal(source.examples(3).numpy(), arrays)
 
 
 def test_examples_of_many_are_a_seeded_choice() -> None:
     arrays = np.arange(FIT_SAMPLES + 50, dtype=np.float32).reshape(-1, 1, 1, 1)
-    source = WholeArrays(arrays, np.arange(len(arrays)), Counting())
+    source = WholeArrays(arrays, Counting())
     first, again, other = source.examples(0), source.examples(0), source.examples(1)
     assert len(first) == len(set(first.ravel().tolist())) == FIT_SAMPLES
     assert torch.equal(first, again)
@@ -145,7 +145,7 @@ class OnDevice(nn.Module):
 
 
 def test_inputs_go_to_the_device_of_the_encoder() -> None:
-    source = WholeArrays(patterns(), np.arange(10), OnDevice("meta"))
+    source = WholeArrays(patterns(), OnDevice("meta"))
     assert source.features(np.array([1, 2])).device.type == "meta"
     crops = CroppedImages(images(), OnDevice("meta"), CropSchedule(16, 1, True, 0))
     for epoch in (0, 3):
@@ -165,11 +165,11 @@ def test_features_beyond_the_memory_bound_are_computed_anew(monkeypatch: pytest.
     arrays = np.random.default_rng(0).random((6, 1, 4, 4), dtype=np.float32)
     images = [np.random.default_rng(k).integers(0, 2, (9, 9), dtype=np.uint8) for k in range(6)]
     order = np.array([5, 0, 3])
-    whole = module.WholeArrays(arrays, np.arange(6), Counting())
+    whole = module.WholeArrays(arrays, Counting())
     cropped = module.CroppedImages(images, Counting(), CropSchedule(4, 1, False, 0))
     kept = [whole.features(order), cropped.features(order, epoch=2), cropped.features(order, epoch=2)]
     monkeypatch.setattr(module, "KEPT_BYTES", 1)
-    fresh_whole = module.WholeArrays(arrays, np.arange(6), Counting())
+    fresh_whole = module.WholeArrays(arrays, Counting())
     fresh_cropped = module.CroppedImages(images, Counting(), CropSchedule(4, 1, False, 0))
     assert torch.equal(fresh_whole.features(order), kept[0])
     assert torch.equal(fresh_cropped.features(order, epoch=2), kept[1])

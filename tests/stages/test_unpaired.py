@@ -1,10 +1,12 @@
-"""Samples without a partner, from the folder to arrays of their own: in no pair, no split, no score."""
+"""Samples without a partner, from the folder to the trainings: in no pair, no split, no score."""
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,10 @@ from pairvae.stages.check import check_project
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import make_raw
+from pairvae.stages.runs import describe
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
+from pairvae.store.models import load_model, read_history
 from pairvae.store.prepared import open_prepared
 from tiny_project import TINY
 
@@ -59,7 +65,7 @@ def test_they_are_counted_and_prepared_apart(simulated: Path, tmp_path: Path) ->
     mine = project(tmp_path / "project", simulated, "data.unpaired=use")
     report = check_project(simulated, mine.settings)
     assert report.clean and report.counts["pairs"] == 8 and report.counts["unpaired"] == 3
-    assert "samples without a partner: 3 (2 SAXS, 1 SEM), in no split and no score" in report.notes
+    assert "samples without a partner: 3 (2 SAXS, 1 SEM), for training alone, in no score" in report.notes
     assert "condition pitch_nm: 28 to 38, known of 11 of 11 samples" in report.notes
     assert "condition blend: A (11), known of 11 of 11 samples" in report.notes
     make_raw(mine)
@@ -79,7 +85,22 @@ def test_they_are_counted_and_prepared_apart(simulated: Path, tmp_path: Path) ->
         prepared.unpaired("saxs")
 
 
-def test_the_arrays_of_pairs_do_not_know_of_them(simulated: Path, tmp_path: Path) -> None:
+def trained(mine: Project) -> dict[str, Any]:
+    """Weights of all three trainings, and the pair's card and history."""
+    for name in ("saxs", "sem"):
+        train_solo(mine, name)
+    train_pair(mine)
+    folders = {stage: mine.model(f"train-{stage}") for stage in ("saxs", "sem", "pair")}
+    weights = {stage: load_model(folder).card["weights_sha256"] for stage, folder in folders.items()}
+    return {
+        **weights, "card": load_model(folders["pair"]).card, "history": read_history(folders["pair"])
+    }  # fmt: skip
+
+
+def test_the_arrays_of_pairs_do_not_know_of_them_but_the_trainings_do(
+    simulated: Path, tmp_path: Path
+) -> None:
+    unused = ("saxs.training.unpaired=false", "sem.training.unpaired=false")
     with_lone = project(tmp_path / "with", simulated, "data.unpaired=use")
     shutil.copytree(simulated, tmp_path / "pairs only")
     write_pairs(tmp_path / "pairs only/pairs.csv", read_pairs(tmp_path / "pairs only", "use"))
@@ -93,6 +114,23 @@ def test_the_arrays_of_pairs_do_not_know_of_them(simulated: Path, tmp_path: Path
     assert not list(without.prepared_folder.glob("unpaired*"))
     assert open_prepared(without.prepared_folder).unpaired("saxs") is None
     assert with_lone.prepared().digest != without.prepared().digest
+    assert describe(with_lone, "train-saxs", with_lone.prepared()).startswith(
+        "The SAXS VAE alone, preset fast, on 5 of 8 pairs and 2 SAXS samples without a partner ("
+    )
+    alone = trained(without)
+    left_out = trained(
+        dataclasses.replace(
+            with_lone,
+            settings=open_project([*unused], folder=with_lone.folder).settings,
+        )
+    )
+    learned = trained(with_lone)
+    for stage in ("saxs", "sem", "pair"):
+        assert alone[stage] == left_out[stage] != learned[stage]
+    counts = [one.get("unpaired") for one in learned["card"]["modalities"].values()]
+    assert counts == [2, 1] and "unpaired" not in alone["card"]["modalities"]["saxs"]
+    assert learned["card"]["train_ids"] == alone["card"]["train_ids"]
+    assert all(row.keys() == alone["history"][0].keys() for row in learned["history"])
 
 
 def test_a_folder_without_a_single_pair_is_told_by_the_check_too(simulated: Path, tmp_path: Path) -> None:

@@ -81,6 +81,25 @@ def test_all_modalities_of_a_batch_are_the_same_samples() -> None:
     assert len(saxs.asked) == plan.steps() == 2
 
 
+def test_samples_without_a_partner_have_batches_of_their_own_and_two_terms() -> None:
+    few = replace(pair(kl_weight=0.1, passes=2), pairs=6)  # of 10 samples each
+    found = list(few.batches(3))
+    assert len(found) == few.steps() == 6, "a batch of pairs and one of each modality in each pass"
+    assert few.smallest_batch == 4
+    for batch in found:
+        terms = few.loss(batch, seeded()).parts
+        if len(batch.inputs) == 2:
+            assert batch.indices.max() < 6 and {"similarity", "saxs_sem"} < set(terms)
+        else:
+            (name,) = batch.inputs
+            assert batch.indices.min() >= 6 and set(terms) == {f"{name}_{name}", "kl"}
+    drawn = [sorted(batch.indices.tolist()) for batch in found if list(batch.inputs) == ["saxs"]]
+    assert drawn == [[6, 7, 8, 9]] * 2
+    weights = {**few.settings.weights, "saxs_saxs": 0.0}
+    unweighted = replace(few, settings=few.settings.model_copy(update={"weights": weights}))
+    assert [list(batch.inputs) for batch in unweighted.batches(3)].count(["saxs"]) == 0
+
+
 def test_solo_loss_is_misfit_plus_weighted_divergence() -> None:
     plan, _ = solo()
     batch = next(plan.batches(0))

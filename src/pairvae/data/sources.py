@@ -44,21 +44,20 @@ def frozen_features(encoder: Featuriser, inputs: Tensor) -> Tensor:
 class WholeArrays:
     """Samples used whole (SAXS patterns): their frozen features are computed once.
 
-    ``arrays`` ``(M, channels, H, W)`` in [0, 1], possibly memory-mapped; ``members`` are the rows that train.
+    ``arrays``: ``(channels, H, W)`` in [0, 1] each, possibly memory-mapped.
     """
 
-    arrays: np.ndarray
-    members: np.ndarray
+    arrays: Sequence[np.ndarray] | np.ndarray
     encoder: Featuriser
     _features: Tensor | None = None
     _too_many: bool = False
 
     def __len__(self) -> int:
-        return len(self.members)
+        return len(self.arrays)
 
     def inputs(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
         """Prepared arrays ``(B, channels, H, W)``."""
-        return torch.from_numpy(np.array(self.arrays[self.members[indices]], np.float32))
+        return torch.from_numpy(np.stack([self.arrays[index] for index in indices]).astype(np.float32))
 
     def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
         """Frozen features; those of a data set that fits in ``KEPT_BYTES`` from the first call on out of memory."""

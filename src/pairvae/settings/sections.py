@@ -38,7 +38,7 @@ class DataSettings(Section):
     # The default is for cards that were written before this setting was; presets name it all the same.
     unpaired: Literal["error", "use"] = Field(
         default="error",
-        description="samples of one file: error refuses them; use keeps them out of pairs, splits and scores",
+        description="samples of one file: error refuses them; use trains on them, and keeps them out of scores",
     )
     roots: tuple[str, ...] = Field(
         strict=False, description="folders elsewhere that files of the data may link to (Eiger master files)"

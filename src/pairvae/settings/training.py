@@ -42,6 +42,9 @@ class SoloTraining(Optimisation):
     start_from: str | None = Field(
         min_length=1, description="a model folder to start from (transfer); null: seeded weights"
     )
+    unpaired: bool = Field(
+        description="train on samples without a partner too, here and with the pair (needs data.unpaired: use)"
+    )
     early_stop: EarlyStopSettings
 
 

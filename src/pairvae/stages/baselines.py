@@ -19,7 +19,6 @@ from torch import Tensor
 
 from pairvae import store
 from pairvae.data.batches import CropSchedule
-from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.evaluation import fft_baseline
 from pairvae.evaluation.assess import Errors, Evaluated, Truth, binary, decode, encode
 from pairvae.evaluation.baselines import at_own_fraction
@@ -31,7 +30,7 @@ from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture
 from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
-from pairvae.stages.samples import shape_of
+from pairvae.stages.samples import Sampled, arrays_of, shape_of, source_of
 from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
@@ -209,15 +208,10 @@ def _folder(project: Project, prepared: Prepared, direction: str) -> Path:
     return project.root / ".pairvae" / "baselines" / store.digest(relevant)
 
 
-def _samples(
-    project: Project, prepared: Prepared, members: np.ndarray, name: str
-) -> WholeArrays | CroppedImages:
-    if not _cropped(name):
-        return WholeArrays(prepared.whole(name), members, Unencoded())
+def _samples(project: Project, prepared: Prepared, members: np.ndarray, name: str) -> Sampled:
     size, settings = shape_of(project.settings, name)[1], project.settings
     schedule = CropSchedule(size, settings.baselines.unet.epochs, False, settings.seed)
-    images = prepared.images(name)
-    return CroppedImages([images[index] for index in members], Unencoded(), schedule)
+    return source_of(arrays_of(prepared, members, name), name, Unencoded(), schedule)
 
 
 @torch.no_grad()

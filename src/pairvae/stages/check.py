@@ -100,7 +100,7 @@ def _with_unpaired(report: CheckReport, manifest: Manifest) -> CheckReport:
         kept.append(Problem("", report.folder, "no pairs", told(error), "error"))
     by_side = Counter(MODALITIES[name].folder for sample in manifest.unpaired for name in sample.files)
     listing = ", ".join(f"{number} {side}" for side, number in sorted(by_side.items()))
-    note = f"samples without a partner: {len(manifest.unpaired)} ({listing}), in no split and no score"
+    note = f"samples without a partner: {len(manifest.unpaired)} ({listing}), for training alone, in no score"
     return replace(
         report,
         problems=tuple(kept),

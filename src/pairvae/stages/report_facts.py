@@ -36,11 +36,13 @@ def lineage(
     """Label -> value, in the order in which the page lists them."""
     settings = project.settings
     seconds = {stage: float(load_card(project.model(stage))["seconds"]) for stage in trainings}
+    entries = load_card(project.model("train-pair"))["modalities"]
+    lone = [f", {one['unpaired']} of {name} alone" for name, one in entries.items() if "unpaired" in one]
     return {
         "preset": str(metrics.get("preset", settings.preset)),
         "data": settings.data.source,
         "data digest": str(facts["data_digest"]),
-        "pairs": f"{len(facts['train'])} training, {len(facts['validation'])} validation",
+        "pairs": f"{len(facts['train'])} training, {len(facts['validation'])} validation{''.join(lone)}",
         "split seed": str(settings.split.seed),
         "seed": str(settings.seed),
         "git commit": commit(project.folder),

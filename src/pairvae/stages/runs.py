@@ -17,6 +17,7 @@ from pairvae.numerics.images import contact_sheet
 from pairvae.settings import flatten
 from pairvae.stages.data_warnings import as_text, data_warnings
 from pairvae.stages.project import Project
+from pairvae.stages.samples import lone_counts
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.lineage import lineage_tags
 from pairvae.tracking.null import NullTracker
@@ -56,7 +57,11 @@ def stage_run(
             str(project.prepared_folder),
             prepared.digest,
             "training",
-            {"pairs": len(prepared.pairs), "train": train},
+            {
+                "pairs": len(prepared.pairs),
+                "train": train,
+                **{f"unpaired_{name}": count for name, count in _lone(project, stage, prepared).items()},
+            },
         )
         log_warnings(tracker, data_warnings(project, prepared))
         yield tracker
@@ -72,10 +77,20 @@ def describe(project: Project, stage: str, prepared: Prepared) -> str:
     )
     if not stage.startswith("train-"):
         model = f"Stage {stage}"
+    lone = "".join(
+        f" and {number_of(count, f'{name.upper()} sample')} without a partner"
+        for name, count in _lone(project, stage, prepared).items()
+    )
     return (
         f"{model}, preset {settings.preset}, on {training_pairs(pairs, settings.split.train)} of "
-        f"{number_of(len(pairs), 'pair')} ({settings.data.source}; split seed {settings.split.seed})."
+        f"{number_of(len(pairs), 'pair')}{lone} ({settings.data.source}; split seed {settings.split.seed})."
     )
+
+
+def _lone(project: Project, stage: str, prepared: Prepared) -> dict[str, int]:
+    """Samples without a partner that a training sees, by modality."""
+    counts, solo = lone_counts(project.settings, prepared), stage.removeprefix("train-")
+    return {name: count for name, count in counts.items() if solo in (name, "pair")}
 
 
 def log_warnings(tracker: Tracker, warnings: Warnings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from pairvae import store
 from pairvae.data.batches import CropSchedule
 from pairvae.data.held_out import hold_out
-from pairvae.data.sources import CroppedImages, WholeArrays
+from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.models.build import build_vae, describe
@@ -77,12 +77,33 @@ def schedule(settings: Settings, name: str, training: str) -> CropSchedule:
     return CropSchedule(size, epochs, False, settings.seed)
 
 
-def source(prepared: Prepared, members: np.ndarray, name: str, vae: VAE, schedule: CropSchedule) -> Sampled:
-    """Training samples of one modality."""
+def lone_samples(settings: Settings, prepared: Prepared, name: str) -> Prepared | None:
+    """Samples of one modality without a partner, where there are any and they train."""
+    return prepared.unpaired(name) if side(settings, name).training.unpaired else None
+
+
+def lone_counts(settings: Settings, prepared: Prepared) -> dict[str, int]:
+    """How many samples without a partner train, by modality."""
+    counts = prepared.unpaired_counts
+    return {name: count for name, count in counts.items() if side(settings, name).training.unpaired}
+
+
+def arrays_of(
+    prepared: Prepared, rows: Iterable[int], name: str, lone: Prepared | None = None
+) -> list[np.ndarray]:
+    """The prepared arrays of the pairs ``rows``, memory-mapped, and after them those of all ``lone`` samples."""
     if MODALITIES[name].cropped:
         images = prepared.images(name)
-        return CroppedImages([images[index] for index in members], vae.encoder, schedule)
-    return WholeArrays(prepared.whole(name), members, vae.encoder)
+        return [images[row] for row in rows] + ([] if lone is None else lone.images(name))
+    whole = prepared.whole(name)
+    return [whole[row] for row in rows] + ([] if lone is None else list(lone.whole(name)))
+
+
+def source_of(arrays: list[np.ndarray], name: str, encoder: Featuriser, schedule: CropSchedule) -> Sampled:
+    """Training samples of one modality."""
+    if MODALITIES[name].cropped:
+        return CroppedImages(arrays, encoder, schedule)
+    return WholeArrays(arrays, encoder)
 
 
 def covering(names: Sequence[str]) -> str | None:
@@ -106,10 +127,12 @@ def likelihood(
     members: np.ndarray,
     device: torch.device,
     kept: Path | None = None,
+    lone: Prepared | None = None,
 ) -> Likelihood:
     """The likelihood that the settings name, with what it needs to know of the training samples.
 
-    ``kept``: a folder where the texture statistics of whole images are kept for the next training on them.
+    These are the pairs ``members`` and after them the ``lone`` samples. ``kept``: a folder where the texture
+    statistics of whole images are kept for the next training on them.
     """
     training = side(settings, name).training
     if training.likelihood == "components":
@@ -122,8 +145,11 @@ def likelihood(
     if target == "crop":
         return TextureMatch(None, weights, size, adversarial)
     used = tuple(key for key, weight in weights.items() if weight > 0)
-    tables = statistics_of(prepared, name, members, used, kept)
-    return TextureMatch({key: tables[key].to(device) for key in used}, weights, size, adversarial)
+    tables = [statistics_of(prepared, name, members, used, kept)]
+    if lone is not None:
+        tables.append(statistics_of(lone, name, np.arange(len(lone.pairs)), used, kept))
+    targets = {key: torch.cat([table[key] for table in tables]).to(device) for key in used}
+    return TextureMatch(targets, weights, size, adversarial)
 
 
 def statistics_of(
@@ -169,11 +195,17 @@ def statistics_folder(project: Project) -> Path:
 def measured_descriptions(
     project: Project, prepared: Prepared, descriptions: dict[str, dict[str, Any]]
 ) -> dict[str, Any]:
-    """The descriptions with what was measured on the training files, where predictions are written in its units."""
+    """The descriptions with what was measured on the training files, where predictions are written in its units.
+
+    And with how many samples without a partner train, where there are any.
+    """
     done, train = prepared.card.get("done", {}), project.split(prepared).train
     found: dict[str, Any] = dict(descriptions)
+    for name, count in lone_counts(project.settings, prepared).items():
+        if name in found:
+            found[name] = found[name] | {"unpaired": count}
     for name in descriptions.keys() & done.keys():
         summary = MODALITIES[name].summary
         if summary is not None:
-            found[name] = descriptions[name] | {"measured": summary([done[name][row] for row in train])}
+            found[name] = found[name] | {"measured": summary([done[name][row] for row in train])}
     return found

@@ -17,14 +17,16 @@ from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.model_card import load_vaes, without_prefix
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.samples import (
+    arrays_of,
     card_description,
     covering,
     fit_closed_form,
     likelihood,
+    lone_samples,
     measured_descriptions,
     schedule,
     side,
-    source,
+    source_of,
     statistics_folder,
     training_rows,
     untrained,
@@ -36,7 +38,7 @@ from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
 from pairvae.store.models import load_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose
-from pairvae.training.plans import PairPlan
+from pairvae.training.plans import PairPlan, Source
 from pairvae.training.team import join
 
 
@@ -108,19 +110,22 @@ def _pair_plan(
     crops: str,
 ) -> PairPlan:
     settings, members, place = project.settings, np.array(rows), device.torch_device
-    names = settings.modalities
-    kept = statistics_folder(project)
+    names, kept = settings.modalities, statistics_folder(project)
+    lone = {name: lone_samples(settings, prepared, name) if crops == "pair" else None for name in names}
+
+    def samples(name: str) -> Source:
+        arrays = arrays_of(prepared, rows, name, lone[name])
+        return source_of(arrays, name, pair.vae(name).encoder, schedule(settings, name, crops))
+
     return PairPlan(
         pair,
-        {
-            name: source(prepared, members, name, pair.vae(name), schedule(settings, name, crops))
-            for name in names
-        },
-        {name: likelihood(settings, name, prepared, members, place, kept) for name in names},
+        {name: samples(name) for name in names},
+        {name: likelihood(settings, name, prepared, members, place, kept, lone[name]) for name in names},
         settings.pair.training,
         settings.seed + 1,
         place,
         covering(names),
+        len(rows),
     )
 
 

@@ -8,13 +8,15 @@ from pairvae.models.vae import VAE
 from pairvae.stages.backbone import give_backbone
 from pairvae.stages.project import Project
 from pairvae.stages.samples import (
+    arrays_of,
     card_description,
     fit_closed_form,
     likelihood,
+    lone_samples,
     measured_descriptions,
     schedule,
     side,
-    source,
+    source_of,
     statistics_folder,
     training_rows,
     untrained,
@@ -72,15 +74,16 @@ def _solo_plan(
     rows: tuple[int, ...],
     crops: str,
 ) -> SoloPlan:
-    settings, members = project.settings, np.array(rows)
+    settings, place, kept = project.settings, device.torch_device, statistics_folder(project)
+    lone = lone_samples(settings, prepared, name) if crops == "solo" else None
     return SoloPlan(
         name,
         vae,
-        source(prepared, members, name, vae, schedule(settings, name, crops)),
-        likelihood(settings, name, prepared, members, device.torch_device, statistics_folder(project)),
+        source_of(arrays_of(prepared, rows, name, lone), name, vae.encoder, schedule(settings, name, crops)),
+        likelihood(settings, name, prepared, np.array(rows), place, kept, lone),
         side(settings, name).training,
         settings.seed,
-        device.torch_device,
+        place,
     )
 
 

@@ -97,7 +97,7 @@ class Prepared:
         return self._map(f"{name}-crops.npy")
 
     def unpaired(self, name: str) -> Prepared | None:
-        """Samples of modality ``name`` without a partner, which are in no split and no score; None without any.
+        """Samples of modality ``name`` without a partner: they may train, but are in no score; None without any.
 
         ``InputError`` where they are not those that were prepared with these pairs.
         """
@@ -111,6 +111,12 @@ class Prepared:
                 expected=f"data {expected}", found=lone.digest, where=str(lone.folder), remedy=REMEDY
             )
         return lone
+
+    @cached_property
+    def unpaired_counts(self) -> dict[str, int]:
+        """How many samples have no partner, by modality; those without any are left out."""
+        names = self.card.get("unpaired", {})
+        return {name: len(open_prepared(self.folder / f"{UNPAIRED}{name}").pairs) for name in names}
 
     def _map(self, file: str) -> np.ndarray:
         path = self.folder / file

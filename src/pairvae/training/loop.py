@@ -6,6 +6,7 @@ import io
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -227,6 +228,7 @@ def run_epoch(
     generator = noise_generator(plan.seed, epoch, device.torch_device)
     steps = plan.steps()
     sums: dict[str, Tensor] = {}
+    counts: Counter[str] = Counter()  # a batch of samples without a partner has fewer terms
     rate = 0.0
     for number, batch in enumerate(compute.batches(epoch)):
         rate = plan.learning_rate(epoch * steps + number)
@@ -239,7 +241,8 @@ def run_epoch(
         optimiser.step()
         for name, part in {"loss": terms.total, **terms.parts}.items():
             sums[name] = sums.get(name, torch.zeros((), device=part.device)) + part.float()
-    means = {name: float(value) / steps for name, value in sums.items()}
+            counts[name] += 1
+    means = {name: float(value) / counts[name] for name, value in sums.items()}
     return means | {"learning_rate": rate}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -94,20 +95,20 @@ class AdamPlan:
         )
         steps = steps_per_epoch(self.count, one.batch, passes=1, drop_remainder=drop)
         for number, whole in enumerate(drawn):
-            part, draw = team.share(len(whole)), number // steps
-            indices = whole[part.rows]
-            yield Batch(
-                torch.from_numpy(indices).to(self.device),
-                {
-                    name: source.inputs(indices, epoch, draw).to(self.device)
-                    for name, source in sources.items()
-                },
-                {
-                    name: source.features(indices, epoch, draw).to(self.device)
-                    for name, source in sources.items()
-                },
-                part,
-            )
+            yield self._batch(sources, whole, epoch, number // steps, team)
+
+    def _batch(
+        self, sources: Mapping[str, Source], whole: np.ndarray, epoch: int, draw: int, team: Team
+    ) -> Batch:
+        """A team member's share of the samples ``whole``, of the modalities ``sources``."""
+        part = team.share(len(whole))
+        indices = whole[part.rows]
+        return Batch(
+            torch.from_numpy(indices).to(self.device),
+            {name: one.inputs(indices, epoch, draw).to(self.device) for name, one in sources.items()},
+            {name: one.features(indices, epoch, draw).to(self.device) for name, one in sources.items()},
+            part,
+        )
 
 
 @dataclass(frozen=True)
@@ -173,7 +174,9 @@ class PairPlan(AdamPlan):
     """Both VAEs: four reconstructions and the similarity of their latents (paper, Figure 2B).
 
     ``covering``: the modality that has one sample where the other has many crops, if any; its posterior learns to
-    cover theirs.
+    cover theirs. ``pairs``: how many of each source's samples are pairs (None: all). Those after them have no partner:
+    batches of one modality, between those of pairs, that have their own reconstruction and divergence alone. There
+    are at most as many as batches of pairs, so that many samples without a partner do not drown the pairs.
     """
 
     pair: PairVAE
@@ -183,6 +186,56 @@ class PairPlan(AdamPlan):
     seed: int
     device: torch.device
     covering: str | None = None
+    pairs: int | None = None
+
+    @property
+    def count(self) -> int:
+        """Training pairs."""
+        return super().count if self.pairs is None else self.pairs
+
+    @property
+    def smallest_batch(self) -> int:
+        """Samples of the smallest batch of an epoch."""
+        lone = [min(self.settings.batch, len(self.sources[name]) - self.count) for name in self._lone_steps()]
+        return min([super().smallest_batch, *lone])
+
+    def _lone_steps(self) -> dict[str, int]:
+        """Batches of samples without a partner in one pass over the pairs, of the modalities that have any."""
+        one, each = self.settings, super().steps() // self.settings.passes
+        counts = {name: len(source) - self.count for name, source in self.sources.items()}
+        return {
+            name: min(each, steps_per_epoch(count, one.batch, passes=1, drop_remainder=True))
+            for name, count in counts.items()
+            if count and self.weight(f"{name}_{name}") > 0
+        }
+
+    def steps(self) -> int:
+        """Steps of one epoch."""
+        return super().steps() + self.settings.passes * sum(self._lone_steps().values())
+
+    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
+        """A team member's share of each batch of one epoch: of pairs, and between them of single samples."""
+        one, each = self.settings, super().steps() // self.settings.passes
+        drawn = {
+            name: list(
+                batches(
+                    len(self.sources[name]) - self.count,
+                    one.batch,
+                    passes=one.passes,
+                    drop_remainder=True,
+                    seed=self.seed,
+                    epoch=epoch,
+                )
+            )
+            for name in self._lone_steps()
+        }
+        for number, batch in enumerate(super().shares(epoch, team)):
+            yield batch
+            draw, place = divmod(number, each)
+            for name, steps in self._lone_steps().items():
+                if place < steps:
+                    whole = self.count + drawn[name][draw * (len(drawn[name]) // one.passes) + place]
+                    yield self._batch({name: self.sources[name]}, whole, epoch, draw, team)
 
     @property
     def module(self) -> nn.Module:
@@ -199,11 +252,11 @@ class PairPlan(AdamPlan):
         return self.sources
 
     def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
-        """A sampled latent of each modality."""
+        """A sampled latent of each modality of the batch."""
         noise = self.settings.input_noise
         posteriors = {
-            name: self.pair.vae(name).posterior_of(batch.features[name], noise, generator)
-            for name in self.sources
+            name: self.pair.vae(name).posterior_of(features, noise, generator)
+            for name, features in batch.features.items()
         }
         latents = {name: self._drawn_from(name, one).sample(generator) for name, one in posteriors.items()}
         return Encoded(latents, posteriors)
@@ -215,7 +268,9 @@ class PairPlan(AdamPlan):
         return posterior
 
     def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Distance of the two latents, by the chosen measure, in float32."""
+        """Distance of the two latents, by the chosen measure, in float32; nothing of samples without a partner."""
+        if len(latents) < 2:
+            return {}
         first, second = latents.values()
         with torch.autocast(first.device.type, enabled=False):
             return {"similarity": self._similarity(first.float(), second.float())}
@@ -236,7 +291,7 @@ class PairPlan(AdamPlan):
                 self.pair.vae(target).decoder, latent, batch.inputs[target], batch.indices, generator
             )
             for source, latent in latents.items()
-            for target in self.sources
+            for target in batch.inputs
             if self.weight(f"{source}_{target}") > 0
         }
 
@@ -246,7 +301,7 @@ class PairPlan(AdamPlan):
         if self.settings.kl_weight > 0:
             each = [losses.kl_to_unit_normal(one.mean, one.std).mean() for one in posteriors.values()]
             terms[DIVERGENCE] = torch.stack(each).sum()
-        if self.settings.match_weight > 0 and self.covering is not None:
+        if self.settings.match_weight > 0 and self.covering is not None and len(posteriors) > 1:
             (covered,) = posteriors.keys() - {self.covering}
             apart = posterior_divergence(posteriors[covered], posteriors[self.covering])
             terms[MATCH] = apart.mean()

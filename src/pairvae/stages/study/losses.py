@@ -14,7 +14,7 @@ import torch
 
 from pairvae.data.batches import noise_generator
 from pairvae.stages.project import Project
-from pairvae.stages.samples import likelihood, schedule, source
+from pairvae.stages.samples import arrays_of, likelihood, schedule, source_of
 from pairvae.store.models import HISTORY
 from pairvae.training.plans import PairPlan, Plan
 
@@ -59,11 +59,14 @@ def _on_validation(project: Project, plan: PairPlan) -> PairPlan | None:
     return dataclasses.replace(
         plan,
         sources={
-            name: source(prepared, members, name, vae, schedule(settings, name, "pair"))
+            name: source_of(
+                arrays_of(prepared, members, name), name, vae.encoder, schedule(settings, name, "pair")
+            )
             for name, vae in plan.vaes.items()
         },
         likelihoods={name: likelihood(settings, name, prepared, members, plan.device) for name in plan.vaes},
         settings=still,
+        pairs=None,
     )
 
 
