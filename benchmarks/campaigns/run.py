@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.campaigns.films import WORLDS, Films, films
-from pairvae.evaluation.experimental_design.batch import greedy_batch
+from pairvae.evaluation.experimental_design.batch import Preferences, greedy_batch
 from pairvae.evaluation.experimental_design.features import Targets, component_scores, targets_of
 from pairvae.evaluation.experimental_design.gaussian_process import GaussianProcess, fit
 from pairvae.store import write_json
 
 POOL, TEST, START, STEP, END = 120, 60, 8, 4, 40
 COUNTS = tuple(range(START, END + 1, STEP))
+SCORES = tuple(f"{score}{where}" for where in ("", "_unpaired") for score in ("both", "descriptors", "s2"))
 Choose = Callable[[GaussianProcess, Targets, np.ndarray, list[int], np.random.Generator], list[int]]
 
 
@@ -32,7 +33,7 @@ def by_suggestion(
     """What `pairvae suggest` chooses."""
     free = np.ones(len(features), bool)
     free[known] = False
-    return list(greedy_batch(process, features, STEP, weights=targets.weights, allowed=free).chosen)
+    return list(greedy_batch(process, features, STEP, Preferences(allowed=free), targets.weights).chosen)
 
 
 def by_chance(
@@ -75,21 +76,24 @@ def campaign(known: Films, choose: Choose, seed: int) -> dict[str, list[float]]:
     """Errors after each step: of descriptors (mean over them, in standard deviations) and of S(r); and the expected one."""
     rng = np.random.default_rng([seed, 1])
     features = component_scores(known.patterns)
-    pool, test = features[:POOL], features[POOL:]
+    pool = features[:POOL]
     spread = np.nanstd(known.descriptors, 0)
     measured = [int(one) for one in rng.choice(POOL, START, replace=False)]
-    found: dict[str, list[float]] = {"descriptors": [], "s2": [], "both": [], "expected": []}
+    curve_scale = np.abs(known.s2 - known.s2.mean(0)).mean()
+    found: dict[str, list[float]] = {key: [] for key in (*SCORES, "expected")}
     while True:
         described = dict(zip(known.names, known.descriptors[measured].T, strict=True))
         targets = targets_of(described, known.s2[measured])
         process = fit(pool[measured], targets.values)
-        predicted = process.predict(test)
-        gaps = np.abs(predicted[:, : len(known.names)] - known.descriptors[POOL:]) / spread
-        curve_gaps = np.abs(targets.curves(predicted) - known.s2[POOL:]).mean(1)
-        curve_scale = np.abs(known.s2 - known.s2.mean(0)).mean()
-        found["descriptors"].append(float(np.nanmean(gaps)))
-        found["s2"].append(float(np.mean(curve_gaps)))
-        found["both"].append(float(np.nanmean(gaps) / 2 + np.mean(curve_gaps) / curve_scale / 2))
+        predicted = process.predict(features)
+        gaps = np.abs(predicted[:, : len(known.names)] - known.descriptors) / spread
+        curves = np.abs(targets.curves(predicted) - known.s2).mean(1)
+        without = np.setdiff1d(np.arange(POOL), measured)
+        for where, films_ in (("", np.arange(POOL, POOL + TEST)), ("_unpaired", without)):
+            by_film = (float(np.nanmean(gaps[films_])), float(np.mean(curves[films_])))
+            found[f"descriptors{where}"].append(by_film[0])
+            found[f"s2{where}"].append(by_film[1])
+            found[f"both{where}"].append((by_film[0] + by_film[1] / curve_scale) / 2)
         variance = process.variance(pool).mean(0) + process.noise_variance
         found["expected"].append(float(np.sqrt(variance[: len(known.names)] / spread**2).mean()))
         if len(measured) >= END:
@@ -133,7 +137,7 @@ def main() -> None:
     first, _, last = chosen.seeds.partition("-")
     results = all_campaigns(chosen.films, list(range(int(first), int(last or first) + 1)))
     for world, by_strategy in results.items():
-        for score in ("both", "descriptors", "s2"):
+        for score in SCORES:
             goal = by_strategy["random"][score][:, -1]
             for strategy, found in by_strategy.items():
                 medians = " ".join(f"{one:.4f}" for one in np.median(found[score], 0))
