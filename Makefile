@@ -7,7 +7,7 @@ READY  := $(VENV)/.ready
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 export MLFLOW_DISABLE_TELEMETRY = true
 
-.PHONY: setup demo test test-all lint types mutants notebooks docs package bench services clean help
+.PHONY: setup demo test test-all units lint types mutants notebooks docs package bench services clean help
 
 help:
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -30,8 +30,11 @@ demo: setup ## the whole pipeline on the built-in data, to a report and register
 	@echo "Predict      $(BIN)/pairvae predict data/raw/SAXS --to sem --out predictions"
 	@echo "Own data     $(BIN)/pairvae repro --set data.source=FOLDER   (see docs/own-data.md)"
 
-test: setup lint types ## lint, types and the tests that take minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadscope
+test: setup ## lint, types and the tests that take minutes, beside one another
+	@$(MAKE) --no-print-directory --jobs 3 lint types units
+
+units: setup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 services: ## PostgreSQL for the long tests, from Debian's packages where that can be done
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -d /usr/lib/postgresql ]; then \

@@ -37,6 +37,17 @@ def _uses_the_finished_project(file: Path) -> bool:
 
 
 @pytest.fixture(scope="session")
+def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of eight tiny pairs whose `train-pair` ran for one epoch: to read from, or to copy."""
+    from pairvae.stages.train_pair import train_pair
+    from tiny_project import tiny_project
+
+    folder = tmp_path_factory.mktemp("tiny-pair")
+    train_pair(tiny_project(folder, "pair.training.from_solo=false", "pair.training.random_epochs=1"))
+    return folder
+
+
+@pytest.fixture(scope="session")
 def finished_project(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     """A project whose whole pipeline has run on eight simulated pairs, within the time that a test has."""
     folder = make_project(tmp_path_factory.mktemp("finished") / "project")

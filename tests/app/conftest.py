@@ -10,20 +10,9 @@ from pathlib import Path
 import pytest
 
 from pairvae.app.guard import App, Rules
-from pairvae.app.models import Models, models_of
-from pairvae.app.page import STATIC, page
-from pairvae.app.run import Place, address, listen, rules_for, server
-from pairvae.stages.train_pair import train_pair
-from tiny_project import tiny_project
-
-
-@pytest.fixture(scope="session")
-def tiny_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project folder with ``models/train-pair`` and ``data/raw``."""
-    folder = tmp_path_factory.mktemp("app")
-    project = tiny_project(folder, "pair.training.from_solo=false", "pair.training.random_epochs=1")
-    train_pair(project)
-    return folder
+from pairvae.app.model_choice import Models, models_of
+from pairvae.app.server import Place, address, listen, rules_for, server
+from pairvae.app.web_page import STATIC, page
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +43,7 @@ def started() -> Iterator[Callable[[App, Rules], str]]:
         thread = threading.Thread(target=one.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
         running.append((one, thread))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 600
         while not one.started:
             assert time.monotonic() < deadline
             time.sleep(0.01)

@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 import pairvae
 from pairvae.commands.fit import _kept, _training_pairs
+from pairvae.commands.predict import predict
 from pairvae.errors import InputError
-from pairvae.stages.predict import predict
 from tiny_project import TINY
 
 COUNT = 7
@@ -56,6 +56,7 @@ def model(data: dict[str, Any]) -> pairvae.Predictor:
         settings={**tiny_settings(), "saxs.training.batch": 2},
         seed=3,
         acquisition=pairvae.Acquisition(nm_per_px=1.5, q_per_px=0.01),
+        unpaired={"saxs": patterns()[:2]},
     )
 
 
@@ -65,6 +66,7 @@ def test_a_third_validates_and_the_settings_hold(model: pairvae.Predictor) -> No
     assert len(set(numbers)) == 3 and set(numbers) < set(range(COUNT))  # of few pairs four validate
     assert model.card["params"]["seed"] == model.card["params"]["split"]["seed"] == 3
     assert model.card["params"]["saxs"]["training"]["batch"] == 2
+    assert [one.get("unpaired") for one in model.card["modalities"].values()] == [2, None]
     assert model.facts is not None
     assert model.facts.nm_per_px == 1.5
     assert model.facts.q_per_px == pytest.approx(0.03)  # 96 px in 32
@@ -180,6 +182,12 @@ def nan_image() -> list[np.ndarray]:
             r"saxs\[0\]: expected values in \[0, 1\], found 2 to 2",
         ),
         (small(), {"validation": 1.5}, "validation: expected a share between 0 and 1, found 1.5"),
+        (small(), {"unpaired": {"iq": []}}, "unpaired: expected measurements of saxs or sem, found 'iq'"),
+        (
+            small(),
+            {"unpaired": {"sem": [np.eye(100, dtype=int)]}},
+            r"unpaired sem\[0\]: expected an image of at least 192 x 192 px",
+        ),
         (small(), {"preset": "quick"}, "expected preset fast, paper or gpu, found 'quick'"),
         (
             small(),

@@ -18,12 +18,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pairvae.data.init import NameRules, init_pairs
-from pairvae.data.manifest import Pair, read_pairs, split_pairs
-from pairvae.data.sheet import pair_sheet
+from pairvae.data.check.pair_sheet import pair_sheet
+from pairvae.data.pairs.from_names import NameRules, init_pairs
+from pairvae.data.pairs.manifest import Pair, read_pairs, split_pairs
 from pairvae.errors import InputError
-from pairvae.modalities import detector_files
-from pairvae.modalities.readers import read_image, require_finite
+from pairvae.modalities.readers import detector_files
+from pairvae.modalities.readers.image import read_image, require_finite
 
 DOCS = Path(__file__).parents[2] / "docs" / "own-data.md"
 GREY = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64).astype(np.uint8)
@@ -83,13 +83,6 @@ def png(width: int, height: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def jpeg_with(pattern: bytes, offset: int, new: bytes) -> bytes:
-    data = bytearray(encoded(".jpg"))
-    place = data.index(pattern) + offset
-    data[place : place + len(new)] = new
-    return bytes(data)
-
-
 def tiff_with(code: int, value: int, data: bytes | None = None) -> bytes:
     """A TIFF with the value of one tag overwritten."""
     out = bytearray(data or tiff())
@@ -107,18 +100,119 @@ def pairs_folder(folder: Path, count: int = 3) -> Path:
     return folder
 
 
-def table(folder: Path, text: str | bytes) -> object:
-    pairs_folder(folder)
-    put(folder / "pairs.csv", text if isinstance(text, bytes) else text.encode())
-    return read_pairs(folder)
+def changed(data: bytes, place: int, new: bytes) -> bytes:
+    return data[:place] + new + data[place + len(new) :]
 
 
-# --- files that are none, or of the wrong kind -----------------------------------------------------
+def deflated(count: int, wbits: int) -> bytes:
+    """Ten million zeros ``count`` times, deflated."""
+    engine = zlib.compressobj(9, wbits=wbits)
+    return b"".join([engine.compress(bytes(10_000_000)) for _ in range(count)]) + engine.flush()
 
 
-@kind("no such file")
-def _(d: Path) -> object:
-    return read_image(d / "a.png")
+def first_strip(data: bytes) -> int:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        return int(file.pages[0].dataoffsets[0])
+
+
+def lzw_damaged() -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(GREY).save(stream, "TIFF", compression="tiff_lzw")
+    return changed(stream.getvalue(), first_strip(stream.getvalue()) + 40, b"\xff" * 50)
+
+
+def inflating() -> bytes:
+    bomb, data = deflated(20, 15), tiff(GREY, compression="zlib")
+    return tiff_with(279, len(bomb), tiff_with(273, len(data), data)) + bomb
+
+
+def npz() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, image=GREY)
+    return stream.getvalue()
+
+
+def sparse(path: Path, head: bytes, size: int) -> object:
+    with put(path, head).open("r+b") as stream:
+        stream.truncate(size)
+    return read_image(path)
+
+
+# --- one image file ---------------------------------------------------------------------------------
+
+PNG, JPG, BMP, NPY = encoded(".png"), encoded(".jpg"), encoded(".bmp"), npy(GREY)
+ZLIB = tiff(GREY, compression="zlib")
+LARGE = struct.pack(">HH", 60_000, 60_000)
+FILES: dict[str, tuple[str, bytes | Callable[[], bytes]]] = {
+    "an empty file": ("a.jpg", b""),
+    "text named .tif": ("a.tif", b"q, I\n0.1, 5\n0.2, 7\n"),
+    "zeros only": ("a.jpg", bytes(4096)),
+    "random bytes": ("a.png", bytes(range(255, 5, -3))),
+    "BMP cut short": ("a.bmp", BMP[:-100]),
+    "BMP of run lengths": ("a.bmp", changed(BMP, 30, b"\1")),
+    "BMP with a 60,000 x 60,000 header": ("a.bmp", changed(BMP, 18, struct.pack("<ii", 60000, 60000))),
+    "a GIF picture named .png": ("a.png", b"GIF89a" + bytes(40)),
+    "a zip archive (npz) named .npy": ("a.npy", npz),
+    "a damaged gzip file": ("a.edf.gz", b"\x1f\x8b\x08" + bytes(40)),
+    "gzip of 500 MB": ("a.edf.gz", lambda: deflated(50, 31)),
+    "a Python pickle named .npy": ("a.npy", pickle.dumps(GREY, protocol=4)),
+    "PNG cut within its header": ("a.png", PNG[:20]),
+    "PNG cut short": ("a.png", PNG[:-30]),
+    "PNG with a flipped byte": ("a.png", changed(PNG, 60, bytes([PNG[60] ^ 0xFF]))),
+    "PNG with garbage for pixels": ("a.png", png(64, 64, b"not deflated at all")),
+    "PNG with a 60,000 x 60,000 header": ("a.png", png(60_000, 60_000, zlib.compress(bytes(1000)))),
+    "PNG of no width": ("a.png", png(0, 64, zlib.compress(bytes(64)))),
+    "JPEG cut short": ("a.jpg", JPG[: len(JPG) // 2 + 300]),
+    "JPEG cut within its header": ("a.jpg", JPG[:30]),
+    "JPEG with a 60,000 x 60,000 header": ("a.jpg", changed(JPG, JPG.index(b"\xff\xc0") + 5, LARGE)),
+    "JPEG of 12 bits": ("a.jpg", changed(JPG, JPG.index(b"\xff\xc0") + 4, b"\x0c")),
+    "TIFF cut short": ("a.tif", tiff()[:2000]),
+    "TIFF without a page": ("a.tif", b"II*\x00" + bytes(24)),
+    "TIFF whose directory lies beyond its end": (
+        "a.tif",
+        b"II*\x00" + struct.pack("<I", 900_000) + bytes(20),
+    ),
+    "TIFF with a 60,000 x 60,000 header": ("a.tif", tiff_with(257, 60_000, tiff_with(256, 60_000))),
+    "TIFF with fewer bytes than its header says": ("a.tif", tiff_with(257, 640)),
+    "TIFF of complex numbers": ("a.tif", tiff(GREY.astype(np.complex64))),
+    "TIFF of two channels": (
+        "a.tif",
+        tiff(np.stack([GREY, GREY], axis=2), planarconfig="contig", photometric="minisblack"),
+    ),
+    "TIFF with an unknown compression": ("a.tif", tiff_with(259, 34_712)),
+    "TIFF with damaged compressed pixels": ("a.tif", changed(ZLIB, first_strip(ZLIB), bytes(12))),
+    "TIFF that inflates to 200 MB": ("a.tif", inflating),
+    "TIFF with damaged LZW pixels": ("a.tif", lzw_damaged),
+    "npy of Python objects": ("a.npy", npy(np.array([{"a": 1}]), allow_pickle=True)),
+    "npy cut short": ("a.npy", NPY[:900]),
+    "npy with a damaged header": ("a.npy", NPY.replace(b"descr", b"dxscr")),
+    "npy of one dimension": ("a.npy", npy(np.arange(100.0))),
+    "npy stack of images": ("a.npy", npy(np.zeros((5, 64, 64)))),
+    "npy of complex numbers": ("a.npy", npy(np.ones((64, 64), complex))),
+    "npy of text": ("a.npy", npy(np.full((64, 64), "x"))),
+    "NaN only": ("a.npy", npy(np.full((64, 64), np.nan))),
+    "a table that is no 2D pattern": ("a.dat", b"0.1 5 0.1\n0.2 7 0.1\n" * 100),
+    "XML named .edf": ("a.edf", b"<?xml version='1.0'?><!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>"),
+}
+
+
+def read(name: str, content: bytes | Callable[[], bytes]) -> Case:
+    return lambda d: read_image(put(d / name, content if isinstance(content, bytes) else content()))
+
+
+KINDS |= {title: read(*file) for title, file in FILES.items()}
+KINDS |= {
+    "no such file": lambda d: read_image(d / "a.png"),
+    "a 5 GB file": lambda d: sparse(d / "a.tif", tiff(), 5_000_000_000),
+    "a page of a one-image format": lambda d: read_image(put(d / "a.png", PNG), page=1),
+    "TIFF page that is not there": lambda d: read_image(put(d / "a.tif", tiff()), page=3),
+    "npy with a 60,000 x 60,000 header": lambda d: sparse(
+        d / "a.npy", npy_header((60_000, 60_000)), 1_900_000_000
+    ),
+    "npy above the limit, all there": lambda d: sparse(
+        d / "a.npy", npy_header((20_000, 20_000)), 128 + 4 * 20_000**2
+    ),
+}
 
 
 @kind("a folder in place of a file")
@@ -131,279 +225,6 @@ def _(d: Path) -> object:
 def _(d: Path) -> object:
     os.mkfifo(d / "a.tif")
     return read_image(d / "a.tif")
-
-
-@kind("an empty file")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.jpg", b""))
-
-
-@kind("a 5 GB file")
-def _(d: Path) -> object:
-    with put(d / "a.tif", tiff()).open("r+b") as stream:
-        stream.truncate(5_000_000_000)
-    return read_image(d / "a.tif")
-
-
-@kind("text named .tif")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", b"q, I\n0.1, 5\n0.2, 7\n"))
-
-
-@kind("zeros only")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.jpg", bytes(4096)))
-
-
-@kind("random bytes")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.png", bytes(range(255, 5, -3))))
-
-
-@kind("BMP cut short")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.bmp", encoded(".bmp")[:-100]))
-
-
-@kind("BMP of run lengths")
-def _(d: Path) -> object:
-    data = bytearray(encoded(".bmp"))
-    data[30] = 1
-    return read_image(put(d / "a.bmp", bytes(data)))
-
-
-@kind("BMP with a 60,000 x 60,000 header")
-def _(d: Path) -> object:
-    data = bytearray(encoded(".bmp"))
-    data[18:26] = struct.pack("<ii", 60000, 60000)
-    return read_image(put(d / "a.bmp", bytes(data)))
-
-
-@kind("a GIF picture named .png")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.png", b"GIF89a" + bytes(40)))
-
-
-@kind("a zip archive (npz) named .npy")
-def _(d: Path) -> object:
-    stream = io.BytesIO()
-    np.savez(stream, image=GREY)
-    return read_image(put(d / "a.npy", stream.getvalue()))
-
-
-@kind("a damaged gzip file")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.edf.gz", b"\x1f\x8b\x08" + bytes(40)))
-
-
-@kind("gzip of 500 MB")
-def _(d: Path) -> object:
-    engine = zlib.compressobj(9, wbits=31)
-    packed = b"".join([engine.compress(bytes(10_000_000)) for _ in range(50)]) + engine.flush()
-    return read_image(put(d / "a.edf.gz", packed))
-
-
-@kind("a Python pickle named .npy")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", pickle.dumps(GREY, protocol=4)))
-
-
-@kind("a page of a one-image format")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.png", encoded(".png")), page=1)
-
-
-# --- PNG and JPEG ----------------------------------------------------------------------------------
-
-
-@kind("PNG cut within its header")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.png", encoded(".png")[:20]))
-
-
-@kind("PNG cut short")
-def _(d: Path) -> object:
-    data = encoded(".png")
-    return read_image(put(d / "a.png", data[: len(data) - 30]))
-
-
-@kind("PNG with a flipped byte")
-def _(d: Path) -> object:
-    data = bytearray(encoded(".png"))
-    data[60] ^= 0xFF
-    return read_image(put(d / "a.png", bytes(data)))
-
-
-@kind("PNG with garbage for pixels")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.png", png(64, 64, b"not deflated at all")))
-
-
-@kind("PNG with a 60,000 x 60,000 header")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.png", png(60_000, 60_000, zlib.compress(bytes(1000)))))
-
-
-@kind("PNG of no width")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.png", png(0, 64, zlib.compress(bytes(64)))))
-
-
-@kind("JPEG cut short")
-def _(d: Path) -> object:
-    data = encoded(".jpg")
-    return read_image(put(d / "a.jpg", data[: len(data) // 2 + 300]))
-
-
-@kind("JPEG cut within its header")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.jpg", encoded(".jpg")[:30]))
-
-
-@kind("JPEG with a 60,000 x 60,000 header")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.jpg", jpeg_with(b"\xff\xc0", 5, struct.pack(">HH", 60_000, 60_000))))
-
-
-@kind("JPEG of 12 bits")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.jpg", jpeg_with(b"\xff\xc0", 4, b"\x0c")))
-
-
-# --- TIFF ------------------------------------------------------------------------------------------
-
-
-@kind("TIFF cut short")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", tiff()[:2000]))
-
-
-@kind("TIFF without a page")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", b"II*\x00" + struct.pack("<I", 0) + bytes(20)))
-
-
-@kind("TIFF whose directory lies beyond its end")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", b"II*\x00" + struct.pack("<I", 900_000) + bytes(20)))
-
-
-@kind("TIFF with a 60,000 x 60,000 header")
-def _(d: Path) -> object:
-    wide = tiff_with(256, 60_000)
-    return read_image(put(d / "a.tif", tiff_with(257, 60_000, wide)))
-
-
-@kind("TIFF with fewer bytes than its header says")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", tiff_with(257, 640)))
-
-
-@kind("TIFF of complex numbers")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", tiff(GREY.astype(np.complex64))))
-
-
-@kind("TIFF of two channels")
-def _(d: Path) -> object:
-    pixels = np.stack([GREY, GREY], axis=2)
-    return read_image(put(d / "a.tif", tiff(pixels, planarconfig="contig", photometric="minisblack")))
-
-
-@kind("TIFF with an unknown compression")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", tiff_with(259, 34_712)))
-
-
-@kind("TIFF with damaged compressed pixels")
-def _(d: Path) -> object:
-    data = bytearray(tiff(GREY, compression="zlib"))
-    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
-        start = file.pages[0].dataoffsets[0]
-    data[start : start + 12] = bytes(12)
-    return read_image(put(d / "a.tif", bytes(data)))
-
-
-@kind("TIFF that inflates to 200 MB")
-def _(d: Path) -> object:
-    engine = zlib.compressobj(9)
-    bomb = b"".join([engine.compress(bytes(10_000_000)) for _ in range(20)]) + engine.flush()
-    data = tiff(GREY, compression="zlib")
-    data = tiff_with(279, len(bomb), tiff_with(273, len(data), data)) + bomb
-    return read_image(put(d / "a.tif", data))
-
-
-@kind("TIFF with damaged LZW pixels")
-def _(d: Path) -> object:
-    stream = io.BytesIO()
-    Image.fromarray(GREY).save(stream, "TIFF", compression="tiff_lzw")
-    data = bytearray(stream.getvalue())
-    with tifffile.TiffFile(io.BytesIO(bytes(data))) as file:
-        start = file.pages[0].dataoffsets[0]
-    data[start + 40 : start + 90] = b"\xff" * 50
-    return read_image(put(d / "a.tif", bytes(data)))
-
-
-@kind("TIFF page that is not there")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.tif", tiff()), page=3)
-
-
-# --- npy -------------------------------------------------------------------------------------------
-
-
-@kind("npy of Python objects")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(np.array([{"a": 1}]), allow_pickle=True)))
-
-
-@kind("npy cut short")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(GREY)[:900]))
-
-
-@kind("npy with a damaged header")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(GREY).replace(b"descr", b"dxscr")))
-
-
-@kind("npy with a 60,000 x 60,000 header")
-def _(d: Path) -> object:
-    with put(d / "a.npy", npy_header((60_000, 60_000))).open("r+b") as stream:
-        stream.truncate(1_900_000_000)
-    return read_image(d / "a.npy")
-
-
-@kind("npy above the limit, all there")
-def _(d: Path) -> object:
-    with put(d / "a.npy", npy_header((20_000, 20_000))).open("r+b") as stream:
-        stream.truncate(128 + 4 * 20_000**2)
-    return read_image(d / "a.npy")
-
-
-@kind("npy of one dimension")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(np.arange(100.0))))
-
-
-@kind("npy stack of images")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(np.zeros((5, 64, 64)))))
-
-
-@kind("npy of complex numbers")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(np.ones((64, 64), complex))))
-
-
-@kind("npy of text")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(np.full((64, 64), "x"))))
-
-
-@kind("NaN only")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.npy", npy(np.full((64, 64), np.nan))))
 
 
 @kind("a micrograph with NaN")
@@ -433,41 +254,47 @@ def h5(path: Path) -> Path:
     return path
 
 
-@kind("HDF5 without the extra")
-def _(d: Path) -> object:
-    path = put(d / "a.h5", b"\x89HDF\r\n\x1a\n" + bytes(100))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(detector_files.importlib, "import_module", _absent)
-        return read_image(f"{path}::/entry/data")
+def edf(path: Path) -> bytes:
+    fabio = pytest.importorskip("fabio")
+    fabio.edfimage.EdfImage(data=GREY.astype(np.int32)).write(str(path))
+    return path.read_bytes()
+
+
+def data_set(name: str) -> Case:
+    return lambda d: read_image(f"{h5(d / 'a.h5')}::/entry/{name}")
+
+
+KINDS |= {
+    "HDF5 without a data set's name": lambda d: read_image(h5(d / "a.h5")),
+    "HDF5 data set that is not there": data_set("nothing"),
+    "HDF5 data set of text": data_set("name"),
+    "HDF5 curve in place of an image": data_set("curve"),
+    "HDF5 link to another file": data_set("soft"),
+    "HDF5 links in a circle": data_set("loop"),
+    "HDF5 virtual data set": data_set("virtual"),
+    "HDF5 data set stored in another file": data_set("raw"),
+    "HDF5 with a 60,000 x 60,000 data set": data_set("huge"),
+    "HDF5 cut short": lambda d: read_image(
+        f"{put(d / 'a.h5', h5(d / 'a.h5').read_bytes()[:1000])}::/entry/data"
+    ),
+    "a data set's name after another format": lambda d: read_image(f"{put(d / 'a.png', PNG)}::/entry/data"),
+    "edf cut short": lambda d: read_image(put(d / "a.edf", edf(d / "a.edf")[:900])),
+    "edf with a 60,000 x 60,000 header": lambda d: read_image(
+        put(d / "a.edf", re.sub(rb"(Dim_[12] = )64", rb"\g<1>60000", edf(d / "a.edf")))
+    ),
+}
 
 
 def _absent(name: str) -> object:
     raise ImportError(name)
 
 
-@kind("HDF5 without a data set's name")
+@kind("HDF5 without the extra")
 def _(d: Path) -> object:
-    return read_image(h5(d / "a.h5"))
-
-
-@kind("HDF5 data set that is not there")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/nothing")
-
-
-@kind("HDF5 data set of text")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/name")
-
-
-@kind("HDF5 curve in place of an image")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/curve")
-
-
-@kind("HDF5 link to another file")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/soft")
+    path = put(d / "a.h5", b"\x89HDF\r\n\x1a\n" + bytes(100))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detector_files.importlib, "import_module", _absent)
+        return read_image(f"{path}::/entry/data")
 
 
 @kind("a master file without its data file")
@@ -478,104 +305,78 @@ def _(d: Path) -> object:
     return read_image(d / "m.h5")
 
 
-@kind("HDF5 links in a circle")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/loop")
-
-
-@kind("HDF5 virtual data set")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/virtual")
-
-
-@kind("HDF5 data set stored in another file")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/raw")
-
-
-@kind("HDF5 with a 60,000 x 60,000 data set")
-def _(d: Path) -> object:
-    return read_image(f"{h5(d / 'a.h5')}::/entry/huge")
-
-
-@kind("HDF5 cut short")
-def _(d: Path) -> object:
-    path = h5(d / "a.h5")
-    path.write_bytes(path.read_bytes()[:1000])
-    return read_image(f"{path}::/entry/data")
-
-
-@kind("a data set's name after another format")
-def _(d: Path) -> object:
-    return read_image(f"{put(d / 'a.png', encoded('.png'))}::/entry/data")
-
-
-@kind("edf cut short")
-def _(d: Path) -> object:
-    fabio = pytest.importorskip("fabio")
-    fabio.edfimage.EdfImage(data=GREY.astype(np.int32)).write(str(d / "a.edf"))
-    (d / "a.edf").write_bytes((d / "a.edf").read_bytes()[:900])
-    return read_image(d / "a.edf")
-
-
-@kind("edf with a 60,000 x 60,000 header")
-def _(d: Path) -> object:
-    fabio = pytest.importorskip("fabio")
-    fabio.edfimage.EdfImage(data=GREY.astype(np.int32)).write(str(d / "a.edf"))
-    data = (d / "a.edf").read_bytes()
-    return read_image(
-        put(
-            d / "a.edf",
-            data.replace(b"Dim_1 = 64", b"Dim_1 = 60000").replace(b"Dim_2 = 64", b"Dim_2 = 60000"),
-        )
-    )
-
-
-@kind("a table that is no 2D pattern")
-def _(d: Path) -> object:
-    return read_image(put(d / "a.dat", b"0.1 5 0.1\n0.2 7 0.1\n" * 100))
-
-
-@kind("XML named .edf")
-def _(d: Path) -> object:
-    pytest.importorskip("fabio")
-    return read_image(put(d / "a.edf", b"<?xml version='1.0'?><!DOCTYPE a SYSTEM 'file:///etc/passwd'><a/>"))
-
-
 # --- folders and pairs.csv -------------------------------------------------------------------------
 
-
-@kind("no such folder")
-def _(d: Path) -> object:
-    return read_pairs(d / "pairs")
-
-
-@kind("a file in place of the folder")
-def _(d: Path) -> object:
-    return read_pairs(put(d / "pairs", b""))
-
-
-@kind("an empty folder")
-def _(d: Path) -> object:
-    return read_pairs(d)
-
-
-@kind("a folder of other things")
-def _(d: Path) -> object:
-    put(d / "notes.txt", b"")
-    return read_pairs(d)
-
-
-@kind("a missing partner")
-def _(d: Path) -> object:
-    (pairs_folder(d) / "SEM" / "1.tif").unlink()
-    return read_pairs(d)
+SIDES = "id,saxs,sem"
+TABLES = {
+    ", empty": "",
+    " with a header only": f"{SIDES}\n",
+    " without a needed column": "id,saxs\na,SAXS/0.png\n",
+    " with a misspelt column": f"{SIDES},sem_nm_per_pixel\na,SAXS/0.png,SEM/0.tif,2.9\n",
+    " with one side only": f"{SIDES}\na,SAXS/0.png,SEM/0.tif\nb,SAXS/1.png,\n",
+    " with a column twice": f"{SIDES},sem\na,SAXS/0.png,SEM/0.tif,SEM/1.tif\n",
+    " with semicolons": "id;saxs;sem\na;SAXS/0.png;SEM/0.tif\n",
+    " with a short row": f"{SIDES}\na,SAXS/0.png\n",
+    " with an open quote": f'{SIDES}\n"a,SAXS/0.png,SEM/0.tif\n',
+    " with one id twice": f"{SIDES}\na,SAXS/0.png,SEM/0.tif\na,SAXS/1.png,SEM/1.tif\n",
+    " with an id unfit for file names": f"{SIDES}\n../a,SAXS/0.png,SEM/0.tif\n",
+    " with an absolute path": f"{SIDES}\na,/etc/passwd,SEM/0.tif\n",
+    " with a path that climbs out": f"{SIDES}\na,SAXS/0.png,SEM/../../0.tif\n",
+    " with a Windows path": f"{SIDES}\na,SAXS\\0.png,SEM\\0.tif\n",
+    " that names an absent file": f"{SIDES}\na,SAXS/0.png,SEM/9.tif\n",
+    " with one file in two pairs": f"{SIDES}\na,SAXS/0.png,SEM/0.tif\nb,SAXS/0.png,SEM/1.tif\n",
+    " with a negative pixel size": f"{SIDES},sem_nm_per_px\na,SAXS/0.png,SEM/0.tif,-2.9\n",
+    " with nan for a number": f"{SIDES},saxs_q_per_px_inv_nm\na,SAXS/0.png,SEM/0.tif,nan\n",
+    " with text for a number": f"{SIDES},sem_nm_per_px\na,SAXS/0.png,SEM/0.tif,3 nm\n",
+    " with an unknown split": f"{SIDES},split\na,SAXS/0.png,SEM/0.tif,test\n",
+}
 
 
-@kind("one id twice (1.png and 1.jpg)")
-def _(d: Path) -> object:
-    put(pairs_folder(d) / "SAXS" / "1.jpg", encoded(".jpg"))
-    return read_pairs(d)
+def table(text: str, encoding: str = "utf-8") -> Case:
+    return lambda d: read_pairs(put(pairs_folder(d) / "pairs.csv", text.encode(encoding)).parent)
+
+
+def moved(folder: Path, name: str, to: str | None) -> Path:
+    """A folder of pairs, one micrograph of which is deleted or has another name."""
+    file = pairs_folder(folder) / "SEM" / name
+    file.rename(file.with_name(to)) if to else file.unlink()
+    return folder
+
+
+def split(*pairs: Pair, train: int = 1) -> Case:
+    return lambda d: split_pairs(list(pairs), train, 42)
+
+
+KINDS |= {f"pairs.csv{title}": table(text) for title, text in TABLES.items()}
+KINDS |= {
+    "pairs.csv in another encoding": table(f"{SIDES}\nprobé,SAXS/0.png,SEM/0.tif\n", "latin-1"),
+    "no such folder": lambda d: read_pairs(d / "pairs"),
+    "a file in place of the folder": lambda d: read_pairs(put(d / "pairs", b"")),
+    "an empty folder": lambda d: read_pairs(d),
+    "a folder of other things": lambda d: read_pairs(put(d / "notes.txt", b"").parent),
+    "a missing partner": lambda d: read_pairs(moved(d, "1.tif", None)),
+    "one id twice (1.png and 1.jpg)": lambda d: read_pairs(
+        put(pairs_folder(d) / "SAXS" / "1.jpg", JPG).parents[1]
+    ),
+    "a file name that is not UTF-8": lambda d: read_pairs(
+        put(pairs_folder(d) / "SEM" / "b\udce9.tif", b"").parents[1]
+    ),
+    "more training pairs than pairs": split(*(Pair(str(i), "a", "b") for i in range(12)), train=48),
+    "a single pair": split(Pair("1", "a", "b")),
+    "a group on both sides of the split": split(
+        Pair("1", "a", "b", split="train", group="w1"), Pair("2", "c", "d", split="validation", group="w1")
+    ),
+    "every pair marked train": split(Pair("1", "a", "b", split="train"), Pair("2", "c", "d", split="train")),
+    "init with unequal numbers of files": lambda d: init_pairs(moved(d, "2.tif", None)),
+    "init with numbers that no partner has": lambda d: init_pairs(moved(d, "2.tif", "3.tif")),
+    "init by order against the numbers": lambda d: init_pairs(
+        moved(d, "0.tif", "3.tif"), rules=NameRules(by_order=True)
+    ),
+    "init with a pattern without the group id": lambda d: init_pairs(pairs_folder(d), pattern=r"(\d+)"),
+    "init with a broken pattern": lambda d: init_pairs(pairs_folder(d), pattern="(?P<id>"),
+    "init with a pattern that misses a name": lambda d: init_pairs(pairs_folder(d), pattern="(?P<id>[01])"),
+    "a sheet of no pairs": lambda d: pair_sheet(pairs_folder(d), d / "sheet.png", limit=0),
+}
 
 
 @kind("a link that leaves the folder")
@@ -586,183 +387,10 @@ def _(d: Path) -> object:
     return read_pairs(d / "in")
 
 
-@kind("pairs.csv, empty")
-def _(d: Path) -> object:
-    return table(d, "")
-
-
-@kind("pairs.csv with a header only")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\n")
-
-
-@kind("pairs.csv without a needed column")
-def _(d: Path) -> object:
-    return table(d, "id,saxs\na,SAXS/0.png\n")
-
-
-@kind("pairs.csv with a misspelt column")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem,sem_nm_per_pixel\na,SAXS/0.png,SEM/0.tif,2.9\n")
-
-
-@kind("pairs.csv with one side only")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,SAXS/0.png,SEM/0.tif\nb,SAXS/1.png,\n")
-
-
-@kind("a file name that is not UTF-8")
-def _(d: Path) -> object:
-    put(pairs_folder(d) / "SEM" / "b\udce9.tif", b"")
-    return read_pairs(d)
-
-
-@kind("pairs.csv with a column twice")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem,sem\na,SAXS/0.png,SEM/0.tif,SEM/1.tif\n")
-
-
-@kind("pairs.csv with semicolons")
-def _(d: Path) -> object:
-    return table(d, "id;saxs;sem\na;SAXS/0.png;SEM/0.tif\n")
-
-
-@kind("pairs.csv in another encoding")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\nprobé,SAXS/0.png,SEM/0.tif\n".encode("latin-1"))
-
-
-@kind("pairs.csv with a short row")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,SAXS/0.png\n")
-
-
-@kind("pairs.csv with an open quote")
-def _(d: Path) -> object:
-    return table(d, 'id,saxs,sem\n"a,SAXS/0.png,SEM/0.tif\n')
-
-
-@kind("pairs.csv with one id twice")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,SAXS/0.png,SEM/0.tif\na,SAXS/1.png,SEM/1.tif\n")
-
-
-@kind("pairs.csv with an id unfit for file names")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\n../a,SAXS/0.png,SEM/0.tif\n")
-
-
-@kind("pairs.csv with an absolute path")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,/etc/passwd,SEM/0.tif\n")
-
-
-@kind("pairs.csv with a path that climbs out")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,SAXS/0.png,SEM/../../0.tif\n")
-
-
-@kind("pairs.csv with a Windows path")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,SAXS\\0.png,SEM\\0.tif\n")
-
-
-@kind("pairs.csv that names an absent file")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,SAXS/0.png,SEM/9.tif\n")
-
-
-@kind("pairs.csv with one file in two pairs")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem\na,SAXS/0.png,SEM/0.tif\nb,SAXS/0.png,SEM/1.tif\n")
-
-
-@kind("pairs.csv with a negative pixel size")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem,sem_nm_per_px\na,SAXS/0.png,SEM/0.tif,-2.9\n")
-
-
-@kind("pairs.csv with nan for a number")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem,saxs_q_per_px_inv_nm\na,SAXS/0.png,SEM/0.tif,nan\n")
-
-
-@kind("pairs.csv with text for a number")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem,sem_nm_per_px\na,SAXS/0.png,SEM/0.tif,3 nm\n")
-
-
-@kind("pairs.csv with an unknown split")
-def _(d: Path) -> object:
-    return table(d, "id,saxs,sem,split\na,SAXS/0.png,SEM/0.tif,test\n")
-
-
-@kind("more training pairs than pairs")
-def _(d: Path) -> object:
-    return split_pairs([Pair(str(i), "a", "b") for i in range(12)], 48, 42)
-
-
-@kind("a single pair")
-def _(d: Path) -> object:
-    return split_pairs([Pair("1", "a", "b")], 1, 42)
-
-
-@kind("a group on both sides of the split")
-def _(d: Path) -> object:
-    pairs = [
-        Pair("1", "a", "b", split="train", group="w1"),
-        Pair("2", "c", "d", split="validation", group="w1"),
-    ]
-    return split_pairs(pairs, 1, 42)
-
-
-@kind("every pair marked train")
-def _(d: Path) -> object:
-    return split_pairs([Pair("1", "a", "b", split="train"), Pair("2", "c", "d", split="train")], 1, 42)
-
-
 @kind("init over an existing pairs.csv")
 def _(d: Path) -> object:
     init_pairs(pairs_folder(d))
     return init_pairs(d)
-
-
-@kind("init with unequal numbers of files")
-def _(d: Path) -> object:
-    (pairs_folder(d) / "SEM" / "2.tif").unlink()
-    return init_pairs(d)
-
-
-@kind("init with numbers that no partner has")
-def _(d: Path) -> object:
-    (pairs_folder(d) / "SEM" / "2.tif").rename(d / "SEM" / "3.tif")
-    return init_pairs(d)
-
-
-@kind("init by order against the numbers")
-def _(d: Path) -> object:
-    (pairs_folder(d) / "SEM" / "0.tif").rename(d / "SEM" / "3.tif")
-    return init_pairs(d, rules=NameRules(by_order=True))
-
-
-@kind("init with a pattern without the group id")
-def _(d: Path) -> object:
-    return init_pairs(pairs_folder(d), pattern=r"(\d+)")
-
-
-@kind("init with a broken pattern")
-def _(d: Path) -> object:
-    return init_pairs(pairs_folder(d), pattern="(?P<id>")
-
-
-@kind("init with a pattern that misses a name")
-def _(d: Path) -> object:
-    return init_pairs(pairs_folder(d), pattern="(?P<id>[01])")
-
-
-@kind("a sheet of no pairs")
-def _(d: Path) -> object:
-    return pair_sheet(pairs_folder(d), d / "sheet.png", limit=0)
 
 
 # --- the tests -------------------------------------------------------------------------------------

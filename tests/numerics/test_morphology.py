@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -237,14 +235,6 @@ def test_euler_number_is_domains_minus_holes() -> None:
     ring[2, 2] = 0
     assert morphology.euler_number(ring).tolist() == [0]
     assert morphology.euler_number(np.eye(4)).tolist() == [4]
-
-
-def test_a_hundred_crops_take_well_under_a_second() -> None:
-    images = np.random.default_rng(0).random((100, 192, 192)) < 0.5
-    morphology.two_point_correlation(images[:1])
-    begun = time.process_time()
-    morphology.two_point_correlation(images)
-    assert time.process_time() - begun < 1.5
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.evaluation.assess import Truth
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.evaluation.scores.evaluate import Truth
+from pairvae.inference.card import load_vaes
+from pairvae.reports.validation_scores import decisive, medians, verdict
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import assess, evaluated
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
-from pairvae.stages.model_card import load_vaes
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.stages.validation_scores import decisive, medians, verdict
 from pairvae.store.prepared import Prepared
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
@@ -58,7 +58,7 @@ TO_SAXS = {"mae", "ssim_error", "ring_position", "ring_width", "arc_angle_deg", 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate import simulate
+    from pairvae.data.simulate.simulation import simulate
 
     folder = tmp_path_factory.mktemp("assess") / "project"
     folder.mkdir()
@@ -127,12 +127,27 @@ def test_pair_is_compared_with_everything_else_on_the_same_samples(metrics: dict
     found = metrics["comparisons"]["validation"]
     assert {"retrieval", "mean", "regression", "solo", "whole", "floor"} <= set(found)
     one = found["retrieval"]["saxs_sem"]["s2_mae"]
-    assert set(one) == {"median_difference", "interval", "p", "better", "n"}
-    assert one["n"] == 3 and 0 < one["p"] <= 1
+    assert set(one) == {"median_difference", "interval", "p", "verdict", "better", "n"}
+    assert one["n"] == 3 and 0 < one["p"] <= 1 and one["verdict"] == "not told apart"
+    assert found["latent_crops"]["saxs_sem"]["energy_score"]["n"] == 3
+    best = metrics["ranking"]["validation"]["sem_saxs"]["mae"]
+    others = {"pair", "whole", "retrieval", "mean", "dual_vae", "ridge", "ridge_whole", "fft", "fft_whole"}
+    assert {best["best"], *best["not_told_apart"]} == others, "three samples tell nothing apart"
     assert set(found["whole"]) == {"sem_saxs"}
 
 
 def test_ensembles_are_compared_with_the_true_crops(metrics: dict[str, Any]) -> None:
+    ensembles = metrics["splits"]["validation"]["ensembles"]
+    looked_up = {"nearest_pattern", "three_nearest_patterns", "latent_crops"}
+    assert set(ensembles) == {"pair", "dual_vae", "regression", "floor", *looked_up}
+    assert all({"energy_score", "mean_curve_mae"} <= set(one) and one["n"] == 3 for one in ensembles.values())
+    assert set(ensembles["pair"]["descriptors"]) <= {
+        "phase_fraction",
+        "spacing",
+        "euler_density",
+        "orientation",
+    }
+    assert [ensembles[name]["images"] for name in ("pair", "nearest_pattern", "latent_crops")] == [20, 3, 12]
     model = metrics["ensembles"]["validation"]["pair"]["saxs_sem"]
     assert {"frechet", "frechet_floor", "coverage", "coverage_floor", "diversity", "n"} == set(model)
     for one in metrics["ensembles"]["generation"].values():

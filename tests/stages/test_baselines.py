@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pairvae.evaluation.assess import Evaluated, Truth
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import evaluated
 from pairvae.stages.baselines import fitted_errors, trained_predictions
 from pairvae.stages.preprocess import prepare_folder
@@ -38,7 +38,7 @@ ONE_CROP, WHOLE, IMAGES = (8, 3, 3, 32, 32), (8, 3, 32, 32), (8, 3, 64, 64)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate import simulate
+    from pairvae.data.simulate.simulation import simulate
 
     folder = tmp_path_factory.mktemp("baselines") / "project"
     folder.mkdir()
@@ -78,12 +78,13 @@ def test_shapes_and_ranges_are_those_that_the_scores_want(project: Project) -> N
 
 def test_every_prediction_goes_through_the_scores(project: Project) -> None:
     prepared = project.prepared()
-    errors = fitted_errors(project, prepared, Truth(evaluated(project, prepared), full=True))
+    errors, properties = fitted_errors(project, prepared, Truth(evaluated(project, prepared), full=True))
     assert list(errors) == NAMES
     assert errors["fft_whole"]["sem_saxs"]["mae"].shape == (8,)
     assert errors["fft"]["sem_saxs"]["mae"].shape == (8, 3)
     for name in ("unet", "dual_vae"):
         assert errors[name]["saxs_sem"]["s2_mae"].shape == (8, 3)
+        assert properties[name]["orientation_x"].shape == (8, 3)
     for one in errors.values():
         for scores in one.values():
             assert all(np.isfinite(values).all() for values in scores.values())

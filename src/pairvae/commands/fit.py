@@ -7,27 +7,28 @@ import tempfile
 import warnings
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pairvae.data.pairs import Pair
+from pairvae.commands.preflight import check_networks
+from pairvae.data.pairs.pair import Pair
 from pairvae.errors import InputError
+from pairvae.inference.loader import load
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, Modality, check_modalities
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
-from pairvae.predictor import Predictor
-from pairvae.search_space import nested
 from pairvae.settings import Section, Settings, merge, resolve
-from pairvae.stages.load import load
-from pairvae.stages.preflight import check_networks
+from pairvae.settings.search_space import nested
 from pairvae.stages.preprocess import prepare_samples
 from pairvae.stages.pretrain import pretrain
 from pairvae.stages.project import SOLO_STAGES, Project
-from pairvae.stages.samples import shape_of
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
+from pairvae.stages.training_inputs import shape_of
 
 LEAST_PAIRS = 4
 MOST_WARNINGS = 5
@@ -42,6 +43,7 @@ def fit(
     seed: int | None = None,
     validation: float | None = None,
     acquisition: Acquisition | None = None,
+    unpaired: Mapping[str, Any] | None = None,
 ) -> Predictor:
     """Train a pair from arrays or files, as `pairvae repro` does, without a project and without tracking.
 
@@ -63,6 +65,8 @@ def fit(
         the training pairs, counted from 0, so that the others can judge the model.
     acquisition : Acquisition, optional
         What is known of all measurements besides, as ``Acquisition(nm_per_px=1.2, q_per_px=0.01)``.
+    unpaired : mapping of modalities to their measurements, optional
+        Measurements without a partner, ``{"saxs": more_patterns}``, given like those of ``data``: they train too.
 
     Returns
     -------
@@ -85,13 +89,14 @@ def fit(
     chosen = _settings(data, preset, settings or {}, seed)
     items = {name: _items(data[name], name, shape_of(chosen, name)) for name in chosen.modalities}
     count = _number_of_pairs(items)
+    lone = {name: _items(given, name, shape_of(chosen, name)) for name, given in _of(data, unpaired).items()}
     if validation is not None:
         split = chosen.split.model_copy(update={"train": _training_pairs(count, validation)})
         chosen = chosen.model_copy(update={"split": split})
     with tempfile.TemporaryDirectory(prefix="pairvae-fit-") as scratch:
         project = Project(Path(scratch), Path(scratch), chosen, track=False)
         check_networks(project)
-        _prepare(project, items, acquisition or Acquisition())
+        _prepare(project, items, lone, acquisition or Acquisition())
         if chosen.pretrain.enabled:
             pretrain(project)
         for name in chosen.modalities:
@@ -115,6 +120,16 @@ def _settings(data: Mapping[str, Any], preset: str, changes: Mapping[str, Any], 
     for key, value in changes.items():
         values = merge(values, nested({str(key): value}))
     return check_modalities(resolve(values, where="settings"))
+
+
+def _of(data: Mapping[str, Any], unpaired: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The measurements without a partner, once they are of the modalities of ``data``."""
+    others = [name for name in unpaired or {} if name not in data]
+    if others:
+        raise InputError(
+            expected=f"measurements of {' or '.join(_ordered(data))}", found=repr(others[0]), where="unpaired"
+        )
+    return unpaired or {}
 
 
 def _ordered(data: Mapping[str, Any]) -> list[str]:
@@ -152,12 +167,23 @@ def _training_pairs(count: int, validation: float) -> int:
     return min(max(round(count * (1 - validation)), 1), count - 1)
 
 
-def _prepare(project: Project, items: Mapping[str, list[Item]], known: Acquisition) -> None:
-    """Write the prepared arrays of the project; what may be wrong with a measurement is a Python warning."""
+def _prepare(
+    project: Project,
+    items: Mapping[str, list[Item]],
+    lone: Mapping[str, list[Item]],
+    known: Acquisition,
+) -> None:
+    """Write the prepared arrays of the project; what may be wrong with a measurement is a Python warning.
+
+    Samples without a partner are numbered after the pairs.
+    """
     lines: list[str] = []
+    count = _length(items)
 
     def one(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
-        item, shape = items[modality.name][int(pair.id)], modality.prepared_shape(section)
+        number, shape = int(pair.id), modality.prepared_shape(section)
+        name = modality.name
+        item = items[name][number] if number < count else lone[name][number - count]
         where = str(pair.files[modality.name])
         array = prepared_already(item, modality, shape)
         if array is not None:
@@ -168,9 +194,16 @@ def _prepare(project: Project, items: Mapping[str, list[Item]], known: Acquisiti
         return modality.prepare(raw, settings), record
 
     names = project.settings.modalities
-    pairs = [_pair(number, {name: items[name][number] for name in names}) for number in range(_length(items))]
+    pairs = [_pair(number, {name: items[name][number] for name in names}) for number in range(count)]
+    single = {
+        name: [
+            replace(_pair(number, {name: item}, "unpaired "), id=str(count + number))
+            for number, item in enumerate(some)
+        ]
+        for name, some in lone.items()
+    }
     try:
-        prepare_samples(project.prepared_folder, pairs, project.settings, one)
+        prepare_samples(project.prepared_folder, pairs, single, project.settings, one)
     except InputError as error:
         remedy = (
             error.remedy if "pairs.csv" not in error.remedy else "leave the pair out, or give `acquisition`"
@@ -188,10 +221,10 @@ def _length(items: Mapping[str, list[Item]]) -> int:
     return len(next(iter(items.values())))
 
 
-def _pair(number: int, items: Mapping[str, Item]) -> Pair:
+def _pair(number: int, items: Mapping[str, Item], kind: str = "") -> Pair:
     """Pair ``number``; its files are named, as messages do: arrays by their place."""
     shown = {
-        name: str(item) if isinstance(item, str | Path) else f"{name}[{number}]"
+        name: str(item) if isinstance(item, str | Path) else f"{kind}{name}[{number}]"
         for name, item in items.items()
     }
     others = {name: text for name, text in shown.items() if name not in ("saxs", "sem")}

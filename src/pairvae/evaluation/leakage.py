@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairvae.errors import InputError
-from pairvae.evaluation.baselines import nearest
+from pairvae.evaluation.baselines.retrieval import neighbours
 
 Floats = NDArray[np.float64]
 Warnings = list[dict[str, str]]
@@ -74,9 +74,7 @@ def refuse_shared(
 def nearest_distances(features: Floats, queries: Sequence[int], references: Sequence[int]) -> Floats:
     """Distance of each query to its nearest other reference, rows of ``features`` ``(N, D)``: ``(Q,)``."""
     rows, others = np.asarray(queries), np.asarray(references)
-    place = {int(sample): number for number, sample in enumerate(others)}
-    forbidden = np.array([place.get(int(sample), -1) for sample in rows])
-    found = others[nearest(features[rows], features[others], forbidden)]
+    found = others[neighbours(features[rows], features[others], 1, rows, others)[:, 0]]
     return np.asarray(np.linalg.norm(features[rows] - features[found], axis=1))
 
 

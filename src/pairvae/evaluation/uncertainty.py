@@ -6,21 +6,21 @@ posterior, and fresh noise. Shapes: N samples, K images drawn for each, C true c
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pairvae.evaluation.scores.definitions import morphology
 from pairvae.models.vae import VAE, decode_in_chunks
-from pairvae.numerics.descriptors import domain_spacing, euler_density, phase_fraction
-from pairvae.numerics.morphology import two_point_correlation
 
 LEVEL = 0.9
 LAGS = (4, 8, 16, 32)
 REPEATED = 0.98
 LEAST_VARIANCE = 1e-12
-IMAGES = 19  # the fewest whose range is a 90 % interval
+IMAGES = 20  # pairs of antithetic draws; 19 are the fewest whose range is a 90 % interval
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,18 @@ def draw_images(source: VAE, target: VAE, inputs: Tensor, images: int, seed: int
 
 def describe(images: np.ndarray, estimator: str) -> Described:
     """S(r), phase fraction, domain spacing (px), S at ``LAGS`` px and Euler number per 10^4 px of ``(N, K, h, w)``."""
-    n, k, h, w = images.shape
-    flat = images.reshape(n * k, h, w)
-    s2 = two_point_correlation(flat, estimator=estimator, bins=h // 2).reshape(n, k, -1)
+    return described(morphology(images, estimator))
+
+
+def described(properties: Mapping[str, np.ndarray]) -> Described:
+    """The same of images whose properties ``(N, K, ...)`` are known."""
+    s2 = properties["s2"]
     numbers = {
-        "phase_fraction": phase_fraction(flat),
-        "domain_spacing": domain_spacing(flat),
-        "euler_density": 1e4 * euler_density(flat),
+        "phase_fraction": properties["phase_fraction"],
+        "domain_spacing": properties["spacing"],
+        "euler_density": 1e4 * properties["euler_density"],
     }
-    shaped = {name: values.reshape(n, k) for name, values in numbers.items()}
-    at_lags = {f"s2_at_{lag}": s2[..., lag] for lag in LAGS if lag < s2.shape[-1]}
-    return Described(s2, shaped | at_lags)
+    return Described(s2, numbers | {f"s2_at_{lag}": s2[..., lag] for lag in LAGS if lag < s2.shape[-1]})
 
 
 def mean_curve_errors(drawn: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:

@@ -9,7 +9,23 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.evaluation.assess import (
+from pairvae.evaluation.energy import EnsembleErrors
+from pairvae.evaluation.energy import ensembles as scored_ensembles
+from pairvae.evaluation.ensembles import Ensemble, ensembles
+from pairvae.evaluation.scores.blocks import (
+    Measured,
+    compared,
+    ensemble_block,
+    generation_block,
+    measured,
+    ranked,
+    selected,
+    with_mean_curves,
+)
+from pairvae.evaluation.scores.curve_bands import drawing_material
+from pairvae.evaluation.scores.definitions import summary
+from pairvae.evaluation.scores.evaluate import (
+    Errors,
     Evaluated,
     Reconstructions,
     Truth,
@@ -19,33 +35,21 @@ from pairvae.evaluation.assess import (
     require_finite,
     summarise,
 )
-from pairvae.evaluation.blocks import (
-    Measured,
-    compared,
-    ensemble_block,
-    generation_block,
-    measured,
-    selected,
-    with_mean_curves,
-)
-from pairvae.evaluation.curve_bands import drawing_material
-from pairvae.evaluation.ensembles import Ensemble, ensembles
-from pairvae.evaluation.guards import degenerate
-from pairvae.evaluation.references import baseline_errors, floor_errors
-from pairvae.evaluation.sampled import sampled
-from pairvae.evaluation.scores import summary
-from pairvae.evaluation.statistics import resamples
+from pairvae.evaluation.scores.guards import degenerate
+from pairvae.evaluation.scores.references import References, baseline_errors, floor_errors, references
+from pairvae.evaluation.scores.sampled import Sampled, sampled
+from pairvae.evaluation.scores.statistics import resamples
+from pairvae.inference.card import load_vaes
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.predictor import Predictor
-from pairvae.stages.assess_material import descriptor_arrays, write_material
+from pairvae.reports.validation_scores import decisive, medians, verdict
+from pairvae.stages.assess_data import descriptor_arrays, write_material
 from pairvae.stages.baselines import fitted_errors
 from pairvae.stages.data_warnings import data_warnings, tell
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
-from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
-from pairvae.stages.runs import describe
-from pairvae.stages.validation_scores import decisive, medians, verdict
-from pairvae.store.models import load_card
+from pairvae.stages.stage_run import describe
+from pairvae.store.model_folder import load_card
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
 
@@ -69,8 +73,10 @@ def assess(project: Project) -> None:
     refuse_leakage(prepared, truth, card)
     predicted = _predicted(project, prepared, what, Predictor(pair, card))
     found = measured(truth, predicted.images)
-    errors = _errors(project, prepared, truth, predicted, found)
-    draws = sampled(pair, what) if truth.properties else None
+    draws = sampled(pair, truth) if truth.properties else None
+    known = references(truth, predicted.pair.latents) if truth.properties else None
+    errors, fitted = _errors(project, prepared, truth, predicted, found, known)
+    scored = _scored_ensembles(prepared, truth, draws, known, fitted)
     splits = {name: selected(errors, rows) for name, rows in _members(what).items()}
     splits["validation"] = with_mean_curves(splits["validation"], draws, what)
     drawn = ensembles(pair, predicted.pair.latents[what.names[0]], what, project.settings.generate)
@@ -80,7 +86,8 @@ def assess(project: Project) -> None:
     metrics = {
         **_of_splits(project, what, splits, card["weights_sha256"]),
         "generation": {name: {"s2_mae": summary(one.errors)} for name, one in drawn.items()},
-        "comparisons": {"validation": compared(splits["validation"], what)},
+        "comparisons": {"validation": compared(splits["validation"], what, scored)},
+        "ranking": {"validation": ranked(splits["validation"], scored)},
         "ensembles": _of_ensembles(truth, found, drawn),
         "uncertainty": {} if draws is None else {"validation": {"_".join(what.names): draws.facts}},
         "leakage": leakage,
@@ -88,6 +95,8 @@ def assess(project: Project) -> None:
         + warnings
         + degenerate(predicted.images, what, ids, what.validation),
     }
+    if scored is not None:
+        metrics["splits"]["validation"]["ensembles"] = scored.block()
     _write(project, prepared, truth, predicted, found, splits)
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
@@ -139,16 +148,35 @@ def _members(what: Evaluated) -> dict[str, Sequence[int]]:
 
 
 def _errors(
-    project: Project, prepared: Prepared, truth: Truth, predicted: Predicted, found: Measured
-) -> dict[str, Any]:
-    """Errors of models, baselines and floor over all samples, every one a finite number."""
+    project: Project,
+    prepared: Prepared,
+    truth: Truth,
+    predicted: Predicted,
+    found: Measured,
+    known: References | None,
+) -> tuple[dict[str, Any], dict[str, Errors]]:
+    """Errors of models, baselines and floor over all samples, every one a finite number; the images' properties of
+    fitted baselines besides."""
     errors: dict[str, Any] = {
         family: model_errors(truth, images, found[family]) for family, images in predicted.images.items()
     }
-    fitted = fitted_errors(project, prepared, truth)
-    errors |= {"baselines": baseline_errors(truth) | fitted, "floor": floor_errors(truth)}
+    fitted, properties = fitted_errors(project, prepared, truth)
+    errors |= {"baselines": baseline_errors(truth, known) | fitted, "floor": floor_errors(truth)}
     require_finite(errors, [pair.id for pair in prepared.pairs])
-    return errors
+    return errors, properties
+
+
+def _scored_ensembles(
+    prepared: Prepared,
+    truth: Truth,
+    draws: Sampled | None,
+    known: References | None,
+    fitted: Mapping[str, Errors],
+) -> EnsembleErrors | None:
+    """Ensembles of images against the true crops; none where no crops are binary."""
+    if draws is None or known is None:
+        return None
+    return scored_ensembles(truth, draws.properties, known, fitted, prepared.images(truth.what.names[1]))
 
 
 def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any], weights: str) -> dict[str, Any]:
@@ -162,6 +190,7 @@ def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any], wei
         "estimator": project.settings.assess.estimator,
         "weights_sha256": weights,
         "train_pairs": len(what.train),
+        "validation_pairs": len(what.validation),
         "splits": summaries,
     }
 
@@ -190,7 +219,7 @@ def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> 
     """Give the runs that trained the models the validation scores that decide, and say in words how good they are."""
     if not project.track:
         return
-    from pairvae.tracking.runs import annotate_run  # 3 s of mlflow, only where it is wanted
+    from pairvae.tracking.runs.mlflow_run import annotate_run  # 3 s of mlflow, only where it is wanted
 
     scores = metrics["splits"]["validation"]
     for name in (*project.settings.modalities, "pair"):

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.data.check import check_for, other_sections, summarised
-from pairvae.data.manifest import read_samples
-from pairvae.data.pairs import FOLDERS, Pair, with_scales
+from pairvae.data.check.folder import check_for, other_sections, summarised
+from pairvae.data.pairs.manifest import read_samples
+from pairvae.data.pairs.pair import FOLDERS, Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.calibration_files import with_files
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.images import crop_positions, crops
 from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings
@@ -44,17 +44,11 @@ def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
     # Models keep the content of masks and geometries, to predict without the folder.
     filled = with_calibrations(settings, raw)
     warnings = checked(raw, filled)
-    sections = {name: prepare_settings(filled, name) for name in settings.modalities}
-    with store.atomic_folder(out) as folder:
-        digests: dict[str, str] = {}
-        for name in settings.modalities:
-            mine = [sample for sample in lone if {name, MODALITIES[name].instead} & {*sample.files}]
-            if mine:
-                place = folder / f"{UNPAIRED}{name}"
-                place.mkdir()
-                digests[name] = _write(place, mine, {name: sections[name]}, settings, {}, [])
-        known = {"unpaired": digests} if digests else {}
-        _write(folder, pairs, sections, settings, known, warnings)
+    by_side = {
+        name: [sample for sample in lone if {name, MODALITIES[name].instead} & {*sample.files}]
+        for name in settings.modalities
+    }
+    _prepare_all(out, pairs, by_side, settings, filled, warnings, _from_file)
 
 
 def with_calibrations(settings: Settings, folder: Path) -> Settings:
@@ -71,12 +65,39 @@ def with_calibrations(settings: Settings, folder: Path) -> Settings:
     return settings.model_copy(update=changes)
 
 
-def prepare_samples(out: Path, samples: Sequence[Pair], settings: Settings, prepare: Prepare) -> None:
-    """Prepare pairs that lie in no folder: ``prepare`` gives the array of each (shaped as by its modality)."""
-    filled = with_calibrations(settings, Path.cwd())
+def prepare_samples(
+    out: Path,
+    pairs: Sequence[Pair],
+    lone: Mapping[str, Sequence[Pair]],
+    settings: Settings,
+    prepare: Prepare,
+) -> None:
+    """Prepare pairs that lie in no folder, and samples of each modality without a partner.
+
+    ``prepare`` gives the array of each (shaped as by its modality).
+    """
+    _prepare_all(out, pairs, lone, settings, with_calibrations(settings, Path.cwd()), [], prepare)
+
+
+def _prepare_all(
+    out: Path,
+    pairs: Sequence[Pair],
+    lone: Mapping[str, Sequence[Pair]],
+    settings: Settings,
+    filled: Settings,
+    warnings: Warnings,
+    prepare: Prepare,
+) -> None:
+    """Write ``out``, all or nothing; ``filled``: the settings with the content of masks and geometries."""
     sections = {name: prepare_settings(filled, name) for name in settings.modalities}
     with store.atomic_folder(out) as folder:
-        _write(folder, samples, sections, settings, {}, [], prepare)
+        digests: dict[str, str] = {}
+        for name in [name for name in settings.modalities if lone.get(name)]:
+            place = folder / f"{UNPAIRED}{name}"
+            place.mkdir()
+            digests[name] = _write(place, lone[name], {name: sections[name]}, settings, {}, [], prepare)
+        known = {"unpaired": digests} if digests else {}
+        _write(folder, pairs, sections, settings, known, warnings, prepare)
 
 
 def _from_file(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
@@ -91,7 +112,7 @@ def _write(
     settings: Settings,
     known: Mapping[str, Any],
     warnings: Warnings,
-    prepare: Prepare = _from_file,
+    prepare: Prepare,
 ) -> str:
     """Arrays of the modalities ``sections`` of all samples, and their card; returns its digest."""
     named = {name: prepare_settings(settings, name) for name in sections}

@@ -1,0 +1,181 @@
+"""Ensembles against true crops by proper scores: what is best on average is the right distribution, and nothing else.
+
+Shapes: V samples, K images of an ensemble for each, L true crops of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairvae.evaluation.scores.evaluate import Truth
+from pairvae.evaluation.scores.references import References
+from pairvae.evaluation.scores.statistics import Summary, paired, ranking
+from pairvae.numerics.morphology import two_point_correlation
+
+Floats = NDArray[np.float64]
+Arrays = Mapping[str, NDArray[np.float64]]
+DESCRIPTORS = ("phase_fraction", "spacing", "euler_density", "orientation")
+SCORES: dict[str, Callable[[Floats], np.floating[Any]]] = {  # what is reported of the samples' values
+    "energy_score": np.mean,
+    "mean_curve_mae": np.median,
+}
+
+
+def energy_scores(drawn: NDArray[Any], true: NDArray[Any]) -> Floats:
+    """Energy score E|X - y| - E|X - X'| / 2 of each sample, ``(V,)`` (Gneiting and Raftery 2007, eq. 21).
+
+    Of ensembles ``(V, K, ...)`` and true values ``(V, L, ...)``, numbers or curves; |.| is the mean absolute
+    difference over the last axes, or the modulus of complex numbers. X and X' are different images, so that ensembles
+    of different sizes compare: the mean over many draws does not depend on K. One image repeated scores its mean
+    absolute error.
+    """
+    scores = np.zeros(len(drawn))
+    for place, (images, crops) in enumerate(zip(drawn, true, strict=True)):
+        count = len(images)
+        scores[place] = _distances(images, crops).mean()
+        if count > 1:
+            scores[place] -= _distances(images, images).sum() / (2 * count * (count - 1))
+    return scores
+
+
+def _distances(first: NDArray[Any], second: NDArray[Any]) -> Floats:
+    one, other = (part.reshape(len(part), -1) for part in (first, second))
+    return np.asarray(np.abs(one[:, None] - other[None]).mean(-1))
+
+
+def ensemble_errors(drawn: Arrays, true: Arrays, whole: Floats) -> dict[str, Floats]:
+    """Scores ``(V,)`` of ensembles by their properties ``(V, K, ...)``, against those of true crops ``(V, L, ...)``.
+
+    ``energy_score`` of the S(r) curves, ``mean_curve_mae`` of the ensemble's mean S(r) against that of the whole
+    images, ``(V, bins)``, and the energy score of each of :data:`DESCRIPTORS` that is known.
+    """
+    found = {
+        "energy_score": energy_scores(drawn["s2"], true["s2"]),
+        "mean_curve_mae": np.abs(drawn["s2"].mean(1) - whole).mean(-1),
+    }
+    own, other = _descriptors(drawn), _descriptors(true)
+    return found | {name: energy_scores(own[name], other[name]) for name in own if name in other}
+
+
+def floor_errors(true: Arrays, halves: Floats | None) -> dict[str, Floats]:
+    """The same scores of a perfect ensemble: half of the true crops for the other half, both ways.
+
+    ``halves`` ``(V,)``: how far S(r) of half an image is from that of the whole, which is how well the whole image
+    tells that of its sample; None where the images are too small to be halved.
+    """
+    middle = true["s2"].shape[1] // 2
+    parts = [
+        {name: values[:, part] for name, values in true.items()} for part in (np.s_[:middle], np.s_[middle:])
+    ]
+    unknown = np.zeros((len(true["s2"]), true["s2"].shape[-1]))
+    both = [ensemble_errors(one, other, unknown) for one, other in (parts, parts[::-1])]
+    found = {name: (both[0][name] + both[1][name]) / 2 for name in both[0] if name != "mean_curve_mae"}
+    return found if halves is None else found | {"mean_curve_mae": halves}
+
+
+def _descriptors(properties: Arrays) -> dict[str, NDArray[Any]]:
+    """Descriptors ``(V, K)``; a length that an image does not have counts as 0, an orientation is a complex number."""
+    found: dict[str, NDArray[Any]] = {
+        name: np.nan_to_num(properties[name], nan=0.0) for name in DESCRIPTORS if name in properties
+    }
+    if "orientation_x" in properties:
+        found["orientation"] = properties["orientation_x"] + 1j * properties["orientation_y"]
+    return found
+
+
+def whole_curves(images: Sequence[NDArray[Any]], bins: int, estimator: str) -> tuple[Floats, Floats | None]:
+    """S(r) ``(V, bins)`` of whole images, and how far that of half an image is from it, ``(V,)`` (None: too small).
+
+    Images ``(H, W)`` are halved across their longer side.
+    """
+    whole = np.stack([_curve(image, bins, estimator) for image in images])
+    cut = [np.array_split(image, 2, axis=int(image.shape[1] > image.shape[0])) for image in images]
+    least = bins * (2 if estimator == "periodic" else 1)
+    if any(min(part.shape) < least for parts in cut for part in parts):
+        return whole, None
+    halves = np.stack([[_curve(part, bins, estimator) for part in parts] for parts in cut])
+    return whole, np.abs(halves - whole[:, None]).mean((1, 2))
+
+
+def _curve(image: NDArray[Any], bins: int, estimator: str) -> Floats:
+    return np.asarray(two_point_correlation(np.asarray(image), estimator=estimator, bins=bins)[0])
+
+
+@dataclass(frozen=True)
+class EnsembleErrors:
+    """Scores ``(V,)`` of each method's ensembles by name, and how many images an ensemble has; ``direction`` of all."""
+
+    direction: str
+    errors: Mapping[str, Arrays]
+    sizes: Mapping[str, int]
+
+    def block(self) -> dict[str, dict[str, object]]:
+        """Of each method the mean energy score, the median error of the mean curve, the energy scores of descriptors
+        in units of their floor, the ``images`` of an ensemble, and ``n`` samples."""
+        block: dict[str, dict[str, object]] = {}
+        for method, found in self.errors.items():
+            units = {
+                name: float(found[name].mean() / self.errors["floor"][name].mean())
+                for name in DESCRIPTORS
+                if name in found and self.errors["floor"][name].mean() > 0
+            }
+            block[method] = {
+                **{name: float(of(found[name])) for name, of in SCORES.items() if name in found},
+                **({"descriptors": units} if units else {}),
+                "images": self.sizes[method],
+                "n": len(found["energy_score"]),
+            }
+        return block
+
+    def comparisons(self) -> dict[str, dict[str, dict[str, Summary]]]:
+        """The pair's ensembles minus those of every other method: other -> direction -> score."""
+        return {
+            method: {
+                self.direction: {score: paired(self.errors["pair"][score], found[score]) for score in SCORES}
+            }
+            for method, found in self.errors.items()
+            if method not in ("pair", "floor")
+        }
+
+    def rankings(self) -> dict[str, Summary]:
+        """The best method by each of :data:`SCORES`, and those that are not told apart from it."""
+        methods = {name: found for name, found in self.errors.items() if name != "floor"}
+        return {
+            score: ranking(
+                {name: found[score] for name, found in methods.items()},
+                {name: float(of(found[score])) for name, found in methods.items()},
+            )
+            for score, of in SCORES.items()
+        }
+
+
+def ensembles(
+    truth: Truth,
+    drawn: Arrays,
+    known: References,
+    fitted: Mapping[str, Arrays],
+    images: Sequence[NDArray[Any]],
+) -> EnsembleErrors:
+    """Score every method that answers a pattern of the first modality with images, or with a curve, of the second.
+
+    ``drawn``: properties ``(V, K, ...)`` of the pair's images for the validation samples; ``fitted``: properties
+    ``(N, K, ...)`` of the fitted baselines' images; ``images``: the whole image of every sample, ``(H, W)`` each.
+    """
+    rows = np.asarray(truth.what.validation)
+    true = {name: values[rows] for name, values in truth.properties.items()}
+    whole, halves = whole_curves([images[row] for row in rows], true["s2"].shape[-1], truth.what.estimator)
+    found: dict[str, Arrays] = {name: one.of(truth.properties) for name, one in known.looked_up.items()}
+    found |= {**fitted, "regression": {"s2": known.regression[:, None]}}
+    methods: dict[str, Arrays] = {"pair": drawn}
+    methods |= {method: {name: values[rows] for name, values in one.items()} for method, one in found.items()}
+    errors = {method: ensemble_errors(one, true, whole) for method, one in methods.items()}
+    sizes = {method: one["s2"].shape[1] for method, one in methods.items()}
+    half = true["s2"].shape[1] // 2
+    return EnsembleErrors(
+        "_".join(truth.what.names), errors | {"floor": floor_errors(true, halves)}, sizes | {"floor": half}
+    )

@@ -1,0 +1,133 @@
+"""Medians with their uncertainty, and paired comparisons of models.
+
+A sample (a pair of the data) is the unit throughout: ten crops of one micrograph are ten looks at one sample,
+not ten independent measurements. Bootstrap resamples draw whole samples with all of their crops, and tests
+compare one number per sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairvae.numerics.paired import LEVEL, signed_rank
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Summary = dict[str, Any]
+
+RESAMPLES = 1000
+
+
+def resamples(samples: int, seed: int, count: int = RESAMPLES) -> Integers:
+    """How often each of ``samples`` is drawn in each of ``count`` bootstrap resamples: ``(count, samples)``."""
+    generator = np.random.default_rng([seed, samples])
+    return generator.multinomial(samples, np.full(samples, 1 / samples), size=count)
+
+
+def resampled_medians(values: NDArray[Any], counts: Integers) -> Floats:
+    """Median of ``values`` ``(M,)`` or ``(M, K)`` in each resample ``(B, M)`` of whole samples: ``(B,)``.
+
+    The same as the median of the values written out as often as their sample is drawn, from one sorting.
+    """
+    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
+    order = np.argsort(flat, axis=None, kind="stable")
+    ordered, sample = flat.ravel()[order], order // flat.shape[1]
+    reached = np.cumsum(counts[:, sample], axis=1)
+    total = reached[:, -1]
+    lower = (reached <= ((total - 1) // 2)[:, None]).sum(1)
+    upper = (reached <= (total // 2)[:, None]).sum(1)
+    return np.asarray((ordered[lower] + ordered[upper]) / 2)
+
+
+def interval(values: NDArray[Any], counts: Integers) -> list[float]:
+    """Percentile bootstrap interval of 95 % of the median of ``values`` ``(M,)`` or ``(M, K)``: lower, upper."""
+    medians = resampled_medians(values, counts)
+    tail = 100 * (1 - LEVEL) / 2
+    return [float(end) for end in np.percentile(medians, [tail, 100 - tail])]
+
+
+def summary(values: NDArray[Any], counts: Integers | None = None) -> Summary:
+    """Median, quartiles and number of ``values`` ``(M,)`` or ``(M, K)``; with ``counts`` the median's interval.
+
+    ``ValueError`` where one is not finite, or where there are none.
+    """
+    flat = np.asarray(values, dtype=np.float64).ravel()
+    if len(flat) == 0 or not np.isfinite(flat).all():
+        raise ValueError("scores must be finite, and at least one")
+    q1, median, q3 = np.percentile(flat, [25, 50, 75])
+    found: Summary = {"median": float(median), "q1": float(q1), "q3": float(q3), "n": len(flat)}
+    if counts is not None:
+        found["interval"] = interval(values, counts)
+    return found
+
+
+def by_sample(values: NDArray[Any]) -> Floats:
+    """One number per sample ``(M,)``: the mean over the crops of ``(M, K)``."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return numbers if numbers.ndim == 1 else np.asarray(numbers.reshape(len(numbers), -1).mean(1))
+
+
+def paired(first: NDArray[Any], second: NDArray[Any]) -> Summary:
+    """Errors of two methods on the same M samples, ``(M,)`` or ``(M, K)`` each: what differs, and how surely.
+
+    ``median_difference`` of first minus second (Hodges-Lehmann; negative: the first is better) with its ``interval``
+    of 95 %, ``p`` and ``verdict`` of :func:`pairvae.numerics.paired.signed_rank`, ``better``, the share of samples on
+    which the first has the lower error, and ``n`` samples.
+    """
+    gaps = by_sample(first) - by_sample(second)
+    test = signed_rank(gaps)
+    return {
+        "median_difference": test.difference,
+        "interval": None if test.interval is None else list(test.interval),
+        "p": test.p,
+        "verdict": test.verdict,
+        "better": float((gaps < 0).mean()),
+        "n": len(gaps),
+    }
+
+
+def ranking(errors: Mapping[str, NDArray[Any]], middle: Mapping[str, float]) -> dict[str, Any]:
+    """The best of several methods on the same samples, and those that are not told apart from it.
+
+    ``errors`` ``(M,)`` or ``(M, K)`` and ``middle`` (the median or mean that is shown) by method. The best has the
+    lowest ``middle``, unless another is :func:`paired` better than it.
+    """
+    names = sorted(errors, key=lambda name: middle[name])
+    best = names[0]
+    for name in names[1:]:
+        if paired(errors[name], errors[best])["verdict"] == "better":
+            best = name
+    alike = [
+        name
+        for name in names
+        if name != best and paired(errors[name], errors[best])["verdict"] == "not told apart"
+    ]
+    return {"best": best, "not_told_apart": alike, "n": len(errors[best])}
+
+
+def comparisons(
+    model: Mapping[str, Mapping[str, NDArray[Any]]],
+    others: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]],
+    members: Sequence[int],
+) -> dict[str, dict[str, dict[str, Summary]]]:
+    """:func:`paired` of ``model`` minus each of ``others``: other -> direction -> score, over the ``members``.
+
+    Errors are keyed direction -> score, ``(N,)`` or ``(N, K)``; only what both have is compared.
+    """
+    chosen = np.asarray(members, dtype=np.int64)
+    found: dict[str, dict[str, dict[str, Summary]]] = {}
+    for name, directions in others.items():
+        for direction, scores in directions.items():
+            own = model.get(direction, {})
+            shared = {
+                score: paired(own[score][chosen], values[chosen])
+                for score, values in scores.items()
+                if score in own
+            }
+            if shared:
+                found.setdefault(name, {})[direction] = shared
+    return found
