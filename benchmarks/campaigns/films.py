@@ -14,15 +14,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pairvae.data.simulate import simulate_sample
-from pairvae.evaluation.training_facts import pooled
+from pairvae.data.simulate.simulation import simulate_sample
+from pairvae.inference.training_summary import pooled
 from pairvae.modalities import MODALITIES, prepare_settings
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.settings import resolve
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.store import atomic_path
 
 WORLDS = ("film", "broad")
@@ -33,8 +33,8 @@ POOLED = 48  # px of a pattern
 
 @dataclass(frozen=True)
 class Films:
-    """``N`` films: intensity levels of pooled ``patterns`` ``(N, D)``, in [0, 1], ``descriptors`` ``(N, 8)`` of their images by ``names``,
-    ``s2`` ``(N, LAGS)``, and what was drawn for them (``truth``)."""
+    """``N`` films: intensity levels of pooled ``patterns`` ``(N, D)`` in [0, 1], ``descriptors`` ``(N, 8)`` of their
+    images by ``names``, ``s2`` ``(N, LAGS)``, and what was drawn for them (``truth``)."""
 
     patterns: np.ndarray
     descriptors: np.ndarray
@@ -77,6 +77,15 @@ def films(world: str, seed: int, count: int, folder: Path) -> Films:
         coloured = kept["patterns"].astype(np.float32).reshape(count, 3, POOLED, POOLED)
         seen = levels(coloured, known_colormap(coloured)).reshape(count, -1)
         return Films(seen, kept["descriptors"], kept["s2"], names, truth)
+
+
+def together(sets: list[Films]) -> Films:
+    """Several sets as one."""
+    arrays = [
+        np.concatenate([getattr(one, name) for one in sets]) for name in ("patterns", "descriptors", "s2")
+    ]
+    truth = {key: np.concatenate([one.truth[key] for one in sets]) for key in sets[0].truth}
+    return Films(arrays[0], arrays[1], arrays[2], sets[0].names, truth)
 
 
 def _simulate(path: Path, world: str, seed: int, count: int) -> None:

@@ -28,7 +28,8 @@ def suggest(
         typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the candidates"),
     ] = None,
     weights: Annotated[
-        str, typer.Option(metavar="TERM=W,...", help="weights of error, novelty and spread; 0 switches one off")
+        str,
+        typer.Option(metavar="TERM=W,...", help="weights of error, novelty and spread; 0 switches one off"),
     ] = "error=1",
     cost: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="column of pairs.csv: what a measurement costs")
@@ -41,7 +42,8 @@ def suggest(
         float, typer.Option(min=0, max=1, help="stop below this expected relative gain of a measurement")
     ] = 0.01,
     ask: Annotated[
-        int | None, typer.Option(min=1, help="print the ids of N samples and note that they are being measured")
+        int | None,
+        typer.Option(min=1, help="print the ids of N samples and note that they are being measured"),
     ] = None,
     tell: Annotated[
         list[str] | None,
@@ -57,7 +59,9 @@ def suggest(
     one_thread()
     from pairvae.commands.suggest import command
 
-    chosen = command.Choice(tuple(files or ()), model, source, command.wanted_of(count, weights, cost, where, stop))
+    chosen = command.Choice(
+        tuple(files or ()), model, source, command.wanted_of(count, weights, cost, where, stop)
+    )
     if ask is None and not tell:
         told = command.suggest(chosen, out, state)
         for line in told.lines:
@@ -89,5 +93,3 @@ def explain(
 
     for line in run(files, to=to, out=out, model=model, seed=seed, check=check):
         typer.echo(line)
-
-

@@ -59,7 +59,9 @@ def suggestion_map(content: Suggestions) -> Figure:
     axes.plot(*chosen.T, "o", color=VERMILLION, markersize=11, label=f"measure next ({len(chosen)})")
     for number, (x, y) in enumerate(chosen, 1):
         axes.annotate(str(number), (x, y), color="white", ha="center", va="center", fontsize=8, weight="bold")
-    axes.set(xticks=[], yticks=[], xlabel="first principal axis of the features", ylabel="second principal axis")
+    axes.set(
+        xticks=[], yticks=[], xlabel="first principal axis of the features", ylabel="second principal axis"
+    )
     drawing.legend(loc="outside lower center", ncols=3)
     return drawing
 
@@ -79,7 +81,9 @@ def card_pictures(card: Card, source: str, target: str) -> tuple[Picture, ...]:
 
 def render(content: Suggestions) -> str:
     """The page as HTML, one file."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     text = files("pairvae.reports").joinpath("suggestions.html").read_text(encoding="utf-8")
     alt = f"Map of {len(content.measured)} measured samples and {len(content.candidates)} without a partner"
     return environment.from_string(text).render(

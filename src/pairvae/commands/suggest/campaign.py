@@ -19,11 +19,11 @@ import numpy as np
 from pairvae.commands.suggest.ranking import Ranking, Wanted, rank
 from pairvae.commands.suggest.survey import Outcome, Survey, outcome_of, survey
 from pairvae.errors import InputError
-from pairvae.stages.locks import locked
 from pairvae.store.files import read_json, write_json
+from pairvae.store.locks import locked
 
 if TYPE_CHECKING:
-    from pairvae.predictor import Predictor
+    from pairvae.inference.predictor import Predictor
 
 FORMAT = 1
 STATE = Path(".pairvae") / "campaign.json"
@@ -50,7 +50,9 @@ class Campaign:
     ) -> None:
         self.known, self.wanted, self.predictor = known, wanted or Wanted(), predictor
         self._state = Path(state)
-        self._key = f"{known.source} to {known.target}"  # samples may come, and leave when they have a partner
+        self._key = (
+            f"{known.source} to {known.target}"  # samples may come, and leave when they have a partner
+        )
         self.ranking: Ranking | None = None
 
     @classmethod
@@ -66,7 +68,7 @@ class Campaign:
 
         ``model``: a model folder or registry URI; needed for new files and to be told micrographs as files.
         """
-        from pairvae.stages.load import load
+        from pairvae.inference.loader import load
         from pairvae.stages.project import open_project
 
         project = open_project(folder=Path(folder), track=False)
@@ -83,7 +85,9 @@ class Campaign:
             raise InputError(expected="at least one sample", found=str(n), where="ask")
         with locked(self._lock):
             state = self._read()
-            wanted = Wanted(n, self.wanted.weights, self.wanted.cost, self.wanted.constraints, self.wanted.stop)
+            wanted = Wanted(
+                n, self.wanted.weights, self.wanted.cost, self.wanted.constraints, self.wanted.stop
+            )
             self.ranking = rank(self.known, wanted, _outcomes(state), list(state["asked"]))
             chosen = [self.known.candidates[number] for number in self.ranking.chosen]
             state["asked"] += chosen
@@ -154,9 +158,7 @@ class Campaign:
             return Outcome(numbers)
         if isinstance(measured, str | Path):
             if self.predictor is None:
-                raise InputError(
-                    expected="a model, to prepare the file", found="none", where="--model"
-                )
+                raise InputError(expected="a model, to prepare the file", found="none", where="--model")
             measured = self.predictor.prepare(measured, self.known.target)
         return outcome_of(measured, self.known.target)
 
@@ -175,7 +177,8 @@ class CampaignOptimizer:
     def suggest(self, num_points: int | None = None) -> list[dict[str, Any]]:
         """``num_points`` samples to measure (one by default)."""
         return [
-            {"_id": name, "sample": self.sample_ids.index(name)} for name in self.campaign.ask(num_points or 1)
+            {"_id": name, "sample": self.sample_ids.index(name)}
+            for name in self.campaign.ask(num_points or 1)
         ]
 
     def ingest(self, points: Sequence[Mapping[str, Any]]) -> None:

@@ -12,14 +12,14 @@ from pairvae.commands.suggest.campaign import STATE, Campaign
 from pairvae.commands.suggest.ranking import TERMS, Ranking, Wanted, rank
 from pairvae.commands.suggest.survey import Survey, survey
 from pairvae.errors import InputError, number_of
-from pairvae.evaluation.latent_plane import plane_of
-from pairvae.evaluation.patterns import facts
+from pairvae.evaluation.scores.patterns import facts
+from pairvae.inference.latent_plane import plane_of
+from pairvae.inference.loader import REGISTRY, load
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.numerics.levels import levels
 from pairvae.numerics.rows import evenly_spread
-from pairvae.predictor import Predictor
 from pairvae.reports.suggestions import Card, Suggestions, write_suggestions
-from pairvae.stages.load import REGISTRY, load
 from pairvae.stages.project import Project, open_project
 from pairvae.store.rows import write_table
 
@@ -47,9 +47,7 @@ class Told:
     lines: tuple[str, ...]
 
 
-def wanted_of(
-    count: int, weights: str, cost: str | None, where: Sequence[str] | None, stop: float
-) -> Wanted:
+def wanted_of(count: int, weights: str, cost: str | None, where: Sequence[str] | None, stop: float) -> Wanted:
     """The wishes that options spell (``InputError`` for weights that are none)."""
     found: dict[str, float] = {}
     for part in weights.split(","):
@@ -60,7 +58,8 @@ def wanted_of(
             found[name.strip()] = float("nan")
         if name.strip() not in TERMS or not found[name.strip()] >= 0:
             raise InputError(
-                expected=f"weights such as error=1,novelty=0.5 of {', '.join(TERMS)}", found=repr(part), where="--weights"
+                expected=f"weights such as error=1,novelty=0.5 of {', '.join(TERMS)}",
+                found=repr(part), where="--weights"
             )  # fmt: skip
     if not any(found.values()):
         raise InputError(expected="a weight above 0", found=repr(weights), where="--weights")
@@ -79,9 +78,7 @@ def suggest(chosen: Choice, out: Path, state: Path | None = None) -> Told:
     told, pending = campaign.told_and_pending()
     ranking = rank(known, chosen.wanted, told, pending)
     rings = _rings(predictor, known, ranking)
-    reasons = tuple(
-        f"{reason}{_ring_words(*rings[place])}" for place, reason in enumerate(ranking.reasons)
-    )
+    reasons = tuple(f"{reason}{_ring_words(*rings[place])}" for place, reason in enumerate(ranking.reasons))
     ranking = replace(ranking, reasons=reasons)
     table = out / "suggestions.csv"
     out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +108,10 @@ def ask_and_tell(
 def _columns(known: Survey, wanted: Wanted) -> list[str]:
     conditions = list(dict.fromkeys(name for one in known.conditions for name in one))
     files = ["file"] if known.files else []
-    model = [*(["spread"] if known.spread is not None else []), *(["distance"] if known.distance is not None else [])]
+    model = [
+        *(["spread"] if known.spread is not None else []),
+        *(["distance"] if known.distance is not None else []),
+    ]
     return ["rank", "id", *files, "utility", "expected_gain", "novelty", *model, *conditions, "reason"]
 
 
@@ -131,7 +131,11 @@ def _rows(known: Survey, ranking: Ranking, wanted: Wanted) -> list[dict[str, str
             if values is not None:
                 row[name] = float(f"{values[number]:.4g}")
         if place < len(ranking.chosen):
-            row |= {"rank": place + 1, "expected_gain": float(f"{ranking.gains[place]:.4g}"), "reason": ranking.reasons[place]}
+            row |= {
+                "rank": place + 1,
+                "expected_gain": float(f"{ranking.gains[place]:.4g}"),
+                "reason": ranking.reasons[place],
+            }
         rows.append(row)
     return rows
 
@@ -162,7 +166,11 @@ def _ring_words(ring: float, low: float, high: float, unit: str) -> str:
 def _content(predictor: Predictor, known: Survey, ranking: Ranking, project: Project) -> Suggestions:
     """What the page shows: the map of the features, and a card for each choice."""
     count = len(known.measured)
-    points = plane_of(known.features).points if known.features.shape[1] > 1 else np.pad(known.features, ((0, 0), (0, 1)))
+    points = (
+        plane_of(known.features).points
+        if known.features.shape[1] > 1
+        else np.pad(known.features, ((0, 0), (0, 1)))
+    )
     cards = []
     for place, number in enumerate(ranking.chosen[:MOST_CARDS]):
         array = known.arrays[number]
@@ -172,7 +180,13 @@ def _content(predictor: Predictor, known: Survey, ranking: Ranking, project: Pro
         facts_ = [f"{name} {value}" for name, value in conditions.items()]
         facts_.append(f"expected gain {100 * ranking.gains[place]:.1f} %")
         cards.append(
-            Card(known.candidates[number], ranking.reasons[place], tuple(facts_), np.asarray(array), tuple(images))
+            Card(
+                known.candidates[number],
+                ranking.reasons[place],
+                tuple(facts_),
+                np.asarray(array),
+                tuple(images),
+            )
         )
     title = MODALITIES[known.target].title
     return Suggestions(

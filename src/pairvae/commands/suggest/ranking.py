@@ -1,4 +1,4 @@
-"""Candidates in the order in which to measure them, with a reason in words and what a further one is expected to gain."""
+"""Candidates in the order in which to measure them, with reasons in words and the gain that is expected."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ def outcomes_table(outcomes: Sequence[Outcome]) -> Targets:
 
 
 def rank(
-    known: Survey, wanted: Wanted, told: Mapping[str, Outcome | None] | None = None, pending: Sequence[str] = ()
+    known: Survey,
+    wanted: Wanted,
+    told: Mapping[str, Outcome | None] | None = None,
+    pending: Sequence[str] = (),
 ) -> Ranking:
     """Choose among the candidates of a survey.
 
@@ -113,7 +116,9 @@ def rank(
     typical = float(np.median(nearest_gap(known.features[rows], known.features[rows], itself=True)))
     novelty = nearest / max(typical, 1e-12)
     reasons = tuple(
-        _reason(known, batch, place, process, rows, novelty, [numbers[name] for name in told if name in numbers])
+        _reason(
+            known, batch, place, process, rows, novelty, [numbers[name] for name in told if name in numbers]
+        )
         for place in range(len(batch.chosen))
     )
     stop = bool(gains[0] < wanted.stop)
@@ -142,7 +147,10 @@ def _terms(known: Survey, wanted: Wanted, nearest: np.ndarray) -> dict[str, tupl
         term = values[name]
         if term is None:
             raise InputError(
-                expected="a model, whose spread is meant", found="none", where="--weights", remedy="give --model"
+                expected="a model, whose spread is meant",
+                found="none",
+                where="--weights",
+                remedy="give --model",
             )
         found[name] = (weight, term)
     return found
@@ -211,13 +219,19 @@ def _reason(
     measured = process.kernel.correlation(features[number : number + 1], known.features[list(rows)])[0]
     close = np.flatnonzero(measured > ALIKE)
     if novelty[number] > 2:
-        first = f"unlike anything measured ({novelty[number]:.1f} times the usual distance between neighbours)"
+        first = (
+            f"unlike anything measured ({novelty[number]:.1f} times the usual distance between neighbours)"
+        )
     elif len(close):
         shown = ", ".join(names[one] for one in close[np.argsort(-measured[close])][:3])
-        first = f"{number_of(len(close), 'measured sample')} like it ({shown}), which do not settle what it shows"
+        first = (
+            f"{number_of(len(close), 'measured sample')} like it ({shown}), which do not settle what it shows"
+        )
     else:
         first = f"no measured sample is like it (nearest: {names[int(np.argmax(measured))]})"
-    second = f"it stands for {number_of(alike, 'other')} without a partner" if alike else "it stands for itself"
+    second = (
+        f"it stands for {number_of(alike, 'other')} without a partner" if alike else "it stands for itself"
+    )
     return f"{first}; {second}"
 
 
@@ -231,7 +245,9 @@ def _errors_in_words(
         if name not in targets.names:
             continue
         column = targets.names.index(name)
-        factor, unit, digits = {"phase_fraction": (100.0, "%", 1), "spacing": (1.0, "px", 2)}.get(name, (1.0, "", 5))
+        factor, unit, digits = {"phase_fraction": (100.0, "%", 1), "spacing": (1.0, "px", 2)}.get(
+            name, (1.0, "", 5)
+        )
         if name == "spacing" and known.nm_per_px is not None:
             factor, unit = known.nm_per_px, "nm"
         if name == "euler_density":
@@ -250,5 +266,9 @@ def _advice(gains: np.ndarray, stop: float, stopped: bool) -> str:
     first = f"The next measurement is expected to lower the error over all of them by {100 * gains[0]:.1f} %"
     if len(gains) > 1:
         first += f", all {len(gains)} by {100 * total:.1f} %"
-    rule = f"below the limit of {100 * stop:g} %: it is time to stop" if stopped else f"stop below {100 * stop:g} %"
+    rule = (
+        f"below the limit of {100 * stop:g} %: it is time to stop"
+        if stopped
+        else f"stop below {100 * stop:g} %"
+    )
     return f"{first} ({rule})."

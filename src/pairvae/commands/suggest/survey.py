@@ -11,14 +11,14 @@ import torch
 
 from pairvae.errors import InputError
 from pairvae.evaluation.experimental_design.features import component_scores
-from pairvae.evaluation.training_facts import pooled, spread_crops, texture_summary
+from pairvae.inference.prediction_inputs import inputs_of, unique_names
+from pairvae.inference.predictor import Predictor
+from pairvae.inference.training_summary import pooled, spread_crops, texture_summary
 from pairvae.modalities import MODALITIES
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.rows import evenly_spread
-from pairvae.predictor import Predictor
-from pairvae.stages.prediction_inputs import inputs_of, unique_names
 from pairvae.stages.project import Project
 from pairvae.store.prepared import Prepared
 
@@ -32,7 +32,7 @@ Conditions = Mapping[str, float | str]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Numbers of one measured sample: ``descriptors`` by name, and S(r) or another ``curve`` ``(B,)`` where there is one."""
+    """Numbers of one measured sample: ``descriptors`` by name, and a ``curve`` ``(B,)`` as S(r), or None."""
 
     descriptors: Mapping[str, float]
     curve: np.ndarray | None = None
@@ -155,8 +155,8 @@ def _new_files(files: Sequence[str], source: str, target: str, predictor: Predic
 
 def _conditions_beside(files: Sequence[str]) -> dict[str, Conditions]:
     """Conditions by id of a ``pairs.csv`` in, or one above, each folder that is given."""
-    from pairvae.data.pairs import PAIRS_FILE
-    from pairvae.data.pairs_table import read_table
+    from pairvae.data.pairs.pair import PAIRS_FILE
+    from pairvae.data.pairs.pairs_table import read_table
 
     found: dict[str, Conditions] = {}
     for entry in files:
@@ -195,7 +195,7 @@ def summaries(arrays: Sequence[np.ndarray], name: str) -> np.ndarray:
 
 
 def outcome_of(array: np.ndarray, name: str, crop: int = 192) -> Outcome:
-    """Numbers of one prepared array ``(channels, H, W)``: descriptors and S(r) of a micrograph, pooled values of others."""
+    """Numbers of one prepared array ``(channels, H, W)``: descriptors and S(r) of a micrograph, else pooled values."""
     if not MODALITIES[name].binary:
         return Outcome({}, np.asarray(pooled(array[None])[0], dtype=np.float64))
     side = min(crop, *array.shape[1:])

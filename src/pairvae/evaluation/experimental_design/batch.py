@@ -20,8 +20,6 @@ from pairvae.numerics.rows import evenly_spread
 Floats = NDArray[np.float64]
 
 MOST_REFERENCES = 1000  # samples over which the error is summed
-# The choice itself rests on a fixed kernel: one that 8 samples seem to favour chose worse in simulated campaigns.
-LENGTH, LINEAR_SHARE, NOISE = 1.0, 0.5, 1.0
 
 
 @dataclass(frozen=True)
@@ -100,32 +98,57 @@ def greedy_batch(
     wishes = preferences or Preferences()
     inputs = np.asarray(candidates, dtype=np.float64)
     rows = inputs[evenly_spread(len(inputs), MOST_REFERENCES)]
-    kernel = Kernel(LENGTH, LINEAR_SHARE, process.kernel.scale)
-    choosing = _Conditioned(kernel, NOISE, process.features, inputs, rows)
+    share = np.ones(len(process.noise)) if weights is None else np.asarray(weights, dtype=np.float64)
+    share = share / max(float(share.sum()), 1e-300)
+    states = _Targets(process, inputs, rows, share)
     free = np.ones(len(inputs), bool) if wishes.allowed is None else np.array(wishes.allowed, dtype=bool)
     for index in wishes.pending:
-        choosing.measure(index)
+        states.measure(index)
         free[index] = False
     price = np.ones(len(inputs)) if wishes.costs is None else np.asarray(wishes.costs, dtype=np.float64)
     extra = {name: (weight, _relative(values)) for name, (weight, values) in wishes.terms.items()}
-    before, first = choosing.variance.copy(), choosing.reduction()
+    before, first = states.variance(), states.reduction()
     largest = max(float(first.max()), 1e-300)
     chosen, known = list[int](), list(wishes.pending)
     errors = [_expected(process, rows, inputs[known])]
     for _ in range(min(count, int(free.sum()))):
-        utility = wishes.error_weight * choosing.reduction() / largest
+        utility = wishes.error_weight * states.reduction() / largest
         for weight, values in extra.values():
-            utility = utility + weight * values * choosing.variance / before
+            utility = utility + weight * values * states.variance() / before
         best = int(np.argmax(np.where(free, utility / price, -np.inf)))
         chosen.append(best)
         free[best] = False
-        choosing.measure(best)
+        states.measure(best)
         errors.append(_expected(process, rows, inputs[known + chosen]))
     found = np.stack(errors)
-    share = np.ones(len(process.noise)) if weights is None else np.asarray(weights, dtype=np.float64)
-    total = np.sqrt((found / process.scale) ** 2 @ (share / max(float(share.sum()), 1e-300)))
     terms = {"error": first / largest, **{name: values for name, (_, values) in extra.items()}}
-    return Batch(tuple(chosen), found, np.asarray(total), terms)
+    return Batch(tuple(chosen), found, np.sqrt((found / process.scale) ** 2 @ share), terms)
+
+
+class _Targets:
+    """Covariances by each noise of the process, weighted by its targets; these are standardised."""
+
+    def __init__(self, process: GaussianProcess, inputs: Floats, rows: Floats, share: Floats) -> None:
+        self.parts = [
+            (
+                float((share * process.amplitude)[process.noise == noise].sum()),
+                _Conditioned(process.kernel, float(noise), process.features, inputs, rows),
+            )
+            for noise in np.unique(process.noise)
+        ]
+
+    def reduction(self) -> Floats:
+        """By how much measuring each candidate lowers the variance of all targets, ``(M,)``."""
+        return np.asarray(sum(weight * part.reduction() for weight, part in self.parts))
+
+    def variance(self) -> Floats:
+        """The variance of all targets together at each candidate, ``(M,)``."""
+        return np.asarray(sum(weight * part.variance for weight, part in self.parts))
+
+    def measure(self, index: int) -> None:
+        """Condition on candidate ``index``."""
+        for _, part in self.parts:
+            part.measure(index)
 
 
 def _expected(process: GaussianProcess, rows: Floats, measured: Floats) -> Floats:

@@ -20,7 +20,9 @@ Floats = NDArray[np.float64]
 LENGTHS = (0.5, 1.0, 2.0, 4.0)  # of the root mean square distance between samples
 LINEAR_SHARES = (0.0, 0.5, 0.9)
 NOISES = tuple(10.0**power for power in np.arange(-3.0, 1.01, 0.5))  # of a target's variance by the kernel
-USUAL_NOISE = 10**-0.75  # of descriptors by patterns; a prior, one decade wide: 8 samples tell little of their noise
+USUAL_NOISE = (
+    10**-0.75
+)  # of descriptors by patterns; a prior, one decade wide: 8 samples tell little of their noise
 MOST_FOR_GRID = 400  # samples that choose the kernel: the work grows with their cube
 MOST_SAMPLES = 2000
 
@@ -71,9 +73,7 @@ class GaussianProcess:
         cross = self.kernel(np.asarray(features, dtype=np.float64), self.features)
         return np.asarray(self.mean + self.scale * np.einsum("mn,nt->mt", cross, self.weights))
 
-    def variance(
-        self, features: NDArray[np.floating], further: NDArray[np.floating] | None = None
-    ) -> Floats:
+    def variance(self, features: NDArray[np.floating], further: NDArray[np.floating] | None = None) -> Floats:
         """Posterior variance ``(M, T)`` of what the targets are without noise, in units of their squares.
 
         ``further`` ``(F, D)``: features of samples that are measured besides; their outcome does not matter.
@@ -129,7 +129,7 @@ def _most_likely(inputs: Floats, standard: Floats, extent: float) -> tuple[Kerne
     """
     best: tuple[float, Kernel, Floats] | None = None
     count = len(inputs)
-    prior = -np.log10(np.asarray(NOISES) / USUAL_NOISE)[:, None] ** 2
+    prior = -(np.log10(np.asarray(NOISES) / USUAL_NOISE)[:, None] ** 2)
     for length in LENGTHS:
         for share in LINEAR_SHARES:
             kernel = Kernel(length, share, extent)
