@@ -41,7 +41,7 @@ def draw_images(source: VAE, target: VAE, inputs: Tensor, images: int, seed: int
     for place, one in enumerate(torch.split(inputs, 1)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((seed + 1) * 1_000_003 + place)
-            latents = source.posterior(one).repeated(0, images).opposed()
+            latents = source.posterior(one).repeated(0, images).antithetic_samples()
             decoded = decode_in_chunks(target.decoder, latents)
         drawn.append((decoded[:, 0] >= 0.5).numpy().astype(np.uint8))
     return np.stack(drawn)

@@ -123,11 +123,11 @@ def label(choice: object) -> Scalar:
 
 
 def searchable(key: str) -> bool:
-    """Whether a setting may vary between trials: networks, latent space and training, but never the data."""
+    """Whether a setting may vary between trials: networks, latent space, training and calibration, never the data."""
     section, _, rest = key.partition(".")
     if section in ("latent", "pretrain"):
         return bool(rest)
-    return section not in ("data", "tune") and rest.startswith(("network.", "training."))
+    return section not in ("data", "tune") and rest.startswith(("network.", "training.", "calibration."))
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

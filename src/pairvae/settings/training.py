@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pairvae.settings.basics import NonNegative, Positive, Rate, Section
+from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
 
 
 class Optimisation(Section):
@@ -69,15 +69,6 @@ class PairTraining(Optimisation):
     match_weight: NonNegative = Field(
         description="weight of the divergence of the crops' posteriors from that of their pattern"
     )
-    refit: float = Field(
-        ge=0,
-        le=1,
-        description="share of a ridge regression in the pattern's posterior mean, fitted after the training; 0: none",
-    )
-    calibrate: bool = Field(
-        description="let decoded spacings vary as crops' do, and draws together as crops do around what left-out "
-        "training pairs tell"
-    )
     weights: dict[str, NonNegative] = Field(
         description="similarity, and <from>_<to> for the four directions of the pair"
     )
@@ -94,6 +85,21 @@ class PairTraining(Optimisation):
         return self.random_epochs + self.focused_epochs
 
 
+class CalibrationSettings(Section):
+    """Corrections in closed form that follow the training of the pair (see :mod:`pairvae.calibration`)."""
+
+    length_scale: bool = Field(description="let decoded spacings vary as those of crops do")
+    posterior_mean: float = Field(
+        ge=0, le=1, description="share of a ridge regression in the pattern's posterior mean; 0: none"
+    )
+    posterior_covariance: bool = Field(
+        description="let samples for a pattern vary together, as crops do around the prediction for left-out pairs"
+    )
+    variance_matching: bool = Field(description="let decoded phase fractions vary as those of crops do")
+    crops: int = Field(ge=2, le=100, description="crops of each training image that the corrections look at")
+    seed: Seed = Field(description="of these crops, and of the latents and the noise that are decoded")
+
+
 class TextureLikelihood(Section):
     """Weights of the texture statistics that a sample's images share (see numerics/texture_statistics.py)."""
 
@@ -104,13 +110,19 @@ class TextureLikelihood(Section):
     euler: NonNegative = Field(description="weight of the Euler number per 100 px²")
     wave_number: NonNegative = Field(description="weight of the logarithm of the dominant wave number")
     coherence: NonNegative = Field(description="weight of how far domains run alike")
-    adversarial: NonNegative = Field(
-        description="weight of the critic's judgement, where the network has one"
-    )
     crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
     target: Literal["crop", "image"] = Field(
         description="whose statistics an image has to show: those of the crop itself, or of its whole image"
     )
+
+
+class AdversarialSettings(Section):
+    """The adversarial loss of decoded textures (network and likelihood ``texture``)."""
+
+    width: int = Field(
+        ge=0, le=512, description="channels of the discriminator's first layer; 0: no adversarial loss"
+    )
+    weight: NonNegative = Field(description="weight of the generator loss; 0: no adversarial loss")
 
 
 class SaxsTraining(SoloTraining):
@@ -128,3 +140,4 @@ class SemTraining(SoloTraining):
         description="each pixel (bernoulli), or statistics that all crops of a sample share (texture)"
     )
     texture: TextureLikelihood
+    adversarial: AdversarialSettings

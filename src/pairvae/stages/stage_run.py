@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from pairvae import store
 from pairvae.data.split import training_pairs
 from pairvae.errors import number_of
 from pairvae.evaluation.leakage import Warnings
@@ -18,6 +21,7 @@ from pairvae.settings import flatten
 from pairvae.stages.data_warnings import as_text, data_warnings
 from pairvae.stages.project import Project
 from pairvae.stages.training_inputs import lone_counts
+from pairvae.store.picture_files import png_bytes
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.lineage import lineage_tags
 from pairvae.tracking.runs.null import NullTracker
@@ -26,6 +30,7 @@ from pairvae.training.plans import Plan, Source
 
 SAMPLES = 3  # each costs 2 ms to decode and 3 ms as PNG, which a training of seconds would feel
 SNAPSHOTS = 5  # pictures of a training
+LIVE, LIVE_SECONDS = "training.png", 10.0  # below reports
 
 
 @contextmanager
@@ -118,6 +123,27 @@ def epoch_logger(
             tracker.log_image(snapshot(plan, samples), "reconstructions", epoch + 1)
 
     return log
+
+
+def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Source]) -> Callable[[], None]:
+    """What to call after each epoch of a training that DVC runs: draws ``folder / LIVE`` anew now and then.
+
+    One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies.
+    """
+    drawn: list[float] = []
+
+    def draw() -> None:
+        if drawn and time.monotonic() - drawn[-1] < LIVE_SECONDS:
+            return
+        if not drawn:
+            rows = [f"{name.upper()} measured" for name in samples]
+            rows += [f"{target.upper()} from {source.upper()}" for target in samples for source in samples]
+            print(f"{stage}: look at {folder.name}/{LIVE}, updated while it trains (rows: {', '.join(rows)})")
+        drawn.append(time.monotonic())
+        with store.atomic_path(folder / LIVE) as temporary:
+            temporary.write_bytes(png_bytes(snapshot(plan, samples)))
+
+    return draw
 
 
 @torch.no_grad()

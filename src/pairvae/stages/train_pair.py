@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
 
 from pairvae import store
+from pairvae.calibration import Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
+from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.stages.calibration import refit, write_mixing
+from pairvae.stages.corrections import calibration_data, log_corrections, write_corrections
 from pairvae.stages.data_warnings import split_warnings, tell
-from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.project import SOLO_STAGES, Project
-from pairvae.stages.start import begin_from
+from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
+    adversarial_losses,
     arrays_of,
     card_description,
     covering,
@@ -32,11 +35,12 @@ from pairvae.stages.training_inputs import (
     source_of,
     statistics_folder,
     training_rows,
-    untrained,
+    untrained_with_discriminator,
 )
 from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
 from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
+from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training.devices import Device, choose
 from pairvae.training.plans import PairPlan, Source
 from pairvae.training.team import join
@@ -55,12 +59,15 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         train_solo(project, name)
     prepared, device = project.prepared(), choose(settings.device)
     rows = training_rows(project, prepared, training.early_stop)
-    pair = PairVAE({name: untrained(settings, name) for name in settings.modalities})
+    built = {name: untrained_with_discriminator(settings, name) for name in settings.modalities}
+    pair = PairVAE({name: vae for name, (vae, _) in built.items()})
+    adversarial = adversarial_losses(settings, {name: built[name][1] for name in built})
     vaes = {name: pair.vae(name) for name in settings.modalities}
     plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
+    plan = dataclasses.replace(plan, adversarial=adversarial)
     solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
-    pair.to(device.torch_device)
+    plan.module.to(device.torch_device)
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
@@ -83,10 +90,13 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         measured_descriptions(project, prepared, descriptions),
     )
 
-    def finish() -> None:
-        if training.calibrate:
-            follow_lengths(prepared, vaes, project.split(prepared).train, settings.seed)
-        refit(prepared, vaes, project.split(prepared).train, training.refit)
+    corrections: list[Correction] = []
+
+    def finish(tracker: Tracker) -> None:
+        chosen = settings.pair.calibration
+        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, chosen)
+        corrections.extend(calibrate(pair, data, chosen, chosen.seed))
+        log_corrections(tracker, corrections)
 
     if join(device.torch_device).first:
         tell(split_warnings(project, prepared))
@@ -95,9 +105,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     _keep_inside(project, without_stage, first)
     if first:
         folder = project.model("train-pair")
-        if training.calibrate:
-            vaes = load_vaes(folder)[0]
-            write_mixing(folder, prepared, vaes, project.split(prepared).train, settings.seed)
+        write_corrections(folder, corrections)
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
@@ -138,13 +146,17 @@ def _begin(project: Project, plan: PairPlan, prepared: Prepared) -> dict[str, st
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
         described, key = card_description(settings, name, prepared), "pair.training.start_from"
-        started = begin_from(project.folder, vae, name, training.start_from, described, key)
+        adversarial = plan.adversarial.get(name)
+        discriminator = None if adversarial is None else adversarial.discriminator
+        started = begin_from(project.folder, vae, name, training.start_from, described, key, discriminator)
         if started is not None:
             digests[name] = started
         elif training.from_solo:
             folder = project.model(f"train-{name}")
             stored = load_model(folder)
-            load_weights(vae, without_prefix(stored.weights, name), str(folder))
+            weights, _ = split_discriminator(without_prefix(stored.weights, name))
+            load_weights(vae, weights, str(folder))
+            continue_discriminator(discriminator, folder, name)
             digests[name] = stored.card["weights_sha256"]
         else:
             fit_closed_form(vae, plan.sources[name], settings.seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ import pairvae
 from pairvae.inference.backbone import backbone_files
 from pairvae.settings import EarlyStopSettings
 from pairvae.stages.project import Project
-from pairvae.stages.stage_run import epoch_logger, stage_run
+from pairvae.stages.stage_run import epoch_logger, live_picture, stage_run
 from pairvae.store.model_folder import save_model
+from pairvae.store.outputs import BY_DVC
 from pairvae.store.prepared import Prepared
+from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device
 from pairvae.training.early import EarlyStop, best_epoch
@@ -75,11 +78,12 @@ def run_training(
     plan: SoloPlan | PairPlan,
     early_stop: EarlyStop | None = None,
     watch: Watch | None = None,
-    finish: Callable[[], None] = lambda: None,
+    finish: Callable[[Tracker], None] = lambda tracker: None,
 ) -> None:
     """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder.
 
-    ``finish`` is called in it after the last epoch: what it changes of the weights is saved, but in no checkpoint.
+    ``finish`` is called in it with the run after the last epoch: what it changes of the weights is saved, but in no
+    checkpoint.
     """
     team = join(run.device.torch_device)
     project, params = run.project, run.params
@@ -89,10 +93,15 @@ def run_training(
     tracked = dataclasses.replace(project, track=project.track and team.first)
     started = time.monotonic()
     with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
-        log = epoch_logger(tracker, plan, plan.drawn_from(), begun=resume is not None)
+        samples = plan.drawn_from()
+        log = epoch_logger(tracker, plan, samples, begun=resume is not None)
+        draw = live_picture(project.reports, run.stage, plan, samples)
+        seen = team.first and BY_DVC in os.environ
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             log(epoch, row)
+            if seen:
+                draw()
             if watch is not None:
                 watch(epoch, row, plan)
 
@@ -106,13 +115,13 @@ def run_training(
             early_stop=early_stop,
         )
         if team.first:
-            finish()
+            finish(tracker)
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
             kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
             card = run.card(tracker.run_id, seconds) | kept
-            save_model(project.model(run.stage), _weights(plan), card, history, extra)
+            save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
     team.wait()
 
 
@@ -120,6 +129,15 @@ def _weights(plan: Plan) -> dict[str, Tensor]:
     """Weights under ``<modality>.``, the same for solo and pair."""
     return {
         f"{name}.{key}": value for name, vae in plan.vaes.items() for key, value in vae.state_dict().items()
+    }
+
+
+def _discriminators(plan: SoloPlan | PairPlan) -> dict[str, Tensor]:
+    """Weights of the discriminators under ``<modality>.``."""
+    return {
+        f"{name}.{key}": value
+        for name, loss in plan.adversarial.items()
+        for key, value in loss.discriminator.state_dict().items()
     }
 
 
