@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from pairvae.evaluation.attribution import shares
 from pairvae.inference.attribution import WORDS, Attribution, attribute
@@ -38,7 +39,7 @@ def explain(files: Sequence[str], *, to: str, out: Path, model: str, seed: int, 
     rows: list[dict[str, str | int | float]] = []
     for one in inputs:
         found = attribute(predictor, predictor.prepare(one.given, one.source), one.source, seed, check)
-        drawing = explanation_figure(found.given, found.parts, panels_of(found), found.q_per_px)
+        drawing = drawing_of(found)
         with atomic_path(out / f"{one.name}-explained.png") as temporary:
             temporary.write_bytes(explanation_png(drawing))
         rows += _rows(one, found)
@@ -47,10 +48,13 @@ def explain(files: Sequence[str], *, to: str, out: Path, model: str, seed: int, 
     return lines
 
 
-def panels_of(found: Attribution) -> list[Panel]:
-    """What the figure shows: a panel a descriptor, its words, the changes."""
-    return [Panel(WORDS[name], sentence.partition(": ")[2], np.asarray(changes))
-            for (name, changes), sentence in zip(found.changes.items(), found.sentences(), strict=True)]  # fmt: skip
+def drawing_of(found: Attribution) -> Figure:
+    """The explanation over its measurement, a panel a descriptor."""
+    shown = [
+        Panel(WORDS[name], sentence.partition(": ")[2], found.parts.painted(changes))
+        for (name, changes), sentence in zip(found.changes.items(), found.sentences(), strict=True)
+    ]
+    return explanation_figure(found.given, found.polar, shown, found.q_per_px)
 
 
 def _rows(one: Input, found: Attribution) -> list[dict[str, str | int | float]]:

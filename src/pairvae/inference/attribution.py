@@ -55,6 +55,11 @@ class Attribution:
     q_per_px: float | None
     random: Mapping[str, float]
 
+    @property
+    def polar(self) -> bool:
+        """Whether the parts are those of a pattern: rings of q and sectors of azimuth."""
+        return bool(np.isfinite(self.parts.azimuths).all())
+
     def sentences(self) -> tuple[str, ...]:
         """A line for each descriptor: what moved it most, and whether the sanity check speaks against it."""
         return tuple(self._sentence(name) for name in self.changes)
@@ -72,7 +77,7 @@ class Attribution:
 
     def _places(self, main: np.ndarray, share: np.ndarray) -> str:
         percent = f"{100 * float(share[main].sum()):.0f} % of the changes"
-        if not np.isfinite(self.parts.azimuths).all():
+        if not self.polar:
             return f"{percent} come from {len(main)} of {len(self.parts)} squares"
         scale, unit = (self.q_per_px, "1/nm") if self.q_per_px else (1.0, "px")
         digits = 2 if self.q_per_px else 0

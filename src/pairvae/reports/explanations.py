@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.evaluation.attribution import Parts
 from pairvae.reports.style import panels, styled
 
 PANEL_IN = 2.5
@@ -19,7 +18,7 @@ COLUMNS = 3
 
 @dataclass(frozen=True)
 class Panel:
-    """One descriptor: its ``title``, ``words`` below it, and the ``changes`` ``(P,)`` by the parts."""
+    """One descriptor: its ``title``, ``words``, and the ``changes`` ``(H, W)`` by the part of each pixel."""
 
     title: str
     words: str
@@ -28,14 +27,13 @@ class Panel:
 
 @styled
 def explanation_figure(
-    given: np.ndarray, parts: Parts, shown: Sequence[Panel], q_per_px: float | None
+    given: np.ndarray, polar: bool, shown: Sequence[Panel], q_per_px: float | None
 ) -> Figure:
     """The measurement ``(C, H, W)`` and, over it in grey, red where a part raises it, blue where it lowers it."""
     columns = min(COLUMNS, len(shown) + 1)
     rows = -(-(len(shown) + 1) // columns)
     drawing, grid = panels(rows, columns, (PANEL_IN, PANEL_IN + 0.5))
     places = [axes for line in grid for axes in line]
-    polar = bool(np.isfinite(parts.azimuths).all())
     height, width = given.shape[-2:]
     scale = (q_per_px or 1.0) if polar else 1.0
     extent = (-width / 2 * scale, width / 2 * scale, -height / 2 * scale, height / 2 * scale)
@@ -44,10 +42,9 @@ def explanation_figure(
     places[0].set_title("the measurement", loc="left")
     for axes, panel in zip(places[1:], shown, strict=False):
         axes.imshow(given.mean(0), cmap="gray", extent=extent, interpolation="nearest", vmin=0, vmax=1)
-        painted = parts.painted(panel.changes)
-        reach = max(float(np.nanmax(np.abs(painted))), 1e-12)
-        strength = np.nan_to_num(np.abs(painted) / reach) * 0.85
-        axes.imshow(painted, cmap="coolwarm", vmin=-reach, vmax=reach, alpha=strength, extent=extent,
+        reach = max(float(np.nanmax(np.abs(panel.changes))), 1e-12)
+        strength = np.nan_to_num(np.abs(panel.changes) / reach) * 0.85
+        axes.imshow(panel.changes, cmap="coolwarm", vmin=-reach, vmax=reach, alpha=strength, extent=extent,
                     interpolation="nearest")  # fmt: skip
         axes.set_title(panel.title, loc="left")
     for axes in places[: len(shown) + 1]:
