@@ -16,7 +16,7 @@ import pairvae
 from pairvae.inference.backbone import backbone_files
 from pairvae.settings import EarlyStopSettings
 from pairvae.stages.project import Project
-from pairvae.stages.stage_run import epoch_logger, live_picture, stage_run
+from pairvae.stages.tracked_training import epoch_logger, live_picture, stage_run
 from pairvae.store.model_folder import save_model
 from pairvae.store.outputs import BY_DVC
 from pairvae.store.prepared import Prepared

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pairvae.stages import stage_run as runs
-from pairvae.stages.stage_run import SNAPSHOTS, epoch_logger, live_picture
+from pairvae.stages import tracked_training as runs
+from pairvae.stages.tracked_training import SNAPSHOTS, epoch_logger, live_picture
 from pairvae.tracking.runs.null import NullTracker
 
 
