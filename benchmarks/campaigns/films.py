@@ -14,12 +14,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pairvae.data.simulate.simulation import simulate_sample
+from pairvae.data.simulate.samples import simulate_sample
 from pairvae.inference.training_summary import pooled
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.raw_image import RawImage
+from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.descriptors import describe
-from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.settings import resolve
 from pairvae.settings.simulation import SimulationParameters

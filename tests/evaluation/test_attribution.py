@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pairvae.data.simulate.samples import sample_latents
 from pairvae.data.simulate.saxs_pattern import colour_mapped, detect, expected_counts
-from pairvae.data.simulate.simulation import sample_latents
 from pairvae.data.simulate.structure import make_field
 from pairvae.evaluation.attribution import likeness, occlusion, polar_parts, shares, shuffled, square_parts
 from pairvae.numerics.ridge import ridge

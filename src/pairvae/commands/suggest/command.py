@@ -17,8 +17,8 @@ from pairvae.inference.latent_plane import plane_of
 from pairvae.inference.loader import REGISTRY, load
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.numerics.levels import levels
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.colormaps import levels
+from pairvae.numerics.series import evenly_spread
 from pairvae.reports.suggestions import Card, Suggestions, write_suggestions
 from pairvae.stages.project import Project, open_project
 from pairvae.store.rows import write_table

@@ -15,10 +15,10 @@ from pairvae.inference.prediction_inputs import inputs_of, unique_names
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import pooled, spread_crops, texture_summary
 from pairvae.modalities import MODALITIES
+from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.descriptors import describe
-from pairvae.numerics.levels import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.stages.project import Project
 from pairvae.store.prepared import Prepared
 
@@ -155,8 +155,8 @@ def _new_files(files: Sequence[str], source: str, target: str, predictor: Predic
 
 def _conditions_beside(files: Sequence[str]) -> dict[str, Conditions]:
     """Conditions by id of a ``pairs.csv`` in, or one above, each folder that is given."""
-    from pairvae.data.pairs.pair import PAIRS_FILE
     from pairvae.data.pairs.pairs_table import read_table
+    from pairvae.data.pairs.sample import PAIRS_FILE
 
     found: dict[str, Conditions] = {}
     for entry in files:

@@ -15,7 +15,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from pairvae.evaluation.experimental_design.gaussian_process import GaussianProcess, Kernel
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 
 Floats = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 
 Floats = NDArray[np.float64]
 
