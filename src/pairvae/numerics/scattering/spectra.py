@@ -11,7 +11,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pairvae.numerics.scattering.arcs import arc_distribution, turned_by
-from pairvae.numerics.scattering.peaks import ring_peak
+from pairvae.numerics.scattering.peaks import parabolic_peak, ring_peak
 from pairvae.numerics.scattering.profiles import Centre, Floats, Mask, azimuthal_average
 
 
@@ -135,3 +135,18 @@ def power_spectrum(images: NDArray[Any]) -> Floats:
     spectrum = scipy.fft.fft2((values - mean) * window)
     power = (spectrum.real**2 + spectrum.imag**2) / (window**2).sum()
     return np.asarray(np.fft.fftshift(power, axes=(1, 2)))
+
+
+def horizontal_period(images: NDArray[Any]) -> Floats:
+    """Period along the rows of images ``(N, H, W)`` px, ``(N,)``: that of a grating whose lines run vertically.
+
+    Where the power on the horizontal axis of the spectrum (three rows of frequencies) peaks, times the squared
+    frequency; periods of a third of the width or more do not count. nan for a uniform image.
+    """
+    power = power_spectrum(images)
+    row, column = power.shape[1] // 2, power.shape[2] // 2
+    line = power[:, row - 1 : row + 2, column:].mean(1)
+    frequency = np.arange(line.shape[1], dtype=np.float64)
+    octave = np.where(frequency > 3, line * frequency**2, 0.0)
+    peaks = np.array([parabolic_peak(frequency, one) for one in octave])
+    return np.asarray(power.shape[2] / peaks)
