@@ -98,7 +98,7 @@ SCORES: dict[str, ScoreFact] = {
     "coherence_error": ScoreFact(
         "coherence error",
         "0 to 1",
-        "Absolute difference of how far domains run alike: the mean square order of their direction within windows of"
+        "Absolute difference of how parallel domains run: the mean square order of their direction within windows of"
         " 32 px. Images of smaller grains than the true ones have one.",
     ),
     "roughness_error": ScoreFact(
