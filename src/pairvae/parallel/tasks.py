@@ -29,7 +29,7 @@ class Refused:
     reason: str
 
 
-def carried(function: Callable[[T], R], task: T) -> R | Refused:
+def run_task(function: Callable[[T], R], task: T) -> R | Refused:
     """``function(task)``, an ``InputError`` as words."""
     try:
         return function(task)
@@ -37,6 +37,6 @@ def carried(function: Callable[[T], R], task: T) -> R | Refused:
         return Refused(str(error))
 
 
-def told(task: T, found: R | Refused) -> Ended[T, R]:
-    """A task with what :func:`carried` made of it."""
-    return Ended(task, None, found.reason) if isinstance(found, Refused) else Ended(task, found)
+def task_result(task: T, outcome: R | Refused) -> Ended[T, R]:
+    """A task with what :func:`run_task` made of it."""
+    return Ended(task, None, outcome.reason) if isinstance(outcome, Refused) else Ended(task, outcome)
