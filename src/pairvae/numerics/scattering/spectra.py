@@ -59,11 +59,11 @@ def physical_check(
     in_units = nm_per_px is not None and q_per_px is not None
     side = min(images.shape[1:])
     top, left = (images.shape[1] - side) // 2, (images.shape[2] - side) // 2
-    found = scattering_of_images(images[:, top : top + side, left : left + side])
+    decoded = scattering_of_images(images[:, top : top + side, left : left + side])
     given = scattering_of_pattern(pattern, mask)
     scale = (nm_per_px * q_per_px) if in_units and nm_per_px and q_per_px else 1.0
-    ratio = found.ring / (given.ring * scale)
-    angle = float(turned_by(found.arcs[None], given.arcs[None])[0])
+    ratio = decoded.ring / (given.ring * scale)
+    angle = float(turned_by(decoded.arcs[None], given.arcs[None])[0])
     agrees = abs(ratio / usual.ratio - 1) <= usual.ratio_tolerance and angle <= usual.angle_tolerance
     return PhysicalCheck(float(ratio), angle, bool(agrees))
 
@@ -111,8 +111,8 @@ def calibrate(checks: Sequence[PhysicalCheck], quantile: float = 0.95, margin: f
     """Calibration from checks of true training pairs: the median ratio, and tolerances that ``quantile`` of them
     keep, times ``margin``. Checks without a ring are left out; the defaults where none is left.
     """
-    ratios = np.array([one.ring_ratio for one in checks])
-    angles = np.array([one.arc_angle_deg for one in checks])[np.isfinite(ratios)]
+    ratios = np.array([check.ring_ratio for check in checks])
+    angles = np.array([check.arc_angle_deg for check in checks])[np.isfinite(ratios)]
     ratios = ratios[np.isfinite(ratios)]
     if not len(ratios):
         return Calibration()
