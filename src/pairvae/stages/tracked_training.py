@@ -6,6 +6,7 @@ The processes of a team share one training.
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,9 +31,10 @@ from pairvae.settings import EarlyStopSettings, flatten
 from pairvae.stages.project import Project, as_text, data_warnings
 from pairvae.stages.training_inputs import lone_counts
 from pairvae.store.model_folder import save_model
+from pairvae.store.outputs import BY_DVC
 from pairvae.store.picture_files import png_bytes
 from pairvae.store.prepared import Prepared
-from pairvae.tracking.runs.lineage import lineage_tags
+from pairvae.tracking.runs.lineage import DESCRIPTION, lineage_tags
 from pairvae.tracking.runs.null import NullTracker
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training import checkpoints
@@ -59,14 +61,17 @@ def stage_run(
 
     settings = project.settings
     train = training_pairs(prepared.pairs, settings.split.train)
-    tags = lineage_tags(project.folder, stage, params) | {"preset": settings.preset, "stage": stage}
+    tags = lineage_tags(project.folder, stage, params) | {
+        "preset": settings.preset,
+        "stage": stage,
+        DESCRIPTION: describe(project, stage, prepared),
+    }
     with start_run(
         project.root,
         settings.tracking.experiment,
         f"{stage} {settings.preset} {train} pairs",
         tags=tags,
         resume=resume,
-        description=describe(project, stage, prepared),
         system_metrics_s=settings.tracking.system_metrics_seconds,
         patience_s=settings.tracking.patience_seconds,
     ) as tracker:
@@ -249,10 +254,15 @@ def run_training(
     tracked = dataclasses.replace(project, track=project.track and team.first)
     started = time.monotonic()
     with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
-        log = epoch_logger(tracker, plan, plan.drawn_from(), begun=resume is not None)
+        samples = plan.drawn_from()
+        log = epoch_logger(tracker, plan, samples, begun=resume is not None)
+        draw = live_picture(project.reports, run.stage, plan, samples)
+        seen = team.first and BY_DVC in os.environ
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             log(epoch, row)
+            if seen:
+                draw()
             if watch is not None:
                 watch(epoch, row, plan)
 
