@@ -16,7 +16,7 @@ from pairvae.tracking.runs.lineage import DESCRIPTION
 from pairvae.tracking.runs.null import NullTracker
 from pairvae.tracking.runs.tracker import Tracker
 
-ABOUT = "Trainings repeated over training sizes, split seeds and variants of the settings, one run below this one for each."
+ABOUT = "Trainings repeated over training sizes, split seeds and variants of the settings, one run for each."
 
 
 class CellFailedError(Exception):
