@@ -123,18 +123,9 @@ def predict(
     from pairvae.commands.predict import predict as run
 
     written = run(
-        files,
-        to=to,
-        out=out,
-        model=model,
-        samples=samples,
-        seed=seed,
-        workers=workers,
-        cluster=cluster,
-        source=source,
-        kind=kind,
-        acquisition=acquisition,
-    )
+        files, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
+        source=source, kind=kind, acquisition=acquisition,
+    )  # fmt: skip
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 
