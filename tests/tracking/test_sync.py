@@ -95,10 +95,8 @@ def test_everything_of_a_run_and_of_a_model_arrives_once(filled: Path, target: s
         copy = after[name]
         assert copy.data.params == run.data.params
         assert (copy.info.status, copy.info.start_time, copy.info.end_time) == (
-            run.info.status,
-            run.info.start_time,
-            run.info.end_time,
-        )
+            run.info.status, run.info.start_time, run.info.end_time,
+        )  # fmt: skip
         assert copy.data.tags[SOURCE_RUN] == run.info.run_id
         assert copy.data.tags["mlflow.user"] == run.data.tags["mlflow.user"]
     trial = after["trial"]
