@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from pairvae.data.check.folder.problems import render
 
 from pairvae.commands.check import check_project
+from pairvae.data.check.problems import render
 from pairvae.errors import InputError
 from pairvae.settings import assignments, merge, parse_yaml, resolve
 from pairvae.stages.preprocess import prepare_folder

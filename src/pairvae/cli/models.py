@@ -106,6 +106,9 @@ def predict(
             help="file format of the images; of curves csv, or NXcanSAS with nexus",
         ),
     ] = "png",
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="measured micrographs of the training data shown beside")
+    ] = 0,
     size: Annotated[
         int | None,
         typer.Option(
@@ -134,9 +137,26 @@ def predict(
     from pairvae.commands.predict import predict as run
 
     written = run(
+<<<<<<< HEAD
         files, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
         source=source, kind=kind, acquisition=acquisition, size=size,
     )  # fmt: skip
+=======
+        files,
+        to=to,
+        out=out,
+        model=model,
+        samples=samples,
+        seed=seed,
+        workers=workers,
+        cluster=cluster,
+        source=source,
+        kind=kind,
+        acquisition=acquisition,
+        neighbours=neighbours,
+        size=size,
+    )
+>>>>>>> main
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pairvae.data.check.folder import check_for, other_sections
-from pairvae.data.check.folder.problems import CheckReport, Problem, told
+from pairvae.data.check.problems import CheckReport, Problem, told
 from pairvae.data.check.proposals import Measured, Proposal, calibrations, lines, no_common_range, propose
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction

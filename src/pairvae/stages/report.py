@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -17,6 +18,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
 from pairvae.numerics import thresholds as thresholding
 from pairvae.numerics.images import grey_levels
+from pairvae.inference.neighbours import Micrographs
 from pairvae.numerics.morphology import domain_spacing, phase_fraction
 from pairvae.reports.captions import paper_rank
 from pairvae.reports.dvc_files import summary_numbers, write_plots
@@ -46,10 +48,14 @@ from pairvae.tracking.runs.lineage import commit_of, machine, versions
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}
 STUDY = "study.csv"
+<<<<<<< HEAD
 SHOWN_THRESHOLDS = ("ladders", "alternating_lines", "alternating lines")  # those that tell the methods apart
 SHOWN_RAW = 2
 THUMBNAIL_PX = {"saxs": 48, "sem": 48}
 PROTOCOLS = "protocols.csv"
+=======
+SHOWN_NEIGHBOURS = 3
+>>>>>>> main
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 
@@ -77,7 +83,7 @@ def gather(project: Project) -> ReportContent:
     return ReportContent(
         metrics=metrics,
         distributions=facts["distributions"],
-        examples=[_example(arrays, facts, row) for row in range(len(facts["examples"]))] if drawn else [],
+        examples=_examples(project, arrays, facts) if drawn else [],
         histories={stage: rows for stage in TRAININGS if (rows := read_history(project.model(stage)))},
         generated=generated[0] if generated else {},
         other_scales=generated[1:],
@@ -99,6 +105,26 @@ def _shared(pairs: Sequence[Mapping[str, Any]], key: str) -> float | None:
     """The value of ``key`` where all pairs have the same one."""
     values = {pair.get(key) for pair in pairs}
     return values.pop() if len(values) == 1 else None
+
+
+def _examples(project: Project, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> list[Example]:
+    """The example pairs, with the measured training micrographs that their patterns fit best."""
+    train, pairs = np.array(facts["train"]), facts["pairs"]
+    library = Micrographs(
+        [pairs[row]["id"] for row in train],
+        [pairs[row]["morphology"] for row in train],
+        np.array(project.prepared().crops("sem")[train, 0]),
+        arrays["latent_sem"][train],
+        arrays["latent_saxs"][train],
+    )
+    rows = {pair["id"]: row for row, pair in enumerate(pairs)}
+    found = []
+    for number, name in enumerate(facts["examples"]):
+        example = _example(arrays, facts, number)
+        predicted, latent = example.images["pair/saxs_sem"], arrays["latent_saxs"][rows[name]]
+        nearest = library.nearest(latent, predicted[None], SHOWN_NEIGHBOURS)
+        found.append(replace(example, measured=tuple((one.caption, one.image) for one in nearest)))
+    return found
 
 
 def _example(arrays: dict[str, np.ndarray], facts: dict[str, Any], row: int) -> Example:

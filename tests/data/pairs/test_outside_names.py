@@ -4,8 +4,8 @@ import csv
 from pathlib import Path
 
 import pytest
-from pairvae.data.check.folder.problems import CheckReport, Problem, render
 
+from pairvae.data.check.problems import CheckReport, Problem, render
 from pairvae.data.pairs.pairs_table import read_table, write_pairs
 from pairvae.data.pairs.sample import Pair
 

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pairvae.data.check.file_contents import FileFacts, Preparation, curve_digest, detector_look, inspect
-from pairvae.data.check.folder.problems import (
+from pairvae.data.check.partners import partners
+from pairvae.data.check.problems import (
     MOST_NAMES,
     CheckReport,
     Limits,
@@ -17,7 +18,6 @@ from pairvae.data.check.folder.problems import (
     some_of,
     told,
 )
-from pairvae.data.check.partners import partners
 from pairvae.data.check.rules import RULES, readings
 from pairvae.data.pairs.file_names import has_suffix, is_leftover, modality_files, modality_folders
 from pairvae.data.pairs.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest

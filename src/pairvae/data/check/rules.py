@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.data.check.file_contents import FileFacts
-from pairvae.data.check.folder.problems import Limits, Problem, Rule, Severity, copy_of, problem_of
+from pairvae.data.check.problems import Limits, Problem, Rule, Severity, copy_of, problem_of
 from pairvae.data.pairs.sample import FOLDERS, PAIRS_FILE, Pair
 from pairvae.data.split import leaking_groups
 from pairvae.settings import SaxsPrepare, SemPrepare
