@@ -137,26 +137,9 @@ def predict(
     from pairvae.commands.predict import predict as run
 
     written = run(
-<<<<<<< HEAD
         files, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
-        source=source, kind=kind, acquisition=acquisition, size=size,
+        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours,
     )  # fmt: skip
-=======
-        files,
-        to=to,
-        out=out,
-        model=model,
-        samples=samples,
-        seed=seed,
-        workers=workers,
-        cluster=cluster,
-        source=source,
-        kind=kind,
-        acquisition=acquisition,
-        neighbours=neighbours,
-        size=size,
-    )
->>>>>>> main
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 

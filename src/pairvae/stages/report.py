@@ -14,11 +14,11 @@ import numpy as np
 from pairvae import store
 from pairvae.data.pairs.manifest import read_pairs
 from pairvae.evaluation import latent_map
+from pairvae.inference.neighbours import Micrographs
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
 from pairvae.numerics import thresholds as thresholding
 from pairvae.numerics.images import grey_levels
-from pairvae.inference.neighbours import Micrographs
 from pairvae.numerics.morphology import domain_spacing, phase_fraction
 from pairvae.reports.captions import paper_rank
 from pairvae.reports.dvc_files import summary_numbers, write_plots
@@ -48,14 +48,11 @@ from pairvae.tracking.runs.lineage import commit_of, machine, versions
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}
 STUDY = "study.csv"
-<<<<<<< HEAD
 SHOWN_THRESHOLDS = ("ladders", "alternating_lines", "alternating lines")  # those that tell the methods apart
 SHOWN_RAW = 2
 THUMBNAIL_PX = {"saxs": 48, "sem": 48}
 PROTOCOLS = "protocols.csv"
-=======
 SHOWN_NEIGHBOURS = 3
->>>>>>> main
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 

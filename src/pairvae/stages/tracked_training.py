@@ -257,11 +257,7 @@ def run_training(
         samples = plan.drawn_from()
         log = epoch_logger(tracker, plan, samples, begun=resume is not None)
         draw = live_picture(project.reports, run.stage, plan, samples)
-<<<<<<< HEAD
-        seen = team.first and BY_DVC in os.environ
-=======
         seen = process_group.is_rank_0 and BY_DVC in os.environ
->>>>>>> main
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             log(epoch, row)
