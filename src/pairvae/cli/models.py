@@ -137,20 +137,9 @@ def predict(
     from pairvae.commands.predict import predict as run
 
     written = run(
-        files,
-        to=to,
-        out=out,
-        model=model,
-        samples=samples,
-        seed=seed,
-        workers=workers,
-        cluster=cluster,
-        source=source,
-        kind=kind,
-        acquisition=acquisition,
-        neighbours=neighbours,
-        size=size,
-    )
+        files, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
+        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours,
+    )  # fmt: skip
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 
