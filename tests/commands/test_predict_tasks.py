@@ -18,6 +18,7 @@ import tifffile
 import torch
 
 from pairvae.commands.ensemble import Wishes, ensemble
+from pairvae.commands.export import export
 from pairvae.commands.movie import movie
 from pairvae.commands.predict import predict, workers_for
 from pairvae.errors import InputError
@@ -28,6 +29,7 @@ from pairvae.modalities.readers.image import read_image
 from pairvae.models.vae import Posterior
 from pairvae.numerics.descriptors import domain_spacing
 from pairvae.numerics.morphology import two_point_correlation
+from pairvae.stages.project import open_project
 from pairvae.store.locks import folder_alone
 
 
@@ -126,6 +128,29 @@ def test_larger_images_show_more_of_the_same(tiny_pair: Path) -> None:
     correlation = np.fft.irfft2(power)[:960, :960] / np.outer(*[1024 - np.arange(960)] * 2) / centred.var()
     correlation[:64, :64] = 0
     assert np.abs(correlation[:896, :896]).max() < 0.3, "a tiling repeats"
+
+
+def test_networks_as_onnx_give_the_same_numbers(tiny_pair: Path, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    made = {one.name: one for one in export(tmp_path, str(tiny_pair / "models/train-pair"))}
+    assert [name for name, one in made.items() if one.file is None] == ["sem-encoder"]
+    assert made["sem-encoder"].reason
+    model = load(tiny_pair / "models/train-pair")
+    for count in (1, 3):
+        arrays = np.random.default_rng(0).random((count, 3, 32, 32), dtype=np.float32)
+        encoder, decoder = (
+            runtime.InferenceSession(tmp_path / f"{name}.onnx") for name in ("saxs-encoder", "sem-decoder")
+        )
+        (statistics,) = encoder.run(None, {encoder.get_inputs()[0].name: arrays})
+        expected = np.concatenate(model.posterior(arrays, "saxs").numpy(), axis=1)
+        np.testing.assert_allclose(statistics, expected, atol=1e-5)
+        (images,) = decoder.run(
+            None, {decoder.get_inputs()[0].name: statistics[:, : statistics.shape[1] // 2]}
+        )
+        assert images.shape == (count, 1, 192, 192)
+        own = model.predict(arrays, source="saxs", target="sem").mean()
+        assert (images >= 0.5).mean() == pytest.approx(own, abs=0.05)
 
 
 def test_two_predictions_into_one_folder_do_not_mix(
@@ -244,7 +269,8 @@ def test_both_directions_with_scales_spread_and_trust(tiny_pair: Path, tmp_path:
     model = str(tiny_pair / "models" / "train-pair")
     raw = tiny_pair / "data" / "raw"
     files = [str(raw / "SAXS" / "00000.jpg"), str(raw / "SEM" / "00000.tif")]
-    assert predict(files, to="both", out=tmp_path, model=model, samples=3, seed=0, kind="tiff") == 6
+    wanted = {"out": tmp_path, "model": model, "samples": 3, "seed": 0, "kind": "tiff", "neighbours": 2}
+    assert predict(files, to="both", **wanted) == 6
     assert read_image(tmp_path / "00000-sem-02.tif").nm_per_px == pytest.approx(2.9)
     pattern, image = csv_rows(tmp_path / "inputs.csv")
     assert (pattern["from"], pattern["to"], image["from"], image["to"]) == ("saxs", "sem", "sem", "saxs")
@@ -254,6 +280,12 @@ def test_both_directions_with_scales_spread_and_trust(tiny_pair: Path, tmp_path:
     row = csv_rows(tmp_path / "predictions.csv")[0]
     assert float(row["spacing_nm"]) == pytest.approx(2.9 * float(row["domain_spacing_px"]), rel=1e-3)
     assert cv2.imread(str(tmp_path / "contact-sheet.png")).shape[1] > 600
+    first, second = csv_rows(tmp_path / "neighbours.csv")  # of the pattern alone
+    assert float(first["distance"]) <= float(second["distance"]) and 0 < float(first["s2_difference"]) < 1
+    prepared = open_project(folder=tiny_pair, track=False).prepared()
+    crops = {pair.id: crop[0] for pair, crop in zip(prepared.pairs, prepared.crops("sem"), strict=True)}
+    shown = cv2.imread(str(tmp_path / first["file"]), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(shown > 0, crops[first["sample"]] > 0)
 
 
 def test_an_unlike_input_is_told(tiny_pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -278,6 +310,8 @@ def test_models_of_earlier_and_later_versions(
     predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
     assert "does not know its training data" in capsys.readouterr().err
     assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["distance"] == ""
+    with pytest.raises(InputError, match=r"--neighbours.*keeps micrographs.*earlier version"):
+        predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0, neighbours=1)
     card = (old / "card.json").read_text()
     (old / "card.json").write_text(card.replace('"format": 1', '"format": 2'))
     with pytest.raises(

@@ -106,6 +106,9 @@ def predict(
             help="file format of the images; of curves csv, or NXcanSAS with nexus",
         ),
     ] = "png",
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="measured micrographs of the training data shown beside")
+    ] = 0,
     size: Annotated[
         int | None,
         typer.Option(
@@ -145,6 +148,7 @@ def predict(
         source=source,
         kind=kind,
         acquisition=acquisition,
+        neighbours=neighbours,
         size=size,
     )
     typer.echo(f"{written} predictions in {printable(str(out))}")
@@ -193,6 +197,19 @@ def ensemble(
     )
     for file in told.files[1:]:
         typer.echo(f"  {file}")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="folder of the files")],
+    model: Model = CHAMPION,
+) -> None:
+    """Write the encoders and decoders of a pair as ONNX files."""
+    require_model(model)
+    from pairvae.commands.export import export as run
+
+    for one in run(out, model):
+        typer.echo(f"{one.name}: {one.file or f'not exported, {one.reason}'}")
 
 
 @app.command()
