@@ -127,6 +127,8 @@ def searchable(key: str) -> bool:
     section, _, rest = key.partition(".")
     if section in ("latent", "pretrain"):
         return bool(rest)
+    if key == "pair.conditions":
+        return True
     return section not in ("data", "tune") and rest.startswith(("network.", "training."))
 
 

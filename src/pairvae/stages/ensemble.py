@@ -19,7 +19,7 @@ from pairvae.numerics.morphology import two_point_correlation
 from pairvae.predictor import Predictor
 from pairvae.progress import Progress
 from pairvae.stages.load import load
-from pairvae.stages.measurement import acquisition_in_table, measurement
+from pairvae.stages.measurement import known_of, measurement
 from pairvae.stages.prediction_inputs import expand, output_stem, require_no_input, unique_names
 from pairvae.stages.predictions import nm_per_px
 from pairvae.store.ensemble_file import check_suffix, write_ensemble, write_stack
@@ -128,8 +128,9 @@ def _centres(
 
 
 def _latent(predictor: Predictor, file: str, source: str) -> np.ndarray:
-    given = measurement(predictor, file, source, acquisition_in_table(file, source))
-    return predictor.encode(given.array, source).mean[0].numpy()
+    known = known_of(predictor, file, source)
+    given = measurement(predictor, file, source, known)
+    return predictor.encode(given.array, source, known).mean[0].numpy()
 
 
 def _of_morphology(predictor: Predictor, source: str, morphology: str) -> np.ndarray:

@@ -14,6 +14,7 @@ from torch import Tensor
 from pairvae.errors import InputError, reason
 from pairvae.modalities import MODALITIES
 from pairvae.models.build import trained
+from pairvae.models.conditions import shift_of_card
 from pairvae.models.vae import VAE
 from pairvae.predictor import Predictor
 from pairvae.stages.backbone import give_backbone
@@ -61,6 +62,7 @@ def check_card(card: Mapping[str, Any], folder: Path) -> None:
             highest = entry.get("measured", {}).get("highest_intensity")
             if highest is not None and not 0 < float(highest) < np.inf:
                 raise ValueError(f"highest_intensity is {highest!r}")
+        shift_of_card(card)
 
 
 def check_facts(predictor: Predictor, path: Path) -> None:

@@ -23,7 +23,7 @@ from pairvae.numerics.smoothing import frame_change, smoothed
 from pairvae.predictor import Predictor
 from pairvae.progress import track
 from pairvae.stages.load import load
-from pairvae.stages.measurement import acquisition_in_table, measurement
+from pairvae.stages.measurement import known_of, measurement
 from pairvae.stages.prediction_inputs import expand, output_stem, require_no_input
 from pairvae.stages.predictions import nm_per_px
 from pairvae.store import atomic_path
@@ -94,9 +94,10 @@ def _read(predictor: Predictor, paths: Sequence[str], source: str) -> Read:
 
     pictures, latents, confidences = [], [], []
     for path in track(paths, len(paths), "read"):
-        array = measurement(predictor, path, source, acquisition_in_table(path, source)).array
+        known = known_of(predictor, path, source)
+        array = measurement(predictor, path, source, known).array
         pictures.append(pattern_tile(array))
-        latents.append(predictor.encode(array, source).mean[0].numpy())
+        latents.append(predictor.encode(array, source, known).mean[0].numpy())
         confidences.append(predictor.confidence(array, source))
     names = tuple(output_stem(file_stem(file_part(path))) for path in paths)
     return Read(names, np.stack(pictures), np.stack(latents), tuple(confidences))

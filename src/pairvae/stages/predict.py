@@ -21,7 +21,7 @@ from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
 from pairvae.stages.cluster import run_tasks
 from pairvae.stages.load import REGISTRY, load, pinned
 from pairvae.stages.measurement import ANY, Once, require_use
-from pairvae.stages.prediction_inputs import BOTH, Input, inputs_of
+from pairvae.stages.prediction_inputs import BOTH, Input, inputs_of, unpaired_inputs
 from pairvae.stages.predictions import (
     CURVE_COLUMNS,
     IMAGE_COLUMNS,
@@ -101,6 +101,7 @@ def predict(
     source: str | None = None,
     kind: str = "png",
     acquisition: Acquisition = ANY,
+    unpaired: bool = False,
 ) -> int:
     """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
 
@@ -111,6 +112,7 @@ def predict(
     ``workers`` (None: of hundreds of files as many as cores), or on a ``cluster`` (see
     :func:`pairvae.stages.cluster.run_tasks`), files are shared out in chunks. ``acquisition`` is known of all files and
     goes before their rows of a ``pairs.csv``; what may be wrong with a file is told, and stands in ``inputs.csv``.
+    With ``unpaired``, ``files`` are folders of pairs, and it is their samples without a partner that count.
     A file that cannot be read is told of, and named again in an ``InputError`` after the others are done.
     """
     if kind not in SUFFIXES:
@@ -118,7 +120,11 @@ def predict(
     predictor = load(model)
     if to != BOTH:
         predictor.shape(to)  # an unknown modality is an InputError
-    inputs = inputs_of(files, predictor.modalities, to, source)
+    inputs = (
+        unpaired_inputs(files, predictor.modalities, to)
+        if unpaired
+        else inputs_of(files, predictor.modalities, to, source)
+    )
     require_use(acquisition, sorted({one.source for one in inputs}))
     _require_other_folder(out, inputs)
     _say_of_earlier(out)

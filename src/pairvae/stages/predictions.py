@@ -20,7 +20,7 @@ from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.predictor import Predictor
 from pairvae.settings import Section
-from pairvae.stages.measurement import ANY, acquisition_in_table, doubt, measurement
+from pairvae.stages.measurement import ANY, doubt, known_of, measurement
 from pairvae.stages.prediction_inputs import Input
 from pairvae.store.pictures import SUFFIXES, Scale, write_picture
 from pairvae.store.rows import write_table
@@ -60,19 +60,25 @@ def predict_file(
 
     ``acquisition`` goes before what a ``pairs.csv`` around the file says, and that before the file itself.
     """
-    known = acquisition.over(acquisition_in_table(path, one.source))
+    known = known_of(predictor, path, one.source, acquisition)
     given = measurement(predictor, path, one.source, known)
-    found = predict_array(predictor, given.array, one.source, one.target, samples, seed)
+    found = predict_array(predictor, given.array, one.source, one.target, samples, seed, known)
     doubted = found.confidence is None or found.confidence.unlike
     looks = doubt(predictor, given, one.source) if doubted else None
     return replace(found, remarks=(*given.remarks, *([looks] if looks else ())))
 
 
 def predict_array(
-    predictor: Predictor, array: np.ndarray, source: str, target: str, samples: int, seed: int
+    predictor: Predictor,
+    array: np.ndarray,
+    source: str,
+    target: str,
+    samples: int,
+    seed: int,
+    acquisition: Acquisition = ANY,
 ) -> Prediction:
-    """Predict from one prepared array ``(channels, H, W)``."""
-    images = predictor.decode(predictor.encode(array, source), target, samples, seed)[0]
+    """Predict from one prepared array ``(channels, H, W)``, of whose sample the conditions may be known."""
+    images = predictor.decode(predictor.encode(array, source, acquisition), target, samples, seed)[0]
     return Prediction(
         array,
         images,
