@@ -19,12 +19,12 @@ import dask
 import optuna
 from distributed import Client, LocalCluster
 
-from pairvae.search_space import TuneSettings
+from pairvae.commands.study.cells import Cell, CellTask
+from pairvae.commands.tune.optuna_study import Place, open_study
+from pairvae.parallel.executor import LOCAL, run_on, run_tasks
 from pairvae.settings import resolve
-from pairvae.stages.cluster import LOCAL, run_on, run_tasks
+from pairvae.settings.search_space import TuneSettings
 from pairvae.stages.project import Project
-from pairvae.stages.study.cells import Cell, CellTask
-from pairvae.stages.tune.study import Place, open_study
 
 PARTS = ("journal", "overhead", "scaling")
 SCALED = 16  # tasks, many enough that a worker that starts later hardly counts

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from benchmarks import machine
-from pairvae.predictor import Predictor
+from pairvae.inference.predictor import Predictor
 from pairvae.settings import load_settings
-from pairvae.stages.samples import shape_of, untrained
+from pairvae.stages.training_inputs import shape_of, untrained
 
 COUNT = 200
 COLUMNS = {

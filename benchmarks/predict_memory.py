@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from pairvae.stages.predict import predict
+from pairvae.commands.predict import predict
 from pairvae.store.rows import write_table
 
 EVERY_S = 2.0

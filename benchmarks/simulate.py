@@ -13,9 +13,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from pairvae.data.simulate import simulate
+from pairvae.data.simulate.simulation import simulate
 from pairvae.settings import resolve
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import prepare_folder
 
 SMALL = {"sem_rows": 208, "sem_columns": 240, "saxs_px": 128, "saxs_window_nm": 600.0}

@@ -24,8 +24,8 @@ from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS
 from pairvae.models.pair import PairVAE
-from pairvae.models.paper import PaperDecoder, PaperEncoder
-from pairvae.models.resnet import Backbone, ResNet50, normalise, set_statistics
+from pairvae.models.paper.architecture import PaperDecoder, PaperEncoder
+from pairvae.models.paper.resnet import Backbone, ResNet50, normalise, set_statistics
 from pairvae.models.vae import VAE
 from pairvae.settings import PaperNetwork, Settings, resolve
 from pairvae.training.devices import Device

@@ -21,10 +21,10 @@ from unittest.mock import patch
 from benchmarks import machine
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_solo import train_solo
-from pairvae.tracking import spooled
-from pairvae.tracking.machine import Machine, Sampler
-from pairvae.tracking.spooled import Sender, SpooledTracker
-from pairvae.tracking.store import prepare_store
+from pairvae.tracking.database import prepare_store
+from pairvae.tracking.runs import spooled
+from pairvae.tracking.runs.machine import Machine, Sampler
+from pairvae.tracking.runs.spooled import Sender, SpooledTracker
 
 CALLS = ("log_params", "log_metrics", "log_image", "log_dataset", "set_status")
 
@@ -57,9 +57,9 @@ class Costs:
                 wrapped = self.timed(f"call {name}", getattr(SpooledTracker, name))
                 stack.enter_context(patch.object(SpooledTracker, name, wrapped))
             for where, name in (
-                ("pairvae.tracking.runs._begin_somewhere", "call start_run"),
-                ("pairvae.stages.runs.lineage_tags", "call lineage_tags"),
-                ("pairvae.stages.runs.snapshot", "call snapshot"),
+                ("pairvae.tracking.runs.mlflow_run._begin_somewhere", "call start_run"),
+                ("pairvae.stages.stage_run.lineage_tags", "call lineage_tags"),
+                ("pairvae.stages.stage_run.snapshot", "call snapshot"),
             ):
                 stack.enter_context(patch(where, self.timed(name, pkgutil.resolve_name(where))))
             for kind, name in ((Sender, "thread that sends"), (Sampler, "thread that measures")):

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from pairvae.commands.init import init
+from pairvae.commands.repro import write_params
 from pairvae.settings import assignments
-from pairvae.stages.repro import write_params
 
 ROOT = Path(__file__).resolve().parent.parent
 # s; pytest's own limit comes first, but beside other work `repro` has taken eight minutes instead of one

@@ -55,11 +55,11 @@ def test_tracking_is_the_only_importer_of_mlflow() -> None:
 
 def test_tune_is_the_only_importer_of_optuna() -> None:
     assert importers("optuna")
-    assert all(path.startswith("stages/tune/") for path in importers("optuna"))
+    assert all(path.startswith("commands/tune/") for path in importers("optuna"))
 
 
 def test_drawing_is_left_to_reports() -> None:
-    allowed = ("reports/", "stages/", "data/")
+    allowed = ("reports/", "commands/", "data/")
     assert all(path.startswith(allowed) for path in importers("matplotlib"))
 
 

@@ -14,7 +14,7 @@ from pairvae.data.sources import CroppedImages, WholeArrays
 from pairvae.models.build import build_vae
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, TextureMatch
 from pairvae.models.pair import PairVAE
-from pairvae.models.paper import PaperDecoder
+from pairvae.models.paper.architecture import PaperDecoder
 from pairvae.models.vae import VAE
 from pairvae.settings import CompactNetwork, LatentSettings, Optimisation, TextureNetwork, resolve
 from pairvae.training.devices import Device

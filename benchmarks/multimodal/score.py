@@ -15,8 +15,8 @@ import numpy as np
 
 from pairvae import store
 from pairvae.errors import InputError
-from pairvae.evaluation.assess import Truth, model_errors, summarise
-from pairvae.evaluation.baselines import at_own_fraction
+from pairvae.evaluation.baselines.retrieval import at_own_fraction
+from pairvae.evaluation.scores.evaluate import Truth, model_errors, summarise
 from pairvae.stages.assess import evaluated
 from pairvae.stages.project import Project, open_project
 

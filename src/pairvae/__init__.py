@@ -14,10 +14,10 @@ from pairvae.errors import InputError
 
 if TYPE_CHECKING:
     from pairvae.commands.fit import fit
+    from pairvae.inference.loader import load
+    from pairvae.inference.predictor import Predictor
     from pairvae.modalities.acquisition import Acquisition
     from pairvae.numerics.plain import describe, lineal_path, two_point_correlation
-    from pairvae.predictor import Predictor
-    from pairvae.stages.load import load
 
     __version__: str
 
@@ -36,11 +36,11 @@ __all__ = [
 # Heavy parts are imported when they are first asked for.
 _MODULES = {
     "Acquisition": "pairvae.modalities.acquisition",
-    "Predictor": "pairvae.predictor",
+    "Predictor": "pairvae.inference.predictor",
     "describe": "pairvae.numerics.plain",
     "fit": "pairvae.commands.fit",
     "lineal_path": "pairvae.numerics.plain",
-    "load": "pairvae.stages.load",
+    "load": "pairvae.inference.loader",
     "two_point_correlation": "pairvae.numerics.plain",
 }
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pairvae.app.guard import App
-from pairvae.app.models import Choice, Models, models_of
-from pairvae.app.page import STATIC, page
-from pairvae.app.run import Place, rules_for
+from pairvae.app.model_choice import Choice, Models, models_of
+from pairvae.app.server import Place, rules_for
+from pairvae.app.web_page import STATIC, page
 from reports.browser import CHROMIUM, Browser
 
 pytestmark = [

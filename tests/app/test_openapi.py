@@ -15,8 +15,8 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from pairvae.app.guard import Guard, Rules
-from pairvae.app.models import Models
-from pairvae.app.page import page
+from pairvae.app.model_choice import Models
+from pairvae.app.web_page import page
 
 pytestmark = pytest.mark.slow
 EXAMPLES = 60

@@ -15,9 +15,9 @@ from mlflow.pyfunc import scoring_server
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from pairvae.app.guard import App, Rules
-from pairvae.app.models import Models
+from pairvae.app.model_choice import Models
 from pairvae.app.scoring import json_fault, scoring
-from pairvae.tracking.scoring import _Strict
+from pairvae.tracking.registry.scoring_app import _Strict
 
 WAIT = 60
 SIGNATURE = ModelSignature(

@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from pairvae.errors import InputError
-from pairvae.stages.load import load
+from pairvae.inference.loader import load
 
 pytestmark = pytest.mark.slow
 WAIT = 120
@@ -85,7 +85,7 @@ def test_other_sites_and_large_bodies_are_refused(address: str) -> None:
 
 
 def test_a_model_with_code_of_its_own_is_refused(tmp_path: Path) -> None:
-    from pairvae.tracking import scoring
+    from pairvae.tracking.registry import scoring_app as scoring
 
     (tmp_path / "served.py").write_text("raise SystemExit('run')")
     description = (

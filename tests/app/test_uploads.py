@@ -14,9 +14,9 @@ import requests
 
 from pairvae.app import uploads
 from pairvae.app.uploads import FullError, measured, upload_of
-from pairvae.modalities.readers import read_image
-from pairvae.predictor import Predictor
-from pairvae.stages.load import load
+from pairvae.inference.loader import load
+from pairvae.inference.predictor import Predictor
+from pairvae.modalities.readers.image import read_image
 
 WAIT = 60
 

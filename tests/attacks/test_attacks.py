@@ -21,19 +21,19 @@ from torch import nn
 
 from fuzz import models, seeds
 from fuzz.watch import told
-from pairvae.data.archive import read_images
-from pairvae.data.manifest import read_pairs
-from pairvae.data.published import Limits
+from pairvae.data.pairs.manifest import read_pairs
+from pairvae.data.published.archive import read_images
+from pairvae.data.published.published_file import Limits
 from pairvae.errors import InputError
-from pairvae.modalities.curves import read_curve
-from pairvae.modalities.readers import read_image
+from pairvae.inference.backbone import read_backbone
+from pairvae.inference.loader import load
+from pairvae.modalities.readers.curve import read_curve
+from pairvae.modalities.readers.image import read_image
 from pairvae.settings import assignments, load_settings
-from pairvae.stages.backbone_file import read_backbone
-from pairvae.stages.load import load
 from pairvae.store.files import file_digest, read_json, write_json
 from pairvae.store.prepared import open_prepared
-from pairvae.tracking import scoring
-from pairvae.tracking.aliases import check_name, check_place
+from pairvae.tracking.registry import scoring_app as scoring
+from pairvae.tracking.registry.aliases import check_name, check_place
 
 Attack = Callable[[Path], Callable[[], object]]  # prepares a folder; what it returns falls for it, or not
 ATTACKS: dict[str, Attack] = {}

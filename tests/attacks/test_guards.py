@@ -10,10 +10,10 @@ import torch
 
 from fuzz import models
 from pairvae.errors import InputError
+from pairvae.inference.loader import load
+from pairvae.inference.predictor import Predictor
 from pairvae.models.build import trained
-from pairvae.predictor import Predictor
-from pairvae.stages.load import load
-from pairvae.store.models import add_file, load_model
+from pairvae.store.model_folder import add_file, load_model
 
 
 @pytest.fixture

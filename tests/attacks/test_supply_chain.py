@@ -20,7 +20,7 @@ MOST_MODULES = 2600  # 1998 with torch 2.13
 
 def test_predicting_loads_no_server_and_no_tracker() -> None:
     """With a model folder; a model of the registry needs MLflow's client."""
-    code = "import sys, pairvae.stages.predict; print(*sorted(sys.modules), sep='\\n')"
+    code = "import sys, pairvae.commands.predict; print(*sorted(sys.modules), sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 
@@ -26,7 +26,7 @@ assess: {crops: 2}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate import simulate
+    from pairvae.data.simulate.simulation import simulate
 
     folder = tmp_path_factory.mktemp("multimodal")
     simulate(folder / "raw", pairs=6, seed=0, parameters=PHYSICS, workers=1)

@@ -15,8 +15,8 @@ from ruamel.yaml import YAML
 
 import pairvae
 from pairvae.commands.fit import _kept, _training_pairs
+from pairvae.commands.predict import predict
 from pairvae.errors import InputError
-from pairvae.stages.predict import predict
 from tiny_project import TINY
 
 COUNT = 7

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from pairvae.commands.code_digests import LINK, refresh_link
 from pairvae.commands.init import PACKAGE, PLOT, init
 from pairvae.errors import InputError
 from pairvae.settings import load_settings
-from pairvae.stages.code import LINK, refresh_link
 from pairvae.store import code
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,12 +18,12 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pairvae.data.init import NameRules, init_pairs
-from pairvae.data.manifest import Pair, read_pairs, split_pairs
-from pairvae.data.sheet import pair_sheet
+from pairvae.data.check.pair_sheet import pair_sheet
+from pairvae.data.pairs.from_names import NameRules, init_pairs
+from pairvae.data.pairs.manifest import Pair, read_pairs, split_pairs
 from pairvae.errors import InputError
-from pairvae.modalities import detector_files
-from pairvae.modalities.readers import read_image, require_finite
+from pairvae.modalities.readers import detector_files
+from pairvae.modalities.readers.image import read_image, require_finite
 
 DOCS = Path(__file__).parents[2] / "docs" / "own-data.md"
 GREY = np.arange(64 * 64, dtype=np.uint16).reshape(64, 64).astype(np.uint8)

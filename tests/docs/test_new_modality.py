@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pairvae.data.simulate import simulate
-from pairvae.modalities.readers import read_image
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.data.simulate.simulation import simulate
+from pairvae.modalities.readers.image import read_image
+from pairvae.settings.simulation import SimulationParameters
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = ROOT / "docs" / "guides" / "new-modality.md"
@@ -38,7 +38,7 @@ import sys
 from pathlib import Path
 import pairvae
 from pairvae.stages.assess import assess
-from pairvae.stages.predict import predict
+from pairvae.commands.predict import predict
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.train_pair import train_pair
@@ -57,7 +57,7 @@ KNOWN = """
 import numpy as np
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.settings import resolve
 afm = MODALITIES["afm"]
 section = prepare_settings(resolve({"afm": {"prepare": {"nm_per_px": 1.5}}}), "afm")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.evaluation.assess import Evaluated, Truth
 from pairvae.evaluation.energy import energy_scores, ensembles, floor_errors, whole_curves
-from pairvae.evaluation.references import looked_up, references
-from pairvae.evaluation.scores import morphology
+from pairvae.evaluation.scores.definitions import morphology
+from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+from pairvae.evaluation.scores.references import looked_up, references
 from pairvae.numerics.morphology import two_point_correlation
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.evaluation.assess import Evaluated
 from pairvae.evaluation.ensembles import centres, ensembles
-from pairvae.evaluation.scores import curves
+from pairvae.evaluation.scores.definitions import curves
+from pairvae.evaluation.scores.evaluate import Evaluated
 from pairvae.models.build import build_vae
 from pairvae.models.vae import VAE, Decoder, Encoder
 from pairvae.settings import CompactNetwork, GenerateSettings, LatentSettings

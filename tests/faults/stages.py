@@ -115,7 +115,7 @@ def make_snapshots(warm: Warm, home: Path, last: str = "end") -> dict[str, Path]
 
 def with_store(warm: Warm, snapshots: dict[str, Path], place: Path) -> Path:
     """A copy of a project at ``place`` before `train saxs`, with a database of runs that knows itself to be there."""
-    from pairvae.tracking.store import prepare_store
+    from pairvae.tracking.database import prepare_store
 
     shutil.copytree(snapshots["train-saxs"], place)
     prepare_store(place, "pairvae")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pairvae.commands.tune.coordinator import DECLARED, _ready
+from pairvae.commands.tune.optuna_study import Place, choose_name, clear_lives, mend_journal, open_study
 from pairvae.errors import InputError
 from pairvae.settings import resolve
-from pairvae.stages.locks import locked
-from pairvae.stages.tune.coordinator import DECLARED, _ready
-from pairvae.stages.tune.study import Place, choose_name, clear_lives, mend_journal, open_study
+from pairvae.store.locks import locked
 
 SETTINGS = resolve(
     {"tune": {"space": {"pair.training.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}}}}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.data.simulate import simulate
+from pairvae.data.simulate.simulation import simulate
 from pairvae.errors import InputError
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.store import files, tensors
 from pairvae.store.arrays import read_arrays
 

@@ -48,16 +48,16 @@ def _import_all() -> None:
     import torch._dynamo  # an optimiser's first step would import it in every child
 
     import pairvae.cli
+    import pairvae.commands.predict
+    import pairvae.commands.study
+    import pairvae.commands.tune
+    import pairvae.commands.tune.work
+    import pairvae.commands.watch
     import pairvae.stages.assess
     import pairvae.stages.generate
-    import pairvae.stages.predict
     import pairvae.stages.pretrain
     import pairvae.stages.report
-    import pairvae.stages.study
-    import pairvae.stages.tune
-    import pairvae.stages.tune.work
-    import pairvae.stages.watch
-    import pairvae.tracking.runs  # noqa: F401  # mlflow
+    import pairvae.tracking.runs.mlflow_run  # noqa: F401  # mlflow
 
     matplotlib.figure.Figure.savefig = _sketched  # type: ignore[method-assign]  # 18 s of drawing are not the point
 
@@ -180,9 +180,9 @@ def _command(arguments: list[str]) -> int:
 
 def _prepare(job: dict[str, Any], injector: Injector, written: Path) -> None:
     """Leave tracking out where it is not the point, fork the workers of `tune`, end a watch that is done."""
+    import pairvae.commands.study.grid as grid
+    import pairvae.commands.tune.workers as workers
     import pairvae.stages.project as project
-    import pairvae.stages.study.grid as grid
-    import pairvae.stages.tune.workers as workers
 
     if not job.get("track", False):
         assert project.open_project.__kwdefaults__ is not None
@@ -196,7 +196,7 @@ def _prepare(job: dict[str, Any], injector: Injector, written: Path) -> None:
 
 
 def _run_here(function: Any, tasks: Any, **_: Any) -> Any:
-    from pairvae.stages.cluster import carried, told
+    from pairvae.parallel.executor import carried, told
 
     return (told(task, carried(function, task)) for task in tasks)
 
@@ -245,8 +245,8 @@ class Forked:
 
     @staticmethod
     def _work(tune_job: Any) -> int:
+        from pairvae.commands.tune.work import work
         from pairvae.errors import InputError
-        from pairvae.stages.tune.work import work
 
         try:
             work(tune_job)

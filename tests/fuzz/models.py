@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pairvae.evaluation.training_facts import TrainingFacts, familiar_arrays
+from pairvae.inference.summary_file import FILE as FACTS
+from pairvae.inference.summary_file import packed
+from pairvae.inference.training_summary import TrainingFacts, familiar_arrays
 from pairvae.modalities import MODALITIES
 from pairvae.models.build import build_vae, describe
 from pairvae.settings import resolve
-from pairvae.stages.training_facts import FILE as FACTS
-from pairvae.stages.training_facts import packed
 from pairvae.store.files import file_digest
-from pairvae.store.models import CARD, HISTORY, WEIGHTS, save_model
+from pairvae.store.model_folder import CARD, HISTORY, WEIGHTS, save_model
 from pairvae.store.tensors import save_tensors
 
 TINY = {

@@ -12,19 +12,19 @@ import numpy as np
 
 from fuzz import models, seeds
 from fuzz.edits import Repair, png_sums, tar_sums
-from pairvae.data.archive import choose_sets, copy_images, read_images
-from pairvae.data.fetch_record import Item, Record, pairs_csv, read_record, record_json
-from pairvae.data.manifest import read_pairs
-from pairvae.data.published import Limits, PublishedFile
-from pairvae.modalities.curves import read_curve
-from pairvae.modalities.geometry import read_poni
-from pairvae.modalities.masks import mask_of
-from pairvae.modalities.readers import read_image
+from pairvae.commands.watch.table import COLUMNS, Table
+from pairvae.data.pairs.manifest import read_pairs
+from pairvae.data.published.archive import choose_sets, copy_images, read_images
+from pairvae.data.published.fetch_record import Item, Record, pairs_csv, read_record, record_json
+from pairvae.data.published.published_file import Limits, PublishedFile
+from pairvae.inference.loader import load
+from pairvae.modalities.readers.curve import read_curve
+from pairvae.modalities.readers.geometry import read_poni
+from pairvae.modalities.readers.image import read_image
+from pairvae.modalities.readers.masks import mask_of
 from pairvae.settings import assignments, load_settings
-from pairvae.stages.load import load
-from pairvae.stages.watch.table import COLUMNS, Table
 from pairvae.store import write_json
-from pairvae.store.models import read_history
+from pairvae.store.model_folder import read_history
 from pairvae.store.prepared import create_array, open_prepared, write_card
 
 SMALL_LIMITS = Limits(file_bytes=200_000, total_bytes=1_000_000, files=50)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 import pairvae
-from pairvae.data.manifest import read_pairs
-from pairvae.data.simulate import simulate
+from pairvae.data.pairs.manifest import read_pairs
+from pairvae.data.simulate.simulation import simulate
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.settings import modality_names, resolve
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import raw_of
 
 PHYSICS = SimulationParameters(

@@ -11,7 +11,7 @@ import pytest
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.iq import IqPrepare, describe, exported, q_values, summary
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.raw_image import RawImage
 
 Q = np.linspace(0.04, 0.4, 50)
 POWER_LAW = Q**-2.0

@@ -10,8 +10,8 @@ import pytest
 
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.raw import RawImage
-from pairvae.modalities.readers import read_image
+from pairvae.modalities.readers.image import read_image
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.colormaps import apply_colormap
 from pairvae.numerics.images import resize
 from pairvae.settings import SaxsPrepare

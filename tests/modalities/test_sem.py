@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modalities.test_data_bar import micrograph, with_bar, written
+from modalities.readers.test_data_bar import micrograph, with_bar, written
 from pairvae.errors import InputError
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.modalities.sem import describe, prepare, threshold_options
 from pairvae.settings import SemPrepare, resolve
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, TextureMatch, posterior_divergence
 from pairvae.models.vae import Decoder, Posterior
-from pairvae.numerics import texture
+from pairvae.numerics import texture_statistics as texture
 
 
 class Fixed(Decoder):

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pairvae.reports.content import (
+from pairvae.reports.page import write_report
+from pairvae.reports.report_data import (
     Array,
     Ensemble,
     Example,
@@ -20,7 +21,6 @@ from pairvae.reports.content import (
     Study,
     Thresholded,
 )
-from pairvae.reports.page import write_report
 
 MORPHOLOGIES = {
     "ladders": (0.2, 1.0),

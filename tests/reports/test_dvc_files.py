@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pairvae.reports.content import ReportContent
 from pairvae.reports.dvc_files import mean_curves, single_scores, summary_numbers, write_plots
+from pairvae.reports.report_data import ReportContent
 
 
 def test_curves_have_a_column_each_and_no_word_of_yaml(content: ReportContent) -> None:

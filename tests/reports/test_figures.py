@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pairvae.reports import curves, latents, pictures, plots
-from pairvae.reports.content import Latents, ReportContent
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.figures import ordered_examples, save_figures
+from pairvae.reports.report_data import Latents, ReportContent
 from pairvae.reports.style import PANEL, LengthScale, svg_bytes
 
 

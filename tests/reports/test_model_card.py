@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from pairvae.reports.content import ReportContent
 from pairvae.reports.model_card import FILE, description_of, model_card, write_model_card
+from pairvae.reports.report_data import ReportContent
 
 
 def test_the_card_has_every_section(content: ReportContent, tmp_path: Path) -> None:

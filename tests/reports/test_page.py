@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from pairvae.reports import page
-from pairvae.reports.content import ReportContent
 from pairvae.reports.encode import png_picture
+from pairvae.reports.report_data import ReportContent
 from reports.browser import CHROMIUM, Browser
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.reports.content import ReportContent, Study
 from pairvae.reports.published import MEDIANS, NOTE
+from pairvae.reports.report_data import ReportContent, Study
 from pairvae.reports.study_figures import (
     FIGURES,
     box_rows,

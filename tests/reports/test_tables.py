@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pairvae.reports.content import ReportContent
+from pairvae.reports.report_data import ReportContent
 from pairvae.reports.tables import figure, generation_table, headline, lookup, score_tables
 
 

@@ -10,9 +10,9 @@ import torch
 from mlflow import MlflowClient
 from torch import nn
 
-from pairvae.tracking.aliases import CHAMPION, download, set_alias
-from pairvae.tracking.model_files import CONTENT_TAG, content_digest
-from pairvae.tracking.registry import register_program
+from pairvae.tracking.registry.aliases import CHAMPION, download, set_alias
+from pairvae.tracking.registry.model_files import CONTENT_TAG, content_digest
+from pairvae.tracking.registry.registration import register_program
 from servers.services import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

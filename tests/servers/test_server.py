@@ -16,9 +16,9 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from pairvae.commands.repro import write_params
 from pairvae.settings import assignments
-from pairvae.stages.repro import write_params
-from pairvae.tracking.outbox import waiting
+from pairvae.tracking.runs.outbox import waiting
 from servers.services import PASSWORD, Postgres, Server
 from small_project import make_project
 

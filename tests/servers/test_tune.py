@@ -16,9 +16,9 @@ import pytest
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
+from pairvae.commands.repro import write_params
+from pairvae.commands.tune.optuna_study import RUN, WORKER, counted
 from pairvae.settings import assignments
-from pairvae.stages.repro import write_params
-from pairvae.stages.tune.study import RUN, WORKER, counted
 from servers.services import PASSWORD
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

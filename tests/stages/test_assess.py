@@ -14,16 +14,16 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.evaluation.assess import Truth
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.evaluation.scores.evaluate import Truth
+from pairvae.inference.card import load_vaes
+from pairvae.reports.validation_scores import decisive, medians, verdict
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import assess, evaluated
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
-from pairvae.stages.model_card import load_vaes
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.stages.validation_scores import decisive, medians, verdict
 from pairvae.store.prepared import Prepared
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
@@ -58,7 +58,7 @@ TO_SAXS = {"mae", "ssim_error", "ring_position", "ring_width", "arc_angle_deg", 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate import simulate
+    from pairvae.data.simulate.simulation import simulate
 
     folder = tmp_path_factory.mktemp("assess") / "project"
     folder.mkdir()

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pairvae.evaluation.assess import Evaluated, Truth
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import evaluated
 from pairvae.stages.baselines import fitted_errors, trained_predictions
 from pairvae.stages.preprocess import prepare_folder
@@ -38,7 +38,7 @@ ONE_CROP, WHOLE, IMAGES = (8, 3, 3, 32, 32), (8, 3, 32, 32), (8, 3, 64, 64)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate import simulate
+    from pairvae.data.simulate.simulation import simulate
 
     folder = tmp_path_factory.mktemp("baselines") / "project"
     folder.mkdir()

@@ -14,18 +14,18 @@ from pairvae import store
 from pairvae.errors import InputError
 from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.uncertainty import draw_images
+from pairvae.inference.card import MIXING, load_vaes
+from pairvae.inference.loader import load
 from pairvae.models import vae
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Posterior
 from pairvae.settings import resolve
 from pairvae.stages import calibration
 from pairvae.stages.calibration import factors_of, mixing_of, refit
-from pairvae.stages.load import load
-from pairvae.stages.model_card import MIXING, load_vaes
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.store.models import CARD, load_card
+from pairvae.store.model_folder import CARD, load_card
 from pairvae.store.prepared import open_prepared
 
 PAIRS, TRAIN, CHANNELS = 14, 10, 4
@@ -227,7 +227,7 @@ def test_too_few_groups_of_pairs_measure_nothing(trained: Project) -> None:
 
 
 def test_the_served_pair_draws_as_the_library_does() -> None:
-    from pairvae.tracking.served import CHUNK, ServedPair
+    from pairvae.tracking.registry.served import CHUNK, ServedPair
 
     assert CHUNK == vae.CHUNK, "else the same seed gives other noise"
 

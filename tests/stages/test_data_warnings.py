@@ -13,8 +13,8 @@ from pairvae.errors import InputError
 from pairvae.stages.data_warnings import data_warnings
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.runs import log_warnings
-from pairvae.tracking.null import NullTracker
+from pairvae.stages.stage_run import log_warnings
+from pairvae.tracking.runs.null import NullTracker
 from tiny_project import tiny_project
 
 OWN = "data.source=mine"

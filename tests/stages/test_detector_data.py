@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import tifffile
 
-from pairvae.data.manifest import read_pairs
+from pairvae.commands.check import check_project
+from pairvae.data.pairs.manifest import read_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
-from pairvae.modalities.roots import declare_roots
+from pairvae.modalities.readers.linked_folders import declare_roots
 from pairvae.settings import DetectorGeometry, MaskPixels, SaxsPrepare, Settings, resolve
-from pairvae.stages.check import check_project
 from pairvae.stages.preprocess import prepare_folder, with_calibrations
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import copy_folder, make_raw

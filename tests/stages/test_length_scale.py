@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import VAE, Encoder
-from pairvae.numerics.texture import wave_numbers
+from pairvae.numerics.texture_statistics import wave_numbers
 from pairvae.stages.length_scale import _share, follow_lengths
 
 SIDE, PERIOD, CHANNELS, PAIRS, EACH = 96, 12.0, 2, 20, 4

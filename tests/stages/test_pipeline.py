@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pairvae.store.models import load_card
+from pairvae.store.model_folder import load_card
 from pairvae.store.prepared import open_prepared
 from small_project import make_project, run_pairvae
 
@@ -95,7 +95,7 @@ def test_second_run_changes_nothing(finished_project: Path) -> None:
 
 
 def test_runs_carry_parameters_losses_images_and_validation_scores(finished_project: Path) -> None:
-    from pairvae.tracking.store import connect
+    from pairvae.tracking.database import connect
 
     client = connect(finished_project)
     experiment = client.get_experiment_by_name("pairvae")

@@ -12,7 +12,7 @@ from pairvae.errors import InputError
 from pairvae.modalities import prepare_settings
 from pairvae.stages.project import open_project
 from pairvae.stages.train_solo import train_solo
-from pairvae.store.models import load_model
+from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import CARD
 
 TINY = [

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from pairvae import store
+from pairvae.commands.registry import promote_version
 from pairvae.errors import InputError
-from pairvae.predictor import Predictor
+from pairvae.inference.loader import load, pinned
+from pairvae.inference.predictor import Predictor
+from pairvae.stages import champion_score as module
 from pairvae.stages import register as stage
-from pairvae.stages import score_anew as module
-from pairvae.stages.load import load, pinned
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.register import PAIR, register
-from pairvae.stages.registered import promote_version
-from pairvae.store.models import load_card
-from pairvae.tracking.aliases import CANDIDATE, CHAMPION, Version, version_for_alias
+from pairvae.store.model_folder import load_card
+from pairvae.tracking.registry.aliases import CANDIDATE, CHAMPION, Version, version_for_alias
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_champion_of_another_split_is_scored_on_todays_pairs(
 
 def test_scoring_anew_gives_the_score_of_assess(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same model on the same pairs; prepared otherwise, or of other modalities, it has none."""
-    from pairvae.evaluation.assess import Truth, model_errors, reconstruct, summarise
+    from pairvae.evaluation.scores.evaluate import Truth, model_errors, reconstruct, summarise
     from pairvae.stages.assess import evaluated
 
     project, predictor = scored(folder, 1.0), load(folder / "models" / "train-pair")
@@ -177,8 +177,8 @@ def test_the_page_answers_from_the_models_that_it_names(folder: Path) -> None:
     """The candidate is loaded when first chosen; meanwhile its number may have become another model's."""
     from mlflow import MlflowClient
 
-    from pairvae.app.models import models_of
-    from pairvae.tracking.roots import tracking_uri
+    from pairvae.app.model_choice import models_of
+    from pairvae.store.project_root import tracking_uri
 
     with pytest.raises(InputError, match=r"expected a registered model, found none.*--model"):
         models_of(None)

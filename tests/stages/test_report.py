@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.stages import report_facts, report_material
+from pairvae.stages import report_data_of_project as report_material
+from pairvae.stages import report_facts
 from pairvae.stages.project import open_project
 from pairvae.stages.report import _sheets, gather
-from pairvae.tracking.store import connect
+from pairvae.tracking.database import connect
 
 FIGURES = ("1", "3", "4", "5", "7", "s2", "s4", "s5", "s6", "s7", "s8")
 

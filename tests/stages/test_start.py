@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from pairvae.errors import InputError
+from pairvae.inference.card import load_vaes
 from pairvae.models.build import build_vae, describe
 from pairvae.models.vae import VAE
 from pairvae.settings import CompactNetwork, LatentSettings
-from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.start import begin_from, starting_weights
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.store.models import load_card, load_model, save_model
+from pairvae.store.model_folder import load_card, load_model, save_model
 from tiny_project import tiny_project
 
 SHAPE = (3, 8, 8)

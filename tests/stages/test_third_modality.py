@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pairvae.commands.predict import predict
 from pairvae.errors import InputError
-from pairvae.modalities.curves import read_curve
+from pairvae.inference.card import load_vaes
+from pairvae.modalities.readers.curve import read_curve
 from pairvae.settings import resolve
-from pairvae.simulation_parameters import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import assess
 from pairvae.stages.generate import generate
-from pairvae.stages.model_card import load_vaes
-from pairvae.stages.predict import predict
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.report import report
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.store.models import load_card
+from pairvae.store.model_folder import load_card
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True)
 PARAMS = """
@@ -46,7 +46,7 @@ device: {threads: 1}
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pairvae.data.simulate import simulate
+    from pairvae.data.simulate.simulation import simulate
 
     folder = tmp_path_factory.mktemp("third") / "raw"
     simulate(folder, pairs=8, seed=0, parameters=PHYSICS, workers=1)

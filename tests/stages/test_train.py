@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from many_pairs import SMALL, write_prepared
-from pairvae.stages import samples
+from pairvae.stages import training_inputs as samples
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.samples import likelihood, training_rows
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.store.models import load_card, load_model, read_history
+from pairvae.stages.training_inputs import likelihood, training_rows
+from pairvae.store.model_folder import load_card, load_model, read_history
 
 PAIRS, TRAIN = 12, 9
 TINY = [
@@ -123,7 +123,7 @@ def test_torchrun_trains_a_pair_as_one_process_does(
         assert found.weights.keys() == expected.weights.keys()
         for name, weight in expected.weights.items():
             torch.testing.assert_close(found.weights[name], weight, rtol=1e-2, atol=2e-3, msg=name)
-    from pairvae.tracking.store import connect
+    from pairvae.tracking.database import connect
 
     client = connect(folder)
     experiment = client.get_experiment_by_name("pairvae")

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pairvae.data.manifest import read_pairs, write_pairs
-from pairvae.data.simulate import simulate
+from pairvae.commands.check import check_project
+from pairvae.data.pairs.manifest import read_pairs, write_pairs
+from pairvae.data.simulate.simulation import simulate
 from pairvae.errors import InputError
 from pairvae.settings import merge, parse_yaml, resolve
-from pairvae.simulation_parameters import SimulationParameters
-from pairvae.stages.check import check_project
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import make_raw
-from pairvae.stages.runs import describe
+from pairvae.stages.stage_run import describe
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.store.models import load_model, read_history
+from pairvae.store.model_folder import load_model, read_history
 from pairvae.store.prepared import open_prepared
 from tiny_project import TINY
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pairvae.stages.repro import dvc_environment
+from pairvae.commands.repro import dvc_environment
 from pairvae.store.prepared import open_prepared
 from small_project import make_project, run_pairvae
 
@@ -59,7 +59,7 @@ def test_pushed_data_come_back_in_a_clone(tmp_path: Path) -> None:
 
 
 def test_every_training_run_names_its_data(finished_project: Path) -> None:
-    from pairvae.tracking.store import connect
+    from pairvae.tracking.database import connect
 
     client = connect(finished_project)
     experiment = client.get_experiment_by_name("pairvae")

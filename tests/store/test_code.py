@@ -79,28 +79,28 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
     [
         (
             "stages.raw",
-            {"data/simulate.py", "numerics/phasefield.py"},
+            {"data/simulate/simulation.py", "numerics/phasefield.py"},
             {"models/texture.py", "training/loop.py"},
         ),
         (
             "stages.preprocess",
-            {"modalities/tiff.py", "store/prepared.py"},
-            {"models/texture.py", "data/simulate.py"},
+            {"modalities/readers/tiff.py", "store/prepared.py"},
+            {"models/texture.py", "data/simulate/simulation.py"},
         ),
         (
             "stages.train_solo",
             {"models/texture.py", "data/split.py"},
-            {"stages/calibration.py", "data/simulate.py"},
+            {"stages/calibration.py", "data/simulate/simulation.py"},
         ),
         (
             "stages.train_pair",
             {"stages/calibration.py", "stages/draw_width.py", "stages/length_scale.py", "evaluation/ridge.py"}
-            | {"evaluation/spread.py", "data/batches.py", "data/sources.py", "stages/training_facts.py"},
-            {"evaluation/scores.py", "reports/page.py", "cli/stages.py"},
+            | {"evaluation/spread.py", "data/batches.py", "data/sources.py", "inference/summary_file.py"},
+            {"evaluation/scores/definitions.py", "reports/page.py", "cli/stages.py"},
         ),
         (
             "stages.assess",
-            {"evaluation/scores.py", "models/unet.py"},
+            {"evaluation/scores/definitions.py", "models/unet.py"},
             {"stages/calibration.py", "reports/page.py"},
         ),
         ("stages.generate", {"evaluation/ensembles.py"}, {"stages/calibration.py", "reports/page.py"}),
@@ -109,7 +109,11 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
             {"reports/page.py", "reports/template.html"},
             {"training/loop.py", "stages/train_pair.py"},
         ),
-        ("stages.register", {"tracking/registry.py"}, {"stages/train_pair.py", "app/page.py"}),
+        (
+            "stages.register",
+            {"tracking/registry/registration.py"},
+            {"stages/train_pair.py", "app/web_page.py"},
+        ),
     ],
 )
 def test_the_code_of_a_stage(stage: str, within: set[str], without: set[str]) -> None:

@@ -11,18 +11,18 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from pairvae.commands.sync import sync
 from pairvae.errors import InputError
-from pairvae.stages.locks import held_alone
-from pairvae.stages.sync import sync
-from pairvae.tracking.aliases import BEFORE_TAG, CANDIDATE, CHAMPION, promote_if_better, set_alias
+from pairvae.store.locks import held_alone
+from pairvae.store.project_root import local_uri
 from pairvae.tracking.copy_models import key_of
 from pairvae.tracking.copy_runs import COMPLETE, SOURCE_RUN, Copier, all_runs
-from pairvae.tracking.registry import register_pyfunc
+from pairvae.tracking.database import open_store
+from pairvae.tracking.registry.aliases import BEFORE_TAG, CANDIDATE, CHAMPION, promote_if_better, set_alias
+from pairvae.tracking.registry.leaderboard import PROGRAMS_TAG
+from pairvae.tracking.registry.registration import register_pyfunc
 from pairvae.tracking.relocate import fix_paths, local_path
-from pairvae.tracking.roots import local_uri
-from pairvae.tracking.runs import annotate_run, start_run
-from pairvae.tracking.standings import PROGRAMS_TAG
-from pairvae.tracking.store import open_store
+from pairvae.tracking.runs.mlflow_run import annotate_run, start_run
 from pairvae.tracking.sync import sync_store
 
 CODE = """

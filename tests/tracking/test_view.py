@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pairvae.tracking.store import connect, prepare_store
+from pairvae.tracking.database import connect, prepare_store
 from pairvae.tracking.view import COLUMNS, SHARED, page_of
 
 

@@ -12,7 +12,7 @@ from pairvae.models.compact import DenseHead
 from pairvae.models.likelihoods import squared_error
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CompactNetwork, LatentSettings, assignments, resolve
-from pairvae.stages.samples import covering
+from pairvae.stages.training_inputs import covering
 from pairvae.training.plans import MATCH, PairPlan
 
 NETWORK = CompactNetwork(architecture="compact", components=2, width=8, pool=1)

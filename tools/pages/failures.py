@@ -16,8 +16,8 @@ import numpy as np
 
 from pairvae import load
 from pairvae.data.split import split_pairs
+from pairvae.inference.predictor import Predictor
 from pairvae.numerics.morphology import two_point_correlation
-from pairvae.predictor import Predictor
 from pairvae.settings import load_settings
 from pairvae.store.prepared import Prepared, open_prepared
 

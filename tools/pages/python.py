@@ -28,7 +28,7 @@ page may change between minor versions.
 
 """
 PARTS = "## Parts of the package\n\n"
-INTERNAL = ("cli", "stages", "presets")
+INTERNAL = ("cli", "commands", "presets", "stages")
 
 
 def pages(source: Path) -> dict[str, str]:

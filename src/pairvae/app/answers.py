@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pairvae.inference.explain import Curve, Explained
 from pairvae.modalities import MODALITIES
-from pairvae.stages.explain import Curve, Explained
 
 LONGEST_PX = 512
 Picture = dict[str, Any]

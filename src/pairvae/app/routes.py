@@ -14,15 +14,15 @@ from fastapi.responses import JSONResponse
 
 import pairvae
 from pairvae.app.answers import as_json, as_zip, finite, png
-from pairvae.app.models import Models
+from pairvae.app.model_choice import Models
 from pairvae.app.uploads import DOOR, LONGEST_NAME, FullError, measured, technique_of, upload_of
 from pairvae.errors import InputError
+from pairvae.inference.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
+from pairvae.inference.measurement import doubt, require_use, taken_by
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition, acquisition_of
-from pairvae.modalities.readers import HDF5_SUFFIXES
-from pairvae.predictor import Predictor
-from pairvae.stages.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
-from pairvae.stages.measurement import doubt, require_use, taken_by
+from pairvae.modalities.readers.image import HDF5_SUFFIXES
 
 T = TypeVar("T")
 MOST_SAMPLES = 32

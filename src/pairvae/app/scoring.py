@@ -11,7 +11,7 @@ from fastapi import FastAPI, Response
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pairvae.app.models import Models
+from pairvae.app.model_choice import Models
 from pairvae.app.routes import application
 from pairvae.store.files import parse_json
 

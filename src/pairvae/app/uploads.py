@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pairvae.errors import InputError
+from pairvae.inference.measurement import ANY, Door, Measurement, likely_technique, measurement
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
-from pairvae.modalities.detector_files import HDF5_MAGIC
-from pairvae.modalities.fabio_files import CBF_MAGIC
-from pairvae.modalities.readers import HDF5_SUFFIXES
-from pairvae.predictor import Predictor
-from pairvae.stages.measurement import ANY, Door, Measurement, likely_technique, measurement
+from pairvae.modalities.readers.detector_files import HDF5_MAGIC
+from pairvae.modalities.readers.fabio_files import CBF_MAGIC
+from pairvae.modalities.readers.image import HDF5_SUFFIXES
 
 DOOR = Door(max_pixels=40_000_000, advice="choose that (source={technique})", dashes=False)
 LONGEST_HEAD = 64

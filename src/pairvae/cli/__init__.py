@@ -12,7 +12,7 @@ import typer
 
 from pairvae.cli import data, models, serving, stages, study, tracking, tune, upkeep
 from pairvae.errors import InputError
-from pairvae.stages.lifeline import end_with_repro
+from pairvae.parallel.parent_process import end_with_repro
 
 app = typer.Typer(
     no_args_is_help=True,

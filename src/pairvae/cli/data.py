@@ -28,7 +28,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Write simulated pairs in the data layout."""
-    from pairvae.data.simulate import simulate as run
+    from pairvae.data.simulate.simulation import simulate as run
     from pairvae.settings import assignments, resolve
 
     physics = {"simulated": {"parameters": assignments(changes or [])}}
@@ -44,8 +44,8 @@ def fetch(
     archive: Annotated[Path | None, typer.Option(help="a local archive of the pairs")] = None,
 ) -> None:
     """Download the published pairs from the Materials Data Facility."""
-    from pairvae.data.fetch import fetch as run
-    from pairvae.data.fetch import published_identifiers
+    from pairvae.data.published.fetch import fetch as run
+    from pairvae.data.published.fetch import published_identifiers
 
     run(out, identifiers=published_identifiers(), base_url=base_url, archive=archive)
     typer.echo(f"published pairs in {out}")
@@ -58,11 +58,11 @@ def check(
     changes: Assignments = None,
 ) -> None:
     """List every problem of a folder of pairs; exit code 1 if there is one."""
-    from pairvae.data.check import render
+    from pairvae.commands.check import check_project
+    from pairvae.data.check.folder import render
     from pairvae.modalities import check_modalities
-    from pairvae.modalities.roots import declare_roots
+    from pairvae.modalities.readers.linked_folders import declare_roots
     from pairvae.settings import PARAMS_FILE, assignments, load_settings, resolve
-    from pairvae.stages.check import check_project
 
     params = Path(PARAMS_FILE)
     given = load_settings(params, changes or []) if params.is_file() else resolve(assignments(changes or []))
@@ -71,7 +71,7 @@ def check(
     report = check_project(folder, settings)
     typer.echo(render(report))
     if sheet is not None:
-        from pairvae.data.sheet import pair_sheet
+        from pairvae.data.check.pair_sheet import pair_sheet
 
         pair_sheet(folder, sheet, unpaired=settings.data.unpaired, prepare=settings.sem.prepare)
         typer.echo(f"contact sheet in {sheet}")
@@ -89,8 +89,8 @@ def preview(
     changes: Assignments = None,
 ) -> None:
     """Binarise one micrograph with every method, and recommend one by phase fraction and spacing."""
-    from pairvae.data.preview import preview as run
-    from pairvae.data.preview import render, write_preview
+    from pairvae.data.check.preview import preview as run
+    from pairvae.data.check.preview import render, write_preview
     from pairvae.settings import PARAMS_FILE, load_settings, resolve
 
     params = Path(PARAMS_FILE)
@@ -110,7 +110,7 @@ def sheet(
     ] = None,
 ) -> None:
     """Draw pairs by morphology with phase fraction, period and S(r) bands, beside real crops."""
-    from pairvae.data.sim_sheet import contact_sheet
+    from pairvae.data.simulate.comparison_sheet import contact_sheet
 
     contact_sheet(folder, out, real=real or [])
     typer.echo(f"contact sheet in {out}")
@@ -133,7 +133,7 @@ def init_folder(
     ] = False,
 ) -> None:
     """Write pairs.csv from the file names, and show the pairs."""
-    from pairvae.data.init import NameRules, init_pairs, named_folders
+    from pairvae.data.pairs.from_names import NameRules, init_pairs, named_folders
 
     rules = NameRules(pattern, by_order, lone, named_folders(called or []))
     said: list[str] = []

@@ -48,7 +48,7 @@ def register(
     why: Annotated[str, typer.Option(help="reason, kept with the version beside user and time")] = "",
 ) -> None:
     """Stage: register the five models. With options: list the versions and move the champion."""
-    from pairvae.stages import registered
+    from pairvae.commands import registry as registered
 
     if sum((show, promote is not None, demote, compare is not None)) > 1:
         raise typer.BadParameter("one of --list, --promote, --demote, --compare at a time")
@@ -63,9 +63,9 @@ def register(
     elif compare is not None:
         lines = registered.compare_versions(compare)
     else:
-        from pairvae.stages.outputs import guarded
         from pairvae.stages.project import open_project
         from pairvae.stages.register import register as run
+        from pairvae.store.outputs import guarded
 
         project = open_project(changes or [])
         with guarded(project.folder, "register"):
@@ -133,7 +133,7 @@ def predict(
     from pairvae.modalities.acquisition import acquisition_of
 
     acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit, conditions or [])
-    from pairvae.stages.predict import predict as run
+    from pairvae.commands.predict import predict as run
 
     written = run(
         given,
@@ -181,8 +181,8 @@ def ensemble(
             require_files(given)
     require_model(model)
     one_thread()
-    from pairvae.stages.ensemble import Wishes, range_of
-    from pairvae.stages.ensemble import ensemble as run
+    from pairvae.commands.ensemble import Wishes, range_of
+    from pairvae.commands.ensemble import ensemble as run
 
     wishes = Wishes(
         samples, scale, range_of(spacing, "--spacing"), range_of(phase_fraction, "--phase-fraction"), seed
@@ -212,7 +212,7 @@ def movie(
     require_files(files)
     require_model(model)
     one_thread()
-    from pairvae.stages.movie import movie as run
+    from pairvae.commands.movie import movie as run
 
     shown = run(files, out, model=model, smooth=smooth, fps=fps, seed=seed)
     typer.echo(

@@ -28,7 +28,7 @@ from pairvae.cli.common import (
 from pairvae.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from pairvae.app.run import Place
+    from pairvae.app.server import Place
 
 app = typer.Typer()
 
@@ -67,9 +67,9 @@ def watch(
     require_folder(folder)
     require_model(model)
     one_thread()
+    from pairvae.commands.watch import Options, Status
+    from pairvae.commands.watch import watch as run
     from pairvae.modalities.acquisition import acquisition_of
-    from pairvae.stages.watch import Options, Status
-    from pairvae.stages.watch import watch as run
 
     acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit, conditions or [])
     status = Status(printable(str(folder)))
@@ -117,12 +117,12 @@ def web_page(
     if model is not None:
         require_model(model)
     one_thread()
-    from pairvae.app.run import run, token_for
+    from pairvae.app.server import run, token_for
 
     place = _place(host, port, name)
     token = token_for(place)
-    from pairvae.app.models import models_of
-    from pairvae.app.page import STATIC, page
+    from pairvae.app.model_choice import models_of
+    from pairvae.app.web_page import STATIC, page
 
     run(page(models_of(model)), place, token, frozenset(STATIC), capacity, typer.echo)
 
@@ -143,15 +143,15 @@ def serve(
     if not model.startswith(REGISTRY):
         raise InputError(expected=f"a registered model, {CHAMPION}", found=repr(model), where="--model")
     one_thread()
-    from pairvae.app.run import run, token_for
+    from pairvae.app.server import run, token_for
 
     place = _place(host, port, name)
     token = token_for(place)
-    from pairvae.app.models import models_of
+    from pairvae.app.model_choice import models_of
     from pairvae.app.scoring import scoring
-    from pairvae.stages.load import pinned
-    from pairvae.tracking.roots import project_root
-    from pairvae.tracking.scoring import scoring_app
+    from pairvae.inference.loader import pinned
+    from pairvae.store.project_root import project_root
+    from pairvae.tracking.registry.scoring_app import scoring_app
 
     model = pinned(model, project_root())  # both halves of the server answer from one version
     mlflow_app = scoring_app(project_root(), model, trust=trust_code)
@@ -159,7 +159,7 @@ def serve(
 
 
 def _place(host: str, port: int, names: list[str] | None) -> Place:
-    from pairvae.app.run import Place
+    from pairvae.app.server import Place
 
     return Place(host, port, tuple(names or ()))
 

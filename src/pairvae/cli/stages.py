@@ -21,9 +21,9 @@ app = typer.Typer()
 @contextmanager
 def _stage(name: str, changes: list[str] | None) -> Iterator[Project]:
     """The project for one stage, whose outputs hold nothing that would be lost."""
-    from pairvae.stages.code import warn_of_other_code
-    from pairvae.stages.outputs import BY_DVC, guarded
+    from pairvae.commands.code_digests import warn_of_other_code
     from pairvae.stages.project import open_project
+    from pairvae.store.outputs import BY_DVC, guarded
 
     project = open_project(changes or [])
     if BY_DVC not in os.environ:
@@ -35,8 +35,8 @@ def _stage(name: str, changes: list[str] | None) -> Iterator[Project]:
 @app.command()
 def raw(changes: Assignments = None) -> None:
     """Stage: get raw pairs from the source that params.yaml names."""
-    from pairvae.stages.code import write_code_digests
-    from pairvae.stages.preflight import check_before
+    from pairvae.commands.code_digests import write_code_digests
+    from pairvae.commands.preflight import check_before
     from pairvae.stages.raw import make_raw
 
     with _stage("raw", changes) as project:
@@ -140,6 +140,6 @@ def repro(
     ] = None,
 ) -> None:
     """Run whatever is out of date in the pipeline; `--set` first writes params.yaml."""
-    from pairvae.stages.repro import repro as run
+    from pairvae.commands.repro import repro as run
 
     raise typer.Exit(run(Path.cwd(), stage, changes or []))

@@ -11,8 +11,8 @@ from pairvae.cli.common import Assignments, Cluster, integers
 from pairvae.errors import InputError
 
 if TYPE_CHECKING:
+    from pairvae.commands.study import Grid
     from pairvae.stages.project import Project
-    from pairvae.stages.study import Grid
 
 app = typer.Typer()
 
@@ -45,9 +45,9 @@ def study(
     changes: Assignments = None,
 ) -> None:
     """Repeat the training over training sizes and split seeds; resumable; writes tables to reports."""
+    from pairvae.commands.study import draw as draw_figures
+    from pairvae.commands.study import study as run
     from pairvae.stages.project import open_project
-    from pairvae.stages.study import draw as draw_figures
-    from pairvae.stages.study import study as run
 
     project = open_project(changes or [])
     if draw:
@@ -81,9 +81,9 @@ def _grid(
     ablation: bool,
 ) -> Grid:
     """The grid that the options ask for; variants have one size and one split where nothing else is said."""
+    from pairvae.commands.study import Grid, read_variants, shipped_variants
+    from pairvae.commands.study import protocols as protocol_variants
     from pairvae.data.split import training_pairs
-    from pairvae.stages.study import Grid, read_variants, shipped_variants
-    from pairvae.stages.study import protocols as protocol_variants
 
     settings = project.settings
     one_cell = variants is not None or protocols or ablation

@@ -22,7 +22,7 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would be sent")] = False,
 ) -> None:
     """Copy finished runs and registered models to a tracking server; what is there is not sent again."""
-    from pairvae.stages.sync import sync as run
+    from pairvae.commands.sync import sync as run
 
     typer.echo("\n".join(run(Path.cwd(), target, runs=runs or (), dry_run=dry_run)))
 
@@ -33,8 +33,8 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list (the default)")] = False,
 ) -> None:
     """List unreferenced runs, models and caches with their sizes; --yes deletes them."""
-    from pairvae.stages.gc import gc as run
-    from pairvae.stages.gc import render
+    from pairvae.commands.gc import gc as run
+    from pairvae.commands.gc import render
 
     if yes and dry_run:
         raise typer.BadParameter("--yes and --dry-run exclude each other")

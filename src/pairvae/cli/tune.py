@@ -33,8 +33,8 @@ def tune(
     """Search the settings that params.yaml lists under `tune`; `tune apply` writes the best ones."""
     if context.invoked_subcommand is not None:
         return
+    from pairvae.commands.tune import tune as run
     from pairvae.stages.project import open_project
-    from pairvae.stages.tune import tune as run
 
     outcome = run(
         open_project(changes or []),
@@ -60,8 +60,8 @@ def tune_apply(
     then_repro: Annotated[bool, typer.Option("--then-repro", help="then run the pipeline")] = False,
 ) -> None:
     """Write the best settings of a study into params.yaml; comments are kept."""
-    from pairvae.stages.repro import repro as run
-    from pairvae.stages.tune import apply
+    from pairvae.commands.repro import repro as run
+    from pairvae.commands.tune import apply
 
     for key, value in apply(Path.cwd(), name, storage=storage, trial=trial).items():
         typer.echo(f"{key}: {value}")

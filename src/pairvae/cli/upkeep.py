@@ -39,8 +39,8 @@ def doctor(
     ] = False,
 ) -> None:
     """Check the installation, settings, data, stores and device; exit code 1 if there is a problem."""
-    from pairvae.stages.doctor import doctor as run
-    from pairvae.stages.doctor import render
+    from pairvae.commands.doctor import doctor as run
+    from pairvae.commands.doctor import render
 
     findings = run(Path.cwd(), fix_paths=fix_paths)
     typer.echo(render(findings))
@@ -51,7 +51,7 @@ def doctor(
 @app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
     """Open MLflow's UI with the runs of this project; if they are on a server, print its address."""
-    from pairvae.tracking.roots import is_server, project_root, tracking_uri, ui_command
+    from pairvae.store.project_root import is_server, project_root, tracking_uri, ui_command
 
     root = project_root()
     if is_server(tracking_uri(root)):

@@ -13,22 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.data.pairs import Pair
+from pairvae.commands.preflight import check_networks
+from pairvae.data.pairs.pair import Pair
 from pairvae.errors import InputError
+from pairvae.inference.loader import load
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, Modality, check_modalities
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
-from pairvae.predictor import Predictor
-from pairvae.search_space import nested
 from pairvae.settings import Section, Settings, merge, resolve
-from pairvae.stages.load import load
-from pairvae.stages.preflight import check_networks
+from pairvae.settings.search_space import nested
 from pairvae.stages.preprocess import prepare_samples
 from pairvae.stages.pretrain import pretrain
 from pairvae.stages.project import SOLO_STAGES, Project
-from pairvae.stages.samples import shape_of
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
+from pairvae.stages.training_inputs import shape_of
 
 LEAST_PAIRS = 4
 MOST_WARNINGS = 5

@@ -9,10 +9,10 @@ from importlib import resources
 from pathlib import Path
 
 from pairvae import store
+from pairvae.commands.code_digests import LINK, link_package
+from pairvae.commands.repro import write_params
 from pairvae.errors import InputError
 from pairvae.settings import PARAMS_FILE
-from pairvae.stages.code import LINK, link_package
-from pairvae.stages.repro import write_params
 
 TEMPLATE = "template"
 PACKAGE = "PACKAGE"  # stands in the template of dvc.yaml for the folder of the code

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from pairvae.data.pairs import PAIRS_FILE, SplitName
+from pairvae.data.pairs.pair import PAIRS_FILE, SplitName
 from pairvae.errors import InputError, number_of
 
 

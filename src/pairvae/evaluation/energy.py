@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pairvae.evaluation.assess import Truth
-from pairvae.evaluation.references import References
-from pairvae.evaluation.statistics import Summary, paired, ranking
+from pairvae.evaluation.scores.evaluate import Truth
+from pairvae.evaluation.scores.references import References
+from pairvae.evaluation.scores.statistics import Summary, paired, ranking
 from pairvae.numerics.morphology import two_point_correlation
 
 Floats = NDArray[np.float64]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from pairvae.evaluation.assess import Evaluated, binary, decode
-from pairvae.evaluation.scores import curves
+from pairvae.evaluation.scores.definitions import curves
+from pairvae.evaluation.scores.evaluate import Evaluated, binary, decode
 from pairvae.models.vae import VAE
 from pairvae.settings import GenerateSettings
 

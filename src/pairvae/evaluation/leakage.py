@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairvae.errors import InputError
-from pairvae.evaluation.baselines import neighbours
+from pairvae.evaluation.baselines.retrieval import neighbours
 
 Floats = NDArray[np.float64]
 Warnings = list[dict[str, str]]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pairvae.evaluation.scores import morphology
+from pairvae.evaluation.scores.definitions import morphology
 from pairvae.models.vae import VAE, decode_in_chunks
 
 LEVEL = 0.9

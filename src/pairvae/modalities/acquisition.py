@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from pairvae.errors import InputError
-from pairvae.modalities.raw import LARGEST_SIDE, RawImage
+from pairvae.modalities.readers.raw_image import LARGEST_SIDE, RawImage
 from pairvae.settings import Section
 
 UNITS = {

@@ -10,8 +10,8 @@ import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.modalities.base import Modality
-from pairvae.modalities.curves import MOST_POINTS, curve_image
-from pairvae.modalities.raw import RawImage, checked_shape, normalised, unreadable
+from pairvae.modalities.readers.curve import MOST_POINTS, curve_image
+from pairvae.modalities.readers.raw_image import RawImage, checked_shape, normalised, unreadable
 
 Item = str | Path | np.ndarray
 MOST_PIXELS = 200_000_000

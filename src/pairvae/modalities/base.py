@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.modalities.raw import RawImage
-from pairvae.modalities.readers import READABLE_SUFFIXES, read_image
+from pairvae.modalities.readers.image import READABLE_SUFFIXES, read_image
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.settings import Section
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pairvae.modalities.geometry import read_poni
-from pairvae.modalities.masks import mask_of
-from pairvae.modalities.raw import unreadable
-from pairvae.modalities.readers import file_part, read_image
+from pairvae.modalities.readers.geometry import read_poni
+from pairvae.modalities.readers.image import file_part, read_image
+from pairvae.modalities.readers.masks import mask_of
+from pairvae.modalities.readers.raw_image import unreadable
 from pairvae.settings import DetectorGeometry, MaskPixels, Section
 
 FILES = ("geometry", "mask")

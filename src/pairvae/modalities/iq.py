@@ -10,8 +10,6 @@ from pydantic import Field, model_validator
 
 from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
-from pairvae.modalities.curve_files.units import PER_NM
-from pairvae.modalities.curves import CURVE_SUFFIXES, read_curve
 from pairvae.modalities.pattern import (
     calibrated,
     centre_of,
@@ -22,7 +20,9 @@ from pairvae.modalities.pattern import (
     require_pattern,
     untrusted,
 )
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.curve import CURVE_SUFFIXES, read_curve
+from pairvae.modalities.readers.curve_files.units import PER_NM
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.scattering import azimuthal_average, gap_mask, mend_non_positive
 from pairvae.settings import BeamCentreOption, GeometryOption, MaskOption, Section
 

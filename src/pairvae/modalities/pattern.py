@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.modalities.beam import beam_centre
 from pairvae.modalities.calibration_files import geometry_at, mask_at
-from pairvae.modalities.counts import BeamCentre, bad_pixels, scale_counts
-from pairvae.modalities.masks import bad_of, is_mask
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.beam import beam_centre
+from pairvae.modalities.readers.counts import BeamCentre, bad_pixels, scale_counts
+from pairvae.modalities.readers.masks import bad_of, is_mask
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.colormaps import invert_colormap
 from pairvae.settings import BeamCentreOption, GeometryOption, MaskOption
 

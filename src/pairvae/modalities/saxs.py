@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from pairvae.modalities.base import Axis, Modality
-from pairvae.modalities.counts import scale_counts
 from pairvae.modalities.pattern import (
     Placement,
     calibrated,
@@ -21,7 +20,8 @@ from pairvae.modalities.pattern import (
     require_pattern,
     untrusted,
 )
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.counts import scale_counts
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.images import resize
 from pairvae.numerics.resampling import window
 from pairvae.settings import SaxsPrepare

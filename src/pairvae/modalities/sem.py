@@ -9,9 +9,9 @@ import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.modalities.base import Axis, Modality
-from pairvae.modalities.data_bar import AGREE, ImageRows, rows_above_bar
 from pairvae.modalities.letters import letters_at
-from pairvae.modalities.raw import RawImage, require_finite
+from pairvae.modalities.readers.data_bar import AGREE, ImageRows, rows_above_bar
+from pairvae.modalities.readers.raw_image import RawImage, require_finite
 from pairvae.numerics.images import grey_levels
 from pairvae.numerics.thresholds import binarise_sem, flattened, noise_share
 from pairvae.settings import SemPrepare

@@ -9,8 +9,9 @@ import cv2
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.modalities import curves, readers
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers import curve as curves
+from pairvae.modalities.readers import image as readers
+from pairvae.modalities.readers.raw_image import RawImage
 
 SIDE = 128  # px; a larger picture is judged by its averages
 LEAST_SIDE = 16

@@ -88,7 +88,9 @@ def build_vae(network: Network, latent: LatentSettings, shape: Shape, seed: int)
 
 
 def _paper(network: PaperNetwork, latent: LatentSettings, shape: Shape) -> VAE:
-    from pairvae.models.paper import build_paper_vae  # the backbone is large: only where it is used
+    from pairvae.models.paper.architecture import (
+        build_paper_vae,  # the backbone is large: only where it is used
+    )
 
     return build_paper_vae(network, latent, shape)
 

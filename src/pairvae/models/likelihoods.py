@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from pairvae.models.critic import duel
 from pairvae.models.vae import Decoder, Posterior
-from pairvae.numerics import texture
+from pairvae.numerics import texture_statistics as texture
 
 
 class Likelihood(Protocol):

@@ -1,8 +1,8 @@
 """The texture VAE: an encoder of texture statistics and a decoder that turns noise into texture.
 
 One scattering pattern belongs to endlessly many micrographs. So the latent says what a morphology is like,
-noise says where its domains lie, and the likelihood (numerics/texture.py) compares what all crops of a sample
-share.
+noise says where its domains lie, and the likelihood (numerics/texture_statistics.py) compares what all
+crops of a sample share.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pairvae.models.compact import DenseHead, principal_components
 from pairvae.models.critic import PatchCritic
 from pairvae.models.torus import around, smoothed
 from pairvae.models.vae import Decoder, Encoder
-from pairvae.numerics import texture
+from pairvae.numerics import texture_statistics as texture
 
 STYLE_WIDTH = 128
 FIT_CHUNK = 64

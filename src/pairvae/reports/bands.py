@@ -8,10 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.content import Array, Bands, Row
+from pairvae.reports.captions import CURVES, METHODS, direction_label
 from pairvae.reports.curves import LINES, VANISHED
+from pairvae.reports.report_data import Array, Bands, Row
 from pairvae.reports.style import GREY, LengthScale, panels, styled
-from pairvae.reports.words import CURVES, METHODS, direction_label
 
 PLANS = ("solo", "pair")
 LETTERS = "ABCDEFGH"

@@ -9,7 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.content import Array, Ensemble, Example, Row
+from pairvae.reports.captions import CURVES, image_label, readable
+from pairvae.reports.report_data import Array, Ensemble, Example, Row
 from pairvae.reports.style import (
     BLACK,
     BLUE,
@@ -22,7 +23,6 @@ from pairvae.reports.style import (
     show_image,
     styled,
 )
-from pairvae.reports.words import CURVES, image_label, readable
 
 LINES: dict[str, dict[str, Any]] = {
     "true": {"color": BLACK, "linewidth": 2.0},

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from pairvae.reports import plots
-from pairvae.reports.content import ReportContent
+from pairvae.reports.captions import SCORES, readable
 from pairvae.reports.encode import Picture, plot_picture, saved_image, saved_plot
-from pairvae.reports.words import SCORES, readable
+from pairvae.reports.report_data import ReportContent
 
 SCORE_PLOTS = 3  # box plots on the page; the figure shows all
 # Section of the page -> the saved figures it shows, with words for each. Those that hold images keep their colours

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from pairvae.modalities import MODALITIES
-from pairvae.reports.content import Bands, ReportContent, Row
+from pairvae.reports.captions import entries, image_label, target_of
+from pairvae.reports.report_data import Bands, ReportContent, Row
 from pairvae.reports.style import write_rows
-from pairvae.reports.words import entries, image_label, target_of
 
 SCORES = {"sem": "s2_mae", "saxs": "mae"}
 SUMMARISED = ("pair", "whole", "retrieval", "regression", "ridge_whole", "dual_vae", "unet", "floor")

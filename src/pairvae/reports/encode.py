@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from matplotlib.figure import Figure
 
-from pairvae.reports.content import Array
+from pairvae.reports.report_data import Array
 from pairvae.reports.style import DPI, svg_bytes
 
 CSS_DPI = 96

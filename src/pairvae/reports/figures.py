@@ -6,21 +6,12 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from pairvae.reports import (
-    bands,
-    curves,
-    latent_maps,
-    latents,
-    paper,
-    pictures,
-    plots,
-    protocols,
-    study_figures,
-    thresholds,
-)
-from pairvae.reports.content import Example, ReportContent
+from pairvae.reports import bands, curves, latent_maps, latents, pictures, plots, protocols, study_figures
+from pairvae.reports import paper_figures as paper
+from pairvae.reports import threshold_figures as thresholds
+from pairvae.reports.captions import paper_rank
+from pairvae.reports.report_data import Example, ReportContent
 from pairvae.reports.style import save_figure
-from pairvae.reports.words import paper_rank
 
 LONGEST_NAME = 60  # characters, of up to 4 bytes each; a file system takes 255 bytes
 LEAST_FOR_MAP = 3  # pairs; fewer span no plane

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pairvae.reports.tables import figure
-from pairvae.reports.words import (
+from pairvae.reports.captions import (
     METHODS,
     SCORES,
     SPLITS,
@@ -16,6 +15,7 @@ from pairvae.reports.words import (
     readable,
     score_label,
 )
+from pairvae.reports.tables import figure
 
 DIFFERENCES = ("median_difference", "difference", "median")
 P_VALUES = ("p", "p_value")

@@ -11,10 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from pairvae.reports.content import Array, LatentMap, Maps, Row
+from pairvae.reports.captions import readable
 from pairvae.reports.latents import COLOURS, MARKERS
+from pairvae.reports.report_data import Array, LatentMap, Maps, Row
 from pairvae.reports.style import BLACK, GREY, panels, styled
-from pairvae.reports.words import readable
 
 PANEL_IN = 3.5
 THUMBNAIL = 0.1  # share of the panel's side

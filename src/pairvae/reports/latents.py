@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.content import Array, Latents, Row
+from pairvae.reports.captions import readable
+from pairvae.reports.report_data import Array, Latents, Row
 from pairvae.reports.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, panels, styled
-from pairvae.reports.words import readable
 
 MARKERS = {"saxs": "o", "sem": "s"}
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)

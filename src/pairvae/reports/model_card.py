@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pairvae.errors import printable
-from pairvae.reports.content import ReportContent
 from pairvae.reports.findings import warnings
+from pairvae.reports.report_data import ReportContent
 from pairvae.reports.tables import ScoreTable, headline, score_tables
 from pairvae.store import write_text
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pairvae.reports.content import Array, Example, Sheet
+from pairvae.reports.captions import direction_label, readable
+from pairvae.reports.report_data import Array, Example, Sheet
 from pairvae.reports.style import panels, show_image, styled
-from pairvae.reports.words import direction_label, readable
 
 SAXS_COLUMNS = ("saxs_saxs", "sem_saxs")
 SEM_COLUMNS = ("sem_sem", "saxs_sem")

@@ -10,7 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.content import Array, Row
+from pairvae.reports.captions import SCORES, Entry, entries, part_label, readable, score_label, target_of
+from pairvae.reports.report_data import Array, Row
 from pairvae.reports.style import (
     BLACK,
     BLUE,
@@ -23,7 +24,6 @@ from pairvae.reports.style import (
     styled,
 )
 from pairvae.reports.tables import table_rank
-from pairvae.reports.words import SCORES, Entry, entries, part_label, readable, score_label, target_of
 
 NOT_LOSSES = ("epoch", "learning_rate")
 BOX_COLOURS = {"solo": SKY, "pair": VERMILLION}

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from pairvae.reports.content import Array, Row
+from pairvae.reports.captions import part_label, readable
+from pairvae.reports.report_data import Array, Row
 from pairvae.reports.style import CYCLE, DASHES, GREY, panels, styled
-from pairvae.reports.words import part_label, readable
 
 COLUMNS = 3
 NAMES = ("protocol", "epoch", "term", "split", "value")

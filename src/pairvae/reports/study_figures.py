@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pairvae.errors import InputError
-from pairvae.reports.content import Array, Row, Study, StudyKey
+from pairvae.reports.captions import METHODS, SPLITS, direction_label
 from pairvae.reports.plots import notch_fits
 from pairvae.reports.published import COLUMNS, MEDIANS, NOTE
+from pairvae.reports.report_data import Array, Row, Study, StudyKey
 from pairvae.reports.style import (
     BLACK,
     BLUE,
@@ -26,7 +27,6 @@ from pairvae.reports.style import (
     styled,
     write_rows,
 )
-from pairvae.reports.words import METHODS, SPLITS, direction_label
 from pairvae.store.rows import read_table
 
 SINGLE = "study_images.csv"

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from pairvae.reports.content import Array, Row
+from pairvae.reports.report_data import Array, Row
 from pairvae.store import atomic_path, write_json
 from pairvae.store.rows import write_table
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pairvae.reports.words import (
+from pairvae.reports.captions import (
     ARROW,
     SCORES,
     SPLITS,

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
+from pairvae.settings.simulation import SimulationParameters
 from pairvae.settings.training import Optimisation, PairTraining, SaxsTraining, SemTraining
-from pairvae.simulation_parameters import SimulationParameters
 
 
 class SimulatedData(Section):

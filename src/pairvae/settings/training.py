@@ -95,7 +95,7 @@ class PairTraining(Optimisation):
 
 
 class TextureLikelihood(Section):
-    """Weights of the texture statistics that a sample's images share (see numerics/texture.py)."""
+    """Weights of the texture statistics that a sample's images share (see numerics/texture_statistics.py)."""
 
     autocovariance: NonNegative = Field(description="weight of the autocovariance at lags up to 32 px")
     phase_fraction: NonNegative = Field(description="weight of the phase fraction")

@@ -1,1 +1,1 @@
-"""One short function per pipeline stage: read settings, load, call, save, track (level 4)."""
+"""The functions that dvc.yaml names: read settings, load, call, save, track (level 5)."""

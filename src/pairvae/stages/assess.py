@@ -9,7 +9,22 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.evaluation.assess import (
+from pairvae.evaluation.energy import EnsembleErrors
+from pairvae.evaluation.energy import ensembles as scored_ensembles
+from pairvae.evaluation.ensembles import Ensemble, ensembles
+from pairvae.evaluation.scores.blocks import (
+    Measured,
+    compared,
+    ensemble_block,
+    generation_block,
+    measured,
+    ranked,
+    selected,
+    with_mean_curves,
+)
+from pairvae.evaluation.scores.curve_bands import drawing_material
+from pairvae.evaluation.scores.definitions import summary
+from pairvae.evaluation.scores.evaluate import (
     Errors,
     Evaluated,
     Reconstructions,
@@ -20,36 +35,21 @@ from pairvae.evaluation.assess import (
     require_finite,
     summarise,
 )
-from pairvae.evaluation.blocks import (
-    Measured,
-    compared,
-    ensemble_block,
-    generation_block,
-    measured,
-    ranked,
-    selected,
-    with_mean_curves,
-)
-from pairvae.evaluation.curve_bands import drawing_material
-from pairvae.evaluation.energy import EnsembleErrors
-from pairvae.evaluation.energy import ensembles as scored_ensembles
-from pairvae.evaluation.ensembles import Ensemble, ensembles
-from pairvae.evaluation.guards import degenerate
-from pairvae.evaluation.references import References, baseline_errors, floor_errors, references
-from pairvae.evaluation.sampled import Sampled, sampled
-from pairvae.evaluation.scores import summary
-from pairvae.evaluation.statistics import resamples
+from pairvae.evaluation.scores.guards import degenerate
+from pairvae.evaluation.scores.references import References, baseline_errors, floor_errors, references
+from pairvae.evaluation.scores.sampled import Sampled, sampled
+from pairvae.evaluation.scores.statistics import resamples
+from pairvae.inference.card import load_vaes
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.predictor import Predictor
-from pairvae.stages.assess_material import descriptor_arrays, write_material
+from pairvae.reports.validation_scores import decisive, medians, verdict
+from pairvae.stages.assess_data import descriptor_arrays, write_material
 from pairvae.stages.baselines import fitted_errors
 from pairvae.stages.data_warnings import data_warnings, tell
 from pairvae.stages.leak_check import leakage_facts, refuse_leakage
-from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
-from pairvae.stages.runs import describe
-from pairvae.stages.validation_scores import decisive, medians, verdict
-from pairvae.store.models import load_card
+from pairvae.stages.stage_run import describe
+from pairvae.store.model_folder import load_card
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
 
@@ -219,7 +219,7 @@ def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> 
     """Give the runs that trained the models the validation scores that decide, and say in words how good they are."""
     if not project.track:
         return
-    from pairvae.tracking.runs import annotate_run  # 3 s of mlflow, only where it is wanted
+    from pairvae.tracking.runs.mlflow_run import annotate_run  # 3 s of mlflow, only where it is wanted
 
     scores = metrics["splits"]["validation"]
     for name in (*project.settings.modalities, "pair"):

@@ -18,13 +18,13 @@ from torch import Tensor
 from pairvae import store
 from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.spread import left_out, mixing
+from pairvae.inference.card import MIXING
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.vae import VAE, Encoder, Posterior
 from pairvae.numerics.rows import evenly_spread
 from pairvae.stages.draw_width import PATTERNS, as_wide_as_crops
-from pairvae.stages.model_card import MIXING
-from pairvae.stages.samples import covering
-from pairvae.store.models import CARD, load_card
+from pairvae.stages.training_inputs import covering
+from pairvae.store.model_folder import CARD, load_card
 from pairvae.store.prepared import Prepared
 
 LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube

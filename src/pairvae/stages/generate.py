@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from pairvae import store
-from pairvae.evaluation.assess import encode
 from pairvae.evaluation.ensembles import ensembles
+from pairvae.evaluation.scores.evaluate import encode
+from pairvae.inference.card import load_vaes
 from pairvae.stages.assess import evaluated
-from pairvae.stages.model_card import load_vaes
 from pairvae.stages.project import Project
 from pairvae.training.devices import choose
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from pairvae.errors import InputError
 from pairvae.evaluation import leakage
-from pairvae.evaluation.assess import Truth
 from pairvae.evaluation.leakage import Warnings, warning
+from pairvae.evaluation.scores.evaluate import Truth
 from pairvae.modalities import MODALITIES
 from pairvae.store.prepared import Prepared
 

@@ -13,7 +13,7 @@ from pairvae.evaluation.spread import left_out
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
 from pairvae.numerics.rows import evenly_spread
-from pairvae.numerics.texture import wave_numbers
+from pairvae.numerics.texture_statistics import wave_numbers
 from pairvae.store.prepared import Prepared
 
 CROPS = 256  # that are decoded once each a round, evenly spread over the training pairs

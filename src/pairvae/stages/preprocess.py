@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.data.check import check_for, other_sections, summarised
-from pairvae.data.manifest import read_samples
-from pairvae.data.pairs import FOLDERS, Pair, with_scales
+from pairvae.data.check.folder import check_for, other_sections, summarised
+from pairvae.data.pairs.manifest import read_samples
+from pairvae.data.pairs.pair import FOLDERS, Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.calibration_files import with_files
-from pairvae.modalities.raw import RawImage
+from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.images import crop_positions, crops
 from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings

@@ -10,11 +10,11 @@ from pairvae import store
 from pairvae.data.split import Split, split_pairs, training_pairs
 from pairvae.errors import InputError
 from pairvae.modalities import check_modalities, prepare_settings
-from pairvae.modalities.roots import declare_roots
+from pairvae.modalities.readers.linked_folders import declare_roots
 from pairvae.settings import PARAMS_FILE, Settings, SplitSettings, load_settings
 from pairvae.store.code import code_digest
 from pairvae.store.prepared import REMEDY, Prepared, open_prepared
-from pairvae.tracking.roots import project_root
+from pairvae.store.project_root import project_root
 
 SOLO_STAGES = ("saxs", "sem")  # modalities whose solo training is a stage in dvc.yaml
 

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pairvae import store
-from pairvae.data.pairs import Unpaired
+from pairvae.data.pairs.pair import Unpaired
 from pairvae.errors import InputError
 from pairvae.modalities import prepare_settings
 from pairvae.modalities.calibration_files import calibration_paths
-from pairvae.stages.outputs import named_place
 from pairvae.stages.project import Project
+from pairvae.store.outputs import named_place
 
 SOURCE_RECORD = "source.json"
 GROWING = re.compile(r"\.raw-[0-9a-f]{16}")  # a simulation that is not finished
@@ -26,7 +26,7 @@ def make_raw(project: Project) -> None:
     if data.source == "simulated":
         simulate_raw(project)
     elif data.source == "mdf":
-        from pairvae.data.fetch import fetch, published_identifiers
+        from pairvae.data.published.fetch import fetch, published_identifiers
 
         # A download that was cut off resumes in a folder of our own
         archive = None if data.mdf.archive is None else project.folder / data.mdf.archive
@@ -46,7 +46,7 @@ def calibrations(project: Project, folder: Path) -> list[Path]:
 
 def simulate_raw(project: Project) -> None:
     """Simulate beside ``data/raw``, where a killed simulation goes on, and put the finished folder in its place."""
-    from pairvae.data.simulate import simulate
+    from pairvae.data.simulate.simulation import simulate
 
     data = project.settings.data.simulated
     name = store.digest(data.model_dump(mode="json"))
@@ -80,9 +80,9 @@ def copy_folder(
 
     Files elsewhere stay where they are: they are opened there, where ``data.roots`` lets them be.
     """
-    from pairvae.data.manifest import named_samples
-    from pairvae.modalities.instruments import sidecars
-    from pairvae.modalities.readers import companions, file_part
+    from pairvae.data.pairs.manifest import named_samples
+    from pairvae.modalities.readers.image import companions, file_part
+    from pairvae.modalities.readers.instruments import sidecars
 
     named = [path for sample in named_samples(folder, unpaired) for path in sample.files.values()]
     further = [*(one for path in named for one in companions(path)), *calibrations]

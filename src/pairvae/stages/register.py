@@ -19,16 +19,16 @@ from torch import Tensor, nn
 import pairvae
 from pairvae import store
 from pairvae.errors import InputError
+from pairvae.inference.card import load_vaes
 from pairvae.models.vae import VAE
 from pairvae.reports import model_card
-from pairvae.stages.model_card import load_vaes
+from pairvae.reports.validation_scores import decisive, medians
+from pairvae.stages.champion_score import Anew, score_anew, validation_score
 from pairvae.stages.project import Project
-from pairvae.stages.score_anew import Anew, score_anew, validation_score
-from pairvae.stages.validation_scores import decisive, medians
-from pairvae.tracking import roots
+from pairvae.store import project_root as roots
 
 if TYPE_CHECKING:
-    from pairvae.tracking.aliases import Version
+    from pairvae.tracking.registry.aliases import Version
 
 PAIR, MODEL_TAG = "pairvae", "model_digest"
 OF_THE_TRAINING = ("run_id", "seconds", "device")  # in a card: two trainings to one model differ in them
@@ -117,8 +117,8 @@ def _scores(project: Project, card: Mapping[str, Any]) -> dict[str, Any]:
 
 def _run(project: Project, run_id: str | None) -> str | None:
     """The run that trained the model; None, and a line says so, where the store does not have it."""
-    from pairvae.tracking.registry import usable_run
-    from pairvae.tracking.store import prepare_store
+    from pairvae.tracking.database import prepare_store
+    from pairvae.tracking.registry.registration import usable_run
 
     prepare_store(project.root, project.settings.tracking.experiment)
     known = usable_run(project.root, run_id)
@@ -132,7 +132,8 @@ def _run(project: Project, run_id: str | None) -> str | None:
 
 def _present(about: _Registration) -> dict[str, int]:
     """The versions that were made of this model, with their files; empty where there are none."""
-    from pairvae.tracking import aliases, standings
+    from pairvae.tracking.registry import aliases
+    from pairvae.tracking.registry import leaderboard as standings
 
     root = about.project.root
     for one in standings.standings(root, PAIR):
@@ -164,7 +165,8 @@ def _register(about: _Registration, vaes: Mapping[str, VAE], folder: Path) -> di
 
 def _register_programs(about: _Registration, vaes: Mapping[str, VAE], bundle: Path) -> dict[str, int]:
     """An encoder and a decoder of each modality; their program files go into ``bundle``, too. Versions by name."""
-    from pairvae.tracking import aliases, registry
+    from pairvae.tracking.registry import aliases
+    from pairvae.tracking.registry import registration as registry
 
     root, versions = about.project.root, dict[str, int]()
     for name, vae in vaes.items():
@@ -188,7 +190,8 @@ def _register_pair(
     about: _Registration, names: Sequence[str], bundle: Path, versions: Mapping[str, int]
 ) -> int:
     """The whole pair as a program that needs no pairvae; it remembers the ``versions`` of its halves."""
-    from pairvae.tracking import registry, standings
+    from pairvae.tracking.registry import leaderboard as standings
+    from pairvae.tracking.registry import registration as registry
 
     return registry.register_pyfunc(
         about.project.root,
@@ -208,7 +211,7 @@ def _describe(project: Project, version: int) -> None:
     """The model card of the report, where there is one, as the description of the pair's version."""
     written = project.reports / model_card.FILE
     if written.is_file():
-        from pairvae.tracking.describe import describe_version
+        from pairvae.tracking.registry.describe import describe_version
 
         described = model_card.description_of(written.read_text(encoding="utf-8"))
         describe_version(project.root, PAIR, version, described)
@@ -216,7 +219,7 @@ def _describe(project: Project, version: int) -> None:
 
 def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
     """Move the aliases, and write and tell how the new versions stand."""
-    from pairvae.tracking import aliases
+    from pairvae.tracking.registry import aliases
 
     root, score = about.project.root, validation_score(about.metrics)
     data = validation_data(about.metrics, about.card)

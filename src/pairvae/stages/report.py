@@ -10,16 +10,16 @@ import numpy as np
 
 from pairvae import store
 from pairvae.numerics.morphology import domain_spacing, phase_fraction
-from pairvae.reports.content import Example, Latents, ReportContent, Sheet
 from pairvae.reports.dvc_files import summary_numbers, write_plots
 from pairvae.reports.model_card import FILE, write_model_card
 from pairvae.reports.page import write_report
+from pairvae.reports.report_data import Example, Latents, ReportContent, Sheet
 from pairvae.reports.study_figures import read_study
-from pairvae.stages import report_material
+from pairvae.stages import report_data_of_project as report_material
 from pairvae.stages.project import Project
 from pairvae.stages.report_facts import lineage, parameters
 from pairvae.store.arrays import read_arrays
-from pairvae.store.models import REMEDY, read_history
+from pairvae.store.model_folder import REMEDY, read_history
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}

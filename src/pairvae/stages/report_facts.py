@@ -12,8 +12,8 @@ from typing import Any
 import pairvae
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
-from pairvae.store.models import load_card
-from pairvae.tracking.lineage import lineage_tags
+from pairvae.store.model_folder import load_card
+from pairvae.tracking.runs.lineage import lineage_tags
 
 PACKAGES = (
     "torch",

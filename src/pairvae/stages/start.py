@@ -13,7 +13,7 @@ from pairvae.errors import InputError
 from pairvae.models.build import load_weights
 from pairvae.models.vae import VAE
 from pairvae.settings import flatten
-from pairvae.store.models import load_model
+from pairvae.store.model_folder import load_model
 
 OF_FILES = frozenset({"prepare.q_unit"})  # how files are read: weights mean the same
 MEASURED = "measured."

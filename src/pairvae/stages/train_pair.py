@@ -7,16 +7,19 @@ import shutil
 import numpy as np
 
 from pairvae import store
+from pairvae.inference.backbone import give_backbone
+from pairvae.inference.card import load_vaes, without_prefix
+from pairvae.inference.predictor import Predictor
+from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
 from pairvae.models.pair import PairVAE
-from pairvae.predictor import Predictor
-from pairvae.stages.backbone import give_backbone
 from pairvae.stages.calibration import refit, write_mixing
 from pairvae.stages.data_warnings import split_warnings, tell
 from pairvae.stages.length_scale import follow_lengths
-from pairvae.stages.model_card import load_vaes, without_prefix
 from pairvae.stages.project import SOLO_STAGES, Project
-from pairvae.stages.samples import (
+from pairvae.stages.start import begin_from
+from pairvae.stages.train_solo import train_solo
+from pairvae.stages.training_inputs import (
     arrays_of,
     card_description,
     covering,
@@ -31,11 +34,8 @@ from pairvae.stages.samples import (
     training_rows,
     untrained,
 )
-from pairvae.stages.start import begin_from
-from pairvae.stages.train_solo import train_solo
-from pairvae.stages.training_facts import write_training_facts
 from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
-from pairvae.store.models import load_model
+from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose
 from pairvae.training.plans import PairPlan, Source
@@ -98,7 +98,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         if training.calibrate:
             vaes = load_vaes(folder)[0]
             write_mixing(folder, prepared, vaes, project.split(prepared).train, settings.seed)
-        write_training_facts(project, prepared, Predictor(*load_vaes(folder)))
+        write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
 def _pair_plan(

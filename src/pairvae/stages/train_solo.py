@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from pairvae.inference.backbone import give_backbone
 from pairvae.models.vae import VAE
-from pairvae.stages.backbone import give_backbone
 from pairvae.stages.project import Project
-from pairvae.stages.samples import (
+from pairvae.stages.start import begin_from
+from pairvae.stages.training_inputs import (
     arrays_of,
     card_description,
     fit_closed_form,
@@ -21,9 +22,8 @@ from pairvae.stages.samples import (
     training_rows,
     untrained,
 )
-from pairvae.stages.start import begin_from
 from pairvae.stages.training_run import Run, early_stopping, run_training
-from pairvae.store.models import save_model
+from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose
 from pairvae.training.plans import SoloPlan

@@ -12,11 +12,11 @@ from pydantic import BaseModel
 from torch import Tensor
 
 import pairvae
+from pairvae.inference.backbone import backbone_files
 from pairvae.settings import EarlyStopSettings
-from pairvae.stages.backbone import backbone_files
 from pairvae.stages.project import Project
-from pairvae.stages.runs import epoch_logger, stage_run
-from pairvae.store.models import save_model
+from pairvae.stages.stage_run import epoch_logger, stage_run
+from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device

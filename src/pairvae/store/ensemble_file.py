@@ -11,7 +11,7 @@ import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.store.files import atomic_path
-from pairvae.store.pictures import Scale, write_tiff
+from pairvae.store.picture_files import Scale, write_tiff
 
 HDF5 = (".h5", ".hdf5")
 NPZ = ".npz"

@@ -14,7 +14,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 
-from pairvae.tracking.aliases import (
+from pairvae.tracking.copy_runs import PAGE, SOURCE_STORE, Files, files_at
+from pairvae.tracking.registry.aliases import (
     ABSENT,
     BEFORE_TAG,
     CHAMPION,
@@ -24,8 +25,7 @@ from pairvae.tracking.aliases import (
     beats,
     ensure_registered,
 )
-from pairvae.tracking.copy_runs import PAGE, SOURCE_STORE, Files, files_at
-from pairvae.tracking.standings import PROGRAMS_TAG
+from pairvae.tracking.registry.leaderboard import PROGRAMS_TAG
 
 SOURCE_MODEL, SOURCE_VERSION = "sync.model", "sync.version"
 MLMODEL = "MLmodel"

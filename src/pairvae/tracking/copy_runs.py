@@ -13,7 +13,7 @@ from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_B
 
 from pairvae import store
 from pairvae.tracking.relocate import local_path
-from pairvae.tracking.writer import batches
+from pairvae.tracking.runs.writer import batches
 
 # On a copy: the run and the store it came from, and the digest of what had arrived when it was complete
 SOURCE_RUN, SOURCE_STORE, COMPLETE = "sync.run", "sync.store", "sync.complete"

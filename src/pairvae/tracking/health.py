@@ -13,14 +13,14 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
 
 from pairvae.errors import InputError
-from pairvae.tracking.aliases import ABSENT, place_of
+from pairvae.store.project_root import database_path, local_uri, tracking_uri
 from pairvae.tracking.copy_runs import all_runs, files_at
-from pairvae.tracking.experiments import check_experiment
-from pairvae.tracking.model_files import MLMODEL
+from pairvae.tracking.database import STORE_ERRORS, connect, first_line, has_store
+from pairvae.tracking.registry.aliases import ABSENT, place_of
+from pairvae.tracking.registry.model_files import MLMODEL
 from pairvae.tracking.relocate import local_path
-from pairvae.tracking.roots import database_path, local_uri, tracking_uri
-from pairvae.tracking.runs import PROCESS_TAG, active_run, is_here, process_mark, send_waiting
-from pairvae.tracking.store import STORE_ERRORS, connect, first_line, has_store
+from pairvae.tracking.runs.experiments import check_experiment
+from pairvae.tracking.runs.mlflow_run import PROCESS_TAG, active_run, is_here, process_mark, send_waiting
 from pairvae.tracking.unused import REMOVED
 
 MOST = 1000

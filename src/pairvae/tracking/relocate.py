@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from pairvae.errors import InputError
-from pairvae.tracking.roots import ARTIFACTS, artifacts_path, database_path, is_local
+from pairvae.store.project_root import ARTIFACTS, artifacts_path, database_path, is_local
 
 # Every column of MLflow's tables that holds the place of an artifact (mlflow 3.17).
 PATH_COLUMNS = (

@@ -15,7 +15,7 @@ from requests import RequestException
 
 from pairvae.errors import InputError
 from pairvae.progress import track
-from pairvae.tracking.aliases import ABSENT
+from pairvae.store.project_root import local_uri, tracking_uri
 from pairvae.tracking.copy_models import (
     ModelCopier,
     copies_of,
@@ -38,9 +38,9 @@ from pairvae.tracking.copy_runs import (
     parents_first,
     with_relatives,
 )
-from pairvae.tracking.roots import local_uri, tracking_uri
-from pairvae.tracking.runs import active_run, is_here
-from pairvae.tracking.store import STORE_ERRORS, as_default, connect, find_or_create, open_store, unusable
+from pairvae.tracking.database import STORE_ERRORS, as_default, connect, find_or_create, open_store, unusable
+from pairvae.tracking.registry.aliases import ABSENT
+from pairvae.tracking.runs.mlflow_run import active_run, is_here
 
 STORE_ID = "store_id"
 

@@ -12,11 +12,11 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
+from pairvae.store.project_root import artifacts_path, database_path, local_uri
 from pairvae.tracking.copy_models import key_of, logged_model, model_names, versions_of
 from pairvae.tracking.copy_runs import OPEN, all_runs, files_at, parent_of
+from pairvae.tracking.database import connect
 from pairvae.tracking.relocate import local_path
-from pairvae.tracking.roots import artifacts_path, database_path, local_uri
-from pairvae.tracking.store import connect
 
 REMOVED = "artifacts_removed"
 RESULTS = ("tune", "study")  # stages whose runs are few, small, and hold what a search or a study came to

@@ -8,7 +8,7 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from pairvae.errors import InputError
-from pairvae.tracking.store import KIND, connect, has_store
+from pairvae.tracking.database import KIND, connect, has_store
 
 # MLflow's page keeps a view that somebody shares in a tag of the experiment, and names it in the address
 SHARED = "mlflow.sharedViewState.pairvae"

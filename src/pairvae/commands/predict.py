@@ -1,0 +1,293 @@
+"""`pairvae predict`: raw files in; predicted images, and tables of what they show and how far to trust them, out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pairvae.errors import InputError, printable
+from pairvae.inference.loader import REGISTRY, load, pinned
+from pairvae.inference.measurement import ANY, Once, require_use
+from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of, unpaired_inputs
+from pairvae.inference.predictions import (
+    CURVE_COLUMNS,
+    IMAGE_COLUMNS,
+    INPUT_COLUMNS,
+    Row,
+    curve_rows,
+    describe,
+    image_rows,
+    input_row,
+    measured,
+    nm_per_px,
+    posterior_of_file,
+    predict_file,
+    prepared_with,
+    trust_of,
+    write_image,
+    write_images,
+)
+from pairvae.inference.predictor import Predictor
+from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.readers.image import file_part
+from pairvae.numerics.rows import evenly_spread
+from pairvae.parallel.executor import run_tasks
+from pairvae.progress import Progress
+from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
+from pairvae.store.picture_files import SUFFIXES
+from pairvae.store.project_root import project_root
+from pairvae.store.rows import table
+
+__all__ = ["describe", "posterior_of_file", "predict", "predict_chunk", "prepared_with", "write_image"]
+CHUNK = 50  # files of a task at most: the model is read once for each
+MOST_WARNINGS = 20
+LEAST_SHARE = 150  # inputs of a process: its start takes as long as about 80 predictions
+MOST_WORKERS = 4  # unless asked for: each holds torch and the model, half a GB
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be made of every input, and where."""
+
+    out: Path
+    model: str
+    samples: int
+    seed: int
+    kind: str
+    cwd: Path
+    root: Path
+    shown: frozenset[int]  # numbers of the inputs on the contact sheet
+    acquisition: Acquisition = ANY
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some inputs for one task, of which the ``first`` has that number among all."""
+
+    inputs: tuple[Input, ...]
+    wanted: Wanted
+    first: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """What one input gave: rows of the tables and its strip of the contact sheet; or what is at ``fault``, as the
+    words of an ``InputError`` (which does not travel between processes itself)."""
+
+    images: tuple[Row, ...] = ()
+    summary: Row | None = None
+    curves: tuple[Row, ...] = ()
+    strip: np.ndarray | None = None
+    remarks: tuple[str, ...] = ()
+    fault: Mapping[str, str] | None = None
+
+
+def predict(
+    files: Sequence[str],
+    *,
+    to: str,
+    out: Path,
+    model: str,
+    samples: int,
+    seed: int,
+    workers: int | None = None,
+    cluster: str | None = None,
+    source: str | None = None,
+    kind: str = "png",
+    acquisition: Acquisition = ANY,
+    unpaired: bool = False,
+) -> int:
+    """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
+
+    ``to`` is a modality or ``both``: then each file is taken to the other one, and ``source`` or its folder says
+    what it is. Writes into ``out`` ``<name>-<to>-<number>.png`` or ``.tif`` (``kind``; bright phase white; of a curve
+    ``.csv``), ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over
+    its images), ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several
+    ``workers`` (None: of hundreds of files as many as cores), or on a ``cluster`` (see
+    :func:`pairvae.parallel.executor.run_tasks`), files are shared out in chunks. ``acquisition`` is known of all
+    files and goes before their rows of a ``pairs.csv``; what may be wrong with a file is told, and stands in
+    ``inputs.csv``. With ``unpaired``, ``files`` are folders of pairs, and it is their samples without a partner that
+    count. A file that cannot be read is told of, and named again in an ``InputError`` after the others are done.
+    """
+    if kind not in SUFFIXES:
+        raise InputError(expected=" or ".join(SUFFIXES), found=repr(kind), where="--format")
+    predictor = load(model)
+    if to != BOTH:
+        predictor.shape(to)  # an unknown modality is an InputError
+    inputs = (
+        unpaired_inputs(files, predictor.modalities, to)
+        if unpaired
+        else inputs_of(files, predictor.modalities, to, source)
+    )
+    require_use(acquisition, sorted({one.source for one in inputs}))
+    _require_other_folder(out, inputs)
+    _say_of_earlier(out)
+    out.mkdir(parents=True, exist_ok=True)
+    registered = model.startswith(REGISTRY)  # a model folder needs no project around it
+    location, root = (
+        (pinned(model, project_root()), project_root())
+        if registered
+        else (str(Path(model).resolve()), Path.cwd())
+    )
+    spread = evenly_spread(len(inputs), ROWS)
+    shown = frozenset(spread.tolist())
+    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition)
+    if predictor.facts is None:
+        _say(
+            "this model does not know its training data (trained by an earlier version): no confidence, no check"
+        )
+    count = workers or (workers_for(len(inputs)) if cluster is None else 1)
+    if count == 1 and cluster is None:
+        each: Iterator[Made] = (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
+    else:
+        each = _shared_out(inputs, wanted, count, cluster)
+    return _collect(inputs, each, out, to)
+
+
+def _say_of_earlier(out: Path) -> None:
+    """A line where tables of an earlier prediction will be replaced: its images stay, without their rows."""
+    if (out / "inputs.csv").is_file():
+        place = printable(str(out))
+        _say(f"{place}: tables of an earlier prediction are replaced, its images stay - or use another --out")
+
+
+def workers_for(inputs: int) -> int:
+    """Processes for so many inputs: one a core, as far as each has enough to do, and at most four."""
+    return max(1, min(len(os.sched_getaffinity(0)), inputs // LEAST_SHARE, MOST_WORKERS))
+
+
+def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:
+    """Write the tables row by row, and the contact sheet; returns the number of images."""
+    progress = Progress(len(inputs), f"predict {to}")
+    faults: list[InputError] = []
+    strips: list[np.ndarray] = []
+    count, unlike, remarks = 0, 0, Once()
+    with ExitStack() as stack:
+        images, summaries, curves = (
+            stack.enter_context(table(out / name, columns))
+            for name, columns in (
+                ("predictions.csv", IMAGE_COLUMNS),
+                ("inputs.csv", INPUT_COLUMNS),
+                ("curves.csv", CURVE_COLUMNS),
+            )
+        )
+        for one, made in zip(inputs, each, strict=True):
+            if made.summary is None:
+                faults.append(InputError(**made.fault or {"expected": "a prediction", "found": "none"}))
+                if len(inputs) > 1:  # else it is the error that ends the command
+                    _say(str(faults[-1]))
+            else:
+                images.writerows(made.images)
+                summaries.writerow(made.summary)
+                curves.writerows(made.curves)
+                unlike += _warn(one, made.summary, unlike)
+                for line in remarks.new(made.remarks):
+                    _say(f"{one.shown}: {line}")
+            strips += [] if made.strip is None else [made.strip]
+            count += len(made.images)
+            if len(inputs) > 1:
+                progress.advance(one.name)
+        if len(faults) == len(inputs):
+            raise _fault_of(
+                faults, len(inputs)
+            )  # before the tables of an earlier call are replaced by empty ones
+    if strips:
+        write_contact_sheet(out / "contact-sheet.png", strips)
+    if unlike > MOST_WARNINGS:
+        _say(f"{unlike} of {len(inputs)} inputs are unlike the training data; see inputs.csv")
+    if faults:
+        raise _fault_of(faults, len(inputs))
+    return count
+
+
+def _fault_of(faults: Sequence[InputError], inputs: int) -> InputError:
+    """What ends the command: the fault of a single input as it is, of several the first."""
+    if inputs == 1:
+        return faults[0]
+    return InputError(
+        expected="predictions from all files", found=f"{len(faults)} of {inputs} files without: {faults[0]}"
+    )
+
+
+def _warn(one: Input, summary: Row, before: int) -> bool:
+    """Tell of an input unlike the training data; of the first twenty."""
+    unlike = bool(summary.get("unlike", False))
+    if unlike and before < MOST_WARNINGS:
+        _say(
+            f"{one.shown}: unlike the training data, {summary['distance']:.3g} times the usual largest distance - "
+            "do not trust what is predicted from it"
+        )
+    return unlike
+
+
+def _require_other_folder(out: Path, inputs: Sequence[Input]) -> None:
+    """What comes out must not lie among the inputs: the next call would predict from predictions."""
+    place = out.resolve()
+    for one in inputs:
+        if file_part(one.given).resolve().parent == place:
+            raise InputError(
+                expected="another folder for what comes out", found=f"that of {one.shown}", where="--out"
+            )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> Made:
+    """Predict from one input and write its images; a file that cannot be read gives a reason."""
+    path = str(wanted.cwd / one.given)
+    try:
+        found = predict_file(predictor, path, one, wanted.samples, wanted.seed, wanted.acquisition)
+    except InputError as error:
+        where = error.where.replace(path, one.given)
+        fault = {"expected": error.expected, "found": error.found, "where": where, "remedy": error.remedy}
+        return Made(fault=fault)
+    shown, trust = measured(predictor, found.images, one.target), trust_of(found)
+    files = write_images(wanted.out, one, found.images, predictor, wanted.kind)
+    sheet = None
+    if number in wanted.shown:
+        note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
+        warned = found.confidence is not None and found.confidence.unlike
+        sheet = strip(found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned)
+    return Made(
+        tuple(image_rows(one, files, shown, trust)),
+        input_row(one, len(files), shown, trust, found.remarks),
+        tuple(curve_rows(one, found.images, nm_per_px(predictor, one.target))),
+        sheet,
+        found.remarks,
+    )
+
+
+def predict_chunk(chunk: Chunk) -> list[Made]:
+    """Predict from the inputs of one chunk."""
+    predictor = load(chunk.wanted.model, chunk.wanted.root)
+    return [
+        make_one(predictor, one, chunk.wanted, chunk.first + number)
+        for number, one in enumerate(chunk.inputs)
+    ]
+
+
+def _shared_out(inputs: Sequence[Input], wanted: Wanted, workers: int, cluster: str | None) -> Iterator[Made]:
+    """What each input gives, in their order; chunks that end early wait for the ones before them."""
+    size = max(1, min(CHUNK, -(-len(inputs) // workers)))
+    chunks = [
+        Chunk(tuple(inputs[start : start + size]), wanted, start) for start in range(0, len(inputs), size)
+    ]
+    waiting: dict[int, list[Made]] = {}
+    due = 0
+    for ended in run_tasks(predict_chunk, chunks, workers=workers, cluster=cluster):
+        lost = [
+            Made(fault={"expected": "a prediction", "found": ended.reason, "where": one.given})
+            for one in ended.task.inputs
+        ]
+        waiting[ended.task.first] = lost if ended.result is None else ended.result
+        while due in waiting:
+            yield from waiting.pop(due)
+            due += size

@@ -1,0 +1,167 @@
+"""One cell of a study: one training size, one split, one variant - trained, scored, and kept as one JSON file."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pairvae import store
+from pairvae.commands.shared_stages import (
+    PREPARED,
+    SharingProject,
+    solo_stages,
+    train_once,
+    with_own_backbone,
+)
+from pairvae.commands.study.final_losses import loss_rows, loss_watch
+from pairvae.settings import Settings, with_values
+from pairvae.stages.assess import assess
+from pairvae.stages.project import Project
+from pairvae.stages.train_pair import train_pair
+from pairvae.store.locks import locked
+from pairvae.store.model_folder import load_card
+
+DIGITS = 6  # of single scores in the tables
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training size, one split seed, and the settings (dotted keys) that its variant changes."""
+
+    train: int
+    seed: int
+    variant: str = ""
+    changes: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How its run is called."""
+        return f"{self.train}-pairs-seed-{self.seed}" + (f"-{self.variant}" if self.variant else "")
+
+    @property
+    def key(self) -> str:
+        """What names its files: the same changes under another name are the same cell."""
+        plain = f"{self.train}-pairs-seed-{self.seed}"
+        return f"{plain}-{store.digest(self.changes)[:8]}" if self.changes else plain
+
+
+@dataclass(frozen=True)
+class CellTask:
+    """What a worker has to know: the project's paths and settings, the study's folder, the cell."""
+
+    project: Project
+    base: Path
+    cell: Cell
+    threads: int
+
+    @property
+    def result(self) -> Path:
+        """The file that a finished cell leaves behind."""
+        return self.base / "cells" / f"{self.cell.key}.json"
+
+
+def run_cell(task: CellTask) -> Path:
+    """Train and score a cell unless that is done; returns its file.
+
+    A cell that was killed goes on from its checkpoints. Another process that works on it is waited for.
+    """
+    work = task.base / "work" / task.cell.key
+    with locked(work.with_name(f"{work.name}.lock")):
+        if task.result.is_file():
+            return task.result
+        with _into_log(work / "log"):
+            own = cell_project(task, work)
+            _link(own.shared / PREPARED, task.project.prepared_folder)
+            for stage in ("pretrain", *solo_stages(own.settings)):
+                train_once(own, stage)
+            train_pair(own, loss_watch(own, work))
+            assess(own)
+        store.write_json(task.result, _result(own, task.cell, work))
+        shutil.rmtree(work)
+    return task.result
+
+
+def cell_project(task: CellTask, folder: Path) -> SharingProject:
+    """The project of a cell: its own folder, the stages before the pair shared with others of the same split."""
+    settings = cell_settings(task.project, task.cell, task.threads)
+    shared = task.base / "shared" / f"{task.cell.train}-pairs-seed-{task.cell.seed}"
+    return SharingProject(folder, folder, settings, track=False, shared=shared)
+
+
+def cell_settings(project: Project, cell: Cell, threads: int) -> Settings:
+    """The settings of a cell: no baseline that has to be trained, which would be the same in every cell."""
+    settings = with_own_backbone(project.settings, project.folder)
+    if cell.changes:
+        settings = with_values(settings, dict(cell.changes), f"variant {cell.variant}")
+    unet = settings.baselines.unet.model_copy(update={"epochs": 0})
+    return settings.model_copy(
+        update={
+            "split": settings.split.model_copy(update={"train": cell.train, "seed": cell.seed}),
+            "device": settings.device.model_copy(update={"threads": threads or settings.device.threads}),
+            "baselines": settings.baselines.model_copy(update={"unet": unet}),
+        }
+    )
+
+
+def _link(link: Path, target: Path) -> None:
+    """A symbolic link that several processes may want to make at once."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        link.symlink_to(target, target_is_directory=True)
+
+
+@contextlib.contextmanager
+def _into_log(path: Path) -> Iterator[None]:
+    """What stages print goes to a file: several cells at once would write over each other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        path.open("a", encoding="utf-8") as log,
+        contextlib.redirect_stdout(log),
+        contextlib.redirect_stderr(log),
+    ):
+        yield
+
+
+def _result(own: SharingProject, cell: Cell, work: Path) -> dict[str, Any]:
+    metrics = store.read_json(own.reports / "metrics.json")
+    material = store.read_json(own.reports / "assessment" / "assessment.json")
+    folders = [own.model(stage) for stage in (*solo_stages(own.settings), "train-pair")]
+    return {
+        "train_pairs": cell.train,
+        "split_seed": cell.seed,
+        "changes": dict(cell.changes),
+        "splits": metrics["splits"],
+        "uncertainty": metrics["uncertainty"],
+        "samples": _samples(material),
+        "values": {name: _single(one) for name, one in material["distributions"].items()},
+        "losses": loss_rows(own, work),
+        "seconds": sum(float(load_card(folder)["seconds"]) for folder in folders),
+    }
+
+
+def _samples(material: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Names of the pairs of each split, in the order of the scores."""
+    names = [pair["id"] for pair in material["pairs"]]
+    found = {name: [names[row] for row in material[name]] for name in ("train", "validation")}
+    return {**found, "all": names}
+
+
+def _single(distributions: Mapping[str, Any]) -> dict[str, Any]:
+    """Single scores of the models, of retrieval and of the floor: what box plots show."""
+    kept = {name: distributions[name] for name in ("solo", "pair", "floor")}
+    kept["baseline retrieval"] = distributions["baselines"]["retrieval"]
+    return {
+        model: {
+            direction: {score: _rounded(values) for score, values in scores.items()}
+            for direction, scores in directions.items()
+        }
+        for model, directions in kept.items()
+    }
+
+
+def _rounded(values: list[float]) -> list[float]:
+    return [float(f"{value:.{DIGITS}g}") for value in values]

@@ -1,0 +1,7 @@
+"""`pairvae tune`: a search over settings with Optuna, by several processes, shown as a tree of runs."""
+
+from __future__ import annotations
+
+from pairvae.commands.tune.coordinator import apply, tune
+
+__all__ = ["apply", "tune"]

@@ -1,0 +1,274 @@
+"""The process that the user starts: it opens a study, has workers carry it out, and tells what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from pairvae import store
+from pairvae.commands.repro import write_params
+from pairvae.commands.tune.optuna_study import (
+    RUN,
+    Place,
+    best,
+    choose_name,
+    clear_lives,
+    counted,
+    finished,
+    mend_journal,
+    open_study,
+    outcome,
+    retry,
+    worker_name,
+)
+from pairvae.commands.tune.remote import run_hosted
+from pairvae.commands.tune.search_figures import save_figures
+from pairvae.commands.tune.space import start_values
+from pairvae.commands.tune.trial import tuning_data
+from pairvae.commands.tune.trial_report import Outcome, about_study, known_metrics, yaml_text
+from pairvae.commands.tune.workers import Job, run_workers
+from pairvae.errors import InputError
+from pairvae.progress import Progress
+from pairvae.settings import PARAMS_FILE, Settings, flatten
+from pairvae.settings.search_space import nested
+from pairvae.stages.project import Project, open_project
+from pairvae.store.locks import held_alone, is_free
+from pairvae.tracking.runs.null import NullTracker
+from pairvae.tracking.runs.tracker import Tracker
+
+DECLARED, PARENT = "declared", "parent_run"
+
+
+def tune(
+    project: Project,
+    *,
+    trials: int,
+    workers: int,
+    name: str | None = None,
+    storage: str | None = None,
+    resume: bool = False,
+    timeout: float | None = None,
+    changes: tuple[str, ...] = (),
+    cluster: str | None = None,
+) -> Outcome:
+    """Bring a study to ``trials`` trials in all, with ``workers`` processes; ``timeout`` in s ends it earlier.
+
+    ``cluster``: where the workers run instead of here, as in :func:`pairvae.parallel.executor.run_tasks`.
+
+    ``changes`` are the ``--set`` assignments that ``project`` was opened with. Ctrl-C ends it cleanly: the outcome
+    tells so. ``InputError`` where the space or the study does not fit, or not one trial could be finished.
+    """
+    settings = project.settings
+    start = start_values(settings)
+    _require_metrics(settings)
+    metrics = tuple(objective.metric for objective in settings.tune.objectives)
+    deadline = None if timeout is None else time.time() + timeout
+    place = Place(project.root, choose_name(project.root, storage, name, existing=resume), storage)
+    with held_alone(place.folder / "study.lock", f"study {place.name}") as held:
+        mend_journal(place)
+        clear_lives(place)
+        shared = tuning_data(project)
+        study = _ready(place, settings, shared, start, new=not resume)
+        with _parent_run(project, study, place) as tracker:
+            threads = 1 if workers > 1 or cluster else 0
+            job = Job(
+                str(project.folder), place.name, storage, trials, 0, threads, deadline, os.getpid(),
+                tracker.run_id, str(shared), project.track, changes,
+            )  # fmt: skip
+            interrupted = _run(project, study, place, tracker, job, workers, held, cluster)
+            found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
+            _log_outcome(study, settings, found, tracker)
+        clear_lives(place)
+    if not found.best and not interrupted:
+        raise _without_result(found, place, None if deadline is None or time.time() < deadline else timeout)
+    return found
+
+
+def _without_result(found: Outcome, place: Place, timeout: float | None) -> InputError:
+    """Why not one trial was finished; ``timeout`` where the time was up."""
+    where, logs = f"study {place.name}", f"the workers' logs are in {place.folder}"
+    if timeout is None or found.reasons:
+        return InputError(
+            expected="a finished trial",
+            found=found.reasons[0] if found.reasons else "none",
+            where=where,
+            remedy=logs,
+        )
+    return InputError(
+        expected="a finished trial",
+        found=f"none that was begun within the {timeout:g} s of --timeout",
+        where=where,
+        remedy=f"go on with more time: pairvae tune --resume --study {place.name}",
+    )
+
+
+def apply(
+    folder: Path, study: str, *, storage: str | None = None, trial: int | None = None
+) -> dict[str, Any]:
+    """Write the settings of a study's best trial (or of another finished one) into params.yaml, comments kept.
+
+    Returns what was written, by dotted key. ``InputError``: no such study or trial, or several objectives and no trial.
+    """
+    project = open_project(folder=folder)
+    place = Place(project.root, choose_name(project.root, storage, study, existing=True), storage)
+    mend_journal(place)
+    opened = open_study(place, project.settings.tune, new=False)
+    front = best(opened)
+    chosen = front if trial is None else []
+    if trial is not None:
+        found = [one for one in opened.get_trials(deepcopy=False) if one.number == trial]
+        chosen = [finished(one) for one in found if one.state == TrialState.COMPLETE]
+    if len(chosen) != 1:
+        known = ", ".join(f"{one.number} ({' '.join(f'{s:.4g}' for s in one.scores)})" for one in front)
+        raise InputError(
+            expected="one finished trial",
+            found=f"{len(chosen)}; the best: {known or 'none'}",
+            where=f"study {study}",
+            remedy="name one by --trial",
+        )
+    write_params(folder / PARAMS_FILE, nested(chosen[0].values))
+    return chosen[0].values
+
+
+def _require_metrics(settings: Settings) -> None:
+    known = known_metrics(settings)
+    for objective in settings.tune.objectives:
+        if objective.metric not in known:
+            raise InputError(
+                expected=f"an objective of {', '.join(known)}",
+                found=objective.metric,
+                where=f"{PARAMS_FILE}, key tune.objectives",
+            )
+
+
+def _ready(
+    place: Place, settings: Settings, shared: Path, start: Mapping[str, Any], *, new: bool
+) -> optuna.Study:
+    """The study with its first trial enqueued, or with the trials that were cut off enqueued again."""
+    study = open_study(place, settings.tune, new=new)
+    space = {key: one.model_dump(mode="json") for key, one in settings.tune.space.items()}
+    objectives = [one.model_dump() for one in settings.tune.objectives]
+    declared = store.digest({"space": space, "objectives": objectives, "data": shared.name})
+    known = study.user_attrs.get(DECLARED)
+    if known in (None, declared) and not study.get_trials(deepcopy=False):  # new, or killed at its start
+        study.set_user_attr(DECLARED, declared)
+        study.enqueue_trial(dict(start))
+        return study
+    if known != declared:
+        raise InputError(
+            expected="the space, the objectives and the data that the study began with",
+            found="others",
+            where=f"study {place.name}",
+            remedy="undo the change, or start a new study without --resume",
+        )
+    here = worker_name(0).rpartition(":")[0]
+    retry(study, place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=True)
+    return study
+
+
+def _run(
+    project: Project,
+    study: optuna.Study,
+    place: Place,
+    tracker: Tracker,
+    job: Job,
+    workers: int,
+    held: int,
+    cluster: str | None,
+) -> bool:
+    """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
+    done = (TrialState.COMPLETE, TrialState.PRUNED)
+    seen = len(study.get_trials(deepcopy=False, states=done))
+    progress = Progress(job.trials, f"tune {place.name}", start_at=seen)
+
+    def again(is_dead: Callable[[str], bool]) -> int:
+        dead = retry(study, place, is_dead, killed=True)
+        _end_runs(project, [str(trial.user_attrs[RUN]) for trial in dead if RUN in trial.user_attrs])
+        return len(dead)
+
+    def on_death(process: int) -> int:
+        return again(lambda worker: worker in (worker_name(process), ""))
+
+    def on_lost() -> int:
+        return again(lambda worker: not worker or is_free(place.life(worker)))
+
+    def left() -> int:
+        return max(0, job.trials - counted(study))
+
+    def on_tick() -> None:
+        nonlocal seen
+        now = len(study.get_trials(deepcopy=False, states=done))
+        if now > seen:
+            ahead = best(study)
+            note = f"best {ahead[0].scores[0]:.5g}" if ahead else ""
+            progress.advance(note, now - seen)
+            seen = now
+            if ahead:
+                metric = project.settings.tune.objectives[0].metric
+                tracker.log_metrics({f"best.{metric}": ahead[0].scores[0]}, now)
+
+    here = worker_name(0).rpartition(":")[0]
+    try:
+        if cluster is None:
+            run_workers(job, workers, place.folder, held, on_death, on_tick)
+        else:
+            run_hosted(job, workers, cluster, place.folder, on_lost, left, on_tick)
+    except KeyboardInterrupt:
+        retry(study, place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=False)
+        return True
+    return False
+
+
+def _end_runs(project: Project, run_ids: list[str]) -> None:
+    if not project.track or not run_ids:
+        return
+    from pairvae.tracking.health import end_run  # 3 s of mlflow, only where it is wanted
+
+    for run_id in run_ids:
+        end_run(project.root, run_id, "KILLED")
+
+
+@contextmanager
+def _parent_run(project: Project, study: optuna.Study, place: Place) -> Iterator[Tracker]:
+    """The run that stands for the study; a resumed study goes on in its own."""
+    if not project.track:
+        yield NullTracker()
+        return
+    from pairvae.tracking.runs.mlflow_run import start_run
+
+    settings = project.settings
+    with start_run(
+        project.root,
+        settings.tracking.experiment,
+        f"{place.name} {settings.preset}",
+        tags={"stage": "tune", "preset": settings.preset, "study": place.name},
+        resume=study.user_attrs.get(PARENT),
+        description=about_study(place.name),
+    ) as tracker:
+        study.set_user_attr(PARENT, tracker.run_id)
+        tracker.log_params(flatten({"tune": settings.tune.model_dump(mode="json")}))
+        yield tracker
+
+
+def _log_outcome(study: optuna.Study, settings: Settings, found: Outcome, tracker: Tracker) -> None:
+    """Figures, the best settings and counts into the run of the study."""
+    tracker.set_tags({f"trials.{state}": number for state, number in found.states.items()})
+    tracker.describe(about_study(found.study, found))
+    if not found.best:
+        return
+    if len(found.best) == 1:  # so that the table of runs shows it in the columns of the trials
+        tracker.log_metrics(dict(zip(found.metrics, found.best[0].scores, strict=True)))
+    tracker.log_text(yaml_text(nested(found.best[0].values)), "best_params.yaml")
+    tracker.log_text("\n".join(found.lines()) + "\n", "outcome.txt")
+    with tempfile.TemporaryDirectory() as folder:
+        for figure in save_figures(study, settings.tune, Path(folder)):
+            tracker.log_artifact(figure, "figures")

@@ -1,0 +1,6 @@
+"""`pairvae watch`: predictions from the files of a folder as they appear."""
+
+from pairvae.commands.watch.status import Status
+from pairvae.commands.watch.watcher import Options, Summary, watch
+
+__all__ = ["Options", "Status", "Summary", "watch"]

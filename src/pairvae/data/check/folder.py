@@ -1,0 +1,324 @@
+"""Everything wrong with a folder of pairs, told at once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairvae.data.check.file_contents import FileFacts, Preparation, curve_digest, detector_look, inspect
+from pairvae.data.check.partners import partners
+from pairvae.data.check.rules import RULES, Limits, Problem, Severity, copy_of, readings, told
+from pairvae.data.pairs.file_names import has_suffix, is_leftover, modality_files, modality_folders
+from pairvae.data.pairs.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
+from pairvae.errors import InputError, number_of, printable
+from pairvae.modalities import MODALITIES, prepare_settings
+from pairvae.modalities.readers.image import FORMATS, file_part
+from pairvae.modalities.readers.instruments import sidecars
+from pairvae.progress import track
+from pairvae.settings import SaxsPrepare, Section, SemPrepare, Settings, resolve
+
+MOST_NAMES = 5
+NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings.
+
+    ``proposals``: lines for ``params.yaml``.
+    """
+
+    folder: str
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    counts: dict[str, int]
+    proposals: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no problem of severity error."""
+        return self.counts["errors"] == 0
+
+
+def check_for(
+    folder: Path,
+    prepare: SemPrepare,
+    saxs: SaxsPrepare | None = None,
+    names: Sequence[str] = tuple(FOLDERS),
+    others: Mapping[str, Section] | None = None,
+) -> CheckReport:
+    """:func:`check_folder` for the preprocessing that the settings ask for.
+
+    ``saxs``: the settings of patterns (None: the defaults); ``names``: modalities whose pictures are looked at;
+    ``others``: the settings of further modalities, by name.
+    """
+    sections: dict[str, Section] = {
+        "sem": prepare,
+        "saxs": saxs or resolve({}).saxs.prepare,
+        **(others or {}),
+    }
+    return _check(folder, sections, names, workers=2, least_pairs=8)
+
+
+def other_sections(settings: Settings) -> dict[str, Section]:
+    """The sections ``prepare`` of the modalities beside patterns and micrographs."""
+    return {name: prepare_settings(settings, name) for name in MODALITIES if name not in FOLDERS}
+
+
+def check_folder(
+    folder: Path,
+    *,
+    sem_rows: int | None = None,
+    sem_columns: int | None = None,
+    crop: int = 192,
+    workers: int = 2,
+    least_pairs: int = 8,
+    sem_nm_per_px: float | None = None,
+    others: Mapping[str, Section] | None = None,
+) -> CheckReport:
+    """Read every file of a folder in the data layout and list all problems.
+
+    ``sem_rows``, ``sem_columns``: image area where metadata do not tell it (None: detected, whole); ``crop``
+    in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does;
+    ``others``: the section ``prepare`` of further modalities.
+    """
+    defaults = resolve({})
+    area = {"rows": sem_rows, "columns": sem_columns, "crop": crop, "nm_per_px": sem_nm_per_px}
+    sections: dict[str, Section] = {"sem": defaults.sem.prepare.model_copy(update=area)}
+    sections |= {"saxs": defaults.saxs.prepare, **(others or {})}
+    return _check(folder, sections, tuple(FOLDERS), workers=workers, least_pairs=least_pairs)
+
+
+def _check(
+    folder: Path, sections: Mapping[str, Section], names: Sequence[str], *, workers: int, least_pairs: int
+) -> CheckReport:
+    pairs, faults = collect(folder)
+    problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
+    problems += _leftovers(folder)
+    patterns = [pair.files["saxs"] for pair in pairs if "saxs" in pair.files and "saxs" in names]
+    preparation = Preparation(sections, *detector_look(patterns, sections["saxs"]))
+    facts, unreadable = _inspect_all(pairs, preparation, names, workers)
+    faults_of_others, remarks, curves = _read_others(pairs, sections)
+    problems += unreadable + faults_of_others
+    remarks += [(FOLDERS[fact.side], note) for fact in facts for note in fact.notes]
+    for rule in (*RULES, partners):
+        problems += rule(pairs, facts, _limits(preparation, least_pairs))
+    problems += _refused(facts, problems)
+    problems.sort(key=lambda problem: (problem.severity != "error", problem.kind, problem.pair, problem.file))
+    counts = Counter(problem.severity for problem in problems)
+    return CheckReport(
+        folder=str(folder),
+        problems=tuple(problems),
+        notes=(*_notes(pairs, facts), *_reading_notes(remarks)),
+        counts={
+            "pairs": len(pairs),
+            "files": len(facts) + len(unreadable) + curves,
+            "errors": counts["error"],
+            "warnings": counts["warning"],
+        },
+    )
+
+
+def _limits(preparation: Preparation, least_pairs: int) -> Limits:
+    sem, saxs = preparation.sem, preparation.sections["saxs"]
+    return Limits(sem.crop, least_pairs, sem.nm_per_px, sem.rows, getattr(saxs, "beam_centre", None))
+
+
+def _inspect_all(
+    pairs: Sequence[Pair], preparation: Preparation, names: Sequence[str], workers: int
+) -> tuple[list[FileFacts], list[Problem]]:
+    """Facts of every readable file, a problem for every other; at most ``workers`` images are in memory."""
+    jobs = [(pair, side) for pair in pairs for side in pair.files if side in FOLDERS and side in names]
+    facts: list[FileFacts] = []
+    problems: list[Problem] = []
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        found = pool.map(lambda job: inspect(job[0], job[1], preparation), jobs)
+        for (pair, side), result in zip(jobs, track(found, len(jobs), "check"), strict=True):
+            if isinstance(result, InputError):
+                problems.append(Problem(pair.id, str(pair.files[side]), "unreadable", told(result), "error"))
+            else:
+                facts.append(result)
+    return facts, problems
+
+
+def _refused(facts: Sequence[FileFacts], problems: Sequence[Problem]) -> list[Problem]:
+    """Files that preprocessing refuses for a reason of which no rule has told."""
+    named = {problem.file for problem in problems if problem.severity == "error"}
+    return [
+        Problem(fact.pair, fact.file, "preprocessing", told(fact.refused), "error")
+        for fact in facts
+        if fact.refused is not None and fact.file not in named
+    ]
+
+
+def _read_others(
+    pairs: Sequence[Pair], sections: Mapping[str, Section]
+) -> tuple[list[Problem], list[tuple[str, str]], int]:
+    """Of files of further modalities: problems and warnings, notes with their folder, and how many files there are."""
+    jobs = {(name, str(file)): pair for pair in pairs for name, file in pair.others.items()}
+    problems: list[Problem] = []
+    warnings: list[tuple[str, str, str]] = []
+    notes: list[tuple[str, str]] = []
+    first: dict[tuple[str, str], Pair] = {}
+    for (name, file), pair in jobs.items():
+        modality = MODALITIES[name]
+        try:
+            raw = modality.read(file)
+        except InputError as error:
+            problems.append(Problem(pair.id, file, "unreadable", told(error), "error"))
+            continue
+        section = sections.get(name)
+        record = {"notes": raw.notes, "warnings": raw.warnings}
+        record = record if section is None else modality.record(raw, section)
+        warnings += [(pair.id, file, line) for line in record.get("warnings", ())]
+        notes += [(modality.folder, line) for line in record.get("notes", ())]
+        other = first.setdefault((name, curve_digest(raw.pixels)), pair) if raw.format == "curve" else pair
+        if other is not pair and (pair.group is None or pair.group != other.group):
+            problems.append(copy_of(pair, other, file, f"curve as {modality.folder}"))
+    return problems + readings(warnings), notes, len(jobs)
+
+
+def _leftovers(folder: Path) -> list[Problem]:
+    """Files that lie in the folder and are of no sample."""
+    problems: list[Problem] = []
+    table = (folder / PAIRS_FILE).exists()
+    kind = f"not in {PAIRS_FILE}" if table else "in no pair"
+    manifest = read_manifest(folder)
+    samples = [*manifest.pairs, *manifest.unpaired, *(manifest.left_out if table else ())]
+    used = {file_part(file).resolve() for sample in samples for file in sample.files.values()}
+    for name in (*FOLDERS, *OTHER_FOLDERS):
+        readable = modality_files(folder, name)
+        unnamed = [path.name for path in readable if path.resolve() not in used]
+        beside = {own for path in readable for own in sidecars(path)}
+        for sub in modality_folders(folder, name):
+            visible = [
+                path for path in sorted(sub.iterdir()) if path.is_file() and not is_leftover(path.name)
+            ]
+            suffixes = MODALITIES[name].suffixes
+            foreign = [path.name for path in visible if not has_suffix(path, suffixes) and path not in beside]
+            if foreign:
+                text = f"{_some(foreign)} left out: not {FORMATS if name in FOLDERS else 'a curve file'}"
+                problems.append(Problem("", str(sub), "other files", text, "warning"))
+        if unnamed and (table or name in OTHER_FOLDERS):
+            place = str(folder / MODALITIES[name].folder)
+            problems.append(Problem("", place, kind, f"{_some(unnamed)} left out", "warning"))
+    return problems
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
+    """What the files hold, in a few lines: data bars, pixel sizes, formats, beam centre, split."""
+    notes: list[str] = []
+    areas = [fact.area for fact in facts if fact.area is not None]
+    words = {
+        "metadata": "from metadata",
+        "settings": "from the settings",
+        "detected": "detected in the pixels",
+        "none": "whole file, no data bar detected",
+    }
+    for (source, rows), number in sorted(Counter((area.source, area.rows) for area in areas).items()):
+        notes.append(f"SEM image rows: {rows}, {words[source]} ({number_of(number, 'file')})")
+    known = {pair.id: pair.sem_nm_per_px for pair in pairs}
+    sizes = Counter(known.get(fact.pair) or fact.nm_per_px for fact in facts if fact.side == "sem")
+    for size, number in sizes.items():
+        notes.append(
+            f"SEM pixel size: {'unknown' if size is None else f'{size:.4g} nm'} ({number_of(number, 'file')})"
+        )
+    for side, name in FOLDERS.items():
+        kinds = Counter((f.format, f.shape, f.dtype) for f in facts if f.side == side)
+        for (form, shape, dtype), number in sorted(kinds.items(), key=lambda item: -item[1])[:MOST_NAMES]:
+            notes.append(
+                f"{name} files: {form}, {' x '.join(map(str, shape))}, {dtype} ({number_of(number, 'file')})"
+            )
+    centres = [fact.centre for fact in facts if fact.centre is not None]
+    if centres:
+        rows_at, columns_at = (sorted(values)[len(centres) // 2] for values in zip(*centres, strict=True))
+        notes.append(
+            f"SAXS beam centre, by symmetry: {rows_at:.1%} from the top, {columns_at:.1%} from the left"
+        )
+    splits = Counter(pair.split for pair in pairs if pair.split is not None)
+    if splits:
+        notes.append(
+            "split column: " + ", ".join(f"{number} {name}" for name, number in sorted(splits.items()))
+        )
+    return notes
+
+
+def _reading_notes(remarks: Sequence[tuple[str, str]]) -> list[str]:
+    """Notes of the readers, each once with the number of files."""
+    return [
+        f"{side}: {note} ({number_of(number, 'file')})" for (side, note), number in Counter(remarks).items()
+    ]
+
+
+def summarised(
+    report: CheckReport, severities: Sequence[Severity] = ("error", "warning")
+) -> list[dict[str, str]]:
+    """The problems in a line for each kind of message, as ``name`` and ``text``, however many files have it."""
+    lines: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for problem in report.problems:
+        if problem.severity in severities:
+            key = (
+                problem.kind,
+                NUMBER.sub("#", problem.message),
+            )  # messages that differ in their numbers alone
+            where = problem.pair or _short(problem.file, report.folder)
+            lines.setdefault(key, (problem.message, []))[1].append(where)
+    return [
+        {"name": kind, "text": message if names == ["."] else f"{_named(names)}: {message}"}
+        for (kind, _), (message, names) in lines.items()
+    ]
+
+
+def _named(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} of them ({_some(names)}), the first"
+
+
+def render(report: CheckReport) -> str:
+    """The report as plain text: a table of the problems, then the remarks, then a line of counts."""
+    lines: list[str] = []
+    if report.problems:
+        head = ("severity", "pair", "problem", "file", "what to know")
+        rows = [
+            head,
+            *(
+                tuple(
+                    map(
+                        printable,
+                        (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message),
+                    )
+                )
+                for p in report.problems
+            ),
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        table = [_line(row, widths) for row in rows]
+        lines += [table[0], "-" * len(table[0]), *table[1:]]
+        lines.append("")
+    lines += [printable(f"note: {note}") for note in report.notes]
+    lines += map(printable, report.proposals)
+    counts = report.counts
+    found = f"{number_of(counts['errors'], 'error')}, {number_of(counts['warnings'], 'warning')}"
+    lone = (
+        f" and {number_of(counts['unpaired'], 'sample')} without a partner" if counts.get("unpaired") else ""
+    )
+    read = f"{number_of(counts['pairs'], 'pair')}{lone}, {number_of(counts['files'], 'file')} read"
+    lines.append(f"{report.folder}: {read}, {found if report.problems else 'no problems'}")
+    return "\n".join(lines)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+    return printable("  ".join([*cells, *row[len(widths) :]]))
+
+
+def _short(file: str, folder: str) -> str:
+    return file.removeprefix(folder).lstrip("/") or "."

@@ -1,0 +1,221 @@
+"""Whether patterns and micrographs belong together: rings against spacings, arcs against directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from pairvae.data.check.file_contents import FileFacts
+from pairvae.data.check.rules import Limits, Problem
+from pairvae.data.pairs.pair import PAIRS_FILE, Pair
+from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_by
+
+LEAST_PAIRS = 8
+MOST_PAIRS = 200  # that are permuted: the angles between all of them are computed
+BLOCK = 400  # pairs among which better partners are looked for, neighbours in the order of their ids
+GAIN = 13.0  # sum of squared deviations; sound simulated pairs gain up to 8 by other partners
+LEAST_DEVIATION, LEAST_TURN = 0.01, 2.0  # of the rings' logarithms, and degrees of the arcs
+DEVIATIONS = 4.5  # robust ones from the usual, beyond which a pair is told
+LEAST_RATIO, LEAST_ANGLE = 0.06, 12.0  # of the ring and degrees of the arcs that are never told
+BETTER = 0.6  # share of the angle that is left where a quarter turn mends it
+WRONG_SCALE = 0.1  # between rings and spacings of most pairs
+PERMUTATIONS = 999
+CHANCE, CHANCE_OF_FEW, FEW = 0.05, 0.2, 16
+TELLING = 2.0  # times that samples differ by more than the two ends of one image
+LEAST_SPREAD = 0.01  # of the patterns' rings: less is no difference
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What ``N`` pairs show: logarithms of the rings in one unit ``(N,)``, and the arcs ``(N, 90)``.
+
+    ``turned``: rings and arcs of the patterns turned by a quarter, left, right, and with what hides the detector.
+    """
+
+    images: list[FileFacts]
+    patterns: list[FileFacts]
+    in_units: bool
+    rings: Floats
+    arcs: Floats
+    given_rings: Floats
+    given_arcs: Floats
+    turned: tuple[tuple[Floats, Floats], ...]
+
+    @property
+    def gaps(self) -> Floats:
+        """By how much the logarithms of the rings differ."""
+        return self.rings - self.given_rings
+
+    def quarter_turned(self) -> _Seen:
+        """The same with every pattern turned, to the side that fits better."""
+        sides = [float(np.median(turned_by(self.arcs, arcs))) for _, arcs in self.turned]
+        rings, arcs = self.turned[int(np.argmin(sides))]
+        back = (self.given_rings, self.given_arcs)
+        return replace(self, given_rings=rings, given_arcs=arcs, turned=(back,))
+
+
+def partners(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Pairs whose pattern does not scatter as the image does: turned, swapped, of another scale, or shuffled."""
+    seen = _seen(facts)
+    if len(seen.images) < LEAST_PAIRS:
+        return []
+    problems = []
+    straight, other = np.median(_angle(seen)), seen.quarter_turned()
+    if straight > LEAST_ANGLE and np.median(_angle(other)) < BETTER * straight:
+        text = "the arcs of most patterns fit their images after a quarter turn - turn the patterns, or the images"
+        problems.append(Problem("", "", "turned patterns", text, "warning"))
+        seen = other
+    usual = float(np.median(seen.gaps))
+    if seen.in_units and abs(usual) > WRONG_SCALE:
+        text = (
+            f"most rings lie at {np.exp(-usual):.3g} times the q of their images' spacing (2 pi / spacing) - "
+            "check sem_nm_per_px and saxs_q_per_px_inv_nm"
+        )
+        problems.append(Problem("", "", "scales disagree", text, "warning"))
+    if _shuffled(seen):
+        text = (
+            "rings and arcs of the patterns fit their own images no better than those of other pairs: the pairs look "
+            "shuffled - compare the names, and pairvae data check --sheet"
+        )
+        return [*problems, Problem("", PAIRS_FILE, "shuffled pairs", text, "warning")]
+    return problems + _outliers(seen)
+
+
+def _angle(seen: _Seen) -> Floats:
+    """By how many degrees the arcs of each pattern lie elsewhere than its image's ``(N,)``."""
+    return turned_by(seen.arcs, seen.given_arcs)
+
+
+def _seen(facts: Sequence[FileFacts]) -> _Seen:
+    """Pairs of which both files show a ring; rings in 1/nm where every scale is known, else of prepared pixels."""
+    by_side: dict[str, dict[str, FileFacts]] = {"sem": {}, "saxs": {}}
+    for fact in facts:
+        if fact.scattering is not None and np.isfinite(fact.scattering.ring) and fact.side in by_side:
+            by_side[fact.side][fact.pair] = fact
+    both = [pair for pair in by_side["sem"] if pair in by_side["saxs"]]
+    images, patterns = ([by_side[side][pair] for pair in both] for side in ("sem", "saxs"))
+    in_units = all(one.scale for one in (*images, *patterns))
+    scales = [
+        np.array([(one.scale or 1.0) if in_units else 1.0 for one in side]) for side in (images, patterns)
+    ]
+    quarters = [[_quarter(one, way) for one in patterns] for way in (0, 1)]
+    rings, arcs = _stacked([one.scattering for one in images])
+    given_rings, given_arcs = _stacked([one.scattering for one in patterns])
+    turned = [(ring + np.log(scales[1]), arc) for ring, arc in map(_stacked, quarters)]
+    given_rings = given_rings + np.log(scales[1])
+    turned.append((given_rings, np.roll(given_arcs, DIRECTIONS // 2, axis=1)))
+    return _Seen(
+        images, patterns, in_units, rings - np.log(scales[0]), arcs, given_rings, given_arcs, tuple(turned)
+    )
+
+
+def _quarter(fact: FileFacts, way: int) -> RingAndArcs | None:
+    return None if fact.turned is None else fact.turned[way]
+
+
+def _stacked(found: Sequence[RingAndArcs | None]) -> tuple[Floats, Floats]:
+    """Logarithms of the rings ``(N,)`` and arcs ``(N, 90)``; nan of None."""
+    rings = np.array([nan if one is None else one.ring for one in found], np.float64)
+    arcs = [np.full(DIRECTIONS, nan) if one is None else one.arcs for one in found]
+    return np.log(rings), np.array(arcs, np.float64).reshape(len(found), DIRECTIONS)
+
+
+def _robust(values: Floats) -> tuple[float, float]:
+    """Median, and standard deviation by the median absolute deviation."""
+    middle = float(np.median(values))
+    return middle, 1.4826 * float(np.median(np.abs(values - middle)))
+
+
+def _better_partners(seen: _Seen) -> dict[int, tuple[int, float]]:
+    """Pairs whose images fit other pairs' patterns far better, by the best assignment of all to all.
+
+    By their number the other pair's and the angle (degrees) between the arcs of image and that pattern.
+
+    Deviations of rings and arcs are squared and added, in units of those of the pairs as they are.
+    """
+    better: dict[int, tuple[int, float]] = {}
+    middle, spread = _robust(seen.gaps)
+    angle = max(float(np.median(_angle(seen))), LEAST_TURN)
+    for start in range(0, len(seen.rings), BLOCK):
+        part = slice(start, start + BLOCK)
+        gaps = (seen.rings[part, None] - seen.given_rings[None, part] - middle) / max(spread, LEAST_DEVIATION)
+        angles = _angles(seen.arcs[part], seen.given_arcs[part])
+        cost = gaps**2 + (angles / angle) ** 2
+        rows, columns = linear_sum_assignment(cost)
+        gains = cost[rows, rows] - cost[rows, columns]
+        better |= {
+            start + int(row): (start + int(column), float(angles[row, column]))
+            for row, column, gain in zip(rows, columns, gains, strict=True)
+            if gain > GAIN
+        }
+    return better
+
+
+def _outliers(seen: _Seen) -> list[Problem]:
+    """Single pairs that disagree by far more than the others do, or fit another partner far better."""
+    better = _better_partners(seen)
+    usual, scatter = _robust(seen.gaps)
+    most = max(DEVIATIONS * scatter, LEAST_RATIO)
+    straight = _angle(seen)
+    rests = np.nan_to_num(np.stack([turned_by(seen.arcs, arcs) for _, arcs in seen.turned]), nan=90.0)
+    far = np.stack([np.abs(seen.rings - rings - usual) for rings, _ in seen.turned])
+    rests = np.where(far <= most, rests, 90.0).min(0)  # a turn that leaves the ring elsewhere mends nothing
+    middle, spread = _robust(np.minimum(straight, rests))
+    widest = max(middle + DEVIATIONS * spread, LEAST_ANGLE)
+    problems = []
+    for row, (fact, gap) in enumerate(zip(seen.patterns, seen.gaps - usual, strict=True)):
+        angle, rest, (other, left) = straight[row], rests[row], better.get(row, (row, nan))
+        odd = angle > widest or abs(gap) > most
+        if odd and rest <= widest and rest < BETTER * angle and not rest > left:
+            text = f"its arcs lie {angle:.0f} degrees from where its image puts them, {rest:.0f} after a quarter turn"
+            problems.append(Problem(fact.pair, fact.file, "turned pattern", f"{text} - turn it", "warning"))
+        elif odd or other != row:
+            text = (
+                f"it does not scatter as its image would: ring at {np.exp(-gap):.3g} times the usual place, arcs "
+                f"turned by {angle:.0f} degrees - does it belong to this pair?"
+            )
+            if other != row:
+                text += f" The pattern of pair {seen.patterns[other].pair} fits better"
+            problems.append(Problem(fact.pair, fact.file, "partner", text, "warning"))
+    return problems
+
+
+def _shuffled(seen: _Seen) -> bool:
+    """Whether pairs agree no better than any others do, although their images differ clearly among each other.
+
+    A permutation test of the mean disagreement. Without differences among the samples it could tell nothing.
+    """
+    chosen = evenly_spread(len(seen.images), MOST_PAIRS)
+    costs = []
+    of_images, of_patterns = seen.rings[chosen], seen.given_rings[chosen]
+    found, given = seen.arcs[chosen], seen.given_arcs[chosen]
+    parts = [seen.images[int(one)].parts for one in chosen]
+    ends = [part for part in parts if part is not None]
+    if len(ends) < LEAST_PAIRS:
+        return False
+    within = np.log([[end.ring for end in part] for part in ends])
+    noise = float(np.nanmedian(np.abs(within[:, 0] - within[:, 1]))) * 1.4826 / 2  # of the mean of both
+    if _robust(of_images)[1] > TELLING * noise and _robust(of_patterns)[1] > LEAST_SPREAD:
+        table = np.abs(of_images[:, None] - of_patterns[None] - float(np.median(seen.gaps)))
+        costs.append(table / table.mean())
+    own = turned_by(np.stack([a.arcs for a, _ in ends]), np.stack([b.arcs for _, b in ends]))
+    table, among = _angles(found, given), _angles(found, found)
+    if np.median(among[~np.eye(len(among), dtype=bool)]) > TELLING * np.median(own):
+        costs.append(table / table.mean())
+    if not costs:
+        return False
+    total = np.sum(costs, axis=0)
+    rows, generator = np.arange(len(total)), np.random.default_rng(0)
+    drawn = [total[rows, generator.permutation(len(total))].mean() for _ in range(PERMUTATIONS)]
+    p = (1 + int(np.sum(np.array(drawn) <= total[rows, rows].mean()))) / (PERMUTATIONS + 1)
+    return p > (CHANCE if len(total) >= FEW else CHANCE_OF_FEW)
+
+
+def _angles(found: Floats, given: Floats) -> Floats:
+    """Angles between each of ``N`` arcs and each of ``M``: ``(N, M)`` degrees."""
+    return np.stack([turned_by(np.broadcast_to(one, given.shape), given) for one in found])

@@ -1,0 +1,266 @@
+"""Settings that a folder needs, as lines that can be pasted: ranges of q, units, sizes, scales, the pair itself."""
+
+from __future__ import annotations
+
+import io
+import math
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES, prepare_settings
+from pairvae.modalities.readers.geometry import read_poni
+from pairvae.modalities.readers.image import read_image
+from pairvae.modalities.readers.masks import mask_of
+from pairvae.settings import Settings
+
+PER_NM = {"1/nm": 1.0, "1/angstrom": 10.0}
+LONGEST_SPACING = 30.0  # nm; where no curve of unknown unit reaches a smaller one as 1/nm, q is in 1/angstrom
+NARROWEST = 1.5  # q_max / q_min below which a common range is none
+SCALES_DIFFER = 1.1  # ratio of the extreme pixel sizes
+SHARE_KEPT = (
+    0.7  # of a micrograph's rows or columns, below which rows and columns of the settings do not fit it
+)
+Size = tuple[int, int]
+CROP_STEP = 32  # px, see sem.prepare.crop
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one file of a pair offers to preprocessing.
+
+    ``area``, ``size``: rows and columns that are used, and that the file has (px). ``scale``: nm per px of a
+    micrograph, 1/nm per prepared px of a pattern. ``q_range``: first and last usable q, 1/nm, with ``unit_known``
+    where the file names its unit. ``refused``: what preprocessing says to it.
+    """
+
+    pair: str
+    modality: str
+    file: str
+    area: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None
+    scale: float | None = None
+    q_range: tuple[float, float] | None = None
+    unit_known: bool = True
+    refused: InputError | None = None
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A value for one key of ``params.yaml``, and why."""
+
+    key: str
+    value: Any
+    why: str
+
+
+def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> list[Proposal]:
+    """Values that the settings need for these files; none where they fit."""
+    found: list[Proposal] = []
+    if isinstance(settings.split.train, int) and 2 <= pairs <= settings.split.train:
+        train = max(1, min(pairs - 1, round(pairs * 2 / 3)))
+        found.append(Proposal("split.train", train, f"two thirds of {pairs} pairs"))
+    for name in settings.modalities:
+        mine = [one for one in measured if one.modality == name]
+        if MODALITIES[name].coordinates is not None:
+            found += _curves(name, mine, settings)
+    found += _micrographs([one for one in measured if one.modality == "sem"], settings)
+    return found + _patterns([one for one in measured if one.modality == "saxs"], settings)
+
+
+def calibrations(folder: Path, names: Sequence[str], settings: Settings, sizes: set[Size]) -> list[Proposal]:
+    """A .poni file and a mask that lie beside pairs.csv and that no setting names, where there is one of each.
+
+    ``sizes``: rows and columns of the patterns. A mask is known by its name, its values and its size.
+    """
+    found: list[Proposal] = []
+    top = sorted(path for path in folder.iterdir() if path.is_file()) if len(sizes) == 1 else []
+    geometries = [path for path in top if path.suffix.casefold() == ".poni" and _reads(read_poni, path)]
+    masks = [path for path in top if "mask" in path.stem.casefold() and _reads(_mask_size, path) in sizes]
+    for name in names:
+        section = prepare_settings(settings, name)
+        kinds = {
+            "geometry": geometries if getattr(section, "beam_centre", None) is None else [],
+            "mask": masks,
+        }
+        for key, files in kinds.items():
+            if key in type(section).model_fields and getattr(section, key) is None and len(files) == 1:
+                found.append(Proposal(f"{name}.prepare.{key}", files[0].name, f"the {key} beside the pairs"))
+    return found
+
+
+def _reads(read: Callable[[Path, str], Any], path: Path) -> Any:
+    try:
+        return read(path, path.name)
+    except InputError:
+        return None
+
+
+def _mask_size(path: Path, name: str) -> Size:
+    mask = mask_of(read_image(path), name)
+    return mask.rows, mask.columns
+
+
+def _curves(name: str, measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
+    ranged = [one for one in measured if one.q_range is not None]
+    if not ranged or MODALITIES[name].coordinates is None:
+        return []
+    prepare = prepare_settings(settings, name).model_dump(mode="json")
+    found: list[Proposal] = []
+    factor = 1.0
+    unknown = [one for one in ranged if not one.unit_known]
+    if unknown and len(unknown) == len(ranged) and prepare.get("q_unit") in (None, "1/nm"):
+        last = max(one.q_range[1] for one in unknown if one.q_range is not None)
+        if 2 * math.pi / last > LONGEST_SPACING:
+            factor = PER_NM["1/angstrom"]
+            why = (
+                f"no file names its unit, and as 1/nm the last q, {last:.3g}, is {2 * math.pi / last:.0f} nm"
+            )
+            found.append(Proposal(f"{name}.prepare.q_unit", "1/angstrom", why))
+    common = common_range(ranged)
+    first, last = common[0] * factor, common[1] * factor
+    covered = first <= float(prepare["q_min"]) and last >= float(prepare["q_max"])
+    if covered or last < NARROWEST * first:
+        return found
+    why = f"common to all {len(ranged)} curves"
+    return [
+        *found,
+        Proposal(f"{name}.prepare.q_min", _rounded(first, up=True), why),
+        Proposal(f"{name}.prepare.q_max", _rounded(last, up=False), why),
+    ]
+
+
+def common_range(measured: Sequence[Measured]) -> tuple[float, float]:
+    """The range of q that all curves cover, 1/nm; the first above the last where there is none."""
+    ranges = [one.q_range for one in measured if one.q_range is not None]
+    return max(first for first, _ in ranges), min(last for _, last in ranges)
+
+
+def no_common_range(measured: Sequence[Measured]) -> str | None:
+    """Which two curves have no range of q in common, in one line."""
+    ranged = [one for one in measured if one.q_range is not None]
+    if not ranged:
+        return None
+    first, last = common_range(ranged)
+    if last >= NARROWEST * first:
+        return None
+    late = next(one for one in ranged if one.q_range is not None and one.q_range[0] == first)
+    early = next(one for one in ranged if one.q_range is not None and one.q_range[1] == last)
+    return (
+        f"no range of q is common to all curves: that of pair {early.pair} ends at {last:.4g} 1/nm, that of pair "
+        f"{late.pair} begins at {first:.4g} - correct a unit of q, or take one out"
+    )
+
+
+def _micrographs(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
+    prepare = settings.sem.prepare
+    sized = [one for one in measured if one.area is not None and one.size is not None]
+    if not sized:
+        return []
+    found: list[Proposal] = []
+    areas = [one.area for one in sized if one.area is not None]
+    sizes = [one.size for one in sized if one.size is not None]
+    cut = [
+        min(a / s for a, s in zip(area, size, strict=True)) for area, size in zip(areas, sizes, strict=True)
+    ]
+    given = {"rows": prepare.rows, "columns": prepare.columns}
+    if any(given.values()) and sorted(cut)[len(cut) // 2] < SHARE_KEPT:
+        why = f"{prepare.rows} x {prepare.columns} px cut away {1 - min(cut):.0%} of a micrograph"
+        found += [Proposal(f"sem.prepare.{name}", None, why) for name, value in given.items() if value]
+        areas = sizes
+    scales = [one.scale for one in sized if one.scale is not None]
+    factors = [1.0] * len(sized)
+    if len(scales) == len(sized):
+        target = prepare.nm_per_px
+        if target is None and max(scales) > SCALES_DIFFER * min(scales):
+            target = _rounded(max(scales), up=True)
+            why = f"micrographs have {min(scales):.4g} to {max(scales):.4g} nm per px"
+            found.append(Proposal("sem.prepare.nm_per_px", target, why))
+        factors = [1.0 if target is None else scale / target for scale in scales]
+    return found + _crop(areas, factors, settings)
+
+
+def _crop(areas: Sequence[tuple[int, int]], factors: Sequence[float], settings: Settings) -> list[Proposal]:
+    """A crop that fits into every micrograph as it is prepared, where the one that is set does not."""
+    sides = sorted(int(min(area) * factor) for area, factor in zip(areas, factors, strict=True))
+    least, usual = sides[0], sides[len(sides) // 2]
+    crop = least // CROP_STEP * CROP_STEP
+    # where the crop fits most of them, the small ones are the exception
+    if usual >= settings.sem.prepare.crop or crop < CROP_STEP:
+        return []
+    found = [Proposal("sem.prepare.crop", crop, f"the smallest image area is {least} px wide or high")]
+    if settings.sem.training.likelihood == "texture" and settings.sem.training.texture.crop > crop:
+        found.append(Proposal("sem.training.texture.crop", crop, "no larger than sem.prepare.crop"))
+    return found
+
+
+def _patterns(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
+    scales = [one.scale for one in measured if one.scale is not None]
+    can = "q_per_px" in type(settings.saxs.prepare).model_fields
+    unset = can and getattr(settings.saxs.prepare, "q_per_px", None) is None
+    if not unset or len(scales) < len(measured) or not scales or max(scales) <= SCALES_DIFFER * min(scales):
+        return []
+    why = f"patterns have {min(scales):.4g} to {max(scales):.4g} 1/nm per prepared px"
+    return [Proposal("saxs.prepare.q_per_px", _rounded(min(scales), up=False), why)]
+
+
+def _rounded(value: float, *, up: bool) -> float:
+    """Four significant digits, never across ``value``."""
+    step = 10.0 ** (math.floor(math.log10(value)) - 3)
+    steps = math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)
+    return float(f"{steps * step:.6g}")
+
+
+def lines(proposals: Sequence[Proposal]) -> list[str]:
+    """The proposals as a fragment of ``params.yaml`` with the reasons, and as one command."""
+    if not proposals:
+        return []
+    document = CommentedMap()
+    for proposal in proposals:
+        *parents, last = proposal.key.split(".")
+        place = document
+        for parent in parents:
+            place = place.setdefault(parent, CommentedMap())
+        place[last] = proposal.value
+        place.yaml_add_eol_comment(" ".join(proposal.why.split()), last)
+    text = io.StringIO()
+    yaml = YAML()
+    yaml.width = 1000
+    yaml.representer.add_representer(
+        type(None), lambda it, _: it.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    yaml.representer.add_representer(
+        list, lambda it, value: it.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+    )
+    yaml.dump(document, text)
+    settings = " ".join(f"--set {shlex.quote(f'{p.key}={_flow(p.value)}')}" for p in proposals)
+    return [
+        "params.yaml needs, in the sections that are there:",
+        *(f"    {line}" for line in text.getvalue().splitlines()),
+        "or:",
+        f"    pairvae repro {settings}",
+    ]
+
+
+def _flow(value: object) -> str:
+    if value is None:
+        return "null"
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
+
+
+def nested(proposals: Sequence[Proposal]) -> dict[str, Any]:
+    """The proposals as nested settings."""
+    values: dict[str, Any] = {}
+    for proposal in proposals:
+        *parents, last = proposal.key.split(".")
+        place = values
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = proposal.value
+    return values

@@ -1,0 +1,355 @@
+"""The rules of the check: each takes the pairs and the facts of their files and tells problems."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pairvae.data.check.file_contents import FileFacts
+from pairvae.data.pairs.pair import FOLDERS, PAIRS_FILE, Pair
+from pairvae.data.split import leaking_groups
+from pairvae.errors import InputError
+from pairvae.settings import BeamCentreOption, SaxsPrepare, SemPrepare
+
+Severity = Literal["error", "warning"]
+LEAST_SAXS_SIDE = 32  # px
+SATURATED, MOSTLY_SATURATED = 0.25, 0.6  # share of the pixels at one extreme
+SAME_SCALE = 1.1  # factor between neighbouring scales of one magnification
+NOTED_SCALE = 1.03  # between the extremes of one; spacings are told with the middle of it
+DISAGREEMENT = 0.1  # between the pixel size of pairs.csv and that of the file
+MANY_ALIKE = 4  # files with one warning that are told together
+CENTRE_DRIFT = 0.006  # of the side: a shift by 0.6 % makes half of the built-in patterns unlike the others
+CENTRE_DEVIATIONS = 6.0  # robust ones; centres of noisy patterns scatter by more than the drift
+OFF_THE_MIDDLE = 0.03  # of the side
+INVERTED = -0.1  # logarithm of the noise of bright over dark pixels; 0.05 to 0.7 in micrographs as they are
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong: the pair's id (or nothing), the file, a short kind, what to know, how bad it is."""
+
+    pair: str
+    file: str
+    kind: str
+    message: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What preprocessing needs: crop side in px, pairs, the nm/px it brings images to, SEM rows, the beam's place."""
+
+    crop: int
+    least_pairs: int
+    sem_nm_per_px: float | None
+    sem_rows: int | None
+    beam_centre: BeamCentreOption = None
+
+
+Rule = Callable[[Sequence[Pair], Sequence[FileFacts], Limits], list[Problem]]
+
+
+def told(error: InputError) -> str:
+    """An error's message without its place, which has a column of its own."""
+    advice = f" - {error.remedy}" if error.remedy else ""
+    line = (error.where or "").partition(f"{PAIRS_FILE}, ")[2]
+    place = f"{line}: " if line else ""
+    return " ".join(f"{place}expected {error.expected}, found {error.found}{advice}".split())
+
+
+def _problem(fact: FileFacts, kind: str, message: str, severity: Severity = "error") -> Problem:
+    return Problem(fact.pair, fact.file, kind, message, severity)
+
+
+def few_pairs(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Fewer pairs than a model can be trained and validated on."""
+    if not pairs or len(pairs) >= limits.least_pairs:
+        return []
+    return [
+        Problem(
+            "", "", "too few pairs", f"expected at least {limits.least_pairs}, found {len(pairs)}", "error"
+        )
+    ]
+
+
+def leaks(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Groups on both sides of the split, and a split without one of its sides."""
+    problems = [
+        Problem(
+            "",
+            PAIRS_FILE,
+            "group leak",
+            f"group {group} is in train and in validation - give it one split",
+            "error",
+        )
+        for group in leaking_groups(pairs)
+    ]
+    named = {pair.split for pair in pairs}
+    if pairs and None not in named and len(named) == 1:
+        message = f"every pair is marked {next(iter(named))} - leave some for the other side"
+        problems.append(Problem("", PAIRS_FILE, "one-sided split", message, "error"))
+    return problems
+
+
+def constant(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Files whose pixels are all equal."""
+    return [
+        _problem(f, "constant", "all pixels have one value - export it again") for f in facts if f.levels == 1
+    ]
+
+
+def saturated(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Many pixels at the highest value, or a micrograph with many at the lowest; binary images are sound."""
+    problems = []
+    for fact in facts:
+        shares = {"highest": fact.highest_share, "lowest": fact.lowest_share if fact.side == "sem" else 0.0}
+        end = max(shares, key=lambda name: shares[name])
+        if fact.levels > 2 and shares[end] > SATURATED:
+            severity: Severity = "error" if shares[end] > MOSTLY_SATURATED else "warning"
+            text = f"{shares[end]:.0%} of the pixels are at the {end} value - export it with more range"
+            problems.append(_problem(fact, "saturated", text, severity))
+    return problems
+
+
+def not_finite(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """NaN or infinite pixels: an error in a micrograph, masked in a pattern."""
+    texts = {"sem": "export it again", "saxs": "they are masked"}
+    return [
+        _problem(
+            fact,
+            "NaN",
+            f"{fact.not_finite} pixels are NaN or infinite - {texts[fact.side]}",
+            "error" if fact.side == "sem" else "warning",
+        )
+        for fact in facts
+        if fact.not_finite
+    ]
+
+
+def sizes(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Images too small to be used, and images of another size than most."""
+    problems = []
+    small = " - lower sem.prepare.crop, or leave it out"
+    for side, least, advice in (("sem", limits.crop, small), ("saxs", LEAST_SAXS_SIDE, "")):
+        mine = [fact for fact in facts if fact.side == side]
+        usual = Counter(_size(fact) for fact in mine).most_common(1)
+        for fact in mine:
+            rows, columns = _size(fact)
+            if min(rows, columns) < least:
+                text = f"expected an image area of at least {least} x {least} px, found {rows} x {columns}{advice}"
+                problems.append(_problem(fact, "wrong size", text))
+            elif (rows, columns) != usual[0][0]:
+                text = f"{rows} x {columns} px where most are {usual[0][0][0]} x {usual[0][0][1]}"
+                problems.append(_problem(fact, "other size", text, "warning"))
+    return problems
+
+
+def _size(fact: FileFacts) -> tuple[int, int]:
+    return (fact.shape[0], fact.shape[1]) if fact.area is None else (fact.area.rows, fact.area.columns)
+
+
+def magnification(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Scales of the prepared pixels that differ, are missing where needed, or contradict the file."""
+    problems: list[Problem] = []
+    given = {pair.id: pair.sem_nm_per_px for pair in pairs}
+    for fact in facts:
+        size = given.get(fact.pair) if fact.side == "sem" else None
+        if size and fact.nm_per_px and abs(size / fact.nm_per_px - 1) > DISAGREEMENT:
+            text = f"{size:.4g} nm/px in pairs.csv, {fact.nm_per_px:.4g} in the file's metadata"
+            problems.append(_problem(fact, "pixel size", text, "warning"))
+        elif fact.side == "sem" and limits.sem_nm_per_px is not None and not (size or fact.nm_per_px):
+            text = "no pixel size in the file - give sem_nm_per_px in pairs.csv"
+            problems.append(_problem(fact, "pixel size", text))
+    for side, unit, key in (
+        ("sem", "nm", "sem.prepare.nm_per_px"),
+        ("saxs", "1/nm", "saxs.prepare.q_per_px"),
+    ):
+        known = key.rpartition(".")[2] in (SemPrepare if side == "sem" else SaxsPrepare).model_fields
+        advice = f"set {key} to bring all to one scale, or take it out" if known else "bring all to one scale"
+        mine = [fact for fact in facts if fact.side == side and fact.refused is None]
+        problems += _scales(mine, unit, advice)
+    return problems
+
+
+def _scales(facts: Sequence[FileFacts], unit: str, advice: str) -> list[Problem]:
+    """Prepared pixels of several scales: an error for each file outside of the largest cluster."""
+    known = sorted((fact for fact in facts if fact.scale), key=lambda fact: fact.scale or 0.0)
+    if not known:
+        return []
+    clusters = [[known[0]]]
+    for before, fact in pairwise(known):
+        if _factor(before, fact) > SAME_SCALE:
+            clusters.append([])
+        clusters[-1].append(fact)
+    largest = max(clusters, key=len)
+    middle = largest[len(largest) // 2].scale
+    problems = [
+        _problem(
+            fact,
+            "magnification",
+            f"{fact.scale:.4g} {unit} per prepared pixel where {len(largest)} files have {middle:.4g} - {advice}",
+        )
+        for cluster in clusters
+        for fact in cluster
+        if cluster is not largest
+    ]
+    if _factor(largest[0], largest[-1]) > NOTED_SCALE:
+        severity: Severity = "error" if _factor(largest[0], largest[-1]) > SAME_SCALE**2 else "warning"
+        text = f"{largest[0].scale:.4g} to {largest[-1].scale:.4g} {unit} per prepared pixel - {advice}"
+        problems.append(Problem("", "", "magnification", text, severity))
+    if len(known) < len(facts):
+        text = f"{len(facts) - len(known)} of {len(facts)} {FOLDERS[facts[0].side]} files do not tell their scale"
+        problems.append(Problem("", "", "unknown scale", f"{text} - give it in pairs.csv", "warning"))
+    return problems
+
+
+def _factor(one: FileFacts, other: FileFacts) -> float:
+    return (other.scale or 1.0) / (one.scale or 1.0)
+
+
+def duplicates(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """The same picture in two pairs that are not of one group, or on both sides of a pair."""
+    by_id = {pair.id: pair for pair in pairs}
+    first: dict[str, FileFacts] = {}
+    problems = []
+    for fact in facts:
+        other = first.setdefault(fact.digest, fact)
+        mine, its = by_id[fact.pair], by_id[other.pair]
+        grouped = mine.group is not None and mine.group == its.group and fact.side == other.side
+        if other is fact or grouped or fact.levels == 1:
+            continue
+        if fact.side == other.side:
+            problems.append(copy_of(mine, its, fact.file, f"picture as {FOLDERS[other.side]}"))
+        else:
+            text = f"the same picture as {FOLDERS[other.side]} of pair {other.pair} - check the file names"
+            problems.append(_problem(fact, "duplicate", text))
+    return problems
+
+
+def copy_of(pair: Pair, other: Pair, file: str, what: str) -> Problem:
+    """The problem that a file of ``pair`` holds the same as that of another pair."""
+    text = f"the same {what} of pair {other.id}"
+    if {pair.split, other.split} == {"train", "validation"}:
+        text += ", across train and validation"
+    return Problem(
+        pair.id, file, "duplicate", f"{text} - give both pairs one group, or take one out", "error"
+    )
+
+
+def data_bars(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """A data bar that would stay in the image area."""
+    problems = []
+    for fact in facts:
+        area = fact.area
+        if area is None or area.source != "settings" or not area.detected_bar:
+            continue
+        begins = fact.shape[0] - area.detected_bar
+        if begins < area.rows:
+            text = f"a data bar begins at row {begins}, and sem.prepare.rows keeps {area.rows} - lower it"
+            problems.append(_problem(fact, "data bar", text, "warning"))
+    return problems
+
+
+def colours(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Micrographs in colour, and patterns that are colour-mapped where most are not (or the reverse)."""
+    problems = [
+        _problem(fact, "colour", "a micrograph in colour; its grey levels are used", "warning")
+        for fact in facts
+        if fact.side == "sem" and fact.colourful
+    ]
+    patterns = [fact for fact in facts if fact.side == "saxs"]
+    mapped = sum(fact.colourful for fact in patterns) * 2 > len(patterns)
+    words = {True: "colour-mapped", False: "grey or raw counts"}
+    return problems + [
+        _problem(fact, "colour", f"{words[not mapped]} where most patterns are {words[mapped]}", "warning")
+        for fact in patterns
+        if fact.colourful != mapped
+    ]
+
+
+def beam(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Patterns whose centre of symmetry lies elsewhere than that of the others, or that of all off the middle."""
+    centred = [(fact, fact.centre) for fact in facts if fact.centre is not None]
+    if len(centred) < 3 or limits.beam_centre == "auto":
+        return []
+    places = np.array([centre for _, centre in centred])
+    usual = np.median(places, axis=0)
+    scatter = 1.4826 * np.median(np.abs(places - usual), axis=0)
+    most = np.maximum(CENTRE_DEVIATIONS * scatter, CENTRE_DRIFT)
+    problems = [
+        _problem(
+            fact,
+            "beam centre",
+            f"centre {at[0]:.1%} from the top, {at[1]:.1%} from the left; usual: {usual[0]:.1%}, {usual[1]:.1%} - "
+            "saxs.prepare.beam_centre: auto moves each to the middle",
+            "warning",
+        )
+        for fact, at in centred
+        if np.any(np.abs(np.array(at) - usual) > most)
+    ]
+    if limits.beam_centre is None and np.any(np.abs(usual - 0.5) > np.maximum(OFF_THE_MIDDLE, scatter)):
+        text = (
+            f"most centres lie {usual[0]:.1%} from the top, {usual[1]:.1%} from the left, not in the middle"
+        )
+        text += " - saxs.prepare.beam_centre: auto, or [row, column], moves them there"
+        problems.append(Problem("", "", "beam centre", text, "warning"))
+    return problems
+
+
+def contrast(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Micrographs that look like negatives: their dark phase is the noisier one."""
+    text = "dark pixels are noisier than bright ones, as in a negative - is its contrast inverted?"
+    return [_problem(fact, "contrast", text, "warning") for fact in facts if fact.noise < INVERTED]
+
+
+def unseen(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """Morphologies that the column ``split`` leaves without a training pair."""
+    if any(pair.split is None for pair in pairs):
+        return []
+    trained = {pair.morphology for pair in pairs if pair.split == "train"}
+    missing = sorted({pair.morphology or "" for pair in pairs if pair.morphology not in trained})
+    text = "no training pair has this morphology, and validation pairs have - change the column split"
+    return [
+        Problem("", PAIRS_FILE, "unseen morphology", f"{one}: {text}", "warning") for one in missing if one
+    ]
+
+
+def reading(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+    """What the readers warn of."""
+    return readings([(fact.pair, fact.file, line) for fact in facts for line in fact.warnings])
+
+
+def readings(warnings: Sequence[tuple[str, str, str]]) -> list[Problem]:
+    """A warning of a reader (pair, file, line) a row; one that many files of a folder share is a single row."""
+    shared = Counter((str(Path(file).parent), line) for _, file, line in warnings)
+    problems = {}
+    for pair, file, line in warnings:
+        folder = str(Path(file).parent)
+        number = shared[folder, line]
+        place = (pair, file, line) if number < MANY_ALIKE else ("", folder, f"{line} ({number} files)")
+        problems[place] = Problem(place[0], place[1], "reading", place[2], "warning")
+    return list(problems.values())
+
+
+RULES: tuple[Rule, ...] = (
+    few_pairs,
+    leaks,
+    constant,
+    saturated,
+    not_finite,
+    sizes,
+    magnification,
+    duplicates,
+    data_bars,
+    colours,
+    beam,
+    contrast,
+    unseen,
+    reading,
+)

@@ -1,0 +1,265 @@
+"""Which files make pairs: those that ``pairs.csv`` names, else those of equal names."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairvae.data.pairs.file_names import is_utf8, modality_files, not_utf8, stem_of
+from pairvae.data.pairs.pair import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair, Unpaired
+from pairvae.data.pairs.pairs_table import Table, read_table, write_pairs
+from pairvae.data.split import Split, split_pairs
+from pairvae.errors import InputError, number_of
+from pairvae.modalities import MODALITIES
+from pairvae.modalities.readers.image import file_part
+from pairvae.modalities.readers.linked_folders import is_declared
+
+__all__ = [
+    "FOLDERS",
+    "OTHER_FOLDERS",
+    "PAIRS_FILE",
+    "Fault",
+    "Manifest",
+    "Pair",
+    "Split",
+    "collect",
+    "named_samples",
+    "no_pair",
+    "read_manifest",
+    "read_pairs",
+    "read_samples",
+    "split_pairs",
+    "write_pairs",
+]
+
+CHECK = "pairvae data check lists every problem"
+ALLOW_LONE = "set data.unpaired to use"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a folder holds: pairs and samples without a partner, all sorted by id, and what is wrong with others.
+
+    ``left_out`` are sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM). ``missing`` has
+    a fault for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
+    """
+
+    pairs: list[Pair]
+    unpaired: list[Pair]
+    left_out: list[Pair]
+    missing: list[Fault]
+    faults: list[Fault]
+
+
+def read_pairs(
+    folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
+) -> list[Pair]:
+    """The pairs of a folder, sorted by id: from ``pairs.csv`` where there is one, else from equal file names.
+
+    Files are named, not opened. ``InputError`` tells the first fault, and how many there are. Samples without a
+    partner are faults unless ``unpaired`` is "use"; they are never among the pairs.
+    """
+    return _sound(folder, unpaired, modalities).pairs
+
+
+def read_samples(
+    folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
+) -> tuple[list[Pair], list[Pair]]:
+    """As :func:`read_pairs`, and beside the pairs the samples without a partner (none where they are not wanted)."""
+    manifest = _sound(folder, unpaired, modalities)
+    return manifest.pairs, manifest.unpaired if unpaired == "use" else []
+
+
+def _sound(folder: Path, unpaired: Unpaired, modalities: Sequence[str] | None) -> Manifest:
+    manifest = read_manifest(folder, modalities)
+    faults = manifest.faults if unpaired == "use" else [*manifest.faults, *manifest.missing]
+    if faults:
+        first = faults[0].error
+        more = f"{len(faults) - 1} more like it; {CHECK}" if len(faults) > 1 else CHECK
+        raise InputError(
+            expected=first.expected,
+            found=first.found,
+            where=first.where,
+            remedy="; ".join(part for part in (first.remedy, more) if part),
+        )
+    if not manifest.pairs:
+        raise no_pair(folder, manifest)
+    return manifest
+
+
+def no_pair(folder: Path, manifest: Manifest) -> InputError:
+    """The error for samples without a partner alone."""
+    found = f"{number_of(len(manifest.unpaired), 'sample')} without a partner and no pair"
+    return InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
+
+
+def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:
+    """All sound samples whose files a copy of the folder needs (``InputError`` as :func:`read_pairs`)."""
+    manifest = _sound(folder, unpaired, None)
+    return [*manifest.pairs, *manifest.unpaired, *manifest.left_out]
+
+
+def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
+    """The sound pairs of a folder, sorted by id, and every fault of the others, lone samples among them."""
+    manifest = read_manifest(folder)
+    return manifest.pairs, [*manifest.faults, *manifest.missing]
+
+
+def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Manifest:
+    """Everything that a folder holds. ``modalities``: the two that make a pair; by default those that are there."""
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "none"
+        error = InputError(
+            expected="a folder of pairs", found=found, where=str(folder), remedy="check the path"
+        )
+        return Manifest([], [], [], [], [Fault("", str(folder), "no folder", error)])
+    file = folder / PAIRS_FILE
+    table = read_table(file) if file.exists() else None
+    samples, faults = (table.pairs, list(table.faults)) if table is not None else _from_names(folder)
+    sides = tuple(modalities) if modalities is not None else _sides(samples)
+    sound: list[Pair] = []
+    for sample in sorted(samples, key=lambda sample: sample.id):
+        wrong = [fault for name in sample.files if (fault := _file_fault(folder, sample, name)) is not None]
+        faults += wrong
+        if not wrong:
+            sound.append(sample)
+    faults += _reused_files(sound)
+    lacks = {sample.id: _lacks(sample, sides, stand_ins=modalities is not None) for sample in sound}
+    pairs, unpaired, left_out = (
+        [sample for sample in sound if len(lacks[sample.id]) == number] for number in range(3)
+    )
+    if not sound and not faults:
+        error = InputError(
+            expected="pairs as SAXS/<id>.<ext> and SEM/<id>.<ext>, or a pairs.csv",
+            found=_contents(folder),
+            where=str(folder),
+            remedy="pairvae data init writes a pairs.csv from file names",
+        )
+        faults.append(Fault("", str(folder), "no pairs", error))
+    # a curve in no pair of SAXS and SEM is left out; a row of the table was meant
+    alone = [*unpaired, *left_out] if table is not None else unpaired
+    missing = [_alone(folder, sample, lacks[sample.id][0], table) for sample in alone]
+    return Manifest(pairs, unpaired, left_out, missing, faults)
+
+
+def _sides(samples: Sequence[Pair]) -> tuple[str, str]:
+    """The two modalities that make a pair here: SAXS and SEM, or one of them and the further one that is there."""
+    present = {name for sample in samples for name in sample.files}
+    main = [name for name in FOLDERS if name in present]
+    if len(main) == 2 or not main:
+        return "saxs", "sem"
+    further = next((name for name in OTHER_FOLDERS if name in present), None)
+    return (main[0], further) if further is not None else ("saxs", "sem")
+
+
+def _lacks(sample: Pair, sides: Sequence[str], *, stand_ins: bool) -> list[str]:
+    """Which of ``sides`` a sample has no file of, nor (with ``stand_ins``) of what may stand in for it."""
+    return [
+        name
+        for name in sides
+        if name not in sample.files and not (stand_ins and MODALITIES[name].instead in sample.files)
+    ]
+
+
+def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:
+    """Samples of ``SAXS/<id>.<ext>``, ``SEM/<id>.<ext>`` and the folders of further modalities."""
+    faults: list[Fault] = []
+    samples: dict[str, dict[str, Path]] = defaultdict(dict)
+    for name in (*FOLDERS, *OTHER_FOLDERS):
+        by_id: dict[str, list[Path]] = defaultdict(list)
+        for path in modality_files(folder, name):
+            if is_utf8(path):
+                by_id[stem_of(path)].append(path)
+            else:
+                faults.append(Fault("", str(path), "file name", not_utf8(path)))
+        for identity, paths in sorted(by_id.items()):
+            if len(paths) > 1:
+                faults.append(_twice(folder, identity, paths))
+            samples[identity][name] = paths[0]
+    return [
+        Pair(identity, files.pop("saxs", None), files.pop("sem", None), others=dict(files))
+        for identity, files in samples.items()
+    ], faults
+
+
+def _twice(folder: Path, identity: str, paths: Sequence[Path]) -> Fault:
+    together = len({path.parent for path in paths}) == 1
+    parent = paths[0].parent if together else folder
+    error = InputError(
+        expected=f"one file for id {identity}",
+        found=" and ".join(path.relative_to(parent).as_posix() for path in paths),
+        where=str(parent),
+        remedy="keep one of them",
+    )
+    return Fault(identity, str(paths[1]), "duplicate id", error)
+
+
+def _alone(folder: Path, sample: Pair, missing: str, table: Table | None) -> Fault:
+    """The fault of a sample that has no file of the modality ``missing``."""
+    present = next(iter(sample.files.values()))
+    if table is not None:
+        error = InputError(
+            expected="a path inside the folder, with / and relative to it",
+            found="''",
+            where=f"{folder / PAIRS_FILE}, line {table.lines[sample.id]}, column {missing}",
+            remedy=f"fill it in, or {ALLOW_LONE}",
+        )
+    else:
+        file = file_part(present)
+        error = InputError(
+            expected=f"a partner {MODALITIES[missing].folder}/{sample.id}.<ext> of {file.parent.name}/{file.name}",
+            found="none",
+            where=str(folder),
+            remedy=f"add it, pair other names with pairvae data init, or {ALLOW_LONE}",
+        )
+    return Fault(sample.id, str(present), "missing partner", error)
+
+
+def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:
+    """A file that is absent, is no file, or leaves the folder through a link."""
+    path = file_part(pair.files[name])
+    expected, found, kind = f"the {MODALITIES[name].folder} file of pair {pair.id}", "none", "missing file"
+    if path.is_file():
+        if path.resolve().is_relative_to(folder.resolve()) or is_declared(path):
+            return None
+        expected, found, kind = "files inside the folder", f"a link to {path.resolve()}", "outside the folder"
+    elif path.exists():
+        found = "a folder" if path.is_dir() else "a device or pipe"
+    elif path.is_symlink():
+        found = "a broken link"
+    advice = "copy the file there" + (
+        ", or name its folder in data.roots" if kind.startswith("outside") else ""
+    )
+    error = InputError(expected=expected, found=found, where=str(path), remedy=advice)
+    return Fault(pair.id, str(path), kind, error)
+
+
+def _reused_files(pairs: Sequence[Pair]) -> list[Fault]:
+    """One file in two pairs is sound only within a group: else it could train and validate at once."""
+    faults: list[Fault] = []
+    for name in (*FOLDERS, *OTHER_FOLDERS):
+        first: dict[str, Pair] = {}
+        for pair in pairs:
+            if name not in pair.files:
+                continue
+            key = str(pair.files[name])
+            other = first.setdefault(key, pair)
+            if other is pair or (pair.group is not None and pair.group == other.group):
+                continue
+            error = InputError(
+                expected="a file in one pair only",
+                found=f"it in the pairs {other.id} and {pair.id}",
+                where=key,
+                remedy="give both rows of pairs.csv the same group",
+            )
+            faults.append(Fault(pair.id, key, "file used twice", error))
+    return faults
+
+
+def _contents(folder: Path) -> str:
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    if not names:
+        return "an empty folder"
+    return f"{', '.join(names[:5])}{', ...' if len(names) > 5 else ''}"

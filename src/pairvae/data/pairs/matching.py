@@ -1,0 +1,260 @@
+"""Which files belong to one sample, judged by their names alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pairvae.data.pairs.file_names import composed, natural, stem_of
+from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
+
+Files = Mapping[str, Sequence[Path]]
+SEPARATORS = r"[\s_\-.()/]+"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The files of one sample by modality; several only of the modality whose images are cropped."""
+
+    id: str
+    files: dict[str, list[Path]]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Samples, files without a partner by modality, files of a further modality that join no sample, and how."""
+
+    samples: list[Sample]
+    lone: list[tuple[str, Path]]
+    left_out: list[Path]
+    how: str
+
+
+def sides_of(files: Files) -> tuple[str, str]:
+    """The two modalities that make a pair: SAXS and SEM, or one of them and a further one."""
+    present = [name for name in files if files[name]]
+    main = [name for name in ("saxs", "sem") if name in present]
+    further = [name for name in present if name not in main]
+    first, second = (*main, *further)[:2]
+    return (second, first) if MODALITIES[first].cropped else (first, second)
+
+
+def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = False) -> Matching | None:
+    """Equal names, or micrographs whose name begins with the sample's (``a_1`` and ``a_2`` of ``a``).
+
+    With ``path`` a name has its sub-folders before it; with ``strip`` it has no words such as ``saxs`` and ``sem``,
+    and no case.
+    None where two files of one side have the same name.
+    """
+    words = {word for name, modality in MODALITIES.items() for word in (name, modality.folder.casefold())}
+
+    def label(file: Path) -> str:
+        text = stem_of(file)
+        if path:
+            inside = file.relative_to(root).parts[1:-1]
+            text = "/".join((*map(composed, inside), text))
+        if strip:
+            text = "_".join(part for part in re.split(SEPARATORS, text) if part.casefold() not in words)
+        return text
+
+    first, _ = sides_of(files)
+    labels = {name: [label(file) for file in files[name]] for name in files}
+    keys = {name: [text.casefold() if strip else text for text in labels[name]] for name in files}
+    if len(set(keys[first])) < len(keys[first]):
+        return None
+    equal = all(set(keys[name]) <= set(keys[first]) for name in files)
+    how = "by equal names" if equal else "by names that begin with the sample's"
+    how = "by what their names share besides the technique" if strip else how
+    return _matching(files, lambda a, b: _assign_names(keys[a], keys[b]), labels[first], how)
+
+
+def _assign_names(own: Sequence[str], others: Sequence[str]) -> list[int | None]:
+    """For each of ``others`` the index of the one of ``own`` with that name, or with the longest beginning of it."""
+    places = {name: index for index, name in enumerate(own) if name}
+
+    def find(name: str) -> int | None:
+        lengths = (length for length in range(len(name), 0, -1) if _ends_a_word(name, length))
+        return next((places[name[:length]] for length in lengths if name[:length] in places), None)
+
+    return [find(name) for name in others]
+
+
+def _ends_a_word(text: str, length: int) -> bool:
+    """Whether a word or a number ends after ``length`` characters: ``s1`` in ``s1_a`` and ``s1a``, not in ``s10``."""
+    if length == len(text):
+        return True
+    before, after = text[length - 1], text[length]
+    return not after.isalnum() or (before.isdecimal() != after.isdecimal())
+
+
+def by_numbers(files: Files) -> Matching:
+    """The same number in both names; ``InputError`` where two numbers would pair the files differently."""
+    first, _ = sides_of(files)
+    columns = {name: number_columns(files[name]) for name in files}
+
+    def assign(a: str, b: str) -> list[int | None]:
+        found: list[list[int | None]] = []
+        for own in columns[a]:
+            places = {number: index for index, number in enumerate(own)}
+            if len(places) == len(own):
+                found += [[places.get(number) for number in other] for other in columns[b]]
+        if not found:
+            return [None] * len(files[b])
+        alone = [_without_partner(one, len(files[a])) for one in found]
+        chosen = [one for one, number in zip(found, alone, strict=True) if number == min(alone)]
+        single = [one for one in chosen if len(set(one)) == len(one)]
+        if min(alone) == 0 and any(one != single[0] for one in single):
+            raise InputError(
+                expected="one number in the names that pairs the files",
+                found=f"several that pair them differently, as in {files[a][0].name} and {files[b][0].name}",
+                where=str(files[a][0].parent.parent),
+                remedy=r"give --pattern with a named group id, for instance 'film_(?P<id>\d+)'",
+            )
+        return (single or chosen)[0]
+
+    ids = [stem_of(file) for file in files[first]]
+    return _matching(files, assign, ids, "by the numbers in their names")
+
+
+def _without_partner(assigned: Sequence[int | None], own: int) -> int:
+    """How many files of both sides an assignment leaves without a partner."""
+    partners = {index for index in assigned if index is not None}
+    return own - len(partners) + sum(index is None for index in assigned)
+
+
+def number_columns(files: Sequence[Path]) -> list[list[int]]:
+    """The n-th number of every name, for each n that all names have and that is not the same in all of them."""
+    numbers = [[int(part) for part in re.findall(r"\d+", stem_of(file))] for file in files]
+    columns = [
+        [row[place] for row in numbers] for place in range(min((len(row) for row in numbers), default=0))
+    ]
+    return [column for column in columns if len(set(column)) > 1 or len(files) == 1]
+
+
+def by_order(files: Files, *, trusted: bool) -> Matching:
+    """The n-th file of one side with the n-th of the other, in natural order.
+
+    ``InputError`` for unequal numbers of files and, unless ``trusted``, where the names' numbers contradict.
+    """
+    first, second = sides_of(files)
+    own, others = files[first], files[second]
+    if len(own) != len(others):
+        raise InputError(
+            expected=f"equally many {MODALITIES[first].folder} and {MODALITIES[second].folder} files",
+            found=f"{len(own)} and {len(others)}",
+            where="--by-order",
+        )
+    wrong = contradiction(own, others)
+    if wrong is not None and not trusted:
+        mine, its, same = (file.name for file in wrong)
+        raise InputError(
+            expected="an order that agrees with the numbers in the names",
+            found=f"{mine} with {its}, although there is {same}",
+            where="--by-order",
+            remedy="rename the files, write pairs.csv by hand, or add --force where the order is right",
+        )
+    ids = [stem_of(file) for file in own]
+
+    def assign(a: str, b: str) -> list[int | None]:
+        return list(range(len(others))) if b == second else _assign_names(ids, [stem_of(f) for f in files[b]])
+
+    return _matching(files, assign, ids, "by their order alone: compare the names")
+
+
+def contradiction(own: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
+    """A file, its partner in the same place, and the one of the other side that has its number; None where none is.
+
+    Numbers that stand in every name and differ in all of them count; none is where one of them agrees in every pair.
+    """
+    columns = [
+        (mine, its)
+        for mine in number_columns(own)
+        for its in number_columns(others)
+        if len(set(mine)) == len(mine) and len(set(its)) == len(its)
+    ]
+    if any(mine == its for mine, its in columns):
+        return None
+    for mine, its in columns:
+        places = {number: index for index, number in enumerate(its)}
+        for index, number in enumerate(mine):
+            if places.get(number, index) != index:
+                return own[index], others[index], others[places[number]]
+    return None
+
+
+def by_pattern(files: Files, pattern: str) -> Matching:
+    """Equal ids, which a regular expression with the named group ``id`` takes out of the names (``InputError``)."""
+    where = "--pattern"
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise InputError(expected="a regular expression", found=str(error), where=where) from error
+    if "id" not in expression.groupindex:
+        raise InputError(
+            expected="a named group id", found=pattern, where=where, remedy=r"for instance (?P<id>\d+)"
+        )
+    ids = {name: [id_in(expression, file) for file in files[name]] for name in files}
+    first, second = sides_of(files)
+
+    def assign(a: str, b: str) -> list[int | None]:
+        places = {identity: index for index, identity in enumerate(ids[a])}
+        return [places.get(identity) for identity in ids[b]]
+
+    for name in files:
+        seen: dict[str, Path] = {}
+        for identity, file in zip(ids[name], files[name], strict=True):
+            other = seen.setdefault(identity, file)
+            if other is not file and not (name == second and MODALITIES[name].cropped):
+                found = f"{other.name} and {file.name} for id {identity}"
+                raise InputError(expected="one file for each id", found=found, where=where)
+    return _matching(files, assign, ids[first], "by the ids in their names")
+
+
+def id_in(expression: re.Pattern[str], file: Path) -> str:
+    """What the group ``id`` of ``expression`` finds in a file's name (``InputError`` for nothing)."""
+    match = expression.search(composed(file.name))
+    if match is None or not match["id"]:
+        raise InputError(
+            expected=f"names that {expression.pattern} matches", found=file.name, where="--pattern"
+        )
+    return match["id"]
+
+
+def _matching(
+    files: Files, assign: Callable[[str, str], list[int | None]], ids: Sequence[str], how: str
+) -> Matching:
+    """Samples of the first side's files and those that ``assign(first, other)`` gives them."""
+    first, second = sides_of(files)
+    members: list[dict[str, list[Path]]] = [{first: [file]} for file in files[first]]
+    left_out: list[Path] = []
+    lone: list[tuple[str, Path]] = []
+    for name in (name for name in files if name != first):
+        assigned = assign(first, name)
+        if name == second and None in assigned:
+            assigned = _other_way_round(assigned, assign(second, first))
+        for index, file in zip(assigned, files[name], strict=True):
+            if index is not None and (name not in members[index] or MODALITIES[name].cropped):
+                members[index].setdefault(name, []).append(file)
+            elif name == second:
+                lone.append((name, file))
+            else:
+                left_out.append(file)
+    pairs = zip(ids, members, strict=True)
+    samples = [Sample(identity, one) for identity, one in pairs if second in one]
+    lone += [(first, one[first][0]) for one in members if second not in one]
+    return Matching(samples, sorted(lone, key=lambda found: natural(str(found[1]))), left_out, how)
+
+
+def _other_way_round(forwards: list[int | None], backwards: Sequence[int | None]) -> list[int | None]:
+    """The assignment from the other side (``film1_scan3`` of ``film1``) where it is one to one and leaves less out."""
+    found = [index for index in backwards if index is not None]
+    if len(set(found)) < len(found) or len(found) <= sum(index is not None for index in forwards):
+        return forwards
+    turned: list[int | None] = [None] * len(forwards)
+    for own, other in enumerate(backwards):
+        if other is not None:
+            turned[other] = own
+    return turned

@@ -1,0 +1,65 @@
+"""What a pair is, and what can be wrong with one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from pairvae.errors import InputError
+from pairvae.modalities import MODALITIES
+from pairvae.modalities.readers.raw_image import RawImage
+
+PAIRS_FILE = "pairs.csv"
+FOLDERS = {"saxs": "SAXS", "sem": "SEM"}  # every pair has these, or one of them and another modality's file
+OTHER_FOLDERS = {name: modality.folder for name, modality in MODALITIES.items() if name not in FOLDERS}
+
+SplitName = Literal["train", "validation"]
+Unpaired = Literal["error", "use"]  # what becomes of samples without a partner
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One sample: its SAXS and SEM file (for HDF5 the text ``file::/data/set``) and what is known of it.
+
+    One of the two is None where the folder holds another modality in its place.
+
+    ``sem_nm_per_px`` in nm, ``saxs_q_per_px_inv_nm`` in 1/nm; ``split`` fixes its part; members of one
+    ``group`` (views or repeats of a sample) stay on one side of the split. ``others`` are its files of further
+    modalities, by name. ``conditions`` are further columns of ``pairs.csv``: a number, with its unit in the name
+    (``pitch_nm``), or a word.
+    """
+
+    id: str
+    saxs: Path | str | None
+    sem: Path | str | None
+    morphology: str | None = None
+    sem_nm_per_px: float | None = None
+    saxs_q_per_px_inv_nm: float | None = None
+    split: SplitName | None = None
+    group: str | None = None
+    others: Mapping[str, Path | str] = field(default_factory=dict)
+    conditions: Mapping[str, float | str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[str, Path | str]:
+        """All its files by modality."""
+        named = {"saxs": self.saxs, "sem": self.sem, **self.others}
+        return {name: file for name, file in named.items() if file is not None}
+
+
+def with_scales(raw: RawImage, pair: Pair, name: str) -> RawImage:
+    """The file of modality ``name`` with the scales that pairs.csv gives, before those of the file itself."""
+    nm_per_px = getattr(pair, f"{name}_nm_per_px", None) or raw.nm_per_px
+    return replace(raw, nm_per_px=nm_per_px, q_per_px=pair.saxs_q_per_px_inv_nm or raw.q_per_px)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong with the pairing itself: the pair (or none), the file, a short kind, and the error."""
+
+    pair: str
+    file: str
+    kind: str
+    error: InputError

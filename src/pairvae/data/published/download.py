@@ -1,0 +1,286 @@
+"""Downloads that survive a bad line: one site, few connections, resumed, repeated, checked, bounded."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InvalidHeader
+from urllib3.util import Retry
+
+from pairvae.data.published.published_file import Limits, PublishedFile, inspect, is_full
+from pairvae.errors import InputError
+
+T = TypeVar("T")
+CHUNK = 1 << 14  # what a cut connection loses at most
+MOST_CONNECTIONS = 4
+MOST_REDIRECTS = 5
+MOST_JSON_BYTES = 32 << 20
+LONGEST_PAUSE_S = 120.0
+PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
+RESUME = "check the connection and run the command again: it goes on where it stopped"
+
+
+class _PassingError(Exception):
+    """A fault worth another attempt, after ``wait`` seconds where the server asked for that."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class _StoppedError(Exception):
+    """Another download failed for good, so this one ends too."""
+
+
+class Budget:
+    """Counts bytes over all threads and refuses more than the limit."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.left, self.lock = limits, limits.total_bytes, threading.Lock()
+
+    def take(self, amount: int, of_file: int, where: str) -> None:
+        """Count ``amount`` more bytes, of a file that then has ``of_file`` (``InputError`` when too many)."""
+        with self.lock:
+            self.left -= amount
+            left = self.left
+        if left < 0 or of_file > self.limits.file_bytes:
+            raise InputError(
+                expected=f"at most {self.limits.file_bytes} bytes a file, {self.limits.total_bytes} in all",
+                found="more",
+                where=where,
+                remedy="look at the source; the limits are in the identifiers' file",
+            )
+
+
+class Client:
+    """An anonymous HTTP client for one fetch; its methods may be called from several threads."""
+
+    def __init__(
+        self, limits: Limits, *, timeout_s: float = 30.0, retries: int = 5, backoff_s: float = 1.0
+    ) -> None:
+        self.timeout_s, self.retries, self.backoff_s = timeout_s, retries, backoff_s
+        self.budget, self.stop = Budget(limits), threading.Event()
+        self.session = requests.Session()
+        # identity: a Range counts the bytes that travel, which must be the bytes of the file
+        self.session.headers.update({"Accept-Encoding": "identity", "User-Agent": "pairvae"})
+        for scheme in ("https://", "http://"):
+            self.session.mount(scheme, HTTPAdapter(pool_maxsize=MOST_CONNECTIONS, pool_block=True))
+
+    def json(self, url: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The JSON object at ``url`` (POST when there is a ``body``), at most 32 MB; repeated like a file."""
+        return self._persist(lambda: self._json(url, body), url)
+
+    def optional_json(self, url: str) -> dict[str, Any] | None:
+        """The JSON object at ``url``; None where the server has no such file (404)."""
+        return self._persist(lambda: self._json(url, None, absent_ok=True) or None, url)
+
+    def file(self, file: PublishedFile, url: str, target: Path) -> None:
+        """Download ``url`` to ``target``, which appears only once it is whole and agrees with ``file``.
+
+        The bytes so far lie in ``<target>.partial``, from where a later call goes on.
+        """
+        partial = target.with_name(f"{target.name}.partial")
+        if self.stop.is_set():
+            raise _StoppedError
+        try:
+            self._persist(lambda: self._whole(file, url, partial), url)
+            partial.replace(target)
+            _tag_path(partial).unlink(missing_ok=True)
+        except OSError as error:
+            if is_full(error):
+                self.stop.set()
+                partial.unlink(missing_ok=True)
+            raise
+
+    def _persist(self, action: Callable[[], T], where: str) -> T:
+        reason = ""
+        for attempt in range(self.retries + 1):
+            wait: float | None = None
+            try:
+                return action()
+            except _PassingError as again:
+                reason, wait = str(again), again.wait
+            except requests.exceptions.SSLError as error:
+                raise InputError(
+                    expected="a trusted certificate",
+                    found=_reason(error),
+                    where=where,
+                    remedy="check the proxy",
+                ) from error
+            except requests.RequestException as error:
+                reason = _reason(error)
+            if attempt < self.retries:
+                self._pause(self.backoff_s * 2.0**attempt if wait is None else wait, where)
+        raise InputError(
+            expected="an answer", found=f"{reason} ({self.retries + 1} attempts)", where=where, remedy=RESUME
+        )
+
+    def _pause(self, seconds: float, where: str) -> None:
+        if seconds > LONGEST_PAUSE_S:
+            raise InputError(
+                expected="a server with time for us",
+                found=f"a request to wait {seconds:.0f} s",
+                where=where,
+                remedy="run the command again later: it goes on where it stopped",
+            )
+        if self.stop.wait(seconds):
+            raise _StoppedError
+
+    def _open(
+        self, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
+    ) -> requests.Response:
+        method = "GET" if body is None else "POST"
+        for _ in range(MOST_REDIRECTS):
+            response = self.session.request(
+                method,
+                url,
+                json=body,
+                headers=dict(headers),
+                timeout=self.timeout_s,
+                stream=True,
+                allow_redirects=False,
+            )
+            if not response.is_redirect:
+                return response
+            response.close()
+            url = _same_site(url, urljoin(url, response.headers["Location"]))
+        raise InputError(expected=f"at most {MOST_REDIRECTS} redirects", found="more", where=url)
+
+    def _json(self, url: str, body: Mapping[str, Any] | None, absent_ok: bool = False) -> dict[str, Any]:
+        with self._open(url, body, {}) as response:
+            if absent_ok and response.status_code == 404:
+                return {}
+            _check_status(response, url)
+            text = bytearray()
+            for chunk in response.iter_content(CHUNK):
+                text += chunk
+                if len(text) > MOST_JSON_BYTES:
+                    raise InputError(expected=f"at most {MOST_JSON_BYTES} bytes", found="more", where=url)
+        try:
+            value = json.loads(bytes(text))
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise InputError(
+                expected="a JSON object", found=f"{bytes(text[:40])!r}", where=url, remedy="check the address"
+            )
+        return value
+
+    def _whole(self, file: PublishedFile, url: str, partial: Path) -> None:
+        for _ in range(2):
+            self._stream(url, partial)
+            verdict = inspect(partial, file)
+            if not verdict.fault:
+                return
+            if file.size is not None and verdict.size < file.size:
+                raise _PassingError(verdict.fault)
+            partial.unlink()
+        raise InputError(
+            expected="the published file",
+            found=verdict.fault,
+            where=url,
+            remedy="it changed there or on its way: try a mirror (--base-url) or an archive (--archive)",
+        )
+
+    def _stream(self, url: str, partial: Path) -> None:
+        """Append the bytes still missing to ``partial``; all of them where the server's file changed."""
+        tag = _tag_path(partial)
+        have = partial.stat().st_size if partial.exists() and tag.exists() else 0
+        headers = {"Range": f"bytes={have}-", "If-Range": tag.read_text("utf-8")} if have else {}
+        with self._open(url, None, headers) as response:
+            if response.status_code == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
+                return  # a kill came between the last byte and the new name
+            if response.status_code == 416 or not _continues(response, have):
+                partial.unlink(missing_ok=True)
+                raise _PassingError("a range that does not continue the file")
+            _check_status(response, url)
+            resumed = response.status_code == 206
+            if not resumed:
+                # first the old bytes go, then the new tag comes: a kill in between must not join two versions
+                partial.unlink(missing_ok=True)
+                _remember_tag(tag, response.headers)
+            with partial.open("ab") as stream:
+                for chunk in response.iter_content(CHUNK):
+                    if self.stop.is_set():
+                        raise _StoppedError
+                    self.budget.take(len(chunk), stream.tell() + len(chunk), url)
+                    stream.write(chunk)
+                stream.flush()
+                os.fsync(stream.fileno())
+
+
+def _tag_path(partial: Path) -> Path:
+    return partial.with_name(f"{partial.name}.tag")
+
+
+def _remember_tag(path: Path, headers: Mapping[str, str]) -> None:
+    """Keep what names the server's version of the file; without it a partial file is not resumed."""
+    etag = headers.get("ETag", "")
+    tag = headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+    if tag:
+        path.write_text(tag, "utf-8")
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _continues(response: requests.Response, have: int) -> bool:
+    if response.status_code != 206:
+        return True
+    span = re.match(r"bytes (\d{1,19})-", response.headers.get("Content-Range", ""))
+    return have > 0 and span is not None and int(span[1]) == have
+
+
+def _check_status(response: requests.Response, url: str) -> None:
+    status = response.status_code
+    if status in (200, 206):
+        return
+    if status in PASSING_STATUS:
+        raise _PassingError(f"status {status}", _retry_after(response.headers.get("Retry-After")))
+    raise InputError(
+        expected="the file",
+        found=f"status {status} ({response.reason})",
+        where=url,
+        remedy="it may have moved: see docs/published-data.md for mirrors and archives",
+    )
+
+
+def _retry_after(value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(Retry().parse_retry_after(value))
+    except (InvalidHeader, ValueError, OverflowError):
+        return None
+
+
+def _same_site(old: str, new: str) -> str:
+    before, after = urlsplit(old), urlsplit(new)
+    if (before.scheme, before.netloc) != (after.scheme, after.netloc):
+        raise InputError(
+            expected=f"files from {before.scheme}://{before.netloc}",
+            found=f"a redirect to {after.scheme}://{after.netloc}",
+            where=old,
+            remedy="if you trust that place, name it with --base-url",
+        )
+    return new
+
+
+def _reason(error: requests.RequestException) -> str:
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "a connection cut in the middle of the file"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "an untrusted one"
+    if isinstance(error, requests.ConnectionError):
+        return "a broken connection"
+    return type(error).__name__

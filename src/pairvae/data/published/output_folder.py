@@ -1,0 +1,60 @@
+"""A folder that is being filled: one writer at a time, and what the disk refuses told in one line."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pairvae.data.published.published_file import is_full
+from pairvae.errors import InputError
+
+GATHERED = ".partial"
+
+
+@contextmanager
+def held(out: Path) -> Iterator[None]:
+    """Make the folder, keep other fetches out of it, and leave no empty folder of ours behind."""
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+        waiting = out / GATHERED
+        if waiting.is_dir() and not any(waiting.iterdir()):
+            waiting.rmdir()
+        if made and not any(out.iterdir()):
+            out.rmdir()
+
+
+@contextmanager
+def disk_faults(out: Path) -> Iterator[None]:
+    """Say in one line what the disk refused."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise InputError(
+                expected="room on the disk",
+                found="a full one",
+                where=str(out),
+                remedy="make room and run the command again: it goes on where it stopped",
+            ) from error
+        if error.errno == errno.EWOULDBLOCK:
+            raise InputError(
+                expected="one fetch at a time",
+                found="another one in this folder",
+                where=str(out),
+                remedy="wait for it",
+            ) from error
+        raise InputError(
+            expected="a folder to write to",
+            found=error.strerror or str(error),
+            where=str(error.filename or out),
+        ) from error

@@ -1,0 +1,1 @@
+"""The built-in data: simulated SAXS-SEM pairs."""

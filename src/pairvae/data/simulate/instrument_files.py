@@ -1,0 +1,71 @@
+"""Files of simulated samples, as instruments write them: TIFF with pixel size, colour JPEG, CSV curve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+
+from pairvae.data.simulate.saxs_pattern import Curve
+from pairvae.store import atomic_path
+
+FEI_HELIOS_TAG = 34682
+ASCII = 2
+JPEG_QUALITY = 92
+NM_PER_CM = 1e7
+
+
+def fei_metadata(rows: int, columns: int, nm_per_px: float) -> str:
+    """FEI metadata of the image area (px, without the data bar) and the pixel size (m)."""
+    lines = (
+        "[Scan]",
+        f"PixelWidth={nm_per_px * 1e-9:.6e}",
+        f"PixelHeight={nm_per_px * 1e-9:.6e}",
+        f"HorFieldsize={columns * nm_per_px * 1e-9:.6e}",
+        f"VerFieldsize={rows * nm_per_px * 1e-9:.6e}",
+        "",
+        "[Image]",
+        f"ResolutionX={columns}",
+        f"ResolutionY={rows}",
+        "DigitalContrast=1",
+        "DigitalBrightness=0",
+        "",
+    )
+    return "\r\n".join(lines)
+
+
+def write_micrograph(path: Path, grey: NDArray[np.uint8], image_rows: int, nm_per_px: float) -> None:
+    """Write ``(rows, columns)`` uint8 as RGB TIFF with the pixel size in its resolution and FEI tags."""
+    metadata = fei_metadata(image_rows, grey.shape[1], nm_per_px)
+    per_cm = NM_PER_CM / nm_per_px
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            np.repeat(grey[..., None], 3, axis=2),
+            photometric="rgb",
+            resolution=(per_cm, per_cm),
+            resolutionunit="CENTIMETER",
+            metadata=None,
+            software="pairvae data simulate",
+            extratags=[(FEI_HELIOS_TAG, ASCII, 0, metadata, True)],
+        )
+
+
+def write_pattern(path: Path, rgb: NDArray[np.uint8]) -> None:
+    """Write ``(side, side, 3)`` uint8 RGB as JPEG."""
+    done, encoded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    if not done:
+        raise OSError(f"OpenCV could not encode {path} as JPEG")
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(encoded.tobytes())
+
+
+def write_curve(path: Path, curve: Curve) -> None:
+    """Write a 1D curve as CSV with the columns q (1/nm), I and error (counts per pixel)."""
+    rows = zip(curve.q, curve.intensity, curve.error, strict=True)
+    lines = ["q (1/nm),I,error", *(f"{q:.6g},{i:.6g},{e:.6g}" for q, i, e in rows)]
+    with atomic_path(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,252 @@
+"""The built-in data: simulated SAXS-SEM pairs of a block-copolymer blend on a grating (docs/simulator.md)."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pairvae.data.simulate.instrument_files import write_curve, write_micrograph, write_pattern
+from pairvae.data.simulate.micrograph import micrograph, with_data_bar
+from pairvae.data.simulate.saxs_pattern import Curve, azimuthal_curve, colour_mapped, detect, expected_counts
+from pairvae.data.simulate.structure import Latents, draw_latents, make_field
+from pairvae.errors import InputError
+from pairvae.numerics.phasefield import Field
+from pairvae.progress import track
+from pairvae.settings.simulation import SimulationParameters
+from pairvae.store import atomic_path, read_json, write_json
+
+# Raise it when the same seed and parameters give other samples: a folder never mixes two simulators.
+SIMULATOR = 1
+RECORD = "simulation.json"
+TABLES = ("pairs.csv", "truth.csv")
+LARGEST_INLINE = 4
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One simulated sample.
+
+    ``sem``: grey views ``(rows + bar, columns)``; ``pattern``: ``(side, side, 3)`` RGB; ``field``: the phase
+    field of the first view on ``field_grid``; ``curve``: the azimuthal average of the counts.
+    """
+
+    sem: list[NDArray[np.uint8]]
+    pattern: NDArray[np.uint8]
+    latents: Latents
+    field: Field
+    curve: Curve
+
+    @property
+    def truth(self) -> dict[str, str | float]:
+        """What was drawn for this sample, the columns of ``truth.csv``."""
+        return self.latents.row()
+
+
+def sample_id(index: int) -> str:
+    """Name of sample ``index``; names sort in the order of the indices."""
+    return f"{index:05d}"
+
+
+def view_ids(index: int, parameters: SimulationParameters) -> list[str]:
+    """Names of a sample's SEM views: the sample's own name, then ``<id>-view2`` and so on."""
+    name = sample_id(index)
+    return [name, *(f"{name}-view{view}" for view in range(2, parameters.sem_views + 1))]
+
+
+def sample_latents(index: int, seed: int, parameters: SimulationParameters) -> Latents:
+    """Latents of sample ``index``, without simulating it."""
+    return draw_latents(index, parameters, np.random.default_rng([seed, index, 0]))
+
+
+def simulate_sample(index: int, seed: int, parameters: SimulationParameters) -> Sample:
+    """Simulate sample ``index``: it depends on (seed, index, parameters) alone and touches no file.
+
+    Each SEM view shows a place of its own; the beam sees them all, so their scattering is averaged.
+    """
+    latents = sample_latents(index, seed, parameters)
+    rng = np.random.default_rng([seed, index, 1])
+    name = sample_id(index)
+    fields = [make_field(latents, parameters, rng) for _ in range(parameters.sem_views)]
+    views = [with_data_bar(micrograph(field, parameters, rng), parameters, name) for field in fields]
+    expected = np.mean([expected_counts(field, latents, parameters) for field in fields], axis=0)
+    counts = detect(expected, parameters, rng)
+    curve = azimuthal_curve(counts, parameters)
+    return Sample(views, colour_mapped(counts, parameters), latents, fields[0], curve)
+
+
+def sample_files(out: Path, index: int, parameters: SimulationParameters) -> list[Path]:
+    """Every file of sample ``index`` below ``out``."""
+    files = [out / "SEM" / f"{name}.tif" for name in view_ids(index, parameters)]
+    files.append(out / "SAXS" / f"{sample_id(index)}.jpg")
+    if parameters.curves:
+        files.append(out / "IQ" / f"{sample_id(index)}.csv")
+    return files
+
+
+def _write_sample(index: int, *, out: Path, seed: int, parameters: SimulationParameters) -> int:
+    sample = simulate_sample(index, seed, parameters)
+    for name, view in zip(view_ids(index, parameters), sample.sem, strict=True):
+        write_micrograph(out / "SEM" / f"{name}.tif", view, parameters.sem_rows, parameters.sem_nm_per_px)
+    write_pattern(out / "SAXS" / f"{sample_id(index)}.jpg", sample.pattern)
+    if parameters.curves:
+        write_curve(out / "IQ" / f"{sample_id(index)}.csv", sample.curve)
+    return index
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _start_worker() -> None:
+    cv2.setNumThreads(1)
+    # A pool's workers would wait for ever for the next task of a parent that was killed.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _run(work: Callable[[int], int], indices: list[int], workers: int) -> Iterator[int]:
+    if workers == 1 or len(indices) <= LARGEST_INLINE:
+        yield from map(work, indices)
+        return
+    # spawn: a fork would copy the locks of whatever threads the caller runs (torch, OpenCV).
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        try:
+            yield from pool.map(work, indices, chunksize=1)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _claim(out: Path, pairs: int, seed: int, parameters: SimulationParameters) -> None:
+    """Make ``out`` ours: new, or left by the same simulation, killed or finished; else ``InputError``."""
+    record = {"simulator": SIMULATOR, "seed": seed, "parameters": parameters.model_dump(mode="json")}
+    other = "give another folder, or empty this one"
+    if out.exists() and not out.is_dir():
+        raise InputError(expected="a folder", found="a file", where=str(out), remedy="give another name")
+    if (out / RECORD).is_file():
+        try:
+            same = read_json(out / RECORD) == record
+        except ValueError:
+            same = False
+        if not same:
+            raise InputError(
+                expected=f"a simulation with seed {seed} and these parameters",
+                found="another one",
+                where=str(out / RECORD),
+                remedy=other,
+            )
+        _refuse_strangers(out, pairs, parameters, other)
+        return
+    if out.exists() and not all(_half_written(path) for path in out.iterdir()):
+        raise InputError(expected="an empty folder", found="other files in it", where=str(out), remedy=other)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / RECORD, record)
+
+
+def _half_written(path: Path) -> bool:
+    """Whether a file is what a killed simulation left, perhaps before it had claimed the folder."""
+    return path.name.startswith(".") and path.name.endswith(".partial")
+
+
+def _refuse_strangers(out: Path, pairs: int, parameters: SimulationParameters, remedy: str) -> None:
+    known = {out / name for name in (RECORD, *TABLES)}
+    for index in range(pairs):
+        known.update(sample_files(out, index, parameters))
+    for path in sorted(out.rglob("*")):
+        if _half_written(path):
+            path.unlink(missing_ok=True)
+        elif path.is_file() and path not in known:
+            raise InputError(
+                expected=f"only the files of {pairs} simulated pairs",
+                found=path.relative_to(out).as_posix(),
+                where=str(out),
+                remedy=remedy,
+            )
+
+
+def _write_table(path: Path, columns: list[str], rows: Iterable[dict[str, str | float]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.DictWriter(stream, columns, lineterminator="\n")
+        table.writeheader()
+        table.writerows(rows)
+
+
+def _pair_rows(pairs: int, seed: int, parameters: SimulationParameters) -> Iterator[dict[str, str | float]]:
+    q_per_px = 2 * parameters.q_max_per_nm / parameters.saxs_px
+    for index in range(pairs):
+        name = sample_id(index)
+        for view in view_ids(index, parameters):
+            row: dict[str, str | float] = {
+                "id": view,
+                "saxs": f"SAXS/{name}.jpg",
+                "sem": f"SEM/{view}.tif",
+                **({"iq": f"IQ/{name}.csv"} if parameters.curves else {}),
+                "morphology": sample_latents(index, seed, parameters).morphology,
+                "sem_nm_per_px": parameters.sem_nm_per_px,
+                "saxs_q_per_px_inv_nm": round(q_per_px, 10),
+            }
+            if parameters.sem_views > 1:
+                row["group"] = name
+            yield row
+
+
+def _truth_row(index: int, seed: int, parameters: SimulationParameters) -> dict[str, str | float]:
+    return {"id": sample_id(index), **sample_latents(index, seed, parameters).row()}
+
+
+def _write_tables(out: Path, pairs: int, seed: int, parameters: SimulationParameters) -> None:
+    curves = ["iq"] if parameters.curves else []
+    columns = ["id", "saxs", "sem", *curves, "morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm"]
+    if parameters.sem_views > 1:
+        columns.append("group")  # the split must not separate the views of a sample
+    _write_table(out / "pairs.csv", columns, _pair_rows(pairs, seed, parameters))
+    truth = (_truth_row(i, seed, parameters) for i in range(pairs))
+    _write_table(out / "truth.csv", list(_truth_row(0, seed, parameters)), truth)
+
+
+def simulate(
+    out: Path,
+    *,
+    pairs: int = 72,
+    seed: int = 0,
+    parameters: SimulationParameters | None = None,
+    workers: int | None = None,
+) -> None:
+    """Write ``pairs`` simulated pairs to ``out`` in the data layout, ``truth.csv`` and ``simulation.json``.
+
+    Samples stream to disk one by one and complete ones are kept, so that a killed run continues where it was.
+    ``workers`` processes share the work (all cores by default); their number changes nothing in the files.
+    ``InputError`` for fewer than one pair, a negative seed, or a folder with other contents.
+    """
+    physics = parameters or SimulationParameters()
+    for name, value, least in (("pairs", pairs, 1), ("seed", seed, 0), ("workers", workers or 1, 1)):
+        if value < least:
+            raise InputError(expected=f"{name} of at least {least}", found=str(value), where="data simulate")
+    _claim(out, pairs, seed, physics)
+    missing = [i for i in range(pairs) if not all(path.is_file() for path in sample_files(out, i, physics))]
+    if missing:
+        work = partial(_write_sample, out=out, seed=seed, parameters=physics)
+        processes = min(workers or len(os.sched_getaffinity(0)), len(missing))
+        for _ in track(_run(work, missing, processes), len(missing), "simulate"):
+            pass
+    _write_tables(out, pairs, seed, physics)
+
+
+def write_first(out: Path, seed: int, parameters: SimulationParameters) -> None:
+    """Write the first sample alone, in the data layout: what :func:`simulate` will write looks like it."""
+    _claim(out, 1, seed, parameters)
+    _write_sample(0, out=out, seed=seed, parameters=parameters)
+    _write_tables(out, 1, seed, parameters)

@@ -1,0 +1,247 @@
+"""All four directions of a trained pair against the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.errors import InputError
+from pairvae.evaluation.scores.definitions import (
+    curve_errors,
+    curves,
+    descriptor_errors,
+    physics_errors,
+    properties,
+    saxs_errors,
+)
+from pairvae.evaluation.scores.patterns import TruePatterns, true_patterns
+from pairvae.evaluation.scores.statistics import Integers, summary
+from pairvae.models.vae import CHUNK, VAE, decode_in_chunks
+
+Errors = dict[str, np.ndarray]
+CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
+PHYSICS_CROPS = 1  # a pattern's ring, arcs and spots take 40 ms to measure: of one crop per sample
+LEAST_PATTERN = 32  # px; smaller ones have no rings to measure
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What is assessed: patterns ``(N, 3, H, W)``, crops ``(N, K, h, w)`` of 0 and 1, which samples train.
+
+    ``names`` are the modalities of the two. Where the second is no binary image either, ``crops`` holds its
+    arrays as they are, ``(N, channels, H, W)`` float32.
+    """
+
+    patterns: np.ndarray
+    crops: np.ndarray
+    train: Sequence[int]
+    validation: Sequence[int]
+    morphologies: Sequence[str | None]
+    estimator: str
+    seed: int
+    names: tuple[str, str] = ("saxs", "sem")
+
+    def array(self, name: str) -> np.ndarray:
+        """The patterns or the crops, by the name of their modality."""
+        return self.patterns if name == self.names[0] else self.crops
+
+    def cropped(self, name: str) -> bool:
+        """Whether a modality is assessed on binary crops."""
+        return name == self.names[1] and self.crops.dtype == np.uint8
+
+    def inputs(self, name: str) -> Tensor:
+        """What the encoder of a modality sees: ``(N, channels, H, W)``, or all crops as ``(N K, 1, h, w)``."""
+        return self.crop_tensor() if self.cropped(name) else torch.from_numpy(self.array(name))
+
+    def crop_tensor(self) -> Tensor:
+        """All crops as ``(N K, 1, h, w)`` float32."""
+        n, k, h, w = self.crops.shape
+        return torch.from_numpy(self.crops.reshape(n * k, 1, h, w).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Reconstructions:
+    """Decoded images: patterns ``(N, ...)`` or ``(N, K, ...)``, binary crops ``(N, K, h, w)`` of 0 and 1."""
+
+    images: dict[str, np.ndarray]
+    latents: dict[str, np.ndarray]
+
+
+@torch.no_grad()
+def encode(vae: VAE, inputs: Tensor) -> Tensor:
+    """Posterior means ``(B, C, g, g)`` of prepared inputs, in chunks."""
+    return torch.cat([vae.posterior(part).mean for part in torch.split(inputs, CHUNK)])
+
+
+@torch.no_grad()
+def decode(vae: VAE, latents: Tensor, seed: int) -> np.ndarray:
+    """Images ``(B, channels, H, W)`` float32 in [0, 1]; the noise of a stochastic decoder is seeded."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return decode_in_chunks(vae.decoder, latents).numpy()
+
+
+def binary(images: np.ndarray) -> np.ndarray:
+    """Bernoulli mode ``(B, h, w)`` uint8 of probabilities ``(B, 1, h, w)``."""
+    return (images[:, 0] >= 0.5).astype(np.uint8)
+
+
+def reconstruct(vaes: Mapping[str, VAE], what: Evaluated) -> Reconstructions:
+    """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
+    n, k = what.crops.shape[:2]
+    latents = {name: encode(vaes[name], what.inputs(name)) for name in what.names if name in vaes}
+    images: dict[str, np.ndarray] = {}
+    for source, latent in latents.items():
+        for target, vae in vaes.items():
+            each_crop = what.cropped(target) and not what.cropped(source)
+            decoded = decode(vae, latent.repeat_interleave(k, dim=0) if each_crop else latent, what.seed)
+            if what.cropped(target):
+                decoded = binary(decoded)
+            shape = (n, k) if what.cropped(source) or what.cropped(target) else (n,)
+            images[f"{source}_{target}"] = decoded.reshape(*shape, *decoded.shape[1:])
+    return Reconstructions(images, {name: latent.numpy() for name, latent in latents.items()})
+
+
+class Truth:
+    """The true patterns and what the true crops are like (nothing where no crops are binary), computed once.
+
+    ``properties`` are curves ``(N, K, bins)`` and, with ``full``, descriptors ``(N, K)`` by name; ``full`` adds their
+    errors, and those of the physics of patterns, to those of curves and pixels.
+    """
+
+    def __init__(self, what: Evaluated, full: bool = False) -> None:
+        self.what, self.full = what, full
+        self.properties: dict[str, np.ndarray] = {}
+        self._patterns: dict[str, TruePatterns] = {}
+        self.spacing = np.ones((len(what.patterns), 1))
+        if not what.cropped(what.names[1]):
+            return
+        self.properties = self.properties_of(what.crops)
+        if full:
+            self.spacing = _typical(self.properties["spacing"])
+
+    @property
+    def curves(self) -> dict[str, np.ndarray]:
+        """The curves ``(N, K, bins)`` of the true crops."""
+        return {name: self.properties[name] for name in CURVES if name in self.properties}
+
+    def properties_of(self, images: np.ndarray) -> dict[str, np.ndarray]:
+        """Curves ``(N, K, bins)`` and descriptors ``(N, K)`` of binary images ``(N, K, h, w)``."""
+        n, k, h, w = images.shape
+        measured = properties if self.full else curves
+        flat = measured(images.reshape(n * k, h, w), self.what.estimator)
+        return {name: values.reshape(n, k, *values.shape[1:]) for name, values in flat.items()}
+
+    def errors(self, target: str, images: np.ndarray) -> Errors:
+        """Errors of images or arrays of modality ``target``."""
+        return self.crops(images) if self.what.cropped(target) else self.whole(target, images)
+
+    def crops(self, images: np.ndarray) -> Errors:
+        """Errors ``(N, K)`` of binary images ``(N, K, h, w)`` against the crops of the same number."""
+        return self.against(self.properties_of(images))
+
+    def against(self, found: Mapping[str, np.ndarray]) -> Errors:
+        """Errors ``(N, K)`` of curves ``(N, K, bins)`` and, where there are any, descriptors ``(N, K)``."""
+        errors = curve_errors(found, {name: self.properties[name] for name in CURVES if name in found})
+        if "spacing" in found:
+            errors |= descriptor_errors(found, self.properties, self.spacing)
+        return errors
+
+    def whole(self, target: str, images: np.ndarray) -> Errors:
+        """Errors ``(N,)`` or ``(N, K)`` of arrays ``(N, [K,] channels, H, W)``, per element.
+
+        Those of the physics of patterns are ``(N,)``, or ``(N, PHYSICS_CROPS)`` of the first crops.
+        """
+        true = self.what.array(target)
+        physics = self.full and true.shape[1] == 3 and min(true.shape[2:]) >= LEAST_PATTERN
+        if images.ndim == true.ndim:
+            more = physics_errors(images, self.patterns_of(target)) if physics else {}
+            return saxs_errors(images, true) | more
+        crops = range(images.shape[1])
+        errors = _stacked([saxs_errors(images[:, crop], true) for crop in crops])
+        if physics:
+            wanted = self.patterns_of(target)
+            errors |= _stacked([physics_errors(images[:, crop], wanted) for crop in crops[:PHYSICS_CROPS]])
+        return errors
+
+    def patterns_of(self, target: str) -> TruePatterns:
+        """What the true patterns of modality ``target`` show, measured once for all models and baselines."""
+        if target not in self._patterns:
+            self._patterns[target] = true_patterns(self.what.array(target))
+        return self._patterns[target]
+
+
+def _typical(spacing: np.ndarray) -> np.ndarray:
+    """Median spacing of each sample's crops ``(N, 1)``; that of all samples, or 1 px, where none has a period."""
+    known = spacing[np.isfinite(spacing)]
+    usual = float(np.median(known)) if len(known) else 1.0
+    rows = [row[np.isfinite(row)] for row in spacing]
+    return np.array([[float(np.median(row)) if len(row) else usual] for row in rows])
+
+
+def _stacked(each: Sequence[Errors]) -> Errors:
+    """Errors ``(N, K)`` of K times errors ``(N,)``."""
+    return {name: np.stack([one[name] for one in each], axis=1) for name in each[0]}
+
+
+def model_errors(
+    truth: Truth,
+    images: Mapping[str, np.ndarray],
+    measured: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+) -> dict[str, Errors]:
+    """Errors of each direction's reconstructions; ``measured`` are their properties where they are known already."""
+    known = measured or {}
+    return {
+        direction: truth.against(known[direction])
+        if direction in known
+        else truth.errors(direction.partition("_")[2], decoded)
+        for direction, decoded in images.items()
+    }
+
+
+def require_finite(errors: Mapping[str, Any], ids: Sequence[str], where: str = "") -> None:
+    """``InputError`` that names direction and sample where a nested error is not a finite number.
+
+    ``errors`` ends in arrays ``(N,)`` or ``(N, K)``, ``ids`` are the N samples. Without this, one nan would be no more
+    than a median that is a little off, or a table without numbers.
+    """
+    for key, value in errors.items():
+        place = f"{where}.{key}" if where else str(key)
+        if isinstance(value, Mapping):
+            require_finite(value, ids, place)
+            continue
+        bad = np.flatnonzero(~np.isfinite(value.reshape(len(value), -1)).all(1))
+        if len(bad):
+            raise InputError(
+                expected="a finite score",
+                found=f"{value[bad[0]].ravel()[~np.isfinite(value[bad[0]].ravel())][0]}",
+                where=f"{place}, sample {ids[bad[0]]}",
+                remedy="look at its prepared arrays with `pairvae data check`, or leave the pair out",
+            )
+
+
+def summarise(
+    errors: Mapping[str, Any], members: Sequence[int], counts: Integers | None = None
+) -> dict[str, Any]:
+    """Nested errors over all samples to nested summaries over ``members``; intervals with resamples ``counts``."""
+    chosen = np.asarray(members)
+    return {
+        key: summarise(value, members, counts)
+        if isinstance(value, Mapping)
+        else summary(value[chosen], counts)
+        for key, value in errors.items()
+    }
+
+
+def listed(errors: Mapping[str, Any], members: Sequence[int]) -> dict[str, Any]:
+    """As :func:`summarise`, but with all the numbers."""
+    chosen = np.asarray(members)
+    return {
+        key: listed(value, members) if isinstance(value, Mapping) else value[chosen].ravel().tolist()
+        for key, value in errors.items()
+    }

@@ -1,0 +1,151 @@
+"""Reference errors through the same scoring: what is looked up, the mean, a regression of S(r), the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from pairvae.evaluation.baselines import retrieval as baselines
+from pairvae.evaluation.scores.evaluate import Errors, Truth
+
+NEIGHBOURS = 3  # patterns
+CROPS = 20  # nearest to a pattern's latent
+
+
+@dataclass(frozen=True)
+class LookedUp:
+    """Training crops that stand for a prediction: the samples that they are of, and their numbers, ``(N, C)`` each."""
+
+    samples: np.ndarray
+    crops: np.ndarray
+
+    def of(self, properties: Mapping[str, np.ndarray]) -> Errors:
+        """Their properties ``(N, C, ...)`` among those of all true crops ``(N, K, ...)``."""
+        return {name: values[self.samples, self.crops] for name, values in properties.items()}
+
+    def first(self, count: int) -> LookedUp:
+        """The first ``count`` of each sample, from the beginning again where there are fewer."""
+        columns = np.arange(count) % self.samples.shape[1]
+        return LookedUp(self.samples[:, columns], self.crops[:, columns])
+
+
+@dataclass(frozen=True)
+class References:
+    """What baselines give for every sample: measured crops by method, and S(r) ``(N, bins)`` of the regression."""
+
+    looked_up: Mapping[str, LookedUp]
+    regression: np.ndarray
+
+
+def references(truth: Truth, latents: Mapping[str, np.ndarray] | None = None) -> References:
+    """:func:`looked_up` and a Gaussian process from the pattern to S(r), which draws no image."""
+    what = truth.what
+    curves = baselines.gaussian_process(what.patterns, _features(truth, what.names[1]), what.train)
+    return References(looked_up(truth, latents), curves)
+
+
+def looked_up(truth: Truth, latents: Mapping[str, np.ndarray] | None = None) -> dict[str, LookedUp]:
+    """Measured crops as an answer to each pattern, by the name of the method.
+
+    ``nearest_pattern`` and ``three_nearest_patterns``: all crops of the training samples whose patterns are nearest
+    (Euclidean). ``latent_crops``: the 20 training crops whose ``latents`` ``(N K, ...)`` are nearest to that of the
+    pattern ``(N, ...)``, where latents are given. Never the sample's own.
+    """
+    what, (first, second) = truth.what, truth.what.names
+    n, k = what.crops.shape[:2]
+    nearest = baselines.retrieval(what.patterns, what.train, NEIGHBOURS)
+    found = {}
+    for name, count in (("nearest_pattern", 1), ("three_nearest_patterns", nearest.shape[1])):
+        crop = np.tile(np.arange(k), count)
+        neighbour = (crop + np.repeat(np.arange(count), k)) % count  # the first K crops are of all neighbours
+        found[name] = LookedUp(nearest[:, neighbour], np.broadcast_to(crop, (n, len(crop))))
+    if latents is not None:
+        training = np.asarray(what.train)
+        owners = np.repeat(training, k)
+        crops = latents[second].reshape(n, k, -1)[training].reshape(len(owners), -1)
+        queries = latents[first].reshape(n, -1)
+        chosen = baselines.neighbours(queries, crops, CROPS, np.arange(n), owners)
+        found["latent_crops"] = LookedUp(owners[chosen], chosen % k)
+    return found
+
+
+def baseline_errors(truth: Truth, known: References | None = None) -> dict[str, dict[str, Errors]]:
+    """Errors of retrieval, of other measured crops, of the mean, and of a direct regression of S(r)."""
+    what, (first, second) = truth.what, truth.what.names
+    across = ((first, second), (second, first))
+    means = {name: _of_mean(truth, name) for name in what.names}  # whatever the input
+    found = {
+        "retrieval": {f"{a}_{b}": _of_retrieved(truth, a, b) for a, b in across},
+        "mean": {f"{a}_{b}": dict(means[b]) for a, b in across}
+        | {f"{name}_{name}": dict(means[name]) for name in what.names if not what.cropped(name)},
+    }
+    if what.cropped(second):
+        direction, crops = f"{first}_{second}", what.crops.shape[1]
+        known = known or references(truth)
+        for name, chosen in known.looked_up.items():
+            if name != "nearest_pattern":  # it is retrieval
+                found[name] = {direction: truth.against(chosen.first(crops).of(truth.properties))}
+        curves = np.repeat(known.regression[:, None], crops, axis=1)
+        found["regression"] = {direction: truth.against({"s2": curves})}
+        found |= _other_images(truth)
+    return found
+
+
+def floor_errors(truth: Truth) -> dict[str, Errors]:
+    """Errors of the next crop of the same image: what no prediction of a single image can beat on average."""
+    name = truth.what.names[1]
+    if not truth.what.cropped(name):
+        return {}
+    rolled = {kind: np.roll(values, 1, axis=1) for kind, values in truth.properties.items()}
+    return {f"{name}_{name}": truth.against(rolled)}
+
+
+def _features(truth: Truth, name: str) -> np.ndarray:
+    """What samples are compared by: whole arrays, or the mean S(r) of a sample's crops."""
+    return truth.curves["s2"].mean(1) if truth.what.cropped(name) else truth.what.array(name)
+
+
+def _of_retrieved(truth: Truth, source: str, target: str) -> Errors:
+    """Errors of the target of the training sample whose source is nearest."""
+    chosen = baselines.retrieval(_features(truth, source), truth.what.train)[:, 0]
+    if truth.what.cropped(target):
+        return truth.against({name: values[chosen] for name, values in truth.properties.items()})
+    return truth.whole(target, truth.what.array(target)[chosen])
+
+
+def _of_mean(truth: Truth, target: str) -> Errors:
+    """Errors of the training samples' mean array, or mean curves and descriptors, whatever the input."""
+    training = np.asarray(truth.what.train)
+    if not truth.what.cropped(target):
+        values = truth.what.array(target)
+        return truth.whole(target, np.broadcast_to(values[training].mean(0), values.shape))
+    means = {}
+    for name, values in truth.properties.items():
+        known = values[training].reshape(-1, *values.shape[2:])
+        known = known[np.isfinite(known)] if known.ndim == 1 else known
+        mean = known.mean(0) if len(known) else np.nan
+        means[name] = np.broadcast_to(mean, values.shape)
+    return truth.against(means)
+
+
+def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
+    """Errors of a crop of another sample: of the same morphology, and of another one (where known)."""
+    names = np.array([name or "" for name in truth.what.morphologies])
+    if "" in names or len(set(names)) < 2:
+        return {}
+    generator = np.random.default_rng(truth.what.seed)
+    direction = "_".join(truth.what.names)
+    found: dict[str, dict[str, Errors]] = {}
+    for label, wanted in (("same_morphology", True), ("other_morphology", False)):
+        partners = []
+        for index, name in enumerate(names):
+            others = np.flatnonzero((names == name) == wanted)
+            others = others[others != index]
+            if len(others) == 0:
+                return found
+            partners.append(generator.choice(others))
+        chosen = {key: values[np.array(partners)] for key, values in truth.properties.items()}
+        found[label] = {direction: truth.against(chosen)}
+    return found

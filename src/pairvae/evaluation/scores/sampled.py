@@ -1,0 +1,57 @@
+"""Several images drawn for one pattern: the error of their mean curve, and what their spread is worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from pairvae.evaluation import uncertainty
+from pairvae.evaluation.scores.definitions import morphology
+from pairvae.evaluation.scores.evaluate import Errors, Truth
+from pairvae.models.vae import VAE
+
+MEAN_OF = 16  # images whose mean curve is scored, of those drawn
+MEAN_SCORE = f"s2_mean{MEAN_OF}_mae"
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Of V validation samples: errors ``(V, K)`` of the mean S(r) by score, facts about the spread, and the K
+    ``images`` ``(V, K, h, w)`` themselves with their ``properties`` ``(V, K, ...)``."""
+
+    errors: Errors
+    facts: dict[str, Any]
+    images: np.ndarray
+    properties: Errors = field(default_factory=dict)
+
+
+def sampled(vaes: Mapping[str, VAE], truth: Truth) -> Sampled:
+    """Images of the second modality drawn for each validation pattern, against its true crops, fully measured."""
+    what = truth.what
+    first, second = what.names
+    rows = np.asarray(what.validation)
+    inputs = torch.from_numpy(what.patterns[rows])
+    drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, what.seed)
+    properties = morphology(drawn, what.estimator)
+    known = {name: values[rows] for name, values in truth.properties.items()}
+    found, true = uncertainty.described(properties), uncertainty.described(known)
+    errors = {MEAN_SCORE: uncertainty.mean_curve_errors(found.s2[:, :MEAN_OF], true.s2)["per_crop"]}
+    repeated = {"repeated": uncertainty.repeated(drawn), "images": uncertainty.IMAGES, "n": len(rows)}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        facts = uncertainty.uncertainty(found, true)
+    return Sampled(errors, without_nan({**facts, **repeated}), drawn, properties)
+
+
+def without_nan(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested numbers with None where one is not defined (the spread of what never varies)."""
+    return {
+        key: without_nan(value)
+        if isinstance(value, Mapping)
+        else (None if isinstance(value, float) and not math.isfinite(value) else value)
+        for key, value in values.items()
+    }

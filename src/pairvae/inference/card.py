@@ -1,0 +1,127 @@
+"""Whether a model folder says what it must, before anything is built from it: it may come from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.errors import InputError, reason
+from pairvae.inference.backbone import give_backbone
+from pairvae.inference.predictor import Predictor
+from pairvae.modalities import MODALITIES
+from pairvae.models.build import trained
+from pairvae.models.conditions import shift_of_card
+from pairvae.models.vae import VAE
+from pairvae.store.model_folder import CARD, REMEDY, load_model
+
+MIXING = "mixing"  # entry of a card: factors of the covariance of draws, by modality
+# What reading an entry that is missing, or of another kind or size, raises
+UNFIT = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    IndexError,
+    RuntimeError,
+    OverflowError,
+    ZeroDivisionError,
+)
+
+
+@contextmanager
+def refusing(expected: str, path: Path) -> Iterator[None]:
+    """``InputError`` for entries of the file ``path`` that are not those of ``expected``."""
+    try:
+        yield
+    except InputError:
+        raise
+    except UNFIT as error:
+        found = f"another one ({type(error).__name__}: {reason(error, lines=3)})"
+        raise InputError(expected=expected, found=found, where=str(path), remedy=REMEDY) from error
+
+
+def check_card(card: Mapping[str, Any], folder: Path) -> None:
+    """``InputError`` unless the card names known modalities and how each of them is prepared."""
+    path = folder / CARD
+    with refusing("the card of a trained model", path):
+        modalities: Mapping[str, Mapping[str, Any]] = card["modalities"]
+        unknown = [name for name in modalities if name not in MODALITIES]
+        if unknown or not modalities:
+            found = f"{unknown[0][:40]!r}" if unknown else "none"
+            raise InputError(expected=f"modalities: {', '.join(MODALITIES)}", found=found, where=str(path))
+        for name, entry in modalities.items():
+            MODALITIES[name].settings.model_validate(entry["prepare"])
+            if not isinstance(entry.get("binary", True), bool):
+                raise TypeError(f"binary is {entry['binary']!r}")
+            highest = entry.get("measured", {}).get("highest_intensity")
+            if highest is not None and not 0 < float(highest) < np.inf:
+                raise ValueError(f"highest_intensity is {highest!r}")
+        shift_of_card(card)
+
+
+def check_facts(predictor: Predictor, path: Path) -> None:
+    """``InputError`` unless what a model knows of its training data fits the model: tried on blank arrays."""
+    facts = predictor.facts
+    if facts is None:
+        return
+    with refusing("facts about the training data of this model", path):
+        for name in facts.familiar:
+            predictor.confidence(np.zeros(predictor.shape(name), np.float32), name)
+        for name, latents in facts.latents.items():
+            predictor.shape(name)
+            if len(latents) != len(facts.ids) or len(facts.ids) != len(facts.morphologies):
+                raise ValueError(f"{len(latents)} latents of {len(facts.ids)} pairs")
+        if facts.scattering is not None:
+            predictor.shape(facts.scattering.image)
+            expected = predictor.shape(facts.scattering.pattern)[1:]
+            if facts.scattering.mask.shape != expected:
+                raise ValueError(f"a mask of shape {facts.scattering.mask.shape}")
+
+
+def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
+    """The trained VAEs of a model folder by modality, in evaluation mode, and its card."""
+    stored = load_model(folder)
+    if "left_out" in stored.card:
+        raise InputError(
+            expected="a trained model", found=f"none: {stored.card['left_out']}", where=str(folder)
+        )
+    vaes: dict[str, VAE] = {}
+    check_card(stored.card, folder)
+    with refusing("the card of a trained model", folder):
+        mixing = read_mixing(stored.card)
+    for name, description in stored.card["modalities"].items():
+        own = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
+        vaes[name] = trained(description, without_prefix(own, name), str(folder))
+        vaes[name].mixing = mixing.get(name)
+        vaes[name].eval()
+    give_backbone(vaes.values(), folder)
+    return vaes, stored.card
+
+
+def without_prefix(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The weights of one modality under their own names."""
+    return {key.removeprefix(f"{name}."): value for key, value in weights.items()}
+
+
+def read_mixing(card: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Factors by modality of a card; none for models that were trained before they were kept, or without.
+
+    ``InputError`` for one that is not of the latent's channels, or not finite.
+    """
+    found = {name: torch.tensor(rows, dtype=torch.float32) for name, rows in card.get(MIXING, {}).items()}
+    for name, factor in found.items():
+        channels = card["modalities"][name]["latent"]["channels"]
+        if factor.shape != (channels, channels) or not bool(torch.isfinite(factor).all()):
+            raise InputError(
+                expected=f"{channels} x {channels} finite numbers",
+                found=f"{' x '.join(map(str, factor.shape))} numbers",
+                where=f"{CARD} of a trained pair, key {MIXING}.{name}",
+                remedy=REMEDY,
+            )
+    return found

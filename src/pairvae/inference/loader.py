@@ -1,0 +1,84 @@
+"""A trained pair from a model folder or from the registry."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pairvae.errors import InputError
+from pairvae.inference.card import check_facts, load_vaes
+from pairvae.inference.predictor import Predictor
+from pairvae.inference.summary_file import FILE as FACTS
+from pairvae.inference.summary_file import read_training_facts
+from pairvae.store.files import read_json
+from pairvae.store.model_folder import CARD
+from pairvae.store.project_root import project_root
+
+REGISTRY = "models:/"
+CHAMPION = f"{REGISTRY}pairvae@champion"
+
+
+def load(location: str | Path, root: Path | None = None) -> Predictor:
+    """The pair at ``location``: a model folder, or ``models:/<name>@<alias>`` or ``models:/<name>/<version>``.
+
+    ``root`` is the project whose registry is asked (the one around the current folder by default). Weights come from
+    safetensors; nothing is unpickled and no code of the model is run. ``InputError`` where there is no such model,
+    or where its files are not those that were registered.
+    """
+    text = str(location)
+    if text.startswith(REGISTRY):
+        place = project_root(root)
+        folder = model_folder(place, text)
+        if root is None and (line := _undecided(place, text)) is not None:
+            print(line, file=sys.stderr)
+    else:
+        folder = Path(location)
+    vaes, card = load_vaes(folder)
+    predictor = Predictor(vaes, card, read_training_facts(folder), folder.absolute())
+    check_facts(predictor, folder / FACTS)
+    return predictor
+
+
+def pinned(uri: str, root: Path) -> str:
+    """``uri`` with a version's number for its alias, for processes that load the model later: an alias may move.
+
+    ``InputError`` where there is no such model.
+    """
+    if "@" not in uri:
+        return uri
+    from pairvae.tracking.registry.aliases import resolve
+
+    version = resolve(root, uri)
+    return f"{REGISTRY}{version.name}/{version.number}"
+
+
+def _undecided(root: Path, uri: str) -> str | None:
+    """A line where the champion could not be compared with the project's own model, which is of other data."""
+    path = root / "models" / "registered.json"
+    if uri != CHAMPION or not path.is_file():
+        return None
+    record = read_json(path)
+    if not record.get("undecided"):
+        return None
+    last, used = record.get("versions", {}).get("pairvae"), pinned(uri, root).rpartition("/")[2]
+    if last is None or used == str(last):
+        return None
+    return (
+        f"{uri} is version {used}, of other data than this project's own model, version {last}; "
+        f"to use that: --model models:/pairvae/{last}, or pairvae register --promote {last} --force --why TEXT"
+    )
+
+
+def model_folder(root: Path, uri: str) -> Path:
+    """The model folder within a registered pair of the project ``root``: that version's, whatever is registered later.
+
+    ``InputError`` as :func:`load`.
+    """
+    from pairvae.tracking.registry.aliases import download
+
+    found = sorted(path.parent for path in download(root, uri).rglob(CARD))
+    if not found:
+        raise InputError(
+            expected="a whole pair, registered as `pairvae`", found="another kind of model", where=uri
+        )
+    return found[0]

@@ -1,0 +1,221 @@
+"""A raw file as a model takes it, with what is known of it from outside, and what speaks against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pairvae.data.pairs.pair import PAIRS_FILE
+from pairvae.data.pairs.pairs_table import read_table
+from pairvae.errors import InputError
+from pairvae.inference.predictor import Predictor
+from pairvae.modalities import MODALITIES, Modality
+from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.readers.image import INSIDE, file_part, read_image
+from pairvae.modalities.readers.raw_image import RawImage
+from pairvae.modalities.technique import file_looks_like, looks_like
+
+ANY = Acquisition()
+SPOKEN_WITH_AN = ("SEM", "I(q)", "AFM")
+FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have folders of their own
+MOST_REMARKS = 20
+SAME_SCALE = 0.02  # pixel sizes of one instrument setting differ by less
+SCALES = {"nm_per_px": ("nm_per_px", "nm per px"), "q_per_px_inv_nm": ("q_per_px", "1/nm per px")}
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where a file comes in: how many pixels it may have, how another technique is chosen there, and how a part of an
+    :class:`Acquisition` is called (with or without dashes)."""
+
+    max_pixels: int = 200_000_000
+    advice: str = "`--to {target}`?"
+    dashes: bool = True
+
+    def option(self, name: str) -> str:
+        """What a part of an acquisition is called."""
+        return f"--{name.replace('_', '-')}" if self.dashes else name.replace("_", " ")
+
+
+COMMAND_LINE = Door()
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The prepared array ``(channels, H, W)`` of a file, the file's pixels, and what should be known of it."""
+
+    array: np.ndarray
+    raw: RawImage
+    remarks: tuple[str, ...] = ()
+
+
+def measurement(
+    predictor: Predictor,
+    path: str | Path,
+    source: str,
+    acquisition: Acquisition = ANY,
+    door: Door = COMMAND_LINE,
+) -> Measurement:
+    """Read and prepare one file as the training data of ``source`` were (``InputError`` where that cannot be)."""
+    modality, settings = MODALITIES[source], predictor.prepared_with(source)
+    try:
+        raw, settings = acquisition.applied(_read(modality, path, door), settings)
+        array = modality.prepare(raw, settings)
+    except InputError as error:
+        remedy = _remedy(error.remedy, source, door)
+        technique = file_looks_like(path, door.max_pixels)
+        if technique not in (None, source):
+            remedy = "; ".join(part for part in (hint(technique, predictor, door), remedy) if part)
+        raise InputError(
+            expected=error.expected, found=error.found, where=error.where, remedy=remedy
+        ) from error
+    told = modality.record(raw, settings)
+    return Measurement(array, raw, (*told.get("warnings", ()), *_scales(predictor, told, source)))
+
+
+def _remedy(text: str, source: str, door: Door) -> str:
+    """What to do about one file: the settings that preprocessing would name are those of the trained model."""
+    named = [door.option(name) for name in sorted(taken_by(source)) if name in text]
+    return f"give {' or '.join(named)}" if named else text
+
+
+def _read(modality: Modality, path: str | Path, door: Door) -> RawImage:
+    return (
+        read_image(path, max_pixels=door.max_pixels) if modality.read is read_image else modality.read(path)
+    )
+
+
+@dataclass
+class Once:
+    """Remarks that hold for many files, of which each is told once."""
+
+    _told: set[str] = field(default_factory=set)
+
+    def new(self, remarks: Sequence[str]) -> list[str]:
+        """Those that were not told before; none once there were too many."""
+        fresh = [line for line in remarks if line not in self._told]
+        self._told.update(fresh)
+        return fresh if len(self._told) <= MOST_REMARKS else []
+
+
+def taken_by(source: str) -> frozenset[str]:
+    """Parts of an :class:`Acquisition` that files of a modality have."""
+    settings = MODALITIES[source].settings.model_fields
+    of_pattern = {"q_per_px"} if "beam_centre" in settings else set()
+    return frozenset(asdict(ANY)) & (settings.keys() | of_pattern)
+
+
+def require_use(acquisition: Acquisition, sources: Sequence[str]) -> None:
+    """``InputError`` for a value that files of none of the ``sources`` have."""
+    taken = {name for source in sources for name in taken_by(source)}
+    for name, value in asdict(acquisition).items():
+        if value is not None and name not in taken | {"conditions"}:
+            raise InputError(
+                expected="files that have one",
+                found=f"files of {' and '.join(MODALITIES[source].title for source in sources)}",
+                where=name.replace("_", " "),
+                remedy="leave it out, or say what the files are",
+            )
+
+
+def doubt(predictor: Predictor, given: Measurement, source: str, door: Door = COMMAND_LINE) -> str | None:
+    """The technique that an input unlike the training data looks like, in words; None where it is its own."""
+    technique = looks_like(given.raw)
+    return None if technique in (None, source) else hint(technique, predictor, door)
+
+
+def hint(technique: str | None, predictor: Predictor, door: Door) -> str:
+    """What a file looks like, and how it would be predicted from."""
+    title = MODALITIES[technique].title if technique in MODALITIES else technique
+    words = f"this looks like {'an' if str(title).startswith(SPOKEN_WITH_AN) else 'a'} {title}"
+    if technique not in predictor.modalities:
+        return f"{words}, which this model does not take"
+    target = next(name for name in predictor.modalities if name != technique)
+    return f"{words}: {door.advice.format(target=target, technique=technique)}"
+
+
+def likely_technique(predictor: Predictor, path: str | Path, door: Door) -> str | None:
+    """The modality of the model that a file belongs to: the only one it is like, else by its look; or None."""
+    familiar = []
+    for name in predictor.modalities:
+        try:
+            array = measurement(predictor, path, name, ANY, door).array
+        except InputError:
+            continue
+        confidence = predictor.confidence(array, name)
+        familiar += [name] if confidence is not None and not confidence.unlike else []
+    if len(familiar) == 1:
+        return familiar[0]
+    technique = file_looks_like(path, door.max_pixels)
+    return technique if technique in predictor.modalities else None
+
+
+def _scales(predictor: Predictor, described: Mapping[str, Any], source: str) -> list[str]:
+    """Where a file's scale, or else its size, is not that of the training data."""
+    facts = predictor.facts
+    if facts is None:
+        return []
+    for key, (fact, unit) in SCALES.items():
+        found, usual = described.get(key), getattr(facts, fact)
+        if found is None or usual is None:
+            continue
+        if abs(found / usual - 1) <= SAME_SCALE:
+            return []
+        return [
+            f"{found:.4g} {unit}, where the training data have {usual:.4g}: lengths come out wrong, "
+            "unless that is a mistake and you give the right one"
+        ]
+    size, usual_sizes = size_in(described), facts.sizes.get(source, ())
+    if size is None or not usual_sizes or size in usual_sizes:
+        return []
+    usual = " or ".join(f"{rows} x {columns}" for rows, columns in usual_sizes)
+    return [f"{size[0]} x {size[1]} px, where the training data have {usual}: is the scale the same?"]
+
+
+def size_in(described: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Rows and columns that were used of a picture, out of what its modality says of it; None for a curve."""
+    rows, columns = described.get("pixels") or (described.get("rows"), described.get("columns"))
+    return None if rows is None or columns is None else (int(rows), int(columns))
+
+
+def acquisition_in_table(path: str, source: str) -> Acquisition:
+    """What the ``pairs.csv`` around a file says of it; nothing where there is none, or it does not name the file."""
+    place = file_part(path).absolute()
+    for folder in place.parents[:FOLDERS_UP]:
+        table = folder / PAIRS_FILE
+        try:
+            mark = table.stat()
+        except OSError:
+            continue
+        known = _known(table, mark.st_mtime_ns, mark.st_size)
+        inside = path.partition(INSIDE)[2]
+        found = known.get((source, f"{place}{INSIDE}{inside}" if inside else str(place)))
+        if found is not None:
+            return found
+    return ANY
+
+
+def known_of(predictor: Predictor, path: str, source: str, given: Acquisition = ANY) -> Acquisition:
+    """What is ``given`` of a file, else what the ``pairs.csv`` around it says and the model takes."""
+    table, shift = acquisition_in_table(path, source), predictor.condition_shift
+    taken = shift.encoding.names if shift is not None else ()
+    conditions = {name: value for name, value in (table.conditions or {}).items() if name in taken}
+    return given.over(replace(table, conditions=conditions or None))
+
+
+@lru_cache(maxsize=8)
+def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acquisition]:
+    """By modality and file what a table says; a row that is not sound says nothing."""
+    found: dict[tuple[str, str], Acquisition] = {}
+    for pair in read_table(table).pairs:
+        for name, file in pair.files.items():
+            size_nm = getattr(pair, f"{name}_nm_per_px", None)
+            q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None
+            known = Acquisition(size_nm, q_per_px, conditions=pair.conditions or None)
+            found.setdefault((name, str(file)), known)
+    return found

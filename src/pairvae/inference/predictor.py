@@ -1,0 +1,395 @@
+"""What a user calls: a trained pair that predicts either measurement from the other."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.errors import InputError
+from pairvae.inference.training_summary import Confidence, TrainingFacts
+from pairvae.modalities import MODALITIES
+from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
+from pairvae.models.conditions import ConditionShift, shift_of_card
+from pairvae.models.vae import VAE, Posterior, decode_in_chunks
+from pairvae.numerics.scattering import PhysicalCheck
+from pairvae.settings import Section
+from pairvae.store.model_folder import copy_model
+
+SEEDS = 2**63
+Known = Acquisition | Sequence[Acquisition] | None  # of all inputs, or of each
+OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
+
+
+@dataclass(frozen=True, repr=False)
+class Predictor:
+    """A trained pair: it predicts either measurement from the other. :func:`pairvae.load` and :func:`pairvae.fit`
+    return one.
+
+    ``vaes`` are keyed by modality and in evaluation mode. ``card`` is that of the model folder, ``facts`` is what is
+    known of the training data (None for models that were trained before that was kept), and ``folder`` the model
+    folder (None where there is none).
+    """
+
+    vaes: Mapping[str, VAE]
+    card: Mapping[str, Any]
+    facts: TrainingFacts | None = None
+    folder: Path | None = None
+
+    def __repr__(self) -> str:
+        (head, value), *rows = self._summary()
+        return "\n".join([f"{head}: {value}", *(f"  {name}: {value}" for name, value in rows)])
+
+    def _repr_html_(self) -> str:
+        """The table that a notebook shows."""
+        rows = (
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+            for name, value in self._summary()
+        )
+        return f"<table>{''.join(rows)}</table>"
+
+    def _summary(self) -> list[tuple[str, str]]:
+        """Five rows: the pair, its two modalities, the training data, and what trained it."""
+        rows = [("Predictor", " <-> ".join(self.modalities))]
+        for name in self.modalities:
+            entry, shape = self.card["modalities"][name], " x ".join(map(str, self.shape(name)))
+            parts = [MODALITIES[name].title, shape]
+            if "network" in entry and "latent" in entry:
+                latent = entry["latent"]
+                parts.append(f"network {entry['network']['architecture']}")
+                parts.append(f"latent {latent['channels']} x {latent['grid']} x {latent['grid']}")
+            rows.append((name, ", ".join(parts)))
+        pairs = [f"{len(self.card['train_ids'])} training pairs"] if "train_ids" in self.card else ["unknown"]
+        if self.facts is not None and self.facts.nm_per_px is not None:
+            pairs.append(f"{self.facts.nm_per_px:.4g} nm per px")
+        if self.facts is not None and self.facts.q_per_px is not None:
+            pairs.append(f"{self.facts.q_per_px:.4g} 1/nm per px")
+        rows.append(("training data", ", ".join(pairs)))
+        made = [f"pairvae {self.card.get('pairvae', 'of an unknown version')}"]
+        if "seconds" in self.card and "device" in self.card:
+            made.append(f"{self.card['seconds']:.0f} s on {self.card['device']}")
+        rows.append(("trained by", ", ".join(made)))
+        return rows
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model folder, which :func:`pairvae.load` and ``pairvae predict --model`` open.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A new or empty folder, or that of a model saved before, which is replaced.
+
+        Returns
+        -------
+        Path
+            The folder.
+
+        Raises
+        ------
+        InputError
+            Where the folder holds something else, or the model's own files are gone or have changed.
+        """
+        if self.folder is None:
+            raise InputError(expected="a model from a folder", found="one without", where="save")
+        return copy_model(self.folder, Path(folder), self.card)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities."""
+        return tuple(self.vaes)
+
+    def shape(self, modality: str) -> tuple[int, int, int]:
+        """Channels, rows and columns of the prepared arrays of ``modality``."""
+        self._known(modality)
+        channels, rows, columns = self.card["modalities"][modality]["shape"]
+        return channels, rows, columns
+
+    def prepare(
+        self, measurement: str | Path | np.ndarray, source: str, acquisition: Acquisition | None = None
+    ) -> np.ndarray:
+        """The prepared array ``(channels, H, W)`` of one raw file or array, made as those of the training data were.
+
+        ``acquisition``: what is known of it besides, as ``Acquisition(nm_per_px=1.2)``.
+        Of a whole micrograph it is larger than what the networks see; an array that is prepared comes back as it is.
+        ``InputError`` for what cannot be read.
+        """
+        (item,) = _exactly_one(self._separate(measurement, source), source)
+        return self._prepared(item, source, source, acquisition or Acquisition())
+
+    def _separate(self, inputs: Any, source: str) -> list[Item]:
+        shape = self.shape(source)  # an unknown one is an InputError
+        return separate(inputs, MODALITIES[source], shape)
+
+    def _prepared(self, item: Item, source: str, where: str, known: Acquisition) -> np.ndarray:
+        modality, shape = MODALITIES[source], self.shape(source)
+        array = prepared_already(item, modality, shape)
+        if array is not None:
+            return array
+        raw = raw_of(item, modality, shape, where)
+        return modality.prepare(*known.applied(raw, self.prepared_with(source)))
+
+    def prepared_with(self, modality: str) -> Section:
+        """The settings that the training data of one modality were prepared with."""
+        self._known(modality)
+        return MODALITIES[modality].settings.model_validate(self.card["modalities"][modality]["prepare"])
+
+    @cached_property
+    def condition_shift(self) -> ConditionShift | None:
+        """What conditions of a sample do to its posterior; None for a model without conditions."""
+        return shift_of_card(self.card)
+
+    def encode(self, inputs: Any, source: str, acquisition: Known = None) -> Posterior:
+        """Posteriors ``(N, C, g, g)`` of whatever :meth:`predict` takes; of a whole micrograph, that of all of it.
+
+        ``.numpy()`` gives their means and standard deviations as arrays.
+        """
+        items = self._separate(inputs, source)
+        found = [
+            self._shifted(
+                self._encoded(self._prepared(item, source, f"{source}[{number}]", known), source),
+                source,
+                known,
+            )
+            for number, (item, known) in enumerate(zip(items, _each(acquisition, len(items)), strict=True))
+        ]
+        if not found:
+            return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
+        mean, std = torch.cat([one.mean for one in found]), torch.cat([one.std for one in found])
+        return Posterior(mean, std, self.vaes[source].mixing)
+
+    def _encoded(self, array: np.ndarray, source: str) -> Posterior:
+        if MODALITIES[source].cropped and array.shape != self.shape(source):
+            return self.pooled_posterior(array, source)
+        return self.posterior(array[None], source)
+
+    def _shifted(self, posterior: Posterior, source: str, known: Acquisition) -> Posterior:
+        """The posterior of one input, moved by the conditions of its sample."""
+        if not known.conditions:
+            return posterior
+        shift = self.condition_shift
+        names = () if shift is None else shift.encoding.names
+        unknown = [name for name in known.conditions if name not in names]
+        if unknown:
+            raise InputError(
+                expected=f"conditions {', '.join(names)}" if names else "no conditions: the model has none",
+                found=unknown[0],
+                where="conditions",
+            )
+        if shift is None or shift.modality != source:
+            return posterior
+        return dataclasses.replace(posterior, mean=posterior.mean + shift.of([known.conditions]))
+
+    def confidence(self, measurement: str | Path | np.ndarray, source: str) -> Confidence | None:
+        """How unlike the training data one measurement is, as :meth:`prepare` takes it; None for a model that does
+        not know."""
+        self._known(source)
+        if self.facts is None or source not in self.facts.familiar:
+            return None
+        return self.facts.familiar[source].confidence(self.prepare(measurement, source), self.shape(source))
+
+    def physical_check(self, images: np.ndarray, pattern: np.ndarray) -> PhysicalCheck | None:
+        """Whether images ``(S, H, W)`` scatter like a pattern ``(3, h, w)``; None for a model that does not know."""
+        if self.facts is None or self.facts.scattering is None:
+            return None
+        return self.facts.scattering.agreement(images, pattern)
+
+    def posterior(self, arrays: np.ndarray, source: str) -> Posterior:
+        """Posterior ``(N, C, g, g)`` of prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
+        inputs = self._checked(arrays, source)
+        with torch.inference_mode():
+            # One by one: a matrix product's last bits depend on the batch, and may tip a pixel over its threshold.
+            some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
+            parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
+        mean, std = torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts])
+        return Posterior(mean[: len(inputs)], std[: len(inputs)], self.vaes[source].mixing)
+
+    def predict(
+        self,
+        inputs: Any,
+        source: str | None = None,
+        target: str | None = None,
+        samples: int = 1,
+        seed: int = 0,
+        acquisition: Known = None,
+    ) -> np.ndarray:
+        """Images of one technique for each measurement of the other.
+
+        An input's images depend on it and on ``seed`` alone, not on its neighbours.
+
+        Parameters
+        ----------
+        inputs : array, file, or list of either
+            Prepared arrays ``(N, channels, H, W)`` in [0, 1] or one ``(channels, H, W)``; raw patterns ``(H, W)``
+            (counts) or ``(H, W, 3)`` (colours), images ``(H, W)`` (grey levels, or binary), curves ``(points, 2)``
+            (q and I): one, an array of several, or a list of different sizes; files as paths. What is raw is
+            prepared as the training data were. Of an image larger than the networks see, all is used.
+        source, target : str, optional
+            The modality of the inputs and the one to predict. Of two, one is enough.
+        samples : int
+            Images for each input. One is decoded from the posterior's mean, several from draws of it.
+        seed : int
+            Of the draws.
+        acquisition : Acquisition or sequence of Acquisition, optional
+            What is known of the inputs besides, as ``Acquisition(nm_per_px=1.2)`` or, for a model that was trained
+            with conditions, ``Acquisition(conditions={"pitch_nm": 40.0})``: of all, or one for each input.
+
+        Returns
+        -------
+        ndarray
+            ``(N, samples, H, W)`` uint8 in {0, 1} for a binary target (the Bernoulli mode), else
+            ``(N, samples, channels, H, W)`` float32 in [0, 1]. One input is N = 1.
+
+        Raises
+        ------
+        InputError
+            For an unknown modality, arrays of another layout, values outside [0, 1] in prepared arrays, or files
+            that cannot be read.
+        """
+        source, target = self._direction(source, target)
+        return self.decode(self.encode(inputs, source, acquisition), target, samples, seed)
+
+    def _direction(self, source: str | None, target: str | None) -> tuple[str, str]:
+        """Source and target; the one that is not given is the other of the two."""
+        for name in (source, target):
+            if name is not None:
+                self._known(name)
+        if source is None and target is None:
+            raise InputError(
+                expected="source or target", found="neither", remedy=f"say target={self.modalities[-1]!r}"
+            )
+        source = source or next(name for name in self.modalities if name != target)
+        return source, target or next(name for name in self.modalities if name != source)
+
+    def decode(self, posterior: Posterior, target: str, samples: int = 1, seed: int = 0) -> np.ndarray:
+        """Images of ``target`` for posteriors ``(N, C, g, g)``; see :meth:`predict`."""
+        self._known(target)
+        if samples < 1:
+            raise InputError(expected="at least one sample", found=str(samples), where="samples")
+        if not 0 <= seed < SEEDS:
+            raise InputError(expected="a seed from 0 to 2**63 - 1", found=str(seed), where="seed")
+        images = [
+            self._decode(posterior.repeated(index, samples), target, seed)
+            for index in range(len(posterior.mean))
+        ]
+        shape = self.shape(target)
+        binary = self.is_binary(target)
+        if not images:
+            return np.zeros(
+                (0, samples, *(shape[1:] if binary else shape)), np.uint8 if binary else np.float32
+            )
+        return np.stack(images)
+
+    def pooled_posterior(self, image: np.ndarray, source: str) -> Posterior:
+        """One posterior ``(1, C, g, g)`` of an array ``(channels, H, W)`` larger than the networks see.
+
+        Crops on a grid that covers the array, overlapping by a quarter or more, are encoded up to the frozen
+        features, and the posterior is that of the features' mean: a whole micrograph says more of its sample
+        than one crop does, and the mean of statistics is the statistics of the whole. One crop is in memory at
+        a time, so that a memory-mapped image of any size will do.
+        """
+        channels, rows, columns = self.shape(source)
+        if (
+            image.ndim != 3
+            or image.shape[0] != channels
+            or min(image.shape[1] - rows, image.shape[2] - columns) < 0
+        ):
+            raise InputError(
+                expected=f"an array of {channels} x {rows} x {columns} or more",
+                found=" x ".join(map(str, image.shape)),
+                where=source,
+            )
+        corners = [
+            (row, column)
+            for row in _starts(image.shape[1], rows)
+            for column in _starts(image.shape[2], columns)
+        ]
+        cut = (image[:, row : row + rows, column : column + columns] for row, column in corners)
+        return self.pooled_of_crops(cut, source)
+
+    def pooled_of_crops(self, crops: Iterable[np.ndarray], source: str) -> Posterior:
+        """One posterior ``(1, C, g, g)`` of crops ``(channels, H, W)`` of one image: of their features' mean."""
+        encoder = self.vaes[source].encoder
+        with torch.inference_mode():
+            total, count = torch.zeros(()), 0
+            for crop in crops:
+                one = crop[None] if crop.ndim == 3 else crop[None, None]
+                total, count = total + encoder.features(self._checked(one, source)).double(), count + 1
+            return self.vaes[source].posterior_of((total / count).float())
+
+    def is_binary(self, modality: str) -> bool:
+        """Whether images of ``modality`` have two values."""
+        one_channel = self.shape(modality)[0] == 1
+        return bool(self.card["modalities"][modality].get("binary", one_channel))
+
+    def _decode(self, posterior: Posterior, target: str, seed: int) -> np.ndarray:
+        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            latents = posterior.opposed() if len(posterior.mean) > 1 else posterior.mean
+            image = decode_in_chunks(self.vaes[target].decoder, latents)
+        if self.is_binary(target):
+            return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))
+        return np.asarray(image.float().numpy())
+
+    def _known(self, modality: str) -> None:
+        if modality not in self.vaes:
+            raise InputError(
+                expected=f"a modality: {', '.join(self.vaes)}", found=repr(modality), where="modality"
+            )
+
+    def _checked(self, arrays: np.ndarray, source: str) -> Tensor:
+        shape = self.shape(source)
+        values = np.asarray(arrays)
+        if values.ndim == 3 and shape[0] == 1:
+            values = values[:, None]
+        if values.shape[1:] != shape:
+            raise InputError(
+                expected=f"arrays of shape (N, {', '.join(map(str, shape))})",
+                found=str(np.asarray(arrays).shape),
+                where=source,
+                remedy="give raw measurements to `predict`, which prepares them",
+            )
+        if values.dtype.kind not in "biuf":
+            raise InputError(expected="numbers", found=f"dtype {values.dtype}", where=source)
+        numbers = values.astype(np.float32)
+        if numbers.size and not (np.isfinite(numbers).all() and numbers.min() >= 0 and numbers.max() <= 1):
+            raise InputError(
+                expected="values in [0, 1]", found=f"{numbers.min():.3g} to {numbers.max():.3g}", where=source
+            )
+        return torch.from_numpy(np.ascontiguousarray(numbers))
+
+
+def _each(acquisition: Known, count: int) -> Sequence[Acquisition]:
+    """What is known of each of ``count`` inputs."""
+    if acquisition is None or isinstance(acquisition, Acquisition):
+        return [acquisition or Acquisition()] * count
+    if len(acquisition) != count:
+        raise InputError(
+            expected=f"one acquisition, or {count}, one for each input",
+            found=str(len(acquisition)),
+            where="acquisition",
+        )
+    return acquisition
+
+
+def _exactly_one(items: list[Item], source: str) -> list[Item]:
+    if len(items) != 1:
+        raise InputError(expected="one measurement", found=str(len(items)), where=source)
+    return items
+
+
+def _starts(length: int, size: int) -> list[int]:
+    """First pixels of the fewest evenly spread windows of ``size`` px that cover ``length`` px with overlap."""
+    step = size * (1 - OVERLAP)
+    count = 1 + max(0, math.ceil((length - size) / step))
+    return [int(start) for start in np.linspace(0, length - size, count).round()]

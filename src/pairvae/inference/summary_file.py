@@ -1,0 +1,198 @@
+"""The file beside a pair's weights that says what its training data were like (``facts.safetensors``)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.inference.card import refusing
+from pairvae.inference.measurement import size_in
+from pairvae.inference.novelty import Novelty
+from pairvae.inference.predictor import Predictor
+from pairvae.inference.training_summary import (
+    Familiarity,
+    Scattering,
+    TrainingFacts,
+    familiar_arrays,
+    familiar_crops,
+    scattering_of,
+)
+from pairvae.modalities import MODALITIES
+from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.scattering import Calibration
+from pairvae.store.model_folder import add_file
+from pairvae.store.prepared import Prepared
+from pairvae.store.tensors import load_tensors, save_tensors
+
+FILE = "facts.safetensors"
+MOST_SIZES = 4
+REMEMBERED = (
+    128  # training pairs that are looked at, evenly spread: leaving each out once costs their number cubed
+)
+
+
+def write_training_facts(
+    folder: Path, prepared: Prepared, train: Sequence[int], predictor: Predictor
+) -> None:
+    """Look at the training pairs (rows ``train``) of a trained pair, and keep what they are like in its folder."""
+    chosen = evenly_spread(len(train), REMEMBERED)
+    facts = facts_of(predictor, prepared, [train[place] for place in chosen])
+    tensors, card = packed(facts)
+    save_tensors(folder / FILE, tensors, card)
+    add_file(folder, FILE)
+
+
+def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> TrainingFacts:
+    """Facts of the pairs ``rows``."""
+    familiar: dict[str, Familiarity] = {}
+    latents: dict[str, np.ndarray] = {}
+    pairs = [prepared.pairs[row] for row in rows]
+    groups = [pair.group for pair in pairs]
+    for name in predictor.modalities:
+        if MODALITIES[name].cropped:
+            crops = prepared.crops(name)
+            found = familiar_crops([np.array(crops[row]) for row in rows], groups)
+            means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in rows]
+        else:
+            arrays = np.array(prepared.whole(name)[rows])
+            found = familiar_arrays(arrays, groups)
+            means = [predictor.posterior(arrays, name).mean]
+        if found is not None:
+            familiar[name] = found
+        latents[name] = torch.cat(means).numpy()
+    return TrainingFacts(
+        familiar,
+        latents,
+        tuple(pair.id for pair in pairs),
+        tuple(pair.morphology for pair in pairs),
+        _scattering(predictor, prepared, rows),
+        _median([pair.sem_nm_per_px for pair in pairs]),
+        _median([pair.saxs_q_per_px_inv_nm for pair in pairs]),
+        {name: _sizes(prepared, name, rows) for name in predictor.modalities},
+    )
+
+
+def _sizes(prepared: Prepared, name: str, rows: list[int]) -> tuple[tuple[int, int], ...]:
+    """The most frequent sizes of the training files; none for curves, and arrays that were not prepared from files."""
+    done = prepared.card.get("done", {}).get(name, [])
+    found = Counter(size for row in rows if row < len(done) and (size := size_in(done[row])) is not None)
+    return tuple(size for size, _ in found.most_common(MOST_SIZES))
+
+
+def _scattering(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Scattering | None:
+    """Where the pair is an image and a pattern of three channels."""
+    images = [name for name in predictor.modalities if MODALITIES[name].cropped]
+    patterns = [
+        name
+        for name in predictor.modalities
+        if not MODALITIES[name].cropped and predictor.shape(name)[0] == 3
+    ]
+    if len(images) != 1 or len(patterns) != 1:
+        return None
+    crops = prepared.crops(images[0])
+    return scattering_of(
+        (images[0], patterns[0]),
+        [np.array(crops[row]) for row in rows],
+        np.array(prepared.whole(patterns[0])[rows]),
+    )
+
+
+def _median(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.median(known)) if known else None
+
+
+def packed(facts: TrainingFacts) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors by name and the JSON card that :func:`unpacked` makes facts of."""
+    tensors: dict[str, Tensor] = {}
+    card: dict[str, Any] = {
+        "ids": facts.ids,
+        "morphologies": facts.morphologies,
+        "nm_per_px": facts.nm_per_px,
+        "q_per_px": facts.q_per_px,
+        "sizes": facts.sizes,
+        "familiar": {},
+    }
+    for name, one in facts.familiar.items():
+        for part in ("weight", "mean", "basis", "spread"):
+            tensors[f"{name}.{part}"] = torch.from_numpy(getattr(one, part))
+        card["familiar"][name] = {
+            "card": asdict(one.card),
+            "crops": one.crops,
+            "crop_threshold": one.crop_threshold,
+        }
+    for name, array in facts.latents.items():
+        tensors[f"{name}.latents"] = torch.from_numpy(array)
+    if facts.scattering is not None:
+        tensors["mask"] = torch.from_numpy(np.ascontiguousarray(facts.scattering.mask))
+        card["scattering"] = {
+            "image": facts.scattering.image,
+            "pattern": facts.scattering.pattern,
+            "colormap": facts.scattering.colormap,
+            "calibration": asdict(facts.scattering.calibration),
+        }
+    return tensors, card
+
+
+def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
+    """Facts of what :func:`packed` gave."""
+    familiar = {
+        name: Familiarity(
+            tensors[f"{name}.weight"].numpy(),
+            tensors[f"{name}.mean"].numpy(),
+            tensors[f"{name}.basis"].numpy(),
+            tensors[f"{name}.spread"].numpy(),
+            Novelty(**entry["card"]),
+            entry["crops"],
+            entry["crop_threshold"],
+        )
+        for name, entry in card["familiar"].items()
+    }
+    latents = {
+        name.removesuffix(".latents"): tensor.numpy()
+        for name, tensor in tensors.items()
+        if name.endswith(".latents")
+    }
+    scattering = None
+    if "scattering" in card:
+        one = card["scattering"]
+        scattering = Scattering(
+            one["image"],
+            one["pattern"],
+            Calibration(**one["calibration"]),
+            tensors["mask"].numpy(),
+            one["colormap"],
+        )
+    return TrainingFacts(
+        familiar,
+        latents,
+        tuple(card["ids"]),
+        tuple(card["morphologies"]),
+        scattering,
+        card["nm_per_px"],
+        card["q_per_px"],
+        {
+            name: tuple((int(rows), int(columns)) for rows, columns in sizes)
+            for name, sizes in card.get("sizes", {}).items()
+        },
+    )
+
+
+def read_training_facts(folder: Path) -> TrainingFacts | None:
+    """Facts of a model folder; None for a model that was trained before they were kept."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    tensors, card = load_tensors(path)
+    with refusing("facts about the training data", path):
+        infinite = [name for name, tensor in tensors.items() if not bool(torch.isfinite(tensor).all())]
+        if infinite:
+            raise ValueError(f"{infinite[0]} is not finite")
+        return unpacked(tensors, card)

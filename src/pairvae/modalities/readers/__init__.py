@@ -1,0 +1,1 @@
+"""Raw files of instruments as arrays, judged before anything is decoded."""

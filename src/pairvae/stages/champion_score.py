@@ -1,0 +1,116 @@
+"""A registered champion of other data, scored on today's validation pairs: what `register` compares it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pairvae.errors import InputError
+from pairvae.evaluation.scores.evaluate import (
+    Evaluated,
+    Truth,
+    model_errors,
+    reconstruct,
+    require_finite,
+    summarise,
+)
+from pairvae.inference.loader import load
+from pairvae.inference.predictor import Predictor
+from pairvae.stages.assess import evaluated
+from pairvae.stages.project import Project
+from pairvae.store.prepared import Prepared
+
+if TYPE_CHECKING:
+    from pairvae.tracking.registry.aliases import Version
+
+FRAME = ("rows", "columns")  # which part of a micrograph is used: not how it is prepared
+
+
+@dataclass(frozen=True)
+class Anew:
+    """A champion's score on today's validation pairs and what limits it; None, and why, where it has none."""
+
+    score: float | None
+    told: str = ""
+
+
+def score_anew(
+    project: Project, champion: Version, card: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> Anew:
+    """The validation score that the registered ``champion`` has on the pairs that ``metrics`` are of.
+
+    ``card`` is that of the model that ``metrics`` score. Only a champion of the same modalities, prepared in the same
+    way, can be scored. One that was trained on some of these pairs has a better score than it deserves: where it
+    loses all the same, it is worse.
+    """
+    try:
+        predictor = load(f"models:/{champion.name}/{champion.number}", project.root)
+        difference = _difference(predictor, card)
+        if difference is not None:
+            return Anew(None, difference)
+        prepared = project.prepared()
+        if prepared.digest != card["data_digest"]:
+            return Anew(None, f"{project.prepared_folder} holds other data than the scores are of")
+        score = _score(project, prepared, predictor, metrics)
+    except InputError as error:
+        return Anew(None, str(error))
+    known = set(predictor.card.get("train_ids", ()))
+    ids = {prepared.pairs[index].id for index in project.split(prepared).validation}
+    seen = len(known & ids)
+    return Anew(
+        score, f" (its training pairs hold {seen} of these by name, which flatters it)" if seen else ""
+    )
+
+
+def _difference(predictor: Predictor, card: Mapping[str, Any]) -> str | None:
+    """What keeps a model from being applied to arrays prepared for the model of ``card``."""
+    today = Predictor(dict.fromkeys(card["modalities"]), card)  # type: ignore[arg-type]  # no networks: its card alone
+    if set(predictor.modalities) != set(today.modalities):
+        return f"it pairs {', '.join(predictor.modalities)}"
+    for name in today.modalities:
+        if predictor.shape(name) != today.shape(name):
+            return f"its {name} arrays have the shape {predictor.shape(name)}, today's {today.shape(name)}"
+        own, other = (one.prepared_with(name).model_dump() for one in (predictor, today))
+        changed = sorted(key for key in own if key not in FRAME and own[key] != other[key])
+        if changed:
+            return f"its {name} data were prepared with another {changed[0]}"
+    return None
+
+
+def _score(project: Project, prepared: Prepared, predictor: Predictor, metrics: Mapping[str, Any]) -> float:
+    what = _validation_alone(evaluated(project, prepared))
+    vaes = {name: predictor.vaes[name] for name in what.names}
+    errors = model_errors(Truth(what), reconstruct(vaes, what).images)
+    ids = [prepared.pairs[index].id for index in project.split(prepared).validation]
+    require_finite(errors, ids)
+    baselines = metrics["splits"]["validation"]["baselines"]
+    pair = summarise(errors, range(len(ids)))
+    return validation_score({"splits": {"validation": {"pair": pair, "baselines": baselines}}})
+
+
+def _validation_alone(what: Evaluated) -> Evaluated:
+    rows = np.asarray(what.validation)
+    return replace(
+        what,
+        patterns=what.patterns[rows],
+        crops=what.crops[rows],
+        train=(),
+        validation=range(len(rows)),
+        morphologies=[what.morphologies[row] for row in rows],
+    )
+
+
+def validation_score(metrics: Mapping[str, Any]) -> float:
+    """What champions are compared by (lower is better): both predictions' median validation errors, each relative to
+    the retrieval baseline of the same pairs, averaged geometrically."""
+    one = metrics["splits"]["validation"]
+    ratio = 1.0
+    for direction in one["baselines"]["retrieval"]:
+        score = "s2_mae" if "s2_mae" in one["pair"][direction] else "mae"
+        found = one["pair"][direction][score]["median"]
+        reference = one["baselines"]["retrieval"][direction][score]["median"]
+        ratio *= found / max(reference, 1e-9)
+    return float(ratio**0.5)

@@ -1,0 +1,213 @@
+"""What a training is fed: which pairs, which crops of them, and the likelihood with what it knows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae import store
+from pairvae.data.batches import CropSchedule
+from pairvae.data.held_out import hold_out
+from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
+from pairvae.data.split import Split
+from pairvae.modalities import MODALITIES, prepare_settings
+from pairvae.models.build import build_vae, describe
+from pairvae.models.levels import ComponentMatch
+from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
+from pairvae.models.vae import VAE
+from pairvae.numerics import texture_statistics as texture
+from pairvae.progress import track
+from pairvae.settings import (
+    EarlyStopSettings,
+    ModalitySettings,
+    SaxsSettings,
+    SemSettings,
+    SemTraining,
+    Settings,
+)
+from pairvae.stages.project import Project
+from pairvae.store.code import code_digest
+from pairvae.store.prepared import Prepared
+from pairvae.store.tensors import load_tensors, save_tensors
+from pairvae.training.plans import Source
+
+Sampled = WholeArrays | CroppedImages
+
+
+def side(settings: Settings, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
+    """The settings of one modality."""
+    return settings.modality(name)
+
+
+def shape_of(settings: Settings, name: str) -> tuple[int, int, int]:
+    """What the networks of one modality see: (channels, H, W)."""
+    return MODALITIES[name].prepared_shape(prepare_settings(settings, name))
+
+
+def untrained(settings: Settings, name: str) -> VAE:
+    """The VAE of one modality with seeded initial weights."""
+    names = settings.modalities
+    seed = settings.seed * len(names) + names.index(name)
+    return build_vae(side(settings, name).network, settings.latent, shape_of(settings, name), seed=seed)
+
+
+def training_rows(project: Project, prepared: Prepared, early_stop: EarlyStopSettings) -> Split:
+    """The pairs that train and, where the training may end early, those held out of them as ``validation``.
+
+    The report's validation pairs are never among either.
+    """
+    rows = project.split(prepared).train
+    if early_stop.patience == 0:
+        return Split(rows, ())
+    return hold_out(prepared.pairs, rows, early_stop.held_out, project.settings.split.seed)
+
+
+def schedule(settings: Settings, name: str, training: str) -> CropSchedule:
+    """Which crops a training draws; ``held-out``: those that judge it, always the same."""
+    size = shape_of(settings, name)[1]
+    if training == "pair":
+        pair = settings.pair.training
+        return CropSchedule(size, pair.random_epochs, pair.shared_position, settings.seed)
+    epochs = 1 if training == "held-out" else side(settings, name).training.epochs
+    return CropSchedule(size, epochs, False, settings.seed)
+
+
+def lone_samples(settings: Settings, prepared: Prepared, name: str) -> Prepared | None:
+    """Samples of one modality without a partner, where there are any and they train."""
+    return prepared.unpaired(name) if side(settings, name).training.unpaired else None
+
+
+def lone_counts(settings: Settings, prepared: Prepared) -> dict[str, int]:
+    """How many samples without a partner train, by modality."""
+    counts = prepared.unpaired_counts
+    return {name: count for name, count in counts.items() if side(settings, name).training.unpaired}
+
+
+def arrays_of(
+    prepared: Prepared, rows: Iterable[int], name: str, lone: Prepared | None = None
+) -> list[np.ndarray]:
+    """The prepared arrays of the pairs ``rows``, memory-mapped, and after them those of all ``lone`` samples."""
+    if MODALITIES[name].cropped:
+        images = prepared.images(name)
+        return [images[row] for row in rows] + ([] if lone is None else lone.images(name))
+    whole = prepared.whole(name)
+    return [whole[row] for row in rows] + ([] if lone is None else list(lone.whole(name)))
+
+
+def source_of(arrays: list[np.ndarray], name: str, encoder: Featuriser, schedule: CropSchedule) -> Sampled:
+    """Training samples of one modality."""
+    if MODALITIES[name].cropped:
+        return CroppedImages(arrays, encoder, schedule)
+    return WholeArrays(arrays, encoder)
+
+
+def covering(names: Sequence[str]) -> str | None:
+    """The modality with one array a sample where the other has many crops (see ``PairPlan``)."""
+    whole = [name for name in names if not MODALITIES[name].cropped]
+    return whole[0] if len(whole) == 1 else None
+
+
+def fit_closed_form(vae: VAE, samples: Source, seed: int) -> None:
+    """Set the parts that are learned in closed form from training samples (principal components)."""
+    assert isinstance(samples, WholeArrays | CroppedImages)
+    examples = samples.examples(seed)
+    vae.encoder.fit(examples)
+    vae.decoder.fit(examples)
+
+
+def likelihood(
+    settings: Settings,
+    name: str,
+    prepared: Prepared,
+    members: np.ndarray,
+    device: torch.device,
+    kept: Path | None = None,
+    lone: Prepared | None = None,
+) -> Likelihood:
+    """The likelihood that the settings name, with what it needs to know of the training samples.
+
+    These are the pairs ``members`` and after them the ``lone`` samples. ``kept``: a folder where the texture
+    statistics of whole images are kept for the next training on them.
+    """
+    training = side(settings, name).training
+    if training.likelihood == "components":
+        return ComponentMatch()
+    if not isinstance(training, SemTraining) or training.likelihood != "texture":
+        return PIXEL_LIKELIHOODS[training.likelihood]
+    weights = training.texture.model_dump()
+    size, target = weights.pop("crop"), weights.pop("target")
+    adversarial = weights.pop("adversarial")
+    if target == "crop":
+        return TextureMatch(None, weights, size, adversarial)
+    used = tuple(key for key, weight in weights.items() if weight > 0)
+    tables = [statistics_of(prepared, name, members, used, kept)]
+    if lone is not None:
+        tables.append(statistics_of(lone, name, np.arange(len(lone.pairs)), used, kept))
+    targets = {key: torch.cat([table[key] for table in tables]).to(device) for key in used}
+    return TextureMatch(targets, weights, size, adversarial)
+
+
+def statistics_of(
+    prepared: Prepared, name: str, members: np.ndarray, used: Sequence[str], kept: Path | None
+) -> dict[str, Tensor]:
+    """Texture statistics ``(N, D)`` of whole images by name, one image in memory at a time; kept in a file."""
+    key = store.digest(
+        [prepared.digest, name, members.tolist(), list(used), code_digest("stages.training_inputs")]
+    )
+    file = None if kept is None else kept / f"{key}.safetensors"
+    if file is not None and file.is_file():
+        return load_tensors(file)[0]
+    images, tables = prepared.images(name), dict[str, Tensor]()
+    for row, index in enumerate(track(members, len(members), f"texture statistics {name}")):
+        for key, values in image_statistics(images[index], tuple(used)).items():
+            table = tables.setdefault(key, values.new_empty((len(members), values.shape[1])))
+            table[row] = values[0]
+    if file is not None:
+        save_tensors(file, tables, {})
+    return tables
+
+
+@torch.no_grad()
+def image_statistics(image: np.ndarray, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Texture statistics of one whole binary image ``(H, W)``, each ``(1, D)``."""
+    return texture.statistics(torch.from_numpy(np.array(image, np.float32))[None, None], names=names)
+
+
+def card_description(settings: Settings, name: str, prepared: Prepared | None = None) -> dict[str, Any]:
+    """What the card of a trained modality says of its network, latent space, shape and preprocessing.
+
+    Of masks and geometries it holds the content that ``prepared`` knows, so that a model predicts anywhere.
+    """
+    described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
+    kept = {} if prepared is None else prepared.card.get("with_files", {})
+    prepare = kept.get(name) or prepare_settings(settings, name).model_dump(mode="json")
+    return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
+
+
+def statistics_folder(project: Project) -> Path:
+    """Where texture statistics of whole images are kept."""
+    return project.root / ".pairvae" / "statistics"
+
+
+def measured_descriptions(
+    project: Project, prepared: Prepared, descriptions: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    """The descriptions with what was measured on the training files, where predictions are written in its units.
+
+    And with how many samples without a partner train, where there are any.
+    """
+    done, train = prepared.card.get("done", {}), project.split(prepared).train
+    found: dict[str, Any] = dict(descriptions)
+    for name, count in lone_counts(project.settings, prepared).items():
+        if name in found:
+            found[name] = found[name] | {"unpaired": count}
+    for name in descriptions.keys() & done.keys():
+        summary = MODALITIES[name].summary
+        if summary is not None:
+            found[name] = found[name] | {"measured": summary([done[name][row] for row in train])}
+    return found

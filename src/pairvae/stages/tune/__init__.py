@@ -1,7 +1,0 @@
-"""`pairvae tune`: a search over settings with Optuna, by several processes, shown as a tree of runs."""
-
-from __future__ import annotations
-
-from pairvae.stages.tune.coordinator import apply, tune
-
-__all__ = ["apply", "tune"]

@@ -1,0 +1,1 @@
+"""Registered models: their versions, aliases and files, and the server around them."""

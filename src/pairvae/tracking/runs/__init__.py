@@ -1,0 +1,1 @@
+"""One MLflow run for each training: what it records, kept in an outbox until the store has it."""

@@ -1,0 +1,192 @@
+"""Self-supervised pre-training of the backbone: Barlow Twins on two views of each training image.
+
+Zbontar et al. 2021 with the views, the projector and the schedule of the paper's reference 38.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pairvae.data.batches import batches, steps_per_epoch, stream
+from pairvae.models.paper.resnet import OUTPUT_CHANNELS, ResNet50, normalise
+from pairvae.models.vae import VAE, Posterior
+from pairvae.numerics import losses
+from pairvae.numerics.images import resize
+from pairvae.settings import PretrainSettings
+from pairvae.training.protocol import Batch, Encoded, LossTerms, loss_at_once
+from pairvae.training.team import ALONE, Team
+
+VIEWS = 4  # a stream of random numbers of its own, beside those of data/
+FLIP_PROBABILITY = 0.5
+CROP_SHARE = (0.25, 0.5)  # of the shorter side
+COLOUR_PROBABILITY = 0.8
+CONTRAST = SATURATION = (0.2, 1.8)
+HUE = 0.2  # of a full turn, either way: what goes with that contrast in SimCLR, whose jitter this is
+YIQ_OF_RGB = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+
+
+def view(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """A random view ``(3, size, size)`` float32 in [0, 1] of an image ``(1 or 3, H, W)`` in [0, 1].
+
+    A square crop of 25 to 50 % of the shorter side, resized; flips; mostly a change of contrast and, where
+    there is colour, of hue and saturation.
+    """
+    height, width = image.shape[1:]
+    side = max(1, round(min(height, width) * rng.uniform(*CROP_SHARE)))
+    row, column = rng.integers(height - side + 1), rng.integers(width - side + 1)
+    crop = np.asarray(image[:, row : row + side, column : column + side], np.float32)
+    pixels = resize(np.ascontiguousarray(crop.transpose(1, 2, 0)), size).reshape(size, size, -1)
+    for axis in (0, 1):
+        if rng.random() < FLIP_PROBABILITY:
+            pixels = np.flip(pixels, axis)
+    if rng.random() < COLOUR_PROBABILITY:
+        pixels = jitter(pixels, rng)
+    three = np.broadcast_to(pixels, (size, size, 3))
+    return np.ascontiguousarray(three.transpose(2, 0, 1), np.float32)
+
+
+def jitter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """``(H, W, 1 or 3)`` in [0, 1] with another contrast and, where there is colour, hue and saturation."""
+    mean = pixels.mean()
+    changed = (pixels - mean) * rng.uniform(*CONTRAST) + mean
+    if pixels.shape[-1] == 3:
+        changed = changed @ colour_matrix(2 * math.pi * rng.uniform(-HUE, HUE), rng.uniform(*SATURATION)).T
+    return np.asarray(np.clip(changed, 0.0, 1.0))
+
+
+def colour_matrix(angle: float, saturation: float) -> np.ndarray:
+    """``(3, 3)``: turns the hue by ``angle`` rad and scales the saturation at equal luminance (YIQ)."""
+    cosine, sine = saturation * math.cos(angle), saturation * math.sin(angle)
+    turn = np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
+    return np.asarray(np.linalg.inv(YIQ_OF_RGB) @ turn @ YIQ_OF_RGB)
+
+
+class BarlowTwins(nn.Module):
+    """A backbone, the mean of its features over positions, and a projector that is thrown away afterwards."""
+
+    def __init__(self, network: ResNet50, projector: tuple[int, int, int]) -> None:
+        super().__init__()
+        first, second, last = projector
+        self.network = network
+        self.projector = nn.Sequential(
+            nn.Linear(OUTPUT_CHANNELS, first),
+            nn.ReLU(),
+            nn.BatchNorm1d(first),
+            nn.Linear(first, second),
+            nn.ReLU(),
+            nn.BatchNorm1d(second),
+            nn.Linear(second, last),
+            nn.BatchNorm1d(last),
+        )
+
+    def forward(self, views: Tensor) -> Tensor:
+        """Projections ``(B, last)`` of views ``(B, 3, H, W)`` in [0, 1]."""
+        features = self.network(normalise(views).contiguous(memory_format=torch.channels_last))
+        projections: Tensor = self.projector(features.mean((2, 3)))
+        return projections
+
+
+@dataclass(frozen=True)
+class PretrainPlan:
+    """Barlow Twins of a backbone on ``images`` ``(1 or 3, H, W)`` in [0, 1], in views of ``size`` px."""
+
+    twins: BarlowTwins
+    images: Sequence[np.ndarray]
+    size: int
+    settings: PretrainSettings
+    seed: int
+    device: torch.device
+
+    @property
+    def epochs(self) -> int:
+        """Epochs in all."""
+        return self.settings.epochs
+
+    @property
+    def module(self) -> nn.Module:
+        """The backbone and its projector."""
+        return self.twins
+
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """None: there is nothing to decode yet."""
+        return {}
+
+    @property
+    def gradient_clip(self) -> float:
+        """No clipping."""
+        return 0.0
+
+    def make_optimiser(self) -> torch.optim.Optimizer:
+        """Plain gradient descent (reference 38)."""
+        return torch.optim.SGD(self.twins.parameters(), lr=self.settings.learning_rate)
+
+    def learning_rate(self, step: int) -> float:
+        """Half a cosine from the full rate to 0 at ``decay_steps``, 0 from there on."""
+        share = min(step / self.settings.decay_steps, 1.0)
+        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * share))
+
+    def steps(self) -> int:
+        """Steps of one epoch."""
+        return steps_per_epoch(len(self.images), self.settings.batch, passes=1, drop_remainder=True)
+
+    @property
+    def smallest_batch(self) -> int:
+        """Samples of every batch: remainders are dropped."""
+        return min(self.settings.batch, len(self.images))
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """The batches of one epoch: two views of each image, which depend on seed, epoch and image alone."""
+        return self.shares(epoch, ALONE)
+
+    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
+        """A team member's share of each batch of one epoch."""
+        drawn = batches(
+            len(self.images), self.settings.batch, passes=1, drop_remainder=True, seed=self.seed, epoch=epoch
+        )
+        for whole in drawn:
+            part = team.share(len(whole))
+            indices = whole[part.rows]
+            views = {
+                name: torch.from_numpy(np.stack([self._view(int(index), epoch, twin) for index in indices]))
+                for twin, name in enumerate(("first", "second"))
+            }
+            inputs = {name: tensor.to(self.device) for name, tensor in views.items()}
+            yield Batch(torch.from_numpy(indices).to(self.device), inputs, {}, part)
+
+    def _view(self, index: int, epoch: int, twin: int) -> np.ndarray:
+        return view(self.images[index], self.size, stream(self.seed, VIEWS, epoch, index, twin))
+
+    def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
+        """Projections of the two views."""
+        return Encoded({name: self.twins(batch.inputs[name]) for name in ("first", "second")}, {})
+
+    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Barlow Twins of the projections, in float32."""
+        first, second = latents["first"].float(), latents["second"].float()
+        with torch.autocast(first.device.type, enabled=False):
+            return {"barlow": losses.barlow_twins(first, second, self.settings.redundancy, summed=True)}
+
+    def misfits(
+        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """None: nothing is decoded."""
+        return {}
+
+    def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
+        """None."""
+        return {}
+
+    def weight(self, term: str) -> float:
+        """1."""
+        return 1.0
+
+    def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        """Barlow Twins of the two views."""
+        return loss_at_once(self, batch, generator)

@@ -1,0 +1,270 @@
+"""Predictions: tables and files, shared out in chunks or one by one; ensembles and movies of the same model."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import torch
+
+from pairvae.commands.ensemble import Wishes, ensemble
+from pairvae.commands.movie import movie
+from pairvae.commands.predict import predict, workers_for
+from pairvae.errors import InputError
+from pairvae.evaluation.rejection import Range
+from pairvae.inference.loader import load
+from pairvae.modalities.readers.image import read_image
+from pairvae.models.vae import Posterior
+
+
+def csv_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_chunks_give_what_one_by_one_gives(
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_pair)
+    for workers, name in ((1, "one"), (2, "two")):
+        written = predict(
+            ["data/raw/SAXS"], to="sem", out=tmp_path / name, model="models/train-pair", samples=2, seed=3,
+            workers=workers,
+        )  # fmt: skip
+        assert written == 16
+        assert len(csv_rows(tmp_path / name / "curves.csv")) == 8 * 96
+    one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
+    assert [path.name for path in one] == [path.name for path in two]
+    assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "cores", "expected"),
+    [(1, 16, 1), (299, 16, 1), (300, 16, 2), (300, 1, 1), (10_000, 2, 2), (10_000, 64, 4)],
+)
+def test_hundreds_of_files_are_worth_a_process_for_each_core(
+    inputs: int, cores: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)))
+    assert workers_for(inputs) == expected
+
+
+def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pairvae.commands.predict.CHUNK", 1)
+    good = next((tiny_pair / "data" / "raw" / "SAXS").iterdir())
+    files = [tmp_path / f"a{good.suffix}", tmp_path / f"b{good.suffix}"]
+    shutil.copy(good, files[0])
+    files[1].write_text("no image")
+    model = str(tiny_pair / "models" / "train-pair")
+    for workers in (1, 2):
+        out = tmp_path / f"out{workers}"
+        with pytest.raises(InputError, match=r"1 of 2 files without: .*b\.jpg"):
+            predict(
+                [str(file) for file in files],
+                to="sem",
+                out=out,
+                model=model,
+                samples=1,
+                seed=0,
+                workers=workers,
+            )
+        assert (out / "a-sem-00.png").is_file()
+        assert [row["input"] for row in csv_rows(out / "predictions.csv")] == [str(files[0])]
+
+
+def test_names_of_any_kind_come_out_with_their_tables(
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = min((tiny_pair / "data" / "raw" / "SAXS").iterdir())
+    names = [
+        "p" * 250 + ".jpg",
+        "p" * 249 + "q.jpg",
+        "\u6a23" * 75 + ".jpg",
+        os.fsdecode(b"\xff.jpg"),
+        "=1+1\x1b[31m.jpg",
+    ]
+    for name in (*names, "._a.jpg", "~$a.jpg"):
+        shutil.copy(source, name)
+    (tmp_path / "text.jpg").write_text("\x1b]0;title\x07")
+    Path("text.jpg").rename("bad\x1b[31m.jpg")
+    with pytest.raises(InputError, match=r"1 of 6 files without: bad\\x1b\[31m\.jpg"):
+        predict(
+            ["."],
+            to="sem",
+            out=tmp_path / "out",
+            model=str(tiny_pair / "models" / "train-pair"),
+            samples=1,
+            seed=0,
+        )
+    assert {row["input"] for row in csv_rows(tmp_path / "out" / "inputs.csv")} == {
+        *names[:3], "\\udcff.jpg", "'=1+1\\x1b[31m.jpg",
+    }  # fmt: skip
+    files = [row["file"].removeprefix("'") for row in csv_rows(tmp_path / "out" / "predictions.csv")]
+    assert len(set(files)) == 5
+    assert all((tmp_path / "out" / file).is_file() for file in files)
+    assert "\x1b" not in "".join(capfd.readouterr())
+
+
+def test_a_bad_file_alone_is_told_as_it_was_given(
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = str(tiny_pair / "models" / "train-pair")
+    for workers in (1, 2):
+        with pytest.raises(InputError, match=r"^no\.jpg: expected a file, found none"):
+            predict(
+                ["no.jpg"], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0, workers=workers
+            )
+
+
+def test_where_nothing_is_predicted_the_tables_of_before_stay(tiny_pair: Path, tmp_path: Path) -> None:
+    model, good = (
+        str(tiny_pair / "models" / "train-pair"),
+        str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg"),
+    )
+    predict([good], to="sem", out=tmp_path, model=model, samples=1, seed=0)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for files in (["no.jpg"], ["no.jpg", "neither.jpg"]):
+        with pytest.raises(InputError, match=r"no\.jpg: expected a file, found none"):
+            predict(files, to="sem", out=tmp_path, model=model, samples=1, seed=0)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_both_directions_with_scales_spread_and_trust(tiny_pair: Path, tmp_path: Path) -> None:
+    model = str(tiny_pair / "models" / "train-pair")
+    raw = tiny_pair / "data" / "raw"
+    files = [str(raw / "SAXS" / "00000.jpg"), str(raw / "SEM" / "00000.tif")]
+    assert predict(files, to="both", out=tmp_path, model=model, samples=3, seed=0, kind="tiff") == 6
+    assert read_image(tmp_path / "00000-sem-02.tif").nm_per_px == pytest.approx(2.9)
+    pattern, image = csv_rows(tmp_path / "inputs.csv")
+    assert (pattern["from"], pattern["to"], image["from"], image["to"]) == ("saxs", "sem", "sem", "saxs")
+    assert float(pattern["phase_fraction_std"]) > 0 and float(image["ring_q_inv_nm_mean"]) > 0
+    for row in (pattern, image):
+        assert float(row["distance"]) < 2 and row["unlike"] in ("True", "False") and row["ring_ratio"]
+    row = csv_rows(tmp_path / "predictions.csv")[0]
+    assert float(row["spacing_nm"]) == pytest.approx(2.9 * float(row["domain_spacing_px"]), rel=1e-3)
+    assert cv2.imread(str(tmp_path / "contact-sheet.png")).shape[1] > 600
+
+
+def test_an_unlike_input_is_told(tiny_pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    cv2.imwrite(str(tmp_path / "noise.png"), noise)
+    model = str(tiny_pair / "models" / "train-pair")
+    predict([str(tmp_path / "noise.png")], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0)
+    assert "noise.png: unlike the training data" in capsys.readouterr().err
+    assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["unlike"] == "True"
+
+
+def test_models_of_earlier_and_later_versions(
+    tiny_pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = tmp_path / "model"
+    shutil.copytree(tiny_pair / "models" / "train-pair", old)
+    (old / "facts.safetensors").unlink()
+    known = json.loads((old / "card.json").read_text())
+    del known["files_sha256"]["facts.safetensors"]
+    (old / "card.json").write_text(json.dumps(known, indent=2))
+    file = str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg")
+    predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
+    assert "does not know its training data" in capsys.readouterr().err
+    assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["distance"] == ""
+    card = (old / "card.json").read_text()
+    (old / "card.json").write_text(card.replace('"format": 1', '"format": 2'))
+    with pytest.raises(
+        InputError, match=r"format 1 or lower, found 2, written by pairvae .*install that version"
+    ):
+        predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
+
+
+def test_an_ensemble_for_calculations(tiny_pair: Path, tmp_path: Path) -> None:
+    model, raw = str(tiny_pair / "models" / "train-pair"), tiny_pair / "data" / "raw" / "SAXS"
+    told = ensemble(
+        [str(raw / "00000.jpg")], tmp_path / "e.h5", model=model, wishes=Wishes(samples=4, seed=3)
+    )
+    stack = tifffile.imread(tmp_path / "e-00000.tif")
+    with h5py.File(tmp_path / "e.h5") as file:
+        images = file["images"][:]
+        assert file.attrs["nm_per_px"] == pytest.approx(2.9) and file.attrs["seed"] == 3
+        latent, seed = torch.from_numpy(file["latents"][2:3]), int(file["noise_seeds"][2])
+    again = load(model).decode(Posterior(latent, torch.zeros_like(latent)), "sem", 1, seed)[0, 0]
+    np.testing.assert_array_equal(again, images[2])
+    np.testing.assert_array_equal(stack, images * 255)
+    assert (told.images, told.acceptance) == (4, 1.0)
+    fraction = float(np.median(images.mean((1, 2))))
+    wishes = Wishes(samples=3, phase_fraction=Range(fraction, 1))
+    path = (str(raw / "00000.jpg"), str(raw / "00001.jpg"))
+    ensemble([], tmp_path / "path.npz", model=model, wishes=replace(wishes, samples=2), between=path, steps=3)
+    with np.load(tmp_path / "path.npz") as file:
+        assert json.loads(str(file["facts"]))["centres"] == ["step-00", "step-01", "step-02"]
+        assert (file["images"].mean((1, 2)) >= fraction).all()
+    impossible = Wishes(samples=1, spacing_nm=Range(1, 2))
+    with pytest.raises(InputError, match=r"expected images with the wished spacing.*widen --spacing"):
+        ensemble(
+            [],
+            tmp_path / "no.npz",
+            model=model,
+            wishes=impossible,
+            morphology=load(model).facts.morphologies[0],
+        )
+    with pytest.raises(InputError, match=r"expected a morphology: .*found 'cubes'"):
+        ensemble([], tmp_path / "no.npz", model=model, wishes=wishes, morphology="cubes")
+    assert not (tmp_path / "no.npz").exists()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".gif"])
+def test_a_movie_that_flickers_less(tiny_pair: Path, tmp_path: Path, suffix: str) -> None:
+    model = str(tiny_pair / "models" / "train-pair")
+    shown = movie([str(tiny_pair / "data" / "raw" / "SAXS")], tmp_path / f"m{suffix}", model=model, smooth=2)
+    assert shown.flicker < shown.plain_flicker
+    assert len(csv_rows(tmp_path / "m.csv")) == shown.frames == 8
+    assert cv2.VideoCapture(str(shown.file)).get(cv2.CAP_PROP_FRAME_COUNT) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["m.csv", f"m{suffix}"])
+
+
+def test_a_movie_with_a_bad_file_is_not_begun(tiny_pair: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_text("no image")
+    files = [str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg"), str(tmp_path / "bad.jpg")]
+    with pytest.raises(InputError, match=r"bad\.jpg: expected"):
+        movie(files, tmp_path / "m.mp4", model=str(tiny_pair / "models" / "train-pair"))
+    assert [path.name for path in tmp_path.iterdir()] == ["bad.jpg"]
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+from pairvae.commands.predict import predict
+file, model, out, count = sys.argv[1:]
+predict([file] * int(count), to="sem", out=Path(out), model=model, samples=1, seed=0)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+
+
+@pytest.mark.slow
+def test_many_inputs_need_the_memory_of_few(tiny_pair: Path, tmp_path: Path) -> None:
+    """Whatever is kept for each of 10,000 inputs would show in 600 of them: 20 MB are 35 kB each."""
+    file, model = tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg", tiny_pair / "models" / "train-pair"
+    peaks = []
+    for count in (60, 660):
+        out = tmp_path / str(count)
+        arguments = [str(file), str(model), str(out), str(count)]
+        done = subprocess.run(
+            [sys.executable, "-c", MEMORY, *arguments], capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(csv_rows(out / "predictions.csv")) == count
+        peaks.append(float(done.stdout))
+    assert peaks[1] - peaks[0] < 20
