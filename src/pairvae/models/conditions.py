@@ -114,6 +114,12 @@ class ConditionShift:
         }
 
 
+def shifts_of(card: Mapping[str, Any], samples: Sequence[Values], modality: str) -> Tensor | None:
+    """Shifts ``(N, C, g, g)`` of samples by the model of a card; None where it moves no posteriors of ``modality``."""
+    shift = shift_of_card(card)
+    return None if shift is None or shift.modality != modality else shift.of(samples)
+
+
 def shift_of_card(card: Mapping[str, Any]) -> ConditionShift | None:
     """The shift of a model card, where there is one; ``ValueError`` for one that does not fit the latent space."""
     entry = card.get(CARD_KEY)
