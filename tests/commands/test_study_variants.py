@@ -52,7 +52,7 @@ def test_the_ablation_changes_what_it_names() -> None:
     settings = resolve({})
     found = shipped_variants("ablation", settings)
     assert found["whole"] == {}
-    assert len(found) == 19
+    assert len(found) == 22
     whole = settings.sem.training.texture
     for name in NAMES:
         off = with_values(settings, found[f"without-{name.replace('_', '-')}"], "test").sem
@@ -64,7 +64,10 @@ def test_the_ablation_changes_what_it_names() -> None:
     assert with_values(settings, found["without-critic"], "test").sem.network.critic == 0
     assert with_values(settings, found["without-smooth"], "test").sem.network.smooth == 0
     assert not with_values(settings, found["without-solo"], "test").pair.training.from_solo
-    assert not with_values(settings, found["without-calibrate"], "test").pair.training.calibrate
+    without = with_values(settings, found["without-calibration"], "test").pair.calibration
+    assert not (without.length_scale or without.posterior_mean or without.variance_matching)
+    old = with_values(settings, {"pair.training.calibrate": False}, "test").pair.calibration
+    assert not old.posterior_covariance and old.posterior_mean == 0.5
     assert with_values(settings, found["without-kl"], "test").saxs.training.kl_weight == 0
 
 

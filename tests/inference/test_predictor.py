@@ -14,7 +14,7 @@ import torch
 from pairvae.errors import InputError
 from pairvae.inference.predictor import Predictor, _starts
 from pairvae.models.build import build_vae
-from pairvae.models.vae import CHUNK, Posterior
+from pairvae.models.vae import CHUNK
 from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork, resolve
 
 SHAPES = {"saxs": (3, 32, 32), "sem": (1, 32, 32)}
@@ -239,17 +239,6 @@ def test_raw_input_that_cannot_be_used_is_told(
 ) -> None:
     with pytest.raises(InputError, match=message):
         predictor.predict(image, source)
-
-
-def test_posterior_as_arrays_has_the_spread_of_its_draws() -> None:
-    factor = torch.tensor([[0.5, 0.0], [0.6, 0.4]])
-    posterior = Posterior(torch.ones(1, 2, 1, 1), torch.full((1, 2, 1, 1), 0.25), factor)
-    drawn = Posterior(posterior.mean.expand(20000, 2, 1, 1), posterior.std.expand(20000, 2, 1, 1), factor)
-    mean, std = posterior.numpy()
-    assert mean.shape == std.shape == (1, 2, 1, 1)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        np.testing.assert_allclose(std[0, :, 0, 0], drawn.sample().std(0).ravel(), rtol=0.03)
 
 
 def test_a_model_says_what_it_is(predictor: Predictor) -> None:

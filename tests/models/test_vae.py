@@ -13,7 +13,6 @@ from pairvae.models.vae import (
     Posterior,
     decode_in_chunks,
     join_statistics,
-    split_statistics,
 )
 
 
@@ -33,14 +32,13 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def test_statistics_are_mean_then_deviation_on_the_channel_axis() -> None:
     joined = join_statistics(torch.arange(16.0).reshape(1, 4, 2, 2) - 8)
-    posterior = split_statistics(joined)
-    assert posterior.mean.shape == posterior.std.shape == (1, 2, 2, 2)
-    assert torch.equal(posterior.mean, torch.arange(8.0).reshape(1, 2, 2, 2) - 8)
-    torch.testing.assert_close(posterior.std, F.softplus(torch.arange(8.0)).reshape(1, 2, 2, 2) + 1e-4)
+    mean, std = joined.chunk(2, dim=1)
+    assert torch.equal(mean, torch.arange(8.0).reshape(1, 2, 2, 2) - 8)
+    torch.testing.assert_close(std, F.softplus(torch.arange(8.0)).reshape(1, 2, 2, 2) + 1e-4)
 
 
 def test_deviation_stays_above_0_for_any_network_output() -> None:
-    assert (split_statistics(join_statistics(torch.full((1, 2, 1, 1), -1e4))).std > 0).all()
+    assert (join_statistics(torch.full((1, 2, 1, 1), -1e4))[:, 1:] > 0).all()
 
 
 def test_draws_have_the_posterior_s_mean_and_deviation() -> None:
@@ -70,33 +68,38 @@ def test_noise_is_added_to_the_features_in_their_own_units() -> None:
     assert torch.equal(noisy, vae.posterior_of(inputs, 0.25, seeded()).mean)
 
 
-def test_mixed_draws_have_the_covariance_of_the_factor() -> None:
-    mixing = torch.tensor([[1.0, 0.0], [0.8, 0.6]])
-    mean, std = torch.tensor([3.0, -1.0]), torch.tensor([0.5, 2.0])
-    one = Posterior(mean.view(1, 2, 1, 1), std.view(1, 2, 1, 1), mixing)
-    drawn = one.repeated(0, 40_000).sample(seeded()).flatten(1)
-    torch.testing.assert_close(drawn.mean(0), mean, atol=0.03, rtol=0)
-    expected = torch.outer(std, std).sqrt() * (mixing @ mixing.T)
-    torch.testing.assert_close(torch.cov(drawn.T), expected, atol=0.06, rtol=0)
+def calibrated() -> VAE:
+    vae = VAE(Halves(), Decoder())
+    vae.encoder.scale_tril = torch.tensor([[0.5, 0.0], [1.6, 1.2]])
+    return vae
 
 
-def test_places_of_a_grid_are_mixed_each_by_itself() -> None:
-    mixing = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    drawn = Posterior(torch.zeros(3, 2, 4, 4), torch.ones(3, 2, 4, 4), mixing).sample(seeded())
+def test_samples_have_the_covariance_of_the_factor_and_std_is_their_standard_deviation() -> None:
+    vae, inputs = calibrated(), torch.tensor([3.0, -1.0]).view(1, 2, 1, 1)
+    posterior = vae.posterior(inputs)
+    drawn = posterior.repeated(0, 40_000).sample(seeded()).flatten(1)
+    torch.testing.assert_close(drawn.mean(0), inputs.flatten(), atol=0.03, rtol=0)
+    torch.testing.assert_close(drawn.std(0), posterior.std.flatten(), atol=0.02, rtol=0)
+    factor = vae.encoder.scale_tril
+    torch.testing.assert_close(torch.cov(drawn.T), factor @ factor.T, atol=0.06, rtol=0)
+    assert torch.equal(vae.encoder(inputs), torch.cat([posterior.mean, posterior.std], dim=1))
+
+
+def test_places_of_a_grid_are_correlated_each_by_itself() -> None:
+    correlation = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    drawn = Posterior(torch.zeros(3, 2, 4, 4), torch.ones(3, 2, 4, 4), correlation).sample(seeded())
     assert torch.equal(drawn[:, 0], drawn[:, 1])
     assert drawn[:, 0].unique().numel() == 3 * 16
 
 
-def test_mixing_leaves_means_deviations_and_weights_as_they_are() -> None:
-    vae = VAE(Halves(), Decoder())
-    inputs = torch.randn(5, 2, 1, 1, generator=seeded(1))
+def test_the_covariance_is_a_weight_once_it_is_set_and_leaves_means_as_they_are() -> None:
+    vae, inputs = VAE(Halves(), Decoder()), torch.randn(5, 2, 1, 1, generator=seeded(1))
     plain = vae.posterior(inputs)
-    vae.mixing = torch.eye(2)  # and deviations of 1: no different draws, either
-    mixed = vae.posterior(inputs)
-    assert torch.equal(mixed.mean, plain.mean)
-    assert torch.equal(mixed.std, plain.std)
-    torch.testing.assert_close(mixed.sample(seeded()), plain.sample(seeded()))
-    assert "mixing" not in vae.state_dict()
+    assert not vae.state_dict()
+    vae.encoder.scale_tril = torch.eye(2)  # and deviations of 1: no different samples, either
+    assert list(vae.state_dict()) == ["encoder.scale_tril"]
+    assert torch.equal(vae.posterior(inputs).mean, plain.mean)
+    torch.testing.assert_close(vae.posterior(inputs).sample(seeded()), plain.sample(seeded()))
 
 
 class Noisy(Decoder):
@@ -126,15 +129,14 @@ def test_chunks_keep_the_order_of_the_latents() -> None:
     assert torch.equal(decode_in_chunks(torch.nn.Identity(), latents), latents)
 
 
-def test_opposed_draws_have_the_mean_of_the_posterior_and_are_draws_like_any_other() -> None:
-    mixing = torch.tensor([[1.0, 0.0], [0.5, 0.8]])
-    one = Posterior(torch.tensor([[[[1.0]], [[-2.0]]]]), torch.tensor([[[[0.25]], [[4.0]]]]), mixing)
-    drawn = one.repeated(0, 4000).opposed(torch.Generator().manual_seed(0))
+def test_antithetic_samples_have_the_mean_of_the_posterior_and_are_samples_like_any_other() -> None:
+    correlation = torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    one = Posterior(torch.tensor([[[[1.0]], [[-2.0]]]]), torch.tensor([[[[0.5]], [[2.0]]]]), correlation)
+    drawn = one.repeated(0, 4000).antithetic_samples(torch.Generator().manual_seed(0))
     torch.testing.assert_close(drawn[0::2] + drawn[1::2], 2 * one.mean.expand(2000, 2, 1, 1))
-    root = one.std[0, :, 0, 0].sqrt()
-    expected = root[:, None] * (mixing @ mixing.T) * root
-    torch.testing.assert_close(torch.cov(drawn[:, :, 0, 0].T), expected, rtol=0.1, atol=0.03)
-    odd = one.repeated(0, 5).opposed(torch.Generator().manual_seed(1))
+    factor = one.std[0, :, 0] * correlation
+    torch.testing.assert_close(torch.cov(drawn[:, :, 0, 0].T), factor @ factor.T, rtol=0.1, atol=0.03)
+    odd = one.repeated(0, 5).antithetic_samples(torch.Generator().manual_seed(1))
     assert odd.shape == (5, 2, 1, 1)
     torch.testing.assert_close(odd[0] + odd[1], odd[2] + odd[3])
     assert not torch.allclose(odd[4], one.mean[0])

@@ -90,20 +90,25 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
         (
             "stages.train_solo",
             {"models/texture.py", "data/split.py"},
-            {"stages/calibration.py", "data/simulate/simulation.py"},
+            {"calibration/length_scale.py", "data/simulate/simulation.py"},
         ),
         (
             "stages.train_pair",
-            {"stages/calibration.py", "stages/draw_width.py", "stages/length_scale.py", "evaluation/ridge.py"}
-            | {"evaluation/spread.py", "data/batches.py", "data/sources.py", "inference/summary_file.py"},
+            {"calibration/__init__.py", "calibration/length_scale.py", "numerics/ridge.py"}
+            | {
+                "calibration/variance_matching.py",
+                "data/batches.py",
+                "data/sources.py",
+                "inference/summary_file.py",
+            },
             {"evaluation/scores/definitions.py", "reports/page.py", "cli/stages.py"},
         ),
         (
             "stages.assess",
             {"evaluation/scores/definitions.py", "models/unet.py"},
-            {"stages/calibration.py", "reports/page.py"},
+            {"calibration/length_scale.py", "reports/page.py"},
         ),
-        ("stages.generate", {"evaluation/ensembles.py"}, {"stages/calibration.py", "reports/page.py"}),
+        ("stages.generate", {"evaluation/ensembles.py"}, {"calibration/length_scale.py", "reports/page.py"}),
         (
             "stages.report",
             {"reports/page.py", "reports/template.html"},

@@ -44,7 +44,7 @@ def draw_images(
     for place, one in enumerate(torch.split(inputs, 1)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((seed + 1) * 1_000_003 + place)
-            latents = source.posterior(one).repeated(0, images).opposed()
+            latents = source.posterior(one).repeated(0, images).antithetic_samples()
             if shift is not None:
                 latents = latents + shift[place]
             decoded = decode_in_chunks(target.decoder, latents)

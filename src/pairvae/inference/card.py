@@ -15,12 +15,12 @@ from pairvae.errors import InputError, reason
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.models.build import trained
+from pairvae.models.build import SCALE_TRIL, trained
 from pairvae.models.conditions import shift_of_card
 from pairvae.models.vae import VAE
 from pairvae.store.model_folder import CARD, REMEDY, load_model
 
-MIXING = "mixing"  # entry of a card: factors of the covariance of draws, by modality
+MIXING = "mixing"  # entry of cards of format 1: `scale_tril` by modality, which is among the weights today
 # What reading an entry that is missing, or of another kind or size, raises
 UNFIT = (
     KeyError,
@@ -94,11 +94,11 @@ def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
     vaes: dict[str, VAE] = {}
     check_card(stored.card, folder)
     with refusing("the card of a trained model", folder):
-        mixing = read_mixing(stored.card)
+        covariances = _covariances_of_card(stored.card)
     for name, description in stored.card["modalities"].items():
         own = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
-        vaes[name] = trained(description, without_prefix(own, name), str(folder))
-        vaes[name].mixing = mixing.get(name)
+        weights = without_prefix(own, name) | covariances.get(name, {})
+        vaes[name] = trained(description, weights, str(folder))
         vaes[name].eval()
     give_backbone(vaes.values(), folder)
     return vaes, stored.card
@@ -109,8 +109,8 @@ def without_prefix(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor
     return {key.removeprefix(f"{name}."): value for key, value in weights.items()}
 
 
-def read_mixing(card: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Factors by modality of a card; none for models that were trained before they were kept, or without.
+def _covariances_of_card(card: Mapping[str, Any]) -> dict[str, dict[str, Tensor]]:
+    """Weights ``scale_tril`` by modality of a card of format 1; none for other cards.
 
     ``InputError`` for one that is not of the latent's channels, or not finite.
     """
@@ -124,4 +124,4 @@ def read_mixing(card: Mapping[str, Any]) -> dict[str, Tensor]:
                 where=f"{CARD} of a trained pair, key {MIXING}.{name}",
                 remedy=REMEDY,
             )
-    return found
+    return {name: {SCALE_TRIL: factor} for name, factor in found.items()}

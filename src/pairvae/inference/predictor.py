@@ -166,7 +166,7 @@ class Predictor:
         if not found:
             return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
         mean, std = torch.cat([one.mean for one in found]), torch.cat([one.std for one in found])
-        return Posterior(mean, std, self.vaes[source].mixing)
+        return Posterior(mean, std, found[0].correlation)
 
     def _encoded(self, array: np.ndarray, source: str) -> Posterior:
         if MODALITIES[source].cropped and array.shape != self.shape(source):
@@ -212,7 +212,7 @@ class Predictor:
             some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
             parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
         mean, std = torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts])
-        return Posterior(mean[: len(inputs)], std[: len(inputs)], self.vaes[source].mixing)
+        return Posterior(mean[: len(inputs)], std[: len(inputs)], parts[0].correlation)
 
     def predict(
         self,
@@ -335,7 +335,7 @@ class Predictor:
     def _decode(self, posterior: Posterior, target: str, seed: int) -> np.ndarray:
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            latents = posterior.opposed() if len(posterior.mean) > 1 else posterior.mean
+            latents = posterior.antithetic_samples() if len(posterior.mean) > 1 else posterior.mean
             image = decode_in_chunks(self.vaes[target].decoder, latents)
         if self.is_binary(target):
             return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))

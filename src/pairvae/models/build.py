@@ -26,6 +26,7 @@ from pairvae.settings import (
 )
 
 Shape = tuple[int, int, int]
+SCALE_TRIL = "encoder.scale_tril"  # among the weights of a VAE whose posterior covariance was calibrated
 LONGEST_SIDE = 16_384  # px of a prepared array
 SHAPE: TypeAdapter[Shape] = TypeAdapter(
     tuple[
@@ -124,13 +125,22 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
     except (RuntimeError, MemoryError, OverflowError, TypeError) as error:  # sizes that no tensor can have
         found = reason(error, lines=3)
         raise InputError(expected="the description of a network", found=found, where=where) from error
+    _make_room(plan, weights, description)
     check_weights(plan, weights, where)
     for name, values in weights.items():
         if values.is_floating_point() and not bool(torch.isfinite(values).all()):
             raise InputError(expected="finite weights", found=f"NaN or infinity in {name}", where=where)
     vae = from_description(description, where)
+    _make_room(vae, weights, description)
     vae.load_state_dict(dict(weights))
     return vae
+
+
+def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
+    """Give an untrained VAE the buffer of a posterior covariance where the weights hold one."""
+    if SCALE_TRIL in weights:
+        channels = description["latent"]["channels"]
+        vae.encoder.scale_tril = torch.zeros(channels, channels, device=next(vae.parameters()).device)
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:

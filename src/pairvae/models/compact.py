@@ -47,11 +47,17 @@ class DenseHead(nn.Module):
             # softplus(-2) = 0.13: posteriors start narrow, so that the decoder sees the data from the first step
             self.output.bias.view(2, -1)[1].fill_(-2.0)
 
+    def last_hidden(self, features: Tensor) -> Tensor:
+        """``(B, width + K)``: what the posterior statistics, before their softplus, depend on linearly."""
+        return torch.cat([self._hidden(features), features], dim=1)
+
+    def _hidden(self, features: Tensor) -> Tensor:
+        hidden = F.silu(self.hidden(features))
+        return hidden + F.silu(self.inner(hidden))
+
     def forward(self, features: Tensor) -> Tensor:
         """Posterior statistics."""
-        hidden = F.silu(self.hidden(features))
-        hidden = hidden + F.silu(self.inner(hidden))
-        raw = self.output(hidden) + self.shortcut(features)
+        raw = self.output(self._hidden(features)) + self.shortcut(features)
         return join_statistics(raw.view(-1, *self.shape))
 
     @torch.no_grad()
@@ -104,6 +110,10 @@ class CompactEncoder(Encoder):
         """Posterior statistics ``(B, 2C, g, g)``."""
         statistics: Tensor = self.dense(features)
         return statistics
+
+    def last_hidden(self, features: Tensor) -> Tensor:
+        """What the last layer sees, ``(B, width + K)``."""
+        return self.dense.last_hidden(features)
 
 
 class CompactDecoder(Decoder):

@@ -19,23 +19,27 @@ CHUNK = 5  # what a network holds of more images leaves the processor's caches: 
 class Posterior:
     """Normals over the latent: ``mean`` and ``std`` (> 0), each ``(B, C, g, g)``.
 
-    They are independent, unless ``mixing`` ``(C, C)``, lower triangular, couples the channels of one place: then
-    D mixing mixing^T D is their covariance, with D the square roots of ``std``. (Few samples tell a common width
-    better than one of each; of the logarithm of the width half is each one's own.)
+    Parameters
+    ----------
+    mean, std : Tensor
+        Mean and standard deviation of samples.
+    correlation : Tensor, optional
+        ``(C, C)``, lower triangular with rows of norm 1: the Cholesky factor of the correlations of the channels at
+        one place. Without it the channels are independent.
     """
 
     mean: Tensor
     std: Tensor
-    mixing: Tensor | None = None
+    correlation: Tensor | None = None
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One reparameterised draw, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
+        """One reparameterised sample, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
         return self._around(self._noise(len(self.mean), generator))
 
-    def opposed(self, generator: torch.Generator | None = None) -> Tensor:
-        """Draws ``(B, C, g, g)`` two by two on opposite sides of the mean; of an odd number the last has no partner.
+    def antithetic_samples(self, generator: torch.Generator | None = None) -> Tensor:
+        """Samples ``(B, C, g, g)`` two by two on opposite sides of the mean; of an odd number the last is alone.
 
-        Each is a draw like any other. But the mean of an even number of draws of one input is exactly that of its
+        Each is a sample like any other. But the mean of an even number of samples of one input is exactly that of its
         posterior, so that a few of them stand for all (antithetic variates, Hammersley and Morton 1956).
         """
         noise = self._noise((len(self.mean) + 1) // 2, generator)
@@ -46,27 +50,18 @@ class Posterior:
         return torch.randn(shape, generator=generator, device=self.mean.device, dtype=self.mean.dtype)
 
     def _around(self, noise: Tensor) -> Tensor:
-        if self.mixing is None:
-            return self.mean + self.std * noise
-        return self.mean + self.std.sqrt() * torch.einsum("cd,bd...->bc...", self.mixing, noise)
+        if self.correlation is not None:
+            noise = torch.einsum("cd,bd...->bc...", self.correlation, noise)
+        return self.mean + self.std * noise
 
     def numpy(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of draws as arrays, each ``(B, C, g, g)`` float32."""
-        std = self.std
-        if self.mixing is not None:
-            std = (std * self.mixing.square().sum(1)[:, None, None]).sqrt()
-        return self.mean.detach().float().cpu().numpy(), std.detach().float().cpu().numpy()
+        """Mean and standard deviation as arrays, each ``(B, C, g, g)`` float32."""
+        return self.mean.detach().float().cpu().numpy(), self.std.detach().float().cpu().numpy()
 
     def repeated(self, index: int, count: int) -> Posterior:
         """The posterior of one of its inputs, ``count`` times over."""
         mean, std = (part[index].expand(count, *part.shape[1:]) for part in (self.mean, self.std))
-        return Posterior(mean, std, self.mixing)
-
-
-def split_statistics(statistics: Tensor) -> Posterior:
-    """Posterior from ``(B, 2C, g, g)``: mean and standard deviation, concatenated on the channel axis."""
-    mean, std = statistics.chunk(2, dim=1)
-    return Posterior(mean, std)
+        return Posterior(mean, std, self.correlation)
 
 
 def join_statistics(raw: Tensor) -> Tensor:
@@ -78,8 +73,17 @@ def join_statistics(raw: Tensor) -> Tensor:
 class Encoder(nn.Module):
     """Input ``(B, ...)`` to posterior statistics ``(B, 2C, g, g)``: ``head(features(x))``.
 
-    ``features`` is frozen, so its values may be computed once and kept; ``head`` is what training moves.
+    ``features`` is frozen, so its values may be computed once and kept; ``head`` is what training moves. A buffer
+    ``scale_tril`` ``(C, C)``, lower triangular, is set by the calibration that follows a training: with D the square
+    roots of the head's standard deviations, D L L^T D is then the covariance of the channels at one place. (Few
+    samples tell a common width better than one of each, so half of the logarithm of the width is each one's own.)
     """
+
+    scale_tril: Tensor | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scale_tril", None)
 
     def features(self, inputs: Tensor) -> Tensor:
         """Frozen features of prepared inputs."""
@@ -89,12 +93,30 @@ class Encoder(nn.Module):
         """Posterior statistics ``(B, 2C, g, g)`` of features."""
         raise NotImplementedError
 
+    def last_hidden(self, features: Tensor) -> Tensor:
+        """What the last layer of the head sees, ``(B, ...)``: the features where there is no layer between."""
+        return features
+
     def fit(self, inputs: Tensor) -> None:
         """Set the frozen part from training inputs, where it is learned from data in closed form."""
 
+    def statistics(self, features: Tensor) -> Tensor:
+        """Mean and standard deviation of samples ``(B, 2C, g, g)``: the head's, with the covariance where it is set."""
+        found = self.head(features)
+        if self.scale_tril is None:
+            return found
+        mean, std = found.chunk(2, dim=1)
+        return torch.cat([mean, (std * self.scale_tril.square().sum(1)[:, None, None]).sqrt()], dim=1)
+
+    def posterior(self, features: Tensor) -> Posterior:
+        """The posterior of features."""
+        mean, std = self.statistics(features).chunk(2, dim=1)
+        tril = self.scale_tril
+        return Posterior(mean, std, None if tril is None else F.normalize(tril, dim=1))
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Posterior statistics ``(B, 2C, g, g)`` of prepared inputs."""
-        return self.head(self.features(inputs))
+        return self.statistics(self.features(inputs))
 
 
 class Decoder(nn.Module):
@@ -137,18 +159,12 @@ def decode_in_chunks(decoder: nn.Module, latents: Tensor) -> Tensor:
 
 
 class VAE(nn.Module):
-    """One modality's encoder and decoder.
-
-    ``mixing`` is that of its posteriors. It is measured after a training, no weight of the networks.
-    """
-
-    mixing: Tensor | None
+    """One modality's encoder and decoder."""
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
         self.encoder = encoder
         self.decoder = decoder
-        self.register_buffer("mixing", None, persistent=False)
 
     def posterior(
         self, inputs: Tensor, noise: float = 0.0, generator: torch.Generator | None = None
@@ -165,5 +181,4 @@ class VAE(nn.Module):
                 features.shape, generator=generator, device=features.device, dtype=features.dtype
             )
             features = features + noise * draw
-        found = split_statistics(self.encoder.head(features))
-        return Posterior(found.mean, found.std, self.mixing)
+        return self.encoder.posterior(features)

@@ -64,6 +64,16 @@ def crops(image: NDArray[Any], positions: NDArray[np.int64], crop: int) -> NDArr
     return cut
 
 
+def seeded_crops(image: NDArray[Any], crop: int, count: int, seed: int, index: int) -> NDArray[Any]:
+    """Fixed crops ``(count, crop, crop)`` of the image ``(H, W)`` of sample ``index``: crop k by ``seed + k``."""
+    height, width = image.shape
+    positions = [
+        crop_positions(height, width, crop, 1, np.random.default_rng([seed + number, index]))[0]
+        for number in range(count)
+    ]
+    return crops(image, np.array(positions), crop)
+
+
 def _as_bytes(images: NDArray[Any]) -> Bytes:
     is_grey_uint8 = images.dtype == np.uint8 and images.max(initial=0) > 1
     if is_grey_uint8:

@@ -48,6 +48,7 @@ from pairvae.settings.sections import (
     UNetSettings,
 )
 from pairvae.settings.training import (
+    CalibrationSettings,
     EarlyStopSettings,
     Optimisation,
     PairTraining,
@@ -63,6 +64,7 @@ __all__ = [
     "AssessSettings",
     "BaselineSettings",
     "BeamCentreOption",
+    "CalibrationSettings",
     "CompactNetwork",
     "DetectorGeometry",
     "DeviceSettings",

@@ -123,13 +123,12 @@ def label(choice: object) -> Scalar:
 
 
 def searchable(key: str) -> bool:
-    """Whether a setting may vary between trials: networks, latent space and training, but never the data."""
+    """Whether a setting may vary between trials: networks, latent space, training and calibration, never the data."""
     section, _, rest = key.partition(".")
     if section in ("latent", "pretrain"):
         return bool(rest)
-    if key == "pair.conditions":
-        return True
-    return section not in ("data", "tune") and rest.startswith(("network.", "training."))
+    parts = ("network.", "training.", "calibration.")
+    return key == "pair.conditions" or (section not in ("data", "tune") and rest.startswith(parts))
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

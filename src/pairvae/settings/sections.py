@@ -10,7 +10,13 @@ from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
 from pairvae.settings.simulation import SimulationParameters
-from pairvae.settings.training import Optimisation, PairTraining, SaxsTraining, SemTraining
+from pairvae.settings.training import (
+    CalibrationSettings,
+    Optimisation,
+    PairTraining,
+    SaxsTraining,
+    SemTraining,
+)
 
 
 class SimulatedData(Section):
@@ -175,6 +181,7 @@ class PairSettings(Section):
         description="columns of pairs.csv that move the posterior mean of the pattern, such as pitch_nm; []: none",
     )
     training: PairTraining
+    calibration: CalibrationSettings
 
 
 class SplitSettings(Section):

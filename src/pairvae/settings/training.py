@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pairvae.settings.basics import NonNegative, Positive, Rate, Section
+from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
 
 
 class Optimisation(Section):
@@ -69,15 +69,6 @@ class PairTraining(Optimisation):
     match_weight: NonNegative = Field(
         description="weight of the divergence of the crops' posteriors from that of their pattern"
     )
-    refit: float = Field(
-        ge=0,
-        le=1,
-        description="share of a ridge regression in the pattern's posterior mean, fitted after the training; 0: none",
-    )
-    calibrate: bool = Field(
-        description="let decoded spacings vary as crops' do, and draws together as crops do around what left-out "
-        "training pairs tell"
-    )
     weights: dict[str, NonNegative] = Field(
         description="similarity, and <from>_<to> for the four directions of the pair"
     )
@@ -92,6 +83,21 @@ class PairTraining(Optimisation):
     def epochs(self) -> int:
         """All epochs of the two parts."""
         return self.random_epochs + self.focused_epochs
+
+
+class CalibrationSettings(Section):
+    """Corrections in closed form that follow the training of the pair (see :mod:`pairvae.calibration`)."""
+
+    length_scale: bool = Field(description="let decoded spacings vary as those of crops do")
+    posterior_mean: float = Field(
+        ge=0, le=1, description="share of a ridge regression in the pattern's posterior mean; 0: none"
+    )
+    posterior_covariance: bool = Field(
+        description="let samples for a pattern vary together, as crops do around the prediction for left-out pairs"
+    )
+    variance_matching: bool = Field(description="let decoded phase fractions vary as those of crops do")
+    crops: int = Field(ge=2, le=100, description="crops of each training image that the corrections look at")
+    seed: Seed = Field(description="of these crops, and of the latents and the noise that are decoded")
 
 
 class TextureLikelihood(Section):

@@ -22,13 +22,13 @@ from pairvae.data.batches import CropSchedule
 from pairvae.evaluation.baselines import fft as fft_baseline
 from pairvae.evaluation.baselines.dual_vae import by_view, mapped_latents
 from pairvae.evaluation.baselines.retrieval import at_own_fraction
-from pairvae.evaluation.ridge import ridge
 from pairvae.evaluation.scores.evaluate import Errors, Evaluated, Truth, binary, decode, encode
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits
 from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture_statistics as texture
+from pairvae.numerics.ridge import ridge
 from pairvae.stages.project import Project
 from pairvae.stages.training_inputs import Sampled, arrays_of, shape_of, source_of
 from pairvae.store.code import code_digest

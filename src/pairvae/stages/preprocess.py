@@ -20,7 +20,7 @@ from pairvae.evaluation.leakage import Warnings
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.calibration_files import with_files
 from pairvae.modalities.readers.raw_image import RawImage
-from pairvae.numerics.images import crop_positions, crops
+from pairvae.numerics.images import seeded_crops
 from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings
 from pairvae.stages.data_warnings import tell
@@ -259,7 +259,7 @@ def _write_cropped(
             image = array[0]
             shapes.append([int(side) for side in image.shape])
             stream.write(np.ascontiguousarray(image, np.uint8).tobytes())
-            fixed[index] = evaluation_crops(image, size, assess, index)
+            fixed[index] = seeded_crops(image, size, assess.crops, assess.crop_seed, index)
             _refuse_constant(image, pairs[index])
     fixed.flush()  # type: ignore[attr-defined]  # a numpy.memmap
     total = sum(height * width for height, width in shapes)
@@ -271,16 +271,6 @@ def _write_cropped(
     del source
     flat.unlink()
     return Written(shapes, done)
-
-
-def evaluation_crops(image: np.ndarray, size: int, assess: AssessSettings, index: int) -> np.ndarray:
-    """The fixed crops ``(K, size, size)`` of sample ``index``: crop k is drawn with the seed ``crop_seed + k``."""
-    height, width = image.shape
-    positions = [
-        crop_positions(height, width, size, 1, np.random.default_rng([assess.crop_seed + number, index]))[0]
-        for number in range(assess.crops)
-    ]
-    return crops(image, np.array(positions), size)
 
 
 def _refuse_constant(image: np.ndarray, pair: Pair) -> None:

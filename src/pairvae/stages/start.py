@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from pairvae.errors import InputError
-from pairvae.models.build import load_weights
+from pairvae.models.build import SCALE_TRIL, load_weights
 from pairvae.models.vae import VAE
 from pairvae.settings import flatten
 from pairvae.store.model_folder import load_model
@@ -59,6 +59,7 @@ def starting_weights(folder: Path, name: str, description: Mapping[str, Any], ke
         label.removeprefix(f"{name}."): value
         for label, value in stored.weights.items()
         if label.startswith(f"{name}.")
+        and label != f"{name}.{SCALE_TRIL}"  # that of the other training pairs
     }
     return Start(own, stored.card["weights_sha256"])
 

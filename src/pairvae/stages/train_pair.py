@@ -7,15 +7,15 @@ import shutil
 import numpy as np
 
 from pairvae import store
+from pairvae.calibration import Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
 from pairvae.models.pair import PairVAE
-from pairvae.stages.calibration import refit, write_mixing
+from pairvae.stages.corrections import calibration_data, log_corrections, write_corrections
 from pairvae.stages.data_warnings import split_warnings, tell
-from pairvae.stages.length_scale import follow_lengths
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.start import begin_from
 from pairvae.stages.train_solo import train_solo
@@ -37,6 +37,7 @@ from pairvae.stages.training_inputs import (
 from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
 from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
+from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training.devices import Device, choose
 from pairvae.training.plans import PairPlan, Source
 from pairvae.training.team import join
@@ -83,10 +84,13 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         measured_descriptions(project, prepared, descriptions),
     )
 
-    def finish() -> None:
-        if training.calibrate:
-            follow_lengths(prepared, vaes, project.split(prepared).train, settings.seed)
-        refit(prepared, vaes, project.split(prepared).train, training.refit)
+    corrections: list[Correction] = []
+
+    def finish(tracker: Tracker) -> None:
+        chosen = settings.pair.calibration
+        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, chosen)
+        corrections.extend(calibrate(pair, data, chosen, chosen.seed))
+        log_corrections(tracker, corrections)
 
     if join(device.torch_device).first:
         tell(split_warnings(project, prepared))
@@ -95,9 +99,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     _keep_inside(project, without_stage, first)
     if first:
         folder = project.model("train-pair")
-        if training.calibrate:
-            vaes = load_vaes(folder)[0]
-            write_mixing(folder, prepared, vaes, project.split(prepared).train, settings.seed)
+        write_corrections(folder, corrections)
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 

@@ -18,6 +18,7 @@ from pairvae.stages.project import Project
 from pairvae.stages.stage_run import epoch_logger, stage_run
 from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
+from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device
 from pairvae.training.early import EarlyStop, best_epoch
@@ -75,11 +76,12 @@ def run_training(
     plan: SoloPlan | PairPlan,
     early_stop: EarlyStop | None = None,
     watch: Watch | None = None,
-    finish: Callable[[], None] = lambda: None,
+    finish: Callable[[Tracker], None] = lambda tracker: None,
 ) -> None:
     """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder.
 
-    ``finish`` is called in it after the last epoch: what it changes of the weights is saved, but in no checkpoint.
+    ``finish`` is called in it with the run after the last epoch: what it changes of the weights is saved, but in no
+    checkpoint.
     """
     team = join(run.device.torch_device)
     project, params = run.project, run.params
@@ -106,7 +108,7 @@ def run_training(
             early_stop=early_stop,
         )
         if team.first:
-            finish()
+            finish(tracker)
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))

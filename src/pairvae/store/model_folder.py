@@ -18,7 +18,7 @@ from pairvae.store.tensors import load_tensors, save_tensors
 
 WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
 FILES = "files_sha256"  # in a card: hashes of what lies beside the weights
-FORMAT = 1  # of a model folder; a change that older versions of pairvae would misread counts it up
+FORMAT = 2  # of a model folder; a change that older versions of pairvae would misread counts it up
 REMEDY = "run its stage again with `pairvae repro`"
 
 

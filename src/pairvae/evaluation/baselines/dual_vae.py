@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pairvae.evaluation.ridge import ridge
+from pairvae.numerics.ridge import ridge
 
 
 def mapped_latents(source: np.ndarray, target: np.ndarray, train: Sequence[int]) -> np.ndarray:

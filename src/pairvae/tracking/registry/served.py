@@ -29,9 +29,6 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         self.binary = {
             name: entry.get("binary", entry["shape"][0] == 1) for name, entry in card["modalities"].items()
         }
-        self.mixing = {
-            name: torch.tensor(rows, dtype=torch.float32) for name, rows in card.get("mixing", {}).items()
-        }
         self.programs = {
             f"{name}-{part}": torch.export.load(folder / f"{name}-{part}.pt2").module()
             for name in self.shapes
@@ -65,8 +62,8 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                 latents = one.expand(samples, *one.shape)
                 if samples > 1:
                     noise = torch.randn((samples + 1) // 2, *one.shape)  # as models/vae.py draws several
-                    opposed = torch.stack([noise, -noise], dim=1).flatten(0, 1)[:samples]
-                    latents = latents + self._scaled(source, spread, opposed)
+                    antithetic = torch.stack([noise, -noise], dim=1).flatten(0, 1)[:samples]
+                    latents = latents + spread * self._correlated(source, antithetic)
                 decoder = self.programs[f"{target}-decoder"]
                 images += [decoder(few) for few in torch.split(latents.contiguous(), CHUNK)]
             stacked = torch.cat(images)
@@ -74,11 +71,12 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
             stacked = (stacked >= 0.5).float()
         return np.asarray(stacked.numpy())
 
-    def _scaled(self, source: str, spread: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-        """Unit noise ``(B, C, g, g)`` as wide as the posterior, its channels mixed where the card says how."""
-        if source not in self.mixing:
-            return spread * noise
-        return spread.sqrt() * torch.einsum("cd,bd...->bc...", self.mixing[source], noise)
+    def _correlated(self, source: str, noise: torch.Tensor) -> torch.Tensor:
+        """Unit noise ``(B, C, g, g)``, its channels correlated as the encoder's ``scale_tril`` says, if it has one."""
+        scale_tril = getattr(self.programs[f"{source}-encoder"], "scale_tril", None)
+        if scale_tril is None:
+            return noise
+        return torch.einsum("cd,bd...->bc...", torch.nn.functional.normalize(scale_tril, dim=1), noise)
 
 
 set_model(ServedPair())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.evaluation import ridge as module
-from pairvae.evaluation.ridge import STRENGTHS, ridge
+from pairvae.numerics import ridge as module
+from pairvae.numerics.ridge import ALPHAS, alpha_of_error, cross_val_predict, ridge
 
 
 def line(count: int = 30, noise: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
@@ -29,23 +29,26 @@ def test_noise_is_answered_by_the_mean() -> None:
     generator = np.random.default_rng(1)
     inputs, outputs = generator.standard_normal((40, 200)), generator.standard_normal((40, 3))
     fitted = ridge(inputs, outputs)
-    assert fitted.strength == STRENGTHS[-1]
+    assert fitted.alpha == ALPHAS[-1]
     gap = np.abs(fitted(inputs) - outputs.mean(0)).mean()
     assert gap < 0.2 * np.abs(outputs - outputs.mean(0)).mean()
 
 
 def test_left_out_error_is_that_of_fitting_without_each_sample() -> None:
     inputs, outputs = line(12)
-    owners = np.repeat(np.arange(6), 2)
+    samples = np.repeat(np.arange(6), 2)
     rows = inputs - inputs.mean(0)
     kernel = module._kernel(rows, rows, 1.0)
-    wanted = (outputs - outputs.mean(0))[:6][owners]
+    wanted = (outputs - outputs.mean(0))[:6][samples]
     squares = 0.0
     for sample in range(6):
-        kept, own = owners != sample, owners == sample
+        kept, own = samples != sample, samples == sample
         weights = np.linalg.solve(kernel[np.ix_(kept, kept)] + 0.1 * np.eye(10), wanted[kept])
         squares += ((kernel[np.ix_(own, kept)] @ weights - wanted[own]) ** 2).sum()
-    assert module._left_out(kernel, 0.1, wanted, owners) == pytest.approx(squares / 12)
+    assert module._left_out(kernel, 0.1, wanted, samples) == pytest.approx(squares / 12)
+    single = np.arange(12)
+    quick = module._left_out_errors(kernel, wanted, single, [0.1, 1.0])
+    assert quick == pytest.approx([module._left_out(kernel, alpha, wanted, single) for alpha in (0.1, 1.0)])
 
 
 def test_several_views_of_a_sample_are_left_out_together() -> None:
@@ -53,9 +56,9 @@ def test_several_views_of_a_sample_are_left_out_together() -> None:
     generator = np.random.default_rng(2)
     who = np.repeat(generator.standard_normal((15, 60)), 8, axis=0)
     inputs = who + 0.01 * generator.standard_normal(who.shape)
-    outputs, owners = generator.standard_normal((15, 4)), np.repeat(np.arange(15), 8)
-    assert ridge(inputs, outputs, owners).error > 0.5 * outputs.var()
-    assert ridge(inputs, outputs[owners]).error < 0.1 * outputs.var()
+    outputs, samples = generator.standard_normal((15, 4)), np.repeat(np.arange(15), 8)
+    assert ridge(inputs, outputs, samples).error > 0.5 * outputs.var()
+    assert ridge(inputs, outputs[samples]).error < 0.1 * outputs.var()
 
 
 def test_many_rows_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,7 +83,7 @@ def test_fitted_values_are_those_of_the_normal_equations() -> None:
     rows, wanted = inputs - inputs.mean(0), outputs - outputs.mean(0)
     scale = (rows**2).sum(1).mean()
     kernel = rows @ rows.T / scale + 1.0
-    inside = kernel @ np.linalg.solve(kernel + fitted.strength * np.eye(14), wanted) + outputs.mean(0)
+    inside = kernel @ np.linalg.solve(kernel + fitted.alpha * np.eye(14), wanted) + outputs.mean(0)
     np.testing.assert_allclose(fitted(inputs), inside, rtol=1e-4, atol=1e-5)
 
 
@@ -90,3 +93,36 @@ def test_a_fitted_regression_is_an_affine_map() -> None:
     weight, bias = found.affine()
     assert weight.shape == (7, 40)
     np.testing.assert_allclose(inputs @ weight.T + bias, found(inputs), atol=1e-4)
+
+
+def test_a_sample_s_own_outputs_do_not_tell_its_prediction() -> None:
+    generator = np.random.default_rng(0)
+    inputs, outputs = generator.standard_normal((20, 3)), generator.standard_normal((20, 2))
+    groups = [str(row // 2) for row in range(20)]
+    other = outputs.copy()
+    other[4:6] += 100.0
+    first, second = (cross_val_predict(inputs, one, groups) for one in (outputs, other))
+    np.testing.assert_array_equal(first[4:6], second[4:6])
+    assert (np.abs(first - second)[[0, 1, 2, 3, 6, 7]] > 1e-3).all()
+
+
+def test_what_inputs_tell_is_predicted() -> None:
+    inputs = np.random.default_rng(0).standard_normal((60, 3))
+    outputs = inputs @ np.array([[1.0, 0.0], [2.0, -1.0], [0.0, 3.0]]) + 5.0
+    found = cross_val_predict(inputs, outputs, [str(row) for row in range(60)])
+    np.testing.assert_allclose(found, outputs, atol=1e-3)
+
+
+def test_errors_of_overfitting_are_those_of_samples_not_seen() -> None:
+    """With as many inputs as samples any regression fits what it has seen; what it has not, it cannot."""
+    generator = np.random.default_rng(0)
+    inputs, outputs = generator.standard_normal((24, 24)), generator.standard_normal((24, 1))
+    error = cross_val_predict(inputs, outputs, [str(row) for row in range(24)]) - outputs
+    assert error.std() == pytest.approx(outputs.std(), rel=0.3)
+
+
+def test_alpha_can_be_found_from_the_error_on_what_was_fitted() -> None:
+    inputs, outputs = line(noise=1.0)
+    fitted = ridge(inputs, outputs, alphas=[0.03])
+    error = float(np.square(fitted(inputs) - outputs).mean())
+    assert alpha_of_error(inputs, outputs, error) == pytest.approx(0.03, rel=1e-3)

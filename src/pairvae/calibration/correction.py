@@ -1,0 +1,67 @@
+"""What a calibration is given, and what each of its steps reports."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class CalibrationData:
+    """Prepared arrays of training pairs.
+
+    Parameters
+    ----------
+    arrays : mapping of modality to ndarray
+        ``(N, K, channels, H, W)`` in [0, 1]: K crops of each of N pairs, or K = 1 whole array.
+    groups : sequence of str
+        Of each pair; those of one group are left out together.
+    pairs : int
+        Training pairs in all. Of many, N are evenly spread.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    groups: Sequence[str]
+    pairs: int
+
+    @property
+    def whole(self) -> str | None:
+        """The modality with one array where the other has many crops; None for other pairs."""
+        single = [name for name, array in self.arrays.items() if array.shape[1] == 1]
+        return single[0] if len(single) == 1 and len(self.arrays) == 2 else None
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One step: a ``statistic`` ``before`` and ``after``, its ``target``, and the ``value`` that the ``knob`` got.
+
+    ``reason`` says why a step was not taken; then there are no numbers.
+    """
+
+    step: str
+    statistic: str
+    knob: str
+    modality: str | None = None
+    target: float | None = None
+    before: float | None = None
+    after: float | None = None
+    value: float | None = None
+    reason: str = ""
+
+    def skipped(self, reason: str, modality: str | None = None) -> Correction:
+        """This step, not taken for a ``reason``."""
+        return dataclasses.replace(self, reason=reason, modality=modality)
+
+    def taken(self, modality: str, *, target: float, before: float, after: float, value: float) -> Correction:
+        """This step, taken."""
+        return dataclasses.replace(
+            self,
+            modality=modality,
+            target=float(target),
+            before=float(before),
+            after=float(after),
+            value=float(value),
+        )

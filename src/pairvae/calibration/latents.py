@@ -1,0 +1,150 @@
+"""Latents of training pairs, and where the posterior of a pair that was not seen would be centred."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pairvae.calibration.correction import CalibrationData
+from pairvae.models.compact import CompactEncoder
+from pairvae.models.pair import PairVAE
+from pairvae.models.vae import VAE, Encoder, Posterior
+from pairvae.numerics.ridge import alpha_of_error, cross_val_predict, ridge
+
+LEAST_GROUPS = 3
+
+
+@dataclass(frozen=True)
+class Latents:
+    """What the two encoders say of N training pairs: one array of modality ``whole``, K crops of ``cropped``.
+
+    Latents have C channels at P places.
+
+    Parameters
+    ----------
+    features : ndarray
+        ``(N, D)``: the arrays, as regressions see them (:func:`feature_weights`).
+    last_hidden : ndarray
+        ``(N, H)``: the arrays, as the last layer of their encoder sees them.
+    mean, std : ndarray
+        ``(N, C, P)``: posteriors of the arrays, by the network alone.
+    centre, left_out_centre : ndarray
+        ``(N, C, P)``: the means of these posteriors as the model gives them by now, and as it would give them to pairs
+        that it had not seen: an estimate (:func:`left_out_by_network`).
+    crop_mean, crop_std : ndarray
+        ``(N, K, C, P)``: posteriors of the crops.
+    crop_fractions : ndarray
+        ``(N, K)`` in [0, 1]: means of the crops, which are phase fractions of binary ones.
+    groups, pairs
+        As of :class:`CalibrationData`.
+    """
+
+    whole: str
+    cropped: str
+    features: np.ndarray
+    last_hidden: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+    centre: np.ndarray
+    left_out_centre: np.ndarray
+    crop_mean: np.ndarray
+    crop_std: np.ndarray
+    crop_fractions: np.ndarray
+    groups: Sequence[str]
+    pairs: int
+
+    @property
+    def target(self) -> np.ndarray:
+        """``(N, C P)``: what the posterior mean of an array should be, the mean latent of its crops."""
+        return flat(self.crop_mean.mean(1))
+
+
+def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
+    """Encode the arrays of modality ``whole`` and the crops of the other one."""
+    (cropped,) = data.arrays.keys() - {whole}
+    encoder = pair.vae(whole).encoder
+    arrays = [_encoded(pair.vae(whole), array) for array in data.arrays[whole]]
+    crops = [_encoded(pair.vae(cropped), array)[1] for array in data.arrays[cropped]]
+    mean, std = (_at_places([getattr(one, part)[0] for _, one in arrays]) for part in ("mean", "std"))
+    crop_mean, crop_std = (_at_places([getattr(one, part) for one in crops]) for part in ("mean", "std"))
+    features = torch.cat([one for one, _ in arrays])
+    with torch.inference_mode():
+        hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
+    fractions = [np.array(one, np.float32).mean((1, 2, 3), np.float64) for one in data.arrays[cropped]]
+    latents = Latents(
+        whole=whole,
+        cropped=cropped,
+        features=flat(features.double().numpy()) * feature_weights(encoder),
+        last_hidden=flat(hidden),
+        mean=mean,
+        std=std,
+        centre=mean,
+        left_out_centre=mean,
+        crop_mean=crop_mean,
+        crop_std=crop_std,
+        crop_fractions=np.stack(fractions),
+        groups=data.groups,
+        pairs=data.pairs,
+    )
+    return dataclasses.replace(latents, left_out_centre=left_out_by_network(latents).reshape(mean.shape))
+
+
+def feature_weights(encoder: Encoder) -> np.ndarray:
+    """What a regression multiplies an encoder's features by: ``(D,)``, or 1 where they are no principal components.
+
+    The scores of N patterns in N - 1 whitened components are all equally far from each other and tell a regression
+    nothing. Square roots of the standard deviations undo half of the whitening: what differs most between patterns
+    counts most, and the weak components, in which few patterns give mostly noise, count little.
+    """
+    if not isinstance(encoder, CompactEncoder):
+        return np.ones(1)
+    spread = encoder.spread.double().cpu().numpy()
+    return np.asarray(np.sqrt(spread / spread.max()))
+
+
+def left_out_by_ridge(latents: Latents) -> np.ndarray:
+    """Posterior means ``(N, C P)`` that the ridge regression gives to pairs it was not fitted to."""
+    return cross_val_predict(latents.features, latents.target, latents.groups)
+
+
+def left_out_by_network(latents: Latents) -> np.ndarray:
+    """Posterior means ``(N, C P)`` that the network would give to pairs that it had not been trained on: an estimate.
+
+    Training it anew without each pair would take hours. A ridge regression from the inputs of its last layer stands
+    for it, only as much regularised as to miss the pairs that it is fitted to by as much as the network does. What
+    leaving a pair out adds to the error of that regression is added to the network's error; of many training pairs,
+    of which the regression sees N, that share of it.
+    """
+    target = latents.target
+    own = flat(latents.mean) - target
+    alpha = alpha_of_error(latents.last_hidden, target, float(np.square(own).mean()))
+    seen = ridge(latents.last_hidden, target, alphas=[alpha])(latents.last_hidden)
+    unseen = cross_val_predict(latents.last_hidden, target, latents.groups, [alpha])
+    return np.asarray(flat(latents.mean) + (unseen - seen) * (len(target) / latents.pairs))
+
+
+def flat(values: np.ndarray) -> np.ndarray:
+    """``(N, D)``."""
+    return values.reshape(len(values), -1)
+
+
+@torch.inference_mode()
+def _encoded(vae: VAE, arrays: np.ndarray) -> tuple[Tensor, Posterior]:
+    """Features ``(B, ...)`` and posteriors of arrays ``(B, channels, H, W)``, on the CPU."""
+    features = vae.encoder.features(torch.from_numpy(np.array(arrays, np.float32)).to(_device(vae)))
+    posterior = vae.posterior_of(features)
+    return features.cpu(), Posterior(posterior.mean.cpu(), posterior.std.cpu())
+
+
+def _device(vae: VAE) -> torch.device:
+    return next(vae.parameters()).device
+
+
+def _at_places(latents: Sequence[Tensor]) -> np.ndarray:
+    """``(N, ..., C, g g)`` float64 of N latents ``(..., C, g, g)``."""
+    return torch.stack(list(latents)).flatten(-2).double().numpy()
