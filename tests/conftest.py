@@ -1,7 +1,5 @@
 """Fixtures of the whole suite."""
 
-from __future__ import annotations
-
 import signal
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,25 @@ def pytest_configure() -> None:
     """Let Ctrl-C reach what the tests start, also where a script started the suite with `&`, which has it ignored."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Which take longest, in this order, after those that wait for the finished project
+LONGEST = (
+    "third_modality", "tune", "study", "faults", "fit", "code_digests", "determinism", "start", "new_modality",
+)  # fmt: skip
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests come first: else one process has them left when the others are done."""
+
+    def place(item: pytest.Item) -> int:
+        if _uses_the_finished_project(item.path):
+            return 0
+        name = item.path.stem.removeprefix("test_")
+        return 1 + (LONGEST.index(name) if name in LONGEST else len(LONGEST))
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,7 +1,5 @@
 """Small mrc, dm3 and emd files, written byte by byte or with h5py, for tests and as seeds of the fuzz campaign."""
 
-from __future__ import annotations
-
 import json
 import struct
 from pathlib import Path

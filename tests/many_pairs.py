@@ -5,8 +5,6 @@ the peak of anonymous memory in MB. Pages of memory-mapped files are not in it: 
 needs them.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import threading

@@ -1,7 +1,5 @@
 """Thirty ways in which own data, links and settings may lie across the pipeline, and what counts the own files."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import shutil

@@ -1,7 +1,5 @@
 """Files of real instruments, where the environment names their folder (``PAIRVAE_REAL_FILES``) or one beside it."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Files as instruments write them, small: what strangers bring to their first project."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,7 +1,5 @@
 """The command line: help at once, exit codes 0, 1 and 2, one line for a mistake."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
@@ -24,20 +22,6 @@ def pairvae(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=120,
     )
-
-
-def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
-    code = (
-        "import sys\nfrom pairvae.cli import main\nsys.argv = ['pairvae', '--help']\n"
-        f"try:\n    main()\nfinally:\n    print('HEAVY', [name for name in {HEAVY!r} if name in sys.modules])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path
-    )
-    assert done.returncode == 0, done.stderr
-    assert "HEAVY []" in done.stdout
-    for command in ("data", "train", "repro", "predict", "assess", "ui"):
-        assert command in done.stdout
 
 
 def test_what_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path: Path) -> None:

@@ -1,7 +1,5 @@
 """Progress as people and logs see it, with a clock that the test sets."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 

@@ -24,6 +24,7 @@ from pairvae.settings import (
     preset_values,
     read_params,
     resolve,
+    with_values,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -338,3 +339,28 @@ def test_presets_that_are_changes_name_known_keys_only() -> None:
     for preset in PRESETS:
         unknown = {key for key in flatten(preset_values(preset)) if key not in known}
         assert all(".network." in key for key in unknown), unknown
+
+
+def test_settings_under_old_names_keep_working_and_are_reported_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(
+        "sem: {network: {critic: 4}, training: {texture: {adversarial: 0.5}}}\n"
+        "tune: {space: {sem.network.critic: {choices: [0, 4]}, sem.network.smooth: {choices: [0, 2], "
+        "when: {sem.network.critic: 4}}}}"
+    )
+    settings = load_settings(path)
+    load_settings(path)
+    adversarial = settings.sem.training.adversarial
+    assert (adversarial.width, adversarial.weight) == (4, 0.5)
+    assert list(settings.tune.space) == ["sem.training.adversarial.width", "sem.network.smooth"]
+    assert settings.tune.space["sem.network.smooth"].when == {"sem.training.adversarial.width": 4}
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path}: sem.network.critic is now called sem.training.adversarial.width",
+        f"{path}: sem.training.texture.adversarial is now called sem.training.adversarial.weight",
+    ]
+    changed = with_values(settings, {"sem.network.critic": 0}, "variant")
+    assert changed.sem.training.adversarial.width == 0
+    chosen = load_settings(path, ["sem.training.adversarial.width=8"])
+    assert chosen.sem.training.adversarial.width == 8, "today's name wins"

@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, WholeArrays
-from pairvae.models.build import build_vae
+from pairvae.models.build import build_trainable, build_vae
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, TextureMatch
 from pairvae.models.pair import PairVAE
 from pairvae.models.paper.architecture import PaperDecoder
 from pairvae.models.vae import VAE
 from pairvae.settings import CompactNetwork, LatentSettings, Optimisation, TextureNetwork, resolve
+from pairvae.training.adversarial import AdversarialLoss
 from pairvae.training.devices import Device
 from pairvae.training.loop import Checkpointing
 from pairvae.training.optimisers import adam
@@ -74,17 +75,19 @@ def pair_plan(**changes: object) -> PairPlan:
     return PairPlan(PairVAE(vaes), sources, likelihoods, settings, 3, CPU)
 
 
-def judged_plan(**changes: object) -> SoloPlan:
-    """A plan whose decoder draws textures and has a critic that judges them."""
+def adversarial_plan(**changes: object) -> SoloPlan:
+    """A plan whose decoder draws textures and is trained against a discriminator."""
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 2, (40, 44), dtype=np.uint8) for _ in range(COUNT)]
-    vae = build_vae(TEXTURE.model_copy(update={"critic": 4}), LATENT, (1, 32, 32), seed=2)
+    vae, discriminator = build_trainable(TEXTURE, LATENT, (1, 32, 32), seed=2, discriminator_width=4)
+    assert discriminator is not None
     source = CroppedImages(images, vae.encoder, CropSchedule(32, 2, False, 3))
     vae.encoder.fit(source.examples(0))
     values = {"epochs": 3, "batch": 5, "passes": 1} | changes
     settings = resolve({}).sem.training.model_copy(update=values)
-    likelihood = TextureMatch(None, {"autocovariance": 30.0, "phase_fraction": 3.0}, 32, adversarial=0.3)
-    return SoloPlan("sem", vae, source, likelihood, settings, 3, CPU)
+    likelihood = TextureMatch(None, {"autocovariance": 30.0, "phase_fraction": 3.0}, 32)
+    adversarial = {"sem": AdversarialLoss(discriminator, 0.3)}
+    return SoloPlan("sem", vae, source, likelihood, settings, 3, CPU, adversarial)
 
 
 def norm_plan(**changes: object) -> SoloPlan:

@@ -1,7 +1,5 @@
 """Eight simulated pairs of small images, prepared in this process: for tests that train by themselves."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from functools import cache

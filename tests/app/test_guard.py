@@ -1,7 +1,5 @@
 """What stands before every request, as ASGI messages: no network."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Many callers at once, of the page and of the scoring server: nothing is lost, nothing grows."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

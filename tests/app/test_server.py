@@ -1,7 +1,5 @@
 """Connections to a real server on this machine: how long each is waited for, and who may ask."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack

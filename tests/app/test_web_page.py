@@ -1,7 +1,5 @@
 """The page's server, asked over a real connection."""
 
-from __future__ import annotations
-
 import base64
 import http.client
 import io

@@ -1,7 +1,5 @@
 """Covariances and widths, against known ones."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

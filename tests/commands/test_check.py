@@ -1,7 +1,5 @@
 """The check with settings: what preprocessing would refuse is told, and the proposed settings mend it."""
 
-from __future__ import annotations
-
 import shlex
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """`pairvae doctor`: a sound project, a moved one that it mends, and what it tells of damage."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sqlite3
@@ -15,7 +13,7 @@ import pytest
 from pairvae.commands import doctor as module
 from pairvae.commands.doctor import Finding, doctor, render
 from pairvae.errors import InputError
-from small_project import run_pairvae
+from small_project import run_here
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +34,7 @@ def problems(findings: list[Finding]) -> list[Finding]:
 
 
 def test_a_sound_project_has_no_problems(finished_project: Path) -> None:
-    done = run_pairvae("doctor", cwd=finished_project)
+    done = run_here("doctor", cwd=finished_project)
     assert "no problems" in done.stdout
     for words in (
         "digest",
@@ -61,11 +59,11 @@ def test_extras_are_listed_with_the_way_to_get_them(monkeypatch: pytest.MonkeyPa
 def test_a_moved_project_is_told_and_mended(copied: Path) -> None:
     from pairvae.inference.loader import load
 
-    told = run_pairvae("doctor", cwd=copied, check=False)
+    told = run_here("doctor", cwd=copied, check=False)
     assert told.returncode == 1
     assert "places of artifacts lie in another folder" in told.stdout
     assert "-> run: pairvae doctor --fix-paths" in told.stdout
-    mended = run_pairvae("doctor", "--fix-paths", cwd=copied)
+    mended = run_here("doctor", "--fix-paths", cwd=copied)
     assert "paths mended, backup mlflow.db.backup-1" in mended.stdout
     assert not problems(doctor(copied))
     from pairvae.tracking.registry.aliases import download
@@ -76,7 +74,7 @@ def test_a_moved_project_is_told_and_mended(copied: Path) -> None:
 
 
 def test_damage_is_told_line_by_line(copied: Path) -> None:
-    run_pairvae("doctor", "--fix-paths", cwd=copied)
+    run_here("doctor", "--fix-paths", cwd=copied)
     weights = copied / "models" / "train-sem" / "weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     array = copied / "data" / "prepared" / "saxs.npy"
@@ -144,7 +142,7 @@ def test_it_wants_a_project(tmp_path: Path) -> None:
 def test_entries_that_wait_and_pictures_that_are_gone_are_told(copied: Path) -> None:
     from pairvae.tracking.runs.outbox import Outbox
 
-    run_pairvae("doctor", "--fix-paths", cwd=copied)
+    run_here("doctor", "--fix-paths", cwd=copied)
     shutil.rmtree(copied / "mlruns" / "pairvae")
     outbox = Outbox.opened(copied, "a" * 32, {"uri": "http://server", "name": "train saxs"})
     outbox.put("metrics", {"metrics": {"loss": 1.0}, "step": 1, "time": 1})

@@ -1,7 +1,5 @@
 """`pairvae gc`: everything that is referred to survives, the rest goes, and only with --yes."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

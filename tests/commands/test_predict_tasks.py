@@ -1,7 +1,5 @@
 """Predictions: tables and files, shared out in chunks or one by one; ensembles and movies of the same model."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

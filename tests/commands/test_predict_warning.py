@@ -3,8 +3,6 @@
 The warning rests on the training data alone, so that no network is trained here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`pairvae repro`: what is refused changes nothing, and what params.yaml lacks is added."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

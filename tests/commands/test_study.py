@@ -1,7 +1,5 @@
 """The repetition study on eight pairs: tables, runs, variants, failures, and going on after a kill."""
 
-from __future__ import annotations
-
 import csv
 import importlib
 import os
@@ -177,6 +175,7 @@ def test_a_killed_study_goes_on_to_the_same_tables(
     assert {run.info.status for run in runs} == {"FINISHED"}
 
 
+@pytest.mark.slow
 def test_variants_are_cells_and_a_failing_one_names_itself(new_project: Callable[[str], Path]) -> None:
     folder = new_project("variants")
     (folder / "mine.yaml").write_text(

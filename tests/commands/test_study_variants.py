@@ -61,7 +61,7 @@ def test_the_ablation_changes_what_it_names() -> None:
             assert set(settings.sem.network.encoded) - set(off.network.encoded) == {name}
         else:
             assert off.network == settings.sem.network
-    assert with_values(settings, found["without-critic"], "test").sem.network.critic == 0
+    assert with_values(settings, found["without-adversarial"], "test").sem.training.adversarial.width == 0
     assert with_values(settings, found["without-smooth"], "test").sem.network.smooth == 0
     assert not with_values(settings, found["without-solo"], "test").pair.training.from_solo
     without = with_values(settings, found["without-calibration"], "test").pair.calibration

@@ -1,7 +1,5 @@
 """`pairvae tune` on eight pairs: killed workers, resuming, applying, pruning, and that no validation pair is seen."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 import shutil

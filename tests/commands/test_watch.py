@@ -1,7 +1,5 @@
 """A watched folder: complete files once, whatever happens in between."""
 
-from __future__ import annotations
-
 import csv
 import errno
 import os

@@ -1,7 +1,5 @@
 """Batches and crops: who is drawn when, and that a draw depends on (seed, epoch) alone."""
 
-from __future__ import annotations
-
 from itertools import chain
 
 import numpy as np

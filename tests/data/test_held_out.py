@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from pairvae.data.held_out import hold_out

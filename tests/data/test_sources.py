@@ -1,7 +1,5 @@
 """Sources: cached features are those that would be computed, from memory maps as from arrays."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

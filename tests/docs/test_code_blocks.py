@@ -1,7 +1,5 @@
 """Commands and Python of README and tutorial: every command and option exists, every block is Python."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -57,6 +57,10 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_import_loads_nothing_heavy() -> None:
     assert loaded_by("import pairvae") & HEAVY == set()
+    assert (
+        loaded_by("import pairvae.settings") & (HEAVY - {"pydantic", "importlib.metadata", "rich", "numpy"})
+        == set()
+    )
 
 
 def test_dir_shows_the_public_names_and_each_is_there() -> None:

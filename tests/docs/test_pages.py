@@ -1,7 +1,5 @@
 """Generated reference pages, links, and the lists of tasks: complete, and in step with the code."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import cache

@@ -1,7 +1,5 @@
 """Recipes that cannot run here - Actions, containers, hooks: they name what exists, and call what developers call."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

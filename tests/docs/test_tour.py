@@ -1,7 +1,5 @@
 """The notebook docs/tour.ipynb runs on a finished project, and is kept without outputs."""
 
-from __future__ import annotations
-
 import ast
 import json
 import os

@@ -5,8 +5,6 @@ data are those of ``small_project`` (8 pairs, not 72; minutes, not a quarter of 
 are not compared. Left out: ``make test``, which is this suite, and what serves until it is stopped.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """A copied sample stops the assessment; near siblings and unlucky splits are told; honest data is silent."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Ensembles by rejection: what is kept fulfils the wishes, the acceptance is told, an impossible wish ends."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

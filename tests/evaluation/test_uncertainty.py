@@ -1,7 +1,5 @@
 """Ensembles against known numbers: exact coverage, spreads of known ratio, repeated images."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

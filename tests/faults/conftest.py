@@ -1,7 +1,5 @@
 """A warm process, the projects before each stage, and the tally of all faults, which is printed at the end."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -4,8 +4,6 @@ What counts as a write below ``root``: a file opened for writing, renamed or rem
 an ``fsync``, a ``write`` to a descriptor, a reservation of blocks, a statement or a commit of sqlite.
 """
 
-from __future__ import annotations
-
 import errno
 import os
 import resource

@@ -1,7 +1,5 @@
 """Several commands at once on one project: one after the other, side by side or refused; never something torn."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Files damaged in their middle: the next command makes them anew, or names the file and the way out in one line."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Every command is killed, runs out of disk and is locked out at many writes; the next run makes up for it."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import subprocess

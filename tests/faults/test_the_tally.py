@@ -1,7 +1,5 @@
 """After all others: how many faults there were."""
 
-from __future__ import annotations
-
 import pytest
 
 from faults.harness import Tally

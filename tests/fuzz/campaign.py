@@ -1,7 +1,5 @@
 """A campaign against one reader: ``python -m fuzz.campaign NAME INPUTS`` (with ``tests`` on the path)."""
 
-from __future__ import annotations
-
 import json
 import os
 import resource

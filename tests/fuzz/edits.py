@@ -1,7 +1,5 @@
 """Damage and lies: edits of real files, drawn by hypothesis."""
 
-from __future__ import annotations
-
 import json
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Small real files of every format that is read, as bytes: what the edits start from."""
 
-from __future__ import annotations
-
 import gzip
 import importlib.util
 import io

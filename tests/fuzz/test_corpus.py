@@ -1,7 +1,5 @@
 """Inputs that once brought a traceback, a hang or an endless line, as the edits that make them."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
 

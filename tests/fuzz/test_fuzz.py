@@ -1,7 +1,5 @@
 """Every reader of files that others make, under thousands of damaged and lying files: one line, or nothing."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

@@ -1,7 +1,5 @@
 """What an input may not do while it is read: write elsewhere, start a process, open a socket, run its own code."""
 
-from __future__ import annotations
-
 import os
 import resource
 import signal

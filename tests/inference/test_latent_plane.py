@@ -1,7 +1,5 @@
 """The plane through a latent space."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

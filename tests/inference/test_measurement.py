@@ -1,7 +1,5 @@
 """Files at the door of a model: scales from options and tables, and what is said of a file that may be wrong."""
 
-from __future__ import annotations
-
 import csv
 import shutil
 import threading

@@ -1,7 +1,5 @@
 """Inputs unlike the training data: inside the components, outside of them, and the threshold."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Model folders and settings that earlier versions of pairvae wrote stay usable."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

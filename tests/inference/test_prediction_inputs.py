@@ -1,7 +1,5 @@
 """What `predict` is given: files, folders, patterns of names, and which modality each file is of."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

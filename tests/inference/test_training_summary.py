@@ -1,7 +1,5 @@
 """What is remembered of the training data: unlike inputs are told, usual ones are not, by any number of crops."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -129,10 +129,9 @@ def test_encoder_and_decoder_export_with_a_free_batch(network: Network) -> None:
 
 def test_a_card_from_before_length_scales_builds_the_network_that_it_was_written_for() -> None:
     card = describe(TEXTURE, LatentSettings(channels=3, grid=1), (1, 64, 64))
-    for name in ("stretch", "smooth", "critic", "encoded"):
+    for name in ("stretch", "smooth", "encoded"):
         del card["network"][name]
     found = from_description(card)
-    assert found.decoder.critic is None
     assert not any("lengths" in name for name in found.state_dict())
     assert found.decoder.periodic and found.decoder.smooth == 0
     assert found.encoder.encoded == ("autocovariance", "phase_fraction", "lineal_path")

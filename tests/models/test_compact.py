@@ -1,7 +1,5 @@
 """Principal components are exact on data of low rank, and the dense networks around them keep shapes and ranges."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import Tensor

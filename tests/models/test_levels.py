@@ -78,7 +78,7 @@ def test_likelihood_is_nothing_where_the_scores_are_right_and_scales_by_the_spre
     match, generator, indices = ComponentMatch(), torch.Generator(), torch.tensor([0, 1, 2])
 
     def misfit(shift: torch.Tensor) -> float:
-        return float(match(decoder, shift, samples[:3], indices, generator))
+        return float(match(decoder, shift, samples[:3], indices, generator).loss)
 
     assert misfit(torch.zeros(3, 2)) == pytest.approx(0, abs=1e-9)
     one = misfit(decoder.spread.expand(3, 2))
@@ -90,13 +90,13 @@ def test_likelihood_reads_a_sample_once() -> None:
     samples, match = patterns(), ComponentMatch()
     decoder = fitted(samples)
     latent, generator = torch.zeros(3, 4, 1, 1), torch.Generator()
-    first = match(decoder, latent, samples[[2, 5, 7]], torch.tensor([2, 5, 7]), generator)
+    first = match(decoder, latent, samples[[2, 5, 7]], torch.tensor([2, 5, 7]), generator).loss
     torch.testing.assert_close(
-        first, match(decoder, latent, samples[[2, 5, 7]], torch.tensor([2, 5, 7]), generator)
+        first, match(decoder, latent, samples[[2, 5, 7]], torch.tensor([2, 5, 7]), generator).loss
     )
     assert len(match.kept) == 3
     other = match(decoder, latent, samples[[7, 2, 9]], torch.tensor([7, 2, 9]), generator)
-    assert {index for index, _ in match.kept} == {2, 5, 7, 9} and torch.isfinite(other)
+    assert {index for index, _ in match.kept} == {2, 5, 7, 9} and torch.isfinite(other.loss)
     match(decoder, latent, samples[[0, 1, 3]], torch.tensor([2, 5, 7]), generator)  # another numbering
     assert len(match.kept) == 7
 
@@ -106,7 +106,7 @@ def test_gradients_reach_the_network_both_ways() -> None:
     decoder = fitted(samples)
     latent = torch.randn(4, 4, 1, 1, generator=torch.Generator().manual_seed(0))
     for loss in (
-        ComponentMatch()(decoder, latent, samples[:4], torch.arange(4), torch.Generator()),
+        ComponentMatch()(decoder, latent, samples[:4], torch.arange(4), torch.Generator()).loss,
         (decoder.raw(latent) - samples[:4]).square().mean(),
     ):
         decoder.zero_grad()

@@ -37,7 +37,7 @@ INDICES = torch.tensor([0, 1])
 def value(name: str, raw: float, true: float) -> float:
     inputs = torch.full((2, 1, 4, 4), true)
     decoder = Fixed(torch.full((1, 1, 4, 4), raw))
-    return float(PIXEL_LIKELIHOODS[name](decoder, LATENT, inputs, INDICES, torch.Generator()))
+    return float(PIXEL_LIKELIHOODS[name](decoder, LATENT, inputs, INDICES, torch.Generator()).loss)
 
 
 def test_known_numbers() -> None:
@@ -62,7 +62,8 @@ def match(targets: dict[str, Tensor], image: Tensor, weight: float = 1.0) -> flo
     decoder = Fixed(40 * (image - 0.5))
     found = likelihood(decoder, LATENT[:1], torch.zeros(1, 1, 8, 8), torch.tensor([1]), torch.Generator())
     assert decoder.asked == 64
-    return float(found)
+    assert found.images is not None and torch.equal(found.images, torch.sigmoid(40 * (image - 0.5)))
+    return float(found.loss)
 
 
 def test_texture_match_is_0_for_the_sample_it_is_asked_for_wherever_it_lies() -> None:
@@ -87,7 +88,7 @@ def test_texture_match_without_targets_compares_with_the_crop_itself() -> None:
 
     def misfit(shown: Tensor, crop: Tensor) -> float:
         decoder = Fixed(40 * (shown - 0.5))
-        return float(likelihood(decoder, LATENT[:1], crop, torch.tensor([7]), torch.Generator()))
+        return float(likelihood(decoder, LATENT[:1], crop, torch.tensor([7]), torch.Generator()).loss)
 
     # of a window only the pairs inside are counted, of a decoded tile those across its border, too
     assert misfit(stripes(8), stripes(8).repeat(1, 1, 4, 4)) == pytest.approx(0, abs=0.004)

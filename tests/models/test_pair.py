@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import torch
 
 from pairvae.models.build import build_vae

@@ -1,7 +1,5 @@
 """Edges that are neighbours, and a filter over them."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

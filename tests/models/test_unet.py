@@ -1,7 +1,5 @@
 """The U-Net: sizes, parameters, and that a prediction does not depend on its batch."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """Which way round a micrograph's contrast is, by its counting noise."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Descriptors with known numbers: gratings, discs, rings, lattices, and the same on crops as on whole images."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

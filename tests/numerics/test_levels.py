@@ -1,7 +1,5 @@
 """Levels and colours: known numbers, the way there and back, and the patterns whose map is not known."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

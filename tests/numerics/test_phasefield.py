@@ -1,7 +1,5 @@
 """The phase field against formulas with known numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The public descriptors: their examples, and what they refuse instead of giving a number."""
 
-from __future__ import annotations
-
 import doctest
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A window of an image on another grid: area means, interpolation, masks, and what lies beyond the edges."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Ridge regression: the strength that leaving samples out asks for, against doing it the long way."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

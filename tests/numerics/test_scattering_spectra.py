@@ -1,7 +1,5 @@
 """Rings without bias, and the agreement of images with patterns."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Smoothing along time: constants stay, nothing is delayed, and what flickers calms down."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Texture statistics against formulas and against the score functions of numerics.morphology."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

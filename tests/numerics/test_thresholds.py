@@ -1,7 +1,5 @@
 """Binarisation: the recipe step by step, other thresholds, shading, and noise that is told from structure."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """A `pairvae repro` that is killed leaves nobody behind, and the next one goes on."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

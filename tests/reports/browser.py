@@ -1,7 +1,5 @@
 """A page in a real headless Chromium, by the DevTools protocol over a pipe: no port, no driver, no dependency."""
 
-from __future__ import annotations
-
 import base64
 import fcntl
 import json

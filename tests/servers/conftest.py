@@ -1,7 +1,5 @@
 """PostgreSQL and MLflow servers, as real as they come; skipped where PostgreSQL is not installed."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """A PostgreSQL cluster and an MLflow server for the tests: on free loopback ports, in folders of their own."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import socket

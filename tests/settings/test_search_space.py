@@ -1,7 +1,5 @@
 """The declared space of `pairvae tune`: what is accepted, what is told at load, and names of another pair."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

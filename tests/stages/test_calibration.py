@@ -241,7 +241,7 @@ def test_presets_and_former_names(capsys: pytest.CaptureFixture[str]) -> None:
         found = resolve(old, where="a file").pair.calibration
         assert [getattr(found, step) for step in steps] == [True, 0.25, False, False]
     assert capsys.readouterr().err.splitlines() == [
-        "a file: pair.training.refit is called pair.calibration.posterior_mean now",
-        "a file: pair.training.calibrate is called pair.calibration.length_scale, "
-        "pair.calibration.posterior_covariance, pair.calibration.variance_matching now",
+        "a file: pair.training.refit is now called pair.calibration.posterior_mean",
+        "a file: pair.training.calibrate is now called pair.calibration.length_scale, "
+        "pair.calibration.posterior_covariance, pair.calibration.variance_matching",
     ]

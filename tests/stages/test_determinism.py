@@ -1,7 +1,5 @@
 """One seed drives everything: the same settings give the same metrics, in another folder and another process."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path
@@ -10,12 +8,11 @@ import pytest
 
 from pairvae.stages.assess import assess
 from pairvae.stages.generate import generate
-from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
-from pairvae.stages.raw import make_raw
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from small_project import SMALL, make_project
+from small_project import make_project
+from tiny_project import tiny_project
 
 
 def metrics_of(folder: Path, *changes: str) -> bytes:
@@ -30,18 +27,15 @@ def metrics_of(folder: Path, *changes: str) -> bytes:
 
 
 def test_same_seed_gives_the_same_metrics_in_any_folder_and_another_does_not(tmp_path: Path) -> None:
-    found = []
-    for name, seed in (("first", 0), ("second", 0), ("third", 1)):
-        folder = tmp_path / name
-        (folder / "data").mkdir(parents=True)
-        (folder / "params.yaml").write_text("preset: fast\n")
-        project = open_project(SMALL, folder=folder, track=False)
-        if name == "first":
-            make_raw(project)
-            preprocess(project)
-        else:
-            shutil.copytree(tmp_path / "first" / "data" / "prepared", folder / "data" / "prepared")
-        found.append(metrics_of(folder, *SMALL, f"seed={seed}"))
+    more = (
+        "baselines.fft=true",
+        "baselines.ridge=true",
+        "baselines.unet={epochs: 1, passes: 1, widths: [4, 8]}",
+    )
+    found = [
+        metrics_of(tiny_project(tmp_path / name).folder, *more, f"seed={seed}")
+        for name, seed in (("first", 0), ("second", 0), ("third", 1))
+    ]
     assert json.loads(found[0])["splits"]["validation"]["pair"]
     assert found[0] == found[1]
     assert found[0] != found[2]

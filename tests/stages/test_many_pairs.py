@@ -1,7 +1,5 @@
 """7,200 pairs train one epoch without being in memory all at once."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from pairvae.store.model_folder import load_card
 from pairvae.store.prepared import open_prepared
-from small_project import make_project, run_pairvae
+from small_project import make_project, run_here, run_pairvae
 
 DIRECTIONS = {"saxs_saxs": "mae", "sem_saxs": "mae", "sem_sem": "s2_mae", "saxs_sem": "s2_mae"}
 
@@ -180,7 +181,8 @@ def test_predict_writes_images_and_a_table(
     finished_project: Path, tmp_path: Path, folder: str, to: str
 ) -> None:
     files = sorted((finished_project / "data" / "raw" / folder).iterdir())[:2]
-    run_pairvae(
+    run = run_pairvae if to == "sem" else run_here
+    run(
         "predict",
         *map(str, files),
         "--to",
@@ -203,15 +205,13 @@ def test_predict_writes_images_and_a_table(
 def test_predict_refuses_what_it_cannot_read_in_one_line(finished_project: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture")
-    done = run_pairvae("predict", str(bad), "--to", "sem", cwd=finished_project, check=False)
+    done = run_here("predict", str(bad), "--to", "sem", cwd=finished_project, check=False)
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert "Traceback" not in done.stderr
 
 
 def test_own_folder_goes_through_and_is_watched(finished_project: Path, tmp_path: Path) -> None:
-    import shutil
-
     own = tmp_path / "own"
     shutil.copytree(finished_project / "data" / "raw", own)
     project = make_project(tmp_path / "project")
@@ -237,7 +237,7 @@ def test_missing_partner_and_unknown_key_leave_everything_as_it_was(
     before = (finished_project / "reports" / "metrics.json").read_bytes()
     params = (finished_project / "params.yaml").read_bytes()
     for changes, word in ((f"data.source={own}", "partner"), ("saxs.trainig.epochs=1", "training")):
-        done = run_pairvae("repro", "--set", changes, cwd=finished_project, check=False)
+        done = run_here("repro", "--set", changes, cwd=finished_project, check=False)
         assert done.returncode == 1, done.stdout
         told = [line for line in done.stderr.strip().splitlines() if not line.startswith("check: ")]
         assert len(told) == 1, done.stderr
@@ -246,9 +246,8 @@ def test_missing_partner_and_unknown_key_leave_everything_as_it_was(
     assert (finished_project / "reports" / "metrics.json").read_bytes() == before
 
 
+@pytest.mark.slow  # the faults of `make test` kill a training, too
 def test_killed_training_resumes_to_the_same_weights(finished_project: Path, tmp_path: Path) -> None:
-    import shutil
-
     project = make_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data")
     long = ["--set", "saxs.training.epochs=150", "--set", "saxs.training.passes=2"]
@@ -276,8 +275,6 @@ def test_killed_training_resumes_to_the_same_weights(finished_project: Path, tmp
 @pytest.fixture
 def paper_project(finished_project: Path, tmp_path: Path) -> Path:
     """A project with prepared data, the published networks in small, and a backbone of random weights."""
-    import shutil
-
     project = make_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data")
     values = [
@@ -289,13 +286,13 @@ def paper_project(finished_project: Path, tmp_path: Path) -> Path:
         "pair: {training: {random_epochs: 1, focused_epochs: 1, batch: 2}}\nseed: 0\ndevice: {threads: 1}\n",
     ]
     (project / "params.yaml").write_text("".join(values))
-    done = run_pairvae("pretrain", cwd=project)
+    done = run_here("pretrain", cwd=project)
     assert "random weights" in done.stdout
     return project
 
 
 def test_paper_preset_trains(paper_project: Path) -> None:
-    run_pairvae("train", "sem", cwd=paper_project)
+    run_here("train", "sem", cwd=paper_project)
     card = load_card(paper_project / "models" / "train-sem")
     assert card["modalities"]["sem"]["latent"] == {"channels": 32, "grid": 6}
     assert (paper_project / "models" / "train-sem" / "backbone.safetensors").is_file()
@@ -306,10 +303,10 @@ def test_paper_preset_scores_registers_and_predicts(
     paper_project: Path, finished_project: Path, tmp_path: Path
 ) -> None:
     for command in (("train", "saxs"), ("train", "sem"), ("train", "pair"), ("assess",), ("register",)):
-        run_pairvae(*command, cwd=paper_project)
+        run_here(*command, cwd=paper_project)
     metrics = json.loads((paper_project / "reports" / "metrics.json").read_text())
     assert metrics["preset"] == "paper"
     patterns = sorted((finished_project / "data" / "raw" / "SAXS").iterdir())[:1]
     out = tmp_path / "out"
-    run_pairvae("predict", str(patterns[0]), "--to", "sem", "--out", str(out), cwd=paper_project)
+    run_here("predict", str(patterns[0]), "--to", "sem", "--out", str(out), cwd=paper_project)
     assert len(list(out.glob("*-sem-*.png"))) == 1

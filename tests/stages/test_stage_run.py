@@ -1,7 +1,5 @@
 """What a training tells its run after each epoch."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -12,10 +12,11 @@ import torch
 from pairvae.errors import InputError
 from pairvae.inference.card import load_vaes
 from pairvae.models.build import build_vae, describe
+from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.vae import VAE
 from pairvae.settings import CompactNetwork, LatentSettings
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.start import begin_from, starting_weights
+from pairvae.stages.start import begin_from, continue_discriminator, starting_weights
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
 from pairvae.store.model_folder import load_card, load_model, save_model
@@ -113,6 +114,30 @@ def test_pipeline_starts_from_another_project(tmp_path: Path) -> None:
     narrower = another(first, tmp_path / "fourth", *begin, "saxs.network.width=7")
     with pytest.raises(InputError, match=r"saxs network\.width 7, found 8"):
         train_solo(narrower, "saxs")
+
+
+def test_discriminators_go_on_from_solo_to_pair_and_from_models_of_before(model: Path) -> None:
+    """A pair's training goes on from the discriminator that the solo training left; 0.1 kept it in the weights."""
+    weights = PatchDiscriminator(2, 3, 1).state_dict()
+    judge = PatchDiscriminator(2, 3, 1)
+    continue_discriminator(judge, model, "sem")
+    assert not torch.equal(judge.score.weight, weights["score.weight"]), "there is none"
+
+    card, kept = {"modalities": {}}, {f"sem.{key}": value for key, value in weights.items()}
+    save_model(model, {"sem.x": torch.zeros(1)}, card, [], discriminators=kept)
+    continue_discriminator(judge, model, "sem")
+    assert all(torch.equal(value, weights[key]) for key, value in judge.state_dict().items())
+
+    old = {
+        f"sem.decoder.critic.{key.replace('projection', 'belongs')}": -value for key, value in weights.items()
+    }
+    save_model(model, old, card, [])
+    continue_discriminator(judge, model, "sem")
+    assert all(torch.equal(value, -weights[key]) for key, value in judge.state_dict().items())
+    wider = PatchDiscriminator(4, 3, 1)
+    before = wider.score.weight.clone()
+    continue_discriminator(wider, model, "sem")
+    assert torch.equal(wider.score.weight, before), "one of another width starts anew"
 
 
 def another(first: Project, folder: Path, *changes: str) -> Project:

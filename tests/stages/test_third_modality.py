@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +62,7 @@ def project(folder: Path, raw: Path, modalities: str) -> Project:
     return made
 
 
-@pytest.fixture(scope="module", params=["iq, sem", "saxs, iq"])
+@pytest.fixture(scope="module", params=["iq, sem", pytest.param("saxs, iq", marks=pytest.mark.slow)])
 def trained(request: pytest.FixtureRequest, raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     made = project(tmp_path_factory.mktemp("trained"), raw, request.param)
     for name in ("saxs", "sem"):
@@ -160,8 +161,6 @@ def test_prepared_data_of_another_pair_are_refused(raw: Path, tmp_path: Path) ->
 
 
 def test_own_folder_without_curves_uses_the_patterns(raw: Path, tmp_path: Path) -> None:
-    import shutil
-
     own = tmp_path / "own"
     shutil.copytree(raw, own)
     shutil.rmtree(own / "IQ")
@@ -174,8 +173,6 @@ def test_own_folder_without_curves_uses_the_patterns(raw: Path, tmp_path: Path) 
 
 
 def test_own_folder_without_patterns(raw: Path, tmp_path: Path) -> None:
-    import shutil
-
     own = tmp_path / "own"
     for name in ("IQ", "SEM"):
         shutil.copytree(raw / name, own / name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from pairvae.commands.repro import dvc_environment
 from pairvae.store.prepared import open_prepared
-from small_project import make_project, run_pairvae
 
 
 def run(folder: Path, *command: str) -> str:
@@ -24,24 +24,14 @@ def dvc(folder: Path, *arguments: str) -> str:
     return run(folder, sys.executable, "-m", "dvc", *arguments)
 
 
-def test_pushed_data_come_back_in_a_clone(tmp_path: Path) -> None:
+def test_pushed_data_come_back_in_a_clone(finished_project: Path, tmp_path: Path) -> None:
     first, remote, second = tmp_path / "first", tmp_path / "remote", tmp_path / "second"
-    make_project(first)
-    run_pairvae("repro", "preprocess", cwd=first)
+    shutil.copytree(finished_project, first, symlinks=True)
     dvc(first, "remote", "add", "--default", "store", str(remote))
     run(first, "git", "add", "dvc.lock", ".dvc/config")
-    run(
-        first,
-        "git",
-        "-c",
-        "user.name=test",
-        "-c",
-        "user.email=test@example.org",
-        "commit",
-        "-qm",
-        "Data of eight pairs",
-    )
-    assert "pushed" in dvc(first, "push")
+    identity = ("-c", "user.name=test", "-c", "user.email=test@example.org")
+    run(first, "git", *identity, "commit", "-qm", "Data of eight pairs")
+    assert "pushed" in dvc(first, "push", "raw", "preprocess")
     run(tmp_path, "git", "clone", "-q", str(first), str(second))
     assert not (second / "data").exists()
     dvc(second, "pull", "raw", "preprocess")
@@ -53,9 +43,8 @@ def test_pushed_data_come_back_in_a_clone(tmp_path: Path) -> None:
     assert {"sem-crops.npy", "sem.npy", "saxs.npy", "card.json"} <= names, (
         "the evaluation crops are versioned"
     )
-    assert (second / "data" / "raw" / "truth.csv").read_bytes() == (
-        first / "data" / "raw" / "truth.csv"
-    ).read_bytes()
+    truth = Path("data", "raw", "truth.csv")
+    assert (second / truth).read_bytes() == (first / truth).read_bytes()
 
 
 def test_every_training_run_names_its_data(finished_project: Path) -> None:

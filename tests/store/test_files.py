@@ -1,7 +1,5 @@
 """Files are whole or as they were before; damage is told in one line."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import signal

@@ -1,7 +1,5 @@
 """What is not pairvae's is never deleted or replaced: thirty-nine ways of placing data, links and settings."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Pictures carry the size of their pixels, and come back as they were."""
 
-from __future__ import annotations
-
 import struct
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Prepared arrays: ragged images in one flat file, memory-mapped and checked."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """CSV tables that are read again: what is no table of ours is named, not taken for numbers."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Strangers with files of their own: from a folder to a prediction, by what the commands print alone."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """Planted faults: which there are, what they do to the code, which tests are asked, and what is remembered."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -4,8 +4,6 @@ Arguments: the plan's name, a folder for the result, one for checkpoints, and th
 ``DIES`` names ends (-1: none does).
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal

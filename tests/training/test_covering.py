@@ -66,7 +66,7 @@ def test_misfits_do_not_shrink_the_covering_posterior() -> None:
     def gradient(one: PairPlan) -> Tensor:
         (batch, *_) = one.batches(0)
         encoded = one.encode(batch, torch.Generator().manual_seed(0))
-        parts = one.misfits(encoded.latents, batch, torch.Generator().manual_seed(0))
+        parts = one.reconstruction_losses(encoded.latents, batch, torch.Generator().manual_seed(0))
         torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
         head = one.pair.vae("saxs").encoder.dense
         assert isinstance(head, DenseHead)

@@ -1,7 +1,5 @@
 """Stopping early: the best weights are kept, and a killed training stops where it would have."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

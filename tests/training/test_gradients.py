@@ -17,7 +17,7 @@ from pairvae.training import checkpoints
 from pairvae.training.gradients import Gradients, memory_advice, out_of_memory
 from pairvae.training.loop import Checkpointing, train
 from pairvae.training.plans import PairPlan, SoloPlan
-from tiny_plans import CPU, DEVICE, NOWHERE, judged_plan, norm_plan, one_weight, pair_plan, solo_plan
+from tiny_plans import CPU, DEVICE, NOWHERE, adversarial_plan, norm_plan, one_weight, pair_plan, solo_plan
 
 OOM = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 CPU_OOM = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
@@ -38,7 +38,7 @@ def gradient_of(plan: PairPlan | SoloPlan, micro: int | None) -> tuple[dict[str,
     [
         solo_plan,
         pair_plan,
-        judged_plan,
+        adversarial_plan,
         lambda: pair_plan(similarity="simclr"),
         lambda: pair_plan(similarity="distance", kl_weight=0.0),
     ],

@@ -1,7 +1,5 @@
 """The loop: schedule, progress on a tiny problem, resuming bit for bit, and losses that stop being finite."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from dataclasses import replace

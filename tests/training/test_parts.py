@@ -1,7 +1,5 @@
 """Parts of a batch: that they cover it, and that their noise is that of the whole."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -138,7 +138,7 @@ def test_similarity_is_the_chosen_one() -> None:
     second = first.flip(0)
 
     def found(**changes: object) -> Tensor:
-        return pair(**changes).alike({"saxs": first, "sem": second})["similarity"]
+        return pair(**changes).similarity_losses({"saxs": first, "sem": second})["similarity"]
 
     assert torch.equal(found(redundancy=0.5), losses.barlow_twins(first, second, 0.5))
     simclr = found(similarity="simclr", temperature=0.2)

@@ -1,7 +1,5 @@
 """Direct regression through the one loop: known losses, and a law that it learns; resumed, it ends the same."""
 
-from __future__ import annotations
-
 import math
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Two processes that share every batch (gloo on the CPU) train as one does."""
 
-from __future__ import annotations
-
 import json
 import os
 import socket
@@ -75,7 +73,7 @@ def assert_trained_as_one(folder: Path, name: str, make: Callable[..., Any]) -> 
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        ("pair", pair_plan),
+        pytest.param("pair", pair_plan, marks=pytest.mark.slow),  # below, after a death
         pytest.param("simclr", lambda: pair_plan(similarity="simclr"), marks=pytest.mark.slow),
         pytest.param("solo", solo_plan, marks=pytest.mark.slow),
         ("norm", norm_plan),

@@ -11,7 +11,7 @@ from torch import nn
 
 from pairvae.errors import InputError, reason
 from pairvae.models.compact import CompactDecoder, CompactEncoder
-from pairvae.models.critic import PatchCritic
+from pairvae.models.discriminator import PatchDiscriminator, split_discriminator
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder, TextureEncoder
@@ -27,6 +27,7 @@ from pairvae.settings import (
 
 Shape = tuple[int, int, int]
 SCALE_TRIL = "encoder.scale_tril"  # among the weights of a VAE whose posterior covariance was calibrated
+OBSOLETE = frozenset({"critic"})  # of a network in a card of pairvae 0.1: the width of the discriminator
 LONGEST_SIDE = 16_384  # px of a prepared array
 SHAPE: TypeAdapter[Shape] = TypeAdapter(
     tuple[
@@ -57,12 +58,18 @@ def _levels(network: LevelsNetwork, latent: LatentSettings, shape: Shape) -> VAE
     return VAE(encoder, decoder)
 
 
-def _texture(network: TextureNetwork, latent: LatentSettings, shape: Shape) -> VAE:
+def _texture(
+    network: TextureNetwork, latent: LatentSettings, shape: Shape, discriminator_width: int
+) -> tuple[VAE, PatchDiscriminator | None]:
     if shape[0] != 1:
         raise InputError(
             expected="a binary image", found=f"{shape[0]} channels", where="network.architecture"
         )
     encoder = TextureEncoder(network.components, network.width, latent.channels, latent.grid, network.encoded)
+    # Drawn between encoder and decoder, so that a seed gives the weights that it gave in pairvae 0.1.
+    discriminator = (
+        PatchDiscriminator(discriminator_width, latent.channels, latent.grid) if discriminator_width else None
+    )
     decoder = TextureDecoder(
         shape[1],
         latent.channels,
@@ -70,22 +77,31 @@ def _texture(network: TextureNetwork, latent: LatentSettings, shape: Shape) -> V
         network.block_widths,
         stretch=network.stretch,
         smooth=network.smooth,
-        critic=PatchCritic(network.critic, latent.channels, latent.grid) if network.critic else None,
     )
-    return VAE(encoder, decoder)
+    return VAE(encoder, decoder), discriminator
 
 
 def build_vae(network: Network, latent: LatentSettings, shape: Shape, seed: int) -> VAE:
     """An untrained VAE for prepared arrays of ``shape`` (channels, H, W); ``seed`` draws its weights."""
+    return build_trainable(network, latent, shape, seed, discriminator_width=0)[0]
+
+
+def build_trainable(
+    network: Network, latent: LatentSettings, shape: Shape, seed: int, discriminator_width: int
+) -> tuple[VAE, PatchDiscriminator | None]:
+    """An untrained VAE, and the discriminator of its textures where ``discriminator_width`` is not 0.
+
+    Only decoders of textures have one. ``seed`` draws the weights of both; the decoder's depend on the width.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         if isinstance(network, CompactNetwork):
-            return _compact(network, latent, shape)
+            return _compact(network, latent, shape), None
         if isinstance(network, LevelsNetwork):
-            return _levels(network, latent, shape)
+            return _levels(network, latent, shape), None
         if isinstance(network, TextureNetwork):
-            return _texture(network, latent, shape)
-        return _paper(network, latent, shape)
+            return _texture(network, latent, shape, discriminator_width)
+        return _paper(network, latent, shape), None
 
 
 def _paper(network: PaperNetwork, latent: LatentSettings, shape: Shape) -> VAE:
@@ -104,10 +120,11 @@ def describe(network: Network, latent: LatentSettings, shape: Shape) -> dict[str
 def from_description(description: Mapping[str, Any], where: str = "card.json") -> VAE:
     """The untrained VAE that a card describes (``InputError`` where it describes none)."""
     try:
-        network: Network = TypeAdapter(Network).validate_python(description["network"])
+        known = {key: value for key, value in description["network"].items() if key not in OBSOLETE}
+        network: Network = TypeAdapter(Network).validate_python(known)
         latent = LatentSettings.model_validate(description["latent"])
         shape: Shape = SHAPE.validate_python(description["shape"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
             expected="the description of a network", found=reason(error, lines=3), where=where
         ) from error
@@ -125,6 +142,7 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
     except (RuntimeError, MemoryError, OverflowError, TypeError) as error:  # sizes that no tensor can have
         found = reason(error, lines=3)
         raise InputError(expected="the description of a network", found=found, where=where) from error
+    weights, _ = split_discriminator(weights)  # pairvae 0.1 kept one among them
     _make_room(plan, weights, description)
     check_weights(plan, weights, where)
     for name, values in weights.items():

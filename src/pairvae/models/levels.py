@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pairvae.models.compact import principal_components
+from pairvae.models.likelihoods import Reconstruction
 from pairvae.models.vae import Decoder
 from pairvae.numerics.colormaps import COLOUR_STEPS, colormap_table
 from pairvae.numerics.levels import coloured, known_colormap, levels
@@ -131,8 +132,8 @@ class ComponentMatch:
 
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        """A scalar >= 0; ``inputs`` ``(B, 3, H, W)`` are projected at a sample's first appearance."""
+    ) -> Reconstruction:
+        """A loss >= 0; ``inputs`` ``(B, 3, H, W)`` are projected at a sample's first appearance."""
         if not isinstance(decoder, LevelDecoder):
             raise TypeError("the likelihood of components is that of a decoder with components")
         some = inputs.flatten(1)[:, :: max(1, inputs[0].numel() // FINGERPRINT)]
@@ -143,4 +144,4 @@ class ComponentMatch:
             self.kept |= {keys[place]: scores for place, scores in zip(missing, found, strict=True)}
         wanted = torch.stack([self.kept[key] for key in keys])
         spread = decoder.spread.clamp_min(LEAST_SPREAD * float(decoder.spread.max()))
-        return PIXEL_SCALE * ((decoder.scores(latent) - wanted) / spread).square().mean()
+        return Reconstruction(PIXEL_SCALE * ((decoder.scores(latent) - wanted) / spread).square().mean())

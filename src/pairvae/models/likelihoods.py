@@ -4,46 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.models.critic import duel
 from pairvae.models.vae import Decoder, Posterior
 from pairvae.numerics import texture_statistics as texture
 
 
+class Reconstruction(NamedTuple):
+    """Negative log likelihood ``loss``, a scalar, and the decoded ``images`` ``(B, 1, N, N)`` in [0, 1].
+
+    ``images`` is None where they are no textures.
+    """
+
+    loss: Tensor
+    images: Tensor | None = None
+
+
 class Likelihood(Protocol):
-    """Negative log likelihood (up to constants) of samples under decoded latents: a scalar."""
+    """Negative log likelihood (up to constants) of samples under decoded latents."""
 
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-    ) -> Tensor:
+    ) -> Reconstruction:
         """``latent`` ``(B, C, g, g)``; ``inputs`` ``(B, ...)`` of the samples ``indices`` ``(B,)``."""
         ...
 
 
 def squared_error(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-) -> Tensor:
+) -> Reconstruction:
     """Mean squared error per pixel (a Gaussian likelihood of fixed width)."""
-    return F.mse_loss(decoder.raw(latent, generator), inputs)
+    return Reconstruction(F.mse_loss(decoder.raw(latent, generator), inputs))
 
 
 def absolute_error(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-) -> Tensor:
+) -> Reconstruction:
     """Mean absolute error per pixel (a Laplace likelihood of fixed width, for heavy-tailed counts)."""
-    return F.l1_loss(decoder.raw(latent, generator), inputs)
+    return Reconstruction(F.l1_loss(decoder.raw(latent, generator), inputs))
 
 
 def bernoulli(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-) -> Tensor:
+) -> Reconstruction:
     """Mean Bernoulli negative log likelihood per pixel of a binary image (paper, pair and solo losses)."""
-    return F.binary_cross_entropy_with_logits(decoder.raw(latent, generator), inputs)
+    return Reconstruction(F.binary_cross_entropy_with_logits(decoder.raw(latent, generator), inputs))
 
 
 @dataclass
@@ -53,13 +62,11 @@ class TextureMatch:
     ``targets`` are the statistics of all training samples ``(N, D)`` by name, of their whole images; None: each
     crop is compared with its own, so that the latent also carries in what the crops of one sample differ.
     ``weights`` of the statistics' names, 0 to leave one out; ``size`` is the side of the decoded textures in px.
-    ``adversarial`` is the weight of the critic's judgement, where the decoder has a critic and is trained.
     """
 
     targets: Mapping[str, Tensor] | None
     weights: Mapping[str, float]
     size: int
-    adversarial: float = 0.0
     _last: tuple[Tensor, dict[str, Tensor]] | None = None
 
     @property
@@ -69,17 +76,14 @@ class TextureMatch:
 
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        """Weighted mean absolute differences of the statistics: a scalar >= 0."""
+    ) -> Reconstruction:
+        """Weighted mean absolute differences of the statistics, >= 0, and the textures."""
         images = torch.sigmoid(decoder.raw(latent, generator, self.size).float())
         found = texture.statistics(images, periodic=decoder.periodic, names=self.names)
         parts = texture.discrepancy(found, self._wanted(inputs, indices))
-        misfit = torch.stack([self.weights[name] * part for name, part in parts.items()]).sum()
-        if decoder.critic is None or self.adversarial == 0 or not decoder.training:
-            return misfit
-        side = min(self.size, inputs.shape[-1])
-        true, decoded = (one[..., :side, :side] for one in (inputs, images))
-        return misfit + duel(decoder.critic, decoded, true, latent, self.adversarial)
+        return Reconstruction(
+            torch.stack([self.weights[name] * part for name, part in parts.items()]).sum(), images
+        )
 
     @torch.no_grad()
     def _wanted(self, inputs: Tensor, indices: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pairvae.models.compact import DenseHead, principal_components
-from pairvae.models.critic import PatchCritic
 from pairvae.models.torus import around, smoothed
 from pairvae.models.vae import Decoder, Encoder
 from pairvae.numerics import texture_statistics as texture
@@ -135,7 +134,7 @@ class TextureDecoder(Decoder):
     ``widths`` are the channels of the blocks, the coarsest first; each block doubles the side, the last layer too.
     With a ``stretch`` the latent also sets the length scale along each axis, to 1 +- ``stretch`` of the trained one:
     convolutions change what domains look like more easily than how far apart they lie. ``smooth`` runs of a binomial
-    filter over what is drawn give the domains the smooth edges of an interface. The ``critic`` is for training alone.
+    filter over what is drawn give the domains the smooth edges of an interface.
     """
 
     def __init__(
@@ -146,7 +145,6 @@ class TextureDecoder(Decoder):
         widths: Sequence[int],
         stretch: float = 0.0,
         smooth: int = 0,
-        critic: PatchCritic | None = None,
     ) -> None:
         super().__init__()
         self.shrink = 2 ** len(widths)
@@ -169,7 +167,6 @@ class TextureDecoder(Decoder):
             self.lengths = nn.Conv2d(STYLE_WIDTH, 2, 1)
             for parameter in self.lengths.parameters():
                 nn.init.zeros_(parameter)
-        self.critic = critic
 
     def raw(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None

@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pairvae.models.critic import PatchCritic
-
 LEAST_STD = 1e-4
 CHUNK = 5  # what a network holds of more images leaves the processor's caches: 40 take twice as long an image
 
@@ -122,16 +120,10 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latent ``(B, C, g, g)`` to an image ``(B, channels, H, W)`` in [0, 1].
 
-    ``periodic``: its images go on at the opposite edge. ``critic``: what its images are judged by in training, if
-    anything is.
+    ``periodic``: its images go on at the opposite edge.
     """
 
     periodic = False
-    critic: PatchCritic | None
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.critic = None
 
     def fit(self, outputs: Tensor) -> None:
         """Set what is learned from training outputs in closed form."""

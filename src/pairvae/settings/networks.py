@@ -53,12 +53,6 @@ class TextureNetwork(Section):
         le=8,
         description="runs of a binomial filter over what the decoder draws, for smooth edges; 0: none",
     )
-    critic: int = Field(
-        default=0,
-        ge=0,
-        le=512,
-        description="channels of the first layer of the critic that tells decoded patches from true ones; 0: none",
-    )
     encoded: tuple[
         Literal["autocovariance", "phase_fraction", "lineal_path", "euler", "wave_number", "coherence"], ...
     ] = Field(

@@ -110,13 +110,19 @@ class TextureLikelihood(Section):
     euler: NonNegative = Field(description="weight of the Euler number per 100 px²")
     wave_number: NonNegative = Field(description="weight of the logarithm of the dominant wave number")
     coherence: NonNegative = Field(description="weight of how far domains run alike")
-    adversarial: NonNegative = Field(
-        description="weight of the critic's judgement, where the network has one"
-    )
     crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
     target: Literal["crop", "image"] = Field(
         description="whose statistics an image has to show: those of the crop itself, or of its whole image"
     )
+
+
+class AdversarialSettings(Section):
+    """The adversarial loss of decoded textures (network and likelihood ``texture``)."""
+
+    width: int = Field(
+        ge=0, le=512, description="channels of the discriminator's first layer; 0: no adversarial loss"
+    )
+    weight: NonNegative = Field(description="weight of the generator loss; 0: no adversarial loss")
 
 
 class SaxsTraining(SoloTraining):
@@ -134,3 +140,4 @@ class SemTraining(SoloTraining):
         description="each pixel (bernoulli), or statistics that all crops of a sample share (texture)"
     )
     texture: TextureLikelihood
+    adversarial: AdversarialSettings

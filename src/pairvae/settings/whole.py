@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pairvae.errors import InputError
 from pairvae.settings.basics import Section, Seed
 from pairvae.settings.faults import dotted, explain, unknown_key
-from pairvae.settings.former_names import present_names, with_present_names
+from pairvae.settings.old_names import new_names, with_new_names
 from pairvae.settings.parsing import PARAMS_FILE, assignments, flatten, read_params
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values, published_area
 from pairvae.settings.search_space import TuneSettings, nested, renamed, searchable
@@ -108,7 +108,7 @@ def _refuse_unknown_sections(values: Mapping[str, Any], where: str) -> None:
 
 def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
     """Settings from a preset's values and ``overrides``; ``InputError`` names the key at fault."""
-    overrides = with_present_names(overrides, where)
+    overrides = with_new_names(overrides, where)
     preset = overrides.get("preset", "fast")
     if preset not in PRESETS:
         raise InputError(expected="preset fast, paper or gpu", found=repr(preset), where=where)
@@ -146,10 +146,10 @@ def _of_the_preset(
 
 def with_values(settings: Settings, changes: Mapping[str, Any], where: str) -> Settings:
     """``settings`` with other values of ``tune.space`` (dotted keys); ``InputError`` where one is not allowed."""
+    changes = {name: value for key, value in changes.items() for name in new_names(key, where)}
     values = settings.model_dump()
     values["tune"]["space"] = {}
     known = flatten(values)
-    changes = {name: value for key, value in changes.items() for name in present_names(key, where)}
     for key in changes:
         if key not in known or not searchable(key):
             raise InputError(

@@ -26,6 +26,7 @@ from pairvae.reports.validation_scores import decisive, medians
 from pairvae.stages.champion_score import Anew, score_anew, validation_score
 from pairvae.stages.project import Project
 from pairvae.store import project_root as roots
+from pairvae.store.model_folder import DISCRIMINATORS
 
 if TYPE_CHECKING:
     from pairvae.tracking.registry.aliases import Version
@@ -154,7 +155,7 @@ def _register(about: _Registration, vaes: Mapping[str, VAE], folder: Path) -> di
     project = about.project
     with tempfile.TemporaryDirectory() as scratch:
         bundle = Path(scratch) / PAIR
-        shutil.copytree(folder, bundle)
+        shutil.copytree(folder, bundle, ignore=shutil.ignore_patterns(DISCRIMINATORS))
         written = project.reports / model_card.FILE
         if written.is_file():
             shutil.copyfile(written, bundle / model_card.FILE)

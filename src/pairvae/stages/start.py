@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from pairvae.errors import InputError
-from pairvae.models.build import SCALE_TRIL, load_weights
+from pairvae.models.build import OBSOLETE, SCALE_TRIL, load_weights
+from pairvae.models.discriminator import split_discriminator
 from pairvae.models.vae import VAE
 from pairvae.settings import flatten
-from pairvae.store.model_folder import load_model
+from pairvae.store.model_folder import load_discriminators, load_model
 
-OF_FILES = frozenset({"prepare.q_unit"})  # how files are read: weights mean the same
+# How files are read, and what a network no longer has: weights mean the same
+IRRELEVANT = {"prepare.q_unit", *(f"network.{key}" for key in OBSOLETE)}
 MEASURED = "measured."
 
 
@@ -45,7 +47,7 @@ def starting_weights(folder: Path, name: str, description: Mapping[str, Any], ke
     wanted, found = flatten(dict(description)), flatten(described)
     for part in sorted(wanted.keys() | found.keys()):
         if (
-            part not in OF_FILES
+            part not in IRRELEVANT
             and not part.startswith(MEASURED)
             and _plain(wanted.get(part)) != _plain(found.get(part))
         ):
@@ -55,24 +57,51 @@ def starting_weights(folder: Path, name: str, description: Mapping[str, Any], ke
                 where=str(folder),
                 remedy=f"change {key} in params.yaml, or the settings of {name}",
             )
-    own = {
-        label.removeprefix(f"{name}."): value
-        for label, value in stored.weights.items()
-        if label.startswith(f"{name}.")
-        and label != f"{name}.{SCALE_TRIL}"  # that of the other training pairs
-    }
-    return Start(own, stored.card["weights_sha256"])
+    weights, _ = split_discriminator(_of_modality(stored.weights, name))
+    weights.pop(SCALE_TRIL, None)  # it is that of other training pairs
+    return Start(weights, stored.card["weights_sha256"])
 
 
 def begin_from(
-    project_folder: Path, vae: VAE, name: str, model: str | None, description: Mapping[str, Any], key: str
+    project_folder: Path,
+    vae: VAE,
+    name: str,
+    model: str | None,
+    description: Mapping[str, Any],
+    key: str,
+    discriminator: nn.Module | None = None,
 ) -> str | None:
-    """Put the weights of ``model``, a path from the project's folder, into a VAE; returns their digest, if any."""
+    """Put the weights of ``model``, a path from the project's folder, into a VAE; returns their digest, if any.
+
+    The ``discriminator`` goes on from the model's, as :func:`continue_discriminator` says.
+    """
     if model is None:
         return None
     start = starting_weights(project_folder / model, name, description, key)
     load_weights(vae, start.weights, model)
+    continue_discriminator(discriminator, project_folder / model, name)
     return start.digest
+
+
+def continue_discriminator(discriminator: nn.Module | None, folder: Path, name: str) -> None:
+    """Put the weights of the discriminator that the training of the model in ``folder`` ended with into another one.
+
+    It stays as it is where that training left none, or one of another width.
+    """
+    if discriminator is None:
+        return
+    known, kept = discriminator.state_dict(), _of_modality(load_discriminators(folder), name)
+    if not kept:
+        _, kept = split_discriminator(_of_modality(load_model(folder).weights, name))
+    if {key: value.shape for key, value in kept.items()} == {
+        key: value.shape for key, value in known.items()
+    }:
+        discriminator.load_state_dict(kept)
+
+
+def _of_modality(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    prefix = f"{name}."
+    return {label.removeprefix(prefix): value for label, value in weights.items() if label.startswith(prefix)}
 
 
 def _plain(value: object) -> object:

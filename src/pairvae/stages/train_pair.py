@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -13,13 +14,15 @@ from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
+from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
 from pairvae.stages.corrections import calibration_data, log_corrections, write_conditions, write_corrections
 from pairvae.stages.data_warnings import split_warnings, tell
 from pairvae.stages.project import SOLO_STAGES, Project
-from pairvae.stages.start import begin_from
+from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
+    adversarial_losses,
     arrays_of,
     card_description,
     covering,
@@ -32,7 +35,7 @@ from pairvae.stages.training_inputs import (
     source_of,
     statistics_folder,
     training_rows,
-    untrained,
+    untrained_with_discriminator,
 )
 from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
 from pairvae.store.model_folder import load_model
@@ -56,12 +59,15 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         train_solo(project, name)
     prepared, device = project.prepared(), choose(settings.device)
     rows = training_rows(project, prepared, training.early_stop)
-    pair = PairVAE({name: untrained(settings, name) for name in settings.modalities})
+    built = {name: untrained_with_discriminator(settings, name) for name in settings.modalities}
+    pair = PairVAE({name: vae for name, (vae, _) in built.items()})
+    adversarial = adversarial_losses(settings, {name: built[name][1] for name in built})
     vaes = {name: pair.vae(name) for name in settings.modalities}
     plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
+    plan = dataclasses.replace(plan, adversarial=adversarial)
     solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
-    pair.to(device.torch_device)
+    plan.module.to(device.torch_device)
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
@@ -141,13 +147,17 @@ def _begin(project: Project, plan: PairPlan, prepared: Prepared) -> dict[str, st
     digests: dict[str, str] = {}
     for name, vae in plan.vaes.items():
         described, key = card_description(settings, name, prepared), "pair.training.start_from"
-        started = begin_from(project.folder, vae, name, training.start_from, described, key)
+        adversarial = plan.adversarial.get(name)
+        discriminator = None if adversarial is None else adversarial.discriminator
+        started = begin_from(project.folder, vae, name, training.start_from, described, key, discriminator)
         if started is not None:
             digests[name] = started
         elif training.from_solo:
             folder = project.model(f"train-{name}")
             stored = load_model(folder)
-            load_weights(vae, without_prefix(stored.weights, name), str(folder))
+            weights, _ = split_discriminator(without_prefix(stored.weights, name))
+            load_weights(vae, weights, str(folder))
+            continue_discriminator(discriminator, folder, name)
             digests[name] = stored.card["weights_sha256"]
         else:
             fit_closed_form(vae, plan.sources[name], settings.seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from pairvae.inference.backbone import give_backbone
@@ -9,6 +11,7 @@ from pairvae.models.vae import VAE
 from pairvae.stages.project import Project
 from pairvae.stages.start import begin_from
 from pairvae.stages.training_inputs import (
+    adversarial_losses,
     arrays_of,
     card_description,
     fit_closed_form,
@@ -20,7 +23,7 @@ from pairvae.stages.training_inputs import (
     source_of,
     statistics_folder,
     training_rows,
-    untrained,
+    untrained_with_discriminator,
 )
 from pairvae.stages.training_run import Run, early_stopping, run_training
 from pairvae.store.model_folder import save_model
@@ -39,15 +42,16 @@ def train_solo(project: Project, name: str) -> None:
         return
     prepared, device = project.prepared(), choose(settings.device)
     rows = training_rows(project, prepared, training.early_stop)
-    vae = untrained(settings, name)
+    vae, discriminator = untrained_with_discriminator(settings, name)
     backbone = give_backbone([vae], project.model("pretrain"), bfloat16=device.bfloat16)
     plan = _solo_plan(project, name, vae, prepared, device, rows.train, "solo")
+    plan = dataclasses.replace(plan, adversarial=adversarial_losses(settings, {name: discriminator}))
     described = {name: card_description(settings, name, prepared)}
     key = f"{name}.training.start_from"
-    started = begin_from(project.folder, vae, name, training.start_from, described[name], key)
+    started = begin_from(project.folder, vae, name, training.start_from, described[name], key, discriminator)
     if started is None:
         fit_closed_form(vae, plan.source, settings.seed)
-    vae.to(device.torch_device)
+    plan.module.to(device.torch_device)
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,

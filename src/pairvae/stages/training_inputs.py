@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ from pairvae.data.held_out import hold_out
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split
 from pairvae.modalities import MODALITIES, prepare_settings
-from pairvae.models.build import build_vae, describe
+from pairvae.models.build import build_trainable, describe
+from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
@@ -34,6 +35,7 @@ from pairvae.stages.project import Project
 from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors
+from pairvae.training.adversarial import AdversarialLoss
 from pairvae.training.plans import Source
 
 Sampled = WholeArrays | CroppedImages
@@ -51,9 +53,29 @@ def shape_of(settings: Settings, name: str) -> tuple[int, int, int]:
 
 def untrained(settings: Settings, name: str) -> VAE:
     """The VAE of one modality with seeded initial weights."""
-    names = settings.modalities
+    return untrained_with_discriminator(settings, name)[0]
+
+
+def untrained_with_discriminator(settings: Settings, name: str) -> tuple[VAE, PatchDiscriminator | None]:
+    """The VAE of one modality, and the discriminator of its textures where the settings ask for one."""
+    names, own = settings.modalities, side(settings, name)
     seed = settings.seed * len(names) + names.index(name)
-    return build_vae(side(settings, name).network, settings.latent, shape_of(settings, name), seed=seed)
+    width = own.training.adversarial.width if isinstance(own.training, SemTraining) else 0
+    return build_trainable(own.network, settings.latent, shape_of(settings, name), seed, width)
+
+
+def adversarial_losses(
+    settings: Settings, discriminators: Mapping[str, PatchDiscriminator | None]
+) -> dict[str, AdversarialLoss]:
+    """The adversarial losses that the settings ask for, by the modality that is decoded."""
+    losses = {}
+    for name, discriminator in discriminators.items():
+        training = side(settings, name).training
+        if discriminator is None or not isinstance(training, SemTraining):
+            continue
+        if training.likelihood == "texture" and training.adversarial.weight > 0:
+            losses[name] = AdversarialLoss(discriminator, training.adversarial.weight)
+    return losses
 
 
 def training_rows(project: Project, prepared: Prepared, early_stop: EarlyStopSettings) -> Split:
@@ -141,15 +163,14 @@ def likelihood(
         return PIXEL_LIKELIHOODS[training.likelihood]
     weights = training.texture.model_dump()
     size, target = weights.pop("crop"), weights.pop("target")
-    adversarial = weights.pop("adversarial")
     if target == "crop":
-        return TextureMatch(None, weights, size, adversarial)
+        return TextureMatch(None, weights, size)
     used = tuple(key for key, weight in weights.items() if weight > 0)
     tables = [statistics_of(prepared, name, members, used, kept)]
     if lone is not None:
         tables.append(statistics_of(lone, name, np.arange(len(lone.pairs)), used, kept))
     targets = {key: torch.cat([table[key] for table in tables]).to(device) for key in used}
-    return TextureMatch(targets, weights, size, adversarial)
+    return TextureMatch(targets, weights, size)
 
 
 def statistics_of(

@@ -114,7 +114,7 @@ def run_training(
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
             kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
             card = run.card(tracker.run_id, seconds) | kept
-            save_model(project.model(run.stage), _weights(plan), card, history, extra)
+            save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
     team.wait()
 
 
@@ -122,6 +122,15 @@ def _weights(plan: Plan) -> dict[str, Tensor]:
     """Weights under ``<modality>.``, the same for solo and pair."""
     return {
         f"{name}.{key}": value for name, vae in plan.vaes.items() for key, value in vae.state_dict().items()
+    }
+
+
+def _discriminators(plan: SoloPlan | PairPlan) -> dict[str, Tensor]:
+    """Weights of the discriminators under ``<modality>.``."""
+    return {
+        f"{name}.{key}": value
+        for name, loss in plan.adversarial.items()
+        for key, value in loss.discriminator.state_dict().items()
     }
 
 

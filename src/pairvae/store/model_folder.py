@@ -17,6 +17,8 @@ from pairvae.store.files import atomic_folder, file_digest, read_json, write_jso
 from pairvae.store.tensors import load_tensors, save_tensors
 
 WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
+DISCRIMINATORS = "discriminators.safetensors"  # where a training ends, for one that goes on from it
+DISCRIMINATORS_HASH = "discriminators_sha256"  # in a card
 FILES = "files_sha256"  # in a card: hashes of what lies beside the weights
 FORMAT = 2  # of a model folder; a change that older versions of pairvae would misread counts it up
 REMEDY = "run its stage again with `pairvae repro`"
@@ -36,8 +38,13 @@ def save_model(
     card: Mapping[str, Any],
     history: Sequence[Mapping[str, float]],
     extra: Sequence[Path] = (),
+    discriminators: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write a whole model folder, atomically; ``extra`` files are copied into it under their own names."""
+    """Write a whole model folder, atomically; ``extra`` files are copied into it under their own names.
+
+    ``discriminators`` are no part of the model: they lie beside it for trainings that start from it, and
+    :func:`copy_model` leaves them out.
+    """
     with atomic_folder(folder) as temporary:
         for file in extra:
             shutil.copyfile(file, temporary / file.name)
@@ -45,6 +52,9 @@ def save_model(
         hashed = {"format": FORMAT, **card, "weights_sha256": file_digest(temporary / WEIGHTS)}
         if extra:
             hashed[FILES] = {file.name: file_digest(temporary / file.name) for file in extra}
+        if discriminators:
+            save_tensors(temporary / DISCRIMINATORS, discriminators, {})
+            hashed[DISCRIMINATORS_HASH] = file_digest(temporary / DISCRIMINATORS)
         write_json(temporary / CARD, hashed)
         write_text(temporary / HISTORY, history_text(history))
 
@@ -55,7 +65,7 @@ def copy_model(folder: Path, target: Path, card: Mapping[str, Any]) -> Path:
     A model that is there is replaced. ``InputError`` where ``target`` holds something else, or ``folder`` holds
     another model than that of ``card`` by now.
     """
-    own = {WEIGHTS, CARD, HISTORY}
+    own = {WEIGHTS, CARD, HISTORY, DISCRIMINATORS}
     if target.exists() and not target.is_dir():
         raise InputError(expected="a folder", found="a file", where=str(target))
     inside = {path.name for path in target.iterdir()} if target.is_dir() else set()
@@ -122,6 +132,17 @@ def load_model(folder: Path) -> StoredModel:
     for name, expected in others.items():
         _check_file(folder / name, expected, "a file")
     return StoredModel(load_tensors(folder / WEIGHTS)[0], card)
+
+
+def load_discriminators(folder: Path) -> dict[str, Tensor]:
+    """The discriminators that a training left beside its model; none in a copy of a model.
+
+    ``InputError`` where the file is not the one that the training wrote.
+    """
+    if not (folder / DISCRIMINATORS).is_file():
+        return {}
+    _check_file(folder / DISCRIMINATORS, load_card(folder).get(DISCRIMINATORS_HASH), "discriminators")
+    return load_tensors(folder / DISCRIMINATORS)[0]
 
 
 def _check_file(path: Path, expected: object, what: str) -> None:

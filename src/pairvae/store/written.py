@@ -19,7 +19,7 @@ from pairvae import store
 from pairvae.errors import InputError
 from pairvae.store.dvc_lock import output_hashes
 from pairvae.store.locks import locked
-from pairvae.store.model_folder import CARD, FILES, HISTORY, WEIGHTS
+from pairvae.store.model_folder import CARD, DISCRIMINATORS, DISCRIMINATORS_HASH, FILES, HISTORY, WEIGHTS
 from pairvae.store.project_root import OWN_FILES
 
 RECORD = "written.jsonl"
@@ -140,7 +140,7 @@ def _known_by_card(path: Path) -> bool:
         card = store.read_json(card_path)
     except InputError:
         return False
-    hashes = {WEIGHTS: card.get("weights_sha256")}
+    hashes = {WEIGHTS: card.get("weights_sha256"), DISCRIMINATORS: card.get(DISCRIMINATORS_HASH)}
     for key in (FILES, "sha256"):
         hashes |= card[key] if isinstance(card.get(key), dict) else {}
     if path.name in (CARD, HISTORY):

@@ -167,13 +167,13 @@ class PretrainPlan:
         """Projections of the two views."""
         return Encoded({name: self.twins(batch.inputs[name]) for name in ("first", "second")}, {})
 
-    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def similarity_losses(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Barlow Twins of the projections, in float32."""
         first, second = latents["first"].float(), latents["second"].float()
         with torch.autocast(first.device.type, enabled=False):
             return {"barlow": losses.barlow_twins(first, second, self.settings.redundancy, summed=True)}
 
-    def misfits(
+    def reconstruction_losses(
         self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """None: nothing is decoded."""

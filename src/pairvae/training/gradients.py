@@ -102,7 +102,7 @@ class Gradients:
         with NoiseOfWhole(own), self.device.autocast():
             encoded = plan.encode(batch, generator)
             whole = {name: self.team.gather(one.float(), own) for name, one in encoded.latents.items()}
-            alike = plan.alike(whole)
+            alike = plan.similarity_losses(whole)
             found = plan.divergence(encoded.posteriors)
             divergence = {name: own.share * part for name, part in found.items()}
         leaves = {name: one.detach().requires_grad_() for name, one in encoded.latents.items()}
@@ -141,7 +141,7 @@ class Gradients:
             generator.set_state(state)
             latents = {name: leaf[part.within(batch.part)] for name, leaf in leaves.items()}
             with NoiseOfWhole(part), self.device.autocast():
-                found = plan.misfits(latents, batch.within(part), generator)
+                found = plan.reconstruction_losses(latents, batch.within(part), generator)
             if found:
                 scaled = {name: part.share * misfit for name, misfit in found.items()}
                 weighted_sum(plan, scaled).backward()  # type: ignore[no-untyped-call]  # untyped in torch

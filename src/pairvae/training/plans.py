@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,6 +16,13 @@ from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Posterior
 from pairvae.numerics import losses
 from pairvae.settings import PairTraining, SoloTraining, UNetSettings
+from pairvae.training.adversarial import (
+    DISCRIMINATOR,
+    DISCRIMINATOR_WEIGHT,
+    GENERATOR,
+    AdversarialLoss,
+    with_discriminators,
+)
 from pairvae.training.optimisers import adam, learning_rate
 from pairvae.training.protocol import (
     DIVERGENCE,
@@ -111,8 +119,56 @@ class AdamPlan:
         )
 
 
+class VAEPlan(AdamPlan):
+    """What the plans of VAEs share: reconstruction losses of directions, and adversarial losses beside them."""
+
+    adversarial: Mapping[str, AdversarialLoss]
+
+    @property
+    def vaes(self) -> Mapping[str, VAE]:
+        """The VAEs that are trained, by modality."""
+        raise NotImplementedError
+
+    def likelihood_of(self, target: str) -> Likelihood:
+        """The likelihood of what is decoded as ``target``."""
+        raise NotImplementedError
+
+    def term_weight(self, term: str) -> float:
+        """Weight of a term that is not adversarial."""
+        raise NotImplementedError
+
+    def reconstruction_losses(
+        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        """Negative log likelihoods of the directions that have a weight, and their adversarial losses, per sample.
+
+        A direction is named ``<source>_<target>``, its adversarial losses ``<source>_<target>_generator`` and so on.
+        """
+        terms: dict[str, Tensor] = {}
+        for source, latent in latents.items():
+            for target, inputs in batch.inputs.items():
+                direction = f"{source}_{target}"
+                if self.weight(direction) == 0:
+                    continue
+                decoder, likelihood = self.vaes[target].decoder, self.likelihood_of(target)
+                terms[direction], images = likelihood(decoder, latent, inputs, batch.indices, generator)
+                if target in self.adversarial and images is not None:
+                    both = self.adversarial[target](images, inputs, latent)
+                    terms |= {f"{direction}_{name}": loss for name, loss in both.items()}
+        return terms
+
+    def weight(self, term: str) -> float:
+        """Weight of a term in the sum; that of an adversarial loss is multiplied by its direction's."""
+        direction, _, loss = term.rpartition("_")
+        if loss == GENERATOR:
+            return self.adversarial[direction.rpartition("_")[2]].weight * self.term_weight(direction)
+        if loss == DISCRIMINATOR:
+            return DISCRIMINATOR_WEIGHT * self.term_weight(direction)
+        return self.term_weight(term)
+
+
 @dataclass(frozen=True)
-class SoloPlan(AdamPlan):
+class SoloPlan(VAEPlan):
     """One VAE alone: its likelihood and a weak pull to the unit normal (paper, Figure 2A)."""
 
     name: str
@@ -122,11 +178,12 @@ class SoloPlan(AdamPlan):
     settings: SoloTraining
     seed: int
     device: torch.device
+    adversarial: Mapping[str, AdversarialLoss] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def module(self) -> nn.Module:
-        """The VAE."""
-        return self.vae
+        """The VAE, and its discriminator where it has one."""
+        return with_discriminators(self.vae, self.adversarial)
 
     @property
     def vaes(self) -> Mapping[str, VAE]:
@@ -142,25 +199,20 @@ class SoloPlan(AdamPlan):
         posterior = self.vae.posterior_of(batch.features[self.name], self.settings.input_noise, generator)
         return Encoded({self.name: posterior.sample(generator)}, {self.name: posterior})
 
-    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def similarity_losses(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Nothing: one latent has no partner."""
         return {}
 
-    def misfits(
-        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Negative log likelihood, per sample."""
-        misfit = self.likelihood(
-            self.vae.decoder, latents[self.name], batch.inputs[self.name], batch.indices, generator
-        )
-        return {f"{self.name}_{self.name}": misfit}
+    def likelihood_of(self, target: str) -> Likelihood:
+        """The only one."""
+        return self.likelihood
 
     def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
         """Divergence from the unit normal, per sample."""
         one = posteriors[self.name]
         return {DIVERGENCE: losses.kl_to_unit_normal(one.mean, one.std).mean()}
 
-    def weight(self, term: str) -> float:
+    def term_weight(self, term: str) -> float:
         """1, but for the divergence."""
         return self.settings.kl_weight if term == DIVERGENCE else 1.0
 
@@ -170,7 +222,7 @@ class SoloPlan(AdamPlan):
 
 
 @dataclass(frozen=True)
-class PairPlan(AdamPlan):
+class PairPlan(VAEPlan):
     """Both VAEs: four reconstructions and the similarity of their latents (paper, Figure 2B).
 
     ``covering``: the modality that has one sample where the other has many crops, if any; its posterior learns to
@@ -187,6 +239,7 @@ class PairPlan(AdamPlan):
     device: torch.device
     covering: str | None = None
     pairs: int | None = None
+    adversarial: Mapping[str, AdversarialLoss] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -237,10 +290,10 @@ class PairPlan(AdamPlan):
                     whole = self.count + drawn[name][draw * (len(drawn[name]) // one.passes) + place]
                     yield self._batch({name: self.sources[name]}, whole, epoch, draw, team)
 
-    @property
+    @cached_property
     def module(self) -> nn.Module:
-        """The pair."""
-        return self.pair
+        """The pair, and its discriminator where it has one."""
+        return with_discriminators(self.pair, self.adversarial)
 
     @property
     def vaes(self) -> Mapping[str, VAE]:
@@ -267,7 +320,7 @@ class PairPlan(AdamPlan):
             return Posterior(posterior.mean, posterior.std.detach())
         return posterior
 
-    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def similarity_losses(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Distance of the two latents, by the chosen measure, in float32; nothing of samples without a partner."""
         if len(latents) < 2:
             return {}
@@ -282,18 +335,9 @@ class PairPlan(AdamPlan):
             return losses.simclr(first, second, self.settings.temperature)
         return losses.latent_distance(first, second)
 
-    def misfits(
-        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Negative log likelihoods of the directions that have a weight, per sample."""
-        return {
-            f"{source}_{target}": self.likelihoods[target](
-                self.pair.vae(target).decoder, latent, batch.inputs[target], batch.indices, generator
-            )
-            for source, latent in latents.items()
-            for target in batch.inputs
-            if self.weight(f"{source}_{target}") > 0
-        }
+    def likelihood_of(self, target: str) -> Likelihood:
+        """The likelihood of one modality."""
+        return self.likelihoods[target]
 
     def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
         """Divergence of both from the unit normal, and of the crops' from the covering one, where they weigh."""
@@ -307,7 +351,7 @@ class PairPlan(AdamPlan):
             terms[MATCH] = apart.mean()
         return terms
 
-    def weight(self, term: str) -> float:
+    def term_weight(self, term: str) -> float:
         """The settings' weights."""
         own = {DIVERGENCE: self.settings.kl_weight, MATCH: self.settings.match_weight}
         return own[term] if term in own else self.settings.weights[term]

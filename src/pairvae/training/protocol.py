@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pairvae.models.vae import VAE, Posterior
+from pairvae.training.adversarial import is_adversarial
 from pairvae.training.parts import Part
 from pairvae.training.team import Team
 
@@ -148,11 +149,11 @@ class DivisiblePlan(Plan, Protocol):
         """Latents of a batch."""
         ...
 
-    def alike(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def similarity_losses(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Terms that compare the latents of all samples of a step with one another."""
         ...
 
-    def misfits(
+    def reconstruction_losses(
         self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
         """Misfits of what is decoded from ``latents``: means over the samples of ``batch``."""
@@ -168,16 +169,24 @@ class DivisiblePlan(Plan, Protocol):
 
 
 def weighted_sum(plan: DivisiblePlan, parts: Mapping[str, Tensor]) -> Tensor:
-    """The loss from its terms: a scalar."""
-    terms = [plan.weight(name) * part for name, part in parts.items() if name != DIVERGENCE]
+    """The loss from its terms: a scalar.
+
+    Adversarial terms add their gradients and no value: what one side wins the other loses, so that a sum with them
+    would not fall in training.
+    """
+    weighted = {name: plan.weight(name) * part for name, part in parts.items()}
+    terms = [part for name, part in weighted.items() if name != DIVERGENCE and not is_adversarial(name)]
     total = torch.stack(terms).sum()
-    return total + plan.weight(DIVERGENCE) * parts[DIVERGENCE] if DIVERGENCE in parts else total
+    for name, part in weighted.items():
+        if is_adversarial(name):
+            total = total + (part - part.detach())
+    return total + weighted[DIVERGENCE] if DIVERGENCE in parts else total
 
 
 def loss_at_once(plan: DivisiblePlan, batch: Batch, generator: torch.Generator) -> LossTerms:
     """The loss of one whole batch."""
     encoded = plan.encode(batch, generator)
-    parts = plan.alike(encoded.latents)
-    parts |= plan.misfits(encoded.latents, batch, generator)
+    parts = plan.similarity_losses(encoded.latents)
+    parts |= plan.reconstruction_losses(encoded.latents, batch, generator)
     parts |= plan.divergence(encoded.posteriors)
     return LossTerms(weighted_sum(plan, parts), parts)

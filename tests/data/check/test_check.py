@@ -1,7 +1,5 @@
 """The check of a folder: every problem at once, by kind and severity."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

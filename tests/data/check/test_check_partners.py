@@ -1,7 +1,5 @@
 """Whether patterns and micrographs belong together: single pairs, all of them, and none told without reason."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """One micrograph under every threshold."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,7 +1,5 @@
 """pairs.csv from file names."""
 
-from __future__ import annotations
-
 import unicodedata
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Pairs from names and from pairs.csv, and the split."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 

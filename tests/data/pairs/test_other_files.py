@@ -1,7 +1,5 @@
 """Files of a further modality beside SAXS and SEM: paired, written, checked, copied."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

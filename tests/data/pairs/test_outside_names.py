@@ -1,7 +1,5 @@
 """Ids, labels and names of files from outside: the same when read back, and harmless where they are shown."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A server that speaks as MDF does: a Globus Search index and an HTTPS tree of files, with faults."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

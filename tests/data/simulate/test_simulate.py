@@ -1,7 +1,5 @@
 """What the simulator writes, that it repeats itself, and what it refuses."""
 
-from __future__ import annotations
-
 import csv
 import subprocess
 import sys

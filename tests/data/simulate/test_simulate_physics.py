@@ -1,7 +1,5 @@
 """That simulated pairs are what they claim: the paper's numbers, and one structure seen in two ways."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Any number of pairs in the memory of a few, at a rate that two cores allow."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Baselines: never the sample itself, and a regression that beats the mean where there is something to learn."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Latents of one VAE from those of another: shapes, and a law that holds between them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from pairvae.evaluation.baselines.dual_vae import by_view, mapped_latents

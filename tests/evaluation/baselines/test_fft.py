@@ -1,7 +1,5 @@
 """The spectrum on the detector: peaks where q = 2 pi f puts them, a look that is learned and carried over."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

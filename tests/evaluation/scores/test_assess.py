@@ -1,7 +1,5 @@
 """Four directions, baselines and floor: shapes, known numbers, and seeds."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Blocks of ``metrics.json``: the right samples, the right models, nothing where nothing was measured."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

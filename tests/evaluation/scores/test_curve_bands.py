@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import numpy as np
 
 from pairvae.evaluation.scores.curve_bands import curve_bands, curves_of, drawing_material

@@ -1,7 +1,5 @@
 """Distances between ensembles with known numbers; repeating one image is bad, however good the image."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Degenerate outputs are named; good ones are not."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

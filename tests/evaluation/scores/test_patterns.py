@@ -1,7 +1,5 @@
 """Scores of patterns: what was moved, turned or hidden by a known amount is found by that amount."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from skimage.metrics import structural_similarity

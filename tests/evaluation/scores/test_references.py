@@ -1,7 +1,5 @@
 """Reference errors are those of what they say: the retrieved pattern, another sample of the morphology."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Draws for each validation pattern: whose they are, what is told of them, and numbers that do not exist."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Errors and summaries with known numbers."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

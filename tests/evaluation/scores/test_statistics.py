@@ -1,7 +1,5 @@
 """Medians, intervals and paired tests with known numbers; samples are the unit, not crops."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy.stats import binom, wilcoxon

@@ -1,7 +1,5 @@
 """Where the beam hits: found where symmetry tells it, and refused where it only seems to."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """Curve files of every kind: what is read, what is said, what is refused; the real ones where they are at hand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

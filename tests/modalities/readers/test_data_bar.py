@@ -1,7 +1,5 @@
 """Data bars and letters: what metadata tell against what the pixels show."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 import pytest

@@ -1,7 +1,5 @@
 """Detector files: which frame of how many, links to data files, what NeXus tells, compressed files, img."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import math

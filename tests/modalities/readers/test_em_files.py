@@ -1,7 +1,5 @@
 """dm3, dm4, emd and mrc files: pixels and their size through RosettaSciIO, and hostile files in one line."""
 
-from __future__ import annotations
-
 import struct
 from importlib.util import find_spec
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Beam centre and scale of q from .poni files and from the headers of detectors."""
 
-from __future__ import annotations
-
 import importlib.util
 import math
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Mask files: what they hold, how they are kept, and what they do to a pattern."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What instruments write, read back exactly: values, pixel size, image rows."""
 
-from __future__ import annotations
-
 import io
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """2D patterns as text: columns Qx, Qy and I on a grid."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

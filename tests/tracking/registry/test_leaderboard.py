@@ -1,7 +1,5 @@
 """The champion moved by hand: only for a better score or with a reason, back again, and both beside each other."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

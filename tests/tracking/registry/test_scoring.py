@@ -1,7 +1,5 @@
 """What is put between MLflow's scoring server and a registered pair."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Entries that wait: in order, whole, sent once, by one process."""
 
-from __future__ import annotations
-
 import fcntl
 import signal
 import subprocess

@@ -66,6 +66,7 @@ def _on_validation(project: Project, plan: PairPlan) -> PairPlan | None:
         },
         likelihoods={name: likelihood(settings, name, prepared, members, plan.device) for name in plan.vaes},
         settings=still,
+        adversarial={},
         pairs=None,
     )
 

@@ -29,7 +29,7 @@ def read_variants(path: Path, settings: Settings) -> dict[str, Changes]:
 
 def shipped_variants(name: str, settings: Settings) -> dict[str, Changes]:
     """Variants that come with the package (``ablation``)."""
-    file = resources.files("pairvae") / "stages" / "study" / "lists" / f"{name}.yaml"
+    file = resources.files("pairvae") / "commands" / "study" / "lists" / f"{name}.yaml"
     return checked(parse_yaml(file.read_text("utf-8"), f"{name}.yaml"), settings, f"{name}.yaml")
 
 

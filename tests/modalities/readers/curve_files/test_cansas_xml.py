@@ -1,7 +1,5 @@
 """canSAS XML: points and units; no entities, no other XML."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

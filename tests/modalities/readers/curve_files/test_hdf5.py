@@ -1,7 +1,5 @@
 """Curves in HDF5: by name, by NeXus attributes, without a name; and what is refused."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Spellings of units."""
 
-from __future__ import annotations
-
 import pytest
 
 from pairvae.modalities.readers.curve_files.units import intensity_unit_of, q_unit_in, q_unit_of

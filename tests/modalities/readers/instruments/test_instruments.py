@@ -1,7 +1,5 @@
 """Pixel size and image rows as each instrument writes them: small files of each kind, then real ones."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import struct
