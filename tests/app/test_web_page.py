@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import requests
 
+from pairvae.app.applications import STATIC, page
 from pairvae.app.guard import App, Rules
 from pairvae.app.model_choice import Models
 from pairvae.app.server import Place, listen, rules_for
-from pairvae.app.web_page import STATIC, page
 from pairvae.errors import InputError
 from pairvae.numerics.morphology import two_point_correlation
 

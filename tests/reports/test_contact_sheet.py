@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pairvae.reports.contact_sheet import GAP, TILE, strip, write_contact_sheet
-from pairvae.store.captions import fitting
+from pairvae.store.picture_files import fitting
 
 GIVEN = np.full((3, 192, 192), 0.5, np.float32)
 DARK = np.zeros((1, 192, 192), np.uint8)

@@ -36,7 +36,7 @@ from pairvae.inference.predictions import (
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.readers.image import file_part
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.parallel.executor import run_tasks
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet

@@ -14,7 +14,7 @@ from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
 from pairvae.models.vae import Posterior
-from pairvae.numerics.levels import known_colormap, levels
+from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average
 

@@ -18,7 +18,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.models.vae import Posterior
 from pairvae.numerics import descriptors
-from pairvae.numerics.levels import levels
+from pairvae.numerics.colormaps import levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from pairvae.store import atomic_path
-from pairvae.store.captions import INK, write_caption
-from pairvae.store.picture_files import as_8_bit, png_bytes
+from pairvae.store.picture_files import INK, as_8_bit, png_bytes, write_caption
 
 TILE, GAP, CAPTION = 160, 10, 20
 SHOWN = 3  # images of an input

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
+from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.settings.training import (
     CalibrationSettings,

@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
+from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
 
 
 class Optimisation(Section):

@@ -14,7 +14,7 @@ from pairvae.calibration import CalibrationData, Correction
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import CARD_KEY, ConditionShift, fit_encoding
 from pairvae.numerics.images import seeded_crops
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.settings import PairSettings
 from pairvae.store.model_folder import CARD, REMEDY, add_file, load_card
 from pairvae.store.prepared import Prepared

@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 PAIR, MODEL_TAG = "pairvae", "model_digest"
 OF_THE_TRAINING = ("run_id", "seconds", "device")  # in a card: two trainings to one model differ in them
 ASSESS = "run: pairvae assess"
-SERVED = Path(roots.__file__).with_name("served.py")
 
 
 @dataclass(frozen=True)
@@ -193,6 +192,7 @@ def _register_pair(
     """The whole pair as a program that needs no pairvae; it remembers the ``versions`` of its halves."""
     from pairvae.tracking.registry import leaderboard as standings
     from pairvae.tracking.registry import registration as registry
+    from pairvae.tracking.registry.model_files import SERVED
 
     return registry.register_pyfunc(
         about.project.root,
@@ -212,7 +212,7 @@ def _describe(project: Project, version: int) -> None:
     """The model card of the report, where there is one, as the description of the pair's version."""
     written = project.reports / model_card.FILE
     if written.is_file():
-        from pairvae.tracking.registry.describe import describe_version
+        from pairvae.tracking.registry.aliases import describe_version
 
         described = model_card.description_of(written.read_text(encoding="utf-8"))
         describe_version(project.root, PAIR, version, described)

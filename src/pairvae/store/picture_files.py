@@ -5,11 +5,14 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
 import numpy as np
 import tifffile
+from PIL import Image, ImageDraw, ImageFont
 
 from pairvae.store.files import atomic_path
 
@@ -17,6 +20,10 @@ NM = 1e-9  # m
 SIGNATURE_AND_HEADER = 33  # bytes of a PNG before further chunks
 LARGEST_PHYS = 2**31 - 1
 SUFFIXES = {"png": ".png", "tiff": ".tif"}
+FONT, SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.42
+INK = (30, 30, 30)
+MARGIN, DESCENT = 2, 6  # px at the left, and below the letters' feet
+LETTER_PX = 13  # height of the letters that OpenCV's font does not have
 
 
 @dataclass(frozen=True)
@@ -78,3 +85,53 @@ def write_tiff(path: Path, pixels: np.ndarray, scale: Scale | None = None) -> No
         resolutionunit=1 if scale is not None else None,
         metadata=facts,
     )
+
+
+def write_caption(canvas: np.ndarray, text: str, height: int, colour: tuple[int, int, int] = INK) -> None:
+    """Write one line into the first ``height`` rows of ``canvas`` ``(h, w, 3)`` uint8.
+
+    Of a text that is wider than the canvas the end is kept, which tells files of one folder apart. Letters that no
+    font has are written as their numbers (``\\u4e00``).
+    """
+    known = "".join(char if _drawable(char) else ascii(char)[1:-1] for char in text)
+    shown = fitting(known, canvas.shape[1] - 2 * MARGIN)
+    if shown.isascii():
+        cv2.putText(canvas, shown, (MARGIN, height - DESCENT), FONT, SCALE, colour, 1, cv2.LINE_AA)
+        return
+    picture = Image.fromarray(canvas[:height])
+    foot = (MARGIN, height - DESCENT)
+    ImageDraw.Draw(picture).text(foot, shown, fill=colour, font=_wide_font(), anchor="ls")
+    canvas[:height] = np.asarray(picture)
+
+
+def fitting(text: str, width: int) -> str:
+    """As much of the end of ``text`` as is no wider than ``width`` px, after dots where something is left out."""
+    for start in range(len(text)):
+        kept = f"...{text[start:]}" if start else text
+        if _width(kept) <= width:
+            return kept
+    return ""
+
+
+def _width(text: str) -> float:
+    if text.isascii():
+        return float(cv2.getTextSize(text, FONT, SCALE, 1)[0][0])
+    return _wide_font().getlength(text)
+
+
+@cache
+def _wide_font() -> ImageFont.FreeTypeFont:
+    """The font that Matplotlib brings along: Latin, Greek, Cyrillic and more."""
+    spec = find_spec("matplotlib")
+    assert spec is not None and spec.origin is not None  # a dependency
+    path = Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(path), LETTER_PX)
+
+
+@cache
+def _drawable(char: str) -> bool:
+    """Whether a font has the letter: one that it lacks is drawn as the box of any other that it lacks."""
+    if char.isascii():
+        return char.isprintable()
+    font = _wide_font()
+    return char.isprintable() and bytes(font.getmask(char)) != bytes(font.getmask("\ufffe"))
