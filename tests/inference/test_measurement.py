@@ -151,7 +151,7 @@ def test_conditions_are_typed_or_in_the_table_and_unpaired_samples_are_filled_in
         "other-saxs-00.png",
     }
     (mine / "pairs.csv").write_text("\n".join(map(",".join, [rows[0], rows[1], rows[3]])) + "\n")
-    with pytest.raises(InputError, match="expected samples without 2D SAXS pattern, found none"):
+    with pytest.raises(InputError, match="expected samples without SAXS pattern, found none"):
         predict([str(mine)], to="saxs", out=tmp_path / "none", **options)
 
 
