@@ -18,6 +18,13 @@ def test_a_strip_is_as_wide_as_its_pictures(samples: int, pictures: int) -> None
     assert (one[-TILE:, -TILE:] == 0).all()
 
 
+def test_predictions_of_a_known_scale_have_a_bar() -> None:
+    nm = 2.0 * TILE / 192  # 320 nm across: a bar of 100 nm is 50 px of the 160
+    one = strip(GIVEN, DARK[None], "pattern.tif -> sem", nm_per_px=nm)
+    bar = (one[-8, -TILE:] == 255).all(-1)
+    assert bar.sum() == 50 and (one[:-TILE] == strip(GIVEN, DARK[None], "pattern.tif -> sem")[:-TILE]).all()
+
+
 @pytest.mark.parametrize("samples", [1, 3])
 def test_the_end_of_a_long_caption_is_kept_and_fits(samples: int) -> None:
     width = (samples + 1) * (TILE + GAP) - GAP

@@ -15,6 +15,7 @@ import numpy as np
 
 from pairvae.inference.explain import Curve, Explained
 from pairvae.modalities import MODALITIES
+from pairvae.store.picture_files import bar_length
 
 LONGEST_PX = 512
 Picture = dict[str, Any]
@@ -49,6 +50,7 @@ def as_json(found: Explained, name: str) -> dict[str, Any]:
             pictures += [
                 _picture(one, f"Sample {number}", "sample") for number, one in enumerate(found.samples, 1)
             ]
+    pictures += [_picture(one.image, one.caption, "sample") for one in found.neighbours]
     return {
         "name": name,
         "source": found.source,
@@ -57,6 +59,7 @@ def as_json(found: Explained, name: str) -> dict[str, Any]:
         "pictures": pictures,
         "numbers": [{"label": label, "value": value} for label, value in found.numbers.items()],
         "curve": _curve(found.curve),
+        "scale": _scale_bar(found),
         "warnings": list(found.warnings),
         "notes": list(found.notes),
     }
@@ -72,6 +75,8 @@ def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
                 archive.writestr(f"{found.target}-sample-{number:02d}.png", png(one))
             if found.spread is not None:
                 archive.writestr(f"{found.target}-spread.png", png(_spread(found)))
+        for number, neighbour in enumerate(found.neighbours, 1):
+            archive.writestr(f"{found.target}-measured-{number:02d}.png", png(neighbour.image))
         if found.given is not None and MODALITIES[found.source].coordinates is None:
             archive.writestr(f"{found.source}-given.png", png(found.given))
         if found.curve is not None:
@@ -82,9 +87,19 @@ def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
             "numbers": found.numbers,
             "warnings": found.warnings,
             "notes": found.notes,
+            "measured": [one.caption for one in found.neighbours],
         }
         archive.writestr("result.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return stream.getvalue()
+
+
+def _scale_bar(found: Explained) -> dict[str, Any] | None:
+    """Length and share of the width of a scale bar for the predicted pictures; None without a scale."""
+    if found.nm_per_px is None or not MODALITIES[found.target].binary:
+        return None
+    width = found.best.shape[-1] * found.nm_per_px
+    length = bar_length(width)
+    return {"share": round(length / width, 5), "label": f"{length:.3g} nm"}
 
 
 def _spread(found: Explained) -> np.ndarray:

@@ -102,8 +102,22 @@ def predict(
         typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the files"),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--format", metavar="png|tiff", help="file format of the images")
+        str,
+        typer.Option(
+            "--format",
+            metavar="png|tiff|ome-tiff|nexus",
+            help="file format of the images; of curves csv, or NXcanSAS with nexus",
+        ),
     ] = "png",
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="measured micrographs of the training data shown beside")
+    ] = 0,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX", help="side of predicted micrographs; by default that of the training crops"
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -148,6 +162,8 @@ def predict(
         kind=kind,
         acquisition=acquisition,
         unpaired=unpaired,
+        neighbours=neighbours,
+        size=size,
     )
     typer.echo(f"{written} predictions in {printable(str(out))}")
 

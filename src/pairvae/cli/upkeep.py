@@ -20,11 +20,20 @@ def init(
         Path | None,
         typer.Option("--data", help="your pairs: a folder with SAXS/ and SEM/, or with a pairs.csv"),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="FOLDER|URI",
+            help="tracking store that projects share: runs and registered models",
+        ),
+    ] = None,
+    cache: Annotated[Path | None, typer.Option("--cache", help="DVC's cache that projects share")] = None,
 ) -> None:
     """Make a project: settings, pipeline, and a README with the first commands."""
     from pairvae.commands.init import init as run
 
-    made = run(folder, data)
+    made = run(folder, data, store, cache)
     typer.echo(f"{made.folder}: a project{' under git' if made.git else ', without git'}")
     typer.echo(f"cd {folder}")
     typer.echo("pairvae repro")

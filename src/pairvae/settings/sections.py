@@ -86,7 +86,7 @@ class SemPrepare(Section):
         description="image rows above the data bar, px, where metadata do not tell them; null: detected"
     )
     columns: Positive | None = Field(description="image columns, px; null: all of them")
-    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of a crop, px")
+    crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of a crop, px")
     blur_px: int = Field(ge=1, le=31, description="side of the Gaussian kernel, px (odd)")
     blur_sigma: float = Field(gt=0, le=10, description="standard deviation of the blur, px")
     threshold: Literal["adaptive", "otsu", "li", "sauvola"] = Field(
@@ -199,6 +199,9 @@ class AssessSettings(Section):
     estimator: Literal["unbiased", "periodic"] = Field(description="estimator of S(r)")
     crops: int = Field(ge=2, le=100, description="evaluation crops per image")
     crop_seed: Seed = Field(description="seed of the first evaluation crop; the others follow it")
+    realism: bool = Field(
+        default=False, description="train classifiers to tell predicted images from true crops: minutes"
+    )
 
 
 class UNetSettings(Optimisation):
@@ -251,6 +254,14 @@ class TrackingSettings(Section):
 
     experiment: str = Field(
         min_length=1, pattern=r"^[^\s/][^/]*$", description="name of the experiment that holds the runs"
+    )
+    models: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
+        description="name of the registered pair, with which those of its encoders and decoders begin",
+    )
+    store: str | None = Field(
+        description="address of a tracking store that projects share; null: the project's own mlflow.db. "
+        "MLFLOW_TRACKING_URI goes before it"
     )
     system_metrics_seconds: float = Field(
         ge=0, le=3600, description="seconds between measurements of processor and memory on a run; 0: none"

@@ -25,7 +25,6 @@ from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
     card_description,
-    covering,
     fit_closed_form,
     likelihood,
     lone_samples,
@@ -36,13 +35,14 @@ from pairvae.stages.training_inputs import (
     statistics_folder,
     training_rows,
     untrained_with_discriminator,
+    without_crops,
 )
 from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training.devices import Device, choose
+from pairvae.training.distributed.process_group import join
 from pairvae.training.plans import PairPlan, Source
-from pairvae.training.team import join
 
 
 def train_pair(project: Project, watch: Watch | None = None) -> None:
@@ -97,10 +97,10 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         corrections.extend(calibrate(pair, data, chosen, chosen.seed))
         log_corrections(tracker, corrections)
 
-    if join(device.torch_device).first:
+    if join(device.torch_device).is_rank_0:
         tell(split_warnings(project, prepared))
     run_training(run, plan, early_stopping(judge, training.early_stop), watch, finish)
-    first = join(device.torch_device).first
+    first = join(device.torch_device).is_rank_0
     _keep_inside(project, without_stage, first)
     if first:
         folder = project.model("train-pair")
@@ -132,7 +132,7 @@ def _pair_plan(
         settings.pair.training,
         settings.seed + 1,
         place,
-        covering(names),
+        without_crops(names),
         len(rows),
     )
 
