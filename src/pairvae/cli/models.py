@@ -214,6 +214,19 @@ def ensemble(
 
 
 @app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="folder of the files")],
+    model: Model = CHAMPION,
+) -> None:
+    """Write the encoders and decoders of a pair as ONNX files."""
+    require_model(model)
+    from pairvae.commands.export import export as run
+
+    for one in run(out, model):
+        typer.echo(f"{one.name}: {one.file or f'not exported, {one.reason}'}")
+
+
+@app.command()
 def movie(
     files: Annotated[list[str], typer.Argument(help="pattern files in order of time")],
     out: Annotated[Path, typer.Option(help="output file, .mp4 or .gif; the numbers go beside it as .csv")],
