@@ -127,7 +127,8 @@ def predict(
     of files as many as cores), or on a ``cluster`` (see :func:`pairvae.parallel.executor.run_tasks`), files
     are shared out in chunks. ``acquisition`` is known of all files and goes before their rows of a ``pairs.csv``; what
     may be wrong with a file is told, and stands in ``inputs.csv``. With ``unpaired``, ``files`` are folders of pairs,
-    and it is their samples without a partner that count. A file that cannot be read is told of, and named again in an ``InputError`` after the others are done; so is a folder that another process writes into.
+    and it is their samples without a partner that count. A file that cannot be read is told of, and named again in
+    an ``InputError`` after the others are done; so is a folder that another process writes into.
     """
     check_format(kind)
     predictor = load(model)
