@@ -150,21 +150,9 @@ def predict(
     from pairvae.commands.predict import predict as run
 
     written = run(
-        given,
-        to=to,
-        out=out,
-        model=model,
-        samples=samples,
-        seed=seed,
-        workers=workers,
-        cluster=cluster,
-        source=source,
-        kind=kind,
-        acquisition=acquisition,
-        unpaired=unpaired,
-        neighbours=neighbours,
-        size=size,
-    )
+        given, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
+        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours, unpaired=unpaired,
+    )  # fmt: skip
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 
