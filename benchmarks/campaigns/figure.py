@@ -39,7 +39,15 @@ def write_medians(found: dict[str, object], path: Path) -> None:
     results, counts = found["results"], found["counts"]
     assert isinstance(results, dict) and isinstance(counts, list)
     rows = [
-        {"world": world, "strategy": name, "score": score, "pairs": pairs, "q1": low, "median": middle, "q3": high}
+        {
+            "world": world,
+            "strategy": name,
+            "score": score,
+            "pairs": pairs,
+            "q1": low,
+            "median": middle,
+            "q3": high,
+        }
         for world, strategies in results.items()
         for name, scores in strategies.items()
         for score, values in scores.items()
