@@ -47,7 +47,7 @@ def test_the_pixels_count_where_metadata_disagree(
     assert (found.rows, found.source) == expected
     contradicted = told is not None and abs(told - 260) > 2
     assert bool(found.notes) == contradicted  # the line says so
-    assert all("row 260" in note and "counts" in note for note in found.notes)
+    assert all("row 260" in note and "is used" in note for note in found.notes)
 
 
 def test_a_bar_of_two_strips_is_kept_as_the_metadata_tell_it() -> None:

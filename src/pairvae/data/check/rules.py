@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from pairvae.data.check.file_contents import FileSummary
+from pairvae.data.check.problems import Limits, Problem, Rule, Severity, copy_of, problem_of
 from pairvae.data.pairs.sample import FOLDERS, PAIRS_FILE, Pair
 from pairvae.data.split import leaking_groups
-from pairvae.errors import InputError
-from pairvae.settings import BeamCentreOption, SaxsPrepare, SemPrepare
+from pairvae.settings import SaxsPrepare, SemPrepare
 
-Severity = Literal["error", "warning"]
 LEAST_SAXS_SIDE = 32  # px
 SATURATED, MOSTLY_SATURATED = 0.25, 0.6  # share of the pixels at one extreme
 SAME_SCALE = 1.1  # factor between neighbouring scales of one magnification
@@ -28,43 +25,6 @@ CENTRE_DRIFT = 0.006  # of the side: a shift by 0.6 % sets half of the built-in 
 CENTRE_DEVIATIONS = 6.0  # robust ones; centres of noisy patterns scatter by more than the drift
 OFF_THE_MIDDLE = 0.03  # of the side
 INVERTED = -0.1  # logarithm of the noise of bright over dark pixels; 0.05 to 0.7 in micrographs as they are
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong: the pair's id (or nothing), the file, a short kind, what to know, how bad it is."""
-
-    pair: str
-    file: str
-    kind: str
-    message: str
-    severity: Severity
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What preprocessing needs: crop side in px, pairs, the nm/px it brings images to, SEM rows, the beam's place."""
-
-    crop: int
-    least_pairs: int
-    sem_nm_per_px: float | None
-    sem_rows: int | None
-    beam_centre: BeamCentreOption = None
-
-
-Rule = Callable[[Sequence[Pair], Sequence[FileSummary], Limits], list[Problem]]
-
-
-def error_text(error: InputError) -> str:
-    """An error's message without its location, which has its own column."""
-    advice = f" - {error.remedy}" if error.remedy else ""
-    line = (error.where or "").partition(f"{PAIRS_FILE}, ")[2]
-    prefix = f"{line}: " if line else ""
-    return " ".join(f"{prefix}expected {error.expected}, found {error.found}{advice}".split())
-
-
-def _problem(summary: FileSummary, kind: str, message: str, severity: Severity = "error") -> Problem:
-    return Problem(summary.pair, summary.file, kind, message, severity)
 
 
 def few_pairs(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
@@ -100,7 +60,7 @@ def leaks(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limit
 def constant(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
     """Files whose pixels are all equal."""
     return [
-        _problem(f, "constant", "all pixels have one value - export it again")
+        problem_of(f, "constant", "all pixels have one value - export it again")
         for f in summaries
         if f.levels == 1
     ]
@@ -118,7 +78,7 @@ def saturated(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: L
         if summary.levels > 2 and shares[end] > SATURATED:
             severity: Severity = "error" if shares[end] > MOSTLY_SATURATED else "warning"
             text = f"{shares[end]:.0%} of the pixels are at the {end} value - export it with more range"
-            problems.append(_problem(summary, "saturated", text, severity))
+            problems.append(problem_of(summary, "saturated", text, severity))
     return problems
 
 
@@ -126,7 +86,7 @@ def not_finite(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: 
     """NaN or infinite pixels: an error in a micrograph, masked in a pattern."""
     texts = {"sem": "export it again", "saxs": "they are masked"}
     return [
-        _problem(
+        problem_of(
             summary,
             "NaN",
             f"{summary.not_finite} pixels are NaN or infinite - {texts[summary.side]}",
@@ -148,10 +108,10 @@ def sizes(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limit
             rows, columns = _size(summary)
             if min(rows, columns) < least:
                 text = f"expected an image area of at least {least} x {least} px, found {rows} x {columns}{advice}"
-                problems.append(_problem(summary, "wrong size", text))
+                problems.append(problem_of(summary, "wrong size", text))
             elif (rows, columns) != usual[0][0]:
                 text = f"{rows} x {columns} px where most are {usual[0][0][0]} x {usual[0][0][1]}"
-                problems.append(_problem(summary, "other size", text, "warning"))
+                problems.append(problem_of(summary, "other size", text, "warning"))
     return problems
 
 
@@ -171,10 +131,10 @@ def magnification(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limit
         size = given.get(summary.pair) if summary.side == "sem" else None
         if size and summary.nm_per_px and abs(size / summary.nm_per_px - 1) > DISAGREEMENT:
             text = f"{size:.4g} nm/px in pairs.csv, {summary.nm_per_px:.4g} in the file's metadata"
-            problems.append(_problem(summary, "pixel size", text, "warning"))
+            problems.append(problem_of(summary, "pixel size", text, "warning"))
         elif summary.side == "sem" and limits.sem_nm_per_px is not None and not (size or summary.nm_per_px):
             text = "no pixel size in the file - give sem_nm_per_px in pairs.csv"
-            problems.append(_problem(summary, "pixel size", text))
+            problems.append(problem_of(summary, "pixel size", text))
     for side, unit, key in (
         ("sem", "nm", "sem.prepare.nm_per_px"),
         ("saxs", "1/nm", "saxs.prepare.q_per_px"),
@@ -201,7 +161,7 @@ def _scales(summaries: Sequence[FileSummary], unit: str, advice: str) -> list[Pr
     largest = max(clusters, key=len)
     middle = largest[len(largest) // 2].scale
     problems = [
-        _problem(
+        problem_of(
             summary,
             "magnification",
             f"{summary.scale:.4g} {unit} per prepared pixel where {len(largest)} files have {middle:.4g} - {advice}",
@@ -241,18 +201,8 @@ def duplicates(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: 
             problems.append(copy_of(this_pair, other_pair, summary.file, f"picture as {FOLDERS[other.side]}"))
         else:
             text = f"the same picture as {FOLDERS[other.side]} of pair {other.pair} - check the file names"
-            problems.append(_problem(summary, "duplicate", text))
+            problems.append(problem_of(summary, "duplicate", text))
     return problems
-
-
-def copy_of(pair: Pair, other: Pair, file: str, content: str) -> Problem:
-    """The problem that a file of ``pair`` holds the same as that of another pair."""
-    text = f"the same {content} of pair {other.id}"
-    if {pair.split, other.split} == {"train", "validation"}:
-        text += ", across train and validation"
-    return Problem(
-        pair.id, file, "duplicate", f"{text} - give both pairs one group, or take one out", "error"
-    )
 
 
 def data_bars(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
@@ -265,14 +215,14 @@ def data_bars(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: L
         begins = summary.shape[0] - area.detected_bar
         if begins < area.rows:
             text = f"a data bar begins at row {begins}, and sem.prepare.rows keeps {area.rows} - lower it"
-            problems.append(_problem(summary, "data bar", text, "warning"))
+            problems.append(problem_of(summary, "data bar", text, "warning"))
     return problems
 
 
 def colours(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
     """Micrographs in colour, and patterns that are colour-mapped where most are not (or the reverse)."""
     problems = [
-        _problem(summary, "colour", "a micrograph in colour; its grey levels are used", "warning")
+        problem_of(summary, "colour", "a micrograph in colour; its grey levels are used", "warning")
         for summary in summaries
         if summary.side == "sem" and summary.colourful
     ]
@@ -280,7 +230,9 @@ def colours(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Lim
     mapped = sum(summary.colourful for summary in patterns) * 2 > len(patterns)
     words = {True: "colour-mapped", False: "grey or raw counts"}
     return problems + [
-        _problem(summary, "colour", f"{words[not mapped]} where most patterns are {words[mapped]}", "warning")
+        problem_of(
+            summary, "colour", f"{words[not mapped]} where most patterns are {words[mapped]}", "warning"
+        )
         for summary in patterns
         if summary.colourful != mapped
     ]
@@ -296,7 +248,7 @@ def beam(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits
     scatter = 1.4826 * np.median(np.abs(places - usual), axis=0)
     most = np.maximum(CENTRE_DEVIATIONS * scatter, CENTRE_DRIFT)
     problems = [
-        _problem(
+        problem_of(
             summary,
             "beam centre",
             f"centre {at[0]:.1%} from the top, {at[1]:.1%} from the left; usual: {usual[0]:.1%}, {usual[1]:.1%} - "
@@ -319,7 +271,7 @@ def contrast(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Li
     """Micrographs that look like negatives: their dark phase is the noisier one."""
     text = "dark pixels are noisier than bright ones, as in a negative - is its contrast inverted?"
     return [
-        _problem(summary, "contrast", text, "warning") for summary in summaries if summary.noise < INVERTED
+        problem_of(summary, "contrast", text, "warning") for summary in summaries if summary.noise < INVERTED
     ]
 
 
