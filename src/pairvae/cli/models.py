@@ -134,12 +134,11 @@ def predict(
     from pairvae.modalities.acquisition import acquisition_of
 
     acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit)
+    from pairvae.commands.predict import Request
     from pairvae.commands.predict import predict as run
 
-    written = run(
-        files, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
-        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours,
-    )  # fmt: skip
+    request = Request(to, out, model, samples, seed, source, kind, acquisition, neighbours, size)
+    written = run(files, request, workers=workers, cluster=cluster)
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from pairvae.reports import bands, curves, latent_maps, latents, pictures, plots, protocols, study_figures
+from pairvae.reports import bands, curves, latent_maps, pictures, plots, protocols, study_figures
+from pairvae.reports import latent_figures as latents
 from pairvae.reports import paper_figures as paper
 from pairvae.reports import threshold_figures as thresholds
 from pairvae.reports.captions import paper_rank

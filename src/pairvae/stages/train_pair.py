@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +12,12 @@ from pairvae import store
 from pairvae.calibration import Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
+from pairvae.inference.corrections import log_corrections, write_corrections
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.stages.corrections import calibration_data, log_corrections, write_corrections
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
@@ -24,6 +25,7 @@ from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
+    calibration_data,
     card_description,
     fit_closed_form,
     likelihood,
@@ -67,28 +69,10 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
     plan.module.to(device.torch_device)
-    relevant = {
-        "latent": settings.latent,
-        "seed": settings.seed,
-        "split": project.resolved_split(prepared),
-        "pair": settings.pair,
-        "backbone": backbone,
-        **{name: side(settings, name) for name in vaes},
-        "solo": solo,
-    }
     judge = (
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
-    descriptions = {name: card_description(settings, name, prepared) for name in vaes}
-    run = Run(
-        project,
-        "train-pair",
-        prepared,
-        device,
-        relevant,
-        measured_descriptions(project, prepared, descriptions),
-    )
-
+    run = _run(project, prepared, device, {"backbone": backbone, "solo": solo})
     corrections: list[Correction] = []
 
     def finish(tracker: Tracker) -> None:
@@ -106,6 +90,23 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         folder = project.model("train-pair")
         write_corrections(folder, corrections)
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
+
+
+def _run(project: Project, prepared: Prepared, device: Device, begun: dict[str, Any]) -> Run:
+    """The training with all that decides what becomes of it; ``begun``: what names its first weights."""
+    settings = project.settings
+    relevant = {
+        "latent": settings.latent,
+        "seed": settings.seed,
+        "split": project.resolved_split(prepared),
+        "pair": settings.pair,
+        "backbone": begun["backbone"],
+        **{name: side(settings, name) for name in settings.modalities},
+        "solo": begun["solo"],
+    }
+    descriptions = {name: card_description(settings, name, prepared) for name in settings.modalities}
+    described = measured_descriptions(project, prepared, descriptions)
+    return Run(project, "train-pair", prepared, device, relevant, described)
 
 
 def _pair_plan(

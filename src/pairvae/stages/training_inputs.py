@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pairvae import store
+from pairvae.calibration import CalibrationData
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split, hold_out
@@ -21,8 +22,11 @@ from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
 from pairvae.numerics import texture_statistics as texture
+from pairvae.numerics.images import seeded_crops
+from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
+    CalibrationSettings,
     EarlyStopSettings,
     ModalitySettings,
     SaxsSettings,
@@ -38,6 +42,7 @@ from pairvae.training.adversarial import AdversarialLoss
 from pairvae.training.plans import Source
 
 Sampled = WholeArrays | CroppedImages
+LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
 
 
 def side(settings: Settings, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
@@ -231,3 +236,20 @@ def measured_descriptions(
         if summary is not None:
             found[name] = found[name] | {"measured": summary([done[name][row] for row in train])}
     return found
+
+
+def calibration_data(
+    prepared: Prepared, names: Sequence[str], rows: Sequence[int], settings: CalibrationSettings
+) -> CalibrationData:
+    """Arrays of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
+    arrays: dict[str, np.ndarray] = {}
+    for name in names:
+        if MODALITIES[name].cropped:
+            size, images = prepared.crops(name).shape[-1], prepared.images(name)
+            crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in chosen]
+            arrays[name] = np.stack(crops)[:, :, None]
+        else:
+            arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
+    pairs = [prepared.pairs[row] for row in chosen]
+    return CalibrationData(arrays, [pair.group or pair.id for pair in pairs], len(rows))
