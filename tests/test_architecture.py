@@ -7,6 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
+from pairvae.stages.project import stage_module
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "pairvae"
 
@@ -85,17 +89,24 @@ def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
                 yield f"{path.relative_to(PACKAGE).as_posix()}: {node.name}", node
 
 
+def is_command(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """A command of the command line: its parameters are the options that a user may give."""
+    return name.startswith("cli/") and bool(node.decorator_list)
+
+
 def test_functions_are_short() -> None:
-    lengths = {name: (node.end_lineno or 0) - node.lineno + 1 for name, node in functions()}
+    lengths = {
+        name: (node.end_lineno or 0) - (node.body[0] if is_command(name, node) else node).lineno + 1
+        for name, node in functions()
+    }
     assert {name: length for name, length in lengths.items() if length > 50} == {}
 
 
 def test_functions_take_few_parameters() -> None:
-    """But for commands, whose parameters are the options that a user may give."""
     counts = {}
     for name, node in functions():
         given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        if not (name.startswith("cli/") and node.decorator_list):
+        if not is_command(name, node):
             counts[name] = sum(one.arg not in ("self", "cls") for one in given)
     assert {name: count for name, count in counts.items() if count > 8} == {}
 
