@@ -24,7 +24,7 @@ from pairvae.inference.output_files import (
     write_image,
     write_images,
 )
-from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of
+from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of, unpaired_inputs
 from pairvae.inference.predictions import (
     CURVE_COLUMNS,
     IMAGE_COLUMNS,
@@ -66,7 +66,7 @@ class Request:
     ``to`` is a modality or ``both``: then each file is taken to the other one, and ``source`` or its folder says what
     it is. ``kind``: one of ``FORMATS``. ``acquisition`` is known of all files and goes before their rows of a
     ``pairs.csv``. ``neighbours``: measured training micrographs beside the predictions of a pattern. ``size``: side of
-    micrographs, px.
+    micrographs, px. ``unpaired``: the files are folders of pairs, and their samples without a partner count.
     """
 
     to: str
@@ -79,6 +79,7 @@ class Request:
     acquisition: Acquisition = ANY
     neighbours: int = 0
     size: int | None = None
+    unpaired: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,10 @@ def _checked_inputs(files: Sequence[str], request: Request, predictor: Predictor
     """The inputs of a request that the model can carry out (``InputError``)."""
     if request.to != BOTH:
         predictor.check_size(request.to, request.size)  # an unknown modality is an InputError, too
-    inputs = inputs_of(files, predictor.modalities, request.to, request.source)
+    if request.unpaired:
+        inputs = unpaired_inputs(files, predictor.modalities, request.to)
+    else:
+        inputs = inputs_of(files, predictor.modalities, request.to, request.source)
     require_use(request.acquisition, sorted({one.source for one in inputs}))
     if request.neighbours:
         require_micrographs(predictor, request.to)

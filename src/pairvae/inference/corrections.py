@@ -9,10 +9,17 @@ from typing import Any
 
 from pairvae import store
 from pairvae.calibration import Correction
-from pairvae.store.model_folder import REMEDY, add_file
+from pairvae.models.conditions import CARD_KEY, ConditionShift
+from pairvae.store.model_folder import CARD, REMEDY, add_file, load_card
 from pairvae.tracking.runs.tracker import Tracker
 
 FILE = "calibration.json"
+
+
+def write_conditions(folder: Path, shift: ConditionShift | None) -> None:
+    """Add what conditions do to a posterior to the card of a model folder, where they do anything."""
+    if shift is not None:
+        store.write_json(folder / CARD, load_card(folder) | {CARD_KEY: shift.card()})
 
 
 def log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:

@@ -12,7 +12,7 @@ from pairvae import store
 from pairvae.calibration import Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
-from pairvae.inference.corrections import log_corrections, write_corrections
+from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
@@ -77,7 +77,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
 
     def finish(tracker: Tracker) -> None:
         chosen = settings.pair.calibration
-        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, chosen)
+        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, settings.pair)
         corrections.extend(calibrate(pair, data, chosen, chosen.seed))
         log_corrections(tracker, corrections)
 
@@ -89,6 +89,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     if first:
         folder = project.model("train-pair")
         write_corrections(folder, corrections)
+        write_conditions(folder, pair.condition_shift)
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 

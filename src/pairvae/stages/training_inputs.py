@@ -17,6 +17,7 @@ from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split, hold_out
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.models.build import build_trainable, describe
+from pairvae.models.conditions import fit_encoding
 from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
@@ -26,9 +27,9 @@ from pairvae.numerics.images import seeded_crops
 from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
-    CalibrationSettings,
     EarlyStopSettings,
     ModalitySettings,
+    PairSettings,
     SaxsSettings,
     SemSettings,
     SemTraining,
@@ -239,9 +240,10 @@ def measured_descriptions(
 
 
 def calibration_data(
-    prepared: Prepared, names: Sequence[str], rows: Sequence[int], settings: CalibrationSettings
+    prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
 ) -> CalibrationData:
-    """Arrays of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    """Arrays and conditions of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    settings = pair.calibration
     chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
     arrays: dict[str, np.ndarray] = {}
     for name in names:
@@ -252,4 +254,8 @@ def calibration_data(
         else:
             arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
     pairs = [prepared.pairs[row] for row in chosen]
-    return CalibrationData(arrays, [pair.group or pair.id for pair in pairs], len(rows))
+    encoding = None
+    if pair.conditions:
+        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
+    groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
+    return CalibrationData(arrays, groups, len(rows), encoding, known)
