@@ -135,7 +135,7 @@ def test_calibrating_the_uncalibrated_model_gives_the_calibrated_one(
 def calibrated(project: Project, vaes: dict[str, VAE], folder: Path | None = None) -> None:
     prepared = project.prepared() if folder is None else open_prepared(folder)
     chosen, rows = project.settings.pair.calibration, project.split(project.prepared()).train
-    data = calibration_data(prepared, project.settings.modalities, rows, chosen)
+    data = calibration_data(prepared, project.settings.modalities, rows, project.settings.pair)
     calibrate(PairVAE(vaes), data, chosen, chosen.seed)
 
 

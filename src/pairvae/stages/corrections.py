@@ -12,10 +12,11 @@ import numpy as np
 from pairvae import store
 from pairvae.calibration import CalibrationData, Correction
 from pairvae.modalities import MODALITIES
+from pairvae.models.conditions import CARD_KEY, ConditionShift, fit_encoding
 from pairvae.numerics.images import seeded_crops
 from pairvae.numerics.series import evenly_spread
-from pairvae.settings import CalibrationSettings
-from pairvae.store.model_folder import REMEDY, add_file
+from pairvae.settings import PairSettings
+from pairvae.store.model_folder import CARD, REMEDY, add_file, load_card
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.tracker import Tracker
 
@@ -24,9 +25,10 @@ LARGEST = 256  # training pairs that are looked at, evenly spread: the regressio
 
 
 def calibration_data(
-    prepared: Prepared, names: Sequence[str], rows: Sequence[int], settings: CalibrationSettings
+    prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
 ) -> CalibrationData:
-    """Arrays of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    """Arrays and conditions of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    settings = pair.calibration
     chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
     arrays: dict[str, np.ndarray] = {}
     for name in names:
@@ -37,7 +39,17 @@ def calibration_data(
         else:
             arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
     pairs = [prepared.pairs[row] for row in chosen]
-    return CalibrationData(arrays, [pair.group or pair.id for pair in pairs], len(rows))
+    encoding = None
+    if pair.conditions:
+        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
+    groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
+    return CalibrationData(arrays, groups, len(rows), encoding, known)
+
+
+def write_conditions(folder: Path, shift: ConditionShift | None) -> None:
+    """Add what conditions do to a posterior to the card of a model folder, where they do anything."""
+    if shift is not None:
+        store.write_json(folder / CARD, load_card(folder) | {CARD_KEY: shift.card()})
 
 
 def log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:

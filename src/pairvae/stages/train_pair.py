@@ -16,7 +16,7 @@ from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.stages.corrections import calibration_data, log_corrections, write_corrections
+from pairvae.stages.corrections import calibration_data, log_corrections, write_conditions, write_corrections
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
@@ -93,7 +93,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
 
     def finish(tracker: Tracker) -> None:
         chosen = settings.pair.calibration
-        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, chosen)
+        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, settings.pair)
         corrections.extend(calibrate(pair, data, chosen, chosen.seed))
         log_corrections(tracker, corrections)
 
@@ -105,6 +105,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     if first:
         folder = project.model("train-pair")
         write_corrections(folder, corrections)
+        write_conditions(folder, pair.condition_shift)
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
