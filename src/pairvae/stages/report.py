@@ -16,6 +16,7 @@ from pairvae.reports.page import write_report
 from pairvae.reports.report_data import Example, Latents, ReportContent, Sheet
 from pairvae.reports.study_figures import read_study
 from pairvae.stages import report_data_of_project as report_material
+from pairvae.stages.corrections import read_corrections
 from pairvae.stages.project import Project
 from pairvae.stages.report_facts import lineage, parameters
 from pairvae.store.arrays import read_arrays
@@ -66,6 +67,7 @@ def gather(project: Project) -> ReportContent:
         protocols=report_material.protocols(project),
         facts=lineage(project, facts, metrics, TRAININGS),
         parameters=parameters(project),
+        corrections=read_corrections(project.model("train-pair")),
     )
 
 
