@@ -34,7 +34,7 @@ test: setup ## lint, types and the tests that take minutes, beside one another
 	@$(MAKE) --no-print-directory --jobs 3 lint types units
 
 units: setup
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -p no:schemathesis -m "not slow and not gpu" --numprocesses auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 services: ## PostgreSQL for the long tests, from Debian's packages where that can be done
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && [ ! -d /usr/lib/postgresql ]; then \

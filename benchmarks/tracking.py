@@ -58,8 +58,8 @@ class Costs:
                 stack.enter_context(patch.object(SpooledTracker, name, wrapped))
             for where, name in (
                 ("pairvae.tracking.runs.mlflow_run._begin_somewhere", "call start_run"),
-                ("pairvae.stages.stage_run.lineage_tags", "call lineage_tags"),
-                ("pairvae.stages.stage_run.snapshot", "call snapshot"),
+                ("pairvae.stages.tracked_training.lineage_tags", "call lineage_tags"),
+                ("pairvae.stages.tracked_training.snapshot", "call snapshot"),
             ):
                 stack.enter_context(patch(where, self.timed(name, pkgutil.resolve_name(where))))
             for kind, name in ((Sender, "thread that sends"), (Sampler, "thread that measures")):

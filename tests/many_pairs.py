@@ -21,18 +21,10 @@ from pairvae.store.prepared import create_array, write_card
 
 ROWS, COLUMNS, CROP, PATTERN = 200, 256, 96, 64
 SMALL = [
-    "saxs.prepare.size=64",
-    f"sem.prepare.crop={CROP}",
-    "sem.training.texture.crop=64",
-    "sem.training.texture.filters=0",
-    "saxs.training.epochs=1",
-    "saxs.training.passes=1",
-    "sem.training.epochs=1",
-    "sem.training.passes=1",
-    "pair.training.random_epochs=1",
-    "pair.training.passes=1",
-    "device.threads=1",
-]
+    "saxs.prepare.size=64", f"sem.prepare.crop={CROP}", "sem.training.texture.crop=64",
+    "sem.training.texture.filters=0", "saxs.training.epochs=1", "saxs.training.passes=1", "sem.training.epochs=1",
+    "sem.training.passes=1", "pair.training.random_epochs=1", "pair.training.passes=1", "device.threads=1",
+]  # fmt: skip
 
 
 def write_prepared(folder: Path, count: int) -> None:

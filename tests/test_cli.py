@@ -86,15 +86,12 @@ def test_params_are_printed(tmp_path: Path) -> None:
     assert "saxs.network.architecture: levels" in done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("nonsense",),
-        ("data", "simulate"),
-        ("data", "simulate", "out", "--pairs", "0"),
-        ("predict", "a", "--to", "afm"),
-    ],
-)
+@pytest.mark.parametrize("arguments", [
+    ("nonsense",),
+    ("data", "simulate"),
+    ("data", "simulate", "out", "--pairs", "0"),
+    ("predict", "a", "--to", "afm"),
+])  # fmt: skip
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = pairvae(*arguments, cwd=tmp_path)
     assert done.returncode == 2

@@ -200,21 +200,18 @@ def test_preset_of_the_file_underlies_its_values() -> None:
     assert settings.sem.training.epochs == 1000
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "!!python/object/apply:os.system ['true']",
-        "x: !!python/object:os.system {}",
-        "x: !!python/name:os.system",
-        "- a list",
-        "7",
-        "a: [",
-        "a: 1\na: 2",
-        "a: \x00",
-        "a: &a\n  b: *a",
-        "? {a: 1}\n: 2",
-    ],
-)
+@pytest.mark.parametrize("text", [
+    "!!python/object/apply:os.system ['true']",
+    "x: !!python/object:os.system {}",
+    "x: !!python/name:os.system",
+    "- a list",
+    "7",
+    "a: [",
+    "a: 1\na: 2",
+    "a: \x00",
+    "a: &a\n  b: *a",
+    "? {a: 1}\n: 2",
+])  # fmt: skip
 def test_what_is_no_plain_mapping_is_refused(text: str) -> None:
     with pytest.raises(InputError, match=r"^somewhere.*: expected ") as caught:
         parse_yaml(text, "somewhere")
@@ -240,16 +237,14 @@ def test_empty_file_sets_nothing() -> None:
 
 def test_assignments_nest_and_parse_their_values() -> None:
     given = ["split.train=32", "sem.network.block_widths=[8, 8, 8]", "data.source=mdf", "device.kind=cpu"]
-    assert assignments(
-        [*given, "split.seed=1", "pretrain.backbone=null", "saxs.training.learning_rate=1e-3"]
-    ) == {
+    assert assignments([*given, "split.seed=1", "pretrain.backbone=null", "saxs.training.learning_rate=1e-3"]) == {
         "split": {"train": 32, "seed": 1},
         "sem": {"network": {"block_widths": [8, 8, 8]}},
         "data": {"source": "mdf"},
         "device": {"kind": "cpu"},
         "pretrain": {"backbone": None},
         "saxs": {"training": {"learning_rate": 1e-3}},
-    }
+    }  # fmt: skip
 
 
 def test_later_assignment_wins() -> None:
@@ -264,17 +259,14 @@ def test_bad_assignment(text: str) -> None:
         assignments([text])
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("seed=1\nsplit.train=2", "several lines"),
-        ("seed=1\nseed: 2", "several lines"),
-        ("data.source=mine\r\nother", "several lines"),
-        ("data.source=mine\u2028split: 3", "several lines"),
-        ("data.source=my #1", "'my #1'"),
-        ("data.source=# mine", "'# mine'"),
-    ],
-)
+@pytest.mark.parametrize(("text", "found"), [
+    ("seed=1\nsplit.train=2", "several lines"),
+    ("seed=1\nseed: 2", "several lines"),
+    ("data.source=mine\r\nother", "several lines"),
+    ("data.source=mine\u2028split: 3", "several lines"),
+    ("data.source=my #1", "'my #1'"),
+    ("data.source=# mine", "'# mine'"),
+])  # fmt: skip
 def test_an_assignment_is_taken_whole_or_refused(text: str, found: str) -> None:
     with pytest.raises(InputError) as error:
         assignments([text])
@@ -287,14 +279,11 @@ def test_quoted_and_joined_marks_are_no_comments() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("split.train=foo", "a valid integer or 'auto'"),
-        ("split.train=0", "greater than 0 or 'auto'"),
-        ("split.train=48.5", "a valid integer or 'auto'"),
-    ],
-)
+@pytest.mark.parametrize(("given", "expected"), [
+    ("split.train=foo", "a valid integer or 'auto'"),
+    ("split.train=0", "greater than 0 or 'auto'"),
+    ("split.train=48.5", "a valid integer or 'auto'"),
+])  # fmt: skip
 def test_a_key_of_several_types_is_told_plainly(given: str, expected: str) -> None:
     with pytest.raises(InputError, match=r"^params.yaml, key split.train: ") as error:
         resolve(assignments([given]))

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pairvae.app.applications import STATIC, page
 from pairvae.app.guard import App, Rules
 from pairvae.app.model_choice import Models, models_of
 from pairvae.app.server import Place, address, listen, rules_for, server
-from pairvae.app.web_page import STATIC, page
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from pairvae.app.applications import STATIC, page
 from pairvae.app.guard import App
 from pairvae.app.model_choice import Choice, Models, models_of
 from pairvae.app.server import Place, rules_for
-from pairvae.app.web_page import STATIC, page
 from reports.browser import CHROMIUM, Browser
 
 pytestmark = [

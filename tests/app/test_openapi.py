@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from pairvae.app.applications import page
 from pairvae.app.guard import Guard, Rules
 from pairvae.app.model_choice import Models
-from pairvae.app.web_page import page
 
 pytestmark = pytest.mark.slow
 EXAMPLES = 60

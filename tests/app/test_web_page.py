@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import requests
 
+from pairvae.app.applications import STATIC, page
 from pairvae.app.guard import App, Rules
 from pairvae.app.model_choice import Models
 from pairvae.app.server import Place, listen, rules_for
-from pairvae.app.web_page import STATIC, page
 from pairvae.errors import InputError
 from pairvae.numerics.morphology import two_point_correlation
 
@@ -74,6 +74,7 @@ def test_a_pattern_gives_images_with_numbers_and_a_curve(served: str, pattern: P
     assert kinds == ["given", "best", "spread", "sample", "sample", "sample"]
     assert picture(found["pictures"][0]["uri"]).shape == (32, 32, 3)
     assert set(np.unique(picture(found["pictures"][1]["uri"]))) <= {0, 255}
+    assert found["scale"]["label"].endswith(" nm") and 0 < found["scale"]["share"] <= 0.35
     curve = found["curve"]
     assert len(curve["x"]) == len(curve["mean"]) == 96
     assert all(

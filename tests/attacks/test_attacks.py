@@ -336,12 +336,9 @@ for _name in ("../../SAXS/1.jpg", "/etc/cron.d/1.jpg", "..\\1.jpg", "C:\\1.jpg",
 attack("a zip with a link")(_zip("SAXS/1.jpg", 0o120777))
 attack("a zip with a device")(_zip("SAXS/1.jpg", 0o060666))
 KINDS = {
-    "link": tarfile.SYMTYPE,
-    "hard link": tarfile.LNKTYPE,
-    "device": tarfile.CHRTYPE,
-    "disk": tarfile.BLKTYPE,
+    "link": tarfile.SYMTYPE, "hard link": tarfile.LNKTYPE, "device": tarfile.CHRTYPE, "disk": tarfile.BLKTYPE,
     "pipe": tarfile.FIFOTYPE,
-}
+}  # fmt: skip
 for _name, _kind in KINDS.items():
     attack(f"a tar with a {_name}")(_tar("SAXS/1.jpg", _kind))
 

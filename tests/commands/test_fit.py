@@ -94,13 +94,8 @@ def test_saved_model_is_the_same_and_predicts_as_the_command_does(
     np.testing.assert_array_equal(loaded.predict(data["saxs"][:2], target="sem", samples=2, seed=1), expected)
     np.save(tmp_path / "pattern.npy", data["saxs"][0])
     predict(
-        [str(tmp_path / "pattern.npy")],
-        to="sem",
-        out=tmp_path / "out",
-        model=str(folder),
-        samples=2,
-        seed=1,
-    )
+        [str(tmp_path / "pattern.npy")], to="sem", out=tmp_path / "out", model=str(folder), samples=2, seed=1,
+    )  # fmt: skip
     for number in range(2):
         written = cv2.imread(str(tmp_path / "out" / f"pattern-sem-{number:02d}.png"), cv2.IMREAD_GRAYSCALE)
         assert written is not None

@@ -12,6 +12,7 @@ import pytest
 
 from pairvae.commands.code_digests import LINK, refresh_link
 from pairvae.commands.init import PACKAGE, PLOT, init
+from pairvae.commands.repro import dvc_environment
 from pairvae.errors import InputError
 from pairvae.settings import load_settings
 from pairvae.store import code
@@ -91,16 +92,21 @@ def test_an_experiment_of_dvc_changes_the_keys_of_params_file(tmp_path: Path) ->
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["add", "-A"], ["commit", "-qm", "start"]):
         subprocess.run([*git, *command], cwd=tmp_path, check=True)
-    change = ["--set-param", "sem.training.epochs=30", "--set-param", "+sem.training.passes=5"]
+    change = ["sem.training.epochs=30", "+sem.training.passes=5", "data.simulated.pairs=2"]
+    small = "{sem_rows: 208, sem_columns: 240, saxs_px: 64, saxs_window_nm: 300}"
+    change.append(f"+data.simulated.parameters={small}")
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "exp", "run", "--dry", *change, "raw"],
+        [sys.executable, "-m", "dvc", "exp", "run", *(f"--set-param={one}" for one in change), "raw"],
         cwd=tmp_path,
+        env=dvc_environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    assert "pairvae raw" in done.stdout
+    listed = "git ls-tree -r --name-only $(git for-each-ref --format='%(refname)' 'refs/exps/*/*/*')"
+    kept = subprocess.run(["sh", "-c", listed], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [path for path in kept.stdout.split() if path.startswith(LINK)] == [LINK], "the code is not copied"
 
 
 def test_the_repository_is_such_a_project() -> None:

@@ -1,6 +1,7 @@
 """Predictions: tables and files, shared out in chunks or one by one; ensembles and movies of the same model."""
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -22,8 +23,12 @@ from pairvae.commands.predict import predict, workers_for
 from pairvae.errors import InputError
 from pairvae.evaluation.rejection import Range
 from pairvae.inference.loader import load
+from pairvae.inference.predictions import nm_per_px
 from pairvae.modalities.readers.image import read_image
 from pairvae.models.vae import Posterior
+from pairvae.numerics.descriptors import domain_spacing
+from pairvae.numerics.morphology import two_point_correlation
+from pairvae.store.locks import folder_alone
 
 
 def csv_rows(path: Path) -> list[dict[str, str]]:
@@ -45,6 +50,99 @@ def test_chunks_give_what_one_by_one_gives(
     one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
     assert [path.name for path in one] == [path.name for path in two]
     assert all(a.read_bytes() == b.read_bytes() for a, b in zip(one, two, strict=True))
+
+
+def test_formats_of_the_field_are_read_back(
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_pair)
+    pattern, micrograph = (min((tiny_pair / "data/raw" / name).iterdir()) for name in ("SAXS", "SEM"))
+    model = load("models/train-pair")
+    nm = nm_per_px(model, "sem")
+    assert nm is not None
+
+    def written(file: Path, to: str, kind: str, size: int | None = None) -> tuple[Path, list[dict[str, str]]]:
+        out = tmp_path / f"{to}-{kind}"
+        predict(
+            [str(file)], to=to, out=out, model="models/train-pair", samples=2, seed=3, kind=kind, size=size
+        )
+        return out, csv_rows(out / "predictions.csv")
+
+    out, rows = written(pattern, "sem", "png")
+    expected = np.stack([read_image(out / row["file"]).pixels // 255 for row in rows])
+    digest = hashlib.sha256(pattern.read_bytes()).hexdigest()
+
+    out, rows = written(pattern, "sem", "ome-tiff")
+    for row, image in zip(rows, expected, strict=True):
+        with tifffile.TiffFile(out / row["file"]) as tiff:
+            assert tiff.is_ome and f'PhysicalSizeX="{nm}" PhysicalSizeXUnit="nm"' in tiff.ome_metadata
+            assert digest in tiff.ome_metadata and model.card["weights_sha256"] in tiff.ome_metadata
+        again = read_image(out / row["file"])
+        np.testing.assert_array_equal(again.pixels, image * 255)
+        assert again.nm_per_px == pytest.approx(nm, rel=1e-6)
+
+    out, rows = written(pattern, "sem", "nexus")
+    assert {row["file"] for row in rows} == {f"{pattern.stem}-sem.nxs"}
+    with h5py.File(out / rows[0]["file"]) as file:
+        data = file[f"{file.attrs['default']}/{file['entry'].attrs['default']}"]
+        assert data.attrs["NX_class"] == "NXdata" and list(data.attrs["axes"]) == ["sample", "y", "x"]
+        np.testing.assert_array_equal(data[data.attrs["signal"]], expected)
+        assert data["x"].attrs["units"] == "nm" and data["x"][1] - data["x"][0] == pytest.approx(nm)
+        told = {name: one[()] for name, one in file["entry/process/parameters"].items()}
+        assert told["input_sha256"].decode() == digest and told["seed"] == 3 and told["size"] == 192
+    np.testing.assert_array_equal(
+        read_image(f"{out / rows[0]['file']}::/entry/prediction/image").pixels, expected[0]
+    )
+
+    out, rows = written(micrograph, "saxs", "nexus")
+    with h5py.File(out / rows[0]["file"]) as file:
+        data = file["entry/prediction"]
+        assert data["image"].shape == (2, 32, 32, 3) and data[data.attrs["signal"]].shape[:3] == (2, 32, 32)
+        assert data["qx"].attrs["units"] == "1/nm" and abs(data["qx"][:].mean()) < 1e-9
+
+    out, rows = written(pattern, "sem", "png", size=320)
+    assert all(read_image(out / row["file"]).pixels.shape == (320, 320) for row in rows)
+    assert len(csv_rows(out / "curves.csv")) == 160
+    with pytest.raises(InputError, match=r"32 x 32, the only size that this network draws, found 320"):
+        written(micrograph, "saxs", "png", size=320)
+
+
+def test_larger_images_show_more_of_the_same(tiny_pair: Path) -> None:
+    """S(r), phase fraction and spacing of 1024 px are those of the trained 192 px, within the scatter of the latter."""
+    model = load(tiny_pair / "models/train-pair")
+    pattern = min((tiny_pair / "data/raw/SAXS").iterdir())
+    small, large = (
+        np.stack([model.predict(pattern, target="sem", seed=seed, size=size)[0, 0] for seed in range(count)])
+        for count, size in ((16, None), (1, 1024))
+    )
+    assert large.shape == (1, 1024, 1024)
+    curves = two_point_correlation(small, bins=60)  # S(0) is the phase fraction
+    gap = np.abs(two_point_correlation(large, bins=60)[0] - curves.mean(0))
+    assert (gap < 2 * curves.std(0)).all()
+    own, other = (domain_spacing(images) for images in (small, large))
+    assert abs(other[0] - np.median(own)) < 2 * own.std()
+    centred = large[0] - large[0].mean()
+    power = np.abs(np.fft.rfft2(centred, (2048, 2048))) ** 2
+    correlation = np.fft.irfft2(power)[:960, :960] / np.outer(*[1024 - np.arange(960)] * 2) / centred.var()
+    correlation[:64, :64] = 0
+    assert np.abs(correlation[:896, :896]).max() < 0.3, "a tiling repeats"
+
+
+def test_two_predictions_into_one_folder_do_not_mix(
+    tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tiny_pair)
+    pattern, out = str(min((tiny_pair / "data/raw/SAXS").iterdir())), tmp_path / "out"
+
+    def once() -> int:
+        return predict([pattern], to="sem", out=out, model="models/train-pair", samples=1, seed=0)
+
+    out.mkdir()
+    with folder_alone(out), pytest.raises(InputError, match="no other process writes results into"):
+        once()
+    assert not list(out.iterdir())
+    assert once() == 1 and "tables of an earlier" not in capsys.readouterr().err
+    assert once() == 1 and "tables of an earlier" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

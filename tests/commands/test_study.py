@@ -217,7 +217,7 @@ def test_the_five_protocols_train_in_the_preset_paper(
     new_project: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = importlib.import_module(
-        "pairvae.commands.study.protocols"
+        "pairvae.commands.study.variants"
     )  # the package has a function of that name
     monkeypatch.setattr(module, "PUBLISHED_RANDOM", (3, 2, 1))
     folder = new_project("paper")

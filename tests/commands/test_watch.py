@@ -134,13 +134,9 @@ def test_an_unreadable_file_is_hopeless_once_patience_is_out(tmp_path: Path) -> 
 
 def test_names_of_any_kind_are_predicted_from_and_named_whole(tiny_pair: Path, options: Options) -> None:
     names = [
-        "p" * 250 + ".jpg",
-        "p" * 249 + "q.jpg",
-        "\u6a23" * 75 + ".jpg",
-        os.fsdecode(b"\xff.jpg"),
-        "a\nb\x1b[31m.jpg",
+        "p" * 250 + ".jpg", "p" * 249 + "q.jpg", "\u6a23" * 75 + ".jpg", os.fsdecode(b"\xff.jpg"), "a\nb\x1b[31m.jpg",
         "=1+1.jpg",
-    ]
+    ]  # fmt: skip
     with watching(options, tiny_pair) as watch:
         for number, name in enumerate(["._a.jpg", "~$a.jpg", *names]):
             shutil.copy(patterns(tiny_pair)[number], options.folder / name)

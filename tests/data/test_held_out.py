@@ -1,7 +1,6 @@
 import pytest
 
-from pairvae.data.held_out import hold_out
-from pairvae.data.split import split_pairs
+from pairvae.data.split import hold_out, split_pairs
 from pairvae.errors import InputError
 from pairvae.store.prepared import PreparedPair
 

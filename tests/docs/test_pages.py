@@ -46,19 +46,16 @@ def test_every_setting_says_what_it_means_and_allows() -> None:
         assert row.allowed != "any value", row.key
 
 
-@pytest.mark.parametrize(
-    ("key", "default", "unit", "allowed"),
-    [
-        ("saxs.prepare.size", "`192`", "px", "whole, ≥ 32, ≤ 1024, multiple of 32"),
-        ("split.train", "`auto`", "pairs", "whole, > 0 or `auto`"),
-        ("pretrain.enabled", "`false`<br>paper: `true`", "", "`true`, `false`"),
-        ("assess.estimator", "`unbiased`", "", "`unbiased`, `periodic`"),
-        ("sem.prepare.nm_per_px", "`null`", "", "> 0, ≤ 1000 or `null`"),
-        ("latent.grid", "`1`<br>paper: `6`", "", "whole, ≥ 1, ≤ 32"),
-        ("iq.prepare.q_min", "`0.05`", "1/nm", "> 0, ≤ 1000"),
-        ("data.simulated.parameters.spacing_nm", "`31.75`", "nm", "≥ 10, ≤ 500"),
-    ],
-)
+@pytest.mark.parametrize(("key", "default", "unit", "allowed"), [
+    ("saxs.prepare.size", "`192`", "px", "whole, ≥ 32, ≤ 1024, multiple of 32"),
+    ("split.train", "`auto`", "pairs", "whole, > 0 or `auto`"),
+    ("pretrain.enabled", "`false`<br>paper: `true`", "", "`true`, `false`"),
+    ("assess.estimator", "`unbiased`", "", "`unbiased`, `periodic`"),
+    ("sem.prepare.nm_per_px", "`null`", "", "> 0, ≤ 1000 or `null`"),
+    ("latent.grid", "`1`<br>paper: `6`", "", "whole, ≥ 1, ≤ 32"),
+    ("iq.prepare.q_min", "`0.05`", "1/nm", "> 0, ≤ 1000"),
+    ("data.simulated.parameters.spacing_nm", "`31.75`", "nm", "≥ 10, ≤ 500"),
+])  # fmt: skip
 def test_a_row_tells_default_unit_and_range(key: str, default: str, unit: str, allowed: str) -> None:
     (row,) = [row for row in all_rows() if row.key == key]
     assert (row.default, row.unit, row.allowed) == (default, unit, allowed)

@@ -54,12 +54,5 @@ def test_every_cell_runs_on_the_built_in_data(finished_project: Path) -> None:
     made = {path.name for path in (finished_project / "tour").iterdir()}
     shutil.rmtree(finished_project / "tour")  # other tests ask what a pipeline leaves in a project
     assert {
-        "predictions",
-        "around.npz",
-        "path.npz",
-        "series.gif",
-        "series.csv",
-        "watched",
-        "served.png",
-        "toy",
-    } <= made
+        "predictions", "around.npz", "path.npz", "series.gif", "series.csv", "watched", "served.png", "toy",
+    } <= made  # fmt: skip

@@ -86,14 +86,9 @@ class Shell:
 
     def _check(self, step: Step, command: list[str]) -> None:
         done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=3000,
-        )
+            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, timeout=3000,
+        )  # fmt: skip
         assert done.returncode == 0, f"{command[-1]}\n{done.stdout}"
         assert pattern(step.prints).search(done.stdout), (
             f"{command[-1]}\n{step.prints}\n--- but\n{done.stdout}"

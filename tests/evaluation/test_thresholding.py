@@ -1,7 +1,6 @@
 import numpy as np
 
-from pairvae.evaluation.thresholding import compare
-from pairvae.numerics.thresholds import THRESHOLDS, binarise_sem
+from pairvae.numerics.thresholds import THRESHOLDS, binarise_sem, compare
 
 
 def grating(drift: float) -> np.ndarray:

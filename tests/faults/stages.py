@@ -83,12 +83,8 @@ STAGES = {
     )
 }  # fmt: skip
 BEFORE = {
-    "fetch": "preprocess",
-    "predict": "assess",
-    "watch": "assess",
-    "tune": "pretrain",
-    "study": "pretrain",
-}
+    "fetch": "preprocess", "predict": "assess", "watch": "assess", "tune": "pretrain", "study": "pretrain",
+}  # fmt: skip
 
 
 def make_snapshots(warm: Warm, home: Path, last: str = "end") -> dict[str, Path]:

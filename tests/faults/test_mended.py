@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.data.simulate.simulation import simulate
+from pairvae.data.simulate.samples import simulate
 from pairvae.errors import InputError
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.store import files, tensors
-from pairvae.store.arrays import read_arrays
+from pairvae.store.prepared import read_arrays
 
 SMALL = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
 

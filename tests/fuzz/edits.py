@@ -15,48 +15,12 @@ NUMBERS = (0, 1, 2, 3, 7, 8, 16, 0x7F, 0x80, 0xFF, 0x100, 0x7FFF, 0x8000, 0xFFFF
 NUMBERS += (0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**40, 2**63 - 1, 2**64 - 1)
 SIZES = {"u16": 2, "u32": 4, "u64": 8}
 OPERATIONS = (
-    "flip",
-    "byte",
-    "u16",
-    "u32",
-    "u32",
-    "u64",
-    "cut",
-    "drop",
-    "double",
-    "insert",
-    "splice",
-    "token",
-)
+    "flip", "byte", "u16", "u32", "u32", "u64", "cut", "drop", "double", "insert", "splice", "token",
+)  # fmt: skip
 JSON_VALUES: tuple[object, ...] = (
-    None,
-    True,
-    0,
-    -1,
-    1,
-    2,
-    0.5,
-    1e308,
-    float("nan"),
-    float("inf"),
-    10**30,
-    65_535,
-    "",
-    "x",
-    "../../x",
-    "/etc/passwd",
-    "\u0000",
-    "é" * 300,
-    [],
-    {},
-    [[]],
-    [1, 2, 3],
-    {"a": 1},
-    ["x"] * 50,
-    "safetensors",
-    -(2**63),
-    "1e3",
-)
+    None, True, 0, -1, 1, 2, 0.5, 1e308, float("nan"), float("inf"), 10**30, 65_535, "", "x", "../../x", "/etc/passwd",
+    "\u0000", "é" * 300, [], {}, [[]], [1, 2, 3], {"a": 1}, ["x"] * 50, "safetensors", -(2**63), "1e3",
+)  # fmt: skip
 
 
 def edits(most: int = 4) -> st.SearchStrategy[list[Edit]]:

@@ -104,11 +104,8 @@ def tiffs() -> list[bytes]:
 
 def bmps() -> list[bytes]:
     return [
-        encoded(".bmp", GREY),
-        encoded(".bmp", COLOUR),
-        pillow(GREY, "BMP", "1"),
-        pillow(GREY, "BMP", "P"),
-    ]
+        encoded(".bmp", GREY), encoded(".bmp", COLOUR), pillow(GREY, "BMP", "1"), pillow(GREY, "BMP", "P"),
+    ]  # fmt: skip
 
 
 def sidecars() -> list[bytes]:

@@ -29,95 +29,29 @@ from pairvae.store.prepared import create_array, open_prepared, write_card
 
 SMALL_LIMITS = Limits(file_bytes=200_000, total_bytes=1_000_000, files=50)
 WORDS = (
-    b"../../x",
-    b"/etc/passwd",
-    b"\0",
-    b"\xff\xfe",
-    b"-1",
-    b"nan",
-    b"1e400",
-    b"9" * 5000,
-    b"\n",
-    b'"',
-    b"::",
-)
+    b"../../x", b"/etc/passwd", b"\0", b"\xff\xfe", b"-1", b"nan", b"1e400", b"9" * 5000, b"\n", b'"', b"::",
+)  # fmt: skip
 CSV_WORDS = (
-    *WORDS,
-    b",",
-    b";",
-    b"\r",
-    b"\t",
-    b"::/entry/data",
-    b"\xe2\x80\xa8",
-    b"=1+1",
-    b"id",
-    b"split",
-    b"iq",
-    b"0x1",
+    *WORDS, b",", b";", b"\r", b"\t", b"::/entry/data", b"\xe2\x80\xa8", b"=1+1", b"id", b"split", b"iq", b"0x1",
     b"inf",
-)
+)  # fmt: skip
 CURVE_WORDS = (
-    b"1,5",
-    b"1e999",
-    b"-0.0",
-    b"1d5",
-    b"q [1/nm]",
-    b"2theta I",
-    b"Qx Qy I",
-    b"#",
-    b"|",
-    b"\xc5-1",
-    b"(" * 999,
-    b" " * 9999,
-    b"q " * 4999,
-)
+    b"1,5", b"1e999", b"-0.0", b"1d5", b"q [1/nm]", b"2theta I", b"Qx Qy I", b"#", b"|", b"\xc5-1", b"(" * 999,
+    b" " * 9999, b"q " * 4999,
+)  # fmt: skip
 XML_WORDS = (
-    *WORDS,
-    b"<!DOCTYPE a [<!ENTITY b 'c'>]>",
-    b"&amp;",
-    b"&#0;",
-    b"<a>" * 5000,
-    b"<Idata>",
-    b"</SASdata>",
-    b"<!--",
-    b"]]>",
-    b'encoding="utf-7"',
-    b'unit="1/nm"',
-)
+    *WORDS, b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&amp;", b"&#0;", b"<a>" * 5000, b"<Idata>", b"</SASdata>", b"<!--",
+    b"]]>", b'encoding="utf-7"', b'unit="1/nm"',
+)  # fmt: skip
 NPY_WORDS = (
-    *WORDS,
-    b"(",
-    b")",
-    b"{",
-    b"}",
-    b"'''",
-    b"#",
-    b"\\",
-    b"O",
-    b"|V9",
-    b"<f4",
-    b"(1,)*9",
-    b"[('a','<f4')]",
-    b"('",
+    *WORDS, b"(", b")", b"{", b"}", b"'''", b"#", b"\\", b"O", b"|V9", b"<f4", b"(1,)*9", b"[('a','<f4')]", b"('",
     b"<U99",
-)
+)  # fmt: skip
 EDF_WORDS = (
-    *WORDS,
-    b"Dim_1 = 99999999 ;",
-    b"Dim_2 = 0 ;",
-    b"DataType = DoubleValue ;",
-    b"ByteOrder = x ;",
-    b"Size = -5 ;",
-    b"}",
-    b"{",
-    b"Image = 999 ;",
-    b"EDF_BinarySize = 9999999999 ;",
-    b"Compression = GzipCompression ;",
-    b"<?xml",
-    b"EDF_BlockBoundary = 9 ;",
-    b"EDF_HeaderSize = 99999999 ;",
-    b"EDF_DataBlockID = 2.Image.Psd ;",
-)
+    *WORDS, b"Dim_1 = 99999999 ;", b"Dim_2 = 0 ;", b"DataType = DoubleValue ;", b"ByteOrder = x ;", b"Size = -5 ;",
+    b"}", b"{", b"Image = 999 ;", b"EDF_BinarySize = 9999999999 ;", b"Compression = GzipCompression ;", b"<?xml",
+    b"EDF_BlockBoundary = 9 ;", b"EDF_HeaderSize = 99999999 ;", b"EDF_DataBlockID = 2.Image.Psd ;",
+)  # fmt: skip
 CBF_WORDS = (
     *WORDS,
     b"X-Binary-Size: 99999999999",
@@ -130,17 +64,9 @@ CBF_WORDS = (
     b"data_",
 )
 PONI_WORDS = (
-    *WORDS,
-    b": ",
-    b"Distance: 0",
-    b"Rot1: 1.5707963267948966",
-    b"Detector: ../x",
-    b"Detector_config: [[[[",
-    b'Detector_config: {"pixel1": {}}',
-    b"1e-999",
-    b"inf",
-    b"PixelSize1: 1e300",
-)
+    *WORDS, b": ", b"Distance: 0", b"Rot1: 1.5707963267948966", b"Detector: ../x", b"Detector_config: [[[[",
+    b'Detector_config: {"pixel1": {}}', b"1e-999", b"inf", b"PixelSize1: 1e300",
+)  # fmt: skip
 YAML_WORDS = (
     *WORDS,
     b"&a [*a, *a]",
@@ -247,11 +173,8 @@ def _pairs_around(folder: Path) -> None:
 
 def _watch_table() -> list[bytes]:
     row = dict.fromkeys(COLUMNS, "0") | {
-        "input": "a.tif",
-        "samples": "1",
-        "sha256": "ab" * 32,
-        "error": "",
-    }
+        "input": "a.tif", "samples": "1", "sha256": "ab" * 32, "error": "",
+    }  # fmt: skip
     lines = [",".join(COLUMNS), *(",".join({**row, "input": f"{n}.tif"}.values()) for n in range(3))]
     return ["\n".join(lines).encode() + b"\n"]
 
@@ -296,12 +219,8 @@ def _read_prepared(path: Path) -> object:
     prepared = open_prepared(path.parent)
     prepared.verify()
     return (
-        prepared.pairs,
-        prepared.images("sem"),
-        prepared.whole("saxs"),
-        prepared.crops("sem"),
-        prepared.digest,
-    )
+        prepared.pairs, prepared.images("sem"), prepared.whole("saxs"), prepared.crops("sem"), prepared.digest,
+    )  # fmt: skip
 
 
 def _load(path: Path) -> object:

@@ -16,39 +16,14 @@ MOST_SECONDS = 5.0
 MOST_BYTES = 1_000_000_000
 LONGEST_MESSAGE = 2_000
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGES = frozenset(
-    [
-        "os.remove",
-        "os.rename",
-        "os.mkdir",
-        "os.rmdir",
-        "os.link",
-        "os.symlink",
-        "os.chmod",
-        "os.chown",
-        "os.truncate",
-        "shutil.rmtree",
-        "shutil.copyfile",
-        "shutil.move",
-    ]
-)
-NEVER = frozenset(
-    [
-        "pickle.find_class",
-        "subprocess.Popen",
-        "os.system",
-        "os.exec",
-        "os.spawn",
-        "os.posix_spawn",
-        "os.fork",
-        "pty.spawn",
-        "socket.connect",
-        "socket.getaddrinfo",
-        "socket.bind",
-        "ctypes.dlopen",
-        "code.__new__",
-    ]
-)
+CHANGES = frozenset([
+    "os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "os.chown", "os.truncate",
+    "shutil.rmtree", "shutil.copyfile", "shutil.move",
+])  # fmt: skip
+NEVER = frozenset([
+    "pickle.find_class", "subprocess.Popen", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork",
+    "pty.spawn", "socket.connect", "socket.getaddrinfo", "socket.bind", "ctypes.dlopen", "code.__new__",
+])  # fmt: skip
 
 
 class Misdeed(BaseException):

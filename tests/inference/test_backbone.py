@@ -47,19 +47,13 @@ def test_old_files_without_batch_counts_load(network: ResNet50, tmp_path: Path) 
     assert_equal(read_backbone(path), network)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"layer3.1.bn2.bias": None}, r"1 missing, the first layer3\.1\.bn2\.bias"),
-        (
-            {"conv1.weight": torch.zeros(64, 1, 7, 7)},
-            r"conv1\.weight of shape \(64, 1, 7, 7\) instead",
-        ),
-        ({"encoder.weight": torch.zeros(1)}, r"1 unknown, the first encoder\.weight"),
-        ({"bn1.bias": torch.full((64,), torch.nan)}, r"bn1\.bias with values that are not finite"),
-        ({"bn1.bias": [0.0]}, r"bn1\.bias of type list"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"layer3.1.bn2.bias": None}, r"1 missing, the first layer3\.1\.bn2\.bias"),
+    ({"conv1.weight": torch.zeros(64, 1, 7, 7)}, r"conv1\.weight of shape \(64, 1, 7, 7\) instead"),
+    ({"encoder.weight": torch.zeros(1)}, r"1 unknown, the first encoder\.weight"),
+    ({"bn1.bias": torch.full((64,), torch.nan)}, r"bn1\.bias with values that are not finite"),
+    ({"bn1.bias": [0.0]}, r"bn1\.bias of type list"),
+])  # fmt: skip
 def test_weights_that_do_not_fit_are_named(
     network: ResNet50, tmp_path: Path, change: dict[str, object], message: str
 ) -> None:

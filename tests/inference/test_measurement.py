@@ -80,14 +80,9 @@ def test_a_model_predicts_from_all_of_its_own_training_folder(
     assert "--nm-per-px" in refused.value.remedy
     known = Acquisition(nm_per_px=2.9)
     predict(
-        [str(mine / "SEM" / "day 1")],
-        to="saxs",
-        out=tmp_path / "q",
-        model=model,
-        samples=1,
-        seed=0,
+        [str(mine / "SEM" / "day 1")], to="saxs", out=tmp_path / "q", model=model, samples=1, seed=0,
         acquisition=known,
-    )
+    )  # fmt: skip
     same = [(tmp_path / name / "3-saxs-00.png").read_bytes() for name in ("o", "q")]
     assert same[0] == same[1]
 

@@ -17,10 +17,8 @@ def predictions(folder: Path) -> dict[str, np.ndarray]:
     images = model.predict(pattern, source="saxs", target="sem", samples=2, seed=0)
     return {
         "images": np.packbits(images.astype(bool)),
-        "pattern": np.asarray(
-            model.predict(image, source="sem", target="saxs", samples=1, seed=0), np.float16
-        ),
-    }
+        "pattern": np.asarray(model.predict(image, source="sem", target="saxs", samples=1, seed=0), np.float16),
+    }  # fmt: skip
 
 
 def test_a_model_of_before_predicts_what_it_did() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import pairvae
 from pairvae.data.pairs.manifest import read_pairs
-from pairvae.data.simulate.simulation import simulate
+from pairvae.data.simulate.samples import simulate
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.readers.raw_image import RawImage

@@ -20,15 +20,9 @@ CURVE = RawImage(np.stack([Q, POWER_LAW, POWER_LAW], axis=1), None, None, "curve
 
 def settings(**changes: Any) -> IqPrepare:
     values = {
-        "q_min": 0.05,
-        "q_max": 0.3,
-        "bins": 32,
-        "grid": "log",
-        "q_unit": "1/nm",
-        "decades": 4.0,
-        "colormap": "vge",
+        "q_min": 0.05, "q_max": 0.3, "bins": 32, "grid": "log", "q_unit": "1/nm", "decades": 4.0, "colormap": "vge",
         "beam_centre": None,
-    }
+    }  # fmt: skip
     return IqPrepare.model_validate(values | changes)
 
 
@@ -63,20 +57,13 @@ def test_the_unit_in_the_file_comes_before_the_setting(setting: str | None) -> N
     assert record["warnings"] == (said if setting == "1/nm" else [])
 
 
-@pytest.mark.parametrize(
-    ("factor", "unit", "said"),
-    [
-        (
-            1,
-            None,
-            ["the file names no unit of q: 1/nm is taken - set iq.prepare.q_unit to 1/nm or 1/angstrom"],
-        ),
-        (1, "1/nm", []),
-        (0.4, "1/nm", ["q ends at 0.16, which fits 1/angstrom better than 1/nm"]),
-        (1, "1/angstrom", []),
-        (10, "1/angstrom", ["q ends at 4, which fits 1/nm better than 1/angstrom"]),
-    ],
-)
+@pytest.mark.parametrize(("factor", "unit", "said"), [
+    (1, None, ["the file names no unit of q: 1/nm is taken - set iq.prepare.q_unit to 1/nm or 1/angstrom"]),
+    (1, "1/nm", []),
+    (0.4, "1/nm", ["q ends at 0.16, which fits 1/angstrom better than 1/nm"]),
+    (1, "1/angstrom", []),
+    (10, "1/angstrom", ["q ends at 4, which fits 1/nm better than 1/angstrom"]),
+])  # fmt: skip
 def test_a_unit_that_nobody_names_or_that_does_not_fit_is_said(
     factor: float, unit: str | None, said: list[str]
 ) -> None:

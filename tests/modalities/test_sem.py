@@ -31,11 +31,8 @@ def cells() -> np.ndarray:
 def test_defaults_keep_the_recipe_and_detect_the_area() -> None:
     section = resolve({}).sem.prepare
     assert (section.rows, section.columns, section.threshold, section.phase) == (
-        None,
-        None,
-        "adaptive",
-        "bright",
-    )
+        None, None, "adaptive", "bright",
+    )  # fmt: skip
     assert (section.window_px, section.window_nm, section.shading) == (15, None, False)
 
 
@@ -49,21 +46,12 @@ def test_the_published_set_keeps_its_area(values: dict[str, Any]) -> None:
 
 def test_sections_of_older_models_still_load() -> None:
     old = {
-        "rows": 830,
-        "columns": 1280,
-        "crop": 192,
-        "blur_px": 5,
-        "blur_sigma": 1.0,
-        "window_px": 15,
-        "offset": 2.0,
-    }
+        "rows": 830, "columns": 1280, "crop": 192, "blur_px": 5, "blur_sigma": 1.0, "window_px": 15, "offset": 2.0,
+    }  # fmt: skip
     section = SemPrepare.model_validate({**old, "nm_per_px": None})
     assert (section.threshold, section.phase, section.window_nm, section.shading) == (
-        "adaptive",
-        "bright",
-        None,
-        False,
-    )
+        "adaptive", "bright", None, False,
+    )  # fmt: skip
 
 
 def test_large_cells_are_noise_in_a_small_window_and_two_phases_by_otsu() -> None:

@@ -86,14 +86,11 @@ def test_pair_of_cards_keeps_names_and_order() -> None:
     assert isinstance(pair.vae("sem").decoder, TextureDecoder)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"drop": "weight"}, r"model: expected the weights of this network, found missing weight"),
-        ({"add": "other"}, r"found unknown other"),
-        ({"reshape": "weight"}, r"expected weight of shape \(2, 3\), found \(1, 3\)"),
-    ],
-)
+@pytest.mark.parametrize(("change", "message"), [
+    ({"drop": "weight"}, r"model: expected the weights of this network, found missing weight"),
+    ({"add": "other"}, r"found unknown other"),
+    ({"reshape": "weight"}, r"expected weight of shape \(2, 3\), found \(1, 3\)"),
+])  # fmt: skip
 def test_weights_of_another_network_are_refused_by_name(change: dict[str, str], message: str) -> None:
     module = nn.Linear(3, 2)
     kept = {name: value.clone() for name, value in module.state_dict().items()}

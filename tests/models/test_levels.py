@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from pairvae.models.levels import ComponentMatch, LevelDecoder
-from pairvae.numerics.colormaps import apply_colormap, invert_colormap
-from pairvae.numerics.levels import levels
+from pairvae.numerics.colormaps import apply_colormap, invert_colormap, levels
 
 SIDE = 32
 SHAPE = (3, SIDE, SIDE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pairvae.models.texture import (
     STYLE_WIDTH,
@@ -201,3 +201,22 @@ def test_the_encoder_sees_the_statistics_that_it_is_told_to() -> None:
     assert counted.sizes == [1, 1]
     counted.fit(crops(12))
     assert counted(crops(3)).shape == (3, 6, 1, 1)
+
+
+@pytest.mark.parametrize("size", [40, 64, 250])
+def test_an_image_of_another_size_is_more_of_the_same_and_repeats_nowhere(size: int) -> None:
+    torch.manual_seed(0)
+    network = TextureDecoder(64, 4, 8, (8, 8, 8), stretch=0.3).eval()
+    nn.init.constant_(
+        network.lengths.bias, -5.0
+    )  # as short as it can be: what lies beyond the torus would come in
+    image = network.enlarged(latents(2), size)[:, 0]
+    assert image.shape == (2, size, size)
+    centred = image - image.mean((1, 2), keepdim=True)
+    power = torch.fft.rfft2(centred, s=(2 * size, 2 * size)).abs().square()
+    lags = torch.fft.irfft2(power, s=(2 * size, 2 * size))[:, :size, :size]
+    overlap = torch.outer(size - torch.arange(size), size - torch.arange(size))
+    correlation = (lags / overlap / centred.square().mean((1, 2), keepdim=True))[
+        :, 24 : size - 12, : size - 12
+    ]
+    assert correlation.abs().max() < 0.6

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pairvae.numerics.contrast import noise_asymmetry
+from pairvae.numerics.images import noise_asymmetry
 
 
 def micrograph(electrons: float) -> np.ndarray:

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.numerics.colormaps import apply_colormap
-from pairvae.numerics.levels import coloured, known_colormap, levels
+from pairvae.numerics.colormaps import apply_colormap, coloured, known_colormap, levels
 
 
 def intensities(count: int = 2) -> np.ndarray:

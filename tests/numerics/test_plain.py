@@ -24,21 +24,15 @@ def test_lists_bools_and_single_images_count() -> None:
         assert pairvae.lineal_path(given, "horizontal").shape == (1, 12)
 
 
-@pytest.mark.parametrize(
-    ("images", "message"),
-    [
-        (
-            np.linspace(0, 1, 256).reshape(16, 16),
-            "images: expected two phases, 0 and 1, found 0 to 1 - threshold",
-        ),
-        (np.full((16, 16), 255, np.uint8), "found 255 to 255"),
-        (np.full((16, 16), np.nan), "found nan to nan"),
-        (np.full((16, 16), "a"), "found dtype <U1"),
-        (np.zeros((2, 3, 16, 16)), r"found shape \(2, 3, 16, 16\) - take images\[0\]"),
-        (np.zeros(16), r"found shape \(16,\)"),
-        (np.zeros((0, 16, 16)), r"found shape \(0, 16, 16\)"),
-    ],
-)
+@pytest.mark.parametrize(("images", "message"), [
+    (np.linspace(0, 1, 256).reshape(16, 16), "images: expected two phases, 0 and 1, found 0 to 1 - threshold"),
+    (np.full((16, 16), 255, np.uint8), "found 255 to 255"),
+    (np.full((16, 16), np.nan), "found nan to nan"),
+    (np.full((16, 16), "a"), "found dtype <U1"),
+    (np.zeros((2, 3, 16, 16)), r"found shape \(2, 3, 16, 16\) - take images\[0\]"),
+    (np.zeros(16), r"found shape \(16,\)"),
+    (np.zeros((0, 16, 16)), r"found shape \(0, 16, 16\)"),
+])  # fmt: skip
 def test_what_is_no_two_phase_image_is_refused(images: Any, message: str) -> None:
     for function in (pairvae.describe, pairvae.two_point_correlation):
         with pytest.raises(InputError, match=message):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 
 
 @pytest.mark.parametrize(

@@ -16,16 +16,9 @@ from typing import Any, Self
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--remote-debugging-pipe",
-)
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
+)  # fmt: skip
 # The browser speaks the protocol on descriptors 3 and 4.
 LAUNCHER = (
     "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4);"
@@ -119,11 +112,8 @@ class Browser:
     def complaints(self) -> list[str]:
         """Errors and warnings of the console, uncaught exceptions, failed loads."""
         wanted = (
-            "Runtime.exceptionThrown",
-            "Log.entryAdded",
-            "Network.loadingFailed",
-            "Runtime.consoleAPICalled",
-        )
+            "Runtime.exceptionThrown", "Log.entryAdded", "Network.loadingFailed", "Runtime.consoleAPICalled",
+        )  # fmt: skip
         return [json.dumps(event) for event in self.events if event.get("method") in wanted]
 
     def requests(self) -> list[str]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pairvae.reports.contact_sheet import GAP, TILE, strip, write_contact_sheet
-from pairvae.store.captions import fitting
+from pairvae.store.picture_files import fitting
 
 GIVEN = np.full((3, 192, 192), 0.5, np.float32)
 DARK = np.zeros((1, 192, 192), np.uint8)
@@ -16,6 +16,13 @@ def test_a_strip_is_as_wide_as_its_pictures(samples: int, pictures: int) -> None
     one = strip(GIVEN, np.stack([DARK] * samples), "pattern.tif -> sem")
     assert one.shape[1] == pictures * (TILE + GAP) - GAP
     assert (one[-TILE:, -TILE:] == 0).all()
+
+
+def test_predictions_of_a_known_scale_have_a_bar() -> None:
+    nm = 2.0 * TILE / 192  # 320 nm across: a bar of 100 nm is 50 px of the 160
+    one = strip(GIVEN, DARK[None], "pattern.tif -> sem", nm_per_px=nm)
+    bar = (one[-8, -TILE:] == 255).all(-1)
+    assert bar.sum() == 50 and (one[:-TILE] == strip(GIVEN, DARK[None], "pattern.tif -> sem")[:-TILE]).all()
 
 
 @pytest.mark.parametrize("samples", [1, 3])

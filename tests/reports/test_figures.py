@@ -28,13 +28,10 @@ def test_every_figure_has_png_svg_and_data(folder: Path) -> None:
         "curves",
         "losses",
         "scores",
-        *(
-            f"figure_{number}"
-            for number in ("1", "3", "4", "5", "6a", "6b", "7", "s2", "s3", "s4", "s5", "s6", "s7")
-        ),
+        *(f"figure_{number}" for number in ("1", "3", "4", "5", "6a", "6b", "7", "s2", "s3", "s4", "s5", "s6", "s7")),
         "latent_maps",
         "latents",
-    }
+    }  # fmt: skip
     assert "sheet_alternating_lines" in names
     for name in names:
         assert (folder / f"{name}.svg").read_text().startswith("<?xml")
@@ -70,11 +67,8 @@ def test_curve_data_are_in_nm_where_the_pixel_size_is_known(content: ReportConte
 def test_reconstruction_data_name_pairs_and_columns(folder: Path) -> None:
     data = json.loads((folder / "reconstructions_pair.json").read_text())
     assert [row["morphology"] for row in data["rows"]] == [
-        "hexagonal",
-        "skew",
-        "alternating_lines",
-        "ladders",
-    ]
+        "hexagonal", "skew", "alternating_lines", "ladders",
+    ]  # fmt: skip
     assert data["rows"][0]["columns"] == [
         "true SAXS", "SAXS → SAXS", "SEM → SAXS", "true SEM", "SEM → SEM", "SAXS → SEM",
     ]  # fmt: skip

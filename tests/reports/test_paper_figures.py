@@ -9,11 +9,12 @@ from pairvae.reports import threshold_figures as thresholds
 from pairvae.reports.curves import curve_rows, generation
 from pairvae.reports.figures import ordered_examples
 from pairvae.reports.report_data import ReportContent
+from pairvae.store.picture_files import bar_length
 
 
-@pytest.mark.parametrize(("width", "length"), [(557, 100), (864, 200), (30, 10), (20, 7.0)])
+@pytest.mark.parametrize(("width", "length"), [(557, 100), (864, 200), (30, 10), (20, 5), (2, 0.7)])
 def test_scale_bars_have_round_lengths(width: float, length: float) -> None:
-    assert paper.bar_length(width) == pytest.approx(length)
+    assert bar_length(width) == pytest.approx(length)
 
 
 def test_figure_1_tells_spacing_share_and_units(content: ReportContent) -> None:

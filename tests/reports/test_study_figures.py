@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.reports.published import MEDIANS, NOTE
 from pairvae.reports.report_data import ReportContent, Study
 from pairvae.reports.study_figures import (
     FIGURES,
+    MEDIANS,
+    NOTE,
     box_rows,
     draw,
     medians,

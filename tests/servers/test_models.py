@@ -36,15 +36,9 @@ def test_version_1_after_a_deletion_is_another_model(uri: str, tmp_path: Path) -
     folders = []
     for program in (nn.Linear(2, 2), nn.Linear(2, 3)):
         number = register_program(
-            root,
-            name="pairvae",
-            program=program,
-            example=torch.ones(2, 2),
-            metadata={},
-            tags={},
-            run_id="0" * 32,
+            root, name="pairvae", program=program, example=torch.ones(2, 2), metadata={}, tags={}, run_id="0" * 32,
             experiment="pairvae",
-        )
+        )  # fmt: skip
         set_alias(root, "pairvae", CHAMPION, number)
         tag = client.get_model_version("pairvae", "1").tags[CONTENT_TAG]
         folders.append(download(root, "models:/pairvae@champion"))

@@ -27,21 +27,18 @@ def test_a_declared_space_replaces_the_preset_s() -> None:
     assert list(resolve(space(low=2, high=8)).tune.space) == ["latent.channels"]
 
 
-@pytest.mark.parametrize(
-    ("entry", "expected"),
-    [
-        ({"low": 3}, "expected choices, or low below high"),
-        ({"low": 3, "high": 3}, "expected choices, or low below high"),
-        ({"low": 1, "high": 3, "choices": [1]}, "expected either choices, or low and high"),
-        ({"choices": []}, "at least 1 item"),
-        ({"choices": [4, 4]}, "expected choices that all differ"),
-        ({"low": 1, "high": 3, "log": True, "step": 1}, "no step where log is true"),
-        ({"low": 0, "high": 3}, "key latent.channels: expected greater than or equal to 1, found 0"),
-        ({"choices": ["many"]}, "key latent.channels: expected a valid integer, found 'many'"),
-        ({"lo": 1, "high": 3}, "unknown key tune.space.latent.channels.lo"),
-        ({"low": 1, "high": 3, "when": {"latent.grid": 1}}, "latent.grid before latent.channels"),
-    ],
-)
+@pytest.mark.parametrize(("entry", "expected"), [
+    ({"low": 3}, "expected choices, or low below high"),
+    ({"low": 3, "high": 3}, "expected choices, or low below high"),
+    ({"low": 1, "high": 3, "choices": [1]}, "expected either choices, or low and high"),
+    ({"choices": []}, "at least 1 item"),
+    ({"choices": [4, 4]}, "expected choices that all differ"),
+    ({"low": 1, "high": 3, "log": True, "step": 1}, "no step where log is true"),
+    ({"low": 0, "high": 3}, "key latent.channels: expected greater than or equal to 1, found 0"),
+    ({"choices": ["many"]}, "key latent.channels: expected a valid integer, found 'many'"),
+    ({"lo": 1, "high": 3}, "unknown key tune.space.latent.channels.lo"),
+    ({"low": 1, "high": 3, "when": {"latent.grid": 1}}, "latent.grid before latent.channels"),
+])  # fmt: skip
 def test_a_faulty_entry_is_told_at_load(entry: dict[str, Any], expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         resolve(space(**entry))

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
+from pairvae.evaluation.leak_check import leakage_facts, refuse_leakage
 from pairvae.evaluation.scores.evaluate import Truth
 from pairvae.inference.card import load_vaes
 from pairvae.reports.validation_scores import decisive, medians, verdict
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import assess, evaluated
-from pairvae.stages.leak_check import leakage_facts, refuse_leakage
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
@@ -58,7 +58,7 @@ TO_SAXS = {"mae", "ssim_error", "ring_position", "ring_width", "arc_angle_deg", 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate.simulation import simulate
+    from pairvae.data.simulate.samples import simulate
 
     folder = tmp_path_factory.mktemp("assess") / "project"
     folder.mkdir()

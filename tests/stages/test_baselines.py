@@ -38,7 +38,7 @@ ONE_CROP, WHOLE, IMAGES = (8, 3, 3, 32, 32), (8, 3, 32, 32), (8, 3, 64, 64)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate.simulation import simulate
+    from pairvae.data.simulate.samples import simulate
 
     folder = tmp_path_factory.mktemp("baselines") / "project"
     folder.mkdir()

@@ -10,10 +10,9 @@ import pytest
 
 from pairvae import store
 from pairvae.errors import InputError
-from pairvae.stages.data_warnings import data_warnings
 from pairvae.stages.preprocess import preprocess
-from pairvae.stages.project import Project, open_project
-from pairvae.stages.stage_run import log_warnings
+from pairvae.stages.project import Project, data_warnings, open_project
+from pairvae.stages.tracked_training import log_warnings
 from pairvae.tracking.runs.null import NullTracker
 from tiny_project import tiny_project
 

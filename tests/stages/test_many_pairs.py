@@ -10,14 +10,10 @@ import pytest
 import many_pairs
 
 TINY = [
-    "sem.network.width=16",
-    "sem.network.noise_channels=8",
-    "sem.network.block_widths=[8, 8, 8]",
-    "sem.training.texture.lineal_path=0",
-    "sem.training.batch=128",
-    "saxs.training.batch=128",
+    "sem.network.width=16", "sem.network.noise_channels=8", "sem.network.block_widths=[8, 8, 8]",
+    "sem.training.texture.lineal_path=0", "sem.training.batch=128", "saxs.training.batch=128",
     "pair.training.batch=128",
-]
+]  # fmt: skip
 
 
 def trained(folder: Path, count: int) -> dict[str, float]:

@@ -183,16 +183,8 @@ def test_predict_writes_images_and_a_table(
     files = sorted((finished_project / "data" / "raw" / folder).iterdir())[:2]
     run = run_pairvae if to == "sem" else run_here
     run(
-        "predict",
-        *map(str, files),
-        "--to",
-        to,
-        "--samples",
-        "2",
-        "--out",
-        str(tmp_path),
-        cwd=finished_project,
-    )
+        "predict", *map(str, files), "--to", to, "--samples", "2", "--out", str(tmp_path), cwd=finished_project,
+    )  # fmt: skip
     pictures = sorted(tmp_path.glob(f"*-{to}-*.png"))
     assert len(pictures) == 4
     assert (tmp_path / "contact-sheet.png").is_file()

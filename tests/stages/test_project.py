@@ -16,12 +16,8 @@ from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import CARD
 
 TINY = [
-    *SMALL,
-    "split.train=9",
-    "saxs.network.components=4",
-    "saxs.network.width=16",
-    "saxs.training.batch=4",
-]
+    *SMALL, "split.train=9", "saxs.network.components=4", "saxs.network.width=16", "saxs.training.batch=4",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -43,15 +39,12 @@ def test_arrays_prepared_with_the_settings_of_now_are_taken(folder: Path) -> Non
     assert len(open_project(TINY, folder=folder).prepared().pairs) == 12
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        ("sem.prepare.crop=160", "data prepared with sem.prepare.crop: 160"),
-        ("sem.prepare.offset=7.5", "data prepared with sem.prepare.offset: 7.5"),
-        ("saxs.prepare.size=160", "data prepared with saxs.prepare.size: 160"),
-        ("assess.crop_seed=7", "data prepared with assess.crop_seed: 7"),
-    ],
-)
+@pytest.mark.parametrize(("change", "expected"), [
+    ("sem.prepare.crop=160", "data prepared with sem.prepare.crop: 160"),
+    ("sem.prepare.offset=7.5", "data prepared with sem.prepare.offset: 7.5"),
+    ("saxs.prepare.size=160", "data prepared with saxs.prepare.size: 160"),
+    ("assess.crop_seed=7", "data prepared with assess.crop_seed: 7"),
+])  # fmt: skip
 def test_arrays_prepared_with_other_settings_are_refused(folder: Path, change: str, expected: str) -> None:
     with pytest.raises(InputError, match="run `pairvae repro`") as error:
         open_project([*TINY, change], folder=folder).prepared()

@@ -10,15 +10,19 @@ from pathlib import Path
 import pytest
 
 from pairvae import store
+from pairvae.commands.init import init
 from pairvae.commands.registry import promote_version
+from pairvae.commands.repro import write_params
 from pairvae.errors import InputError
 from pairvae.inference.loader import load, pinned
 from pairvae.inference.predictor import Predictor
+from pairvae.settings import read_params
 from pairvae.stages import champion_score as module
 from pairvae.stages import register as stage
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.register import PAIR, register
+from pairvae.stages.register import register
 from pairvae.store.model_folder import load_card
+from pairvae.store.project_root import PAIR
 from pairvae.tracking.registry.aliases import CANDIDATE, CHAMPION, Version, version_for_alias
 
 
@@ -57,6 +61,28 @@ def changed(folder: Path, **entries: object) -> None:
 def number(folder: Path, alias: str = CHAMPION) -> int | None:
     found = version_for_alias(folder, PAIR, alias)
     return found.number if found else None
+
+
+def test_projects_that_share_a_store_keep_their_models_apart(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other, shared = tmp_path / "other project", tmp_path / "shared"
+    shutil.copytree(folder, other)
+    changed(other, seed=1)
+    projects = {}
+    for place in (folder, other):
+        made = init(tmp_path / "new" / place.name, store_at=str(shared), cache=tmp_path / "cache")
+        assert f"dir = {tmp_path / 'cache'}" in (made.folder / ".dvc" / "config").read_text()
+        tracking = read_params(made.folder / "params.yaml")["tracking"]
+        write_params(place / "params.yaml", {"tracking": tracking})
+        projects[tracking["models"]] = scored(place, 0.5)
+        register(projects[tracking["models"]])
+    assert len(projects) == 2 and "as champion" in capsys.readouterr().out
+    assert not (folder / "mlflow.db").exists() and (shared / "mlflow.db").is_file()
+    for name, project in projects.items():
+        found = load("models:/pairvae@champion", project.folder)
+        assert found.card.get("seed") == load_card(project.model("train-pair")).get("seed")
+        assert pinned("models:/pairvae@champion", project.folder) == f"models:/{name}/1"
 
 
 def test_a_clone_registers_from_its_model_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.stages import report_data_of_project as report_material
-from pairvae.stages import report_facts
+from pairvae.stages import report_inputs as report_facts
+from pairvae.stages import report_inputs as report_material
 from pairvae.stages.project import open_project
 from pairvae.stages.report import _sheets, gather
 from pairvae.tracking.database import connect

@@ -21,18 +21,10 @@ from pairvae.store.model_folder import load_card, load_model, read_history
 
 PAIRS, TRAIN = 12, 9
 TINY = [
-    *SMALL,
-    f"split.train={TRAIN}",
-    "saxs.network.components=4",
-    "saxs.network.width=16",
-    "sem.network.components=4",
-    "sem.network.width=16",
-    "sem.network.noise_channels=8",
-    "sem.network.block_widths=[8, 8, 8]",
-    "saxs.training.batch=4",
-    "sem.training.batch=4",
-    "pair.training.batch=4",
-]
+    *SMALL, f"split.train={TRAIN}", "saxs.network.components=4", "saxs.network.width=16", "sem.network.components=4",
+    "sem.network.width=16", "sem.network.noise_channels=8", "sem.network.block_widths=[8, 8, 8]",
+    "saxs.training.batch=4", "sem.training.batch=4", "pair.training.batch=4",
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -13,14 +13,14 @@ import pytest
 
 from pairvae.commands.check import check_project
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.simulation import simulate
+from pairvae.data.simulate.samples import simulate
 from pairvae.errors import InputError
 from pairvae.settings import merge, parse_yaml, resolve
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import make_raw
-from pairvae.stages.stage_run import describe
+from pairvae.stages.tracked_training import describe
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
 from pairvae.store.model_folder import load_model, read_history

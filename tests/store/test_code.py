@@ -79,18 +79,18 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
     [
         (
             "stages.raw",
-            {"data/simulate/simulation.py", "numerics/phasefield.py"},
+            {"data/simulate/samples.py", "numerics/phasefield.py"},
             {"models/texture.py", "training/loop.py"},
         ),
         (
             "stages.preprocess",
             {"modalities/readers/tiff.py", "store/prepared.py"},
-            {"models/texture.py", "data/simulate/simulation.py"},
+            {"models/texture.py", "data/simulate/samples.py"},
         ),
         (
             "stages.train_solo",
             {"models/texture.py", "data/split.py"},
-            {"calibration/length_scale.py", "data/simulate/simulation.py"},
+            {"calibration/length_scale.py", "data/simulate/samples.py"},
         ),
         (
             "stages.train_pair",
@@ -117,7 +117,7 @@ def test_a_moved_import_takes_its_closure_along(toy: Path) -> None:
         (
             "stages.register",
             {"tracking/registry/registration.py"},
-            {"stages/train_pair.py", "app/web_page.py"},
+            {"stages/train_pair.py", "app/applications.py"},
         ),
     ],
 )

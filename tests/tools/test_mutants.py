@@ -76,12 +76,8 @@ def test_sample_follows_text_and_seed() -> None:
 
 def test_tests_that_call_the_function_come_first_then_others_of_their_files() -> None:
     seconds = {
-        "a.py::slow": 9.0,
-        "a.py::fast": 1.0,
-        "a.py::other": 0.1,
-        "b.py::calls": 2.0,
-        "c.py::none": 0.1,
-    }
+        "a.py::slow": 9.0, "a.py::fast": 1.0, "a.py::other": 0.1, "b.py::calls": 2.0, "c.py::none": 0.1,
+    }  # fmt: skip
     callers = {"m.py": {"mean": ["a.py::slow", "a.py::fast"], "mean.<genexpr>": ["b.py::calls"], "up": []}}
     known = Baseline(seconds, callers, [])
     assert known.order("m.py", "mean") == ["b.py::calls", "a.py::fast", "a.py::slow", "a.py::other"]

@@ -106,13 +106,9 @@ def half_made(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [
-        lambda path: path.write_bytes(b"not a database" * 100),
-        lambda path: path.mkdir(),
-        half_made,
-    ],
+    [lambda path: path.write_bytes(b"not a database" * 100), lambda path: path.mkdir(), half_made],
     ids=["corrupt", "a folder", "half made"],
-)
+)  # fmt: skip
 def test_a_spoilt_database_is_one_clear_line(root: Path, spoil: object) -> None:
     assert callable(spoil)
     spoil(root / "mlflow.db")
@@ -124,12 +120,9 @@ def test_a_spoilt_database_is_one_clear_line(root: Path, spoil: object) -> None:
 
 @pytest.mark.parametrize(
     ("revision", "remedy"),
-    [
-        ("'cc1f77228345'", "run: mlflow db upgrade 'sqlite:///"),
-        ("'of-tomorrow'", "pip install --upgrade mlflow"),
-    ],
+    [("'cc1f77228345'", "run: mlflow db upgrade 'sqlite:///"), ("'of-tomorrow'", "pip install --upgrade mlflow")],
     ids=["earlier", "later"],
-)
+)  # fmt: skip
 def test_a_database_of_another_mlflow_is_kept(ready_root: Path, revision: str, remedy: str) -> None:
     """It is sound: whoever moved it away would lose all runs."""
     with closing(sqlite3.connect(ready_root / "mlflow.db")) as connection, connection:

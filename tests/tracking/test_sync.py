@@ -38,18 +38,9 @@ set_model(Twice())
 def register(root: Path, run_id: str | None) -> int:
     (root / "twice.py").write_text(CODE)
     return register_pyfunc(
-        root,
-        name="program",
-        code_path=root / "twice.py",
-        artifacts={},
-        input_shape=(-1, 2),
-        output_shape=(-1, 2),
-        params={},
-        metadata={"latent": 3},
-        tags={"preset": "fast"},
-        run_id=run_id,
-        experiment="pairvae",
-    )
+        root, name="program", code_path=root / "twice.py", artifacts={}, input_shape=(-1, 2), output_shape=(-1, 2),
+        params={}, metadata={"latent": 3}, tags={"preset": "fast"}, run_id=run_id, experiment="pairvae",
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -103,10 +94,8 @@ def test_everything_of_a_run_and_of_a_model_arrives_once(filled: Path, target: s
         copy = after[name]
         assert copy.data.params == run.data.params
         assert (copy.info.status, copy.info.start_time, copy.info.end_time) == (
-            run.info.status,
-            run.info.start_time,
-            run.info.end_time,
-        )
+            run.info.status, run.info.start_time, run.info.end_time,
+        )  # fmt: skip
         assert copy.data.tags[SOURCE_RUN] == run.info.run_id
         assert copy.data.tags["mlflow.user"] == run.data.tags["mlflow.user"]
     trial = after["trial"]

@@ -42,17 +42,14 @@ def gpu(monkeypatch: pytest.MonkeyPatch, there: bool) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
 
 
-@pytest.mark.parametrize(
-    ("there", "kind", "precision", "expected"),
-    [
-        (False, "auto", "auto", ("cpu", False)),
-        (False, "cpu", "bfloat16", ("cpu", True)),
-        (True, "auto", "auto", ("cuda", True)),
-        (True, "auto", "float32", ("cuda", False)),
-        (True, "cpu", "auto", ("cpu", False)),
-        (True, "cuda", "auto", ("cuda", True)),
-    ],
-)
+@pytest.mark.parametrize(("there", "kind", "precision", "expected"), [
+    (False, "auto", "auto", ("cpu", False)),
+    (False, "cpu", "bfloat16", ("cpu", True)),
+    (True, "auto", "auto", ("cuda", True)),
+    (True, "auto", "float32", ("cuda", False)),
+    (True, "cpu", "auto", ("cpu", False)),
+    (True, "cuda", "auto", ("cuda", True)),
+])  # fmt: skip
 def test_choice(
     monkeypatch: pytest.MonkeyPatch, there: bool, kind: str, precision: str, expected: tuple[str, bool]
 ) -> None:

@@ -22,16 +22,9 @@ def plans(patience: int = 2) -> tuple[SoloPlan, EarlyStop]:
     return plan, EarlyStop(judge, patience)
 
 
-@pytest.mark.parametrize(
-    ("losses", "best", "ended"),
-    [
-        ([3.0], 0, False),
-        ([3, 2, 1], 2, False),
-        ([1, 2, 3], 0, True),
-        ([2, 1, 1, 1], 1, True),
-        ([2, 1, 3], 1, False),
-    ],
-)
+@pytest.mark.parametrize(("losses", "best", "ended"), [
+    ([3.0], 0, False), ([3, 2, 1], 2, False), ([1, 2, 3], 0, True), ([2, 1, 1, 1], 1, True), ([2, 1, 3], 1, False),
+])  # fmt: skip
 def test_patience_counts_epochs_since_the_first_best(losses: list[float], best: int, ended: bool) -> None:
     history = [{HELD_OUT: float(loss)} for loss in losses]
     assert (best_epoch(history), exhausted(history, 2)) == (best, ended)

@@ -26,18 +26,9 @@ from tiny_plans import (
 )
 
 
-@pytest.mark.parametrize(
-    ("step", "expected"),
-    [
-        (0, 1 / 11),
-        (4, 5 / 11),
-        (9, 10 / 11),
-        (10, 1.0),
-        (55, 0.5),
-        (32.5, 0.5 + 0.5 / math.sqrt(2)),
-        (100, 0.0),
-    ],
-)
+@pytest.mark.parametrize(("step", "expected"), [
+    (0, 1 / 11), (4, 5 / 11), (9, 10 / 11), (10, 1.0), (55, 0.5), (32.5, 0.5 + 0.5 / math.sqrt(2)), (100, 0.0),
+])  # fmt: skip
 def test_cosine_after_a_linear_rise(step: int, expected: float) -> None:
     settings = schedule_of(learning_rate=0.2, schedule="cosine", warmup=0.1)
     assert learning_rate(settings, step, 100) == pytest.approx(0.2 * expected, abs=1e-9)
@@ -118,12 +109,8 @@ def test_killed_training_resumes_bit_for_bit(make: Callable[[], Plan], last: int
     assert (tmp_path / FILE).exists() == (last > 0)
     resumed, epochs = make(), []
     history = train(
-        resumed,
-        DEVICE,
-        label="resumed",
-        checkpointing=keeping,
-        on_epoch=lambda epoch, row: epochs.append(epoch),
-    )
+        resumed, DEVICE, label="resumed", checkpointing=keeping, on_epoch=lambda epoch, row: epochs.append(epoch),
+    )  # fmt: skip
     assert epochs == list(range(last, undisturbed.epochs)), "finished epochs are not trained again"
     assert history == expected
     assert_same(resumed.module, undisturbed.module)

@@ -32,16 +32,9 @@ def run_team(name: str, folder: Path, *, last: int = -1, dies: str = "") -> list
     members = []
     for rank in ("0", "1"):
         environment = {
-            **os.environ,
-            "RANK": rank,
-            "LOCAL_RANK": rank,
-            "WORLD_SIZE": "2",
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-            "OMP_NUM_THREADS": "1",
-            "PYTHONPATH": str(TESTS),
-            "DIES": dies,
-        }
+            **os.environ, "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS), "DIES": dies,
+        }  # fmt: skip
         command = [sys.executable, str(MEMBER), name, str(folder), str(folder / "kept"), str(last)]
         members.append(
             subprocess.Popen(

@@ -15,6 +15,7 @@ import numpy as np
 
 from pairvae.inference.explain import Curve, Explained
 from pairvae.modalities import MODALITIES
+from pairvae.store.picture_files import bar_length
 
 LONGEST_PX = 512
 Picture = dict[str, Any]
@@ -57,6 +58,7 @@ def as_json(found: Explained, name: str) -> dict[str, Any]:
         "pictures": pictures,
         "numbers": [{"label": label, "value": value} for label, value in found.numbers.items()],
         "curve": _curve(found.curve),
+        "scale": _scale_bar(found),
         "warnings": list(found.warnings),
         "notes": list(found.notes),
     }
@@ -85,6 +87,15 @@ def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
         }
         archive.writestr("result.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return stream.getvalue()
+
+
+def _scale_bar(found: Explained) -> dict[str, Any] | None:
+    """Length and share of the width of a scale bar for the predicted pictures; None without a scale."""
+    if found.nm_per_px is None or not MODALITIES[found.target].binary:
+        return None
+    width = found.best.shape[-1] * found.nm_per_px
+    length = bar_length(width)
+    return {"share": round(length / width, 5), "label": f"{length:.3g} nm"}
 
 
 def _spread(found: Explained) -> np.ndarray:

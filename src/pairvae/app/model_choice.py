@@ -14,9 +14,8 @@ from pairvae.inference.explain import explain
 from pairvae.inference.loader import REGISTRY, load, model_folder
 from pairvae.inference.predictor import Predictor
 from pairvae.reports.validation_scores import PREFIX
-from pairvae.store.project_root import how_to_register, project_root, store_name
+from pairvae.store.project_root import how_to_register, pair_name, project_root, store_name
 
-NAME = "pairvae"
 ALIASES = ("champion", "candidate")
 
 
@@ -80,7 +79,7 @@ def _registered(root: Path) -> dict[str, Choice]:
 
     found: dict[str, Choice] = {}
     for alias in ALIASES:
-        version = version_for_alias(root, NAME, alias)
+        version = version_for_alias(root, pair_name(root), alias)
         if version is None or any(f"version {version.number}," in one.title for one in found.values()):
             continue
         scores = {
@@ -89,7 +88,7 @@ def _registered(root: Path) -> dict[str, Choice]:
             if key.startswith(PREFIX)
         }
         # The files themselves: they are loaded when first asked for, and the number may be another model's by then
-        location = f"{REGISTRY}{NAME}/{version.number}"
+        location = f"{REGISTRY}{pair_name(root)}/{version.number}"
         try:
             location = str(model_folder(root, location))
         except InputError:

@@ -16,7 +16,7 @@ from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
 from pairvae.numerics.ridge import cross_val_predict, ridge
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.numerics.texture_statistics import wave_numbers
 from pairvae.settings import CalibrationSettings
 

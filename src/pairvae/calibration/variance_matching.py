@@ -18,7 +18,7 @@ from pairvae.calibration.posterior_covariance import set_scale_tril
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import CHUNK, VAE
 from pairvae.numerics.ridge import cross_val_predict
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.settings import CalibrationSettings
 
 SAMPLES = 48  # of which latents are decoded, at most

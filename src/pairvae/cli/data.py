@@ -28,7 +28,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Write simulated pairs in the data layout."""
-    from pairvae.data.simulate.simulation import simulate as run
+    from pairvae.data.simulate.samples import simulate as run
     from pairvae.settings import assignments, resolve
 
     physics = {"simulated": {"parameters": assignments(changes or [])}}

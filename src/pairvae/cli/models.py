@@ -99,8 +99,19 @@ def predict(
         typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the files"),
     ] = None,
     kind: Annotated[
-        str, typer.Option("--format", metavar="png|tiff", help="file format of the images")
+        str,
+        typer.Option(
+            "--format",
+            metavar="png|tiff|ome-tiff|nexus",
+            help="file format of the images; of curves csv, or NXcanSAS with nexus",
+        ),
     ] = "png",
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PX", help="side of predicted micrographs; by default that of the training crops"
+        ),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -134,6 +145,7 @@ def predict(
         source=source,
         kind=kind,
         acquisition=acquisition,
+        size=size,
     )
     typer.echo(f"{written} predictions in {printable(str(out))}")
 

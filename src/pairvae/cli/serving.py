@@ -119,8 +119,8 @@ def web_page(
 
     place = _place(host, port, name)
     token = token_for(place)
+    from pairvae.app.applications import STATIC, page
     from pairvae.app.model_choice import models_of
-    from pairvae.app.web_page import STATIC, page
 
     run(page(models_of(model)), place, token, frozenset(STATIC), capacity, typer.echo)
 
@@ -145,8 +145,8 @@ def serve(
 
     place = _place(host, port, name)
     token = token_for(place)
+    from pairvae.app.applications import scoring
     from pairvae.app.model_choice import models_of
-    from pairvae.app.scoring import scoring
     from pairvae.inference.loader import pinned
     from pairvae.store.project_root import project_root
     from pairvae.tracking.registry.scoring_app import scoring_app

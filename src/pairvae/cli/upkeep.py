@@ -20,11 +20,20 @@ def init(
         Path | None,
         typer.Option("--data", help="your pairs: a folder with SAXS/ and SEM/, or with a pairs.csv"),
     ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="FOLDER|URI",
+            help="tracking store that projects share: runs and registered models",
+        ),
+    ] = None,
+    cache: Annotated[Path | None, typer.Option("--cache", help="DVC's cache that projects share")] = None,
 ) -> None:
     """Make a project: settings, pipeline, and a README with the first commands."""
     from pairvae.commands.init import init as run
 
-    made = run(folder, data)
+    made = run(folder, data, store, cache)
     typer.echo(f"{made.folder}: a project{' under git' if made.git else ', without git'}")
     typer.echo(f"cd {folder}")
     typer.echo("pairvae repro")
@@ -64,3 +73,34 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
     page = page_of(root, open_project(folder=root).settings.tracking.experiment)
     typer.echo(f"http://127.0.0.1:{port}/{page}  (Ctrl-C stops)")
     os.execvpe(command[0], command, {**os.environ, **environment})
+
+
+@app.command()
+def sync(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[SERVER]", help="http://...; default MLFLOW_TRACKING_URI")
+    ] = None,
+    runs: Annotated[
+        list[str] | None,
+        typer.Option("--runs", metavar="RUN", help="only this run (id or name) and its tree; repeatable"),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would be sent")] = False,
+) -> None:
+    """Copy finished runs and registered models to a tracking server; what is there is not sent again."""
+    from pairvae.commands.sync import sync as run
+
+    typer.echo("\n".join(run(Path.cwd(), target, runs=runs or (), dry_run=dry_run)))
+
+
+@app.command()
+def gc(
+    yes: Annotated[bool, typer.Option("--yes", help="delete what the table lists")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only list (the default)")] = False,
+) -> None:
+    """List unreferenced runs, models and caches with their sizes; --yes deletes them."""
+    from pairvae.commands.gc import gc as run
+    from pairvae.commands.gc import render
+
+    if yes and dry_run:
+        raise typer.BadParameter("--yes and --dry-run exclude each other")
+    typer.echo(render(run(Path.cwd(), yes=yes), removed=yes))

@@ -16,8 +16,8 @@ from pairvae.data.check.proposals import Measured, Proposal, calibrations, lines
 from pairvae.data.check.rules import Problem, told
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction
-from pairvae.data.pairs.pair import FOLDERS, Pair
 from pairvae.data.pairs.pairs_table import is_number
+from pairvae.data.pairs.sample import FOLDERS, Pair
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import file_part

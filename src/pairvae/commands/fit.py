@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pairvae.commands.preflight import check_networks
-from pairvae.data.pairs.pair import Pair
+from pairvae.data.pairs.sample import Pair
 from pairvae.errors import InputError
 from pairvae.inference.loader import load
 from pairvae.inference.predictor import Predictor

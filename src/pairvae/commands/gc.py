@@ -16,6 +16,7 @@ from pairvae.errors import InputError
 from pairvae.stages.project import Project, open_project
 from pairvae.store.dvc_lock import output_hashes
 from pairvae.store.project_root import OWN_FILES, database_path, project_root
+from pairvae.store.written import dvc_caches
 
 DAY_S = 86400.0
 BUSY_S = 600.0  # written to so lately: somebody may be at work there
@@ -103,11 +104,12 @@ def referred_to(project: Project) -> Kept:
 
 def _locked(folder: Path) -> list[dict[str, Any]]:
     """The cards of the models in dvc.lock, from DVC's cache: the models themselves may have been removed."""
-    cache = folder / ".dvc" / "cache" / "files" / "md5"
+    caches = list(dvc_caches(folder))
 
     def read(md5: str) -> Any:
-        path = cache / md5[:2] / md5[2:]
-        return json.loads(path.read_text("utf-8")) if path.is_file() else None
+        paths = (cache / md5[:2] / md5[2:] for cache in caches)
+        path = next((one for one in paths if one.is_file()), None)
+        return json.loads(path.read_text("utf-8")) if path is not None else None
 
     facts = []
     for path, md5 in output_hashes(folder):

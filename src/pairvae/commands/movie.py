@@ -24,7 +24,7 @@ from pairvae.modalities.readers.image import file_part, file_stem
 from pairvae.models.vae import Posterior
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import two_point_correlation
-from pairvae.numerics.smoothing import frame_change, smoothed
+from pairvae.numerics.series import frame_change, smoothed
 from pairvae.progress import track
 from pairvae.store import atomic_path
 from pairvae.store.rows import write_table

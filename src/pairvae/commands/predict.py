@@ -14,6 +14,15 @@ import numpy as np
 from pairvae.errors import InputError, printable
 from pairvae.inference.loader import REGISTRY, load, pinned
 from pairvae.inference.measurement import ANY, Once, require_use
+from pairvae.inference.output_files import (
+    NEXUS,
+    NO_PROVENANCE,
+    OME,
+    check_format,
+    provenance_of,
+    write_image,
+    write_images,
+)
 from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of
 from pairvae.inference.predictions import (
     CURVE_COLUMNS,
@@ -30,17 +39,15 @@ from pairvae.inference.predictions import (
     predict_file,
     prepared_with,
     trust_of,
-    write_image,
-    write_images,
 )
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.readers.image import file_part
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.parallel.executor import run_tasks
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
-from pairvae.store.picture_files import SUFFIXES
+from pairvae.store.locks import folder_alone
 from pairvae.store.project_root import project_root
 from pairvae.store.rows import table
 
@@ -64,6 +71,7 @@ class Wanted:
     root: Path
     shown: frozenset[int]  # numbers of the inputs on the contact sheet
     acquisition: Acquisition = ANY
+    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -101,29 +109,27 @@ def predict(
     source: str | None = None,
     kind: str = "png",
     acquisition: Acquisition = ANY,
+    size: int | None = None,
 ) -> int:
     """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
 
     ``to`` is a modality or ``both``: then each file is taken to the other one, and ``source`` or its folder says
-    what it is. Writes into ``out`` ``<name>-<to>-<number>.png`` or ``.tif`` (``kind``; bright phase white; of a curve
-    ``.csv``), ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over
-    its images), ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several
-    ``workers`` (None: of hundreds of files as many as cores), or on a ``cluster`` (see
-    :func:`pairvae.parallel.executor.run_tasks`), files are shared out in chunks. ``acquisition`` is known of all
-    files and goes before their rows of a ``pairs.csv``; what may be wrong with a file is told, and stands in
-    ``inputs.csv``. A file that cannot be read is told of, and named again in an ``InputError`` after the others are
-    done.
+    what it is. Writes into ``out`` ``<name>-<to>-<number>.png`` or ``.tif`` (``kind``, one of ``FORMATS``; bright phase
+    white; of a curve ``.csv``; NeXus: one file an input), micrographs with a side of ``size`` px,
+    ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over its images),
+    ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several ``workers`` (None: of
+    hundreds of files as many as cores), or on a ``cluster`` (see :func:`pairvae.parallel.executor.run_tasks`), files
+    are shared out in chunks. ``acquisition`` is known of all files and goes before their rows of a ``pairs.csv``; what
+    may be wrong with a file is told, and stands in ``inputs.csv``. A file that cannot be read is told of, and named
+    again in an ``InputError`` after the others are done; so is a folder that another process writes into.
     """
-    if kind not in SUFFIXES:
-        raise InputError(expected=" or ".join(SUFFIXES), found=repr(kind), where="--format")
+    check_format(kind)
     predictor = load(model)
     if to != BOTH:
-        predictor.shape(to)  # an unknown modality is an InputError
+        predictor.check_size(to, size)  # an unknown modality is an InputError, too
     inputs = inputs_of(files, predictor.modalities, to, source)
     require_use(acquisition, sorted({one.source for one in inputs}))
     _require_other_folder(out, inputs)
-    _say_of_earlier(out)
-    out.mkdir(parents=True, exist_ok=True)
     registered = model.startswith(REGISTRY)  # a model folder needs no project around it
     location, root = (
         (pinned(model, project_root()), project_root())
@@ -132,7 +138,7 @@ def predict(
     )
     spread = evenly_spread(len(inputs), ROWS)
     shown = frozenset(spread.tolist())
-    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition)
+    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition, size)
     if predictor.facts is None:
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
@@ -142,7 +148,10 @@ def predict(
         each: Iterator[Made] = (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
     else:
         each = _shared_out(inputs, wanted, count, cluster)
-    return _collect(inputs, each, out, to)
+    out.mkdir(parents=True, exist_ok=True)
+    with folder_alone(out):
+        _say_of_earlier(out)
+        return _collect(inputs, each, out, to)
 
 
 def _say_of_earlier(out: Path) -> None:
@@ -239,18 +248,27 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
     """Predict from one input and write its images; a file that cannot be read gives a reason."""
     path = str(wanted.cwd / one.given)
     try:
-        found = predict_file(predictor, path, one, wanted.samples, wanted.seed, wanted.acquisition)
+        found = predict_file(
+            predictor, path, one, wanted.samples, wanted.seed, wanted.acquisition, wanted.size
+        )
     except InputError as error:
         where = error.where.replace(path, one.given)
         fault = {"expected": error.expected, "found": error.found, "where": where, "remedy": error.remedy}
         return Made(fault=fault)
     shown, trust = measured(predictor, found.images, one.target), trust_of(found)
-    files = write_images(wanted.out, one, found.images, predictor, wanted.kind)
+    told = NO_PROVENANCE
+    if wanted.kind in (NEXUS, OME):
+        drawn = {"seed": wanted.seed, "samples": wanted.samples, "size": found.images.shape[-1]}
+        told = provenance_of(predictor, wanted.model, one, path, drawn)
+    files = write_images(wanted.out, one, found.images, predictor, wanted.kind, told)
     sheet = None
     if number in wanted.shown:
         note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
         warned = found.confidence is not None and found.confidence.unlike
-        sheet = strip(found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned)
+        nm = nm_per_px(predictor, one.target)
+        sheet = strip(
+            found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned, nm_per_px=nm
+        )
     return Made(
         tuple(image_rows(one, files, shown, trust)),
         input_row(one, len(files), shown, trust, found.remarks),

@@ -17,10 +17,9 @@ import numpy as np
 
 import pairvae
 from pairvae import store
-from pairvae.data.held_out import hold_out
 from pairvae.data.pairs.manifest import read_pairs, read_samples
-from pairvae.data.pairs.pair import Pair
-from pairvae.data.split import Split, split_pairs
+from pairvae.data.pairs.sample import Pair
+from pairvae.data.split import Split, hold_out, split_pairs
 from pairvae.errors import InputError, number_of, reason
 from pairvae.evaluation.leakage import content_digests, refuse_same_content
 from pairvae.modalities import MODALITIES, prepare_settings
@@ -99,7 +98,7 @@ def _incoming(project: Project) -> tuple[Sequence[Pair], Sequence[Pair]]:
 
 def _simulated(project: Project) -> Sequence[Pair]:
     """The simulated pairs, once the first was simulated and prepared."""
-    from pairvae.data.simulate.simulation import sample_id, view_ids, write_first
+    from pairvae.data.simulate.samples import sample_id, view_ids, write_first
 
     data = project.settings.data.simulated
     with tempfile.TemporaryDirectory(prefix="pairvae-") as scratch:

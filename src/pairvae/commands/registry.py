@@ -7,8 +7,7 @@ from pathlib import Path
 
 from pairvae.errors import InputError
 from pairvae.reports.validation_scores import PREFIX
-from pairvae.stages.register import PAIR
-from pairvae.store.project_root import project_root
+from pairvae.store.project_root import pair_name, project_root
 
 SHOWN = {"saxs_sem.s2_mae": "SAXS-SEM S(r)", "sem_saxs.mae": "SEM-SAXS pixels"}
 
@@ -17,9 +16,10 @@ def list_versions(root: Path | None = None) -> list[str]:
     """A line for each version of the pair, the newest first."""
     from pairvae.tracking.registry.leaderboard import standings
 
-    found = standings(project_root(root), PAIR)
+    place = project_root(root)
+    found = standings(place, pair_name(place))
     if not found:
-        return ["no versions of pairvae are registered here; `pairvae repro` registers one"]
+        return [f"no versions of {pair_name(place)} are registered here; `pairvae repro` registers one"]
     head = ["version", "aliases", "registered (UTC)", "score", *SHOWN.values(), "preset", "data", "why"]
     rows = [head]
     for one in found:
@@ -52,7 +52,7 @@ def promote_version(asked: str, *, force: bool = False, why: str = "", root: Pat
             remedy="the reason is kept with the version",
         )
     place = project_root(root)
-    version = version_named(place, PAIR, asked)
+    version = version_named(place, pair_name(place), asked)
     before = promote(place, version, why=why.strip())
     if before is not None and before.number == version.number:
         return [f"version {version.number} is the champion already"]
@@ -63,7 +63,8 @@ def demote_champion(*, why: str = "", root: Path | None = None) -> list[str]:
     """Take the title from the champion; the one before gets it back."""
     from pairvae.tracking.registry.leaderboard import demote
 
-    lost, gained = demote(project_root(root), PAIR, why=why.strip())
+    place = project_root(root)
+    lost, gained = demote(place, pair_name(place), why=why.strip())
     heir = f"version {gained.number} is the champion again" if gained else "there is no champion now"
     return [f"version {lost.number} is no longer the champion; {heir}"]
 
@@ -73,7 +74,7 @@ def compare_versions(asked: Sequence[str], root: Path | None = None) -> list[str
     from pairvae.tracking.registry.leaderboard import same_validation, version_named
 
     place = project_root(root)
-    one, other = (version_named(place, PAIR, name) for name in asked)
+    one, other = (version_named(place, pair_name(place), name) for name in asked)
     same_validation(one, other)
     keys = sorted(key for key in one.tags if key.startswith(PREFIX) and key in other.tags)
     rows = [["", f"version {one.number}", f"version {other.number}", "change", "better"]]

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,11 +22,12 @@ from pairvae.commands.preflight import check_before
 from pairvae.errors import InputError
 from pairvae.modalities import check_modalities
 from pairvae.parallel.parent_process import REPRO
+from pairvae.reports.terminal import score_lines, time_lines
 from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import raw_is_stale
 from pairvae.store.locks import LockTakenError, held_alone
-from pairvae.store.outputs import STAGES, refuse_outputs
+from pairvae.store.outputs import STAGES, refuse_outputs, stage_seconds
 from pairvae.store.project_root import OWN_FILES
 from pairvae.store.written import WrittenFiles
 
@@ -58,7 +60,11 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
         complete = missing_settings(folder, project.settings.model_dump(mode="json"), assignments(changes))
         if complete:
             write_params(folder / PARAMS_FILE, complete)
-        return _run_dvc(project, stage, stale=stale)
+        started = time.time()
+        code = _run_dvc(project, stage, stale=stale)
+        if code == 0:
+            _summarise(project, started, scores=stage in (None, *STAGES[STAGES.index("assess") :]))
+        return code
 
 
 def _run_dvc(project: Project, stage: str | None, *, stale: bool) -> int:
@@ -72,6 +78,15 @@ def _run_dvc(project: Project, stage: str | None, *, stale: bool) -> int:
             return 1
     done = subprocess.run([*dvc, "repro", *([stage] if stage else [])], cwd=project.folder, env=environment)
     return 1 if done.returncode else 0
+
+
+def _summarise(project: Project, started: float, *, scores: bool) -> None:
+    """Print how long the stages took that ran, and the scores beside their baselines."""
+    metrics = project.reports / "metrics.json"
+    found = score_lines(store.read_json(metrics, "scores")) if scores and metrics.is_file() else []
+    for lines in (time_lines(stage_seconds(project.folder, started)), found):
+        if lines:
+            print("", *lines, sep="\n")
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""Which pairs train and which validate: a seeded draw that keeps groups together."""
+"""Which pairs train, validate, or are held out of a training: seeded draws that keep groups together."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from pairvae.data.pairs.pair import PAIRS_FILE, SplitName
+from pairvae.data.pairs.sample import PAIRS_FILE, SplitName
 from pairvae.errors import InputError, number_of
+
+LEAST_VALIDATION = 4  # pairs that `auto` leaves for validation, where half of all are as many
 
 
 class Member(Protocol):
@@ -38,9 +41,6 @@ class Split:
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
-
-
-LEAST_VALIDATION = 4  # pairs that `auto` leaves for validation, where half of all are as many
 
 
 def training_pairs(pairs: Sequence[Member], train: int | Literal["auto"]) -> int:
@@ -145,3 +145,31 @@ def _drawn(units: Sequence[Sequence[int]], wanted: int, *, keep_one: bool, start
     if missing > 0 and nearest and nearer and (len(left) > 1 or not keep_one):
         taken += nearest
     return taken
+
+
+@dataclasses.dataclass(frozen=True)
+class _Free:
+    """A pair without the side that it has in the report's split."""
+
+    id: str
+    group: str | None
+    split: None = None
+
+
+def hold_out(pairs: Sequence[Member], members: Sequence[int], share: float, seed: int) -> Split:
+    """A seeded ``share`` (0 to 1) of the training pairs ``members`` (numbers in ``pairs``) as ``validation``.
+
+    Groups stay together; at least one pair is on each side. ``InputError`` for fewer than two.
+    """
+    if len(members) < 2:
+        raise InputError(
+            expected="at least 2 training pairs, to hold one out",
+            found=str(len(members)),
+            where="params.yaml, key split.train",
+            remedy="add pairs, or set early_stop.patience 0",
+        )
+    free = [_Free(pairs[member].id, pairs[member].group) for member in members]
+    held = min(max(round(len(members) * share), 1), len(members) - 1)
+    inner = split_pairs(free, len(members) - held, seed)
+    train, validation = (tuple(members[index] for index in side) for side in (inner.train, inner.validation))
+    return Split(train, validation)

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 
 from pairvae.inference.latent_plane import Plane, latent_at, plane_of
-from pairvae.inference.predictions import agreement, curve_columns, measured, scale_of
+from pairvae.inference.output_files import curve_columns, scale_of
+from pairvae.inference.predictions import agreement, measured, nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
 from pairvae.models.vae import Posterior
-from pairvae.numerics.levels import known_colormap, levels
+from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average
 
@@ -49,7 +50,7 @@ class Explained:
     """``best`` from the middle of the posterior, ``samples`` ``(S, ...)`` drawn from it, ``spread`` of them ``(H, W)``.
 
     ``numbers`` are pairs of words and values, ``warnings`` what speaks against the prediction, ``notes`` what else
-    should be known.
+    should be known. ``nm_per_px``: pixel size of predicted micrographs, where it is known.
     """
 
     source: str
@@ -62,6 +63,7 @@ class Explained:
     numbers: dict[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    nm_per_px: float | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def explain(
     )
     shown = _numbers(predictor, drawn, target) | numbers
     return Explained(
-        source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes
+        source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes,
+        nm_per_px(predictor, target),
     )  # fmt: skip
 
 

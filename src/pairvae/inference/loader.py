@@ -12,7 +12,7 @@ from pairvae.inference.summary_file import FILE as FACTS
 from pairvae.inference.summary_file import read_training_facts
 from pairvae.store.files import read_json
 from pairvae.store.model_folder import CARD
-from pairvae.store.project_root import project_root
+from pairvae.store.project_root import own_model, pair_name, project_root
 
 REGISTRY = "models:/"
 CHAMPION = f"{REGISTRY}pairvae@champion"
@@ -44,6 +44,7 @@ def pinned(uri: str, root: Path) -> str:
 
     ``InputError`` where there is no such model.
     """
+    uri = own_model(root, uri)
     if "@" not in uri:
         return uri
     from pairvae.tracking.registry.aliases import resolve
@@ -60,7 +61,7 @@ def _undecided(root: Path, uri: str) -> str | None:
     record = read_json(path)
     if not record.get("undecided"):
         return None
-    last, used = record.get("versions", {}).get("pairvae"), pinned(uri, root).rpartition("/")[2]
+    last, used = record.get("versions", {}).get(pair_name(root)), pinned(uri, root).rpartition("/")[2]
     if last is None or used == str(last):
         return None
     return (
@@ -76,7 +77,7 @@ def model_folder(root: Path, uri: str) -> Path:
     """
     from pairvae.tracking.registry.aliases import download
 
-    found = sorted(path.parent for path in download(root, uri).rglob(CARD))
+    found = sorted(path.parent for path in download(root, own_model(root, uri)).rglob(CARD))
     if not found:
         raise InputError(
             expected="a whole pair, registered as `pairvae`", found="another kind of model", where=uri

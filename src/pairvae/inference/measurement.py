@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.data.pairs.pair import PAIRS_FILE
 from pairvae.data.pairs.pairs_table import read_table
+from pairvae.data.pairs.sample import PAIRS_FILE
 from pairvae.errors import InputError
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, Modality

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from pairvae.errors import InputError
 from pairvae.evaluation.scores.patterns import facts
 from pairvae.inference.measurement import ANY, acquisition_in_table, doubt, measurement
 from pairvae.inference.prediction_inputs import Input
@@ -18,12 +16,10 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.models.vae import Posterior
 from pairvae.numerics import descriptors
-from pairvae.numerics.levels import levels
+from pairvae.numerics.colormaps import levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
-from pairvae.store.picture_files import SUFFIXES, Scale, write_picture
-from pairvae.store.rows import write_table
 
 Row = dict[str, str | int | float | bool]
 MEASURED = (
@@ -54,25 +50,38 @@ class Prediction:
 
 
 def predict_file(
-    predictor: Predictor, path: str, one: Input, samples: int, seed: int, acquisition: Acquisition = ANY
+    predictor: Predictor,
+    path: str,
+    one: Input,
+    samples: int,
+    seed: int,
+    acquisition: Acquisition = ANY,
+    size: int | None = None,
 ) -> Prediction:
-    """Predict from the raw file at ``path`` (``InputError`` where it cannot be read).
+    """Predict from the raw file at ``path`` (``InputError`` where it cannot be read); ``size`` as of ``predict``.
 
     ``acquisition`` goes before what a ``pairs.csv`` around the file says, and that before the file itself.
     """
     known = acquisition.over(acquisition_in_table(path, one.source))
     given = measurement(predictor, path, one.source, known)
-    found = predict_array(predictor, given.array, one.source, one.target, samples, seed)
+    found = predict_array(predictor, given.array, one.source, one.target, samples, seed, size)
     doubted = found.confidence is None or found.confidence.unlike
     looks = doubt(predictor, given, one.source) if doubted else None
     return replace(found, remarks=(*given.remarks, *([looks] if looks else ())))
 
 
 def predict_array(
-    predictor: Predictor, array: np.ndarray, source: str, target: str, samples: int, seed: int
+    predictor: Predictor,
+    array: np.ndarray,
+    source: str,
+    target: str,
+    samples: int,
+    seed: int,
+    size: int | None = None,
 ) -> Prediction:
-    """Predict from one prepared array ``(channels, H, W)``."""
-    images = predictor.decode(predictor.encode(array, source), target, samples, seed)[0]
+    """Predict from one prepared array ``(channels, H, W)``; ``size`` (px) counts for textures alone."""
+    side = size if predictor.draws_any_size(target) else None
+    images = predictor.decode(predictor.encode(array, source), target, samples, seed, side)[0]
     return Prediction(
         array,
         images,
@@ -119,49 +128,6 @@ def nm_per_px(predictor: Predictor, modality: str) -> float | None:
         return None
     prepared: float | None = getattr(predictor.prepared_with(modality), "nm_per_px", None)
     return prepared or (predictor.facts.nm_per_px if predictor.facts is not None else None)
-
-
-def scale_of(predictor: Predictor, modality: str) -> Scale | None:
-    """The scale of predicted images of one modality, where it is known."""
-    if MODALITIES[modality].binary:
-        nm = nm_per_px(predictor, modality)
-        return None if nm is None else Scale(nm, "nm")
-    q = predictor.facts.q_per_px if predictor.facts is not None else None
-    return None if q is None or MODALITIES[modality].coordinates is not None else Scale(q, "1/nm")
-
-
-def write_images(out: Path, one: Input, images: np.ndarray, predictor: Predictor, kind: str) -> list[str]:
-    """Write predicted images, or curves over their axis, into ``out``; returns their names."""
-    stem = f"{one.name}-{one.target}"
-    return [
-        write_image(out / f"{stem}-{number:02d}", image, predictor, one.target, kind).name
-        for number, image in enumerate(images)
-    ]
-
-
-def write_image(stem: Path, image: np.ndarray, predictor: Predictor, name: str, kind: str = "png") -> Path:
-    """Write one predicted image, or a curve over its axis, next to ``stem``; returns the file."""
-    modality = MODALITIES[name]
-    if modality.coordinates is None:
-        file = stem.with_name(f"{stem.name}{SUFFIXES[kind]}")
-        write_picture(file, image, scale_of(predictor, name))
-        return file
-    file = stem.with_name(f"{stem.name}.csv")
-    columns = curve_columns(image, predictor, name)
-    write_table(
-        file,
-        [dict(zip(columns, map(float, row), strict=True)) for row in zip(*columns.values(), strict=True)],
-    )
-    return file
-
-
-def curve_columns(curve: np.ndarray, predictor: Predictor, name: str) -> dict[str, np.ndarray]:
-    """The columns, named with their units, in which a predicted curve is written: q and I, not the prepared values."""
-    modality, settings = MODALITIES[name], predictor.prepared_with(name)
-    if modality.exported is None or modality.coordinates is None:
-        raise InputError(expected="a modality of curves", found=name)
-    known = predictor.card["modalities"][name].get("measured", {})
-    return modality.exported(curve.ravel(), settings, known)
 
 
 def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str, np.ndarray]:

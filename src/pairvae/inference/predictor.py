@@ -24,6 +24,7 @@ from pairvae.settings import Section
 from pairvae.store.model_folder import copy_model
 
 SEEDS = 2**63
+SMALLEST, LARGEST = 32, 4096  # px of the side of an image
 OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
 
 
@@ -193,6 +194,7 @@ class Predictor:
         samples: int = 1,
         seed: int = 0,
         acquisition: Acquisition | None = None,
+        size: int | None = None,
     ) -> np.ndarray:
         """Images of one technique for each measurement of the other.
 
@@ -213,6 +215,9 @@ class Predictor:
             Of the draws.
         acquisition : Acquisition, optional
             What is known of raw inputs besides, as ``Acquisition(nm_per_px=1.2)``.
+        size : int, optional
+            Side of the images, px, from 32 to 4096; that of the training crops by default. A pixel is as long in all
+            sizes: a larger image shows more of the sample. Of textures (micrographs by the preset ``fast``).
 
         Returns
         -------
@@ -227,7 +232,8 @@ class Predictor:
             that cannot be read.
         """
         source, target = self._direction(source, target)
-        return self.decode(self.encode(inputs, source, acquisition), target, samples, seed)
+        self.check_size(target, size)
+        return self.decode(self.encode(inputs, source, acquisition), target, samples, seed, size)
 
     def _direction(self, source: str | None, target: str | None) -> tuple[str, str]:
         """Source and target; the one that is not given is the other of the two."""
@@ -241,18 +247,48 @@ class Predictor:
         source = source or next(name for name in self.modalities if name != target)
         return source, target or next(name for name in self.modalities if name != source)
 
-    def decode(self, posterior: Posterior, target: str, samples: int = 1, seed: int = 0) -> np.ndarray:
+    def draws_any_size(self, modality: str) -> bool:
+        """Whether :meth:`predict` takes a ``size`` for images of ``modality``."""
+        self._known(modality)
+        return self.vaes[modality].decoder.any_size
+
+    def check_size(self, target: str, size: int | None) -> None:
+        """``InputError`` where images of ``target`` cannot have that ``size`` (None: that of the training crops)."""
+        if size is None:
+            return
+        own = " x ".join(map(str, self.shape(target)[1:]))
+        if not self.draws_any_size(target):
+            raise InputError(
+                expected=f"predicted {MODALITIES[target].title} of {own}, the only size that this network draws",
+                found=str(size),
+                where="size",
+                remedy="leave it out",
+            )
+        if not SMALLEST <= size <= LARGEST:
+            raise InputError(
+                expected=f"a side from {SMALLEST} to {LARGEST} px", found=str(size), where="size"
+            )
+
+    def decode(
+        self,
+        posterior: Posterior,
+        target: str,
+        samples: int = 1,
+        seed: int = 0,
+        size: int | None = None,
+    ) -> np.ndarray:
         """Images of ``target`` for posteriors ``(N, C, g, g)``; see :meth:`predict`."""
+        self.check_size(target, size)
         self._known(target)
         if samples < 1:
             raise InputError(expected="at least one sample", found=str(samples), where="samples")
         if not 0 <= seed < SEEDS:
             raise InputError(expected="a seed from 0 to 2**63 - 1", found=str(seed), where="seed")
         images = [
-            self._decode(posterior.repeated(index, samples), target, seed)
+            self._decode(posterior.repeated(index, samples), target, seed, size)
             for index in range(len(posterior.mean))
         ]
-        shape = self.shape(target)
+        shape = self.shape(target) if size is None else (self.shape(target)[0], size, size)
         binary = self.is_binary(target)
         if not images:
             return np.zeros(
@@ -302,11 +338,12 @@ class Predictor:
         one_channel = self.shape(modality)[0] == 1
         return bool(self.card["modalities"][modality].get("binary", one_channel))
 
-    def _decode(self, posterior: Posterior, target: str, seed: int) -> np.ndarray:
+    def _decode(self, posterior: Posterior, target: str, seed: int, size: int | None) -> np.ndarray:
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             latents = posterior.antithetic_samples() if len(posterior.mean) > 1 else posterior.mean
-            image = decode_in_chunks(self.vaes[target].decoder, latents)
+            size = None if size == self.shape(target)[1] else size
+            image = decode_in_chunks(self.vaes[target].decoder, latents, size)
         if self.is_binary(target):
             return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))
         return np.asarray(image.float().numpy())

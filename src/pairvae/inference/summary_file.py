@@ -25,8 +25,8 @@ from pairvae.inference.training_summary import (
     scattering_of,
 )
 from pairvae.modalities import MODALITIES
-from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.scattering import Calibration
+from pairvae.numerics.series import evenly_spread
 from pairvae.store.model_folder import add_file
 from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pairvae.inference import novelty
 from pairvae.models.compact import principal_components
 from pairvae.numerics import texture_statistics as texture
-from pairvae.numerics.levels import known_colormap, levels
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.scattering import Calibration, Mask, PhysicalCheck, calibrate, physical_check, shadow
+from pairvae.numerics.series import evenly_spread
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

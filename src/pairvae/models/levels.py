@@ -17,8 +17,7 @@ from torch.nn import functional as F
 from pairvae.models.compact import principal_components
 from pairvae.models.likelihoods import Reconstruction
 from pairvae.models.vae import Decoder
-from pairvae.numerics.colormaps import COLOUR_STEPS, colormap_table
-from pairvae.numerics.levels import coloured, known_colormap, levels
+from pairvae.numerics.colormaps import COLOUR_STEPS, colormap_table, coloured, known_colormap, levels
 
 OFF_MAP = 0.03  # mean distance in RGB beyond which a pixel (an edge of a gap) is kept as colours
 LEAST_SPREAD = 0.1  # of the largest: weaker components are not held to more than noise allows

@@ -7,6 +7,7 @@ crops of a sample share.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -137,6 +138,8 @@ class TextureDecoder(Decoder):
     filter over what is drawn give the domains the smooth edges of an interface.
     """
 
+    any_size = True
+
     def __init__(
         self,
         size: int,
@@ -206,3 +209,15 @@ class TextureDecoder(Decoder):
     def forward(self, latent: Tensor) -> Tensor:
         """Probability of the bright phase, ``(B, 1, size, size)``; fresh noise at each call."""
         return torch.sigmoid(self.raw(latent))
+
+    def enlarged(self, latent: Tensor, size: int) -> Tensor:
+        """Probability of the bright phase, ``(B, 1, size, size)``, cut from the middle of a larger texture.
+
+        That is at least as large as in training, which the instance norms are used to, and so much larger than
+        ``size`` that a shortened length scale brings in nothing from the other side of the torus, which would repeat.
+        """
+        least = max(size / (1.0 - self.stretch), self.size)
+        side = self.shrink * math.ceil(least / self.shrink)
+        start = (side - size) // 2
+        middle = slice(start, start + size)
+        return torch.sigmoid(self.raw(latent, size=side)[..., middle, middle])

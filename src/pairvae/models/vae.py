@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LEAST_STD = 1e-4
+SMALL = 256**2  # px of an image of which CHUNK are decoded at a time; of larger ones fewer
 CHUNK = 5  # what a network holds of more images leaves the processor's caches: 40 take twice as long an image
 
 
@@ -120,10 +121,12 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Latent ``(B, C, g, g)`` to an image ``(B, channels, H, W)`` in [0, 1].
 
-    ``periodic``: its images go on at the opposite edge.
+    ``periodic``: its images go on at the opposite edge. ``any_size``: they may have another side than the training
+    crops, at the same length of a pixel.
     """
 
     periodic = False
+    any_size = False
 
     def fit(self, outputs: Tensor) -> None:
         """Set what is learned from training outputs in closed form."""
@@ -141,13 +144,22 @@ class Decoder(nn.Module):
         """The image, in [0, 1]."""
         raise NotImplementedError
 
+    def enlarged(self, latent: Tensor, size: int) -> Tensor:
+        """The image ``(B, channels, size, size)`` in [0, 1], where ``any_size``: more of the same, not magnified."""
+        raise NotImplementedError
 
-def decode_in_chunks(decoder: nn.Module, latents: Tensor) -> Tensor:
+
+def decode_in_chunks(decoder: nn.Module, latents: Tensor, size: int | None = None) -> Tensor:
     """Images ``(B, channels, H, W)`` of latents ``(B, C, g, g)``, a few at a time: of any number in little memory.
 
-    Each few have a draw of noise of their own, so that images follow from latents, the random state and ``CHUNK``.
+    Each few have a draw of noise of their own, so that images follow from latents, the random state, ``CHUNK`` and
+    the ``size`` (px; None: that of the training crops).
     """
-    return torch.cat([decoder(part) for part in torch.split(latents, CHUNK)])
+    if size is None:
+        return torch.cat([decoder(part) for part in torch.split(latents, CHUNK)])
+    assert isinstance(decoder, Decoder)
+    few = max(1, CHUNK * SMALL // max(size**2, SMALL))
+    return torch.cat([decoder.enlarged(part, size) for part in torch.split(latents, few)])
 
 
 class VAE(nn.Module):

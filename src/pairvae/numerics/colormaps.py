@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pairvae.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = NDArray[np.float64]
 
@@ -18,6 +21,8 @@ COLORMAPS: dict[str, tuple[tuple[int, int, int], ...]] = {
     # black, blue, purple, red, yellow, white: the colours of the published patterns (NSLS-II beamline 11-BM)
     "vge": ((0, 0, 0), (0, 0, 254), (188, 2, 107), (254, 55, 0), (254, 254, 0), (254, 254, 254)),
 }
+OWN_COLOURS = 0.05  # mean distance in RGB up to which a map is believed; JPEG and resizing cost 0.01
+LOOKED_AT = 4
 
 
 def colormap_table(name: str) -> Floats:
@@ -76,3 +81,29 @@ def apply_colormap(intensity: NDArray[Any], colormap: str) -> Floats:
     table = colormap_table(colormap)
     places = np.linspace(0, 1, len(table))
     return np.stack([np.interp(intensity, places, table[:, channel]) for channel in range(3)], axis=-1)
+
+
+def known_colormap(patterns: NDArray[np.float32]) -> str | None:
+    """The map of ``COLORMAPS`` that patterns ``(N, 3, H, W)`` are coloured by; None where none fits, or grey."""
+    some = np.moveaxis(patterns[:LOOKED_AT], 1, -1)
+    if float(np.ptp(some, axis=-1).mean()) < OWN_COLOURS:
+        return None
+    fits = {name: float(invert_colormap(some, name)[1].mean()) for name in COLORMAPS}
+    best = min(fits, key=lambda name: fits[name])
+    return best if fits[best] < OWN_COLOURS else None
+
+
+def levels(patterns: NDArray[np.float32], colormap: str | None) -> NDArray[np.float64]:
+    """Intensity levels ``(N, H, W)`` in [0, 1] of patterns ``(N, 3, H, W)`` coloured by ``colormap`` (None: grey)."""
+    if colormap is None:
+        return np.asarray(patterns.mean(1), dtype=np.float64)
+    return np.stack([invert_colormap(np.moveaxis(one, 0, -1), colormap)[0] for one in patterns])
+
+
+def coloured(intensity: Tensor, table: Tensor) -> Tensor:
+    """Colours ``(B, 3, H, W)`` of levels ``(B, H, W)`` (clamped to [0, 1]) by a ``table`` ``(K, 3)``, interpolated."""
+    places = intensity.clamp(0.0, 1.0) * (table.shape[0] - 1)
+    below = places.detach().floor().clamp(0, table.shape[0] - 2)
+    index = below.long()
+    part = (places - below).unsqueeze(-1)
+    return (table[index] * (1 - part) + table[index + 1] * part).movedim(-1, 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 
 ALPHAS = tuple(10.0**power for power in np.arange(-6.0, 2.25, 0.5))  # of the mean squared norm of the inputs
 LARGEST = 2000  # rows: the work grows with their cube

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from pairvae.store import atomic_path
-from pairvae.store.captions import INK, write_caption
-from pairvae.store.picture_files import as_8_bit, png_bytes
+from pairvae.store.picture_files import INK, as_8_bit, png_bytes, write_caption, write_scale_bar
 
 TILE, GAP, CAPTION = 160, 10, 20
 SHOWN = 3  # images of an input
@@ -19,13 +18,21 @@ SHEET = 1400  # px, at most as wide
 WARNING, PAPER = (190, 30, 0), 255
 
 
-def strip(given: np.ndarray, images: np.ndarray, caption: str, *, warned: bool = False) -> np.ndarray:
+def strip(
+    given: np.ndarray,
+    images: np.ndarray,
+    caption: str,
+    *,
+    warned: bool = False,
+    nm_per_px: float | None = None,
+) -> np.ndarray:
     """One input as ``(h, w, 3)`` uint8: its caption (red where ``warned``), itself, and up to three predictions.
 
     As wide as its pictures; of a caption that is wider the end is kept, which tells files of one folder apart.
     Arrays as prepared: binary ``(1, H, W)`` or ``(H, W)``, patterns ``(3, H, W)`` in [0, 1], curves ``(1, 1, K)``.
+    Predicted micrographs of a known ``nm_per_px`` have a scale bar.
     """
-    tiles = [tile(one) for one in (given, *images[:SHOWN])]
+    tiles = [tile(given), *(tile(one, nm_per_px) for one in images[:SHOWN])]
     row = np.full((CAPTION + TILE, len(tiles) * (TILE + GAP) - GAP, 3), PAPER, np.uint8)
     write_caption(row, caption, CAPTION, WARNING if warned else INK)
     for number, one in enumerate(tiles):
@@ -34,8 +41,11 @@ def strip(given: np.ndarray, images: np.ndarray, caption: str, *, warned: bool =
     return row
 
 
-def tile(array: np.ndarray) -> np.ndarray:
-    """A prepared or predicted array as a square of 160 px; of large micrographs the middle, of curves a line."""
+def tile(array: np.ndarray, nm_per_px: float | None = None) -> np.ndarray:
+    """A prepared or predicted array as a square of 160 px; of large micrographs the middle, of curves a line.
+
+    With ``nm_per_px`` of the array's pixels, a scale bar is drawn.
+    """
     if array.shape[-2] == 1:
         return _line(array.ravel())
     image = array[0] if array.ndim == 3 and array.shape[0] == 1 else array
@@ -44,7 +54,10 @@ def tile(array: np.ndarray) -> np.ndarray:
     top, left = ((length - side) // 2 for length in pixels.shape[:2])
     cut = np.ascontiguousarray(pixels[top : top + side, left : left + side])
     small = cv2.resize(cut, (TILE, TILE), interpolation=cv2.INTER_AREA)
-    return np.asarray(small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2))
+    shown = np.ascontiguousarray(small if small.ndim == 3 else np.repeat(small[..., None], 3, axis=2))
+    if nm_per_px is not None:
+        write_scale_bar(shown, nm_per_px * side / TILE)
+    return shown
 
 
 def _line(values: np.ndarray) -> np.ndarray:

@@ -49,7 +49,7 @@ def _save_examples(content: ReportContent, folder: Path) -> None:
         if not any(key.startswith(f"{plan}/") for example in examples for key in example.images):
             continue
         data = pictures.reconstruction_data(examples, plan)
-        save_figure(pictures.reconstructions(examples, plan), folder, f"reconstructions_{plan}", data)
+        save_figure(pictures.reconstructions(examples, plan, nm), folder, f"reconstructions_{plan}", data)
         if has_curves:
             drawing = paper.reconstructions_and_curves(examples, plan, nm)
             save_figure(drawing, folder, whole, paper.plan_rows(rows, plan, paper.BESIDE_IMAGES))
@@ -98,7 +98,7 @@ def save_figures(content: ReportContent, folder: Path) -> None:
     _save_generated(content, folder)
     names = file_names(content.sheets)
     for label, sheet in content.sheets.items():
-        drawing = pictures.look_alikes(label, sheet)
+        drawing = pictures.look_alikes(label, sheet, content.nm_per_px)
         save_figure(drawing, folder, f"sheet_{names[label]}", pictures.look_alike_data(label, sheet))
     _save_latents(content, folder)
     if content.thresholds:

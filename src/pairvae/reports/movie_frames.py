@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from pairvae.reports.contact_sheet import tile
-from pairvae.reports.style import BLACK, BLUE, GREY, VERMILLION, styled
+from pairvae.reports.style import BLACK, BLUE, GREY, VERMILLION, LengthScale, draw_scale_bar, styled
 
 SIZE = (9.6, 5.4)  # inches
 MOVIE_DPI = 100  # 960 x 540 px: even sides, as the codec wants
@@ -81,6 +81,7 @@ def _drawn(series: Series) -> _Panels:
     for axes in (left, right):
         axes.set_axis_off()
     right.set_title("predicted")
+    draw_scale_bar(right, series.images.shape[-1], LengthScale.of(series.nm_per_px))
     below.plot(distance, series.s2.T, color=GREY, linewidth=0.3, alpha=0.5)
     (curve,) = below.plot(distance, series.s2[0], color=BLUE)
     below.set(xlabel=f"r ({unit})", ylabel="S(r)", xlim=(0, distance[-1] / 2))

@@ -8,40 +8,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from pairvae.reports.captions import readable
 from pairvae.reports.curves import draw_curves
 from pairvae.reports.pictures import four_way
 from pairvae.reports.report_data import Array, Example, Row
-from pairvae.reports.style import BLACK, YELLOW, LengthScale, panels, show_image, styled
+from pairvae.reports.style import BLACK, YELLOW, LengthScale, draw_scale_bar, panels, show_image, styled
 
-BAR_LENGTHS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-BAR_SHARE = 0.35  # longest scale bar, of the image's width
 TILE_IN, PLOT_IN = 1.2, 1.9  # widths of an image and of a plot
 BESIDE_IMAGES = ("s2", "lineal_vertical")
-
-
-def bar_length(width: float) -> float:
-    """The longest round length, in the unit of ``width``, that fits the image's scale bar."""
-    return max((length for length in BAR_LENGTHS if length <= BAR_SHARE * width), default=BAR_SHARE * width)
-
-
-def draw_scale_bar(axes: Axes, width_px: int, scale: LengthScale) -> None:
-    """A white bar on black in the lower left corner, with its length."""
-    length = bar_length(width_px * scale.per_px)
-    bar = length / scale.per_px
-    place = axes.transAxes
-    axes.add_patch(Rectangle((0, 0), bar / width_px + 0.08, 0.15, transform=place, color=BLACK, lw=0))
-    axes.add_patch(Rectangle((0.04, 0.03), bar / width_px, 0.02, transform=place, color="white", lw=0))
-    words: dict[str, Any] = {
-        "transform": place,
-        "color": "white",
-        "fontsize": 6,
-        "ha": "center",
-        "va": "bottom",
-    }
-    axes.text(0.04 + bar / width_px / 2, 0.06, f"{length:g} {scale.unit}", **words)
 
 
 def _annotate(axes: Axes, example: Example, scale: LengthScale) -> None:

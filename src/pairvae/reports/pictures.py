@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from pairvae.reports.captions import direction_label, readable
 from pairvae.reports.report_data import Array, Example, Sheet
-from pairvae.reports.style import panels, show_image, styled
+from pairvae.reports.style import LengthScale, panels, show_image, styled
 
 SAXS_COLUMNS = ("saxs_saxs", "sem_saxs")
 SEM_COLUMNS = ("sem_sem", "saxs_sem")
@@ -34,15 +34,18 @@ def four_way(example: Example, plan: str) -> list[tuple[str, Array]]:
 
 
 @styled
-def reconstructions(examples: Sequence[Example], plan: str) -> Figure:
-    """Rows are examples; columns are the true images and what ``plan`` ("solo" or "pair") makes of them."""
+def reconstructions(examples: Sequence[Example], plan: str, nm_per_px: float | None = None) -> Figure:
+    """Rows are examples; columns are the true images and what ``plan`` ("solo" or "pair") makes of them.
+
+    True SEM images have a scale bar.
+    """
     rows = [four_way(example, plan) for example in examples]
     drawing, grid = panels(len(rows), max(len(row) for row in rows), TILE)
     for example, tiles, line in zip(examples, rows, grid, strict=True):
         for axes in line[len(tiles) :]:
             axes.set_axis_off()
         for (caption, image), axes in zip(tiles, line, strict=False):
-            show_image(axes, image)
+            show_image(axes, image, LengthScale.of(nm_per_px) if image is example.sem else None)
             if line is grid[0]:
                 axes.set_title(caption)
         line[0].set_ylabel(readable(example.title))
@@ -78,12 +81,12 @@ def montage(crops: Array, columns: int = 4) -> Array:
 
 
 @styled
-def look_alikes(title: str, sheet: Sheet) -> Figure:
-    """Sixteen true crops on the left, sixteen predicted ones on the right, of validation pairs."""
+def look_alikes(title: str, sheet: Sheet, nm_per_px: float | None = None) -> Figure:
+    """Sixteen true crops on the left, sixteen predicted ones on the right, of validation pairs, with scale bars."""
     drawing, grid = panels(1, 2, (3.55, 3.75))
     for axes, side in zip(grid[0], ("true", "predicted from SAXS"), strict=True):
         crops = sheet["true"] if side == "true" else sheet["predicted"]
-        show_image(axes, montage(np.asarray(crops)))
+        show_image(axes, montage(np.asarray(crops)), LengthScale.of(nm_per_px))
         axes.set_title(f"{readable(title)}, {side}")
     return drawing
 

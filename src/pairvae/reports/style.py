@@ -11,10 +11,12 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 
 from pairvae.reports.report_data import Array, Row
 from pairvae.store import atomic_path, write_json
+from pairvae.store.picture_files import bar_length
 from pairvae.store.rows import write_table
 
 DPI = 300
@@ -77,14 +79,36 @@ def panels(rows: int, columns: int, size: tuple[float, float] = PANEL) -> tuple[
     return drawing, [list(line) for line in grid]
 
 
-def show_image(axes: Axes, image: Array) -> None:
-    """An SEM image (h, w) in {0, 1}, bright is white, or a pattern (3, H, W) in [0, 1] in its own colours."""
+def show_image(axes: Axes, image: Array, scale: LengthScale | None = None) -> None:
+    """An SEM image (h, w) in {0, 1}, bright is white, or a pattern (3, H, W) in [0, 1] in its own colours.
+
+    With a ``scale``, an SEM image has a bar.
+    """
     if image.ndim == 3:
         axes.imshow(image.transpose(1, 2, 0).clip(0, 1), interpolation="none")
     else:
         axes.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        if scale is not None:
+            draw_scale_bar(axes, image.shape[1], scale)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
+
+
+def draw_scale_bar(axes: Axes, width_px: int, scale: LengthScale) -> None:
+    """A white bar on black in the lower left corner, with its length."""
+    length = bar_length(width_px * scale.per_px)
+    bar = length / scale.per_px
+    place = axes.transAxes
+    axes.add_patch(Rectangle((0, 0), bar / width_px + 0.08, 0.15, transform=place, color=BLACK, lw=0))
+    axes.add_patch(Rectangle((0.04, 0.03), bar / width_px, 0.02, transform=place, color="white", lw=0))
+    words: dict[str, Any] = {
+        "transform": place,
+        "color": "white",
+        "fontsize": 6,
+        "ha": "center",
+        "va": "bottom",
+    }
+    axes.text(0.04 + bar / width_px / 2, 0.06, f"{length:g} {scale.unit}", **words)
 
 
 def _take_labels_literally(drawing: Figure) -> None:

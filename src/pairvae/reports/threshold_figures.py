@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from pairvae.reports.captions import readable
-from pairvae.reports.paper_figures import draw_scale_bar
 from pairvae.reports.report_data import Row, Thresholded
-from pairvae.reports.style import LengthScale, panels, show_image, styled
+from pairvae.reports.style import LengthScale, draw_scale_bar, panels, show_image, styled
 
 COLUMNS = 4
 

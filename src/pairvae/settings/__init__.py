@@ -5,9 +5,6 @@ Every default lives here or in the preset files of ``pairvae/presets``, nowhere 
 
 from __future__ import annotations
 
-from pairvae.settings.basics import (
-    Section,
-)
 from pairvae.settings.detector import (
     BeamCentreOption,
     DetectorGeometry,
@@ -26,6 +23,7 @@ from pairvae.settings.networks import (
 from pairvae.settings.parsing import (
     LARGEST_PARAMS_BYTES,
     PARAMS_FILE,
+    Section,
     assignments,
     flatten,
     parse_yaml,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from pairvae.settings.basics import Positive, Section
+from pairvae.settings.parsing import Positive, Section
 
 LONGEST_MASK = 4_000_000  # characters of a deflated mask
 Pixel = Annotated[float, Field(ge=0, le=200_000, allow_inf_nan=False)]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pairvae.settings.basics import Section
+from pairvae.settings.parsing import Section
 
 
 class CompactNetwork(Section):

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
+from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.settings.training import (
     CalibrationSettings,
@@ -86,7 +86,7 @@ class SemPrepare(Section):
         description="image rows above the data bar, px, where metadata do not tell them; null: detected"
     )
     columns: Positive | None = Field(description="image columns, px; null: all of them")
-    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of a crop, px")
+    crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of a crop, px")
     blur_px: int = Field(ge=1, le=31, description="side of the Gaussian kernel, px (odd)")
     blur_sigma: float = Field(gt=0, le=10, description="standard deviation of the blur, px")
     threshold: Literal["adaptive", "otsu", "li", "sauvola"] = Field(
@@ -247,6 +247,14 @@ class TrackingSettings(Section):
 
     experiment: str = Field(
         min_length=1, pattern=r"^[^\s/][^/]*$", description="name of the experiment that holds the runs"
+    )
+    models: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$",
+        description="name of the registered pair, with which those of its encoders and decoders begin",
+    )
+    store: str | None = Field(
+        description="address of a tracking store that projects share; null: the project's own mlflow.db. "
+        "MLFLOW_TRACKING_URI goes before it"
     )
     system_metrics_seconds: float = Field(
         ge=0, le=3600, description="seconds between measurements of processor and memory on a run; 0: none"

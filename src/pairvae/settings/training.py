@@ -6,7 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pairvae.settings.basics import NonNegative, Positive, Rate, Section, Seed
+from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
 
 
 class Optimisation(Section):
@@ -110,7 +110,7 @@ class TextureLikelihood(Section):
     euler: NonNegative = Field(description="weight of the Euler number per 100 px²")
     wave_number: NonNegative = Field(description="weight of the logarithm of the dominant wave number")
     coherence: NonNegative = Field(description="weight of how far domains run alike")
-    crop: int = Field(ge=32, le=1024, multiple_of=32, description="side of the images in training, px")
+    crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of the images in training, px")
     target: Literal["crop", "image"] = Field(
         description="whose statistics an image has to show: those of the crop itself, or of its whole image"
     )

@@ -9,10 +9,9 @@ from typing import Any, Literal, Self
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from pairvae.errors import InputError
-from pairvae.settings.basics import Section, Seed
 from pairvae.settings.faults import dotted, explain, unknown_key
 from pairvae.settings.old_names import new_names, with_new_names
-from pairvae.settings.parsing import PARAMS_FILE, assignments, flatten, read_params
+from pairvae.settings.parsing import PARAMS_FILE, Section, Seed, assignments, flatten, read_params
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values, published_area
 from pairvae.settings.search_space import TuneSettings, nested, renamed, searchable
 from pairvae.settings.sections import (

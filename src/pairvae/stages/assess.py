@@ -12,6 +12,13 @@ from pairvae import store
 from pairvae.evaluation.energy import EnsembleErrors
 from pairvae.evaluation.energy import ensembles as scored_ensembles
 from pairvae.evaluation.ensembles import Ensemble, ensembles
+from pairvae.evaluation.leak_check import leakage_facts, refuse_leakage
+from pairvae.evaluation.report_arrays import (
+    descriptor_arrays,
+    drawing_material,
+    example_arrays,
+    examples,
+)
 from pairvae.evaluation.scores.blocks import (
     Measured,
     compared,
@@ -22,7 +29,6 @@ from pairvae.evaluation.scores.blocks import (
     selected,
     with_mean_curves,
 )
-from pairvae.evaluation.scores.curve_bands import drawing_material
 from pairvae.evaluation.scores.definitions import summary
 from pairvae.evaluation.scores.evaluate import (
     Errors,
@@ -43,12 +49,9 @@ from pairvae.inference.card import load_vaes
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.reports.validation_scores import decisive, medians, verdict
-from pairvae.stages.assess_data import descriptor_arrays, write_material
 from pairvae.stages.baselines import fitted_errors
-from pairvae.stages.data_warnings import data_warnings, tell
-from pairvae.stages.leak_check import leakage_facts, refuse_leakage
-from pairvae.stages.project import Project
-from pairvae.stages.stage_run import describe
+from pairvae.stages.project import Project, data_warnings, tell
+from pairvae.stages.tracked_training import describe
 from pairvae.store.model_folder import load_card
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import choose
@@ -203,12 +206,28 @@ def _write(
     found: Measured,
     splits: Mapping[str, Any],
 ) -> None:
-    """The report's material."""
+    """``reports/assessment``, which the report draws (docs/metrics.md): arrays, and scores of single samples."""
+    what = truth.what
     described = {f"{family}/{key}": one for family, all_of in found.items() for key, one in all_of.items()}
-    more = drawing_material(truth.what, truth, predicted.images, predicted.solo_latents)
-    more |= descriptor_arrays({"true": truth.properties, **described})
-    single = {name: listed(splits[name], range(len(rows))) for name, rows in _members(truth.what).items()}
-    write_material(project, prepared, truth, predicted.images, predicted.pair, single, more)
+    arrays = drawing_material(what, truth, predicted.images, predicted.solo_latents)
+    arrays |= descriptor_arrays({"true": truth.properties, **described})
+    arrays |= example_arrays(truth, predicted.images, predicted.pair)
+    with store.atomic_folder(project.reports / "assessment") as folder:
+        np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]  # numpy's stubs
+        store.write_json(
+            folder / "assessment.json",
+            {
+                "examples": [prepared.pairs[index].id for index in examples(what)],
+                "pairs": [vars(pair) for pair in prepared.pairs],
+                "train": list(what.train),
+                "validation": list(what.validation),
+                "data_digest": prepared.digest,
+                "distributions": {
+                    name: listed(splits[name], range(len(rows))) for name, rows in _members(what).items()
+                },
+                "modalities": list(what.names),
+            },
+        )
 
 
 def _of_ensembles(truth: Truth, found: Measured, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pairvae import store
 from pairvae.calibration import CalibrationData, Correction
 from pairvae.modalities import MODALITIES
 from pairvae.numerics.images import seeded_crops
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.series import evenly_spread
 from pairvae.settings import CalibrationSettings
 from pairvae.store.model_folder import REMEDY, add_file
 from pairvae.store.prepared import Prepared

@@ -14,7 +14,7 @@ import numpy as np
 from pairvae import store
 from pairvae.data.check.folder import check_for, other_sections, summarised
 from pairvae.data.pairs.manifest import read_samples
-from pairvae.data.pairs.pair import FOLDERS, Pair, with_scales
+from pairvae.data.pairs.sample import FOLDERS, Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
@@ -23,8 +23,7 @@ from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.images import seeded_crops
 from pairvae.progress import Progress
 from pairvae.settings import AssessSettings, Section, Settings
-from pairvae.stages.data_warnings import tell
-from pairvae.stages.project import Project
+from pairvae.stages.project import Project, tell
 from pairvae.store.prepared import UNPAIRED, PreparedPair, create_array, write_card
 
 # A sample of one modality as its prepared array, and what was done to it

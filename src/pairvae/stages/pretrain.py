@@ -14,7 +14,7 @@ from pairvae.data.batches import stream
 from pairvae.inference.backbone import FILE, read_backbone, write_backbone
 from pairvae.models.paper.resnet import ResNet50, scale_features, set_statistics
 from pairvae.stages.project import Project
-from pairvae.stages.stage_run import stage_run
+from pairvae.stages.tracked_training import stage_run
 from pairvae.store.prepared import Prepared
 from pairvae.training import checkpoints
 from pairvae.training.barlow_twins import BarlowTwins, PretrainPlan

@@ -9,6 +9,7 @@ from pathlib import Path
 from pairvae import store
 from pairvae.data.split import Split, split_pairs, training_pairs
 from pairvae.errors import InputError
+from pairvae.evaluation.leakage import Warnings, unseen_morphologies
 from pairvae.modalities import check_modalities, prepare_settings
 from pairvae.modalities.readers.linked_folders import declare_roots
 from pairvae.settings import PARAMS_FILE, Settings, SplitSettings, load_settings
@@ -119,3 +120,25 @@ def stage_module(stage: str) -> str:
     if stage == "train-pair":
         return "stages.train_pair"
     return "stages.train_solo" if stage.startswith("train-") else f"stages.{stage}"
+
+
+def data_warnings(project: Project, prepared: Prepared) -> Warnings:
+    """What the check of the raw pairs found, and what the split leaves without a training pair."""
+    return [*prepared.card.get("warnings", []), *split_warnings(project, prepared)]
+
+
+def split_warnings(project: Project, prepared: Prepared) -> Warnings:
+    """Morphologies that only validation pairs have."""
+    split = project.split(prepared)
+    return unseen_morphologies([pair.morphology for pair in prepared.pairs], split.train, split.validation)
+
+
+def as_text(warnings: Warnings) -> str:
+    """A line for each."""
+    return "".join(f"{one['name']}: {one['text']}\n" for one in warnings)
+
+
+def tell(warnings: Warnings) -> None:
+    """Print them, a line each."""
+    for line in as_text(warnings).splitlines():
+        print(f"warning: {line}", flush=True)

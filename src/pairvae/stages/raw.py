@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pairvae import store
-from pairvae.data.pairs.pair import Unpaired
+from pairvae.data.pairs.sample import Unpaired
 from pairvae.errors import InputError
 from pairvae.modalities import prepare_settings
 from pairvae.modalities.calibration_files import calibration_paths
@@ -46,7 +46,7 @@ def calibrations(project: Project, folder: Path) -> list[Path]:
 
 def simulate_raw(project: Project) -> None:
     """Simulate beside ``data/raw``, where a killed simulation goes on, and put the finished folder in its place."""
-    from pairvae.data.simulate.simulation import simulate
+    from pairvae.data.simulate.samples import simulate
 
     data = project.settings.data.simulated
     name = store.digest(data.model_dump(mode="json"))

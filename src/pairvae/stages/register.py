@@ -31,10 +31,9 @@ from pairvae.store.model_folder import DISCRIMINATORS
 if TYPE_CHECKING:
     from pairvae.tracking.registry.aliases import Version
 
-PAIR, MODEL_TAG = "pairvae", "model_digest"
+MODEL_TAG = "model_digest"
 OF_THE_TRAINING = ("run_id", "seconds", "device")  # in a card: two trainings to one model differ in them
 ASSESS = "run: pairvae assess"
-SERVED = Path(roots.__file__).with_name("served.py")
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,11 @@ class _Registration:
     card: dict[str, Any]
     metrics: dict[str, Any]
     run_id: str | None
+
+    @property
+    def name(self) -> str:
+        """Of the registered pair."""
+        return self.project.settings.tracking.models
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -93,9 +97,9 @@ def register(project: Project) -> None:
     about = _Registration(project, card, _scores(project, card), _run(project, card.get("run_id")))
     versions = _present(about)
     if versions:
-        print(f"version {versions[PAIR]} of {PAIR} is this model already: no new version")
+        print(f"version {versions[about.name]} of {about.name} is this model already: no new version")
     versions = versions or _register(about, vaes, folder)
-    _describe(project, versions[PAIR])
+    _describe(project, about.name, versions[about.name])
     _compare(about, versions)
 
 
@@ -137,7 +141,7 @@ def _present(about: _Registration) -> dict[str, int]:
     from pairvae.tracking.registry import leaderboard as standings
 
     root = about.project.root
-    for one in standings.standings(root, PAIR):
+    for one in standings.standings(root, about.name):
         if one.version.tags.get(MODEL_TAG) != about.model:
             continue
         versions = standings.members(root, one.version)
@@ -154,13 +158,13 @@ def _register(about: _Registration, vaes: Mapping[str, VAE], folder: Path) -> di
     """New versions of the programs and of the pair."""
     project = about.project
     with tempfile.TemporaryDirectory() as scratch:
-        bundle = Path(scratch) / PAIR
+        bundle = Path(scratch) / roots.PAIR
         shutil.copytree(folder, bundle, ignore=shutil.ignore_patterns(DISCRIMINATORS))
         written = project.reports / model_card.FILE
         if written.is_file():
             shutil.copyfile(written, bundle / model_card.FILE)
         versions = _register_programs(about, vaes, bundle)
-        versions[PAIR] = _register_pair(about, list(vaes), bundle, versions)
+        versions[about.name] = _register_pair(about, list(vaes), bundle, versions)
     return versions
 
 
@@ -172,7 +176,7 @@ def _register_programs(about: _Registration, vaes: Mapping[str, VAE], bundle: Pa
     root, versions = about.project.root, dict[str, int]()
     for name, vae in vaes.items():
         for part, program, example in programs(vae, about.card["modalities"][name]):
-            registered = f"{PAIR}-{name}-{part}"
+            registered = f"{about.name}-{name}-{part}"
             versions[registered] = registry.register_program(
                 root,
                 name=registered,
@@ -193,10 +197,11 @@ def _register_pair(
     """The whole pair as a program that needs no pairvae; it remembers the ``versions`` of its halves."""
     from pairvae.tracking.registry import leaderboard as standings
     from pairvae.tracking.registry import registration as registry
+    from pairvae.tracking.registry.model_files import SERVED
 
     return registry.register_pyfunc(
         about.project.root,
-        name=PAIR,
+        name=about.name,
         code_path=SERVED,
         artifacts={"pair": bundle},
         input_shape=(-1, -1, -1, -1),
@@ -208,14 +213,14 @@ def _register_pair(
     )
 
 
-def _describe(project: Project, version: int) -> None:
+def _describe(project: Project, name: str, version: int) -> None:
     """The model card of the report, where there is one, as the description of the pair's version."""
     written = project.reports / model_card.FILE
     if written.is_file():
-        from pairvae.tracking.registry.describe import describe_version
+        from pairvae.tracking.registry.aliases import describe_version
 
         described = model_card.description_of(written.read_text(encoding="utf-8"))
-        describe_version(project.root, PAIR, version, described)
+        describe_version(project.root, name, version, described)
 
 
 def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
@@ -224,9 +229,9 @@ def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
 
     root, score = about.project.root, validation_score(about.metrics)
     data = validation_data(about.metrics, about.card)
-    champion = aliases.version_for_alias(root, PAIR, aliases.CHAMPION)
+    champion = aliases.version_for_alias(root, about.name, aliases.CHAMPION)
     anew, beaten = None, None
-    if champion is not None and champion.number == versions[PAIR]:
+    if champion is not None and champion.number == versions[about.name]:
         champion = None
     if champion is not None and not aliases.comparable(data, champion):
         anew = score_anew(about.project, champion, about.card, about.metrics)
@@ -234,8 +239,8 @@ def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
     better = aliases.promote_if_better(
         root, list(versions), versions, score, validation_data=data, beaten=beaten
     )
-    holds = aliases.version_for_alias(root, PAIR, aliases.CHAMPION)
-    is_champion = holds is not None and holds.number == versions[PAIR]
+    holds = aliases.version_for_alias(root, about.name, aliases.CHAMPION)
+    is_champion = holds is not None and holds.number == versions[about.name]
     store.write_json(
         about.project.folder / "models" / "registered.json",
         {
@@ -248,7 +253,7 @@ def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
     )
     standing = "champion" if is_champion else "candidate"
     print(f"registered {', '.join(versions)} as {standing}; validation score {score:.4g}")
-    for line in _reasons(champion, anew, versions[PAIR], better=better):
+    for line in _reasons(champion, anew, versions[about.name], better=better):
         print(line)
 
 

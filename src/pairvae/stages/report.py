@@ -15,12 +15,12 @@ from pairvae.reports.model_card import FILE, write_model_card
 from pairvae.reports.page import write_report
 from pairvae.reports.report_data import Example, Latents, ReportContent, Sheet
 from pairvae.reports.study_figures import read_study
-from pairvae.stages import report_data_of_project as report_material
+from pairvae.stages import report_inputs as report_material
 from pairvae.stages.corrections import read_corrections
 from pairvae.stages.project import Project
-from pairvae.stages.report_facts import lineage, parameters
-from pairvae.store.arrays import read_arrays
+from pairvae.stages.report_inputs import lineage, parameters
 from pairvae.store.model_folder import REMEDY, read_history
+from pairvae.store.prepared import read_arrays
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}

@@ -19,9 +19,9 @@ from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
 from pairvae.stages.corrections import calibration_data, log_corrections, write_corrections
-from pairvae.stages.data_warnings import split_warnings, tell
-from pairvae.stages.project import SOLO_STAGES, Project
+from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
+from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
@@ -39,7 +39,6 @@ from pairvae.stages.training_inputs import (
     training_rows,
     untrained_with_discriminator,
 )
-from pairvae.stages.training_run import Run, Watch, early_stopping, run_training
 from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.tracker import Tracker

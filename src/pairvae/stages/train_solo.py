@@ -10,6 +10,7 @@ from pairvae.inference.backbone import give_backbone
 from pairvae.models.vae import VAE
 from pairvae.stages.project import Project
 from pairvae.stages.start import begin_from
+from pairvae.stages.tracked_training import Run, early_stopping, run_training
 from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
@@ -25,7 +26,6 @@ from pairvae.stages.training_inputs import (
     training_rows,
     untrained_with_discriminator,
 )
-from pairvae.stages.training_run import Run, early_stopping, run_training
 from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose

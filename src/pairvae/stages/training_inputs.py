@@ -12,9 +12,8 @@ from torch import Tensor
 
 from pairvae import store
 from pairvae.data.batches import CropSchedule
-from pairvae.data.held_out import hold_out
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
-from pairvae.data.split import Split
+from pairvae.data.split import Split, hold_out
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.models.build import build_trainable, describe
 from pairvae.models.discriminator import PatchDiscriminator

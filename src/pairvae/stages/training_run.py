@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ import pairvae
 from pairvae.inference.backbone import backbone_files
 from pairvae.settings import EarlyStopSettings
 from pairvae.stages.project import Project
-from pairvae.stages.stage_run import epoch_logger, stage_run
+from pairvae.stages.tracked_training import epoch_logger, live_picture, stage_run
 from pairvae.store.model_folder import save_model
+from pairvae.store.outputs import BY_DVC
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training import checkpoints
@@ -91,10 +93,15 @@ def run_training(
     tracked = dataclasses.replace(project, track=project.track and team.first)
     started = time.monotonic()
     with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
-        log = epoch_logger(tracker, plan, plan.drawn_from(), begun=resume is not None)
+        samples = plan.drawn_from()
+        log = epoch_logger(tracker, plan, samples, begun=resume is not None)
+        draw = live_picture(project.reports, run.stage, plan, samples)
+        seen = team.first and BY_DVC in os.environ
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             log(epoch, row)
+            if seen:
+                draw()
             if watch is not None:
                 watch(epoch, row, plan)
 

@@ -50,6 +50,30 @@ def held_alone(path: Path, what: str, *, kind: str = "study") -> Iterator[int]:
         os.close(descriptor)
 
 
+@contextmanager
+def folder_alone(folder: Path) -> Iterator[None]:
+    """Let no other process that asks write into ``folder`` until the block ends (``LockTakenError``).
+
+    Nothing is left in the folder. Where a file system knows no locks of folders, there is none.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise LockTakenError(
+                expected="a folder that no other process writes results into",
+                found="one",
+                where=str(folder),
+                remedy="wait until it ends, or choose another --out",
+            ) from error
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_free(path: Path) -> bool:
     """Whether nobody holds the lock ``path``: its holder has ended or was killed."""
     if not path.is_file():

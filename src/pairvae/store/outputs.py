@@ -6,7 +6,9 @@ it alone, and the stage replaces it, once this guard has looked.
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.settings import Settings, flatten
+from pairvae.store.project_root import OWN_FILES
 from pairvae.store.written import WrittenFiles, files_below, refuse_strangers, stamp
 
 OUTPUTS: dict[str, tuple[str, ...]] = {
@@ -38,6 +41,7 @@ STAGES = tuple(OUTPUTS)
 ALL_OUTPUTS = tuple(output for outputs in OUTPUTS.values() for output in outputs)
 TOP = {Path(output).parts[0] for output in ALL_OUTPUTS}
 BY_DVC = "DVC_STAGE"
+TIMES = "stage_times.json"  # below OWN_FILES: seconds, and when the stage ended (seconds since 1970)
 
 
 @contextmanager
@@ -63,8 +67,28 @@ def guarded(folder: Path, stage: str) -> Iterator[None]:
             {(name / file.relative_to(finished)).as_posix(): stamp(file) for file in files_below(finished)}
         )
 
+    started = time.monotonic()
     with store.observed(check_and_note):
         yield
+    ended = time.time()
+    store.write_json(
+        folder / OWN_FILES / TIMES, _times(folder) | {stage: [time.monotonic() - started, ended]}
+    )
+
+
+def stage_seconds(folder: Path, since: float) -> dict[str, float]:
+    """How long each stage took that ended after ``since`` (seconds since 1970), in the pipeline's order."""
+    times = _times(folder)
+    return {name: times[name][0] for name in STAGES if name in times and times[name][1] >= since}
+
+
+def _times(folder: Path) -> dict[str, list[float]]:
+    """Seconds and end of each stage's last run; empty where the file is missing or damaged, which costs nothing."""
+    try:
+        found = json.loads((folder / OWN_FILES / TIMES).read_text("utf-8"))
+        return {str(name): [float(one) for one in pair] for name, pair in found.items() if len(pair) == 2}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def refuse_outputs(written: WrittenFiles, outputs: list[str] | tuple[str, ...] = ALL_OUTPUTS) -> None:

@@ -9,6 +9,8 @@ Samples without a partner lie in a folder of the same kind for each modality tha
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +29,7 @@ FORMAT = 1
 CARD = "card.json"
 UNPAIRED = "unpaired-"  # and the modality: the folder of samples without a partner
 REMEDY = "run `pairvae preprocess`, or `pairvae repro`"
+Side = Annotated[int, Field(strict=True, gt=0)]
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,6 @@ class PreparedPair:
     sem_nm_per_px: float | None = None
     saxs_q_per_px_inv_nm: float | None = None
     conditions: Mapping[str, float | str] = field(default_factory=dict)
-
-
-Side = Annotated[int, Field(strict=True, gt=0)]
 
 
 class _Card(BaseModel):
@@ -173,3 +173,15 @@ def write_card(folder: Path, card: dict[str, Any], files: Sequence[str]) -> None
     """Write ``card.json`` with the format and the sha256 of each of ``files``."""
     hashes = {file: file_digest(folder / file) for file in files}
     write_json(folder / CARD, {"format": FORMAT, **card, "sha256": hashes})
+
+
+def read_arrays(path: Path, remedy: str) -> dict[str, np.ndarray]:
+    """All arrays of an npz file by name (``InputError`` with ``remedy`` where it is damaged); nothing is unpickled."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise InputError(expected="an npz file", found="none", where=str(path), remedy=remedy) from error
+    except (OSError, ValueError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        found = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
+        raise InputError(expected="a whole npz file", found=found, where=str(path), remedy=remedy) from error

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import sys
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pairvae.errors import InputError
+from pairvae.settings import read_params
 
 MARKERS = ("params.yaml", "dvc.yaml")
 EXPERIMENT_COPIES = (".dvc", "tmp", "exps")
@@ -20,6 +23,8 @@ USER_PART = re.compile(r"(?<=://)[^@/\s]*@")
 NOT_IN_AN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")  # of a database: the rest is read as text
 HTTP = ("http://", "https://")
 SQLITE = "sqlite:///"
+PAIR = "pairvae"  # the registered pair, unless tracking.models names it
+OWN_PAIR = re.compile(r"(models:/)pairvae(?=[@/])")
 
 
 def _is_root(folder: Path) -> bool:
@@ -83,13 +88,47 @@ def project_root(start: Path | None = None) -> Path:
     return _outer_root(inner) or inner
 
 
+def _tracking_setting(root: Path, key: str) -> str | None:
+    """A value of the section ``tracking`` in the project's params.yaml, where there is one."""
+    path = root / MARKERS[0]
+    try:
+        status = path.stat()
+        section = _params(path, status.st_mtime_ns, status.st_size).get("tracking")
+    except (OSError, InputError):  # told where the settings are read
+        return None
+    value = section.get(key) if isinstance(section, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+@lru_cache(maxsize=8)
+def _params(path: Path, modified_ns: int, size: int) -> dict[str, Any]:
+    return read_params(path)
+
+
+def pair_name(root: Path) -> str:
+    """The name of the project's registered pair, ``tracking.models``: projects that share a store have one each."""
+    return _tracking_setting(root, "models") or PAIR
+
+
+def own_model(root: Path, uri: str) -> str:
+    """``models:/pairvae...`` as the address of this project's pair, whatever its name in the registry."""
+    found = OWN_PAIR.match(uri)
+    return f"{found[1]}{pair_name(root)}{uri[found.end() :]}" if found else uri
+
+
 def tracking_uri(root: Path) -> str:
-    """``MLFLOW_TRACKING_URI`` if set, else ``<root>/mlflow.db``, which a plain ``mlflow ui`` finds too.
+    """``MLFLOW_TRACKING_URI`` if set, else ``tracking.store`` of the settings, else ``<root>/mlflow.db``.
+
+    The last is what a plain ``mlflow ui`` finds, too.
 
     ``InputError`` for the address of a server with a password in it, which would end up in MLflow's own messages,
     and where ``MLFLOW_REGISTRY_URI`` names another store: runs and the models that come from them stay together.
     """
-    uri = checked_uri(_absolute(os.environ.get("MLFLOW_TRACKING_URI") or local_uri(root)))
+    uri = checked_uri(
+        _absolute(
+            os.environ.get("MLFLOW_TRACKING_URI") or _tracking_setting(root, "store") or local_uri(root)
+        )
+    )
     registry = os.environ.get("MLFLOW_REGISTRY_URI")
     if registry and _absolute(registry).rstrip("/") != uri.rstrip("/"):
         raise InputError(

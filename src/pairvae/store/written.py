@@ -122,7 +122,7 @@ class WrittenFiles:
             return {}
         if not md5.endswith(DIR):
             return {output: md5}
-        for cache in _caches(self.folder):
+        for cache in dvc_caches(self.folder):
             with suppress(OSError, ValueError, TypeError, KeyError):
                 entries = json.loads((cache / md5[:2] / md5[2:]).read_bytes())
                 return {f"{output}/{entry['relpath']}": str(entry["md5"]) for entry in entries}
@@ -152,7 +152,7 @@ def _lines(stamps: Mapping[str, Iterable[Stamp]]) -> str:
     return "".join(f"{json.dumps([name, *one])}\n" for name, several in stamps.items() for one in several)
 
 
-def _caches(folder: Path) -> Iterator[Path]:
+def dvc_caches(folder: Path) -> Iterator[Path]:
     """Where DVC keeps files by their md5: what its configuration says, and the usual place."""
     import configparser
 

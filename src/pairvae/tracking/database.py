@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import mlflow
@@ -21,8 +21,10 @@ from mlflow.utils import mlflow_tags
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pairvae.errors import InputError
+from pairvae.store.locks import locked
 from pairvae.store.project_root import (
     OWN_FILES,
+    SQLITE,
     artifacts_path,
     database_path,
     how_to_register,
@@ -248,6 +250,19 @@ def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Exp
         return raced
 
 
+@contextmanager
+def _shared_lock(root: Path, uri: str) -> Iterator[None]:
+    """Hold back other projects that make the same shared SQLite database: two that do so at once break it."""
+    path = Path(uri.removeprefix(SQLITE))
+    if uri == local_uri(root) or not uri.startswith(SQLITE) or not path.parent.is_dir():
+        yield
+        return
+    with ExitStack() as stack:
+        with suppress(OSError):  # of a folder that cannot be written MLflow's own answer is told
+            stack.enter_context(locked(path.with_name(f"{path.name}.lock")))
+        yield
+
+
 def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
     """The id of the experiment named ``experiment``, which is made at the first call, as is the database.
 
@@ -256,7 +271,7 @@ def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
     folder was moved). ``uri``: another store than ``tracking_uri``.
     """
     place = uri or tracking_uri(root)
-    with store_lock(root):
+    with store_lock(root), _shared_lock(root, place):
         new = place == local_uri(root) and not database_path(root).exists()
         client = open_store(root, place)
         if new:

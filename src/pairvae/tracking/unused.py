@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, ViewType
 from mlflow.entities.model_registry import ModelVersion
 
-from pairvae.store.project_root import artifacts_path, database_path, local_uri
+from pairvae.store.project_root import artifacts_path, database_path, local_uri, pair_name
 from pairvae.tracking.copy_models import key_of, logged_model, model_names, versions_of
 from pairvae.tracking.copy_runs import OPEN, all_runs, files_at, parent_of
 from pairvae.tracking.database import connect
@@ -20,7 +20,6 @@ from pairvae.tracking.relocate import local_path
 
 REMOVED = "artifacts_removed"
 RESULTS = ("tune", "study")  # stages whose runs are few, small, and hold what a search or a study came to
-OWN_MODELS = "pairvae"
 YOUNG_S = 3600.0  # an entry without a version may be about to get one
 
 
@@ -44,9 +43,14 @@ def unused(root: Path, runs: Iterable[str], versions: Mapping[str, Iterable[int]
     if not database_path(root).is_file():
         return []
     client = connect(root, local_uri(root))
+    own = pair_name(root)
+
+    def is_own(name: str) -> bool:
+        return name == own or name.startswith(f"{own}-")
+
     kept_runs, kept_models, found = set(runs), set(), []
     for name in model_names(client):
-        if name != OWN_MODELS and not name.startswith(f"{OWN_MODELS}-"):
+        if not is_own(name):
             continue
         aliased = {int(number) for number in dict(client.get_registered_model(name).aliases).values()}
         for version in versions_of(client, name):
@@ -55,7 +59,7 @@ def unused(root: Path, runs: Iterable[str], versions: Mapping[str, Iterable[int]
             else:
                 found.append(_version(client, version))
             kept_models.add(key_of(version))
-    return found + list(_entries(client, kept_models)) + list(_runs(client, kept_runs))
+    return found + list(_entries(client, kept_models, is_own)) + list(_runs(client, kept_runs))
 
 
 def _version(client: MlflowClient, version: ModelVersion) -> Unused:
@@ -67,7 +71,7 @@ def _version(client: MlflowClient, version: ModelVersion) -> Unused:
     return Unused("model version", label, size, version=(version.name, number), model_id=model_id)
 
 
-def _entries(client: MlflowClient, kept: set[str]) -> Iterator[Unused]:
+def _entries(client: MlflowClient, kept: set[str], is_own: Callable[[str], bool]) -> Iterator[Unused]:
     """Model entries that never became a version: a registration was cut off."""
     experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
     latest = datetime.now(UTC).timestamp() - YOUNG_S
@@ -75,8 +79,7 @@ def _entries(client: MlflowClient, kept: set[str]) -> Iterator[Unused]:
     while experiments:
         page = client.search_logged_models(experiments, page_token=token)
         for entry in page:
-            own = entry.name == OWN_MODELS or entry.name.startswith(f"{OWN_MODELS}-")
-            if own and entry.model_id not in kept and entry.creation_timestamp / 1000 < latest:
+            if is_own(entry.name) and entry.model_id not in kept and entry.creation_timestamp / 1000 < latest:
                 size = files_at(entry.artifact_location).total
                 yield Unused("model without version", entry.name, size, model_id=entry.model_id)
         token = page.token

@@ -82,13 +82,9 @@ def test_all_problems_are_told_at_once(folder: Path) -> None:
     tifffile.imwrite(folder / "SEM/6.tif", sem(6, 40, SIDE))
     report = check(folder)
     assert kinds(report) == {
-        ("error", "0", "missing partner"),
-        ("error", "1", "unreadable"),
-        ("error", "2", "unreadable"),
-        ("error", "3", "constant"),
-        ("error", "5", "duplicate"),
-        ("error", "6", "wrong size"),
-    }
+        ("error", "0", "missing partner"), ("error", "1", "unreadable"), ("error", "2", "unreadable"),
+        ("error", "3", "constant"), ("error", "5", "duplicate"), ("error", "6", "wrong size"),
+    }  # fmt: skip
     assert not report.clean and report.counts["errors"] == 6
     table = render(report)
     assert "SEM/6.tif" in table and "found 40 x 96" in table and "6 errors, 0 warnings" in table
@@ -183,16 +179,9 @@ def test_magnification(folder: Path) -> None:
     assert kinds(check(folder)) == {("warning", "", "unknown scale")}
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "severity"),
-    [
-        (2.9, 1.45, "error"),
-        (1.98, 3.97, "error"),
-        (2.9, 2.2, "error"),
-        (2.9, 3.05, "warning"),
-        (2.9, 2.91, None),
-    ],
-)
+@pytest.mark.parametrize(("one", "other", "severity"), [
+    (2.9, 1.45, "error"), (1.98, 3.97, "error"), (2.9, 2.2, "error"), (2.9, 3.05, "warning"), (2.9, 2.91, None),
+])  # fmt: skip
 def test_two_magnifications_half_and_half(
     folder: Path, one: float, other: float, severity: str | None
 ) -> None:
@@ -281,12 +270,9 @@ def test_oddities_are_warnings_and_leave_the_check_clean(folder: Path) -> None:
     (folder / "SEM/notes.txt").write_text("")
     report = check(folder)
     assert kinds(report) - {("warning", "2", "partner")} == {
-        ("warning", "1", "colour"),
-        ("warning", "2", "beam centre"),
-        ("warning", "3", "colour"),
-        ("warning", "4", "other size"),
-        ("warning", "", "other files"),
-    }
+        ("warning", "1", "colour"), ("warning", "2", "beam centre"), ("warning", "3", "colour"),
+        ("warning", "4", "other size"), ("warning", "", "other files"),
+    }  # fmt: skip
     assert report.clean
 
 
@@ -358,11 +344,8 @@ def test_notes_and_warnings_of_a_reader_are_shown(folder: Path, monkeypatch: pyt
     report = check(folder)
     (found,) = report.problems
     assert (found.severity, found.pair, found.kind, found.message) == (
-        "warning",
-        "3",
-        "reading",
-        "looks like a mask",
-    )
+        "warning", "3", "reading", "looks like a mask",
+    )  # fmt: skip
     assert {"SAXS: frame 0 of 5 (10 files)", "SEM: frame 0 of 5 (10 files)"} <= set(report.notes)
     raw = read(folder / "SAXS/3.png")
     record = MODALITIES["saxs"].record(raw, prepare_settings(resolve({}), "saxs"))

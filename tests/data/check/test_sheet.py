@@ -8,7 +8,7 @@ import pytest
 import tifffile
 
 from pairvae.data.check.pair_sheet import CAPTION, GAP, TILE, pair_sheet
-from pairvae.store.captions import write_caption
+from pairvae.store.picture_files import write_caption
 
 
 def test_each_pair_is_a_cell_and_unreadable_files_are_crossed(tmp_path: Path) -> None:

@@ -92,15 +92,12 @@ def test_two_numbers_that_pair_differently_are_refused(tmp_path: Path) -> None:
     assert [micrograph for _, _, micrograph in names(tmp_path)] == ["w2_im1.tif", "w1_im2.tif"]
 
 
-@pytest.mark.parametrize(
-    "micrographs",
-    [
-        ["film1_1.tif", "film1_2.tif", "film2a.tif"],
-        ["film1/1.tif", "film1/2.tif", "film2/1.tif"],
-        ["im_1_a.tif", "im_1_b.tif", "im_2_a.tif"],
-        ["film1.tif", "film1 left.tif", "film2.tif"],
-    ],
-)
+@pytest.mark.parametrize("micrographs", [
+    ["film1_1.tif", "film1_2.tif", "film2a.tif"],
+    ["film1/1.tif", "film1/2.tif", "film2/1.tif"],
+    ["im_1_a.tif", "im_1_b.tif", "im_2_a.tif"],
+    ["film1.tif", "film1 left.tif", "film2.tif"],
+])  # fmt: skip
 @pytest.mark.parametrize("side", ["SAXS/{}.edf", "IQ/{}.csv"])
 def test_several_micrographs_of_a_sample_are_rows_of_one_group(
     tmp_path: Path, micrographs: list[str], side: str

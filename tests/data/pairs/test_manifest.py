@@ -63,11 +63,9 @@ def test_pairs_csv_rules_and_carries_all_columns(tmp_path: Path) -> None:
 def test_written_pairs_are_read_back(tmp_path: Path) -> None:
     touch(tmp_path, "SAXS/a.jpg", "SAXS/b, c.jpg", "SEM/a.tif", "SEM/b.tif")
     pairs = [
-        Pair(
-            "a", tmp_path / "SAXS/a.jpg", tmp_path / "SEM/a.tif", "ladders", 2.9, 0.001125, "validation", "g"
-        ),
+        Pair("a", tmp_path / "SAXS/a.jpg", tmp_path / "SEM/a.tif", "ladders", 2.9, 0.001125, "validation", "g"),
         Pair("b", tmp_path / "SAXS/b, c.jpg", tmp_path / "SEM/b.tif"),
-    ]
+    ]  # fmt: skip
     write_pairs(tmp_path / "pairs.csv", pairs)
     assert read_pairs(tmp_path) == pairs
     write_pairs(tmp_path / "pairs.csv", pairs[1:])

@@ -7,8 +7,8 @@ import pytest
 
 from pairvae.data.check.folder import CheckReport, render
 from pairvae.data.check.rules import Problem
-from pairvae.data.pairs.pair import Pair
 from pairvae.data.pairs.pairs_table import read_table, write_pairs
+from pairvae.data.pairs.sample import Pair
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-a", "@a", "-1", "a=1"])

@@ -59,12 +59,9 @@ def packed(pack: Callable[[bytes], bytes]) -> Callable[[Path, list[str]], Path]:
 
 
 MAKERS = {
-    "zip": make_zip,
-    "tar": make_tar,
-    "tar.gz": packed(gzip.compress),
-    "tar.bz2": packed(bz2.compress),
+    "zip": make_zip, "tar": make_tar, "tar.gz": packed(gzip.compress), "tar.bz2": packed(bz2.compress),
     "tar.xz": packed(lzma.compress),
-}
+}  # fmt: skip
 PAIRS = [f"Data set/SAXS/s{i}.jpg" for i in range(3)] + [f"Data set/SEM/m{i}.tif" for i in range(3)]
 RUBBISH = ["Data set/notes.txt", "__MACOSX/Data set/SEM/._m0.tif", "Data set/SEM/.hidden.tif"]
 
@@ -103,13 +100,8 @@ def test_another_archive_is_refused_for_a_fetched_folder(tmp_path: Path) -> None
 
 
 HOSTILE = [
-    "../SEM/x.tif",
-    "/etc/SEM/x.tif",
-    "SEM/../../x.tif",
-    "C:/SEM/x.tif",
-    "SEM\\..\\..\\x.tif",
-    "SEM/x\n.tif",
-]
+    "../SEM/x.tif", "/etc/SEM/x.tif", "SEM/../../x.tif", "C:/SEM/x.tif", "SEM\\..\\..\\x.tif", "SEM/x\n.tif",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
@@ -272,16 +264,13 @@ def test_an_image_that_is_none_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "raw").exists() or not (tmp_path / "raw/SEM").exists()
 
 
-@pytest.mark.parametrize(
-    ("saxs", "sem"),
-    [
-        ("SAXS/a.jpg", "SEM/a.tif"),
-        ("saxs_images/a.png", "x/SEM images/a.png"),
-        ("patterns/a.jpg", "micrographs/a.tif"),
-        ("a.jpg", "a.tif"),
-        ("SAXS-SEM/SAXS/a.jpg", "SAXS-SEM/SEM/a.jpg"),
-    ],
-)
+@pytest.mark.parametrize(("saxs", "sem"), [
+    ("SAXS/a.jpg", "SEM/a.tif"),
+    ("saxs_images/a.png", "x/SEM images/a.png"),
+    ("patterns/a.jpg", "micrographs/a.tif"),
+    ("a.jpg", "a.tif"),
+    ("SAXS-SEM/SAXS/a.jpg", "SAXS-SEM/SEM/a.jpg"),
+])  # fmt: skip
 def test_the_two_folders_are_found(saxs: str, sem: str) -> None:
     files = [PublishedFile(sem, sem), PublishedFile(saxs, saxs)]
     chosen = choose_sets(files, SUFFIXES, "here")

@@ -176,10 +176,8 @@ def test_a_cut_connection_is_resumed_by_range(server: Any, tmp_path: Path) -> No
 
 def test_a_cut_file_that_changed_on_the_server_starts_anew(server: Any, tmp_path: Path) -> None:
     server.entries["doerk_sem_v1.1"][1] = {
-        "url": server.url + SEM_PATH,
-        "filename": "x",
-        "data_type": "image",
-    }
+        "url": server.url + SEM_PATH, "filename": "x", "data_type": "image",
+    }  # fmt: skip
     server.faults[SEM_PATH] = [web.cut(20000), web.status(404)]
     with pytest.raises(InputError, match="404"):
         get(server, tmp_path)
@@ -310,13 +308,8 @@ def test_a_redirect_on_the_same_site_is_followed_but_not_in_circles(server: Any,
 
 
 HOSTILE = [
-    "../../evil.tif",
-    "a/../../evil.tif",
-    "nul\0.tif",
-    "C:\\evil.tif",
-    "..\\evil.tif",
-    "x" * 2000 + ".tif",
-]
+    "../../evil.tif", "a/../../evil.tif", "nul\0.tif", "C:\\evil.tif", "..\\evil.tif", "x" * 2000 + ".tif",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -93,11 +93,9 @@ def test_images_and_patterns_belong_to_their_samples(what: Evaluated) -> None:
 def test_shapes_of_all_four_directions(what: Evaluated, vaes: dict[str, VAE]) -> None:
     found = reconstruct(vaes, what)
     assert {name: image.shape for name, image in found.images.items()} == {
-        "saxs_saxs": (N, 3, 8, 8),
-        "saxs_sem": (N, K, SIDE, SIDE),
-        "sem_saxs": (N, K, 3, 8, 8),
+        "saxs_saxs": (N, 3, 8, 8), "saxs_sem": (N, K, SIDE, SIDE), "sem_saxs": (N, K, 3, 8, 8),
         "sem_sem": (N, K, SIDE, SIDE),
-    }
+    }  # fmt: skip
     assert found.images["saxs_sem"].dtype == np.uint8
     assert set(np.unique(found.images["saxs_sem"])) <= {0, 1}
     assert found.latents["saxs"].shape == (N, 3, 1, 1)
@@ -157,11 +155,8 @@ def test_another_morphology_is_worse_than_the_same_and_retrieval_finds_the_same(
 def test_unknown_morphologies_leave_their_baselines_out(what: Evaluated) -> None:
     unknown = replace(what, morphologies=[None] * N)
     assert set(baseline_errors(Truth(unknown))) == {
-        "retrieval",
-        "three_nearest_patterns",
-        "mean",
-        "regression",
-    }
+        "retrieval", "three_nearest_patterns", "mean", "regression",
+    }  # fmt: skip
 
 
 def test_floor_compares_a_crop_with_the_next_one_of_its_image(what: Evaluated) -> None:

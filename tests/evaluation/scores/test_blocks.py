@@ -69,12 +69,8 @@ def test_mean_curves_stand_beside_those_of_curve_baselines(what: Evaluated) -> N
     scores = {"s2_mae": np.array([0.1])}
     validation = {
         "pair": {"saxs_sem": {"s2_mae": np.array([0.3])}},
-        "baselines": {
-            "mean": {"saxs_sem": dict(scores)},
-            "retrieval": {"saxs_sem": dict(scores)},
-            "regression": {},
-        },
-    }
+        "baselines": {"mean": {"saxs_sem": dict(scores)}, "retrieval": {"saxs_sem": dict(scores)}, "regression": {}},
+    }  # fmt: skip
     assert with_mean_curves(dict(validation), None, what) == validation
     found = with_mean_curves(validation, Sampled({MEAN_SCORE: np.array([0.2])}, {}, what.crops), what)
     assert found["pair"]["saxs_sem"] == {"s2_mae": np.array([0.3]), MEAN_SCORE: np.array([0.2])}

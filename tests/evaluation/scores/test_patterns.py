@@ -5,8 +5,7 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from pairvae.evaluation.scores import patterns
-from pairvae.numerics.colormaps import apply_colormap
-from pairvae.numerics.levels import known_colormap, levels
+from pairvae.numerics.colormaps import apply_colormap, known_colormap, levels
 
 SIDE = 192
 MIDDLE = (SIDE - 1) / 2

@@ -58,12 +58,8 @@ def test_perfect_prediction_has_no_error() -> None:
     found = curves(np.stack([stripes(8), stripes(16)]), "unbiased")
     errors = curve_errors(found, found)
     assert set(errors) == {
-        "s2_mae",
-        "phase_fraction_error",
-        "lineal_path_mae",
-        "lineal_vertical_mae",
-        "lineal_horizontal_mae",
-    }
+        "s2_mae", "phase_fraction_error", "lineal_path_mae", "lineal_vertical_mae", "lineal_horizontal_mae",
+    }  # fmt: skip
     assert all((error == 0).all() for error in errors.values())
 
 
@@ -99,20 +95,17 @@ def described(**values: float) -> dict[str, np.ndarray]:
     return {name: np.array([values.get(name, number)]) for name, number in usual.items()}
 
 
-@pytest.mark.parametrize(
-    ("predicted", "true", "score", "expected"),
-    [
-        ({"spacing": 11.0}, {"spacing": 10.0}, "spacing_error", 0.1),
-        ({"spacing": np.nan}, {"spacing": 10.0}, "spacing_error", 1.0),
-        ({"spacing": 10.0}, {"spacing": np.nan}, "spacing_error", 1.0),
-        ({"spacing": np.nan}, {"spacing": np.nan}, "spacing_error", 0.0),
-        ({"orientation_x": 1.0}, {"orientation_x": -1.0}, "orientation_error", 1.0),
-        ({"orientation_x": 0.3}, {"orientation_y": 0.4}, "orientation_error", 0.25),
-        ({"euler_density": 0.01}, {"euler_density": -0.005}, "defect_density_error", 1.5),
-        ({"coherence": 0.3}, {"coherence": 0.5}, "coherence_error", 0.2),
-        ({"edge_roughness": 0.02}, {"edge_roughness": 0.005}, "roughness_error", 0.015),
-    ],
-)
+@pytest.mark.parametrize(("predicted", "true", "score", "expected"), [
+    ({"spacing": 11.0}, {"spacing": 10.0}, "spacing_error", 0.1),
+    ({"spacing": np.nan}, {"spacing": 10.0}, "spacing_error", 1.0),
+    ({"spacing": 10.0}, {"spacing": np.nan}, "spacing_error", 1.0),
+    ({"spacing": np.nan}, {"spacing": np.nan}, "spacing_error", 0.0),
+    ({"orientation_x": 1.0}, {"orientation_x": -1.0}, "orientation_error", 1.0),
+    ({"orientation_x": 0.3}, {"orientation_y": 0.4}, "orientation_error", 0.25),
+    ({"euler_density": 0.01}, {"euler_density": -0.005}, "defect_density_error", 1.5),
+    ({"coherence": 0.3}, {"coherence": 0.5}, "coherence_error", 0.2),
+    ({"edge_roughness": 0.02}, {"edge_roughness": 0.005}, "roughness_error", 0.015),
+])  # fmt: skip
 def test_descriptor_errors(
     predicted: dict[str, float], true: dict[str, float], score: str, expected: float
 ) -> None:

@@ -67,18 +67,10 @@ def without_scattering(kind: str) -> np.ndarray:
     return horizon
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "noise",
-        "gradient",
-        "round detector",
-        "stripes of a micrograph",
-        "modules of unequal gain",
-        "a hot pixel",
-        "horizon",
-    ],
-)
+@pytest.mark.parametrize("kind", [
+    "noise", "gradient", "round detector", "stripes of a micrograph", "modules of unequal gain", "a hot pixel",
+    "horizon",
+])  # fmt: skip
 def test_symmetry_without_scattering_is_not_believed(kind: str) -> None:
     assert beam_centre(without_scattering(kind)).doubt
 

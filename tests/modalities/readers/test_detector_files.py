@@ -186,10 +186,8 @@ def test_gzip_files_of_every_kind_are_read(tmp_path: Path) -> None:
     (tmp_path / "two.edf.gz").write_bytes(gzip.compress(data[:half]) + gzip.compress(data[half:]))
     np.testing.assert_array_equal(read_image(tmp_path / "two.edf.gz").pixels, FRAMES[0])
     assert [file_stem(Path(name)) for name in ("s1.edf.gz", "s1.v2.tif", "a/s1.CBF.GZ")] == [
-        "s1",
-        "s1.v2",
-        "s1",
-    ]
+        "s1", "s1.v2", "s1",
+    ]  # fmt: skip
 
 
 def test_gzip_bombs_cut_and_damaged_files_are_refused(

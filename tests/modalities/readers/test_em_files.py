@@ -43,21 +43,18 @@ def test_emd(tmp_path: Path) -> None:
 
 
 @needs_rosetta
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
-        ("a.mrc", mrc(columns=2**31)),
-        ("a.mrc", mrc()[:-20]),
-        ("a.mrc", mrc(mode=3)),
-        ("a.mrc", b"nothing"),
-        ("a.dm3", dm3(values=2**31 - 1)[:400]),
-        ("a.dm3", dm3()[:-300]),
-        ("a.dm3", struct.pack(">3i", 3, 9, 1) + b"\1\0" + struct.pack(">i", 2**30)),
-        ("a.dm4", b"\0\0\0\4" + bytes(40)),
-        ("a.emd", b"\x89HDF\r\n\x1a\n" + bytes(40)),
-        ("a.emd", b"no HDF5"),
-    ],
-)
+@pytest.mark.parametrize(("name", "data"), [
+    ("a.mrc", mrc(columns=2**31)),
+    ("a.mrc", mrc()[:-20]),
+    ("a.mrc", mrc(mode=3)),
+    ("a.mrc", b"nothing"),
+    ("a.dm3", dm3(values=2**31 - 1)[:400]),
+    ("a.dm3", dm3()[:-300]),
+    ("a.dm3", struct.pack(">3i", 3, 9, 1) + b"\1\0" + struct.pack(">i", 2**30)),
+    ("a.dm4", b"\0\0\0\4" + bytes(40)),
+    ("a.emd", b"\x89HDF\r\n\x1a\n" + bytes(40)),
+    ("a.emd", b"no HDF5"),
+])  # fmt: skip
 def test_damaged_files_are_told_in_one_line(name: str, data: bytes, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.\w+: expected .*, found "):
         read_image(put(tmp_path / name, data))

@@ -48,14 +48,11 @@ def test_a_tilted_detector_as_pyfai_has_it(tmp_path: Path) -> None:
     assert found.q_per_px == pytest.approx(0.005402, abs=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("lines", "pixel_um"),
-    [
-        ('Detector: Pilatus1M\nDetector_config: {"orientation": 3}', 172),
-        ("Detector: Eiger2_CdTe_1M-W\nDetector_config: {}", 75),
-        ('Detector: Detector\nDetector_config: {"pixel1": 5e-05, "pixel2": 5e-05}', 50),
-    ],
-)
+@pytest.mark.parametrize(("lines", "pixel_um"), [
+    ('Detector: Pilatus1M\nDetector_config: {"orientation": 3}', 172),
+    ("Detector: Eiger2_CdTe_1M-W\nDetector_config: {}", 75),
+    ('Detector: Detector\nDetector_config: {"pixel1": 5e-05, "pixel2": 5e-05}', 50),
+])  # fmt: skip
 def test_pixel_sizes_of_the_second_version(tmp_path: Path, lines: str, pixel_um: float) -> None:
     rest = "\n".join(line for line in PONI.format(rot1=0, rot2=0).splitlines() if "PixelSize" not in line)
     found = read_poni(poni(tmp_path, f"poni_version: 2.1\n{lines}\n{rest}\n"), "a")
@@ -67,21 +64,14 @@ def test_the_last_entry_holds(tmp_path: Path) -> None:
     assert found.q_per_px == pytest.approx(2 * math.pi * 172e-6 / (0.1 * 4.0), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("Wavelength: 1e-10", "", "a .poni file with Wavelength, found none"),
-        ("Distance: 2.0", "Distance: nan", "a .poni file with Distance, found none"),
-        ("Distance: 2.0", "Distance: -2", "positive lengths"),
-        ("PixelSize2: 0.000172", "PixelSize2: 0.0004", "square pixels, found 0.000172 x 0.0004 m"),
-        (
-            "Distance: 2.0",
-            'Distance: 2.0\nDetector_config: {"orientation": 2}',
-            "a geometry of orientation 3, found 2",
-        ),
-        ("PixelSize1: 0.000172", "Detector: NoSuchThing", "write PixelSize1 and PixelSize2"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("Wavelength: 1e-10", "", "a .poni file with Wavelength, found none"),
+    ("Distance: 2.0", "Distance: nan", "a .poni file with Distance, found none"),
+    ("Distance: 2.0", "Distance: -2", "positive lengths"),
+    ("PixelSize2: 0.000172", "PixelSize2: 0.0004", "square pixels, found 0.000172 x 0.0004 m"),
+    ("Distance: 2.0", 'Distance: 2.0\nDetector_config: {"orientation": 2}', "a geometry of orientation 3, found 2"),
+    ("PixelSize1: 0.000172", "Detector: NoSuchThing", "write PixelSize1 and PixelSize2"),
+])  # fmt: skip
 def test_what_a_poni_lacks_is_told(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         read_poni(poni(tmp_path, PONI.format(rot1=0, rot2=0).replace(old, new)), "a")

@@ -142,15 +142,9 @@ def test_min_is_white_inverts_pictures_however_compressed(
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(
     ("suffix", "options"),
-    [
-        ("tif", {}),
-        ("tif", {"compression": "tiff_lzw"}),
-        ("tif", {"compression": "zlib"}),
-        ("png", {}),
-        ("jpg", {}),
-    ],
+    [("tif", {}), ("tif", {"compression": "tiff_lzw"}), ("tif", {"compression": "zlib"}), ("png", {}), ("jpg", {})],
     ids=["tif", "lzw", "deflate", "png", "jpeg"],
-)
+)  # fmt: skip
 def test_orientation_is_told_and_never_applied(
     suffix: str, options: dict[str, str], orientation: int, tmp_path: Path
 ) -> None:

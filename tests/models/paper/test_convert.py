@@ -2,8 +2,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.models.paper.architecture import PaperDecoder, UpConv
-from pairvae.models.paper.convert import collapsed, widened
+from pairvae.models.paper.architecture import PaperDecoder, UpConv, collapsed, widened
 
 FILTERS = 32
 EPSILON = 1e-7

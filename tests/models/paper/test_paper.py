@@ -103,12 +103,10 @@ def test_batch_norms_are_keras_s() -> None:
 
 
 def test_the_shared_backbone_is_frozen_and_left_out_of_the_state(backbone: Backbone) -> None:
-    pair = PairVAE(
-        {
-            "saxs": VAE(PaperEncoder(hidden=32, channels=32, backbone=backbone), saxs_decoder()),
-            "sem": VAE(PaperEncoder(hidden=32, channels=32, backbone=backbone), sem_decoder(collapsed=True)),
-        }
-    ).train()
+    pair = PairVAE({
+        "saxs": VAE(PaperEncoder(hidden=32, channels=32, backbone=backbone), saxs_decoder()),
+        "sem": VAE(PaperEncoder(hidden=32, channels=32, backbone=backbone), sem_decoder(collapsed=True)),
+    }).train()  # fmt: skip
     state = pair.state_dict()
     assert not [name for name in state if "backbone" in name]
     pair.load_state_dict(state)

@@ -156,14 +156,11 @@ def test_programs_load_without_pairvae_for_any_batch(shared_root: Path) -> None:
     assert found == Version("plain", 1, tracker.run_id, {"preset": "fast", CONTENT_TAG: content})
 
 
-@pytest.mark.parametrize(
-    ("program", "batch", "problem"),
-    [
-        (Plain(), 1, "at least two samples"),
-        (TwoOutputs(), 2, "one tensor out"),
-        (FrozenBatch(), 2, "for a batch of 1"),
-    ],
-)
+@pytest.mark.parametrize(("program", "batch", "problem"), [
+    (Plain(), 1, "at least two samples"),
+    (TwoOutputs(), 2, "one tensor out"),
+    (FrozenBatch(), 2, "for a batch of 1"),
+])  # fmt: skip
 def test_a_program_that_would_not_serve_is_refused(
     shared_root: Path, program: nn.Module, batch: int, problem: str
 ) -> None:

@@ -16,9 +16,17 @@ function filled(made, attributes, children) {
   return made;
 }
 
-export function picture(one, alt = one.caption) {
+// A scale bar below a picture: as wide as the picture, whatever that is.
+function scaleBar(scale) {
+  const bar = shape("rect", { x: 0, y: 0, width: (1000 * scale.share).toFixed(1), height: 16 });
+  const line = shape("svg", { viewBox: "0 0 1000 16", class: "scale", role: "img", "aria-label": `Scale bar, ${scale.label}` }, [bar]);
+  return [line, element("small", {}, scale.label)];
+}
+
+export function picture(one, alt = one.caption, scale = null) {
   const image = element("img", { src: one.uri, width: one.width, height: one.height, alt });
-  return element("figure", { class: one.kind }, [image, element("figcaption", {}, one.caption)]);
+  const bar = scale && one.kind !== "given" ? scaleBar(scale) : [];
+  return element("figure", { class: one.kind }, [image, ...bar, element("figcaption", {}, one.caption)]);
 }
 
 function ticks(low, high) {
@@ -67,7 +75,7 @@ export function result(found, title, download) {
   const parts = [element("div", { class: "top" }, [element("h2", {}, title), button])];
   parts.push(...found.warnings.map((text) => element("p", { class: "warning", role: "alert" }, text)));
   parts.push(...found.notes.map((text) => element("p", { class: "note" }, text)));
-  parts.push(element("div", { class: "pictures" }, main.map((one) => picture(one))));
+  parts.push(element("div", { class: "pictures" }, main.map((one) => picture(one, one.caption, found.scale))));
   parts.push(element("div", { class: "facts" }, [
     numbers(found.numbers), ...(found.curve ? [curve(found.curve)] : []),
   ]));

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pairvae.commands.study.grid import Grid, draw, study
-from pairvae.commands.study.protocols import protocols
 from pairvae.commands.study.summary import Outcome
-from pairvae.commands.study.variants import read_variants, shipped_variants
+from pairvae.commands.study.variants import protocols, read_variants, shipped_variants
 
 __all__ = ["Grid", "Outcome", "draw", "protocols", "read_variants", "shipped_variants", "study"]

@@ -19,7 +19,7 @@ from pairvae.commands.shared_stages import (
     train_once,
     with_own_backbone,
 )
-from pairvae.data.held_out import hold_out
+from pairvae.data.split import hold_out
 from pairvae.evaluation.scores.evaluate import Truth, model_errors, reconstruct, summarise
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES

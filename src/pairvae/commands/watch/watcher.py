@@ -22,6 +22,7 @@ from pairvae.commands.watch.table import Table
 from pairvae.errors import InputError, printable
 from pairvae.inference.loader import load
 from pairvae.inference.measurement import ANY, Once, require_use
+from pairvae.inference.output_files import write_images
 from pairvae.inference.prediction_inputs import Input, output_stem
 from pairvae.inference.predictions import (
     Prediction,
@@ -29,7 +30,6 @@ from pairvae.inference.predictions import (
     predict_array,
     predict_file,
     trust_of,
-    write_images,
 )
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
@@ -208,7 +208,7 @@ class _Watching:
 
     def _write(self, one: Input, found: Prediction, arrival: Arrival, digest: str) -> list[Row]:
         """Write the images of one input; its rows. What was written before a failure is overwritten later."""
-        files = write_images(self.options.out, one, found.images, self.predictor, "png")
+        files = write_images(self.options.out, one, found.images, self.predictor)
         shown = measured(self.predictor, found.images, self.options.to)
         shared = self._facts(arrival, len(files)) | {"sha256": digest} | trust_of(found)
         return [

@@ -9,16 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pairvae.data.pairs.pair import Pair, with_scales
+from pairvae.data.pairs.sample import Pair, with_scales
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.pattern import refuse_mask
 from pairvae.modalities.readers.data_bar import BarSource
 from pairvae.modalities.readers.image import RawImage, beam_centre, read_image
 from pairvae.modalities.sem import BAR_LEFT, image_rows
-from pairvae.numerics.contrast import noise_asymmetry
-from pairvae.numerics.levels import known_colormap, levels
-from pairvae.numerics.rows import evenly_spread
+from pairvae.numerics.colormaps import known_colormap, levels
+from pairvae.numerics.images import noise_asymmetry
 from pairvae.numerics.scattering import (
     Mask,
     RingAndArcs,
@@ -27,6 +26,7 @@ from pairvae.numerics.scattering import (
     scattering_of_spectrum,
     shadow,
 )
+from pairvae.numerics.series import evenly_spread
 from pairvae.settings import Section, SemPrepare
 
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour

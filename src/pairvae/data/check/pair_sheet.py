@@ -10,7 +10,7 @@ import numpy as np
 
 from pairvae.data.pairs.file_names import natural
 from pairvae.data.pairs.manifest import OTHER_FOLDERS, Pair, read_samples
-from pairvae.data.pairs.pair import Unpaired
+from pairvae.data.pairs.sample import Unpaired
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import RawImage, file_part, scale_counts
@@ -18,7 +18,7 @@ from pairvae.modalities.sem import image_area, to_8_bit
 from pairvae.progress import track
 from pairvae.settings import SemPrepare, resolve
 from pairvae.store import atomic_path
-from pairvae.store.captions import write_caption
+from pairvae.store.picture_files import write_caption
 
 TILE = 192  # px
 GAP = 8

@@ -11,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 
 from pairvae.data.check.file_contents import FileFacts
 from pairvae.data.check.rules import Limits, Problem
-from pairvae.data.pairs.pair import PAIRS_FILE, Pair
-from pairvae.numerics.rows import evenly_spread
+from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_by
+from pairvae.numerics.series import evenly_spread
 
 LEAST_PAIRS = 8
 MOST_PAIRS = 200  # that are permuted: the angles between all of them are computed

@@ -18,8 +18,7 @@ from pairvae.numerics.images import grey_levels
 from pairvae.numerics.thresholds import binarise_sem, noise_share
 from pairvae.settings import SemPrepare
 from pairvae.store import atomic_path
-from pairvae.store.captions import INK, write_caption
-from pairvae.store.picture_files import png_bytes
+from pairvae.store.picture_files import INK, png_bytes, write_caption
 
 METHODS = ("adaptive", "otsu", "li", "sauvola")  # in the order in which they are recommended
 LOCAL = frozenset({"adaptive", "sauvola"})  # compare with a window

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from pairvae.data.check.file_contents import FileFacts
-from pairvae.data.pairs.pair import FOLDERS, PAIRS_FILE, Pair
+from pairvae.data.pairs.sample import FOLDERS, PAIRS_FILE, Pair
 from pairvae.data.split import leaking_groups
 from pairvae.errors import InputError
 from pairvae.settings import BeamCentreOption, SaxsPrepare, SemPrepare

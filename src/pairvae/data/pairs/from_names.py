@@ -21,8 +21,8 @@ from pairvae.data.pairs.matching import (
     id_in,
     sides_of,
 )
-from pairvae.data.pairs.pair import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair
 from pairvae.data.pairs.pairs_table import fit_id, write_pairs
+from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import FORMATS

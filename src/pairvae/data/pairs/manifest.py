@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairvae.data.pairs.file_names import is_utf8, modality_files, not_utf8, stem_of
-from pairvae.data.pairs.pair import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair, Unpaired
 from pairvae.data.pairs.pairs_table import Table, read_table, write_pairs
+from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair, Unpaired
 from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError, number_of
 from pairvae.modalities import MODALITIES

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from pairvae.data.pairs.file_names import composed
-from pairvae.data.pairs.pair import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
+from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
 from pairvae.errors import InputError
 from pairvae.modalities.readers.image import INSIDE
 from pairvae.store import atomic_path

@@ -56,7 +56,7 @@ class MdfIdentifiers(BaseModel):
 
 def published_identifiers() -> MdfIdentifiers:
     """The identifiers of the published pairs (Doerk et al. 2023), from ``mdf.json`` beside this module."""
-    text = (resources.files("pairvae.data") / "mdf.json").read_text("utf-8")
+    text = (resources.files("pairvae.data.published") / "mdf.json").read_text("utf-8")
     return parse_identifiers(json.loads(text), "mdf.json")
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d, map_coordinates
 from scipy.optimize import isotonic_regression
 
-from pairvae.numerics.rows import evenly_spread
 from pairvae.numerics.scattering import power_spectrum
+from pairvae.numerics.series import evenly_spread
 
 SMOOTHINGS = (1.0, 2.0, 3.0, 5.0)  # px of the detector: the spectrum of a single image is speckled
 KNOTS = 64

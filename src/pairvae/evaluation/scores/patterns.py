@@ -13,7 +13,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from pairvae.numerics.levels import known_colormap, levels
+from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.scattering import (
     Mask,
     arc_distribution,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pairvae.modalities.readers.instruments import ImageFacts, with_facts
 from pairvae.modalities.readers.instruments.facts import pixel_nm
-from pairvae.modalities.readers.instruments.thermo import jpeg_facts
+from pairvae.modalities.readers.instruments.vendors import jpeg_facts
 from pairvae.modalities.readers.orientation import exif_note
 from pairvae.modalities.readers.raw_image import PARSER_ERRORS, RawImage, checked_shape, unreadable
 

@@ -6,7 +6,7 @@ Initial values and batch norms are Keras's, whose layers the published networks 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 import torch
@@ -32,6 +32,7 @@ FORMS: dict[Form, tuple[Callable[[Tensor, Tensor, Tensor | None], Tensor], torch
     "direct": (direct, torch.contiguous_format),
     "polyphase": (polyphase, torch.channels_last),
 }
+LAST = f"convolutions.{LAYERS - 1}"
 
 
 def check_grid(grid: int, size: int) -> None:
@@ -203,3 +204,18 @@ def attach_backbone(vaes: Iterable[VAE], backbone: Backbone) -> None:
     for vae in vaes:
         if isinstance(vae.encoder, PaperEncoder):
             vae.encoder.backbone = backbone
+
+
+def widened(state: Mapping[str, Tensor], channels: int, prefix: str = "") -> dict[str, Tensor]:
+    """Weights whose last layer has ``channels`` equal channels: their mean kernel ``(I, 1, k, k)`` and bias.
+
+    ``prefix`` is where the binary decoder's own keys begin (``vaes.sem.decoder.`` in a pair's weights).
+    """
+    weight, bias = f"{prefix}{LAST}.weight", f"{prefix}{LAST}.bias"
+    mean_kernel, mean_bias = state[weight].mean(1, keepdim=True), state[bias].mean(0, keepdim=True)
+    return {**state, weight: mean_kernel.repeat(1, channels, 1, 1), bias: mean_bias.repeat(channels)}
+
+
+def collapsed(state: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
+    """Weights whose last layer has one channel with the mean kernel and bias; as :func:`widened`."""
+    return widened(state, 1, prefix)

@@ -201,3 +201,8 @@ def promote_if_better(
                     client.set_model_version_tag(name, number, BEFORE_TAG, str(before.number))
                 client.set_registered_model_alias(name, CHAMPION, number)
     return better
+
+
+def describe_version(root: Path, name: str, version: int, text: str) -> None:
+    """Set the description of a version (Markdown; the UI shows it), at most 5,000 characters."""
+    connect(root).update_model_version(name, str(version), description=text)

@@ -12,6 +12,7 @@ import mlflow
 from pairvae.errors import InputError
 from pairvae.store import atomic_folder, file_digest
 
+SERVED = Path(__file__).with_name("served.py")  # the code of a registered pair
 CONTENT_TAG = "content_sha256"  # of a version: names all of its files
 MLMODEL, META = "MLmodel", "registered_model_meta"
 WEB = ("http", "https", "ftp", "mlflow-artifacts")

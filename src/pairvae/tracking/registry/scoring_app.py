@@ -13,10 +13,10 @@ from mlflow.models import Model
 from pairvae.errors import InputError
 from pairvae.store.files import file_digest
 from pairvae.tracking.registry.aliases import download
+from pairvae.tracking.registry.model_files import SERVED
 from pairvae.tracking.registry.programs import program_fault
 
 App = Callable[..., Awaitable[None]]
-SERVED = Path(__file__).with_name("served.py")
 SEEDS = 2**63
 LOADER = "mlflow.pyfunc.loaders.code_model"
 

@@ -37,19 +37,13 @@ def test_further_sets_of_data_are_said(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            document(9).replace("<SASroot", '<!DOCTYPE x [<!ENTITY a SYSTEM "/etc/passwd">]>\n<SASroot', 1),
-            "entities",
-        ),
-        ('<?xml version="1.0"?>' + "<a>" * 1000, "far too many elements"),
-        (document(9)[:-30], "expected whole canSAS XML"),
-        ("<html><body>1 2 3</body></html>", "an XML file without canSAS Idata"),
-        (document(9).replace(">0.02<", ">two<"), "expected numbers in Q, I and Idev"),
-    ],
-)
+@pytest.mark.parametrize(("text", "message"), [
+    (document(9).replace("<SASroot", '<!DOCTYPE x [<!ENTITY a SYSTEM "/etc/passwd">]>\n<SASroot', 1), "entities"),
+    ('<?xml version="1.0"?>' + "<a>" * 1000, "far too many elements"),
+    (document(9)[:-30], "expected whole canSAS XML"),
+    ("<html><body>1 2 3</body></html>", "an XML file without canSAS Idata"),
+    (document(9).replace(">0.02<", ">two<"), "expected numbers in Q, I and Idev"),
+])  # fmt: skip
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_other_xml_is_refused(tmp_path: Path, text: str, message: str, encoding: str) -> None:
     (tmp_path / "a.xml").write_text(text, encoding=encoding)

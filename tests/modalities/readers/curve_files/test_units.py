@@ -30,29 +30,20 @@ def test_unit_of_q(unit: str | None, spellings: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("lines", "unit"),
-    [
-        (["units: 1/nm"], "1/nm"),
-        (['"q_unit": "1/A",'], "1/angstrom"),
-        (["sample A-1", "I in 1/cm"], None),
-        (["q  I [1/m]"], None),
-        (["q range in nm^-1", "wavelength 1.54 A"], "1/nm"),
-        (["units 1/nm or 1/A"], None),
-        (["Q (A-1), made from 1/nm"], "1/angstrom"),
-    ],
-)
+@pytest.mark.parametrize(("lines", "unit"), [
+    (["units: 1/nm"], "1/nm"),
+    (['"q_unit": "1/A",'], "1/angstrom"),
+    (["sample A-1", "I in 1/cm"], None),
+    (["q  I [1/m]"], None),
+    (["q range in nm^-1", "wavelength 1.54 A"], "1/nm"),
+    (["units 1/nm or 1/A"], None),
+    (["Q (A-1), made from 1/nm"], "1/angstrom"),
+])  # fmt: skip
 def test_unit_in_lines_of_a_header(lines: list[str], unit: str | None) -> None:
     assert q_unit_in(lines) == unit
 
 
 def test_unit_of_intensity() -> None:
-    assert [
-        intensity_unit_of(text) for text in ("I(q) cm-1", "[1/cm]", "cm\u207b\u00b9", "counts", "1/cm2")
-    ] == [
-        "1/cm",
-        "1/cm",
-        "1/cm",
-        None,
-        "1/cm",
-    ]
+    assert [intensity_unit_of(text) for text in ("I(q) cm-1", "[1/cm]", "cm\u207b\u00b9", "counts", "1/cm2")] == [
+        "1/cm", "1/cm", "1/cm", None, "1/cm",
+    ]  # fmt: skip

@@ -172,17 +172,9 @@ def test_phenom_jpeg_carries_its_xml(tmp_path: Path) -> None:
     assert told(read_image(tmp_path / "a.jpg")) == (20.0, 32)
 
 
-@pytest.mark.parametrize(
-    ("text", "nm"),
-    [
-        ("5.965 µm", 5965.0),
-        ("5.965 μm", 5965.0),
-        ("500um", 5e5),
-        ("558.2 pm", 0.5582),
-        ("1,5 nm", 1.5),
-        ("3 V", None),
-    ],
-)
+@pytest.mark.parametrize(("text", "nm"), [
+    ("5.965 µm", 5965.0), ("5.965 μm", 5965.0), ("500um", 5e5), ("558.2 pm", 0.5582), ("1,5 nm", 1.5), ("3 V", None),
+])  # fmt: skip
 def test_lengths(text: str, nm: float | None) -> None:
     assert length_nm(text) == (None if nm is None else pytest.approx(nm))
 
@@ -206,19 +198,16 @@ def test_own_data_are_copied_with_what_lies_beside(tmp_path: Path) -> None:
     assert not (tmp_path / "raw/SEM/b.txt").exists()
 
 
-@pytest.mark.parametrize(
-    ("name", "rows", "nm"),
-    [
-        ("fei-sem-rbc.tif", 1024, 7.70833),
-        ("FEI-Helios-Ebeam-16bits.tif", 442, 3372.4),
-        ("test_tiff_Zeiss_SEM_512pix.tif", 350, 11.650),
-        ("tescan_example_sem1.tif", 768, 2501.2),
-        ("jeol_example_sem.tif", 960, 2000.0),
-        ("z1_undilute_1.tiff", 600, 86.1112),
-        ("C67 on Dow 55_q07.tif", 836, 1.984375),
-        ("fei_helios_cross_section.tif", 884, 2.5),
-    ],
-)
+@pytest.mark.parametrize(("name", "rows", "nm"), [
+    ("fei-sem-rbc.tif", 1024, 7.70833),
+    ("FEI-Helios-Ebeam-16bits.tif", 442, 3372.4),
+    ("test_tiff_Zeiss_SEM_512pix.tif", 350, 11.650),
+    ("tescan_example_sem1.tif", 768, 2501.2),
+    ("jeol_example_sem.tif", 960, 2000.0),
+    ("z1_undilute_1.tiff", 600, 86.1112),
+    ("C67 on Dow 55_q07.tif", 836, 1.984375),
+    ("fei_helios_cross_section.tif", 884, 2.5),
+])  # fmt: skip
 def test_real_files(name: str, rows: int, nm: float, tmp_path: Path) -> None:
     file = real_file(name)
     raw = read_image(file)

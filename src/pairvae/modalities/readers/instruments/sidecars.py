@@ -18,7 +18,7 @@ from pairvae.modalities.readers.instruments.facts import (
     resized,
     whole,
 )
-from pairvae.modalities.readers.instruments.tescan import tescan
+from pairvae.modalities.readers.instruments.vendors import tescan
 
 LARGEST_BYTES = 1_000_000
 SUFFIXES = (".txt", ".TXT", ".hdr", ".HDR", ".json", ".JSON")

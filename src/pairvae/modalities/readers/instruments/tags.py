@@ -7,7 +7,7 @@ from typing import Any
 
 import tifffile
 
-from pairvae.modalities.readers.instruments import thermo, zeiss
+from pairvae.modalities.readers.instruments import vendors
 from pairvae.modalities.readers.instruments.facts import (
     LONGEST_TEXT,
     NM,
@@ -18,17 +18,16 @@ from pairvae.modalities.readers.instruments.facts import (
     pixel_nm,
     positive,
 )
-from pairvae.modalities.readers.instruments.tescan import tescan
 
 RESOLUTION_UNIT_NM = {2: 2.54e7, 3: 1e7}
 LARGEST_NM_PER_PX = 1000.0  # coarser than 1 um/px a resolution tag tells of a printer, not of a microscope
 Shape = tuple[int, int]
 READERS: dict[int, Callable[[str, Shape], ImageFacts]] = {
-    34680: thermo.ini_facts,
-    34682: thermo.ini_facts,
-    34683: thermo.xml_facts,
-    51023: zeiss.fibics,
-    50431: tescan,
+    34680: vendors.ini_facts,
+    34682: vendors.ini_facts,
+    34683: vendors.xml_facts,
+    51023: vendors.fibics,
+    50431: vendors.tescan,
 }
 
 
@@ -39,7 +38,7 @@ def tiff_facts(tiff: tifffile.TiffFile, page: tifffile.TiffPage, shape: Shape) -
         if text := _text(tiff, page, code):
             facts = facts.over(read(text, shape)).over(json_facts(text, shape[1], f"JSON in tag {code}"))
     if isinstance(metadata := _tag(page, 34118), dict):
-        facts = facts.over(zeiss.smartsem(metadata, shape))
+        facts = facts.over(vendors.smartsem(metadata, shape))
     return facts.over(_gatan(page)).over(_sis(tiff, page)).over(_described(tiff, page, shape))
 
 

@@ -13,7 +13,6 @@ from pairvae.errors import InputError
 from pairvae.evaluation import leakage
 from pairvae.evaluation.leakage import Warnings, warning
 from pairvae.evaluation.scores.evaluate import Truth
-from pairvae.modalities import MODALITIES
 from pairvae.store.prepared import Prepared
 
 POOL = 8
@@ -41,13 +40,16 @@ def refuse_leakage(prepared: Prepared, truth: Truth, card: dict[str, Any]) -> No
     leakage.refuse_shared(ids, what.train, what.validation, "id")
     groups = [pair.group for pair in prepared.pairs]
     leakage.refuse_shared(groups, what.train, what.validation, "group")
-    digests = {name: leakage.content_digests(_arrays(prepared, name)) for name in what.names}
+    digests = {
+        name: leakage.content_digests(_arrays(prepared, name, cropped=what.cropped(name)))
+        for name in what.names
+    }
     leakage.refuse_same_content(digests, ids, what.train, what.validation)
 
 
-def _arrays(prepared: Prepared, name: str) -> Iterator[NDArray[Any]]:
+def _arrays(prepared: Prepared, name: str, *, cropped: bool) -> Iterator[NDArray[Any]]:
     """The prepared arrays of one modality, one after the other."""
-    return iter(prepared.images(name) if MODALITIES[name].cropped else prepared.whole(name))
+    return iter(prepared.images(name) if cropped else prepared.whole(name))
 
 
 def leakage_facts(prepared: Prepared, truth: Truth) -> tuple[dict[str, Any], Warnings]:
@@ -62,7 +64,7 @@ def leakage_facts(prepared: Prepared, truth: Truth) -> tuple[dict[str, Any], War
     told = leakage.suspicions(found, ids)
     for name in what.names:
         for sample, twin, correlation in leakage.copies(
-            _signatures(prepared, name), what.train, what.validation
+            _signatures(prepared, name, cropped=what.cropped(name)), what.train, what.validation
         ):
             told.append(
                 f"the {name} data of {ids[sample]} (validation) look like a copy of those of {ids[twin]} (training): "
@@ -71,10 +73,10 @@ def leakage_facts(prepared: Prepared, truth: Truth) -> tuple[dict[str, Any], War
     return facts, [warning("possible leakage", text) for text in told]
 
 
-def _signatures(prepared: Prepared, name: str) -> NDArray[Any]:
+def _signatures(prepared: Prepared, name: str, *, cropped: bool) -> NDArray[Any]:
     """``(N, D)``: the middle of each image, or each pattern without what varies slowly; nothing of curves."""
     found = []
-    for array in _arrays(prepared, name):
+    for array in _arrays(prepared, name, cropped=cropped):
         plane = np.asarray(array if array.ndim == 2 else array.mean(0), np.float32)
         if min(plane.shape) == 1:
             return np.zeros((len(prepared.pairs), 1), np.float32)

@@ -1,32 +1,56 @@
-"""What the report draws beyond the assessment: raw micrographs, latent maps, ensembles, the study's tables."""
+"""What the report shows beyond the assessment, and where its numbers come from.
+
+Raw micrographs, latent maps, ensembles and the study's tables; data, code, settings, packages, machine and time.
+"""
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+import pairvae
 from pairvae import store
 from pairvae.data.pairs.manifest import read_pairs
-from pairvae.evaluation import latent_map, thresholding
+from pairvae.evaluation import latent_map
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
+from pairvae.numerics import thresholds as thresholding
 from pairvae.numerics.images import grey_levels
 from pairvae.reports.captions import paper_rank
 from pairvae.reports.protocols import NAMES
 from pairvae.reports.report_data import Ensemble, LatentMap, Maps, Row, Thresholded
+from pairvae.settings import flatten
 from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
-from pairvae.store.arrays import read_arrays
-from pairvae.store.model_folder import REMEDY
+from pairvae.store.model_folder import REMEDY, load_card
+from pairvae.store.prepared import read_arrays
 from pairvae.store.rows import read_table
+from pairvae.tracking.runs.lineage import lineage_tags
 
 SHOWN_THRESHOLDS = ("ladders", "alternating_lines", "alternating lines")  # those that tell the methods apart
 SHOWN_RAW = 2
 THUMBNAIL_PX = {"saxs": 48, "sem": 48}
 PROTOCOLS = "protocols.csv"
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "opencv-python",
+    "scikit-image",
+    "scikit-learn",
+    "mlflow",
+    "dvc",
+    "matplotlib",
+)
+COMMIT = "mlflow.source.git.commit"
+CPU_LIST = Path("/proc/cpuinfo")
 
 
 def thresholds(project: Project) -> tuple[Thresholded, ...]:
@@ -121,3 +145,73 @@ def protocols(project: Project) -> tuple[Row, ...]:
         return ()
     rows = read_table(path, NAMES, ("epoch", "value"), "run `pairvae study --protocols` again")
     return tuple({**row, "epoch": round(float(row["epoch"])), "value": float(row["value"])} for row in rows)
+
+
+def lineage(
+    project: Project, facts: Mapping[str, Any], metrics: Mapping[str, Any], trainings: tuple[str, ...]
+) -> dict[str, str]:
+    """Label -> value, in the order in which the page lists them."""
+    settings = project.settings
+    seconds = {stage: float(load_card(project.model(stage))["seconds"]) for stage in trainings}
+    entries = load_card(project.model("train-pair"))["modalities"]
+    lone = [f", {one['unpaired']} of {name} alone" for name, one in entries.items() if "unpaired" in one]
+    return {
+        "preset": str(metrics.get("preset", settings.preset)),
+        "data": settings.data.source,
+        "data digest": str(facts["data_digest"]),
+        "pairs": f"{len(facts['train'])} training, {len(facts['validation'])} validation{''.join(lone)}",
+        "split seed": str(settings.split.seed),
+        "seed": str(settings.seed),
+        "git commit": commit(project.folder),
+        "training time": ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items())
+        + f"; together {duration(sum(seconds.values()))}",
+        "trained on": ", ".join(
+            sorted({str(load_card(project.model(s)).get("device", "cpu")) for s in trainings})
+        ),
+        "machine": machine(),
+        "Python": platform.python_version(),
+        "packages": ", ".join(versions()),
+    }
+
+
+def parameters(project: Project) -> dict[str, str]:
+    """Every setting as ``section.key`` -> value, sorted by key."""
+    values = flatten(project.settings.model_dump(mode="json"))
+    return {key: str(value) for key, value in sorted(values.items())}
+
+
+def commit(folder: Path) -> str:
+    """The git commit of ``folder``, with a word about changed files; "none" outside a repository."""
+    tags = lineage_tags(folder, "report", {})
+    if COMMIT not in tags:
+        return "none: not under git"
+    changed = " with uncommitted changes" if tags.get("git_dirty") == "true" else ""
+    return f"{tags[COMMIT]}{changed}"
+
+
+def duration(seconds: float) -> str:
+    """``75.2`` as ``1 min 15 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def versions() -> list[str]:
+    """Name and version of pairvae and of the installed packages that numbers depend on."""
+    found = [f"pairvae {pairvae.__version__}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """Processor, cores and operating system."""
+    name = platform.processor() or platform.machine()
+    if CPU_LIST.is_file():
+        lines = CPU_LIST.read_text(encoding="utf-8", errors="replace").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        name = names[0] if names else name
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores, {platform.system()} {platform.machine()}"

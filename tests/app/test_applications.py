@@ -14,9 +14,9 @@ from mlflow.models import ModelSignature
 from mlflow.pyfunc import scoring_server
 from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
+from pairvae.app.applications import json_fault, scoring
 from pairvae.app.guard import App, Rules
 from pairvae.app.model_choice import Models
-from pairvae.app.scoring import json_fault, scoring
 from pairvae.tracking.registry.scoring_app import _Strict
 
 WAIT = 60

@@ -1,4 +1,4 @@
-"""Smoothing along time without delay."""
+"""Series: smoothing without delay, and which of many rows to look at."""
 
 from __future__ import annotations
 
@@ -29,3 +29,11 @@ def frame_change(frames: NDArray[Any]) -> NDArray[np.float64]:
     """Mean absolute difference of each frame ``(T, ...)`` from the one before, ``(T - 1,)``: how much they flicker."""
     values = np.asarray(frames, dtype=np.float64)
     return np.asarray(np.abs(np.diff(values, axis=0)).reshape(len(values) - 1, -1).mean(1))
+
+
+def evenly_spread(count: int, most: int) -> NDArray[np.int64]:
+    """Ascending places ``(K,)``, each once and within [0, count), the first and the last among them where K > 1.
+
+    K is the smaller of ``count`` and ``most``, so that up to ``most`` rows are all taken.
+    """
+    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)

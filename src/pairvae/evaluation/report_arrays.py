@@ -1,49 +1,78 @@
-"""What `assess` leaves for the report in ``reports/assessment``; docs/metrics.md lists it."""
+"""Arrays that the report draws: examples, contact sheets, latents, bands of morphology curves (Figures 5, S6)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pairvae import store
 from pairvae.evaluation.scores.definitions import curves
 from pairvae.evaluation.scores.evaluate import Evaluated, Reconstructions, Truth
-from pairvae.stages.project import Project
-from pairvae.store.prepared import Prepared
 
-SHEET = 16
+SPLITS = ("all", "validation")
+SHEET = 16  # images
+Curves = Mapping[str, np.ndarray]
 Images = Mapping[str, Mapping[str, np.ndarray]]
 
 
-def write_material(
-    project: Project,
-    prepared: Prepared,
+def drawing_material(
+    what: Evaluated,
     truth: Truth,
     images: Images,
-    decoded: Reconstructions,
-    distributions: dict[str, Any],
-    more: Mapping[str, np.ndarray],
-) -> None:
-    """Arrays and numbers that the report draws: one example of each morphology, sheets, latents, all scores."""
+    solo_latents: Mapping[str, np.ndarray],
+) -> dict[str, np.ndarray]:
+    """Arrays for the report: the bands of :func:`curve_bands`, and ``latent_solo_<modality>`` ``(N, C)``.
+
+    ``images`` holds every plan's images by direction; ``solo_latents`` are ``(N, ...)``, or ``(N K, ...)`` of
+    crops, which are averaged over the crops of a sample.
+    """
+    n = len(what.patterns)
+    arrays = {f"latent_solo_{name}": _by_sample(latent, n) for name, latent in solo_latents.items()}
+    if truth.curves:
+        found: dict[str, Curves] = {"true": truth.curves}
+        for plan, directions in images.items():
+            for direction, array in directions.items():
+                if direction.endswith(f"_{what.names[1]}") and array.ndim == what.crops.ndim:
+                    found[f"{plan}/{direction}"] = curves_of(array, what.estimator)
+        members = {"all": range(n), "validation": what.validation}
+        arrays |= curve_bands(found, members, SPLITS)
+    return arrays
+
+
+def _by_sample(latent: np.ndarray, n: int) -> np.ndarray:
+    """``(N K, ...)`` as ``(N, C)``: the mean over the K crops of a sample."""
+    return np.asarray(latent.reshape(n, len(latent) // n, -1).mean(1))
+
+
+def curves_of(images: np.ndarray, estimator: str) -> dict[str, np.ndarray]:
+    """S(r) and lineal paths of binary images ``(N, K, h, w)``: ``(N, K, bins)`` each."""
+    n, k, h, w = images.shape
+    found = curves(images.reshape(n * k, h, w), estimator)
+    return {kind: curve.reshape(n, k, -1) for kind, curve in found.items()}
+
+
+def curve_bands(
+    found: Mapping[str, Curves], members: Mapping[str, Sequence[int]], splits: Sequence[str]
+) -> dict[str, np.ndarray]:
+    """``band/<kind>/<split>/<key>`` -> ``(2, bins)``: mean and standard deviation over a split's images.
+
+    ``found`` holds by key (``true``, ``pair/saxs_sem``) curves ``(N, K, bins)`` by kind; ``members`` the
+    samples of each split.
+    """
+    bands: dict[str, np.ndarray] = {}
+    for key, kinds in found.items():
+        for kind, curve in kinds.items():
+            for split in splits:
+                chosen = curve[np.asarray(members[split], dtype=int)].reshape(-1, curve.shape[-1])
+                if len(chosen):
+                    bands[f"band/{kind}/{split}/{key}"] = np.stack([chosen.mean(0), chosen.std(0)])
+    return bands
+
+
+def example_arrays(truth: Truth, images: Images, decoded: Reconstructions) -> dict[str, np.ndarray]:
+    """One example of each morphology, contact sheets, and the pair's latents by sample."""
     what = truth.what
-    arrays = {**more, **_latents(what, decoded), **_examples(what, truth, images), **_sheets(what, images)}
-    chosen = examples(what)
-    with store.atomic_folder(project.reports / "assessment") as folder:
-        np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]  # numpy's stubs
-        store.write_json(
-            folder / "assessment.json",
-            {
-                "examples": [prepared.pairs[index].id for index in chosen],
-                "pairs": [vars(pair) for pair in prepared.pairs],
-                "train": list(what.train),
-                "validation": list(what.validation),
-                "data_digest": prepared.digest,
-                "distributions": distributions,
-                "modalities": list(what.names),
-            },
-        )
+    return {**_latents(what, decoded), **_examples(what, truth, images), **_sheets(what, images)}
 
 
 def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -1,12 +1,14 @@
 """What a training tells its run after each epoch."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
-from pairvae.stages import stage_run as runs
-from pairvae.stages.stage_run import SNAPSHOTS, epoch_logger
+from pairvae.stages import tracked_training as runs
+from pairvae.stages.tracked_training import SNAPSHOTS, epoch_logger, live_picture
 from pairvae.tracking.runs.null import NullTracker
 
 
@@ -32,3 +34,26 @@ def test_a_training_that_goes_on_draws_no_first_picture_again(monkeypatch: pytes
     tracker = NullTracker()
     epoch_logger(tracker, SimpleNamespace(epochs=4), {}, begun=True)  # type: ignore[arg-type] # as above
     assert tracker.images == []
+
+
+def test_the_live_picture_is_drawn_after_the_first_epoch_and_then_only_now_and_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drawn: list[int] = []
+
+    def snapshot(plan: object, samples: object) -> np.ndarray:
+        drawn.append(1)
+        return np.zeros((4, 6, 3), np.uint8)
+
+    monkeypatch.setattr(runs, "snapshot", snapshot)
+    draw = live_picture(tmp_path / "reports", "train-sem", SimpleNamespace(), {"sem": None})  # type: ignore
+    for _ in range(3):
+        draw()
+    assert len(drawn) == 1
+    monkeypatch.setattr(runs, "LIVE_SECONDS", 0.0)
+    draw()
+    assert len(drawn) == 2
+    assert cv2.imread(str(tmp_path / "reports" / "training.png")).shape == (4, 6, 3)
+    told = capsys.readouterr().out
+    assert told.count("look at reports/training.png") == 1
+    assert "SEM measured, SEM from SEM" in told

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pairvae.numerics.smoothing import frame_change, smoothed
+from pairvae.numerics.series import frame_change, smoothed
 
 
 def test_constants_and_no_smoothing_leave_the_series() -> None:

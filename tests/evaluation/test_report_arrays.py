@@ -1,6 +1,6 @@
 import numpy as np
 
-from pairvae.evaluation.scores.curve_bands import curve_bands, curves_of, drawing_material
+from pairvae.evaluation.report_arrays import curve_bands, curves_of, drawing_material
 
 
 def test_bands_are_mean_and_standard_deviation_of_a_split() -> None:

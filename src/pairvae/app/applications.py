@@ -1,10 +1,11 @@
-"""The application of `pairvae serve`: MLflow's scoring routes, and the same predictions from image files."""
+"""The applications of `pairvae app` (the page with its style and script) and `pairvae serve` (scoring routes)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+from importlib.resources import files
 
 import numpy as np
 from fastapi import FastAPI, Response
@@ -18,6 +19,13 @@ from pairvae.store.files import parse_json
 DEEPEST = 32  # brackets within brackets; an array of patterns has four
 LONGEST_ANSWER = 1000  # characters of what is said about a request
 logger = logging.getLogger(__name__)
+STATIC = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/app.css": ("app.css", "text/css; charset=utf-8"),
+    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
+    "/drawing.js": ("drawing.js", "text/javascript; charset=utf-8"),
+    "/latent.js": ("latent.js", "text/javascript; charset=utf-8"),
+}
 
 
 def scoring(models: Models, mlflow_app: ASGIApp) -> FastAPI:
@@ -104,3 +112,20 @@ def _cause(text: str) -> str:
 def _refusal(text: str) -> Response:
     content = json.dumps({"error_code": "BAD_REQUEST", "message": text})
     return Response(content, 400, media_type="application/json")
+
+
+def page(models: Models) -> FastAPI:
+    """The page and its requests."""
+    app = application("pairvae app", models)
+    for path, (file, kind) in STATIC.items():
+        _serve(app, path, files("pairvae.app").joinpath("static", file).read_bytes(), kind)
+    return app
+
+
+def _serve(app: FastAPI, path: str, content: bytes, kind: str) -> None:
+    """One file that is read once: no path of a request ever names a file."""
+
+    async def answer() -> Response:
+        return Response(content, media_type=kind)
+
+    app.add_api_route(path, answer, methods=["GET"], include_in_schema=False)

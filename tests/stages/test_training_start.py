@@ -61,15 +61,12 @@ def test_nothing_happens_without_a_model() -> None:
     assert torch.equal(vae.state_dict()["encoder.mean"], fresh().state_dict()["encoder.mean"])
 
 
-@pytest.mark.parametrize(
-    ("wanted", "named"),
-    [
-        (description(prepare={"size": 16, "colormap": None}), r"prepare\.size 16, found 8"),
-        (description(prepare={"size": 8, "colormap": "vge"}), r"prepare\.colormap vge, found None"),
-        (description(shape=[3, 16, 16]), r"shape \[3, 16, 16\], found \[3, 8, 8\]"),
-        (description(latent={"channels": 4, "grid": 1}), r"latent\.channels 4, found 3"),
-    ],
-)
+@pytest.mark.parametrize(("wanted", "named"), [
+    (description(prepare={"size": 16, "colormap": None}), r"prepare\.size 16, found 8"),
+    (description(prepare={"size": 8, "colormap": "vge"}), r"prepare\.colormap vge, found None"),
+    (description(shape=[3, 16, 16]), r"shape \[3, 16, 16\], found \[3, 8, 8\]"),
+    (description(latent={"channels": 4, "grid": 1}), r"latent\.channels 4, found 3"),
+])  # fmt: skip
 def test_another_preprocessing_shape_or_network_is_refused(
     model: Path, wanted: dict[str, Any], named: str
 ) -> None:

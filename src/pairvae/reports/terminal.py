@@ -1,0 +1,88 @@
+"""The scores and the times of a finished pipeline as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pairvae.reports.captions import METHODS, SCORES
+from pairvae.reports.tables import figure, lookup
+
+COLUMNS = (  # direction, score, direction of the floor
+    ("saxs_sem", "s2_mae", "sem_sem"),
+    ("saxs_sem", "lineal_path_mae", "sem_sem"),
+    ("sem_saxs", "mae", "saxs_saxs"),
+)
+BEST, TIED = "*", "~"
+
+
+def score_lines(metrics: Mapping[str, Any]) -> list[str]:
+    """Median errors on the validation pairs, a method a row, the best and its equals marked; empty without scores."""
+    validation = lookup(metrics, "splits", "validation") or {}
+    found = {
+        "pair": [lookup(validation, "pair", direction, score) for direction, score, _ in COLUMNS],
+        **{
+            name: [lookup(entries, direction, score) for direction, score, _ in COLUMNS]
+            for name, entries in (validation.get("baselines") or {}).items()
+        },
+        "floor": [lookup(validation, "floor", own, score) for _, score, own in COLUMNS],
+    }
+    rows = {name: cells for name, cells in found.items() if any(cells)}
+    if "pair" not in rows:
+        return []
+    columns = [place for place in range(len(COLUMNS)) if any(cells[place] for cells in rows.values())]
+    head = [f"{_words(COLUMNS[place][0])}, {SCORES[COLUMNS[place][1]].label}" for place in columns]
+    texts = [
+        [_name(name), *(_cell(metrics, name, place, cells[place]) for place in columns)]
+        for name, cells in rows.items()
+    ]
+    count = metrics.get("validation_pairs")
+    title = f"{count} validation pairs" if count else "validation pairs"
+    note = f"Medians, lower is better. {BEST} best, {TIED} not told apart from the best (paired test)."
+    return [*_table([title, *head], texts), note]
+
+
+def time_lines(seconds: Mapping[str, float]) -> list[str]:
+    """How long each stage took, and all of them together; empty where none ran."""
+    if not seconds:
+        return []
+    rows = [[name, _duration(value)] for name, value in seconds.items()]
+    return _table(["stage", "time"], [*rows, ["together", _duration(sum(seconds.values()))]])
+
+
+def _words(direction: str) -> str:
+    """``SAXS to SEM``: not every terminal has an arrow."""
+    return " to ".join(part.upper() for part in direction.split("_"))
+
+
+def _name(method: str) -> str:
+    return "another crop of the image (floor)" if method == "floor" else METHODS.get(method, method)
+
+
+def _cell(metrics: Mapping[str, Any], method: str, place: int, leaf: Mapping[str, Any] | None) -> str:
+    if not leaf:
+        return ""
+    direction, score, _ = COLUMNS[place]
+    ranking = lookup(metrics, "ranking", "validation", direction, score) or {}
+    tied = method in ranking.get("not_told_apart", ())
+    mark = BEST if ranking.get("best") == method else TIED if tied else " "
+    return f"{figure(leaf['median'])} {mark}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def _table(head: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of equal width: the first column to the left, the others to the right."""
+    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+
+    def lines() -> Iterator[str]:
+        for row in (head, *rows):
+            cells = [f"{row[0]:<{widths[0]}}"]
+            cells += [f"{text:>{width}}" for text, width in zip(row[1:], widths[1:], strict=True)]
+            yield "  ".join(cells).rstrip()
+            if row is head:
+                yield "  ".join("-" * width for width in widths)
+
+    return list(lines())

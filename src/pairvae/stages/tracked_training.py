@@ -1,0 +1,297 @@
+"""A training as a tracked, resumable run that ends in a model folder, and how a stage appears among the tracked runs.
+
+The processes of a team share one training.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import BaseModel
+from torch import Tensor
+
+import pairvae
+from pairvae import store
+from pairvae.data.split import training_pairs
+from pairvae.errors import number_of
+from pairvae.evaluation.leakage import Warnings
+from pairvae.inference.backbone import backbone_files
+from pairvae.numerics.images import contact_sheet
+from pairvae.settings import EarlyStopSettings, flatten
+from pairvae.stages.project import Project, as_text, data_warnings
+from pairvae.stages.training_inputs import lone_counts
+from pairvae.store.model_folder import save_model
+from pairvae.store.picture_files import png_bytes
+from pairvae.store.prepared import Prepared
+from pairvae.tracking.runs.lineage import lineage_tags
+from pairvae.tracking.runs.null import NullTracker
+from pairvae.tracking.runs.tracker import Tracker
+from pairvae.training import checkpoints
+from pairvae.training.devices import Device
+from pairvae.training.early import EarlyStop, best_epoch
+from pairvae.training.loop import Checkpointing, train
+from pairvae.training.plans import PairPlan, Plan, SoloPlan, Source
+from pairvae.training.team import join
+
+SAMPLES = 3  # each costs 2 ms to decode and 3 ms as PNG, which a training of seconds would feel
+SNAPSHOTS = 5  # pictures of a training
+LIVE, LIVE_SECONDS = "training.png", 10.0  # below reports
+
+
+@contextmanager
+def stage_run(
+    project: Project, stage: str, params: Mapping[str, Any], prepared: Prepared, resume: str | None
+) -> Iterator[Tracker]:
+    """A run of ``stage``: its parameters, its lineage and the data set it used."""
+    if not project.track:
+        yield NullTracker()
+        return
+    from pairvae.tracking.runs.mlflow_run import start_run  # 3 s of mlflow, only where it is wanted
+
+    settings = project.settings
+    train = training_pairs(prepared.pairs, settings.split.train)
+    tags = lineage_tags(project.folder, stage, params) | {"preset": settings.preset, "stage": stage}
+    with start_run(
+        project.root,
+        settings.tracking.experiment,
+        f"{stage} {settings.preset} {train} pairs",
+        tags=tags,
+        resume=resume,
+        description=describe(project, stage, prepared),
+        system_metrics_s=settings.tracking.system_metrics_seconds,
+        patience_s=settings.tracking.patience_seconds,
+    ) as tracker:
+        tracker.log_params(flatten(params))
+        tracker.log_dataset(
+            settings.data.source,
+            str(project.prepared_folder),
+            prepared.digest,
+            "training",
+            {
+                "pairs": len(prepared.pairs),
+                "train": train,
+                **{f"unpaired_{name}": count for name, count in _lone(project, stage, prepared).items()},
+            },
+        )
+        log_warnings(tracker, data_warnings(project, prepared))
+        yield tracker
+
+
+def describe(project: Project, stage: str, prepared: Prepared) -> str:
+    """What is trained on what, in a sentence."""
+    settings, pairs = project.settings, prepared.pairs
+    solo = stage.removeprefix("train-")
+    both = " and ".join(name.upper() for name in settings.modalities)
+    model = (
+        f"The {solo.upper()} VAE alone" if solo in settings.modalities else f"The VAEs of {both} as a pair"
+    )
+    if not stage.startswith("train-"):
+        model = f"Stage {stage}"
+    lone = "".join(
+        f" and {number_of(count, f'{name.upper()} sample')} without a partner"
+        for name, count in _lone(project, stage, prepared).items()
+    )
+    return (
+        f"{model}, preset {settings.preset}, on {training_pairs(pairs, settings.split.train)} of "
+        f"{number_of(len(pairs), 'pair')}{lone} ({settings.data.source}; split seed {settings.split.seed})."
+    )
+
+
+def _lone(project: Project, stage: str, prepared: Prepared) -> dict[str, int]:
+    """Samples without a partner that a training sees, by modality."""
+    counts, solo = lone_counts(project.settings, prepared), stage.removeprefix("train-")
+    return {name: count for name, count in counts.items() if solo in (name, "pair")}
+
+
+def log_warnings(tracker: Tracker, warnings: Warnings) -> None:
+    """How many warnings about the data there are as a tag, and where there are some, ``warnings.txt``."""
+    tracker.set_tags({"data_warnings": len(warnings)})
+    if warnings:
+        tracker.log_text(as_text(warnings), "warnings.txt")
+
+
+def epoch_logger(
+    tracker: Tracker, plan: Plan, samples: Mapping[str, Source], *, begun: bool = False
+) -> Callable[[int, dict[str, float]], None]:
+    """What to call after each epoch: losses every time, sample images a few times.
+
+    The first picture, at step 0, shows the untrained networks, unless the training was ``begun`` earlier: MLflow's
+    slider stands there at first, and would show nothing.
+    """
+    every = -(-plan.epochs // (SNAPSHOTS - 1))
+    if not begun:
+        tracker.log_image(snapshot(plan, samples), "reconstructions", 0)
+
+    def log(epoch: int, row: dict[str, float]) -> None:
+        tracker.log_metrics(row, epoch + 1)
+        if (epoch + 1) % every == 0 or epoch + 1 == plan.epochs:
+            tracker.log_image(snapshot(plan, samples), "reconstructions", epoch + 1)
+
+    return log
+
+
+def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Source]) -> Callable[[], None]:
+    """What to call after each epoch of a training that DVC runs: draws ``folder / LIVE`` anew now and then.
+
+    One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies.
+    """
+    drawn: list[float] = []
+
+    def draw() -> None:
+        if drawn and time.monotonic() - drawn[-1] < LIVE_SECONDS:
+            return
+        if not drawn:
+            rows = [f"{name.upper()} measured" for name in samples]
+            rows += [f"{target.upper()} from {source.upper()}" for target in samples for source in samples]
+            print(f"{stage}: look at {folder.name}/{LIVE}, updated while it trains (rows: {', '.join(rows)})")
+        drawn.append(time.monotonic())
+        with store.atomic_path(folder / LIVE) as temporary:
+            temporary.write_bytes(png_bytes(snapshot(plan, samples)))
+
+    return draw
+
+
+@torch.no_grad()
+def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
+    """First training inputs and their reconstructions as one uint8 picture ``(H, W, 3)``."""
+    plan.module.eval()
+    indices = np.arange(min(SAMPLES, len(next(iter(samples.values())))))
+    vaes = plan.vaes
+    device = next(plan.module.parameters()).device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(plan.seed)
+        inputs = {name: one.inputs(indices, 0, 0).to(device) for name, one in samples.items()}
+        latents = {name: vae.posterior(inputs[name]).mean for name, vae in vaes.items()}
+        rows = [inputs[name] for name in samples]
+        rows += [vaes[target].decoder(latents[source]) for target in samples for source in samples]
+    plan.module.train()
+    largest = max(max(row.shape[-2:]) for row in rows)
+    return contact_sheet(np.concatenate([_colour(row, largest) for row in rows]), columns=len(indices))
+
+
+def _colour(images: torch.Tensor, size: int) -> np.ndarray:
+    """``(B, 1 or 3, H, W)`` in [0, 1] as uint8 ``(B, size, size, 3)``."""
+    small = images.float().clamp(0, 1).mul(255).round().byte()
+    resized = small if small.shape[-2:] == (size, size) else F.interpolate(small, size=(size, size))
+    return resized.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).cpu().numpy()
+
+
+class Watch(Protocol):
+    """Called after each epoch with its number from 0, its losses and the plan; may end it with an exception."""
+
+    def __call__(self, epoch: int, row: dict[str, float], plan: Plan, /) -> None:
+        """See above."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is trained, and what its card has to say of it."""
+
+    project: Project
+    stage: str
+    prepared: Prepared
+    device: Device
+    relevant: Mapping[str, Any]
+    descriptions: Mapping[str, Any]
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Everything of the settings that determines the result."""
+        return {
+            key: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+            for key, value in self.relevant.items()
+        }
+
+    def card(self, run_id: str | None, seconds: float) -> dict[str, Any]:
+        """The card of the model folder. Pairs that were held out had their say, too: they are training pairs."""
+        rows = self.project.split(self.prepared).train
+        return {
+            "pairvae": pairvae.__version__,
+            "stage": self.stage,
+            "modalities": self.descriptions,
+            "params": self.params,
+            "data_digest": self.prepared.digest,
+            "train_ids": [self.prepared.pairs[index].id for index in rows],
+            "estimator": self.project.settings.assess.estimator,
+            "run_id": run_id,
+            "device": str(self.device.torch_device),
+            "seconds": seconds,
+        }
+
+
+def run_training(
+    run: Run,
+    plan: SoloPlan | PairPlan,
+    early_stop: EarlyStop | None = None,
+    watch: Watch | None = None,
+    finish: Callable[[Tracker], None] = lambda tracker: None,
+) -> None:
+    """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder.
+
+    ``finish`` is called in it with the run after the last epoch: what it changes of the weights is saved, but in no
+    checkpoint.
+    """
+    team = join(run.device.torch_device)
+    project, params = run.project, run.params
+    data, bfloat16 = run.prepared.digest, run.device.bfloat16
+    folder = project.checkpoints(run.stage, params, data, bfloat16=bfloat16)
+    resume = checkpoints.peek_run(folder)
+    tracked = dataclasses.replace(project, track=project.track and team.first)
+    started = time.monotonic()
+    with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
+        log = epoch_logger(tracker, plan, plan.drawn_from(), begun=resume is not None)
+
+        def on_epoch(epoch: int, row: dict[str, float]) -> None:
+            log(epoch, row)
+            if watch is not None:
+                watch(epoch, row, plan)
+
+        history = train(
+            plan,
+            run.device,
+            label=run.stage,
+            checkpointing=Checkpointing(folder, project.settings.device.checkpoint_seconds, tracker.run_id),
+            on_epoch=on_epoch,
+            team=team,
+            early_stop=early_stop,
+        )
+        if team.first:
+            finish(tracker)
+            seconds = round(time.monotonic() - started, 3)
+            tracker.log_metrics({"seconds": seconds}, None)
+            extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
+            kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
+            card = run.card(tracker.run_id, seconds) | kept
+            save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
+    team.wait()
+
+
+def _weights(plan: Plan) -> dict[str, Tensor]:
+    """Weights under ``<modality>.``, the same for solo and pair."""
+    return {
+        f"{name}.{key}": value for name, vae in plan.vaes.items() for key, value in vae.state_dict().items()
+    }
+
+
+def _discriminators(plan: SoloPlan | PairPlan) -> dict[str, Tensor]:
+    """Weights of the discriminators under ``<modality>.``."""
+    return {
+        f"{name}.{key}": value
+        for name, loss in plan.adversarial.items()
+        for key, value in loss.discriminator.state_dict().items()
+    }
+
+
+def early_stopping(judge: Plan | None, settings: EarlyStopSettings) -> EarlyStop | None:
+    """The rule for stopping, where there are pairs to judge by."""
+    return None if judge is None else EarlyStop(judge, settings.patience)
