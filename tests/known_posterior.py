@@ -42,7 +42,7 @@ class FollowsInPart(Decoder):
         super().__init__()
         self.slopes = nn.Parameter(torch.from_numpy(FOLLOWED * SLOPES).float())
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         noise = torch.rand((len(latent), 1, SIDE, SIDE), generator=generator)

@@ -38,7 +38,7 @@ def coverages(pair: PairVAE, new: Samples) -> tuple[float, float]:
     with torch.no_grad():
         posterior = pair.vae("saxs").posterior(torch.from_numpy(new.patterns))
         drawn = [posterior.repeated(row, DRAWN).sample(generator) for row in range(NEW)]
-        images = [pair.vae("sem").decoder.raw(one, generator) >= 0 for one in drawn]
+        images = [pair.vae("sem").decoder.logits(one, generator) >= 0 for one in drawn]
     latents = torch.stack(drawn)[..., 0, 0].numpy()
     fractions = torch.stack([one.float().mean((1, 2, 3)) for one in images]).numpy()
     each = [coverage(latents[..., channel], new.latents[..., channel]).mean() for channel in range(CHANNELS)]

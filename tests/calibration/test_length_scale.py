@@ -40,7 +40,7 @@ class KnowsSpacing(Encoder):
 class Stripes(TextureDecoder):
     """Draws stripes as far apart as its ``lengths`` ask for, and otherwise the same whatever the latent."""
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         factor = 1.0 + self.stretch * torch.tanh(self.lengths(self.mapping(latent)).mean((2, 3)))[:, 0]
@@ -73,7 +73,7 @@ def response(vae: VAE, crops: np.ndarray, draws: int = 16) -> tuple[float, float
     with torch.no_grad():
         latent = vae.posterior(images).mean
         for _ in range(draws):
-            wave = wave_numbers((vae.decoder.raw(latent) >= 0).float())[:, 0].numpy()
+            wave = wave_numbers((vae.decoder.logits(latent) >= 0).float())[:, 0].numpy()
             found.append((np.polyfit(true, wave, 1)[0], wave.std() / true.std()))
     slope, spread = np.mean(found, 0)
     return float(slope), float(spread)

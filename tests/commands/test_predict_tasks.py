@@ -28,6 +28,7 @@ from pairvae.modalities.readers.image import read_image
 from pairvae.models.vae import Posterior
 from pairvae.numerics.descriptors import domain_spacing
 from pairvae.numerics.morphology import two_point_correlation
+from pairvae.stages.project import open_project
 from pairvae.store.locks import folder_alone
 
 
@@ -244,7 +245,8 @@ def test_both_directions_with_scales_spread_and_trust(tiny_pair: Path, tmp_path:
     model = str(tiny_pair / "models" / "train-pair")
     raw = tiny_pair / "data" / "raw"
     files = [str(raw / "SAXS" / "00000.jpg"), str(raw / "SEM" / "00000.tif")]
-    assert predict(files, to="both", out=tmp_path, model=model, samples=3, seed=0, kind="tiff") == 6
+    wanted = {"out": tmp_path, "model": model, "samples": 3, "seed": 0, "kind": "tiff", "neighbours": 2}
+    assert predict(files, to="both", **wanted) == 6
     assert read_image(tmp_path / "00000-sem-02.tif").nm_per_px == pytest.approx(2.9)
     pattern, image = csv_rows(tmp_path / "inputs.csv")
     assert (pattern["from"], pattern["to"], image["from"], image["to"]) == ("saxs", "sem", "sem", "saxs")
@@ -254,6 +256,12 @@ def test_both_directions_with_scales_spread_and_trust(tiny_pair: Path, tmp_path:
     row = csv_rows(tmp_path / "predictions.csv")[0]
     assert float(row["spacing_nm"]) == pytest.approx(2.9 * float(row["domain_spacing_px"]), rel=1e-3)
     assert cv2.imread(str(tmp_path / "contact-sheet.png")).shape[1] > 600
+    first, second = csv_rows(tmp_path / "neighbours.csv")  # of the pattern alone
+    assert float(first["distance"]) <= float(second["distance"]) and 0 < float(first["s2_difference"]) < 1
+    prepared = open_project(folder=tiny_pair, track=False).prepared()
+    crops = {pair.id: crop[0] for pair, crop in zip(prepared.pairs, prepared.crops("sem"), strict=True)}
+    shown = cv2.imread(str(tmp_path / first["file"]), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(shown > 0, crops[first["sample"]] > 0)
 
 
 def test_an_unlike_input_is_told(tiny_pair: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -278,6 +286,8 @@ def test_models_of_earlier_and_later_versions(
     predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
     assert "does not know its training data" in capsys.readouterr().err
     assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["distance"] == ""
+    with pytest.raises(InputError, match=r"--neighbours.*keeps micrographs.*earlier version"):
+        predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0, neighbours=1)
     card = (old / "card.json").read_text()
     (old / "card.json").write_text(card.replace('"format": 1', '"format": 2'))
     with pytest.raises(

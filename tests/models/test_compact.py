@@ -108,8 +108,8 @@ def test_decoded_pictures_lie_in_0_to_1_and_raw_ones_need_not() -> None:
     assert image.shape == (3, *SHAPE)
     assert image.min() >= 0
     assert image.max() <= 1
-    assert decoder.raw(latent).abs().max() > 1
-    torch.testing.assert_close(decoder.raw(latent).clamp(0, 1), image)
+    assert decoder.logits(latent).abs().max() > 1
+    torch.testing.assert_close(decoder.logits(latent).clamp(0, 1), image)
 
 
 def test_fitted_parts_are_stored_but_not_trained() -> None:

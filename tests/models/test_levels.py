@@ -76,13 +76,13 @@ def test_likelihood_is_nothing_where_the_scores_are_right_and_scales_by_the_spre
     decoder.scores = lambda latent: wanted[:3] + latent  # type: ignore[method-assign]
     match, generator, indices = ComponentMatch(), torch.Generator(), torch.tensor([0, 1, 2])
 
-    def misfit(shift: torch.Tensor) -> float:
+    def loss(shift: torch.Tensor) -> float:
         return float(match(decoder, shift, samples[:3], indices, generator).loss)
 
-    assert misfit(torch.zeros(3, 2)) == pytest.approx(0, abs=1e-9)
-    one = misfit(decoder.spread.expand(3, 2))
+    assert loss(torch.zeros(3, 2)) == pytest.approx(0, abs=1e-9)
+    one = loss(decoder.spread.expand(3, 2))
     assert one == pytest.approx(0.06, rel=0.05)
-    assert misfit(2 * decoder.spread.expand(3, 2)) == pytest.approx(4 * one, rel=1e-4)
+    assert loss(2 * decoder.spread.expand(3, 2)) == pytest.approx(4 * one, rel=1e-4)
 
 
 def test_likelihood_reads_a_sample_once() -> None:
@@ -106,7 +106,7 @@ def test_gradients_reach_the_network_both_ways() -> None:
     latent = torch.randn(4, 4, 1, 1, generator=torch.Generator().manual_seed(0))
     for loss in (
         ComponentMatch()(decoder, latent, samples[:4], torch.arange(4), torch.Generator()).loss,
-        (decoder.raw(latent) - samples[:4]).square().mean(),
+        (decoder.logits(latent) - samples[:4]).square().mean(),
     ):
         decoder.zero_grad()
         loss.backward()

@@ -23,7 +23,7 @@ class Fixed(Decoder):
         self.image = image
         self.asked: int | None = None
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         self.asked = size
@@ -86,15 +86,15 @@ def test_texture_match_without_targets_compares_with_the_crop_itself() -> None:
     likelihood = TextureMatch(None, {"autocovariance": 1.0, "phase_fraction": 1.0, "filters": 0.0}, 64)
     assert likelihood.names == ("autocovariance", "phase_fraction")
 
-    def misfit(shown: Tensor, crop: Tensor) -> float:
+    def loss(shown: Tensor, crop: Tensor) -> float:
         decoder = Fixed(40 * (shown - 0.5))
         return float(likelihood(decoder, LATENT[:1], crop, torch.tensor([7]), torch.Generator()).loss)
 
     # of a window only the pairs inside are counted, of a decoded tile those across its border, too
-    assert misfit(stripes(8), stripes(8).repeat(1, 1, 4, 4)) == pytest.approx(0, abs=0.004)
-    assert misfit(stripes(16), stripes(8)) > 0.05
-    assert misfit(stripes(8), stripes(8).repeat(1, 1, 4, 4)) < 0.004, "another crop, not the one before"
-    assert misfit(stripes(8), torch.ones(1, 1, 64, 64)) > 0.5, "the phase fraction is 0.5, not 1"
+    assert loss(stripes(8), stripes(8).repeat(1, 1, 4, 4)) == pytest.approx(0, abs=0.004)
+    assert loss(stripes(16), stripes(8)) > 0.05
+    assert loss(stripes(8), stripes(8).repeat(1, 1, 4, 4)) < 0.004, "another crop, not the one before"
+    assert loss(stripes(8), torch.ones(1, 1, 64, 64)) > 0.5, "the phase fraction is 0.5, not 1"
 
 
 def normal(mean: float, std: float) -> Posterior:
@@ -112,7 +112,7 @@ def test_divergence_of_known_normals() -> None:
     )
 
 
-def test_the_covering_posterior_takes_the_mean_and_the_spread_of_the_covered_ones() -> None:
+def test_the_posterior_without_crops_takes_the_mean_and_the_spread_of_those_of_the_crops() -> None:
     crops = Posterior(torch.tensor([-1.0, 1.0]).view(2, 1, 1, 1), torch.full((2, 1, 1, 1), 0.5))
     mean, scale = torch.tensor(0.7, requires_grad=True), torch.tensor(0.3, requires_grad=True)
     optimiser = torch.optim.Adam([mean, scale], lr=0.05)

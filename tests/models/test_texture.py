@@ -89,24 +89,24 @@ def test_decoder_shapes_and_range(grid: int) -> None:
 
 @pytest.mark.parametrize("side", [32, 64, 96, 192])
 def test_decoder_makes_any_side(side: int) -> None:
-    assert decoder().raw(latents(2), seeded(0), side).shape == (2, 1, side, side)
+    assert decoder().logits(latents(2), seeded(0), side).shape == (2, 1, side, side)
 
 
 def test_noise_is_fresh_unless_a_generator_is_given() -> None:
     network, latent = decoder(), latents(2)
-    assert torch.equal(network.raw(latent, seeded(1)), network.raw(latent, seeded(1)))
-    assert not torch.equal(network.raw(latent, seeded(1)), network.raw(latent, seeded(2)))
+    assert torch.equal(network.logits(latent, seeded(1)), network.logits(latent, seeded(1)))
+    assert not torch.equal(network.logits(latent, seeded(1)), network.logits(latent, seeded(2)))
     assert not torch.equal(network(latent), network(latent))
 
 
 def test_equal_latents_of_a_batch_get_their_own_noise() -> None:
-    same = decoder().raw(latents(1).expand(2, -1, -1, -1), seeded(0))
+    same = decoder().logits(latents(1).expand(2, -1, -1, -1), seeded(0))
     assert (same[0] - same[1]).abs().mean() > 0.1
 
 
 def test_latent_changes_the_image_at_equal_noise() -> None:
     network = decoder()
-    first, second = (network.raw(latent, seeded(0)) for latent in (latents(1), -3 * latents(1)))
+    first, second = (network.logits(latent, seeded(0)) for latent in (latents(1), -3 * latents(1)))
     assert (first - second).abs().mean() > 1e-3
 
 
@@ -126,7 +126,7 @@ def test_texture_has_no_seam() -> None:
 
 def test_gradients_reach_the_latent_and_every_parameter() -> None:
     network, latent = decoder(), latents(2).requires_grad_()
-    network.raw(latent, seeded(0)).square().mean().backward()
+    network.logits(latent, seeded(0)).square().mean().backward()
     assert latent.grad is not None
     assert latent.grad.abs().max() > 0
     for name, parameter in network.named_parameters():
@@ -159,11 +159,11 @@ def test_the_latent_sets_the_length_scale_within_the_stretch() -> None:
     network = TextureDecoder(64, 4, 8, (8, 8, 8), stretch=0.1).eval()
     plain = TextureDecoder(64, 4, 8, (8, 8, 8)).eval()
     plain.load_state_dict({k: v for k, v in network.state_dict().items() if not k.startswith("lengths")})
-    assert torch.equal(network.raw(latents(2), seeded(0)), plain.raw(latents(2), seeded(0)))
+    assert torch.equal(network.logits(latents(2), seeded(0)), plain.logits(latents(2), seeded(0)))
     with torch.no_grad():
         network.lengths.bias.copy_(torch.tensor([0.0, 100.0]))
-    expected = stretched(plain.raw(latents(2), seeded(0)), torch.tensor([[1.0, 1.1]] * 2))
-    torch.testing.assert_close(network.raw(latents(2), seeded(0)), expected)
+    expected = stretched(plain.logits(latents(2), seeded(0)), torch.tensor([[1.0, 1.1]] * 2))
+    torch.testing.assert_close(network.logits(latents(2), seeded(0)), expected)
     assert plain.periodic and not network.periodic
 
 
@@ -185,13 +185,13 @@ def test_a_decoder_that_smooths_draws_smoother_edges() -> None:
     plain = decoder()
     network = TextureDecoder(plain.size, 4, 8, (8, 8, 8), smooth=1).eval()
     network.load_state_dict(plain.state_dict())
-    rough, smooth = (one.raw(latents(6), seeded(0))[:, 0] >= 0 for one in (plain, network))
+    rough, smooth = (one.logits(latents(6), seeded(0))[:, 0] >= 0 for one in (plain, network))
     assert edge_roughness(smooth.numpy()).mean() < 0.7 * edge_roughness(rough.numpy()).mean()
 
 
 def test_gradients_reach_the_length_scale() -> None:
     network = TextureDecoder(64, 4, 8, (8, 8, 8), stretch=0.1)
-    network.raw(latents(2), seeded(0)).square().mean().backward()
+    network.logits(latents(2), seeded(0)).square().mean().backward()
     assert network.lengths.bias.grad is not None
     assert network.lengths.bias.grad.abs().min() > 0
 

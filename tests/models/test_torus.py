@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pairvae.models.torus import around, smoothed
+from pairvae.models.torus import circular_pad, smoothed
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -14,14 +14,14 @@ def seeded(seed: int) -> torch.Generator:
 
 
 @pytest.mark.parametrize("reach", [1, 2])
-def test_edges_wrap_around_and_their_gradients_come_back(reach: int) -> None:
+def test_edges_wrap_circular_pad_and_their_gradients_come_back(reach: int) -> None:
     maps = torch.rand(2, 3, 6, 8, dtype=torch.float64, generator=seeded(0), requires_grad=True)
     wanted = F.pad(maps, [reach] * 4, mode="circular")
-    assert torch.equal(around(maps, reach), wanted)
-    assert torch.equal(around(maps.detach(), reach), wanted)
+    assert torch.equal(circular_pad(maps, reach), wanted)
+    assert torch.equal(circular_pad(maps.detach(), reach), wanted)
     weights = torch.rand(wanted.shape, dtype=torch.float64, generator=seeded(1))
     (plain,) = torch.autograd.grad((wanted.square() * weights).sum(), maps)
-    (own,) = torch.autograd.grad((around(maps, reach).square() * weights).sum(), maps)
+    (own,) = torch.autograd.grad((circular_pad(maps, reach).square() * weights).sum(), maps)
     torch.testing.assert_close(own, plain)
 
 

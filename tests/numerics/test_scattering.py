@@ -102,7 +102,7 @@ def test_slopes_of_the_fitted_profile_are_its_differences(shape: tuple[float, fl
     slopes = peaks._profile(shape, x, y).slopes
     for one, step in enumerate(1e-6 * np.eye(3)):
         above, below = (
-            peaks._profile(tuple(np.array(shape) + sign * step), x, y).misfit  # type: ignore[arg-type]  # of three
+            peaks._profile(tuple(np.array(shape) + sign * step), x, y).residual  # type: ignore[arg-type]  # of three
             for sign in (1, -1)
         )
         np.testing.assert_allclose(slopes[:, one], (above - below) / 2e-6, atol=1e-6)
@@ -111,7 +111,7 @@ def test_slopes_of_the_fitted_profile_are_its_differences(shape: tuple[float, fl
 def test_a_profile_of_two_equal_terms_is_fitted_by_their_sum() -> None:
     x = np.linspace(-1.5, 1.5, 31)
     found = peaks._profile((0.0, -1.0, 0.0), x, np.full(31, 2.0))  # a decay of 0 is a constant
-    np.testing.assert_allclose(found.misfit, 0, atol=1e-12)
+    np.testing.assert_allclose(found.residual, 0, atol=1e-12)
     np.testing.assert_allclose(found.amounts, [0, 1, 1], atol=1e-12)
 
 

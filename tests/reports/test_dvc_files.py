@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pairvae.reports.dvc_files import mean_curves, single_scores, summary_numbers, write_plots
+from pairvae.reports.dvc_files import ENSEMBLES, mean_curves, single_scores, summary_numbers, write_plots
 from pairvae.reports.report_data import ReportContent
 
 
@@ -36,7 +36,17 @@ def test_summary_holds_what_decides(content: ReportContent) -> None:
     assert found["saxs_sem.s2.pair"] == validation["pair"]["saxs_sem"]["s2_mae"]["median"]
     assert found["saxs_sem.s2.floor"] == validation["floor"]["sem_sem"]["s2_mae"]["median"]
     assert found["sem_saxs.mae.pair"] == validation["pair"]["sem_saxs"]["mae"]["median"]
-    assert {name.rpartition(".")[0] for name in found} == {"saxs_sem.s2", "sem_saxs.mae"}
+    assert found["saxs_sem.energy.pair"] == validation["ensembles"]["pair"]["energy_score"]
+    assert found["saxs_sem.auc"] == 0.8 and found["saxs_sem.curve.floor"] == 0.0029
+    groups = {name.rpartition(".")[0] for name in found}
+    assert groups == {
+        "saxs_sem",
+        "sem_sem",
+        "saxs_sem.energy",
+        "saxs_sem.curve",
+        "saxs_sem.s2",
+        "sem_saxs.mae",
+    }
     assert summary_numbers({}) == {}
 
 
@@ -51,10 +61,12 @@ def test_the_summary_stays_short_whatever_is_scored(content: ReportContent) -> N
         **dict.fromkeys(("solo", "pair", "whole", "later"), directions),
         "baselines": dict.fromkeys(methods, directions),
         "floor": directions,
+        "ensembles": {key: {"energy_score": 0.1, "mean_curve_mae": 0.1} for key in (*ENSEMBLES, "later")},
+        "realism": {key: {"auc": 0.5} for key in ("saxs_sem", "sem_sem")},
     }
     found = summary_numbers({"splits": {"validation": everything}})
-    assert len(found) <= 20 and max(map(len, found)) <= 25
-    assert {"saxs_sem.s2.unet", "sem_saxs.mae.whole"} <= set(found)
+    assert len(found) <= 20 and max(map(len, found)) <= 28
+    assert {"saxs_sem.s2.regression", "sem_saxs.mae.whole", "saxs_sem.energy.nearest_3"} <= set(found)
 
 
 def test_other_modalities_are_summarised_too() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pairvae.reports.report_data import ReportContent
-from pairvae.reports.tables import figure, generation_table, headline, lookup, score_tables
+from pairvae.reports.tables import figure, generation_table, lookup, score_tables
 
 
 def summary(median: float, n: int = 24) -> dict[str, float]:
@@ -29,33 +29,19 @@ def test_numbers_have_three_significant_digits(value: float, text: str) -> None:
     assert figure(value) == text
 
 
-@pytest.mark.parametrize(
-    ("model", "retrieval", "words"),
-    [
-        (0.010, 0.020, "50 % lower than that of looking up"),
-        (0.020, 0.010, "looking up is still better: the model's error is 2.00 times as large"),
-        (0.0101, 0.0100, "about as well as looking up"),
-    ],
-)
-def test_headline_says_who_wins(model: float, retrieval: float, words: str) -> None:
-    answer = headline(metrics(model, retrieval, 0.005))
-    assert words in answer.sentences[1]
-    assert [number for _, number, _ in answer.numbers] == [figure(model), figure(retrieval), "0.00500"]
-
-
-def test_headline_without_validation_scores_claims_nothing() -> None:
-    answer = headline({"splits": {"train": metrics(0.01, 0.02, 0.005)["splits"]["validation"]}})
-    assert answer.numbers == ()
-    assert "No validation pair" in answer.sentences[0]
-
-
-def test_best_marks_the_lowest_median_and_never_the_floor() -> None:
-    (table,) = score_tables(metrics(0.01, 0.02, 0.001))
-    cells = {row.label: row.cells[0] for row in table.rows}
-    assert [label for label, cell in cells.items() if cell and cell.best] == ["SAXS → SEM, paired model"]
-    assert cells["floor: crop to crop"] is not None
+def test_the_best_and_those_not_told_apart_are_marked_and_never_the_floor() -> None:
+    tree = metrics(0.02, 0.01, 0.001)
+    (table,) = score_tables(tree)
+    assert not any(cell and cell.best for row in table.rows for cell in row.cells), (
+        "medians alone decide nothing"
+    )
+    found = {"best": "retrieval", "not_told_apart": ["pair"], "n": 24}
+    ranking = {"saxs_sem": {"s2_mae": found}, "sem_sem": {"s2_mae": {"best": "floor", "not_told_apart": []}}}
+    (table,) = score_tables({**tree, "ranking": {"validation": ranking}, "validation_pairs": 24})
+    marked = [row.label for row in table.rows if row.cells[0] and row.cells[0].best]
+    assert marked == ["SAXS → SEM, paired model", "SAXS → SEM, retrieval"]
     assert table.rows[-1].kind == "floor"
-    assert table.columns == ("validation",)
+    assert table.columns == ("validation (24 samples)",)
 
 
 def test_a_method_scored_in_one_split_only_leaves_an_empty_cell() -> None:

@@ -21,12 +21,11 @@ from pairvae.models.build import SCALE_TRIL
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Encoder
 from pairvae.settings import resolve
-from pairvae.stages.corrections import FILE, calibration_data, read_corrections
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_pair import calibration_data, train_pair
 from pairvae.stages.train_solo import train_solo
 from pairvae.store.files import file_digest
-from pairvae.store.model_folder import CARD, WEIGHTS, load_card, load_model
+from pairvae.store.model_folder import CALIBRATION, CARD, WEIGHTS, load_card, load_model, read_corrections
 from pairvae.store.prepared import open_prepared
 from pairvae.store.tensors import save_tensors
 
@@ -115,7 +114,7 @@ def test_the_stage_calibrates_the_pattern_s_posterior_and_tells(trained: Project
         {"target", "before", "after", "value", "statistic", "knob"} <= one.keys()
         for one in corrections.values()
     )
-    assert FILE in card["files_sha256"]
+    assert CALIBRATION in card["files_sha256"]
 
 
 def test_calibrating_the_uncalibrated_model_gives_the_calibrated_one(

@@ -24,15 +24,17 @@ CPU_OOM = RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to
 Makes = Callable[..., Any]
 
 
-def gradient_of(plan: PairPlan | SoloPlan, micro: int | None) -> tuple[dict[str, Tensor], dict[str, float]]:
+def gradient_of(
+    plan: PairPlan | SoloPlan, micro_batch_size: int | None
+) -> tuple[dict[str, Tensor], dict[str, float]]:
     plan.module.train()
-    compute = Gradients(plan, DEVICE, micro=micro)
+    compute = Gradients(plan, DEVICE, micro_batch_size=micro_batch_size)
     terms = compute(next(iter(plan.batches(0))), noise_generator(3, 0, CPU))
     gradients = {name: one.grad for name, one in plan.module.named_parameters() if one.grad is not None}
     return gradients, {name: float(part) for name, part in {"total": terms.total, **terms.parts}.items()}
 
 
-@pytest.mark.parametrize("micro", [1, 2, 3, 5])
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 3, 5])
 @pytest.mark.parametrize(
     "make",
     [
@@ -43,9 +45,9 @@ def gradient_of(plan: PairPlan | SoloPlan, micro: int | None) -> tuple[dict[str,
         lambda: pair_plan(similarity="distance", kl_weight=0.0),
     ],
 )
-def test_parts_give_the_gradient_and_the_terms_of_the_whole(make: Makes, micro: int) -> None:
+def test_parts_give_the_gradient_and_the_terms_of_the_whole(make: Makes, micro_batch_size: int) -> None:
     whole, terms = gradient_of(make(), None)
-    parts, found = gradient_of(make(), micro)
+    parts, found = gradient_of(make(), micro_batch_size)
     assert found == pytest.approx(terms, rel=1e-5)
     assert parts.keys() == whole.keys()
     for name, gradient in whole.items():
@@ -95,7 +97,7 @@ def test_what_a_batch_is_cut_into_outlives_the_process(tmp_path: Path) -> None:
     train(limited_pair(2)[0], DEVICE, label="pair", checkpointing=keeping)
     plan = pair_plan()
     kept = checkpoints.load(tmp_path, plan.module, plan.make_optimiser())
-    assert kept is not None and kept.micro == 2
+    assert kept is not None and kept.micro_batch_size == 2
 
 
 def test_too_little_memory_for_one_sample_is_told_with_advice() -> None:

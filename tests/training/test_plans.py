@@ -100,7 +100,7 @@ def test_samples_without_a_partner_have_batches_of_their_own_and_two_terms() -> 
     assert [list(batch.inputs) for batch in unweighted.batches(3)].count(["saxs"]) == 0
 
 
-def test_solo_loss_is_misfit_plus_weighted_divergence() -> None:
+def test_solo_loss_is_reconstruction_loss_plus_weighted_divergence() -> None:
     plan, _ = solo()
     batch = next(plan.batches(0))
     terms = plan.loss(batch, seeded())

@@ -50,6 +50,7 @@ def as_json(found: Explained, name: str) -> dict[str, Any]:
             pictures += [
                 _picture(one, f"Sample {number}", "sample") for number, one in enumerate(found.samples, 1)
             ]
+    pictures += [_picture(one.image, one.caption, "sample") for one in found.neighbours]
     return {
         "name": name,
         "source": found.source,
@@ -74,6 +75,8 @@ def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
                 archive.writestr(f"{found.target}-sample-{number:02d}.png", png(one))
             if found.spread is not None:
                 archive.writestr(f"{found.target}-spread.png", png(_spread(found)))
+        for number, neighbour in enumerate(found.neighbours, 1):
+            archive.writestr(f"{found.target}-measured-{number:02d}.png", png(neighbour.image))
         if found.given is not None and MODALITIES[found.source].coordinates is None:
             archive.writestr(f"{found.source}-given.png", png(found.given))
         if found.curve is not None:
@@ -84,6 +87,7 @@ def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
             "numbers": found.numbers,
             "warnings": found.warnings,
             "notes": found.notes,
+            "measured": [one.caption for one in found.neighbours],
         }
         archive.writestr("result.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")
     return stream.getvalue()

@@ -97,7 +97,7 @@ def _stretch(decoder: TextureDecoder, measured: _Measured, share: float) -> None
     factors = (1.0 + largest * np.tanh(measured.lengths)) * np.exp(removed)
     inner = np.clip((factors - 1.0) / largest, -NEAREST, NEAREST)
     weight, bias = ridge(styles, np.arctanh(inner) - measured.lengths).affine()
-    decoder.lengthen(torch.from_numpy(weight), torch.from_numpy(bias))
+    decoder.add_length_bias(torch.from_numpy(weight), torch.from_numpy(bias))
 
 
 def share_of_gap(true: np.ndarray, decoded: np.ndarray, gap: np.ndarray) -> float:
@@ -130,7 +130,7 @@ def _measure(crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, see
     for few in np.array_split(np.stack(crops), -(-len(crops) // CHUNK)):
         images = torch.from_numpy(few.astype(np.float32)).to(place)
         latent = vae.posterior(images).mean
-        decoded = (decoder.raw(latent, generator) >= 0).float()
+        decoded = (decoder.logits(latent, generator) >= 0).float()
         style = decoder.mapping(latent)
         lengths = decoder.lengths(style).mean((2, 3))
         logarithms = (wave_numbers(one)[:, 0] for one in (images, decoded))

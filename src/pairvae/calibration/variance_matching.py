@@ -126,6 +126,7 @@ def widened(factor: np.ndarray, draws: np.ndarray, values: np.ndarray, target: f
 def _fractions(vae: VAE, latents: Tensor, generator: torch.Generator) -> np.ndarray:
     """Phase fractions ``(N,)`` of the binary images that latents ``(N, C, g, g)`` are decoded to."""
     parts = [
-        (vae.decoder.raw(few, generator) >= 0).float().mean((1, 2, 3)) for few in torch.split(latents, CHUNK)
+        (vae.decoder.logits(few, generator) >= 0).float().mean((1, 2, 3))
+        for few in torch.split(latents, CHUNK)
     ]
     return torch.cat(parts).double().cpu().numpy()

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli import data, models, serving, stages, study, tune, upkeep
+from pairvae.cli import data, models, serving, stages, study, suggest, tune, upkeep
 from pairvae.errors import InputError
 from pairvae.parallel.parent_process import end_with_repro
 
@@ -23,7 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.add_typer(tune.app, name="tune")
-for family in (stages, study, models, serving, upkeep):
+for family in (stages, study, models, suggest, serving, upkeep):
     app.add_typer(family.app)
 
 

@@ -106,6 +106,9 @@ def predict(
             help="file format of the images; of curves csv, or NXcanSAS with nexus",
         ),
     ] = "png",
+    neighbours: Annotated[
+        int, typer.Option(min=0, max=100, help="measured micrographs of the training data shown beside")
+    ] = 0,
     size: Annotated[
         int | None,
         typer.Option(
@@ -145,6 +148,7 @@ def predict(
         source=source,
         kind=kind,
         acquisition=acquisition,
+        neighbours=neighbours,
         size=size,
     )
     typer.echo(f"{written} predictions in {printable(str(out))}")

@@ -14,6 +14,7 @@ import numpy as np
 from pairvae.errors import InputError, printable
 from pairvae.inference.loader import REGISTRY, load, pinned
 from pairvae.inference.measurement import ANY, Once, require_use
+from pairvae.inference.neighbours import require_micrographs, write_neighbours
 from pairvae.inference.output_files import (
     NEXUS,
     NO_PROVENANCE,
@@ -49,7 +50,7 @@ from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
 from pairvae.store.locks import folder_alone
 from pairvae.store.project_root import project_root
-from pairvae.store.rows import table
+from pairvae.store.rows import table, write_table
 
 __all__ = ["describe", "posterior_of_file", "predict", "predict_chunk", "prepared_with", "write_image"]
 CHUNK = 50  # files of a task at most: the model is read once for each
@@ -71,6 +72,7 @@ class Wanted:
     root: Path
     shown: frozenset[int]  # numbers of the inputs on the contact sheet
     acquisition: Acquisition = ANY
+    neighbours: int = 0  # measured micrographs beside the predictions of an input
     size: int | None = None
 
 
@@ -94,6 +96,7 @@ class Made:
     strip: np.ndarray | None = None
     remarks: tuple[str, ...] = ()
     fault: Mapping[str, str] | None = None
+    neighbours: tuple[Row, ...] = ()
 
 
 def predict(
@@ -109,6 +112,7 @@ def predict(
     source: str | None = None,
     kind: str = "png",
     acquisition: Acquisition = ANY,
+    neighbours: int = 0,
     size: int | None = None,
 ) -> int:
     """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
@@ -117,8 +121,9 @@ def predict(
     what it is. Writes into ``out`` ``<name>-<to>-<number>.png`` or ``.tif`` (``kind``, one of ``FORMATS``; bright phase
     white; of a curve ``.csv``; NeXus: one file an input), micrographs with a side of ``size`` px,
     ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over its images),
-    ``curves.csv`` (S(r)), ``contact-sheet.png``. One file is in memory at a time. With several ``workers`` (None: of
-    hundreds of files as many as cores), or on a ``cluster`` (see :func:`pairvae.parallel.executor.run_tasks`), files
+    ``curves.csv`` (S(r)), ``contact-sheet.png``; with ``neighbours``, for a pattern so many measured training
+    micrographs, and ``neighbours.csv``. One file is in memory at a time. With several ``workers`` (None: of hundreds
+    of files as many as cores), or on a ``cluster`` (see :func:`pairvae.parallel.executor.run_tasks`), files
     are shared out in chunks. ``acquisition`` is known of all files and goes before their rows of a ``pairs.csv``; what
     may be wrong with a file is told, and stands in ``inputs.csv``. A file that cannot be read is told of, and named
     again in an ``InputError`` after the others are done; so is a folder that another process writes into.
@@ -129,6 +134,8 @@ def predict(
         predictor.check_size(to, size)  # an unknown modality is an InputError, too
     inputs = inputs_of(files, predictor.modalities, to, source)
     require_use(acquisition, sorted({one.source for one in inputs}))
+    if neighbours:
+        require_micrographs(predictor, to)
     _require_other_folder(out, inputs)
     registered = model.startswith(REGISTRY)  # a model folder needs no project around it
     location, root = (
@@ -138,7 +145,9 @@ def predict(
     )
     spread = evenly_spread(len(inputs), ROWS)
     shown = frozenset(spread.tolist())
-    wanted = Wanted(out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition, size)
+    wanted = Wanted(
+        out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition, neighbours, size
+    )
     if predictor.facts is None:
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
@@ -171,6 +180,7 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
     progress = Progress(len(inputs), f"predict {to}")
     faults: list[InputError] = []
     strips: list[np.ndarray] = []
+    nearest: list[Row] = []
     count, unlike, remarks = 0, 0, Once()
     with ExitStack() as stack:
         images, summaries, curves = (
@@ -190,6 +200,7 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
                 images.writerows(made.images)
                 summaries.writerow(made.summary)
                 curves.writerows(made.curves)
+                nearest += made.neighbours
                 unlike += _warn(one, made.summary, unlike)
                 for line in remarks.new(made.remarks):
                     _say(f"{one.shown}: {line}")
@@ -201,6 +212,8 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
             raise _fault_of(
                 faults, len(inputs)
             )  # before the tables of an earlier call are replaced by empty ones
+    if nearest:
+        write_table(out / "neighbours.csv", nearest)
     if strips:
         write_contact_sheet(out / "contact-sheet.png", strips)
     if unlike > MOST_WARNINGS:
@@ -275,6 +288,7 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
         tuple(curve_rows(one, found.images, nm_per_px(predictor, one.target))),
         sheet,
         found.remarks,
+        neighbours=tuple(write_neighbours(predictor, one, found, wanted.out, wanted.kind, wanted.neighbours)),
     )
 
 

@@ -75,6 +75,8 @@ def check_facts(predictor: Predictor, path: Path) -> None:
             predictor.shape(name)
             if len(latents) != len(facts.ids) or len(facts.ids) != len(facts.morphologies):
                 raise ValueError(f"{len(latents)} latents of {len(facts.ids)} pairs")
+        if facts.micrographs is not None and len(facts.micrographs) != len(facts.ids):
+            raise ValueError(f"{len(facts.micrographs)} micrographs of {len(facts.ids)} pairs")
         if facts.scattering is not None:
             predictor.shape(facts.scattering.image)
             expected = predictor.shape(facts.scattering.pattern)[1:]

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pairvae.inference.latent_plane import Plane, latent_at, plane_of
+from pairvae.inference.neighbours import Neighbour, micrographs_of
 from pairvae.inference.output_files import curve_columns, scale_of
 from pairvae.inference.predictions import agreement, measured, nm_per_px
 from pairvae.inference.predictor import Predictor
@@ -20,6 +21,7 @@ from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average
 
 PRIOR_SAMPLES = 200
+SHOWN_NEIGHBOURS = 3
 SHOWN = {
     "spacing_nm": ("Domain spacing", 1, "nm", 1),
     "domain_spacing_px": ("Domain spacing", 1, "px", 1),
@@ -50,7 +52,8 @@ class Explained:
     """``best`` from the middle of the posterior, ``samples`` ``(S, ...)`` drawn from it, ``spread`` of them ``(H, W)``.
 
     ``numbers`` are pairs of words and values, ``warnings`` what speaks against the prediction, ``notes`` what else
-    should be known. ``nm_per_px``: pixel size of predicted micrographs, where it is known.
+    should be known. ``nm_per_px``: pixel size of predicted micrographs, where it is known. ``neighbours``: the measured
+    micrographs that a pattern fits best.
     """
 
     source: str
@@ -64,6 +67,7 @@ class Explained:
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     nm_per_px: float | None = None
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,12 @@ def explain(
         f"{line[0].upper()}{line[1:]}." for line in remarks(confidence is None or confidence.unlike)
     )
     shown = _numbers(predictor, drawn, target) | numbers
+    known = micrographs_of(predictor, source, target)
+    nearest = known.nearest(posterior.mean.numpy(), drawn, SHOWN_NEIGHBOURS) if known else []
     return Explained(
         source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes,
         nm_per_px(predictor, target),
+        tuple(nearest),
     )  # fmt: skip
 
 

@@ -76,7 +76,14 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
         _median([pair.sem_nm_per_px for pair in pairs]),
         _median([pair.saxs_q_per_px_inv_nm for pair in pairs]),
         {name: _sizes(prepared, name, rows) for name in predictor.modalities},
+        _micrographs(predictor, prepared, rows),
     )
+
+
+def _micrographs(predictor: Predictor, prepared: Prepared, rows: list[int]) -> np.ndarray | None:
+    """The first evaluation crop of each image; None where the pair has no binary images, or several kinds."""
+    names = [name for name in predictor.modalities if MODALITIES[name].cropped]
+    return np.array(prepared.crops(names[0])[rows, 0]) if len(names) == 1 else None
 
 
 def _sizes(prepared: Prepared, name: str, rows: list[int]) -> tuple[tuple[int, int], ...]:
@@ -130,6 +137,12 @@ def packed(facts: TrainingFacts) -> tuple[dict[str, Tensor], dict[str, Any]]:
         }
     for name, array in facts.latents.items():
         tensors[f"{name}.latents"] = torch.from_numpy(array)
+    if facts.micrographs is not None:
+        shape = facts.micrographs.shape
+        tensors["micrographs"] = torch.from_numpy(
+            np.packbits(facts.micrographs.reshape(shape[0], -1), axis=1)
+        )
+        card["micrographs"] = shape[1:]
     if facts.scattering is not None:
         tensors["mask"] = torch.from_numpy(np.ascontiguousarray(facts.scattering.mask))
         card["scattering"] = {
@@ -182,7 +195,15 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
             name: tuple((int(rows), int(columns)) for rows, columns in sizes)
             for name, sizes in card.get("sizes", {}).items()
         },
+        _unpacked_bits(tensors["micrographs"].numpy(), card["micrographs"])
+        if "micrographs" in card
+        else None,
     )
+
+
+def _unpacked_bits(packed_bits: np.ndarray, shape: list[int]) -> np.ndarray:
+    """Binary images ``(N, h, w)``."""
+    return np.unpackbits(packed_bits, axis=1, count=shape[0] * shape[1]).reshape(-1, *shape)
 
 
 def read_training_facts(folder: Path) -> TrainingFacts | None:

@@ -106,7 +106,8 @@ class Scattering:
 class TrainingFacts:
     """All of it, by modality; ``latents`` ``(N, C, g, g)`` are those of the training pairs ``ids``.
 
-    ``sizes``: rows and columns (px) that were used of the files, the most frequent first.
+    ``sizes``: rows and columns (px) that were used of the files, the most frequent first. ``micrographs``
+    ``(N, h, w)`` of 0 and 1: a measured crop of each training pair (None: the model keeps none).
     """
 
     familiar: Mapping[str, Familiarity] = field(default_factory=dict)
@@ -117,6 +118,7 @@ class TrainingFacts:
     nm_per_px: float | None = None
     q_per_px: float | None = None
     sizes: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    micrographs: NDArray[np.uint8] | None = None
 
 
 def pooled(arrays: NDArray[np.generic]) -> Singles:

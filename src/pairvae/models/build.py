@@ -140,8 +140,9 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
         with torch.device("meta"):
             plan = from_description(description, where)
     except (RuntimeError, MemoryError, OverflowError, TypeError) as error:  # sizes that no tensor can have
-        found = reason(error, lines=3)
-        raise InputError(expected="the description of a network", found=found, where=where) from error
+        raise InputError(
+            expected="the description of a network", found=reason(error, lines=3), where=where
+        ) from error
     weights, _ = split_discriminator(weights)  # pairvae 0.1 kept one among them
     _make_room(plan, weights, description)
     check_weights(plan, weights, where)
@@ -169,14 +170,14 @@ def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: 
 
 def check_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
     """``InputError`` names the first of ``weights`` that does not fit into ``module``."""
-    own = module.state_dict()
-    for name in [*own, *weights]:
-        if name not in weights or name not in own:
-            side = "missing" if name not in weights else "unknown"
-            raise InputError(expected="the weights of this network", found=f"{side} {name}", where=where)
-        if own[name].shape != weights[name].shape:
+    known = module.state_dict()
+    for name in [*known, *weights]:
+        if name not in weights or name not in known:
+            problem = "missing" if name not in weights else "unknown"
+            raise InputError(expected="the weights of this network", found=f"{problem} {name}", where=where)
+        if known[name].shape != weights[name].shape:
             raise InputError(
-                expected=f"{name} of shape {tuple(own[name].shape)}",
+                expected=f"{name} of shape {tuple(known[name].shape)}",
                 found=str(tuple(weights[name].shape)),
                 where=where,
             )

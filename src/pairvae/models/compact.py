@@ -57,8 +57,8 @@ class DenseHead(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Posterior statistics."""
-        raw = self.output(self._hidden(features)) + self.shortcut(features)
-        return join_statistics(raw.view(-1, *self.shape))
+        statistics = self.output(self._hidden(features)) + self.shortcut(features)
+        return join_statistics(statistics.view(-1, *self.shape))
 
     @torch.no_grad()
     def blend(self, weight: Tensor, bias: Tensor, share: float) -> None:
@@ -67,8 +67,8 @@ class DenseHead(nn.Module):
         The rest of it is what it was; the standard deviation is not touched.
         """
         means = len(bias)
-        for own, other in ((self.output.bias, bias), (self.shortcut.weight, weight)):
-            own[:means].lerp_(other.to(own), share)
+        for parameter, blended in ((self.output.bias, bias), (self.shortcut.weight, weight)):
+            parameter[:means].lerp_(blended.to(parameter), share)
         self.output.weight[:means] *= 1.0 - share
 
 
@@ -146,7 +146,7 @@ class CompactDecoder(Decoder):
         self.basis.copy_(basis)
         self.spread.copy_(spread)
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """The image before it is clamped to [0, 1]."""
@@ -158,4 +158,4 @@ class CompactDecoder(Decoder):
 
     def forward(self, latent: Tensor) -> Tensor:
         """The image, in [0, 1]."""
-        return self.raw(latent).clamp(0.0, 1.0)
+        return self.logits(latent).clamp(0.0, 1.0)

@@ -21,7 +21,7 @@ from pairvae.numerics.colormaps import COLOUR_STEPS, colormap_table, coloured, k
 
 OFF_MAP = 0.03  # mean distance in RGB beyond which a pixel (an edge of a gap) is kept as colours
 LEAST_SPREAD = 0.1  # of the largest: weaker components are not held to more than noise allows
-PIXEL_SCALE = 0.06  # makes the misfit as large as squared errors per pixel: weights mean the same
+PIXEL_SCALE = 0.06  # makes the loss as large as squared errors per pixel: weights mean the same
 FINGERPRINT = 1000  # values that tell two patterns of one number apart
 
 
@@ -104,7 +104,7 @@ class LevelDecoder(Decoder):
         scores: Tensor = (self.output(hidden) + self.shortcut(flat)) * self.spread
         return scores
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """The pattern before it is clamped to [0, 1]."""
@@ -115,7 +115,7 @@ class LevelDecoder(Decoder):
 
     def forward(self, latent: Tensor) -> Tensor:
         """The pattern, in [0, 1]."""
-        return self.raw(latent).clamp(0.0, 1.0)
+        return self.logits(latent).clamp(0.0, 1.0)
 
 
 @dataclass
@@ -137,10 +137,10 @@ class ComponentMatch:
             raise TypeError("the likelihood of components is that of a decoder with components")
         some = inputs.flatten(1)[:, :: max(1, inputs[0].numel() // FINGERPRINT)]
         keys = list(zip(indices.tolist(), some.sum(1).tolist(), strict=True))
-        missing = [place for place, key in enumerate(keys) if key not in self.kept]
+        missing = [row for row, key in enumerate(keys) if key not in self.kept]
         if missing:
-            found = decoder.project(inputs[missing])
-            self.kept |= {keys[place]: scores for place, scores in zip(missing, found, strict=True)}
-        wanted = torch.stack([self.kept[key] for key in keys])
+            projected = decoder.project(inputs[missing])
+            self.kept |= {keys[row]: scores for row, scores in zip(missing, projected, strict=True)}
+        targets = torch.stack([self.kept[key] for key in keys])
         spread = decoder.spread.clamp_min(LEAST_SPREAD * float(decoder.spread.max()))
-        return Reconstruction(PIXEL_SCALE * ((decoder.scores(latent) - wanted) / spread).square().mean())
+        return Reconstruction(PIXEL_SCALE * ((decoder.scores(latent) - targets) / spread).square().mean())

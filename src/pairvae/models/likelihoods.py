@@ -38,21 +38,21 @@ def squared_error(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
 ) -> Reconstruction:
     """Mean squared error per pixel (a Gaussian likelihood of fixed width)."""
-    return Reconstruction(F.mse_loss(decoder.raw(latent, generator), inputs))
+    return Reconstruction(F.mse_loss(decoder.logits(latent, generator), inputs))
 
 
 def absolute_error(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
 ) -> Reconstruction:
     """Mean absolute error per pixel (a Laplace likelihood of fixed width, for heavy-tailed counts)."""
-    return Reconstruction(F.l1_loss(decoder.raw(latent, generator), inputs))
+    return Reconstruction(F.l1_loss(decoder.logits(latent, generator), inputs))
 
 
 def bernoulli(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
 ) -> Reconstruction:
     """Mean Bernoulli negative log likelihood per pixel of a binary image (paper, pair and solo losses)."""
-    return Reconstruction(F.binary_cross_entropy_with_logits(decoder.raw(latent, generator), inputs))
+    return Reconstruction(F.binary_cross_entropy_with_logits(decoder.logits(latent, generator), inputs))
 
 
 @dataclass
@@ -78,15 +78,14 @@ class TextureMatch:
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
     ) -> Reconstruction:
         """Weighted mean absolute differences of the statistics, >= 0, and the textures."""
-        images = torch.sigmoid(decoder.raw(latent, generator, self.size).float())
-        found = texture.statistics(images, periodic=decoder.periodic, names=self.names)
-        parts = texture.discrepancy(found, self._wanted(inputs, indices))
-        return Reconstruction(
-            torch.stack([self.weights[name] * part for name, part in parts.items()]).sum(), images
-        )
+        images = torch.sigmoid(decoder.logits(latent, generator, self.size).float())
+        statistics = texture.statistics(images, periodic=decoder.periodic, names=self.names)
+        differences = texture.discrepancy(statistics, self._targets(inputs, indices))
+        weighted = [self.weights[name] * difference for name, difference in differences.items()]
+        return Reconstruction(torch.stack(weighted).sum(), images)
 
     @torch.no_grad()
-    def _wanted(self, inputs: Tensor, indices: Tensor) -> dict[str, Tensor]:
+    def _targets(self, inputs: Tensor, indices: Tensor) -> dict[str, Tensor]:
         if self.targets is None:
             if self._last is None or self._last[0] is not inputs:  # a pair's two directions share their crops
                 self._last = inputs, texture.statistics(inputs, names=self.names)
@@ -94,15 +93,25 @@ class TextureMatch:
         return {name: self.targets[name][indices] for name in self.names}
 
 
-def posterior_divergence(covered: Posterior, covering: Posterior) -> Tensor:
-    """Divergence of ``covered`` from ``covering``, both ``(B, C, g, g)``, nats: ``(B,)``; gradients to the latter only.
+def posterior_divergence(cropped: Posterior, uncropped: Posterior) -> Tensor:
+    """Kullback-Leibler divergence of a crop's posterior from that of the modality without crops.
 
-    Its mean over the crops of a sample is least where the covering posterior has the mean and the spread of all
-    of theirs: the posterior of a pattern then is as wide as what the pattern cannot tell (Suzuki et al. 2016).
+    Its mean over the crops of a sample is least where ``uncropped`` has the mean and the spread of all of theirs: the
+    posterior of a pattern then is as wide as what the pattern does not determine (Suzuki et al. 2016).
+
+    Parameters
+    ----------
+    cropped, uncropped : Posterior
+        ``(B, C, g, g)`` each; gradients flow to ``uncropped`` only.
+
+    Returns
+    -------
+    Tensor
+        ``(B,)``, nats.
     """
-    mean, std = covered.mean.detach(), covered.std.detach()
-    gap = (std.square() + (mean - covering.mean).square()) / (2.0 * covering.std.square())
-    return (gap - 0.5 + covering.std.log() - std.log()).flatten(1).sum(1)
+    mean, std = cropped.mean.detach(), cropped.std.detach()
+    gap = (std.square() + (mean - uncropped.mean).square()) / (2.0 * uncropped.std.square())
+    return (gap - 0.5 + uncropped.std.log() - std.log()).flatten(1).sum(1)
 
 
 PIXEL_LIKELIHOODS: dict[str, Likelihood] = {

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pairvae.models.compact import DenseHead, principal_components
-from pairvae.models.torus import around, smoothed
+from pairvae.models.torus import circular_pad, smoothed
 from pairvae.models.vae import Decoder, Encoder
 from pairvae.numerics import texture_statistics as texture
 
@@ -54,17 +54,11 @@ class TextureEncoder(Encoder):
     def fit(self, inputs: Tensor) -> None:
         """Components of the statistics of training crops, each kind with the same total variance."""
         self.scale.fill_(1.0)
-        raw = torch.cat([self._statistics(part) for part in torch.split(inputs, FIT_CHUNK)])
-        kinds = torch.split(raw, self.sizes, dim=1)
-        variances = torch.stack([part.var(0, correction=0).sum() for part in kinds])
+        statistics = torch.cat([self._statistics(part) for part in torch.split(inputs, FIT_CHUNK)])
+        kinds = torch.split(statistics, self.sizes, dim=1)
+        variances = torch.stack([kind.var(0, correction=0).sum() for kind in kinds])
         self.scale.copy_(variances.clamp_min(1e-12).rsqrt())
-        scaled = torch.cat(
-            [
-                part * scale
-                for part, scale in zip(torch.split(raw, self.sizes, dim=1), self.scale, strict=True)
-            ],
-            dim=1,
-        )
+        scaled = torch.cat([kind * scale for kind, scale in zip(kinds, self.scale, strict=True)], dim=1)
         mean, basis, spread = principal_components(scaled, self.components)
         self.mean.copy_(mean)
         self.basis.copy_(basis)
@@ -91,18 +85,19 @@ class StyledConv(nn.Module):
 
     def forward(self, maps: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """``(B, outputs, h, w)`` from maps, ``style`` ``(B, 128, g, g)`` and ``noise`` ``(B, 1, h, w)``."""
-        maps = self.conv(around(maps, 1))
+        maps = self.conv(circular_pad(maps, 1))
         # In the convolution's precision: a float32 factor would widen all maps that follow, and take a third longer.
         maps = torch.addcmul(maps, self.strength.to(maps.dtype), noise.to(maps.dtype))
         gain, shift = self.style(style).float().chunk(2, dim=1)
         if gain.shape[-1] > 1:
-            gain, shift = (F.interpolate(one, size=maps.shape[-2:], mode="bilinear") for one in (gain, shift))
+            size = maps.shape[-2:]
+            gain, shift = (F.interpolate(cells, size=size, mode="bilinear") for cells in (gain, shift))
             return F.silu(F.instance_norm(maps) * (1.0 + gain) + shift)
         # An instance norm with a scale and a shift of its own for each image is a batch norm of all maps of all images
         # as channels of one: one operation instead of three.
         batch, channels, height, width = maps.shape
-        one = maps.reshape(1, batch * channels, height, width)
-        normed = F.batch_norm(one, None, None, 1.0 + gain.reshape(-1), shift.reshape(-1), training=True)
+        merged = maps.reshape(1, batch * channels, height, width)
+        normed = F.batch_norm(merged, None, None, 1.0 + gain.reshape(-1), shift.reshape(-1), training=True)
         return F.silu(normed.reshape(batch, channels, height, width))
 
 
@@ -125,8 +120,8 @@ def stretched(maps: Tensor, factors: Tensor) -> Tensor:
         zero = torch.zeros_like(near)
         return torch.where(near < 1, inner, torch.where(near < 2, outer, zero))[:, None]
 
-    found: Tensor = weights(factors[:, 0]) @ maps @ weights(factors[:, 1]).mT
-    return found
+    resampled: Tensor = weights(factors[:, 0]) @ maps @ weights(factors[:, 1]).mT
+    return resampled
 
 
 class TextureDecoder(Decoder):
@@ -171,7 +166,7 @@ class TextureDecoder(Decoder):
             for parameter in self.lengths.parameters():
                 nn.init.zeros_(parameter)
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """Logits ``(B, 1, size, size)`` of the bright phase."""
@@ -191,7 +186,7 @@ class TextureDecoder(Decoder):
             side = cells * 2**level
             maps = first(maps, style, draw(1, side))
             maps = second(maps, style, draw(1, side))
-        logits = smoothed(F.pixel_shuffle(self.output(around(maps, 2)), 2), self.smooth)
+        logits = smoothed(F.pixel_shuffle(self.output(circular_pad(maps, 2)), 2), self.smooth)
         bias = self.bias(style)
         if bias.shape[-1] > 1:
             bias = F.interpolate(bias, size=logits.shape[-2:], mode="bilinear")
@@ -201,14 +196,14 @@ class TextureDecoder(Decoder):
         return scaled
 
     @torch.no_grad()
-    def lengthen(self, weight: Tensor, bias: Tensor) -> None:
+    def add_length_bias(self, weight: Tensor, bias: Tensor) -> None:
         """Add ``weight`` ``(2, 128)`` times the style, and ``bias`` ``(2,)``, to what sets the two length scales."""
-        for parameter, more in zip(self.lengths.parameters(), (weight[:, :, None, None], bias), strict=True):
-            parameter.add_(more.to(parameter))
+        for parameter, added in zip(self.lengths.parameters(), (weight[:, :, None, None], bias), strict=True):
+            parameter.add_(added.to(parameter))
 
     def forward(self, latent: Tensor) -> Tensor:
         """Probability of the bright phase, ``(B, 1, size, size)``; fresh noise at each call."""
-        return torch.sigmoid(self.raw(latent))
+        return torch.sigmoid(self.logits(latent))
 
     def enlarged(self, latent: Tensor, size: int) -> Tensor:
         """Probability of the bright phase, ``(B, 1, size, size)``, cut from the middle of a larger texture.
@@ -220,4 +215,4 @@ class TextureDecoder(Decoder):
         side = self.shrink * math.ceil(least / self.shrink)
         start = (side - size) // 2
         middle = slice(start, start + size)
-        return torch.sigmoid(self.raw(latent, size=side)[..., middle, middle])
+        return torch.sigmoid(self.logits(latent, size=side)[..., middle, middle])

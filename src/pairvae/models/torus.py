@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 
-class _Around(torch.autograd.Function):
-    """:func:`around` with a backward pass of its own: torch's fills and adds a whole map for each of the six views."""
+class _CircularPad(torch.autograd.Function):
+    """:func:`circular_pad` with its own backward pass: torch's fills and adds a whole map for each of the six views."""
 
     @staticmethod
     def forward(ctx: Any, maps: Tensor, reach: int) -> Tensor:
         ctx.reach = reach
-        return _wrapped(maps, reach)
+        return _padded(maps, reach)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -30,7 +30,7 @@ class _Around(torch.autograd.Function):
         return inner, None
 
 
-def _wrapped(maps: Tensor, reach: int) -> Tensor:
+def _padded(maps: Tensor, reach: int) -> Tensor:
     """Written once: two concatenations would copy every map twice."""
     height, width = maps.shape[-2:]
     wide = maps.new_empty(*maps.shape[:-2], height + 2 * reach, width + 2 * reach)
@@ -41,15 +41,15 @@ def _wrapped(maps: Tensor, reach: int) -> Tensor:
     return wide
 
 
-def around(maps: Tensor, reach: int) -> Tensor:
-    """Maps on a torus ``(B, C, h, w)`` with ``reach`` px of the opposite edges around them (torch's pad is slower)."""
+def circular_pad(maps: Tensor, reach: int) -> Tensor:
+    """Pad maps ``(B, C, h, w)`` circularly by ``reach`` px on all sides (faster than torch's pad)."""
     if torch.compiler.is_compiling():  # an exported program has no writing in place
         maps = torch.cat([maps[..., -reach:, :], maps, maps[..., :reach, :]], dim=-2)
         return torch.cat([maps[..., -reach:], maps, maps[..., :reach]], dim=-1)
     if not (torch.is_grad_enabled() and maps.requires_grad):
-        return _wrapped(maps, reach)
-    found: Tensor = _Around.apply(maps, reach)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return found
+        return _padded(maps, reach)
+    padded: Tensor = _CircularPad.apply(maps, reach)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return padded
 
 
 def smoothed(maps: Tensor, times: int) -> Tensor:
@@ -58,7 +58,7 @@ def smoothed(maps: Tensor, times: int) -> Tensor:
     It takes out the shortest waves, those of 2 px, which a pixel shuffle draws for nothing (Zhang, ICML 2019).
     """
     for _ in range(times):
-        wide = around(maps, 1)
+        wide = circular_pad(maps, 1)
         rows = (wide[..., :-2, :] + wide[..., 2:, :]) / 4 + wide[..., 1:-1, :] / 2
         maps = (rows[..., :-2] + rows[..., 2:]) / 4 + rows[..., 1:-1] / 2
     return maps

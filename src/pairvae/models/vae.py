@@ -63,9 +63,9 @@ class Posterior:
         return Posterior(mean, std, self.correlation)
 
 
-def join_statistics(raw: Tensor) -> Tensor:
-    """``(B, 2C, g, g)`` of mean and raw scale to mean and standard deviation (softplus, as published)."""
-    mean, scale = raw.chunk(2, dim=1)
+def join_statistics(outputs: Tensor) -> Tensor:
+    """``(B, 2C, g, g)`` of mean and unbounded scale to mean and standard deviation (softplus, as published)."""
+    mean, scale = outputs.chunk(2, dim=1)
     return torch.cat([mean, F.softplus(scale) + LEAST_STD], dim=1)
 
 
@@ -131,7 +131,7 @@ class Decoder(nn.Module):
     def fit(self, outputs: Tensor) -> None:
         """Set what is learned from training outputs in closed form."""
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """What the likelihood sees before the image is squashed into [0, 1] (logits for binary images).

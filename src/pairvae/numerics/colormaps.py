@@ -61,16 +61,16 @@ def _nearest_on_line(points: Floats, colormap: str) -> tuple[Floats, Floats]:
     """
     table = colormap_table(colormap)
     corners = np.round(np.linspace(0, COLOUR_STEPS - 1, len(COLORMAPS[colormap]))).astype(int)
-    own, towards = (points**2).sum(1), points @ table[corners].T
+    norm, towards = (points**2).sum(1), points @ table[corners].T
     square = (table[corners] ** 2).sum(1)
     index, least = np.zeros(len(points)), np.full(len(points), np.inf)
-    for one, (first, last) in enumerate(itertools.pairwise(corners)):
+    for segment, (first, last) in enumerate(itertools.pairwise(corners)):
         steps, along = last - first, table[last] - table[first]
         length, start = along @ along, table[first] @ along
-        reach = towards[:, one + 1] - towards[:, one] - start
+        reach = towards[:, segment + 1] - towards[:, segment] - start
         step = np.rint(np.clip(reach * (steps / length), 0, steps))
         part = step / steps
-        near = own - 2 * towards[:, one] + square[one] + part * (part * length - 2 * reach)
+        near = norm - 2 * towards[:, segment] + square[segment] + part * (part * length - 2 * reach)
         index = np.where(near < least, first + step, index)
         least = np.minimum(near, least)
     return index / (COLOUR_STEPS - 1), np.sqrt(np.maximum(least, 0.0))
@@ -97,7 +97,7 @@ def levels(patterns: NDArray[np.float32], colormap: str | None) -> NDArray[np.fl
     """Intensity levels ``(N, H, W)`` in [0, 1] of patterns ``(N, 3, H, W)`` coloured by ``colormap`` (None: grey)."""
     if colormap is None:
         return np.asarray(patterns.mean(1), dtype=np.float64)
-    return np.stack([invert_colormap(np.moveaxis(one, 0, -1), colormap)[0] for one in patterns])
+    return np.stack([invert_colormap(np.moveaxis(pattern, 0, -1), colormap)[0] for pattern in patterns])
 
 
 def coloured(intensity: Tensor, table: Tensor) -> Tensor:

@@ -77,15 +77,17 @@ def radial_spectra(images: NDArray[Any]) -> tuple[Floats, Floats]:
         mean = (single * window).sum(axis=(1, 2), keepdims=True) / window.sum()
         transformed = scipy.fft.rfft2((single - mean) * window)
         power = (transformed.real**2 + transformed.imag**2).reshape(len(part), -1)
-        for one in power * twice:
-            sums.append(np.bincount(ring, weights=one)[:bins])
-            moments.append(np.bincount(ring, weights=one * radius)[:bins])
+        for spectrum in power * twice:
+            sums.append(np.bincount(ring, weights=spectrum)[:bins])
+            moments.append(np.bincount(ring, weights=spectrum * radius)[:bins])
     total, moment = np.stack(sums), np.stack(moments)
     # A uniform image's spectrum is rounding errors, and they have a peak, too.
     total[uniform(values)] = 0.0
-    place = np.divide(moment, total, out=np.tile(np.arange(float(bins)), (len(total), 1)), where=total > 0)
+    radius_px = np.divide(
+        moment, total, out=np.tile(np.arange(float(bins)), (len(total), 1)), where=total > 0
+    )
     energy = float((window.astype(np.float64) ** 2).sum())
-    return total / (counts[:bins] * energy), place
+    return total / (counts[:bins] * energy), radius_px
 
 
 @lru_cache(maxsize=8)
@@ -114,26 +116,26 @@ def _top(smooth: Floats) -> int:
     return start if top == low else top  # else it is the flank of something broader
 
 
-def _centroid(spectrum: Floats, place: Floats, height: float, top: int) -> float:
+def _centroid(spectrum: Floats, radius_px: Floats, height: float, top: int) -> float:
     """Position in rings of the peak around ``top``: the centroid of what exceeds half of its ``height``."""
-    around = slice(max(LEAST_PERIODS - 1, int(top / 1.3)), int(np.ceil(top * 1.3)) + 2)
-    excess = np.maximum(spectrum[around] - height / 2, 0.0)
-    return float((excess * place[around]).sum() / excess.sum())
+    band = slice(max(LEAST_PERIODS - 1, int(top / 1.3)), int(np.ceil(top * 1.3)) + 2)
+    excess = np.maximum(spectrum[band] - height / 2, 0.0)
+    return float((excess * radius_px[band]).sum() / excess.sum())
 
 
 def spacing_and_spread(images: NDArray[Any]) -> tuple[Floats, Floats]:
     """Both of :func:`domain_spacing` (px) and :func:`spacing_spread`, ``(N,)`` each, from one spectrum."""
-    spectra, place = radial_spectra(images)
+    spectra, radius_px = radial_spectra(images)
     smooth = spectra @ _band_average(spectra.shape[1]).T
     narrow = scipy.ndimage.convolve1d(spectra, [0.25, 0.5, 0.25], axis=1)
     rings, side = np.arange(float(spectra.shape[1])), min(images.shape[-2:])
     spacing, spread = np.full(len(spectra), np.nan), np.full(len(spectra), np.nan)
     for index in np.flatnonzero(spectra.any(axis=1)):
         top = _top(smooth[index])
-        position = _centroid(spectra[index], place[index], smooth[index, top], top)
-        around = slice(max(top // 2, 1), min(2 * top, len(rings)))
+        position = _centroid(spectra[index], radius_px[index], smooth[index, top], top)
+        band = slice(max(top // 2, 1), min(2 * top, len(rings)))
         spacing[index] = side / position
-        spread[index] = half_width(rings[around], narrow[index, around]) / position
+        spread[index] = half_width(rings[band], narrow[index, band]) / position
     return spacing, spread
 
 
@@ -166,7 +168,7 @@ def orientation_tensor(images: NDArray[Any], sigma: float = 1.0) -> Floats:
 
 
 def coherence(images: NDArray[Any], window: int = COHERENT, sigma: float = 1.0) -> Floats:
-    """How far domains run alike, ``(N,)`` in [0, 1]: 1 where they are parallel within every ``window`` px.
+    """How parallel domains run, ``(N,)`` in [0, 1]: 1 where they are parallel within every ``window`` px.
 
     Mean square order of the structure tensor within square windows of ``window`` px, weighted by the square of the
     edges in each; as in :func:`orientation_tensor`, but grains count wherever they point. Small grains and dots
@@ -183,7 +185,7 @@ def _order(images: NDArray[Any], window: int, sigma: float) -> tuple[Floats, Flo
         down, right = np.gradient(smooth, axis=(1, 2))
         along_rows, along_columns = np.square(right), np.square(down)
         fields = np.stack([along_rows + along_columns, along_columns - along_rows, 2 * right * down])
-        sums = np.stack([[cv2.integral(one, sdepth=cv2.CV_64F) for one in field] for field in fields])
+        sums = np.stack([[cv2.integral(image, sdepth=cv2.CV_64F) for image in field] for field in fields])
         energy, difference, product = (sums[field, :, -1, -1] for field in range(3))
         scale = np.divide(1.0, energy, out=np.zeros_like(energy), where=energy > 0)
         tensors.append(np.stack([difference * scale, product * scale], axis=1))
@@ -212,7 +214,7 @@ def edge_roughness(images: NDArray[Any]) -> Floats:
     Specks of one or two pixels and ragged edges: smooth domains that are wider than 3 px have hardly any.
     """
     bright = (batch(images) > 0.5).astype(np.uint8)
-    changed = [np.count_nonzero(cv2.medianBlur(one, 3) != one) / one.size for one in bright]
+    changed = [np.count_nonzero(cv2.medianBlur(image, 3) != image) / image.size for image in bright]
     return np.asarray(changed, dtype=np.float64)
 
 

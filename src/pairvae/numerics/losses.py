@@ -48,8 +48,8 @@ def simclr(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
     """Contrastive loss of two latents ``(B, ...)`` of the same samples, both ways (Chen et al. 2020)."""
     a, b = F.normalize(first.flatten(1), dim=1), F.normalize(second.flatten(1), dim=1)
     logits = a @ b.T / temperature
-    own = torch.arange(len(a), device=a.device)
-    return 0.5 * (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own))
+    partners = torch.arange(len(a), device=a.device)
+    return 0.5 * (F.cross_entropy(logits, partners) + F.cross_entropy(logits.T, partners))
 
 
 def latent_distance(first: Tensor, second: Tensor) -> Tensor:

@@ -128,8 +128,8 @@ def two_point_correlation(
     weight = 1 / (pairs.ravel()[order] * np.repeat(counts, counts))
     curves = []
     for part in chunks(pictures):
-        found = _pair_counts(part, reach, periodic).reshape(len(part), -1)
-        curves.append(np.add.reduceat(found[:, order] * weight, starts, axis=1))
+        sums = _pair_counts(part, reach, periodic).reshape(len(part), -1)
+        curves.append(np.add.reduceat(sums[:, order] * weight, starts, axis=1))
     return np.concatenate(curves)
 
 

@@ -126,10 +126,10 @@ def _two_phases(images: ArrayLike) -> NDArray[np.uint8]:
         )
     if values.dtype.kind not in "biuf" or not ((values == 0) | (values == 1)).all():
         numbers = values.dtype.kind in "biuf"
-        found = f"{values.min():.4g} to {values.max():.4g}" if numbers else f"dtype {values.dtype}"
+        given = f"{values.min():.4g} to {values.max():.4g}" if numbers else f"dtype {values.dtype}"
         raise InputError(
             expected="two phases, 0 and 1",
-            found=found,
+            found=given,
             where="images",
             remedy="threshold grey levels first: images > threshold",
         )

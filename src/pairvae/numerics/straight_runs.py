@@ -22,25 +22,25 @@ class _Shares(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, phase: Tensor, axis: int) -> Tensor:
         masks: list[Tensor] = []
-        found = _measured(phase, axis, masks)
+        run_shares = _measured(phase, axis, masks)
         ctx.save_for_backward(*masks)
         ctx.axis, ctx.shape = axis, phase.shape
-        return found
+        return run_shares
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (of_shares,) = gradients
         whole = of_shares.new_zeros(ctx.shape)
-        found: dict[int, Tensor] = {1: whole}
+        of_runs: dict[int, Tensor] = {1: whole}
         masks = dict(zip(LENGTHS, ctx.saved_tensors, strict=True))
         for length in LENGTHS:
-            found[length] = of_shares.new_zeros(masks[length].shape)
+            of_runs[length] = of_shares.new_zeros(masks[length].shape)
         for number, length in reversed(list(enumerate(LENGTHS))):
-            gradient, mask = found[length], masks[length]
+            gradient, mask = of_runs[length], masks[length]
             if mask.numel() == 0:
                 continue
             gradient += (of_shares[:, number] / mask[0].numel())[:, None, None, None]
-            first, second = _halves(found[SHORTER[length]], length, ctx.axis)
+            first, second = _halves(of_runs[SHORTER[length]], length, ctx.axis)
             taken = gradient * mask
             first += taken
             second += gradient.sub_(taken)
@@ -56,7 +56,7 @@ def _halves(runs: Tensor, length: int, axis: int) -> tuple[Tensor, Tensor]:
 
 def _measured(phase: Tensor, axis: int, masks: list[Tensor] | None = None) -> Tensor:
     """Shares ``(B, 9)``; ``masks`` are filled with where the first half of each run is the lesser."""
-    runs, found = {1: phase}, []
+    runs, run_shares = {1: phase}, []
     for length in LENGTHS:
         first, second = _halves(runs[SHORTER[length]], length, axis)
         if masks is not None:
@@ -64,8 +64,8 @@ def _measured(phase: Tensor, axis: int, masks: list[Tensor] | None = None) -> Te
         runs[length] = torch.minimum(first, second)
         empty = runs[length].shape[axis] == 0  # the image is shorter than the run
         # .shape[0], not len(): that would fix the batch where an encoder is exported
-        found.append(phase.new_zeros(phase.shape[0]) if empty else runs[length].mean((1, 2, 3)))
-    return torch.stack(found, dim=1)
+        run_shares.append(phase.new_zeros(phase.shape[0]) if empty else runs[length].mean((1, 2, 3)))
+    return torch.stack(run_shares, dim=1)
 
 
 def shares(phase: Tensor, axis: int) -> Tensor:
@@ -76,5 +76,5 @@ def shares(phase: Tensor, axis: int) -> Tensor:
     """
     if not (torch.is_grad_enabled() and phase.requires_grad):
         return _measured(phase, axis)  # the targets of a training step, four times as large: half the time
-    found: Tensor = _Shares.apply(phase, axis)  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    return found
+    run_shares: Tensor = _Shares.apply(phase, axis)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    return run_shares

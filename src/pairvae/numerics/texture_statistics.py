@@ -3,7 +3,7 @@
 They say what a two-phase morphology looks like without saying where anything lies: the autocovariance map
 (the Fourier partner of the scattering pattern), the phase fraction, the lineal path of both phases along both
 axes, the responses of oriented filters, which tell dots from lines of equal autocovariance, the Euler number,
-which counts domains and holes, the dominant wave number, the spacing's, and how far domains run alike.
+which counts domains and holes, the dominant wave number, the spacing's, and how parallel domains run.
 """
 
 from __future__ import annotations
@@ -137,12 +137,12 @@ def wave_numbers(images: Tensor) -> Tensor:
     )  # a frequency of the half plane stands for its mirror image, too
     weight = (power + LEAST_POWER).pow(1.5) * counted * mirrored  # not 0: a uniform image has a gradient, too
     total = weight.sum((-2, -1)) + LEAST_POWER
-    found: Tensor = math.log(least) + (weight * (wave / least).log()).sum((-2, -1)) / total
-    return found[:, None]
+    log_wave: Tensor = math.log(least) + (weight * (wave / least).log()).sum((-2, -1)) / total
+    return log_wave[:, None]
 
 
 def coherence(images: Tensor) -> Tensor:
-    """How far domains run alike, in windows of 8 to 64 px: ``(B, 4)`` in [0, 1]; images ``(B, 1, H, W)``.
+    """How parallel domains run, in windows of 8 to 64 px: ``(B, 4)`` in [0, 1]; images ``(B, 1, H, W)``.
 
     The square of the mean structure tensor's deviator over that of its trace (Bigun and Granlund 1987): 1 for domains
     that are parallel within each window, wherever they point; small grains and dots have little. So it tells what
@@ -154,12 +154,12 @@ def coherence(images: Tensor) -> Tensor:
     fields = torch.cat(
         [across.square() - down.square(), 2 * across * down, across.square() + down.square()], dim=1
     )
-    found = []
+    coherences = []
     for window in COHERENCE_WINDOWS:
         sides = [min(window, side) for side in fields.shape[-2:]]
         squares = F.avg_pool2d(fields, sides, stride=window // 4).square().mean((2, 3))
-        found.append((squares[:, 0] + squares[:, 1]) / (squares[:, 2] + LEAST_ENERGY))
-    return torch.stack(found, dim=1)
+        coherences.append((squares[:, 0] + squares[:, 1]) / (squares[:, 2] + LEAST_ENERGY))
+    return torch.stack(coherences, dim=1)
 
 
 def _hann(side: int, device: torch.device) -> Tensor:
@@ -183,6 +183,6 @@ def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] =
     return {name: measures[name]() for name in names}
 
 
-def discrepancy(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def discrepancy(decoded: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Mean absolute difference of each statistic over batch and elements: scalars >= 0 by name."""
-    return {name: (value - wanted[name]).abs().mean() for name, value in found.items()}
+    return {name: (value - targets[name]).abs().mean() for name, value in decoded.items()}

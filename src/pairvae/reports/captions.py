@@ -60,6 +60,19 @@ SCORES: dict[str, ScoreFact] = {
         "The S(r) error of the mean over 16 images drawn for one pattern: what the model says about the sample,"
         " without the scatter of a single image. Fair to compare with a regression, which predicts a mean.",
     ),
+    "energy_score": ScoreFact(
+        "energy score of S(r)",
+        "probability",
+        "E|X - y| - E|X - X'| / 2 of the S(r) curves of an ensemble's images X against true crops y (Gneiting and"
+        " Raftery 2007), averaged over the samples. It is lowest for the right distribution: it rewards neither too"
+        " little scatter nor too much.",
+    ),
+    "mean_curve_mae": ScoreFact(
+        "mean curve error",
+        "probability",
+        "Mean absolute difference between the mean S(r) of an ensemble and S(r) of the whole measured image (median"
+        " over the samples). Its floor is how well the whole image tells the curve, from its two halves.",
+    ),
     "phase_fraction_error": ScoreFact(
         "phase fraction error",
         "probability",
@@ -85,7 +98,7 @@ SCORES: dict[str, ScoreFact] = {
     "coherence_error": ScoreFact(
         "coherence error",
         "0 to 1",
-        "Absolute difference of how far domains run alike: the mean square order of their direction within windows of"
+        "Absolute difference of how parallel domains run: the mean square order of their direction within windows of"
         " 32 px. Images of smaller grains than the true ones have one.",
     ),
     "roughness_error": ScoreFact(
@@ -132,6 +145,9 @@ METHODS = {
     "pair": "paired model",
     "whole": "paired model, whole image",
     "retrieval": "retrieval",
+    "nearest_pattern": "crops of the nearest pattern",
+    "three_nearest_patterns": "crops of the three nearest patterns",
+    "latent_crops": "training crops nearest in the latent space",
     "mean": "mean of training",
     "regression": "direct regression",
     "fft": "FFT of the image",
@@ -148,6 +164,11 @@ METHOD_MEANINGS = {
     "retrieval": (
         "gives back the other measurement of the training pair whose known measurement is most alike. A "
         "model that does not beat it has learned to look up, not to predict."
+    ),
+    "three_nearest_patterns": "gives measured crops of the three training samples with the most similar patterns.",
+    "latent_crops": (
+        "gives the measured training crops whose latents are nearest to that of the pattern: what the model's own "
+        "latents know, without its decoder."
     ),
     "mean": (
         "gives the average over the training pairs whatever the input; for SEM that is a curve, not an image."

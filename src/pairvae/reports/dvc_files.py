@@ -12,9 +12,23 @@ from pairvae.modalities import MODALITIES
 from pairvae.reports.captions import entries, image_label, target_of
 from pairvae.reports.report_data import Bands, ReportContent, Row
 from pairvae.reports.style import write_rows
+from pairvae.reports.tables import lookup
 
 SCORES = {"sem": "s2_mae", "saxs": "mae"}
-SUMMARISED = ("pair", "whole", "retrieval", "regression", "ridge_whole", "dual_vae", "unet", "floor")
+ENSEMBLES = {  # short names of energy score and mean curve
+    "pair": ("energy.pair", "curve.pair"),
+    "dual_vae": ("energy.dual_vae",),
+    "nearest_pattern": ("energy.nearest",),
+    "three_nearest_patterns": ("energy.nearest_3",),
+    "latent_crops": ("energy.latent_crops", "curve.latent_crops"),
+    "floor": ("energy.floor", "curve.floor"),
+}
+ON_IMAGES = ("pair", "retrieval", "regression", "floor")
+ON_PATTERNS = ("pair", "whole", "retrieval", "ridge_whole", "dual_vae")
+
+
+def _summarised(target: str) -> tuple[str, ...]:
+    return ON_IMAGES if MODALITIES[target].cropped else ON_PATTERNS
 
 
 def mean_curves(bands: Bands) -> list[Row]:
@@ -51,20 +65,30 @@ def write_plots(content: ReportContent, folder: Path) -> None:
 
 
 def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Medians over the validation pairs by short keys, ``saxs_sem.s2.pair``: few enough for one screen.
+    """At most twenty numbers of the validation pairs by short keys, ``saxs_sem.energy.pair``: one screen.
 
-    For both predictions from the other modality: the pair, what it has to beat, and the floor.
+    For predictions from the other modality the medians of the pair, of what it has to beat, and of the floor; the
+    energy scores and mean curves of ensembles; and the AUC of realism, where it was tested.
     """
-    found = list(entries(metrics.get("splits", {}).get("validation", {})))
+    validation = lookup(metrics, "splits", "validation") or {}
+    found = list(entries(validation))
     directions = [one.direction for one in found if one.method == "pair" and _crosses(one.direction)]
     summary: dict[str, float] = {}
     for direction in dict.fromkeys(directions):
         target = target_of(direction)
         score = MODALITIES[target].score
+        if MODALITIES[target].cropped:
+            for method, names in ENSEMBLES.items():
+                for name, short in zip(("energy_score", "mean_curve_mae"), names, strict=False):
+                    value = lookup(validation, "ensembles", method, name)
+                    if value is not None:
+                        summary[f"{direction}.{short}"] = float(value)
         for one in found:
             own = f"{target}_{target}" if one.kind == "floor" else direction
-            if one.method in SUMMARISED and (one.direction, one.score) == (own, score):
+            if one.method in _summarised(target) and (one.direction, one.score) == (own, score):
                 summary[f"{direction}.{score.removesuffix('_mae')}.{one.method}"] = float(one.leaf["median"])
+    for direction, tested in (validation.get("realism") or {}).items():
+        summary[f"{direction}.auc"] = float(tested["auc"])
     return summary
 
 

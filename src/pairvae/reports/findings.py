@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pairvae.numerics.paired import verdict_of
 from pairvae.reports.captions import (
     METHODS,
     SCORES,
@@ -20,8 +21,7 @@ from pairvae.reports.tables import figure
 DIFFERENCES = ("median_difference", "difference", "median")
 P_VALUES = ("p", "p_value")
 BLOCKS = ("ensembles", "uncertainty", "leakage")
-SIGNIFICANT = 0.05
-MAIN = ("s2_mae", "mae", "s2_mean16_mae")  # scores whose comparisons are shown at once
+MAIN = ("energy_score", "mean_curve_mae", "s2_mae", "mae")  # scores whose comparisons are shown at once
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,9 @@ def _comparison(path: tuple[str, ...], leaf: Mapping[str, Any]) -> Comparison:
         f"{interval[0]:+.2g} to {interval[1]:+.2g}" if interval else "",
         "" if p is None else ("< 0.001" if p < 0.001 else figure(p)),
         str(leaf.get("n", "")),
-        _verdict(value, p),
+        str(leaf.get("verdict") or verdict_of(interval)),
         not score or score in MAIN,
     )
-
-
-def _verdict(difference: float | None, p: float | None) -> str:
-    if difference is None or p is None or p >= SIGNIFICANT or difference == 0:
-        return "no clear difference"
-    return "lower" if difference < 0 else "higher"
 
 
 def block_numbers(metrics: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:

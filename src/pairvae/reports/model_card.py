@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pairvae.errors import printable
+from pairvae.reports.answer import headline
 from pairvae.reports.findings import warnings
 from pairvae.reports.report_data import ReportContent
-from pairvae.reports.tables import ScoreTable, headline, score_tables
+from pairvae.reports.tables import ScoreTable, score_tables
 from pairvae.store import write_text
 
 LICENCE = "BSD-3-Clause (the code and the weights that it trains; the data keep their own licence)"

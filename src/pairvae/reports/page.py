@@ -10,6 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from pairvae.reports import curves, pictures
+from pairvae.reports.answer import answer_tables, headline
 from pairvae.reports.captions import METHOD_MEANINGS, METHODS, SCORES, direction_label, paper_rank, readable
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.encode import Picture, plot_picture, png_picture
@@ -17,7 +18,7 @@ from pairvae.reports.figures import ordered_examples, save_figures
 from pairvae.reports.findings import block_numbers, comparisons, warnings
 from pairvae.reports.report_data import Ensemble, Example, ReportContent, Sheet
 from pairvae.reports.study_figures import study_table
-from pairvae.reports.tables import correction_rows, generation_table, headline, lookup, score_tables
+from pairvae.reports.tables import correction_rows, generation_table, lookup, score_tables
 from pairvae.store import write_text
 
 LARGEST_PAGE = 7_500_000  # bytes
@@ -58,7 +59,10 @@ def _example_block(example: Example, content: ReportContent, side: int) -> Block
         plots_ = (plot_picture(curves.example_curves(example, kinds, content.nm_per_px), "", alt),)
     held_out = "not seen in training" if example.split == "validation" else "a training pair"
     note = f"Pair {example.id}, {held_out}."
-    return Block(title, note, _four_way(example, "pair", side), plots_)
+    measured = tuple(
+        png_picture(image, caption, f"{title}: {caption}", side) for caption, image in example.measured
+    )
+    return Block(title, note, (*_four_way(example, "pair", side), *measured), plots_)
 
 
 def _solo_block(example: Example, side: int) -> Block:
@@ -141,11 +145,14 @@ def render(content: ReportContent, side: int, shown: Mapping[str, object] | None
     )
     tables = score_tables(content.metrics)
     present = [table.score for table in tables]
+    answers = answer_tables(content.metrics)
+    present += ["energy_score", "mean_curve_mae"] if answers else []
     validation = lookup(content.metrics, "splits", "validation") or {}
     named = {*validation, *(validation.get("baselines") or {}), "floor"}
     methods = [name for name in METHOD_MEANINGS if name in named]
     return template.render(
         headline=headline(content.metrics),
+        answer_tables=answers,
         tables=tables[:FIRST_SCORES],
         more_tables=tables[FIRST_SCORES:],
         generation_table=generation_table(content.metrics),

@@ -101,6 +101,7 @@ class Example:
     keyed by kind (``s2``, ``lineal_vertical``, ``lineal_horizontal``), then ``true`` or the image's key, and
     holds one probability per pixel of distance; ``floor_low`` and ``floor_high`` draw the crop-to-crop band.
     ``phase_fraction`` is the share of bright pixels, ``spacing_px`` the domain spacing of ``sem`` in pixels.
+    ``measured`` are captions and crops of the training micrographs that the pattern fits best.
     """
 
     id: str
@@ -112,6 +113,7 @@ class Example:
     curves: Mapping[str, Mapping[str, Array]]
     phase_fraction: float | None = None
     spacing_px: float | None = None
+    measured: tuple[tuple[str, Array], ...] = ()
 
     @property
     def title(self) -> str:

@@ -1,4 +1,4 @@
-"""The score table and the headline, in plain words, from ``metrics.json``."""
+"""The score tables, in plain words, from ``metrics.json``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from pairvae.reports.captions import (
-    ARROW,
     SCORES,
     SPLITS,
     Entry,
@@ -19,12 +18,12 @@ from pairvae.reports.captions import (
 )
 
 FIRST_TABLES = (("sem", "s2_mae"), ("saxs", "mae"), ("sem", "lineal_path_mae"), ("sem", "s2_mean16_mae"))
-SAME_WITHIN = 0.05  # medians closer than this share are called the same in the headline
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A summary as it is printed; ``best`` marks the best median of its direction in a split, the floor left out."""
+    """A summary as it is printed; ``best`` marks the best method of its direction on the validation samples, and those
+    that are not told apart from it."""
 
     median: str
     quartiles: str
@@ -52,26 +51,18 @@ class ScoreTable:
     rows: tuple[TableRow, ...]
 
 
-@dataclass(frozen=True)
-class Headline:
-    """The answer in sentences and the figures beside it, ``(label, number, note)`` each."""
-
-    sentences: tuple[str, ...]
-    numbers: tuple[tuple[str, str, str], ...]
-
-
 def figure(value: float) -> str:
     """A number with three significant digits: 0.0123, 1.50."""
     return f"{value:#.3g}" if value else "0"
 
 
-def _cell(summary: Mapping[str, Any] | None, best: float | None) -> Cell | None:
+def _cell(summary: Mapping[str, Any] | None, best: bool = False) -> Cell | None:
     if summary is None:
         return None
     quartiles = f"{figure(summary['q1'])} to {figure(summary['q3'])}"
     interval = summary.get("interval")
     words = f"{figure(interval[0])} to {figure(interval[1])}" if interval else ""
-    return Cell(figure(summary["median"]), quartiles, int(summary["n"]), summary["median"] == best, words)
+    return Cell(figure(summary["median"]), quartiles, int(summary["n"]), best, words)
 
 
 def _by_table(metrics: Mapping[str, Any]) -> dict[tuple[str, str], dict[str, dict[str, Entry]]]:
@@ -91,38 +82,38 @@ def table_rank(key: tuple[str, str]) -> tuple[int, int]:
     return first, list(SCORES).index(key[1]) if key[1] in SCORES else len(SCORES)
 
 
-def _best(rows: Mapping[str, Mapping[str, Entry]], split: str) -> dict[str, float]:
-    """Direction -> best median of those that share it; a direction of one method has none."""
-    medians: dict[str, list[float]] = {}
-    for row in rows.values():
-        if split in row and row[split].kind != "floor":
-            medians.setdefault(row[split].direction, []).append(row[split].leaf["median"])
-    return {direction: min(found) for direction, found in medians.items() if len(found) > 1}
+def _is_best(metrics: Mapping[str, Any], split: str, entry: Entry) -> bool:
+    """Whether the method is the best of its direction, or not told apart from it; known of validation alone."""
+    found = lookup(metrics, "ranking", split, entry.direction, entry.score)
+    if not found or entry.kind == "floor":
+        return False
+    return entry.method in (found["best"], *found["not_told_apart"])
 
 
-def _table(target: str, score: str, rows: Mapping[str, Mapping[str, Entry]]) -> ScoreTable:
+def _table(
+    metrics: Mapping[str, Any], target: str, score: str, rows: Mapping[str, Mapping[str, Entry]]
+) -> ScoreTable:
     splits = [split for split in SPLITS if any(split in row for row in rows.values())]
-    best = {split: _best(rows, split) for split in splits}
     lines = []
     for label, row in rows.items():
         cells = tuple(
-            _cell(row[split].leaf, best[split].get(row[split].direction)) if split in row else None
+            _cell(row[split].leaf, _is_best(metrics, split, row[split])) if split in row else None
             for split in splits
         )
         lines.append(TableRow(label, next(iter(row.values())).kind, cells))
     order = {"model": 0, "baseline": 1, "floor": 2}
     lines.sort(key=lambda line: order[line.kind])
-    return ScoreTable(
-        f"{target.upper()}: {score_label(score)}",
-        score,
-        tuple(SPLITS[split] for split in splits),
-        tuple(lines),
+    counts = {"validation": metrics.get("validation_pairs"), "train": metrics.get("train_pairs")}
+    columns = tuple(
+        f"{SPLITS[split]} ({counts[split]} samples)" if counts.get(split) else SPLITS[split]
+        for split in splits
     )
+    return ScoreTable(f"{target.upper()}: {score_label(score)}", score, columns, tuple(lines))
 
 
 def score_tables(metrics: Mapping[str, Any]) -> list[ScoreTable]:
     """One table per predicted modality and score, the SEM images' S(r) error first."""
-    return [_table(target, score, rows) for (target, score), rows in _by_table(metrics).items()]
+    return [_table(metrics, target, score, rows) for (target, score), rows in _by_table(metrics).items()]
 
 
 def _is_summary(leaf: Any) -> bool:
@@ -140,7 +131,7 @@ def generation_table(metrics: Mapping[str, Any]) -> ScoreTable | None:
     if not names:
         return None
     rows = [
-        TableRow(readable(name), "model", tuple(_cell(scores.get(score), None) for score in names))
+        TableRow(readable(name), "model", tuple(_cell(scores.get(score)) for score in names))
         for name, scores in sorted(morphologies.items(), key=lambda item: paper_rank(item[0]))
     ]
     return ScoreTable(
@@ -169,49 +160,3 @@ def lookup(tree: Mapping[str, Any], *keys: str) -> Any:
             return None
         value = value[key]
     return value
-
-
-def _compared(model: float, retrieval: float) -> str:
-    if abs(model - retrieval) <= SAME_WITHIN * retrieval:
-        return "so the model does about as well as looking up"
-    if model < retrieval:
-        return (
-            f"so the model's error is {round(100 * (1 - model / retrieval))} % lower than that of looking up"
-        )
-    return f"so looking up is still better: the model's error is {figure(model / retrieval)} times as large"
-
-
-def _above(model: Mapping[str, Any], floor: Mapping[str, Any]) -> str:
-    """What the floor says about the model; a prediction of one image cannot be expected below it."""
-    ratio = model["median"] / floor["median"] if floor["median"] > 0 else float("inf")
-    if ratio <= 1 + SAME_WITHIN:
-        return "the prediction is as near as another look at the same sample"
-    return f"that is the least to expect, and the model's error is {ratio:.2g} times as large"
-
-
-def headline(metrics: Mapping[str, Any]) -> Headline:
-    """The validation SAXS → SEM S(r) error beside retrieval and the floor, in up to three sentences."""
-    validation = lookup(metrics, "splits", "validation") or {}
-    model = lookup(validation, "pair", "saxs_sem", "s2_mae")
-    if not model:
-        return Headline(("No validation pair was scored from SAXS to SEM in this run.",), ())
-    retrieval = lookup(validation, "baselines", "retrieval", "saxs_sem", "s2_mae")
-    floor = lookup(validation, "floor", "sem_sem", "s2_mae")
-    value, n = figure(model["median"]), int(model["n"])
-    sentences = [
-        "From a SAXS pattern that it never saw, the paired model draws an SEM image whose two-point "
-        f"correlation S(r) misses the true one by {value} (median of {n} validation scores)."
-    ]
-    numbers = [(f"SAXS {ARROW} SEM, paired model", value, "median S(r) error")]
-    if retrieval:
-        other = figure(retrieval["median"])
-        verdict = _compared(model["median"], retrieval["median"])
-        sentences.append(
-            f"Looking up the SEM image of the most similar training pattern misses by {other}, {verdict}."
-        )
-        numbers.append(("Retrieval", other, "nearest training pattern"))
-    if floor:
-        least = figure(floor["median"])
-        sentences.append(f"Two crops of one and the same image differ by {least}: {_above(model, floor)}.")
-        numbers.append(("Floor", least, "crop to crop of one image"))
-    return Headline(tuple(sentences), tuple(numbers))

@@ -195,6 +195,9 @@ class AssessSettings(Section):
     estimator: Literal["unbiased", "periodic"] = Field(description="estimator of S(r)")
     crops: int = Field(ge=2, le=100, description="evaluation crops per image")
     crop_seed: Seed = Field(description="seed of the first evaluation crop; the others follow it")
+    realism: bool = Field(
+        default=False, description="train classifiers to tell predicted images from true crops: minutes"
+    )
 
 
 class UNetSettings(Optimisation):

@@ -109,7 +109,7 @@ class TextureLikelihood(Section):
     filters: NonNegative = Field(description="weight of the responses of oriented filters")
     euler: NonNegative = Field(description="weight of the Euler number per 100 px²")
     wave_number: NonNegative = Field(description="weight of the logarithm of the dominant wave number")
-    coherence: NonNegative = Field(description="weight of how far domains run alike")
+    coherence: NonNegative = Field(description="weight of how parallel domains run")
     crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of the images in training, px")
     target: Literal["crop", "image"] = Field(
         description="whose statistics an image has to show: those of the crop itself, or of its whole image"

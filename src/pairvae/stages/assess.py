@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.evaluation.energy import EnsembleErrors
-from pairvae.evaluation.energy import ensembles as scored_ensembles
 from pairvae.evaluation.ensembles import Ensemble, ensembles
 from pairvae.evaluation.leak_check import leakage_facts, refuse_leakage
+from pairvae.evaluation.realism import Bits, Judging, realism
 from pairvae.evaluation.report_arrays import (
     descriptor_arrays,
     drawing_material,
@@ -30,6 +29,8 @@ from pairvae.evaluation.scores.blocks import (
     with_mean_curves,
 )
 from pairvae.evaluation.scores.definitions import summary
+from pairvae.evaluation.scores.energy import EnsembleErrors
+from pairvae.evaluation.scores.energy import ensembles as scored_ensembles
 from pairvae.evaluation.scores.evaluate import (
     Errors,
     Evaluated,
@@ -54,6 +55,7 @@ from pairvae.stages.project import Project, data_warnings, tell
 from pairvae.stages.tracked_training import describe
 from pairvae.store.model_folder import load_card
 from pairvae.store.prepared import Prepared
+from pairvae.training.classifier import train_judge
 from pairvae.training.devices import choose
 
 
@@ -98,8 +100,10 @@ def assess(project: Project) -> None:
         + warnings
         + degenerate(predicted.images, what, ids, what.validation),
     }
-    if scored is not None:
+    if scored is not None and draws is not None:
         metrics["splits"]["validation"]["ensembles"] = scored.block()
+        if project.settings.assess.realism:
+            metrics["splits"]["validation"]["realism"] = _realism(project, what, draws, predicted)
     _write(project, prepared, truth, predicted, found, splits)
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
@@ -180,6 +184,21 @@ def _scored_ensembles(
     if draws is None or known is None:
         return None
     return scored_ensembles(truth, draws.properties, known, fitted, prepared.images(truth.what.names[1]))
+
+
+def _realism(project: Project, what: Evaluated, draws: Sampled, predicted: Predicted) -> dict[str, Any]:
+    """Whether classifiers tell the pair's images from true crops, drawn from patterns and from crops."""
+    device, (_, second) = choose(project.settings.device).torch_device, what.names
+    rows = np.asarray(what.validation)
+    images = {
+        "_".join(what.names): draws.images,
+        f"{second}_{second}": predicted.pair.images[f"{second}_{second}"][rows],
+    }
+
+    def train(first: Bits, other: Bits, side: int, seed: int) -> Judging:
+        return train_judge(first, other, side, seed, device).logits
+
+    return realism(images, what.crops[rows], [what.morphologies[row] for row in rows], train, what.seed)
 
 
 def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any], weights: str) -> dict[str, Any]:

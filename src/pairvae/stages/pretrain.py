@@ -19,8 +19,8 @@ from pairvae.store.prepared import Prepared
 from pairvae.training import checkpoints
 from pairvae.training.barlow_twins import BarlowTwins, PretrainPlan
 from pairvae.training.devices import choose
+from pairvae.training.distributed.process_group import join
 from pairvae.training.loop import Checkpointing, train
-from pairvae.training.team import join
 
 STATISTICS, STATISTICS_BATCH, STATISTICS_PAIRS = 5, 8, 512  # a stream of random numbers, and two sizes
 
@@ -49,13 +49,13 @@ def pretrain_backbone(project: Project) -> None:
         )
     else:
         network, made = barlow_twins(project), f"Barlow Twins, {settings.epochs} epochs"
-    team = join(choose(project.settings.device).torch_device)
-    if team.first:
+    process_group = join(choose(project.settings.device).torch_device)
+    if process_group.is_rank_0:
         with store.atomic_folder(project.model("pretrain")) as folder:
             write_backbone(folder / FILE, network, {"made": made})
             card = {"stage": "pretrain", "backbone": made, "preset": project.settings.preset}
             store.write_json(folder / "card.json", card)
-    team.wait()
+    process_group.barrier()
 
 
 def untrained(project: Project) -> ResNet50:
@@ -105,8 +105,8 @@ def barlow_twins(project: Project) -> ResNet50:
         "split": project.resolved_split(prepared).model_dump(),
     }
     folder = project.checkpoints("pretrain", params, prepared.digest, bfloat16=device.bfloat16)
-    resume, team = checkpoints.peek_run(folder), join(device.torch_device)
-    tracked = dataclasses.replace(project, track=project.track and team.first)
+    resume, process_group = checkpoints.peek_run(folder), join(device.torch_device)
+    tracked = dataclasses.replace(project, track=project.track and process_group.is_rank_0)
     with stage_run(tracked, "pretrain", params, prepared, resume=resume) as tracker:
         keeping = Checkpointing(folder, settings.device.checkpoint_seconds, tracker.run_id)
         train(
@@ -115,9 +115,9 @@ def barlow_twins(project: Project) -> ResNet50:
             label="pretrain",
             checkpointing=keeping,
             on_epoch=lambda epoch, row: tracker.log_metrics(row, epoch + 1),
-            team=team,
+            process_group=process_group,
         )
-    network = ResNet50()  # in a team the trained one's batch norms talk to the others
+    network = ResNet50()  # in a process group the trained one's batch norms talk to the others
     network.load_state_dict(twins.network.state_dict())
     # The views of training are not what the frozen network will see: its batch norms learn the whole images
     set_statistics(network, training_views(prepared, project))

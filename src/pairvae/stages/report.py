@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from pairvae import store
+from pairvae.inference.neighbours import Micrographs
 from pairvae.numerics.morphology import domain_spacing, phase_fraction
 from pairvae.reports.dvc_files import summary_numbers, write_plots
 from pairvae.reports.model_card import FILE, write_model_card
@@ -16,15 +18,15 @@ from pairvae.reports.page import write_report
 from pairvae.reports.report_data import Example, Latents, ReportContent, Sheet
 from pairvae.reports.study_figures import read_study
 from pairvae.stages import report_inputs as report_material
-from pairvae.stages.corrections import read_corrections
 from pairvae.stages.project import Project
 from pairvae.stages.report_inputs import lineage, parameters
-from pairvae.store.model_folder import REMEDY, read_history
+from pairvae.store.model_folder import REMEDY, read_corrections, read_history
 from pairvae.store.prepared import read_arrays
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}
 STUDY = "study.csv"
+SHOWN_NEIGHBOURS = 3
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 
@@ -52,7 +54,7 @@ def gather(project: Project) -> ReportContent:
     return ReportContent(
         metrics=metrics,
         distributions=facts["distributions"],
-        examples=[_example(arrays, facts, row) for row in range(len(facts["examples"]))] if drawn else [],
+        examples=_examples(project, arrays, facts) if drawn else [],
         histories={stage: rows for stage in TRAININGS if (rows := read_history(project.model(stage)))},
         generated=generated[0] if generated else {},
         other_scales=generated[1:],
@@ -75,6 +77,26 @@ def _shared(pairs: Sequence[Mapping[str, Any]], key: str) -> float | None:
     """The value of ``key`` where all pairs have the same one."""
     values = {pair.get(key) for pair in pairs}
     return values.pop() if len(values) == 1 else None
+
+
+def _examples(project: Project, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> list[Example]:
+    """The example pairs, with the measured training micrographs that their patterns fit best."""
+    train, pairs = np.array(facts["train"]), facts["pairs"]
+    library = Micrographs(
+        [pairs[row]["id"] for row in train],
+        [pairs[row]["morphology"] for row in train],
+        np.array(project.prepared().crops("sem")[train, 0]),
+        arrays["latent_sem"][train],
+        arrays["latent_saxs"][train],
+    )
+    rows = {pair["id"]: row for row, pair in enumerate(pairs)}
+    found = []
+    for number, name in enumerate(facts["examples"]):
+        example = _example(arrays, facts, number)
+        predicted, latent = example.images["pair/saxs_sem"], arrays["latent_saxs"][rows[name]]
+        nearest = library.nearest(latent, predicted[None], SHOWN_NEIGHBOURS)
+        found.append(replace(example, measured=tuple((one.caption, one.image) for one in nearest)))
+    return found
 
 
 def _example(arrays: dict[str, np.ndarray], facts: dict[str, Any], row: int) -> Example:

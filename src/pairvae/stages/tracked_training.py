@@ -1,11 +1,12 @@
 """A training as a tracked, resumable run that ends in a model folder, and how a stage appears among the tracked runs.
 
-The processes of a team share one training.
+The processes of a group share one training.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ from pairvae.settings import EarlyStopSettings, flatten
 from pairvae.stages.project import Project, as_text, data_warnings
 from pairvae.stages.training_inputs import lone_counts
 from pairvae.store.model_folder import save_model
+from pairvae.store.outputs import BY_DVC
 from pairvae.store.picture_files import png_bytes
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.lineage import lineage_tags
@@ -37,10 +39,10 @@ from pairvae.tracking.runs.null import NullTracker
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training import checkpoints
 from pairvae.training.devices import Device
+from pairvae.training.distributed.process_group import join
 from pairvae.training.early import EarlyStop, best_epoch
 from pairvae.training.loop import Checkpointing, train
 from pairvae.training.plans import PairPlan, Plan, SoloPlan, Source
-from pairvae.training.team import join
 
 SAMPLES = 3  # each costs 2 ms to decode and 3 ms as PNG, which a training of seconds would feel
 SNAPSHOTS = 5  # pictures of a training
@@ -236,23 +238,28 @@ def run_training(
     watch: Watch | None = None,
     finish: Callable[[Tracker], None] = lambda tracker: None,
 ) -> None:
-    """Train ``plan``, resumable; the first process of a team tracks the run and saves the model folder.
+    """Train ``plan``, resumable; rank 0 tracks the run and saves the model folder.
 
     ``finish`` is called in it with the run after the last epoch: what it changes of the weights is saved, but in no
     checkpoint.
     """
-    team = join(run.device.torch_device)
+    process_group = join(run.device.torch_device)
     project, params = run.project, run.params
     data, bfloat16 = run.prepared.digest, run.device.bfloat16
     folder = project.checkpoints(run.stage, params, data, bfloat16=bfloat16)
     resume = checkpoints.peek_run(folder)
-    tracked = dataclasses.replace(project, track=project.track and team.first)
+    tracked = dataclasses.replace(project, track=project.track and process_group.is_rank_0)
     started = time.monotonic()
     with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
-        log = epoch_logger(tracker, plan, plan.drawn_from(), begun=resume is not None)
+        samples = plan.drawn_from()
+        log = epoch_logger(tracker, plan, samples, begun=resume is not None)
+        draw = live_picture(project.reports, run.stage, plan, samples)
+        seen = process_group.is_rank_0 and BY_DVC in os.environ
 
         def on_epoch(epoch: int, row: dict[str, float]) -> None:
             log(epoch, row)
+            if seen:
+                draw()
             if watch is not None:
                 watch(epoch, row, plan)
 
@@ -262,10 +269,10 @@ def run_training(
             label=run.stage,
             checkpointing=Checkpointing(folder, project.settings.device.checkpoint_seconds, tracker.run_id),
             on_epoch=on_epoch,
-            team=team,
+            process_group=process_group,
             early_stop=early_stop,
         )
-        if team.first:
+        if process_group.is_rank_0:
             finish(tracker)
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
@@ -273,7 +280,7 @@ def run_training(
             kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
             card = run.card(tracker.run_id, seconds) | kept
             save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
-    team.wait()
+    process_group.barrier()
 
 
 def _weights(plan: Plan) -> dict[str, Tensor]:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pairvae import store
-from pairvae.calibration import Correction, calibrate
+from pairvae.calibration import CalibrationData, Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
+from pairvae.modalities import MODALITIES
 from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.stages.corrections import calibration_data, log_corrections, write_corrections
+from pairvae.numerics.images import seeded_crops
+from pairvae.numerics.series import evenly_spread
+from pairvae.settings import CalibrationSettings
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
@@ -27,7 +30,6 @@ from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
     card_description,
-    covering,
     fit_closed_form,
     likelihood,
     lone_samples,
@@ -38,13 +40,18 @@ from pairvae.stages.training_inputs import (
     statistics_folder,
     training_rows,
     untrained_with_discriminator,
+    without_crops,
 )
-from pairvae.store.model_folder import load_model
+from pairvae.store.model_folder import load_model, write_corrections
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training.devices import Device, choose
+from pairvae.training.distributed.process_group import join
 from pairvae.training.plans import PairPlan, Source
-from pairvae.training.team import join
+
+LOOKED_AT = (
+    256  # training pairs, evenly spread, for the calibration: its regressions' work grows with the cube
+)
 
 
 def train_pair(project: Project, watch: Watch | None = None) -> None:
@@ -77,16 +84,16 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
 
     def finish(tracker: Tracker) -> None:
         corrections.extend(_calibrated(project, prepared, pair))
-        log_corrections(tracker, corrections)
+        _log_corrections(tracker, corrections)
 
-    if join(device.torch_device).first:
+    if join(device.torch_device).is_rank_0:
         tell(split_warnings(project, prepared))
     run_training(run, plan, early_stopping(judge, training.early_stop), watch, finish)
-    first = join(device.torch_device).first
+    first = join(device.torch_device).is_rank_0
     _keep_inside(project, without_stage, first)
     if first:
         folder = project.model("train-pair")
-        write_corrections(folder, corrections)
+        write_corrections(folder, [dataclasses.asdict(one) for one in corrections])
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
@@ -113,6 +120,36 @@ def _calibrated(project: Project, prepared: Prepared, pair: PairVAE) -> list[Cor
     return calibrate(pair, data, settings, settings.seed)
 
 
+def calibration_data(
+    prepared: Prepared, names: Sequence[str], rows: Sequence[int], settings: CalibrationSettings
+) -> CalibrationData:
+    """Arrays of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    chosen = [rows[place] for place in evenly_spread(len(rows), LOOKED_AT)]
+    arrays: dict[str, np.ndarray] = {}
+    for name in names:
+        if MODALITIES[name].cropped:
+            size, images = prepared.crops(name).shape[-1], prepared.images(name)
+            crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in chosen]
+            arrays[name] = np.stack(crops)[:, :, None]
+        else:
+            arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
+    pairs = [prepared.pairs[row] for row in chosen]
+    return CalibrationData(arrays, [pair.group or pair.id for pair in pairs], len(rows))
+
+
+def _log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:
+    """Statistics, targets and knobs as metrics of the run."""
+    for one in corrections:
+        numbers = {key: getattr(one, key) for key in ("target", "before", "after", "value")}
+        known = {
+            f"calibration.{one.step}.{key}": value for key, value in numbers.items() if value is not None
+        }
+        if known:
+            tracker.log_metrics(known)
+        else:
+            tracker.set_tags({f"calibration.{one.step}": one.reason})
+
+
 def _pair_plan(
     project: Project,
     pair: PairVAE,
@@ -136,7 +173,7 @@ def _pair_plan(
         settings.pair.training,
         settings.seed + 1,
         place,
-        covering(names),
+        without_crops(names),
         len(rows),
     )
 

@@ -29,8 +29,8 @@ from pairvae.stages.training_inputs import (
 from pairvae.store.model_folder import save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose
+from pairvae.training.distributed.process_group import join
 from pairvae.training.plans import SoloPlan
-from pairvae.training.team import join
 
 
 def train_solo(project: Project, name: str) -> None:
@@ -94,8 +94,8 @@ def _solo_plan(
 def _leave_out(project: Project, name: str) -> None:
     """A model folder without a model, since the pipeline's stages are the same for every pair."""
     stage, pair = f"train-{name}", ", ".join(project.settings.modalities)
-    team = join(choose(project.settings.device).torch_device)
-    if team.first:
+    process_group = join(choose(project.settings.device).torch_device)
+    if process_group.is_rank_0:
         card = {
             "stage": stage,
             "modalities": {},
@@ -105,4 +105,4 @@ def _leave_out(project: Project, name: str) -> None:
         }
         save_model(project.model(stage), {}, card, [])
         print(f"{stage}: nothing to train, the pair is {pair} (modalities in params.yaml)")
-    team.wait()
+    process_group.barrier()

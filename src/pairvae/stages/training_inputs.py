@@ -127,7 +127,7 @@ def source_of(arrays: list[np.ndarray], name: str, encoder: Featuriser, schedule
     return WholeArrays(arrays, encoder)
 
 
-def covering(names: Sequence[str]) -> str | None:
+def without_crops(names: Sequence[str]) -> str | None:
     """The modality with one array a sample where the other has many crops (see ``PairPlan``)."""
     whole = [name for name in names if not MODALITIES[name].cropped]
     return whole[0] if len(whole) == 1 else None

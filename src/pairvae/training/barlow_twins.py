@@ -19,8 +19,8 @@ from pairvae.models.vae import VAE, Posterior
 from pairvae.numerics import losses
 from pairvae.numerics.images import resize
 from pairvae.settings import PretrainSettings
+from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from pairvae.training.protocol import Batch, Encoded, LossTerms, loss_at_once
-from pairvae.training.team import ALONE, Team
 
 VIEWS = 4  # a stream of random numbers of its own, beside those of data/
 FLIP_PROBABILITY = 0.5
@@ -143,22 +143,22 @@ class PretrainPlan:
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch: two views of each image, which depend on seed, epoch and image alone."""
-        return self.shares(epoch, ALONE)
+        return self.shares(epoch, SINGLE_PROCESS)
 
-    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
-        """A team member's share of each batch of one epoch."""
+    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
+        """This process's share of each batch of one epoch."""
         drawn = batches(
             len(self.images), self.settings.batch, passes=1, drop_remainder=True, seed=self.seed, epoch=epoch
         )
         for whole in drawn:
-            part = team.share(len(whole))
-            indices = whole[part.rows]
+            share = process_group.share(len(whole))
+            indices = whole[share.rows]
             views = {
                 name: torch.from_numpy(np.stack([self._view(int(index), epoch, twin) for index in indices]))
                 for twin, name in enumerate(("first", "second"))
             }
             inputs = {name: tensor.to(self.device) for name, tensor in views.items()}
-            yield Batch(torch.from_numpy(indices).to(self.device), inputs, {}, part)
+            yield Batch(torch.from_numpy(indices).to(self.device), inputs, {}, share)
 
     def _view(self, index: int, epoch: int, twin: int) -> np.ndarray:
         return view(self.images[index], self.size, stream(self.seed, VIEWS, epoch, index, twin))

@@ -21,14 +21,14 @@ BEST = "best/"
 class Progressed:
     """How far a training had come: epochs done and the history of their losses.
 
-    ``micro``: samples decoded at a time after memory had run out; ``best``: the weights of least held-out loss,
+    ``micro_batch_size``: samples decoded at a time after memory ran out; ``best``: the weights of least held-out loss,
     where a training may stop early.
     """
 
     epochs: int
     history: list[dict[str, float]]
     run_id: str | None
-    micro: int | None = None
+    micro_batch_size: int | None = None
     best: dict[str, Tensor] | None = field(default=None, compare=False)
 
 
@@ -39,7 +39,12 @@ def save(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done
         for key, value in state.items():
             tensors[f"optimiser/{index}/{key}"] = torch.as_tensor(value)
     tensors |= {f"{BEST}{name}": value for name, value in (done.best or {}).items()}
-    card = {"epochs": done.epochs, "history": done.history, "run_id": done.run_id, "micro": done.micro}
+    card = {
+        "epochs": done.epochs,
+        "history": done.history,
+        "run_id": done.run_id,
+        "micro_batch_size": done.micro_batch_size,
+    }
     save_tensors(folder / FILE, tensors, card)
 
 
@@ -63,7 +68,9 @@ def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> P
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     best = {k.removeprefix(BEST): v for k, v in tensors.items() if k.startswith(BEST)}
     try:
-        return Progressed(card["epochs"], card["history"], card["run_id"], card["micro"], best or None)
+        return Progressed(
+            card["epochs"], card["history"], card["run_id"], card["micro_batch_size"], best or None
+        )
     except KeyError as error:
         raise InputError(
             expected="a checkpoint with epochs, history and run_id",

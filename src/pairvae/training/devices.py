@@ -34,7 +34,7 @@ def choose(settings: DeviceSettings) -> Device:
             expected="a CUDA device", found="none", where="device.kind", remedy="set it to auto or cpu"
         )
     kind = "cuda" if available and settings.kind != "cpu" else "cpu"
-    own = os.environ.get("LOCAL_RANK") if kind == "cuda" else None  # several processes: a GPU each
+    local_rank = os.environ.get("LOCAL_RANK") if kind == "cuda" else None  # several processes: a GPU each
     if kind == "cpu":
         torch.set_num_threads(settings.threads or available_cores())
     bfloat16 = {
@@ -43,7 +43,7 @@ def choose(settings: DeviceSettings) -> Device:
         "auto": kind == "cuda",
         "fastest": kind == "cuda" or has_matrix_units(),
     }[settings.precision]
-    return Device(torch.device(kind if own is None else f"{kind}:{own}"), bfloat16)
+    return Device(torch.device(kind if local_rank is None else f"{kind}:{local_rank}"), bfloat16)
 
 
 def has_matrix_units() -> bool:

@@ -31,9 +31,9 @@ def held_out_loss(plan: Plan, device: Device) -> float:
     plan.module.eval()
     for batch in plan.batches(0):
         with device.autocast():
-            found = plan.loss(batch, generator).total
-        total += float(found) * len(batch.part)
-        count += len(batch.part)
+            loss = plan.loss(batch, generator).total
+        total += float(loss) * len(batch.micro_batch)
+        count += len(batch.micro_batch)
     plan.module.train()
     return total / count
 

@@ -1,4 +1,4 @@
-"""The gradient of one step: at once, or in parts where memory is short or several processes share the batch."""
+"""The gradient of one step: at once, or in micro-batches where memory is short or processes share the batch."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from pairvae.errors import InputError
-from pairvae.training.batch_norm import has_batch_norms
 from pairvae.training.devices import Device
-from pairvae.training.parts import NoiseOfWhole
+from pairvae.training.distributed.batch_norm import has_batch_norms
+from pairvae.training.distributed.micro_batches import NoiseOfWholeBatch
+from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from pairvae.training.protocol import Batch, DivisiblePlan, LossTerms, Plan, weighted_sum
-from pairvae.training.team import ALONE, Team
 
 # What torch says where it raises a plain RuntimeError: CPU allocators and cuBLAS.
 LACKING = ("not enough memory", "allocate memory", "out of memory", "ALLOC_FAILED")
@@ -37,9 +37,9 @@ def memory_advice(label: str) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        found = (str(error).splitlines() or [type(error).__name__])[0]
+        message = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(
-            expected="enough memory for a step", found=found[:160], where=label, remedy=ADVICE
+            expected="enough memory for a step", found=message[:160], where=label, remedy=ADVICE
         ) from error
 
 
@@ -47,26 +47,42 @@ def memory_advice(label: str) -> Iterator[None]:
 class Gradients:
     """Computes the gradients of a plan's steps.
 
-    ``micro`` is None until memory runs out. From then on a batch is encoded as a whole, so that terms which compare
-    its samples (Barlow Twins, SimCLR) see all of them, and decoded ``micro`` samples at a time: misfits are means
-    over samples, so their gradients add up to that of the whole batch. With batch norms they would not - a part has
-    statistics of its own - so such plans (the published decoders, pre-training) are refused with advice instead.
-    ``first_loss`` is that of the training's first step, before any weight moved.
+    Once memory has run out, a batch is still encoded as a whole, so that terms which compare its samples (Barlow Twins,
+    SimCLR) see all of them, but decoded in micro-batches. Reconstruction losses are means over samples, so that the
+    gradients of the micro-batches add up to that of the batch. With batch norms they would not, since a micro-batch has
+    statistics of its own: such plans (the published decoders, pre-training) are refused with advice instead.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is trained.
+    device : Device
+        Where, and in which precision.
+    process_group : ProcessGroup
+        The processes that share each batch.
+    label : str
+        The training's name in messages.
+    micro_batch_size : int or None
+        Samples that are decoded at a time; None until memory runs out.
+    first_loss : float or None
+        Loss of the first step, before any weight moved.
     """
 
     plan: Plan
     device: Device
-    team: Team = ALONE
+    process_group: ProcessGroup = SINGLE_PROCESS
     label: str = "training"
-    micro: int | None = None
+    micro_batch_size: int | None = None
     first_loss: float | None = None
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch, or this process's shares of them."""
-        return self.plan.batches(epoch) if self.team.alone else self.divided().shares(epoch, self.team)
+        if self.process_group.is_single:
+            return self.plan.batches(epoch)
+        return self.divisible().shares(epoch, self.process_group)
 
-    def divided(self) -> DivisiblePlan:
-        """The plan, whose steps can be computed in parts (``InputError`` where they cannot)."""
+    def divisible(self) -> DivisiblePlan:
+        """The plan, whose steps can be divided (``InputError`` where they cannot)."""
         if not isinstance(self.plan, DivisiblePlan):
             raise InputError(
                 expected="a training whose batches can be divided",
@@ -77,17 +93,17 @@ class Gradients:
         return self.plan
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        """Put the gradient of the step's loss into ``.grad``; returns its terms, those of the whole team."""
-        if self.team.alone and self.micro is None:
+        """Put the gradient of the step's loss into ``.grad``; returns the terms, those of all processes."""
+        if self.process_group.is_single and self.micro_batch_size is None:
             state = generator.get_state()
             try:
                 return self._at_once(batch, generator)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-            self._halve(len(batch.part))
+            self._halve(len(batch.micro_batch))
             generator.set_state(state)
-        return self._in_parts(batch, generator)
+        return self._divided(batch, generator)
 
     def _at_once(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         self.plan.module.zero_grad(set_to_none=True)
@@ -96,38 +112,44 @@ class Gradients:
         terms.total.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return LossTerms(terms.total.detach(), {name: part.detach() for name, part in terms.parts.items()})
 
-    def _in_parts(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        plan, own = self.divided(), batch.part
+    def _divided(self, batch: Batch, generator: torch.Generator) -> LossTerms:
+        plan, share = self.divisible(), batch.micro_batch
         plan.module.zero_grad(set_to_none=True)
-        with NoiseOfWhole(own), self.device.autocast():
+        with NoiseOfWholeBatch(share), self.device.autocast():
             encoded = plan.encode(batch, generator)
-            whole = {name: self.team.gather(one.float(), own) for name, one in encoded.latents.items()}
-            alike = plan.similarity_losses(whole)
-            found = plan.divergence(encoded.posteriors)
-            divergence = {name: own.share * part for name, part in found.items()}
-        leaves = {name: one.detach().requires_grad_() for name, one in encoded.latents.items()}
-        misfits = self._misfits(leaves, batch, generator)
-        self._into_encoders(alike | divergence, encoded.latents, leaves)
-        each = {name: part / self.team.size for name, part in alike.items()} | misfits | divergence
-        return self._of_team({name: part.detach().clone() for name, part in each.items()})
+            latents = {
+                name: self.process_group.all_gather(latent.float(), share)
+                for name, latent in encoded.latents.items()
+            }
+            similarity = plan.similarity_losses(latents)
+            divergence = {
+                name: share.fraction * loss for name, loss in plan.divergence(encoded.posteriors).items()
+            }
+        leaves = {name: latent.detach().requires_grad_() for name, latent in encoded.latents.items()}
+        reconstruction = self._decode(leaves, batch, generator)
+        self._backward_to_encoders(similarity | divergence, encoded.latents, leaves)
+        similarity = {name: loss / self.process_group.size for name, loss in similarity.items()}
+        terms = similarity | reconstruction | divergence
+        return self._all_reduced({name: term.detach().clone() for name, term in terms.items()})
 
-    def _misfits(
+    def _decode(
         self, leaves: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """This process's misfits, weighted by its share; their gradients lie in decoders and ``leaves``."""
+        """This process's reconstruction losses, weighted by its share; gradients lie in decoders and ``leaves``."""
         state = generator.get_state()
         while True:
             try:
-                return self._misfits_by(self.micro or len(batch.part), leaves, batch, generator, state)
+                size = self.micro_batch_size or len(batch.micro_batch)
+                return self._decode_by(size, leaves, batch, generator, state)
             except (RuntimeError, MemoryError) as error:
                 if not out_of_memory(error):
                     raise
-            self._halve(len(batch.part))
+            self._halve(len(batch.micro_batch))
             self.plan.module.zero_grad(set_to_none=True)
             for leaf in leaves.values():
                 leaf.grad = None
 
-    def _misfits_by(
+    def _decode_by(
         self,
         size: int,
         leaves: Mapping[str, Tensor],
@@ -136,24 +158,25 @@ class Gradients:
         state: Tensor,
     ) -> dict[str, Tensor]:
         sums: dict[str, Tensor] = {}
-        plan = self.divided()
-        for part in batch.part.cut(size):
+        plan = self.divisible()
+        for micro_batch in batch.micro_batch.split(size):
             generator.set_state(state)
-            latents = {name: leaf[part.within(batch.part)] for name, leaf in leaves.items()}
-            with NoiseOfWhole(part), self.device.autocast():
-                found = plan.reconstruction_losses(latents, batch.within(part), generator)
-            if found:
-                scaled = {name: part.share * misfit for name, misfit in found.items()}
+            rows = micro_batch.within(batch.micro_batch)
+            latents = {name: leaf[rows] for name, leaf in leaves.items()}
+            with NoiseOfWholeBatch(micro_batch), self.device.autocast():
+                losses = plan.reconstruction_losses(latents, batch.within(micro_batch), generator)
+            if losses:
+                scaled = {name: micro_batch.fraction * loss for name, loss in losses.items()}
                 weighted_sum(plan, scaled).backward()  # type: ignore[no-untyped-call]  # untyped in torch
-                sums = {name: sums.get(name, 0) + misfit.detach() for name, misfit in scaled.items()}
+                sums = {name: sums.get(name, 0) + loss.detach() for name, loss in scaled.items()}
         return sums
 
-    def _into_encoders(
+    def _backward_to_encoders(
         self, terms: Mapping[str, Tensor], latents: Mapping[str, Tensor], leaves: Mapping[str, Tensor]
     ) -> None:
-        """Gradients of the encoders: of terms of their own, and of the misfits by way of the latents."""
-        plan = self.divided()
-        roots: list[Tensor] = [plan.weight(name) * part for name, part in terms.items()]
+        """Gradients of the encoders: of their own terms, and of the reconstruction losses through the latents."""
+        plan = self.divisible()
+        roots: list[Tensor] = [plan.weight(name) * term for name, term in terms.items()]
         gradients: list[Tensor | None] = [None] * len(roots)
         for name, leaf in leaves.items():
             if leaf.grad is not None:
@@ -161,25 +184,27 @@ class Gradients:
                 gradients.append(leaf.grad)
         torch.autograd.backward(roots, gradients)
 
-    def _of_team(self, parts: dict[str, Tensor]) -> LossTerms:
-        gradients = [one.grad for one in self.plan.module.parameters() if one.grad is not None]
-        self.team.add_up([*gradients, *parts.values()])
-        return LossTerms(weighted_sum(self.divided(), parts), parts)
+    def _all_reduced(self, terms: dict[str, Tensor]) -> LossTerms:
+        gradients = [
+            parameter.grad for parameter in self.plan.module.parameters() if parameter.grad is not None
+        ]
+        self.process_group.all_reduce([*gradients, *terms.values()])
+        return LossTerms(weighted_sum(self.divisible(), terms), terms)
 
-    def _halve(self, count: int) -> None:
+    def _halve(self, batch_size: int) -> None:
         """Decode half as many samples at a time from now on (``InputError`` where that is not possible)."""
-        size, plan = self.micro or count, self.divided()
+        size, plan = self.micro_batch_size or batch_size, self.divisible()
         if size == 1 or has_batch_norms(plan.module):
-            found = "not even for one sample" if size == 1 else f"too little for a batch of {count}"
+            found = "not even for one sample" if size == 1 else f"too little for a batch of {batch_size}"
             because = "" if size == 1 else "its batch norms need the whole batch at once; "
             raise InputError(
                 expected="enough memory for a step", found=found, where=self.label, remedy=because + ADVICE
             )
-        self.micro = (size + 1) // 2
+        self.micro_batch_size = (size + 1) // 2
         if self.device.torch_device.type == "cuda":
             torch.cuda.empty_cache()
         print(
-            f"{self.label}: out of memory - from here on batches are decoded {self.micro} samples at a time and "
-            "gradients accumulated (the same loss)",
+            f"{self.label}: out of memory - from here on batches are decoded {self.micro_batch_size} samples at a "
+            "time and gradients accumulated (the same loss)",
             file=sys.stderr,
         )

@@ -18,13 +18,13 @@ from pairvae.data.batches import noise_generator
 from pairvae.errors import InputError
 from pairvae.progress import Progress
 from pairvae.training import checkpoints
-from pairvae.training.batch_norm import share_batch_norms
 from pairvae.training.checkpoints import Progressed
 from pairvae.training.devices import Device
+from pairvae.training.distributed.batch_norm import synchronise_batch_norms
+from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, lost_process_advice
 from pairvae.training.early import HELD_OUT, EarlyStop, best_epoch, copy_of, exhausted, held_out_loss
 from pairvae.training.gradients import Gradients, memory_advice
 from pairvae.training.protocol import LossTerms, Plan
-from pairvae.training.team import ALONE, Team, partners
 
 History = list[dict[str, float]]
 OnEpoch = Callable[[int, dict[str, float]], None]
@@ -48,29 +48,29 @@ def train(
     label: str,
     checkpointing: Checkpointing,
     on_epoch: OnEpoch = lambda epoch, row: None,
-    team: Team = ALONE,
+    process_group: ProcessGroup = SINGLE_PROCESS,
     early_stop: EarlyStop | None = None,
 ) -> History:
     """Train ``plan`` to its last epoch, from its checkpoint where there is one; returns one row an epoch.
 
     With ``early_stop`` it may end before, and the weights of the epoch of least held-out loss are left in the module.
-    ``on_epoch`` is called, and files are written, by the first of a ``team`` alone. ``InputError`` where a loss, a
-    gradient or a weight is not finite, where memory runs out, and where a member of the team is lost.
+    Only rank 0 of a ``process_group`` calls ``on_epoch`` and writes files. ``InputError`` where a loss, a gradient or a
+    weight is not finite, where memory runs out, and where another process of the group ends.
     """
-    with partners(team), memory_advice(label):
-        training = _Training(plan, device, label, checkpointing, team, early_stop)
-        if not team.alone:
-            _check_batches(training.gradients.divided().smallest_batch, team, label)
-            share_batch_norms(plan.module)
+    with lost_process_advice(process_group), memory_advice(label):
+        training = _Training(plan, device, label, checkpointing, process_group, early_stop)
+        if not process_group.is_single:
+            _check_batches(training.gradients.divisible().smallest_batch, process_group, label)
+            synchronise_batch_norms(plan.module)
         training.resume()
         training.run(on_epoch)
         return training.history
 
 
-def _check_batches(smallest: int, team: Team, label: str) -> None:
-    if smallest < team.size:
+def _check_batches(smallest: int, process_group: ProcessGroup, label: str) -> None:
+    if smallest < process_group.size:
         raise InputError(
-            expected=f"at least {team.size} samples in every batch, one for each process",
+            expected=f"at least {process_group.size} samples in every batch, one for each process",
             found=f"a batch of {smallest}",
             where=label,
             remedy="start fewer processes, or set drop_remainder true or a larger batch",
@@ -85,7 +85,7 @@ class _Training:
     device: Device
     label: str
     checkpointing: Checkpointing
-    team: Team
+    process_group: ProcessGroup
     early_stop: EarlyStop | None
     history: History = field(default_factory=list)
     best: dict[str, Tensor] | None = None
@@ -93,31 +93,31 @@ class _Training:
 
     def __post_init__(self) -> None:
         self.optimiser = self.plan.make_optimiser()
-        self.gradients = Gradients(self.plan, self.device, self.team, self.label)
+        self.gradients = Gradients(self.plan, self.device, self.process_group, self.label)
 
     def resume(self) -> None:
-        """Go on from the checkpoint, if there is one; all of a team have to have found the same."""
+        """Go on from the checkpoint, if there is one; all processes must have read the same."""
         folder = self.checkpointing.folder
         done = None if folder is None else checkpoints.load(folder, self.plan.module, self.optimiser)
         if done is not None:
             self.history, self.best = list(done.history), done.best
-            self.gradients.micro = done.micro
+            self.gradients.micro_batch_size = done.micro_batch_size
             self.gradients.first_loss = self.history[0]["loss"] if self.history else None
             self._note_saved()
         epochs = len(self.history)
-        if self.team.word_of_first(epochs, self.device.torch_device) != epochs:
+        if self.process_group.broadcast_number(epochs, self.device.torch_device) != epochs:
             raise InputError(
                 expected="one checkpoint for all processes",
-                found=f"{epochs} epochs in that of process {self.team.rank}",
+                found=f"{epochs} epochs in that of process {self.process_group.rank}",
                 where=str(folder),
                 remedy="let all machines share the project's folder",
             )
-        self.team.follow_first(self.plan.module)
+        self.process_group.broadcast_weights(self.plan.module)
 
     def run(self, on_epoch: OnEpoch) -> None:
         """The epochs that are left."""
         plan = self.plan
-        stream = None if self.team.first else io.StringIO()
+        stream = None if self.process_group.is_rank_0 else io.StringIO()
         progress = Progress(plan.epochs, self.label, start_at=len(self.history), stream=stream)
         saved = time.monotonic()
         plan.module.train()
@@ -126,10 +126,10 @@ class _Training:
             row = run_epoch(plan, self.optimiser, self.device, epoch, self.gradients, self.saved)
             require_finite(plan.module, epoch, self.saved)
             _require_no_divergence(row["loss"], self.gradients.first_loss or 0.0, epoch, self.saved)
-            self.history.append(row | self._judged())
+            self.history.append(row | self._held_out_loss())
             if self.early_stop is not None and best_epoch(self.history) == epoch:
                 self.best = copy_of(plan)
-            if self.team.first:
+            if self.process_group.is_rank_0:
                 on_epoch(epoch, self.history[-1])
             progress.advance(f"loss {row['loss']:.4g}")
             if time.monotonic() - saved >= self.checkpointing.seconds or self._finished():
@@ -143,24 +143,28 @@ class _Training:
         done = len(self.history) >= self.plan.epochs
         return done or (self.early_stop is not None and exhausted(self.history, self.early_stop.patience))
 
-    def _judged(self) -> dict[str, float]:
-        """The held-out loss, as the first process sees it: all have to stop together."""
+    def _held_out_loss(self) -> dict[str, float]:
+        """The held-out loss of rank 0, in all processes: they have to stop together."""
         if self.early_stop is None:
             return {}
-        own = held_out_loss(self.early_stop.plan, self.device)
-        found = self.team.word_of_first(own, self.device.torch_device)
-        if not math.isfinite(found):
+        loss = held_out_loss(self.early_stop.plan, self.device)
+        loss = self.process_group.broadcast_number(loss, self.device.torch_device)
+        if not math.isfinite(loss):
             where = f"epoch {len(self.history) + 1}"
             raise _not_finite("a finite loss on held-out pairs", HELD_OUT, where, self.saved)
-        return {HELD_OUT: found}
+        return {HELD_OUT: loss}
 
     def _save(self) -> None:
         folder = self.checkpointing.folder
         if folder is None:
             return
-        if self.team.first:
+        if self.process_group.is_rank_0:
             so_far = Progressed(
-                len(self.history), self.history, self.checkpointing.run_id, self.gradients.micro, self.best
+                len(self.history),
+                self.history,
+                self.checkpointing.run_id,
+                self.gradients.micro_batch_size,
+                self.best,
             )
             checkpoints.save(folder, self.plan.module, self.optimiser, so_far)
         self._note_saved()
@@ -174,7 +178,7 @@ class _Training:
         """Leave the weights of least held-out loss in the module."""
         assert self.best is not None
         self.plan.module.load_state_dict(self.best)
-        if self.team.first:
+        if self.process_group.is_rank_0:
             ran, kept = len(self.history), best_epoch(self.history) + 1
             print(
                 f"\n{self.label}: {ran} of {self.plan.epochs} epochs; kept epoch {kept}, of least held-out loss",
@@ -248,8 +252,9 @@ def run_epoch(
 
 def _clip(plan: Plan, terms: LossTerms, where: str, saved: str) -> None:
     """Clip the gradient, unless it or the loss is not finite (``InputError``): then no weight has moved."""
-    parameters = [one for one in plan.module.parameters() if one.grad is not None]
-    norm = torch.nn.utils.get_total_norm([one.grad for one in parameters if one.grad is not None])
+    parameters = [parameter for parameter in plan.module.parameters() if parameter.grad is not None]
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    norm = torch.nn.utils.get_total_norm(gradients)
     if not math.isfinite(float(terms.total + norm)):
         bad = [name for name, part in terms.parts.items() if not torch.isfinite(part)]
         if bad or not torch.isfinite(terms.total):

@@ -23,6 +23,7 @@ from pairvae.training.adversarial import (
     AdversarialLoss,
     with_discriminators,
 )
+from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from pairvae.training.optimisers import adam, learning_rate
 from pairvae.training.protocol import (
     DIVERGENCE,
@@ -33,7 +34,6 @@ from pairvae.training.protocol import (
     Source,
     loss_at_once,
 )
-from pairvae.training.team import ALONE, Team
 
 MATCH = "match"
 
@@ -74,8 +74,8 @@ class AdamPlan:
     @property
     def smallest_batch(self) -> int:
         """Samples of the smallest batch of an epoch."""
-        one = self.settings
-        return smallest_batch(self.count, one.batch, drop_remainder=one.drop_remainder)
+        settings = self.settings
+        return smallest_batch(self.count, settings.batch, drop_remainder=settings.drop_remainder)
 
     def make_optimiser(self) -> torch.optim.Optimizer:
         """Adam."""
@@ -87,35 +87,47 @@ class AdamPlan:
 
     def steps(self) -> int:
         """Steps of one epoch."""
-        one = self.settings
-        return steps_per_epoch(self.count, one.batch, passes=one.passes, drop_remainder=one.drop_remainder)
+        return self.settings.passes * self.steps_per_pass()
+
+    def steps_per_pass(self) -> int:
+        """Steps of one pass over the samples that :attr:`count` counts."""
+        settings = self.settings
+        return steps_per_epoch(self.count, settings.batch, passes=1, drop_remainder=settings.drop_remainder)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The batches of one epoch."""
-        return self.shares(epoch, ALONE)
+        return self.shares(epoch, SINGLE_PROCESS)
 
-    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
-        """A team member's share of each batch of one epoch."""
-        one, sources = self.settings, self.drawn_from()
-        drop = one.drop_remainder
+    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
+        """This process's share of each batch of one epoch."""
+        settings, steps = self.settings, self.steps_per_pass()
         drawn = batches(
-            self.count, one.batch, passes=one.passes, drop_remainder=drop, seed=self.seed, epoch=epoch
+            self.count,
+            settings.batch,
+            passes=settings.passes,
+            drop_remainder=settings.drop_remainder,
+            seed=self.seed,
+            epoch=epoch,
         )
-        steps = steps_per_epoch(self.count, one.batch, passes=1, drop_remainder=drop)
-        for number, whole in enumerate(drawn):
-            yield self._batch(sources, whole, epoch, number // steps, team)
+        for number, members in enumerate(drawn):
+            yield self._batch(self.drawn_from(), members, epoch, number // steps, process_group)
 
     def _batch(
-        self, sources: Mapping[str, Source], whole: np.ndarray, epoch: int, draw: int, team: Team
+        self,
+        sources: Mapping[str, Source],
+        members: np.ndarray,
+        epoch: int,
+        draw: int,
+        process_group: ProcessGroup,
     ) -> Batch:
-        """A team member's share of the samples ``whole``, of the modalities ``sources``."""
-        part = team.share(len(whole))
-        indices = whole[part.rows]
+        """This process's share of the samples ``members``, of the modalities ``sources``."""
+        share = process_group.share(len(members))
+        indices = members[share.rows]
         return Batch(
             torch.from_numpy(indices).to(self.device),
-            {name: one.inputs(indices, epoch, draw).to(self.device) for name, one in sources.items()},
-            {name: one.features(indices, epoch, draw).to(self.device) for name, one in sources.items()},
-            part,
+            {name: source.inputs(indices, epoch, draw).to(self.device) for name, source in sources.items()},
+            {name: source.features(indices, epoch, draw).to(self.device) for name, source in sources.items()},
+            share,
         )
 
 
@@ -209,8 +221,8 @@ class SoloPlan(VAEPlan):
 
     def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
         """Divergence from the unit normal, per sample."""
-        one = posteriors[self.name]
-        return {DIVERGENCE: losses.kl_to_unit_normal(one.mean, one.std).mean()}
+        posterior = posteriors[self.name]
+        return {DIVERGENCE: losses.kl_to_unit_normal(posterior.mean, posterior.std).mean()}
 
     def term_weight(self, term: str) -> float:
         """1, but for the divergence."""
@@ -225,10 +237,10 @@ class SoloPlan(VAEPlan):
 class PairPlan(VAEPlan):
     """Both VAEs: four reconstructions and the similarity of their latents (paper, Figure 2B).
 
-    ``covering``: the modality that has one sample where the other has many crops, if any; its posterior learns to
-    cover theirs. ``pairs``: how many of each source's samples are pairs (None: all). Those after them have no partner:
-    batches of one modality, between those of pairs, that have their own reconstruction and divergence alone. There
-    are at most as many as batches of pairs, so that many samples without a partner do not drown the pairs.
+    ``uncropped`` is the modality without crops, where the other one has many for each sample; its posterior learns the
+    mean and the spread of theirs. ``pairs``: how many of each source's samples are pairs (None: all). Those after them
+    have no partner: batches of one modality, between those of pairs, with the losses of that modality alone. There are
+    at most as many as batches of pairs, so that many samples without a partner do not outweigh the pairs.
     """
 
     pair: PairVAE
@@ -237,7 +249,7 @@ class PairPlan(VAEPlan):
     settings: PairTraining
     seed: int
     device: torch.device
-    covering: str | None = None
+    uncropped: str | None = None
     pairs: int | None = None
     adversarial: Mapping[str, AdversarialLoss] = field(default_factory=dict)
 
@@ -254,10 +266,10 @@ class PairPlan(VAEPlan):
 
     def _lone_steps(self) -> dict[str, int]:
         """Batches of samples without a partner in one pass over the pairs, of the modalities that have any."""
-        one, each = self.settings, super().steps() // self.settings.passes
+        batch, most = self.settings.batch, self.steps_per_pass()
         counts = {name: len(source) - self.count for name, source in self.sources.items()}
         return {
-            name: min(each, steps_per_epoch(count, one.batch, passes=1, drop_remainder=True))
+            name: min(most, steps_per_epoch(count, batch, passes=1, drop_remainder=True))
             for name, count in counts.items()
             if count and self.weight(f"{name}_{name}") > 0
         }
@@ -266,29 +278,29 @@ class PairPlan(VAEPlan):
         """Steps of one epoch."""
         return super().steps() + self.settings.passes * sum(self._lone_steps().values())
 
-    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
-        """A team member's share of each batch of one epoch: of pairs, and between them of single samples."""
-        one, each = self.settings, super().steps() // self.settings.passes
+    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
+        """This process's share of each batch of one epoch: of pairs, and between them of single samples."""
+        passes, lone_steps = self.settings.passes, self._lone_steps()
         drawn = {
             name: list(
                 batches(
                     len(self.sources[name]) - self.count,
-                    one.batch,
-                    passes=one.passes,
+                    self.settings.batch,
+                    passes=passes,
                     drop_remainder=True,
                     seed=self.seed,
                     epoch=epoch,
                 )
             )
-            for name in self._lone_steps()
+            for name in lone_steps
         }
-        for number, batch in enumerate(super().shares(epoch, team)):
+        for number, batch in enumerate(super().shares(epoch, process_group)):
             yield batch
-            draw, place = divmod(number, each)
-            for name, steps in self._lone_steps().items():
-                if place < steps:
-                    whole = self.count + drawn[name][draw * (len(drawn[name]) // one.passes) + place]
-                    yield self._batch({name: self.sources[name]}, whole, epoch, draw, team)
+            draw, step = divmod(number, self.steps_per_pass())
+            for name, steps in lone_steps.items():
+                if step < steps:
+                    members = self.count + drawn[name][draw * (len(drawn[name]) // passes) + step]
+                    yield self._batch({name: self.sources[name]}, members, epoch, draw, process_group)
 
     @cached_property
     def module(self) -> nn.Module:
@@ -311,12 +323,14 @@ class PairPlan(VAEPlan):
             name: self.pair.vae(name).posterior_of(features, noise, generator)
             for name, features in batch.features.items()
         }
-        latents = {name: self._drawn_from(name, one).sample(generator) for name, one in posteriors.items()}
+        latents = {
+            name: self._sampled(name, posterior).sample(generator) for name, posterior in posteriors.items()
+        }
         return Encoded(latents, posteriors)
 
-    def _drawn_from(self, name: str, posterior: Posterior) -> Posterior:
-        """The posterior; of the covering one, misfits would shrink the width that the crops ask for."""
-        if name == self.covering and self.settings.match_weight > 0:
+    def _sampled(self, name: str, posterior: Posterior) -> Posterior:
+        """The posterior to sample; without crops, reconstruction losses would shrink the width that crops ask for."""
+        if name == self.uncropped and self.settings.match_weight > 0:
             return Posterior(posterior.mean, posterior.std.detach())
         return posterior
 
@@ -340,21 +354,23 @@ class PairPlan(VAEPlan):
         return self.likelihoods[target]
 
     def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
-        """Divergence of both from the unit normal, and of the crops' from the covering one, where they weigh."""
+        """Divergences from the unit normal, and of crops' posteriors from the other one, where they have a weight."""
         terms = {}
         if self.settings.kl_weight > 0:
-            each = [losses.kl_to_unit_normal(one.mean, one.std).mean() for one in posteriors.values()]
+            each = [
+                losses.kl_to_unit_normal(posterior.mean, posterior.std).mean()
+                for posterior in posteriors.values()
+            ]
             terms[DIVERGENCE] = torch.stack(each).sum()
-        if self.settings.match_weight > 0 and self.covering is not None and len(posteriors) > 1:
-            (covered,) = posteriors.keys() - {self.covering}
-            apart = posterior_divergence(posteriors[covered], posteriors[self.covering])
-            terms[MATCH] = apart.mean()
+        if self.settings.match_weight > 0 and self.uncropped is not None and len(posteriors) > 1:
+            (cropped,) = posteriors.keys() - {self.uncropped}
+            terms[MATCH] = posterior_divergence(posteriors[cropped], posteriors[self.uncropped]).mean()
         return terms
 
     def term_weight(self, term: str) -> float:
         """The settings' weights."""
-        own = {DIVERGENCE: self.settings.kl_weight, MATCH: self.settings.match_weight}
-        return own[term] if term in own else self.settings.weights[term]
+        divergences = {DIVERGENCE: self.settings.kl_weight, MATCH: self.settings.match_weight}
+        return divergences[term] if term in divergences else self.settings.weights[term]
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """Weighted sum of the similarity, the four reconstructions and the divergences."""

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from pairvae.models.vae import VAE, Posterior
 from pairvae.training.adversarial import is_adversarial
-from pairvae.training.parts import Part
-from pairvae.training.team import Team
+from pairvae.training.distributed.micro_batches import MicroBatch
+from pairvae.training.distributed.process_group import ProcessGroup
 
 DIVERGENCE = "kl"
 
@@ -52,22 +52,22 @@ class Batch:
     indices: Tensor
     inputs: dict[str, Tensor]
     features: dict[str, Tensor]
-    share: Part | None = None
+    share: MicroBatch | None = None
 
     @property
-    def part(self) -> Part:
+    def micro_batch(self) -> MicroBatch:
         """Which of the step's samples these are."""
         count = len(self.indices)
-        return self.share or Part(0, count, count)
+        return self.share or MicroBatch(0, count, count)
 
-    def within(self, part: Part) -> Batch:
-        """Fewer of its samples."""
-        rows = part.within(self.part)
+    def within(self, micro_batch: MicroBatch) -> Batch:
+        """The samples of a smaller micro-batch."""
+        rows = micro_batch.within(self.micro_batch)
         return Batch(
             self.indices[rows],
-            {name: one[rows] for name, one in self.inputs.items()},
-            {name: one[rows] for name, one in self.features.items()},
-            part,
+            {name: inputs[rows] for name, inputs in self.inputs.items()},
+            {name: features[rows] for name, features in self.features.items()},
+            micro_batch,
         )
 
 
@@ -130,10 +130,10 @@ class Plan(Protocol):
 
 @runtime_checkable
 class DivisiblePlan(Plan, Protocol):
-    """A plan whose steps can be computed in parts, by several processes or one after the other.
+    """A plan whose steps can be divided into micro-batches, by several processes or one after the other.
 
-    Its loss is a weighted sum of three kinds of terms: ``alike`` depends on the latents of the whole batch, ``misfits``
-    and ``divergence`` are means over samples.
+    Its loss is a weighted sum of three kinds of terms: similarity losses depend on the latents of the whole batch;
+    reconstruction losses and divergences are means over samples.
     """
 
     @property
@@ -141,8 +141,8 @@ class DivisiblePlan(Plan, Protocol):
         """Samples of the smallest batch of an epoch."""
         ...
 
-    def shares(self, epoch: int, team: Team) -> Iterator[Batch]:
-        """A team member's share of each batch of one epoch."""
+    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
+        """This process's share of each batch of one epoch."""
         ...
 
     def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
@@ -156,7 +156,7 @@ class DivisiblePlan(Plan, Protocol):
     def reconstruction_losses(
         self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Misfits of what is decoded from ``latents``: means over the samples of ``batch``."""
+        """Losses of what is decoded from ``latents``: means over the samples of ``batch``."""
         ...
 
     def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:

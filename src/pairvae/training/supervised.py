@@ -45,7 +45,7 @@ class SupervisedPlan(AdamPlan):
         """Mean squared error, or mean Bernoulli negative log likelihood, per pixel."""
         logits, wanted = self.network(batch.inputs[self.source]).float(), batch.inputs[self.target]
         if self.binary:
-            misfit = F.binary_cross_entropy_with_logits(logits, wanted)
+            loss = F.binary_cross_entropy_with_logits(logits, wanted)
         else:
-            misfit = F.mse_loss(torch.sigmoid(logits), wanted)
-        return LossTerms(misfit, {f"{self.source}_{self.target}": misfit})
+            loss = F.mse_loss(torch.sigmoid(logits), wanted)
+        return LossTerms(loss, {f"{self.source}_{self.target}": loss})

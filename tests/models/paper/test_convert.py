@@ -37,10 +37,10 @@ def train(model: PaperDecoder, last_epsilon: float) -> tuple[Tensor, Tensor]:
     images = (torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(2)) > 0.5).to(given.dtype)
     for _ in range(STEPS):
         optimiser.zero_grad()
-        F.binary_cross_entropy_with_logits(model.raw(given), images).backward()
+        F.binary_cross_entropy_with_logits(model.logits(given), images).backward()
         optimiser.step()
     with torch.no_grad():
-        return model.raw(given), model.eval().raw(given)
+        return model.logits(given), model.eval().logits(given)
 
 
 def relative(found: Tensor, expected: Tensor) -> float:
@@ -50,7 +50,7 @@ def relative(found: Tensor, expected: Tensor) -> float:
 def test_both_forms_are_the_same_function() -> None:
     wide, narrow = both_forms()
     with torch.no_grad():
-        assert relative(narrow.raw(latents()), wide.raw(latents())) < 1e-5
+        assert relative(narrow.logits(latents()), wide.logits(latents())) < 1e-5
 
 
 def test_both_forms_take_the_same_adam_steps() -> None:
@@ -60,7 +60,7 @@ def test_both_forms_take_the_same_adam_steps() -> None:
     in front of batch norms), which differs even between two machines.
     """
     wide, narrow = both_forms(torch.double)
-    start = both_forms(torch.double)[1].raw(latents(torch.double)).detach()
+    start = both_forms(torch.double)[1].logits(latents(torch.double)).detach()
     expected, expected_inference = train(wide, EPSILON / FILTERS)
     found, found_inference = train(narrow, EPSILON)
     assert relative(start, expected) > 0.1  # the steps have moved the outputs
@@ -87,4 +87,4 @@ def test_a_pair_s_weights_convert_under_their_prefix_and_back() -> None:
     own = {name.removeprefix(prefix): value for name, value in back.items() if name.startswith(prefix)}
     wide.load_state_dict(own)
     with torch.no_grad():
-        assert relative(wide.raw(latents()), narrow.raw(latents())) < 1e-5
+        assert relative(wide.logits(latents()), narrow.logits(latents())) < 1e-5

@@ -79,8 +79,8 @@ def test_head_acts_on_each_position_alone_and_its_deviation_is_softplus(backbone
 def test_saxs_likelihood_sees_the_image_and_sem_likelihood_the_logit() -> None:
     latent = torch.randn(2, 32, 1, 1)
     saxs, sem = saxs_decoder().eval(), sem_decoder().eval()
-    torch.testing.assert_close(saxs.raw(latent), saxs(latent))
-    torch.testing.assert_close(sem.raw(latent).sigmoid(), sem(latent))
+    torch.testing.assert_close(saxs.logits(latent), saxs(latent))
+    torch.testing.assert_close(sem.logits(latent).sigmoid(), sem(latent))
 
 
 def test_initial_kernels_are_glorot_uniform_and_biases_zero(backbone: Backbone) -> None:

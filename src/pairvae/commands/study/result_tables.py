@@ -14,6 +14,7 @@ Row = dict[str, Any]
 KEYS = ("variant", "train_pairs", "split_seed", "split", "model", "direction", "score")
 NUMBERS = ("median", "q1", "q3", "n")
 COLUMNS = (*KEYS, *NUMBERS)
+ENSEMBLE_SCORES, REALISM_SCORES = ("energy_score", "mean_curve_mae"), ("auc", "control_auc")
 IMAGE_COLUMNS = (*KEYS, "sample", "value")
 IMAGE_SCORES = ("mae", "s2_mae", "lineal_path_mae")  # those of the paper's box plots
 DRAW_COLUMNS = (
@@ -59,6 +60,21 @@ def score_rows(cell: Cell, result: Mapping[str, Any]) -> Iterator[Row]:
                 for score, summary in scores.items():
                     found = (cell.variant, cell.train, cell.seed, split, model, direction, score)
                     yield dict(zip(COLUMNS, (*found, *(summary[key] for key in NUMBERS)), strict=True))
+        for model, direction, score, value, n in _ensemble_rows(models):
+            found = (cell.variant, cell.train, cell.seed, split, model, direction, score)
+            yield dict(zip(COLUMNS, (*found, value, "", "", n), strict=True))
+
+
+def _ensemble_rows(models: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Any, int]]:
+    """Model, direction, score, value and number of samples of ensembles and of realism, which have no quartiles."""
+    direction = next(iter(models["baselines"]["three_nearest_patterns"]), "") if "ensembles" in models else ""
+    for method, found in models.get("ensembles", {}).items():
+        for score in ENSEMBLE_SCORES:
+            if score in found:
+                yield f"ensemble {method}", direction, score, found[score], found["n"]
+    for own, found in models.get("realism", {}).items():
+        for score in REALISM_SCORES:
+            yield "pair", own, score, found[score], found["n"]
 
 
 def image_rows(cell: Cell, result: Mapping[str, Any]) -> Iterator[Row]:

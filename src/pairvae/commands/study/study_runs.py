@@ -10,6 +10,7 @@ from typing import Any
 
 from pairvae import store
 from pairvae.commands.study.cells import Cell
+from pairvae.commands.study.result_tables import ENSEMBLE_SCORES, REALISM_SCORES
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
 from pairvae.tracking.runs.null import NullTracker
@@ -35,7 +36,9 @@ class StudyRuns:
             return
         flat = flatten({"validation": result["splits"]["validation"]})
         medians = {
-            key.removesuffix(".median"): value for key, value in flat.items() if key.endswith(".median")
+            key.removesuffix(".median"): value
+            for key, value in flat.items()
+            if key.endswith((".median", *(f".{name}" for name in (*ENSEMBLE_SCORES, *REALISM_SCORES))))
         }
         with self._run(cell) as tracker:
             tracker.log_metrics({**medians, "seconds": result["seconds"]})

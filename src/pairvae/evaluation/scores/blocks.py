@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.evaluation.energy import EnsembleErrors
 from pairvae.evaluation.ensembles import Ensemble
 from pairvae.evaluation.scores.definitions import properties
+from pairvae.evaluation.scores.energy import EnsembleErrors
 from pairvae.evaluation.scores.ensemble_scores import descriptor_space, ensemble_scores, repeats
 from pairvae.evaluation.scores.evaluate import Errors, Evaluated, Truth
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, Sampled

@@ -92,7 +92,7 @@ def descriptor_errors(
       1 for parallel lines that should be perpendicular.
     * ``defect_density_error``: difference of the Euler number (domains minus holes) per ``spacing`` squared.
       Ends of lines and isolated dots add to it, branches and bridges take from it.
-    * ``coherence_error``, ``roughness_error``: differences of how far domains run alike, and of how ragged their
+    * ``coherence_error``, ``roughness_error``: differences of how parallel domains run, and of how ragged their
       edges are, both in [0, 1].
     """
     gap = np.hypot(*(predicted[name] - true[name] for name in ("orientation_x", "orientation_y")))

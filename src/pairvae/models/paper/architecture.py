@@ -83,8 +83,8 @@ class PaperEncoder(Encoder):
 
         Its tiny floor keeps the logarithm of the divergence finite where softplus underflows.
         """
-        raw = at_least_float32(self.output(F.relu(self.hidden(features))))
-        mean, scale = raw.chunk(2, dim=1)
+        outputs = at_least_float32(self.output(F.relu(self.hidden(features))))
+        mean, scale = outputs.chunk(2, dim=1)
         return torch.cat([mean, F.softplus(scale) + SMALLEST_STD], dim=1)
 
 
@@ -158,7 +158,7 @@ class PaperDecoder(Decoder):
         wide.weight = nn.Parameter(wide.weight.mean(1, keepdim=True))
         wide.bias = nn.Parameter(wide.bias.mean(0, keepdim=True))
 
-    def raw(
+    def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """The logit of the bright phase ``(B, 1, H, W)`` for a binary image, else the image itself; float32.
@@ -173,8 +173,8 @@ class PaperDecoder(Decoder):
 
     def forward(self, latent: Tensor) -> Tensor:
         """The image, in [0, 1]; for a binary one the probability, whose mode is 1 above one half."""
-        raw = self.raw(latent)
-        return torch.sigmoid(raw) if self.binary else raw
+        logits = self.logits(latent)
+        return torch.sigmoid(logits) if self.binary else logits
 
 
 def build_paper_vae(

@@ -87,17 +87,17 @@ def arc_distribution(
     return unit, float(filled.std() / max(filled.mean(), 1e-12))
 
 
-def turned_by(found: Floats, wanted: Floats) -> Floats:
-    """Mean angle (degrees, 0 to 90) that intensity has to turn to make ``found`` from ``wanted``: ``(N,)``.
+def turned_by(first: Floats, second: Floats) -> Floats:
+    """Mean angle (degrees, 0 to 90) by which intensity has to turn to make ``first`` from ``second``: ``(N,)``.
 
     Both ``(N, D)``, of unit sum over equal steps of 180 degrees. The first Wasserstein distance on the circle
     (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 2011, 41, 147): the cumulative difference about its
     median. Arcs that are turned by less than half their spacing give the angle; 90 where one has no ring.
     """
-    gap = np.cumsum(found - wanted, axis=1)
-    angle = np.abs(gap - np.median(gap, axis=1, keepdims=True)).sum(1) * 180 / found.shape[1]
-    none_found, none_wanted = np.isnan(found).any(1), np.isnan(wanted).any(1)
-    return np.where(none_found | none_wanted, np.where(none_found == none_wanted, 0.0, 90.0), angle)
+    gap = np.cumsum(first - second, axis=1)
+    angle = np.abs(gap - np.median(gap, axis=1, keepdims=True)).sum(1) * 180 / first.shape[1]
+    no_first, no_second = np.isnan(first).any(1), np.isnan(second).any(1)
+    return np.where(no_first | no_second, np.where(no_first == no_second, 0.0, 90.0), angle)
 
 
 def spot_positions(
@@ -134,9 +134,9 @@ def spot_positions(
     rows, columns = np.nonzero(crest)
     brightest = np.argsort(-sharp[rows, columns], kind="stable")[:count]
     spots = np.full((count, 2), np.nan)
-    for place, index in enumerate(brightest):
+    for row_of_spot, index in enumerate(brightest):
         row, column = int(rows[index]), int(columns[index])
-        spots[place] = _refined(sharp[:, column], row), _refined(sharp[row], column)
+        spots[row_of_spot] = _refined(sharp[:, column], row), _refined(sharp[row], column)
     return spots
 
 

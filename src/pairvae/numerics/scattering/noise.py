@@ -31,12 +31,12 @@ def mend_non_positive(q: np.ndarray, intensity: np.ndarray) -> tuple[np.ndarray,
 
 
 def _faults(intensity: np.ndarray) -> np.ndarray:
-    """Non-positive points whose two neighbours on either side are positive and alike: ``(points,)`` bool."""
-    found = np.zeros(len(intensity), bool)
-    for place in np.flatnonzero(intensity <= 0):
-        around = np.concatenate([intensity[max(0, place - 2) : place], intensity[place + 1 : place + 3]])
-        found[place] = len(around) == 4 and around.min() > 0 and around.max() < STEADY * around.min()
-    return found
+    """Non-positive points whose two neighbours on either side are positive and similar: ``(points,)`` bool."""
+    faulty = np.zeros(len(intensity), bool)
+    for index in np.flatnonzero(intensity <= 0):
+        near = np.concatenate([intensity[max(0, index - 2) : index], intensity[index + 1 : index + 3]])
+        faulty[index] = len(near) == 4 and near.min() > 0 and near.max() < STEADY * near.min()
+    return faulty
 
 
 def _averaged(intensity: np.ndarray) -> np.ndarray:

@@ -110,19 +110,19 @@ def _fitted(q: Floats, values: Floats, guess: RingPeak) -> RingPeak:
         return guess
     x, y = (q[near] - guess.position) / width, values[near] / guess.height
 
-    @lru_cache(maxsize=2)  # asked for the misfit first, and then for its slopes
+    @lru_cache(maxsize=2)  # asked for the residual first, and then for its slopes
     def profile(shape: tuple[float, float, float]) -> _Profile:
         return _profile(shape, x, y)
 
-    found = least_squares(
-        lambda shape: profile(tuple(shape)).misfit,
+    fit = least_squares(
+        lambda shape: profile(tuple(shape)).residual,
         np.array([0.0, -1.0, 1.0]),
         jac=lambda shape: profile(tuple(shape)).slopes,
         method="lm",
         max_nfev=60,
     )
-    position, sigma = float(found.x[0]), float(np.exp(np.clip(found.x[1], *LOG_SIGMA)))
-    height = float(profile(tuple(found.x)).amounts[0])
+    position, sigma = float(fit.x[0]), float(np.exp(np.clip(fit.x[1], *LOG_SIGMA)))
+    height = float(profile(tuple(fit.x)).amounts[0])
     if abs(position) > 0.75 or not 0.2 < 2.355 * sigma < 3 or not 0.1 < height < 10:
         return guess
     return RingPeak(guess.position + position * width, SIGMAS * sigma * width, height * guess.height)
@@ -133,7 +133,7 @@ class _Profile:
     """Amounts ``(3,)`` of ring, constant and decay, what they miss the data by ``(K,)``, its derivatives ``(K, 3)``."""
 
     amounts: Floats
-    misfit: Floats
+    residual: Floats
     slopes: Floats
 
 
@@ -144,24 +144,24 @@ def _profile(shape: tuple[float, float, float], x: Floats, y: Floats) -> _Profil
     three parameters are searched for instead of six.
     """
     sigma = np.exp(np.clip(shape[1], *LOG_SIGMA))
-    place = (x - shape[0]) / sigma
-    ring, decay = np.exp(-0.5 * place**2), np.exp(-np.clip(shape[2] * x, -STEEPEST, STEEPEST))
+    distance = (x - shape[0]) / sigma
+    ring, decay = np.exp(-0.5 * distance**2), np.exp(-np.clip(shape[2] * x, -STEEPEST, STEEPEST))
     left, size, right = np.linalg.svd(np.stack([ring, np.ones_like(x), decay], axis=1), full_matrices=False)
     kept = size > LEAST_SINGULAR * size[0]
     left, inverse = left[:, kept], right[kept].T / size[kept]
     amounts = inverse @ (left.T @ y)
-    misfit = left @ (left.T @ y) - y
+    residual = left @ (left.T @ y) - y
     within = LOG_SIGMA[0] < shape[1] < LOG_SIGMA[1]
     changes = (
-        (ring * place / sigma, 0),
-        (ring * place**2 * within, 0),
+        (ring * distance / sigma, 0),
+        (ring * distance**2 * within, 0),
         (np.where(np.abs(shape[2] * x) < STEEPEST, -x * decay, 0.0), 2),
     )
     slopes = [
-        (change - left @ (left.T @ change)) * amounts[column] - left @ inverse[column] * (change @ misfit)
+        (change - left @ (left.T @ change)) * amounts[column] - left @ inverse[column] * (change @ residual)
         for change, column in changes
     ]
-    return _Profile(amounts, misfit, np.stack(slopes, axis=1))
+    return _Profile(amounts, residual, np.stack(slopes, axis=1))
 
 
 def parabolic_peak(positions: Floats, values: Floats, first: int = 0) -> float:

@@ -11,7 +11,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pairvae.numerics.scattering.arcs import arc_distribution, turned_by
-from pairvae.numerics.scattering.peaks import ring_peak
+from pairvae.numerics.scattering.peaks import parabolic_peak, ring_peak
 from pairvae.numerics.scattering.profiles import Centre, Floats, Mask, azimuthal_average
 
 
@@ -59,11 +59,11 @@ def physical_check(
     in_units = nm_per_px is not None and q_per_px is not None
     side = min(images.shape[1:])
     top, left = (images.shape[1] - side) // 2, (images.shape[2] - side) // 2
-    found = scattering_of_images(images[:, top : top + side, left : left + side])
+    decoded = scattering_of_images(images[:, top : top + side, left : left + side])
     given = scattering_of_pattern(pattern, mask)
     scale = (nm_per_px * q_per_px) if in_units and nm_per_px and q_per_px else 1.0
-    ratio = found.ring / (given.ring * scale)
-    angle = float(turned_by(found.arcs[None], given.arcs[None])[0])
+    ratio = decoded.ring / (given.ring * scale)
+    angle = float(turned_by(decoded.arcs[None], given.arcs[None])[0])
     agrees = abs(ratio / usual.ratio - 1) <= usual.ratio_tolerance and angle <= usual.angle_tolerance
     return PhysicalCheck(float(ratio), angle, bool(agrees))
 
@@ -111,8 +111,8 @@ def calibrate(checks: Sequence[PhysicalCheck], quantile: float = 0.95, margin: f
     """Calibration from checks of true training pairs: the median ratio, and tolerances that ``quantile`` of them
     keep, times ``margin``. Checks without a ring are left out; the defaults where none is left.
     """
-    ratios = np.array([one.ring_ratio for one in checks])
-    angles = np.array([one.arc_angle_deg for one in checks])[np.isfinite(ratios)]
+    ratios = np.array([check.ring_ratio for check in checks])
+    angles = np.array([check.arc_angle_deg for check in checks])[np.isfinite(ratios)]
     ratios = ratios[np.isfinite(ratios)]
     if not len(ratios):
         return Calibration()
@@ -135,3 +135,18 @@ def power_spectrum(images: NDArray[Any]) -> Floats:
     spectrum = scipy.fft.fft2((values - mean) * window)
     power = (spectrum.real**2 + spectrum.imag**2) / (window**2).sum()
     return np.asarray(np.fft.fftshift(power, axes=(1, 2)))
+
+
+def horizontal_period(images: NDArray[Any]) -> Floats:
+    """Period along the rows of images ``(N, H, W)`` px, ``(N,)``: that of a grating whose lines run vertically.
+
+    Where the power on the horizontal axis of the spectrum (three rows of frequencies) peaks, times the squared
+    frequency; periods of a third of the width or more do not count. nan for a uniform image.
+    """
+    power = power_spectrum(images)
+    row, column = power.shape[1] // 2, power.shape[2] // 2
+    line = power[:, row - 1 : row + 2, column:].mean(1)
+    frequency = np.arange(line.shape[1], dtype=np.float64)
+    octave = np.where(frequency > 3, line * frequency**2, 0.0)
+    peaks = np.array([parabolic_peak(frequency, one) for one in octave])
+    return np.asarray(power.shape[2] / peaks)

@@ -1,4 +1,4 @@
-"""The pair's plan: the pattern's posterior learns to cover those of the crops, where the settings say so."""
+"""The posterior of the modality without crops learns the mean and spread of the crops' posteriors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pairvae.models.compact import DenseHead
 from pairvae.models.likelihoods import squared_error
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CompactNetwork, LatentSettings, assignments, resolve
-from pairvae.stages.training_inputs import covering
+from pairvae.stages.training_inputs import without_crops
 from pairvae.training.plans import MATCH, PairPlan
 
 NETWORK = CompactNetwork(architecture="compact", components=2, width=8, pool=1)
@@ -60,7 +60,7 @@ def test_the_term_is_in_the_sum_with_its_weight() -> None:
     assert total == pytest.approx(without + 0.5 * parts[MATCH], rel=1e-5)
 
 
-def test_misfits_do_not_shrink_the_covering_posterior() -> None:
+def test_reconstruction_losses_do_not_shrink_the_posterior_without_crops() -> None:
     """Of the pattern's encoder, the output bias of the raw widths moves by the divergences alone."""
 
     def gradient(one: PairPlan) -> Tensor:
@@ -79,8 +79,8 @@ def test_misfits_do_not_shrink_the_covering_posterior() -> None:
     assert gradient(plan(0.0, "saxs")).abs().max() > 0
 
 
-def test_nothing_is_covered_where_no_modality_has_crops() -> None:
+def test_there_is_no_such_term_where_no_modality_has_crops() -> None:
     assert MATCH not in loss_of(plan(0.5, None))[1]
-    assert covering(("saxs", "iq")) is None
-    assert covering(("saxs", "sem")) == covering(("sem", "saxs")) == "saxs"
-    assert covering(("iq", "sem")) == "iq"
+    assert without_crops(("saxs", "iq")) is None
+    assert without_crops(("saxs", "sem")) == without_crops(("sem", "saxs")) == "saxs"
+    assert without_crops(("iq", "sem")) == "iq"

@@ -16,8 +16,8 @@ from pairvae.store.tensors import load_tensors
 from pairvae.training.loop import train
 from tiny_plans import DEVICE, NOWHERE, norm_plan, pair_plan, solo_plan
 
-MEMBER = Path(__file__).with_name("team_member.py")
-TESTS = MEMBER.parent.parent
+MEMBER = Path(__file__).with_name("group_member.py")
+TESTS = MEMBER.parent.parent.parent
 
 
 def free_port() -> int:
@@ -26,7 +26,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def run_team(name: str, folder: Path, *, last: int = -1, dies: str = "") -> list[tuple[int, str]]:
+def run_group(name: str, folder: Path, *, last: int = -1, dies: str = "") -> list[tuple[int, str]]:
     """Exit code and stderr of each of two processes; checkpoints in ``folder``."""
     port = str(free_port())
     members = []
@@ -73,25 +73,25 @@ def assert_trained_as_one(folder: Path, name: str, make: Callable[..., Any]) -> 
     ],
 )
 def test_two_processes_train_as_one(name: str, make: Callable[..., Any], tmp_path: Path) -> None:
-    done = run_team(name, tmp_path)
+    done = run_group(name, tmp_path)
     assert [code for code, _ in done] == [0, 0], done
     assert done[1][1] == "", "the first alone reports"
     assert_trained_as_one(tmp_path, name, make)
 
 
 def test_member_that_dies_ends_the_other_with_one_line_and_both_resume(tmp_path: Path) -> None:
-    (first, told), (second, _) = run_team("pair", tmp_path, last=2, dies="1")
+    (first, told), (second, _) = run_group("pair", tmp_path, last=2, dies="1")
     assert second == -9
     assert first == 1
     lines = [line for line in told.splitlines() if not line.startswith("pair: ")]
     assert len(lines) == 1, told
     assert "expected all 2 processes to train, found process 0 lost the others" in lines[0]
     assert not (tmp_path / "weights.safetensors").exists()
-    assert [code for code, _ in run_team("pair", tmp_path)] == [0, 0]
+    assert [code for code, _ in run_group("pair", tmp_path)] == [0, 0]
     assert_trained_as_one(tmp_path, "pair", pair_plan)
 
 
-def test_batch_that_is_too_small_for_the_team_is_told(tmp_path: Path) -> None:
-    for code, told in run_team("narrow", tmp_path):
+def test_batch_that_is_too_small_for_the_group_is_told(tmp_path: Path) -> None:
+    for code, told in run_group("narrow", tmp_path):
         assert code == 1
         assert "expected at least 2 samples in every batch, one for each process, found a batch of 1" in told

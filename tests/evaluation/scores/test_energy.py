@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pairvae.evaluation.energy import energy_scores, ensembles, floor_errors, whole_curves
 from pairvae.evaluation.scores.definitions import morphology
+from pairvae.evaluation.scores.energy import energy_scores, ensembles, floor_errors, whole_curves
 from pairvae.evaluation.scores.evaluate import Evaluated, Truth
 from pairvae.evaluation.scores.references import looked_up, references
 from pairvae.numerics.morphology import two_point_correlation

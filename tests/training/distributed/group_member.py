@@ -1,4 +1,4 @@
-"""One process of a team, started by test_team.py: trains a tiny plan and, as the first, writes what came of it.
+"""One process of a group, started by test_process_group.py: trains a tiny plan; rank 0 writes the result.
 
 Arguments: the plan's name, a folder for the result, one for checkpoints, and the epoch after which the process that
 ``DIES`` names ends (-1: none does).
@@ -16,14 +16,14 @@ import tiny_plans
 from pairvae.errors import InputError
 from pairvae.store.tensors import save_tensors
 from pairvae.training.devices import Device
+from pairvae.training.distributed.process_group import join
 from pairvae.training.loop import Checkpointing, train
-from pairvae.training.team import join
 
 
 def main() -> None:
     name, out, kept, last = sys.argv[1:]
     torch.set_num_threads(1)
-    team = join(torch.device("cpu"))
+    process_group = join(torch.device("cpu"))
     plan = {
         "solo": tiny_plans.solo_plan,
         "pair": tiny_plans.pair_plan,
@@ -31,7 +31,7 @@ def main() -> None:
         "norm": tiny_plans.norm_plan,
         "narrow": lambda: tiny_plans.solo_plan(batch=1),
     }[name]()
-    if os.environ.get("DIES") == str(team.rank):
+    if os.environ.get("DIES") == str(process_group.rank):
         inner, calls = plan.encode, []
 
         def encode(batch: object, generator: object) -> object:
@@ -42,8 +42,14 @@ def main() -> None:
 
         object.__setattr__(plan, "encode", encode)
     keeping = Checkpointing(Path(kept), 0.0)
-    history = train(plan, Device(torch.device("cpu"), False), label=name, checkpointing=keeping, team=team)
-    if team.first:
+    history = train(
+        plan,
+        Device(torch.device("cpu"), False),
+        label=name,
+        checkpointing=keeping,
+        process_group=process_group,
+    )
+    if process_group.is_rank_0:
         save_tensors(Path(out) / "weights.safetensors", plan.module.state_dict(), {})
         (Path(out) / "history.json").write_text(json.dumps(history))
 

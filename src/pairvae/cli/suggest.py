@@ -1,0 +1,95 @@
+"""What to measure next and why a prediction is what it is: `pairvae suggest`, `pairvae explain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pairvae.cli.common import CHAMPION, Model, Out, modality, one_thread, require_files, require_model
+from pairvae.cli.models import given_as
+from pairvae.errors import printable
+
+app = typer.Typer()
+
+
+@app.command()
+def suggest(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(help="new files or folders; by default the project's samples without a partner"),
+    ] = None,
+    count: Annotated[int, typer.Option("--next", min=1, max=1000, help="samples to measure together")] = 3,
+    out: Out = Path("suggestions"),
+    model: Model = CHAMPION,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the candidates"),
+    ] = None,
+    weights: Annotated[
+        str,
+        typer.Option(metavar="TERM=W,...", help="weights of error, novelty and spread; 0 switches one off"),
+    ] = "error=1",
+    cost: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="column of pairs.csv: what a measurement costs")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(metavar="COLUMN<=VALUE", help="only candidates of which this is true; repeatable"),
+    ] = None,
+    stop: Annotated[
+        float, typer.Option(min=0, max=1, help="stop below this expected relative gain of a measurement")
+    ] = 0.01,
+    ask: Annotated[
+        int | None,
+        typer.Option(min=1, help="print the ids of N samples and note that they are being measured"),
+    ] = None,
+    tell: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID=FILE", help="note a measured sample (ID=failed: no result); repeatable"),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="file of what was asked and told, by default .pairvae/campaign.json")
+    ] = None,
+) -> None:
+    """Choose the samples to measure next, say why, and what a further measurement is expected to gain."""
+    require_files(files) if files else None
+    require_model(model)
+    one_thread()
+    from pairvae.commands.suggest import command
+
+    chosen = command.Choice(
+        tuple(files or ()), model, source, command.wanted_of(count, weights, cost, where, stop)
+    )
+    if ask is None and not tell:
+        told = command.suggest(chosen, out, state)
+        for line in told.lines:
+            typer.echo(line)
+        typer.echo(f"{printable(str(told.table))}, {printable(str(told.page))}")
+        return
+    for line in command.ask_and_tell(chosen, tell or [], ask, state):
+        typer.echo(line)
+
+
+@app.command()
+def explain(
+    files: Annotated[list[str], typer.Argument(help="raw files or folders")],
+    to: Annotated[
+        str, typer.Option(metavar="sem|saxs|...", callback=modality, help="the modality that is predicted")
+    ] = "sem",
+    out: Out = Path("explanations"),
+    model: Model = CHAMPION,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="repeat it with randomised weights, as a sanity check")
+    ] = True,
+) -> None:
+    """Show which part of a pattern (q, azimuth) or of a micrograph moved the predicted descriptors."""
+    require_files(files)
+    require_model(model)
+    one_thread()
+    from pairvae.commands.explain import explain as run
+
+    for line in run(files, to=to, out=out, model=model, seed=seed, check=check):
+        typer.echo(line)

@@ -1,0 +1,118 @@
+"""Measured micrographs as an answer to a pattern: the training micrographs that it fits best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pairvae.errors import InputError
+from pairvae.inference.output_files import write_image
+from pairvae.inference.prediction_inputs import Input
+from pairvae.inference.predictions import Prediction, Row
+from pairvae.inference.predictor import Predictor
+from pairvae.numerics.morphology import two_point_correlation
+from pairvae.store.picture_files import SUFFIXES
+
+Bits = NDArray[np.uint8]
+Floats = NDArray[np.floating]
+NEIGHBOUR_COLUMNS = ("input", "number", "file", "sample", "morphology", "distance", "s2_difference")
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A measured crop ``(h, w)`` of 0 and 1 of a training sample, and how well it fits a pattern.
+
+    ``distance``: of the micrograph's latent from the pattern's, in units of the median distance between the two latents
+    of a training pair. ``s2_difference``: mean absolute difference of its S(r) from the mean over the predicted images.
+    """
+
+    sample: str
+    morphology: str | None
+    image: Bits
+    distance: float
+    s2_difference: float
+
+    @property
+    def caption(self) -> str:
+        """The same in words."""
+        kind = f" ({self.morphology.replace('_', ' ')})" if self.morphology else ""
+        return f"Measured {self.sample}{kind}: distance {self.distance:.2f}, S(r) differs by {self.s2_difference:.4f}"
+
+
+@dataclass(frozen=True)
+class Micrographs:
+    """A crop ``(N, h, w)`` of each of N measured micrographs, and latents ``(N, ...)`` of these and their patterns."""
+
+    ids: Sequence[str]
+    morphologies: Sequence[str | None]
+    crops: Bits
+    latents: Floats
+    patterns: Floats
+
+    def nearest(self, latent: Floats, predicted: Bits, count: int) -> list[Neighbour]:
+        """The ``count`` micrographs whose latents are nearest to that of a pattern, the nearest first.
+
+        ``latent``: posterior mean of the pattern; ``predicted`` ``(S, h, w)``: the images predicted from it.
+        """
+        own, other = (part.reshape(len(self.crops), -1) for part in (self.latents, self.patterns))
+        unit = max(float(np.median(np.linalg.norm(own - other, axis=1))), 1e-12)
+        distances = np.linalg.norm(own - latent.reshape(1, -1), axis=1) / unit
+        rows = np.argsort(distances, kind="stable")[:count].tolist()
+        crops = self.crops[rows]
+        bins = min(*crops.shape[1:], *predicted.shape[1:]) // 2
+        wanted = two_point_correlation(predicted, bins=bins).mean(0)
+        gaps = np.abs(two_point_correlation(crops, bins=bins) - wanted).mean(1)
+        return [
+            Neighbour(self.ids[row], self.morphologies[row], crop, float(distances[row]), float(gap))
+            for row, crop, gap in zip(rows, crops, gaps, strict=True)
+        ]
+
+
+def micrographs_of(predictor: Predictor, source: str, target: str) -> Micrographs | None:
+    """What a model keeps of its training data that patterns of ``source`` can be compared with; None for nothing."""
+    facts = predictor.facts
+    if facts is None or facts.micrographs is None or not predictor.is_binary(target):
+        return None
+    if not {source, target} <= set(facts.latents):
+        return None
+    latents, patterns = facts.latents[target], facts.latents[source]
+    return Micrographs(facts.ids, facts.morphologies, facts.micrographs, latents, patterns)
+
+
+def require_micrographs(predictor: Predictor, to: str) -> None:
+    """``InputError`` where there is nothing measured to show beside predictions of ``to``, a modality or ``both``."""
+    names = predictor.modalities
+    targets = [name for name in names if predictor.is_binary(name) and to in (name, "both")]
+    if any(micrographs_of(predictor, one, target) for target in targets for one in names if one != target):
+        return
+    raise InputError(
+        expected="a model that keeps micrographs of its training data"
+        if targets
+        else "micrographs to predict",
+        found="one of an earlier version" if targets else to,
+        where="--neighbours",
+        remedy="train it again" if targets else "leave it out",
+    )
+
+
+def write_neighbours(
+    predictor: Predictor, one: Input, found: Prediction, out: Path, kind: str, count: int
+) -> list[Row]:
+    """Write the ``count`` measured micrographs that a pattern fits best into ``out``; a row for each."""
+    known = micrographs_of(predictor, one.source, one.target) if count else None
+    if known is None:
+        return []
+    picture = kind if kind in SUFFIXES else "png"
+    latent = predictor.encode(found.given, one.source).mean.numpy()
+    rows: list[Row] = []
+    for number, each in enumerate(known.nearest(latent, found.images, count)):
+        file = write_image(
+            out / f"{one.name}-measured-{number:02d}", each.image, predictor, one.target, picture
+        )
+        values = (each.sample, each.morphology or "", f"{each.distance:.4g}", f"{each.s2_difference:.4g}")
+        rows.append(dict(zip(NEIGHBOUR_COLUMNS, (one.shown, number, file.name, *values), strict=True)))
+    return rows

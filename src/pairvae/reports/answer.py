@@ -1,0 +1,154 @@
+"""What the page says first: how good the predictions are on how many samples, and which methods are as good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pairvae.reports.captions import ARROW, METHODS, SCORES, direction_label, readable
+from pairvae.reports.tables import figure, lookup
+
+PAIR = "pair"
+LOOKING_UP = ("nearest_pattern", "three_nearest_patterns", "latent_crops")
+RANKED = (  # direction and score, and how a sentence names it
+    ("saxs_sem", "energy_score", "By the energy score"),
+    ("saxs_sem", "mean_curve_mae", "By the mean S(r) curve"),
+    ("saxs_sem", "s2_mae", "By single images"),
+    ("sem_saxs", "mae", "From SEM to SAXS, by pixels"),
+)
+UNITS = {
+    "phase_fraction": "phase fraction",
+    "spacing": "spacing",
+    "euler_density": "Euler number",
+    "orientation": "orientation",
+}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The answer in sentences and the figures beside it, ``(label, number, note)`` each."""
+
+    sentences: tuple[str, ...]
+    numbers: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """A table of texts; the first column names the rows. ``marked`` are the numbers of rows with the best score."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    marked: frozenset[int] = frozenset()
+
+
+def headline(metrics: Mapping[str, Any]) -> Headline:
+    """What holds on the validation samples, a sentence each."""
+    validation = lookup(metrics, "splits", "validation") or {}
+    model = lookup(validation, PAIR, "saxs_sem", "s2_mae")
+    if not model:
+        return Headline(("No validation pair was scored from SAXS to SEM in this run.",), ())
+    samples = metrics.get("validation_pairs")
+    on = f"On {samples} samples that no training saw" if samples else "On the validation samples"
+    sentences, numbers = _of_ensembles(validation, on)
+    floor = lookup(validation, "floor", "sem_sem", "s2_mae")
+    beside = f"; two crops of one image differ by {figure(floor['median'])}" if floor else ""
+    single = f"{on}, one image predicted from a SAXS pattern misses the S(r) of a true crop by "
+    sentences.append(f"{single}{figure(model['median'])} (median){beside}.")
+    sentences += _standings(metrics)
+    sentences += _of_realism(validation)
+    numbers = numbers or [(f"SAXS {ARROW} SEM, single image", figure(model["median"]), "median S(r) error")]
+    return Headline(tuple(sentences), tuple(numbers))
+
+
+def _of_ensembles(validation: Mapping[str, Any], on: str) -> tuple[list[str], list[tuple[str, str, str]]]:
+    pair, floor = (lookup(validation, "ensembles", name, "energy_score") for name in (PAIR, "floor"))
+    if pair is None or not floor:
+        return [], []
+    images = validation["ensembles"][PAIR]["images"]
+    sentence = (
+        f"{on}, {images} images drawn for a SAXS pattern have an energy score of {figure(pair)} in S(r), "
+        f"{pair / floor:.2f} times that of other true crops (the floor)."
+    )
+    numbers = [(f"SAXS {ARROW} SEM, {images} images", figure(pair), "energy score of S(r)")]
+    found = {name: lookup(validation, "ensembles", name, "energy_score") for name in LOOKING_UP}
+    known = {name: value for name, value in found.items() if value is not None}
+    if known:
+        best = min(known, key=lambda name: known[name])
+        numbers.append(("Best looking-up", figure(known[best]), METHODS[best]))
+    return [sentence], [*numbers, ("Floor", figure(floor), "true crops for true crops")]
+
+
+def _standings(metrics: Mapping[str, Any]) -> Iterator[str]:
+    """One sentence a score: the best method, and which are not told apart from it."""
+    for direction, score, by in RANKED:
+        found = lookup(metrics, "ranking", "validation", direction, score)
+        if found:
+            alike = [_name(name) for name in found["not_told_apart"]]
+            beside = (
+                f"not told apart from it: {', '.join(alike)}" if alike else "better than every other method"
+            )
+            worse = "" if PAIR in (found["best"], *found["not_told_apart"]) else "; the paired model is worse"
+            yield f"{by}, {_name(found['best'])} is best, {beside}{worse}."
+
+
+def _of_realism(validation: Mapping[str, Any]) -> Iterator[str]:
+    found = lookup(validation, "realism", "saxs_sem")
+    if found:
+        yield (
+            f"A classifier tells predicted images from true crops with an AUC of {found['auc']:.2f} "
+            f"(0.5: it cannot; true crops among themselves: {found['control_auc']:.2f})."
+        )
+
+
+def _name(method: str) -> str:
+    return METHODS.get(method, readable(method))
+
+
+def answer_tables(metrics: Mapping[str, Any]) -> list[PlainTable]:
+    """The ensembles of every method, and the classifiers' test of realism, where they were scored."""
+    validation = lookup(metrics, "splits", "validation") or {}
+    ensembles, realism = validation.get("ensembles") or {}, validation.get("realism") or {}
+    tables = []
+    if ensembles:
+        tables.append(_ensemble_table(ensembles, lookup(metrics, "ranking", "validation", "saxs_sem") or {}))
+    if realism:
+        rows = [
+            (direction_label(name), *(f"{one[key]:.3f}" for key in ("auc", "accuracy", "control_auc")))
+            for name, one in realism.items()
+        ]
+        columns = ("images", "AUC", "accuracy", "AUC of true crops among themselves")
+        tables.append(
+            PlainTable("Can a classifier tell predicted images from true crops?", columns, tuple(rows))
+        )
+    return tables
+
+
+def _ensemble_table(ensembles: Mapping[str, Any], ranking: Mapping[str, Any]) -> PlainTable:
+    """Rows from the lowest energy score up, the floor last; descriptors in units of their floor."""
+    floor = ensembles.get("floor", {})
+    names = sorted(
+        ensembles, key=lambda name: (name == "floor", ensembles[name].get("energy_score", float("inf")))
+    )
+    rows = []
+    for name in names:
+        one = ensembles[name]
+        units = one.get("descriptors", {})
+        cells = [_beside(one.get(score), floor.get(score)) for score in ("energy_score", "mean_curve_mae")]
+        cells += [f"{units[key]:.2f}" if key in units else "" for key in UNITS]
+        rows.append((_name(name), str(one["images"]), *cells))
+    found = ranking.get("energy_score", {})
+    best = {found.get("best"), *found.get("not_told_apart", ())}
+    count = next(iter(ensembles.values()))["n"]
+    columns = (f"{count} samples", "images", SCORES["energy_score"].label, SCORES["mean_curve_mae"].label)
+    marked = frozenset(number for number, name in enumerate(names) if name in best)
+    return PlainTable(
+        "SAXS to SEM: ensembles of images (× floor)", (*columns, *UNITS.values()), tuple(rows), marked
+    )
+
+
+def _beside(value: float | None, floor: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{figure(value)} (× {value / floor:.2f})" if floor else figure(value)

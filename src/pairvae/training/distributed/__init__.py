@@ -1,0 +1,1 @@
+"""Several processes that train one model, and micro-batches where memory is short."""
