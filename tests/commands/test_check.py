@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from pairvae.commands.check import check_project
-from pairvae.data.check.folder import render
+from pairvae.data.check.problems import render
 from pairvae.errors import InputError
 from pairvae.settings import assignments, merge, parse_yaml, resolve
 from pairvae.stages.preprocess import prepare_folder

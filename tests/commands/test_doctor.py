@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pairvae.commands import doctor as module
-from pairvae.commands.doctor import Finding, doctor, render
+from pairvae.commands.doctor import doctor, render
+from pairvae.commands.store_checks import Finding
 from pairvae.errors import InputError
 from small_project import run_here
 

@@ -17,7 +17,7 @@ from pairvae.cli import app
 from pairvae.commands.gc import gc, render
 from pairvae.tracking.database import connect, prepare_store
 from pairvae.tracking.registry.aliases import CANDIDATE, CHAMPION, download, set_alias
-from pairvae.tracking.registry.registration import register_pyfunc
+from pairvae.tracking.registry.registration import About, register_pyfunc
 from pairvae.tracking.runs.mlflow_run import start_run
 from pairvae.tracking.runs.outbox import Outbox
 from pairvae.training import checkpoints
@@ -43,10 +43,8 @@ def tracked(root: Path, name: str, stage: str, parent: str | None = None) -> str
 
 def register(root: Path, run_id: str | None, name: str = "pairvae") -> int:
     (root / "same.py").write_text(CODE)
-    return register_pyfunc(
-        root, name=name, code_path=root / "same.py", artifacts={}, input_shape=(-1, 2), output_shape=(-1, 2),
-        params={}, metadata={}, tags={}, run_id=run_id, experiment="pairvae",
-    )  # fmt: skip
+    about = About("pairvae", run_id)
+    return register_pyfunc(root, name, root / "same.py", ((-1, 2), (-1, 2)), about, artifacts={}, params={})
 
 
 def checkpoint(root: Path, name: str, run_id: str | None, written: float = OLD) -> Path:

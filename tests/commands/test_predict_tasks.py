@@ -18,6 +18,7 @@ import tifffile
 import torch
 
 from pairvae.commands.ensemble import Wishes, ensemble
+from pairvae.commands.export import export
 from pairvae.commands.movie import movie
 from pairvae.commands.predict import predict, workers_for
 from pairvae.errors import InputError
@@ -127,6 +128,29 @@ def test_larger_images_show_more_of_the_same(tiny_pair: Path) -> None:
     correlation = np.fft.irfft2(power)[:960, :960] / np.outer(*[1024 - np.arange(960)] * 2) / centred.var()
     correlation[:64, :64] = 0
     assert np.abs(correlation[:896, :896]).max() < 0.3, "a tiling repeats"
+
+
+def test_networks_as_onnx_give_the_same_numbers(tiny_pair: Path, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    made = {one.name: one for one in export(tmp_path, str(tiny_pair / "models/train-pair"))}
+    assert [name for name, one in made.items() if one.file is None] == ["sem-encoder"]
+    assert made["sem-encoder"].reason
+    model = load(tiny_pair / "models/train-pair")
+    for count in (1, 3):
+        arrays = np.random.default_rng(0).random((count, 3, 32, 32), dtype=np.float32)
+        encoder, decoder = (
+            runtime.InferenceSession(tmp_path / f"{name}.onnx") for name in ("saxs-encoder", "sem-decoder")
+        )
+        (statistics,) = encoder.run(None, {encoder.get_inputs()[0].name: arrays})
+        expected = np.concatenate(model.posterior(arrays, "saxs").numpy(), axis=1)
+        np.testing.assert_allclose(statistics, expected, atol=1e-5)
+        (images,) = decoder.run(
+            None, {decoder.get_inputs()[0].name: statistics[:, : statistics.shape[1] // 2]}
+        )
+        assert images.shape == (count, 1, 192, 192)
+        own = model.predict(arrays, source="saxs", target="sem").mean()
+        assert (images >= 0.5).mean() == pytest.approx(own, abs=0.05)
 
 
 def test_two_predictions_into_one_folder_do_not_mix(

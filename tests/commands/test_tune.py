@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from pairvae.cli import app
 from pairvae.commands.repro import write_params
-from pairvae.commands.tune import apply, tune
+from pairvae.commands.tune import Search, apply, tune
 from pairvae.commands.tune import work as tune_work
 from pairvae.commands.tune import workers as tune_workers
 from pairvae.commands.tune.optuna_study import (
@@ -181,7 +181,7 @@ def test_resume_goes_on_to_more_trials_and_refuses_another_space(tuned: tuple[Pa
     with pytest.raises(
         InputError, match="expected the space, the objectives and the data that the study began"
     ):
-        tune(project, trials=5, workers=1, resume=True)
+        tune(project, Search(5, resume=True))
 
 
 def test_apply_writes_the_best_values_and_keeps_comments(
@@ -380,7 +380,7 @@ def test_a_time_that_is_too_short_for_any_trial_is_one_line_that_says_so(prepare
     project = open_project(folder=prepared, track=False)
     words = r"study short: expected a finished trial, found none that was begun within the 0 s of --timeout - go on"
     with pytest.raises(InputError, match=words):
-        tune(project, trials=2, workers=1, name="short", timeout=0.0)
+        tune(project, Search(2, name="short", timeout=0.0))
     study = study_of(prepared, "short")
     assert study is not None
     assert counted(study) == 0
@@ -414,7 +414,7 @@ def test_an_unknown_objective_and_a_bad_database_are_one_line(prepared: Path) ->
     with pytest.raises(
         InputError, match=r"key tune\.objectives: expected an objective of seconds, saxs_saxs\.mae"
     ):
-        tune(open_project([unknown], folder=prepared, track=False), trials=1, workers=1)
+        tune(open_project([unknown], folder=prepared, track=False), Search(1))
     with pytest.raises(InputError, match="--storage host/x: expected a database that can be used"):
         choose_name(prepared, "postgresql+psycopg2://user:secret@host/x", None, existing=False)
     assert METRIC in known_metrics(open_project(folder=prepared).settings)

@@ -24,8 +24,8 @@ from pairvae.commands.predict import predict
 from pairvae.commands.watch import watch
 from pairvae.commands.watch import watcher as run
 from pairvae.commands.watch.arrivals import Arrivals, Mark
+from pairvae.commands.watch.options import Options
 from pairvae.commands.watch.table import COLUMNS, Table
-from pairvae.commands.watch.watcher import Options
 from pairvae.errors import InputError
 
 KINDS = frozenset({"png", "jpg"})

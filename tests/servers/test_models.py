@@ -12,7 +12,7 @@ from torch import nn
 
 from pairvae.tracking.registry.aliases import CHAMPION, download, set_alias
 from pairvae.tracking.registry.model_files import CONTENT_TAG, content_digest
-from pairvae.tracking.registry.registration import register_program
+from pairvae.tracking.registry.registration import About, register_program
 from servers.services import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -35,10 +35,8 @@ def test_version_1_after_a_deletion_is_another_model(uri: str, tmp_path: Path) -
     (root / "params.yaml").write_text("preset: fast\n")
     folders = []
     for program in (nn.Linear(2, 2), nn.Linear(2, 3)):
-        number = register_program(
-            root, name="pairvae", program=program, example=torch.ones(2, 2), metadata={}, tags={}, run_id="0" * 32,
-            experiment="pairvae",
-        )  # fmt: skip
+        about = About("pairvae", run_id="0" * 32)
+        number = register_program(root, "pairvae", program, torch.ones(2, 2), about)
         set_alias(root, "pairvae", CHAMPION, number)
         tag = client.get_model_version("pairvae", "1").tags[CONTENT_TAG]
         folders.append(download(root, "models:/pairvae@champion"))

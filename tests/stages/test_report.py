@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.stages import report_inputs as report_facts
-from pairvae.stages import report_inputs as report_material
+from pairvae.stages import report as report_material
 from pairvae.stages.project import open_project
 from pairvae.stages.report import _sheets, gather
 from pairvae.tracking.database import connect
+from pairvae.tracking.runs import lineage
 
 FIGURES = ("1", "3", "4", "5", "7", "s2", "s4", "s5", "s6", "s7", "s8")
 
@@ -95,11 +95,11 @@ def test_a_damaged_protocol_table_is_one_line(finished_project: Path, tmp_path: 
 
 @pytest.mark.parametrize(("seconds", "words"), [(4.4, "4 s"), (59.7, "1 min 0 s"), (75.2, "1 min 15 s")])
 def test_durations(seconds: float, words: str) -> None:
-    assert report_facts.duration(seconds) == words
+    assert report_material.duration(seconds) == words
 
 
 def test_outside_a_repository_there_is_no_commit(tmp_path: Path) -> None:
-    assert report_facts.commit(tmp_path).startswith("none")
+    assert lineage.commit_of(tmp_path).startswith("none")
 
 
 def test_a_label_with_slashes_is_one_label() -> None:

@@ -20,8 +20,9 @@ from pairvae.tracking.copy_runs import COMPLETE, SOURCE_RUN, Copier, all_runs
 from pairvae.tracking.database import open_store
 from pairvae.tracking.registry.aliases import BEFORE_TAG, CANDIDATE, CHAMPION, promote_if_better, set_alias
 from pairvae.tracking.registry.leaderboard import PROGRAMS_TAG
-from pairvae.tracking.registry.registration import register_pyfunc
+from pairvae.tracking.registry.registration import About, register_pyfunc
 from pairvae.tracking.relocate import fix_paths, local_path
+from pairvae.tracking.runs.lineage import DESCRIPTION
 from pairvae.tracking.runs.mlflow_run import annotate_run, start_run
 from pairvae.tracking.sync import sync_store
 
@@ -37,16 +38,16 @@ set_model(Twice())
 
 def register(root: Path, run_id: str | None) -> int:
     (root / "twice.py").write_text(CODE)
+    about = About("pairvae", run_id, {"latent": 3}, {"preset": "fast"})
     return register_pyfunc(
-        root, name="program", code_path=root / "twice.py", artifacts={}, input_shape=(-1, 2), output_shape=(-1, 2),
-        params={}, metadata={"latent": 3}, tags={"preset": "fast"}, run_id=run_id, experiment="pairvae",
-    )  # fmt: skip
+        root, "program", root / "twice.py", ((-1, 2), (-1, 2)), about, artifacts={}, params={}
+    )
 
 
 @pytest.fixture(scope="module")
 def template(shared_root: Path) -> Path:
     """A tree of runs, and a registered model with both aliases."""
-    with start_run(shared_root, "pairvae", "study", description="a **study**") as parent:
+    with start_run(shared_root, "pairvae", "study", tags={DESCRIPTION: "a **study**"}) as parent:
         parent.log_params({"epochs": 3})
         with start_run(shared_root, "pairvae", "trial", parent=parent.run_id) as child:
             for step in range(3):

@@ -59,7 +59,7 @@ def check(
 ) -> None:
     """List every problem of a folder of pairs; exit code 1 if there is one."""
     from pairvae.commands.check import check_project
-    from pairvae.data.check.folder import render
+    from pairvae.data.check.problems import render
     from pairvae.modalities import check_modalities
     from pairvae.modalities.readers.linked_folders import declare_roots
     from pairvae.settings import PARAMS_FILE, assignments, load_settings, resolve

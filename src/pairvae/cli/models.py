@@ -137,20 +137,9 @@ def predict(
     from pairvae.commands.predict import predict as run
 
     written = run(
-        files,
-        to=to,
-        out=out,
-        model=model,
-        samples=samples,
-        seed=seed,
-        workers=workers,
-        cluster=cluster,
-        source=source,
-        kind=kind,
-        acquisition=acquisition,
-        neighbours=neighbours,
-        size=size,
-    )
+        files, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
+        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours,
+    )  # fmt: skip
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 
@@ -197,6 +186,19 @@ def ensemble(
     )
     for file in told.files[1:]:
         typer.echo(f"  {file}")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="folder of the files")],
+    model: Model = CHAMPION,
+) -> None:
+    """Write the encoders and decoders of a pair as ONNX files."""
+    require_model(model)
+    from pairvae.commands.export import export as run
+
+    for one in run(out, model):
+        typer.echo(f"{one.name}: {one.file or f'not exported, {one.reason}'}")
 
 
 @app.command()

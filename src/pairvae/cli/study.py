@@ -53,8 +53,6 @@ def study(
     if draw:
         typer.echo(f"figures in {draw_figures(project.reports)}")
         return
-    if sum((variants is not None, protocols, ablation)) > 1:
-        raise typer.BadParameter("one of --variants, --protocols and --ablation")
     grid = _grid(project, sizes, seeds, variants, protocols=protocols, ablation=ablation)
     try:
         outcome = run(project, grid, workers=workers, cluster=cluster)
@@ -85,6 +83,8 @@ def _grid(
     from pairvae.commands.study import protocols as protocol_variants
     from pairvae.data.split import training_pairs
 
+    if sum((variants is not None, protocols, ablation)) > 1:
+        raise typer.BadParameter("one of --variants, --protocols and --ablation")
     settings = project.settings
     one_cell = variants is not None or protocols or ablation
     chosen_sizes = integers(sizes, "--sizes") if sizes else None

@@ -33,19 +33,13 @@ def tune(
     """Search the settings that params.yaml lists under `tune`; `tune apply` writes the best ones."""
     if context.invoked_subcommand is not None:
         return
+    from pairvae.commands.tune import Search
     from pairvae.commands.tune import tune as run
     from pairvae.stages.project import open_project
 
     outcome = run(
         open_project(changes or []),
-        trials=trials,
-        workers=workers,
-        name=name,
-        storage=storage,
-        resume=resume,
-        timeout=timeout,
-        changes=tuple(changes or ()),
-        cluster=cluster,
+        Search(trials, workers, name, storage, resume, timeout, cluster, tuple(changes or ())),
     )
     typer.echo("\n".join(outcome.lines()))
     if outcome.interrupted:

@@ -11,9 +11,9 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from pairvae.data.check.folder import CheckReport, check_for, other_sections
+from pairvae.data.check.folder import check_for, other_sections
+from pairvae.data.check.problems import CheckReport, Problem, told
 from pairvae.data.check.proposals import Measured, Proposal, calibrations, lines, no_common_range, propose
-from pairvae.data.check.rules import Problem, told
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction
 from pairvae.data.pairs.pairs_table import is_number

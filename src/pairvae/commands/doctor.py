@@ -7,15 +7,15 @@ import platform
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Literal
 
+from pairvae.commands import store_checks
 from pairvae.commands.code_digests import made_by_other_code
 from pairvae.commands.repro import dvc_environment
+from pairvae.commands.store_checks import Finding, Findings
 from pairvae.errors import InputError, number_of, reason
 from pairvae.settings import PARAMS_FILE
 from pairvae.stages.project import Project, open_project
@@ -24,38 +24,15 @@ from pairvae.store.model_folder import load_card, load_model
 from pairvae.store.outputs import STAGES
 from pairvae.store.prepared import CARD
 from pairvae.store.project_root import (
-    database_path,
-    how_to_register,
-    is_local,
-    local_uri,
     project_root,
     shown,
     store_name,
-    tracking_uri,
 )
-from pairvae.tracking.runs.outbox import Outbox, target_of, waiting
 
-Level = Literal["ok", "note", "problem"]
 PACKAGES = ("torch", "mlflow", "dvc", "optuna", "numpy", "opencv-python", "porespy", "typer", "pydantic")
 NO_SCM = re.compile(r"^\s*no_scm\s*=\s*true", re.IGNORECASE | re.MULTILINE)
 EXTRA = re.compile(r"(?P<package>[A-Za-z0-9._-]+).*;\s*extra\s*==\s*['\"](?P<extra>[\w-]+)['\"]")
 DEVELOPMENT = frozenset({"dev", "docs"})
-STUCK_S = 3600.0  # a run that nothing was written to for so long has lost its process
-ROOM_GB, LITTLE_GB = 5.0, 1.0
-GB = 1e9
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the doctor's table."""
-
-    check: str
-    level: Level
-    found: str
-    remedy: str = ""
-
-
-Findings = Iterator[Finding]
 
 
 def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
@@ -66,7 +43,7 @@ def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
     root = project_root(folder)
     findings = [*_installation(), *_extras()]
     if fix_paths:
-        findings += _examined("fix paths", partial(_mend, root))
+        findings += _examined("fix paths", partial(store_checks.mend_paths, root))
     findings += _examined("files", partial(_files, root))
     try:
         project = open_project(folder=root)
@@ -80,14 +57,14 @@ def doctor(folder: Path, *, fix_paths: bool = False) -> list[Finding]:
         findings += _examined("device", partial(_device, project))
         findings += _examined("experiment", partial(_experiment, project))
         findings += _examined("runs", partial(_origins, project))
-    store_checks: dict[str, Callable[[Path], Findings]] = {
-        "store": _store,
-        "waiting": _waiting,
-        "runs": _runs,
-        "registry": _registry,
-        "disk": _disk,
+    of_store: dict[str, Callable[[Path], Findings]] = {
+        "store": store_checks.store,
+        "waiting": store_checks.waiting,
+        "runs": store_checks.runs,
+        "registry": store_checks.registry,
+        "disk": store_checks.disk,
     }
-    for name, check in store_checks.items():
+    for name, check in of_store.items():
         findings += _examined(name, partial(check, root))
     return findings
 
@@ -250,96 +227,8 @@ def _device(project: Project) -> Findings:
     kind = device.torch_device.type
     if kind == "cuda":
         free, total = torch.cuda.mem_get_info()
-        name = f"{torch.cuda.get_device_name()}, {free / GB:.0f} of {total / GB:.0f} GB free"
+        name = f"{torch.cuda.get_device_name()}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free"
     else:
         threads = torch.get_num_threads()
         name = f"{threads} thread{'' if threads == 1 else 's'}"
     yield Finding("device", "ok", f"{kind}, {name}{', bfloat16' if device.bfloat16 else ''}")
-
-
-def _mend(root: Path) -> Findings:
-    from pairvae.tracking.relocate import fix_paths
-
-    repair = fix_paths(root)
-    if repair.backup is None:
-        yield Finding("fix paths", "ok", "nothing to mend")
-        return
-    yield Finding("fix paths", "ok", f"{sum(repair.rows.values())} paths mended, backup {repair.backup.name}")
-
-
-def _store(root: Path) -> Findings:
-    from pairvae.tracking.health import store_problem
-    from pairvae.tracking.relocate import foreign_paths
-
-    place = shown(tracking_uri(root))
-    if is_local(root) and not database_path(root).is_file():
-        yield Finding("store", "note", "no runs yet", "run: pairvae repro")
-        return
-    foreign = foreign_paths(root) if is_local(root) else []
-    if foreign:
-        found = f"{len(foreign)} places of artifacts lie in another folder, as {foreign[0]}"
-        yield Finding("store", "problem", found, "run: pairvae doctor --fix-paths")
-    problem = None if foreign else store_problem(root)
-    if problem is not None:
-        yield Finding("store", "problem", problem)
-    elif not foreign:
-        yield Finding("store", "ok", place)
-
-
-def _waiting(root: Path) -> Findings:
-    """Entries of runs whose store was away, or whose process was killed before they were sent."""
-    for folder in waiting(root):
-        with Outbox.abandoned(folder) as outbox:
-            if outbox is None:
-                continue  # its run is at work and sends for itself
-            target, refused = target_of(folder), outbox.refused()
-            if len(outbox):
-                entries = number_of(len(outbox), "entry", "entries")
-                found = f"{entries} of run {target['name']} to send to {target['uri']}"
-                own = target["uri"] == shown(local_uri(root))
-                remedy = "the next run sends them" if own else "run: pairvae sync " + target["uri"]
-                yield Finding("waiting", "note", found, remedy)
-            for path in refused:
-                yield Finding(
-                    "waiting", "note", f"refused by the store: {path}", "look at it, then delete it"
-                )
-
-
-def _runs(root: Path) -> Findings:
-    from pairvae.tracking.health import open_runs, runs_without_files
-
-    going = open_runs(root)
-    lost = [run for run in going if run.alive is False or (run.alive is None and run.idle_s > STUCK_S)]
-    for run in lost:
-        silent = f"silent for {run.idle_s / 3600:.1f} h" if run.alive is None else "its process is gone"
-        yield Finding(
-            "runs",
-            "note",
-            f"{run.name} ({run.run_id}) is RUNNING, {silent}",
-            "run its stage again (it resumes), or delete the run",
-        )
-    for name in runs_without_files(root):
-        yield Finding("runs", "note", f"{name}: its pictures are gone", "restore mlruns from a backup")
-    yield Finding("runs", "ok", f"{len(going) - len(lost)} running now")
-
-
-def _registry(root: Path) -> Findings:
-    from pairvae.tracking.health import alias_problems
-
-    aliases, gone = alias_problems(root)
-    for place in gone:
-        again = how_to_register(root)
-        moved = f"run: pairvae doctor --fix-paths; else {again.removeprefix('run: ')}"
-        yield Finding("registry", "problem", place, moved if place.startswith("no files") else again)
-    for name, known in aliases.items():
-        listed = ", ".join(f"{alias} is version {number}" for alias, number in sorted(known.items()))
-        yield Finding("registry", "ok", f"{name}: {listed or 'no aliases'}")
-    if not aliases:
-        yield Finding("registry", "note", "no registered models yet", how_to_register(root))
-
-
-def _disk(root: Path) -> Findings:
-    free = shutil.disk_usage(root).free / GB
-    level: Level = "problem" if free < LITTLE_GB else "note" if free < ROOM_GB else "ok"
-    remedy = "" if level == "ok" else "free some space: pairvae gc, dvc gc --workspace"
-    yield Finding("disk", level, f"{free:.1f} GB free", remedy)

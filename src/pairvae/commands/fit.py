@@ -50,10 +50,10 @@ def fit(
     Parameters
     ----------
     data : mapping of two modalities to their measurements
-        ``{"saxs": patterns, "sem": images}``, in the same order: the first pattern belongs to the first image.
-        Patterns are arrays ``(N, H, W)`` (detector counts, or grey levels as uint8) or ``(N, H, W, 3)`` (colours as
-        uint8 or in [0, 1]), images ``(N, H, W)`` (grey levels, or binary in {0, 1}), curves (``iq``) tables
-        ``(points, 2)`` of q and I. Lists of arrays may differ in size. Files are lists of paths.
+        ``{"saxs": patterns, "sem": images}``: the first pattern belongs to the first image. Patterns are arrays
+        ``(N, H, W)`` (detector counts, or grey levels as uint8) or ``(N, H, W, 3)`` (colours as uint8 or in [0, 1]),
+        images ``(N, H, W)`` (grey levels, or binary in {0, 1}), curves (``iq``) tables ``(points, 2)`` of q and I.
+        Lists of arrays may differ in size; lists of paths are files.
     preset : str
         ``fast``, ``paper`` or ``gpu``.
     settings : mapping, optional
@@ -66,7 +66,7 @@ def fit(
     acquisition : Acquisition, optional
         What is known of all measurements besides, as ``Acquisition(nm_per_px=1.2, q_per_px=0.01)``.
     unpaired : mapping of modalities to their measurements, optional
-        Measurements without a partner, ``{"saxs": more_patterns}``, given like those of ``data``: they train too.
+        Measurements without a partner, given like those of ``data``: they train too.
 
     Returns
     -------
@@ -76,23 +76,36 @@ def fit(
     Raises
     ------
     InputError
-        For unequal numbers, too few pairs, arrays of another layout, NaN in images, files that cannot be read, or
-        settings that do not fit.
+        For unequal numbers, too few pairs, arrays of another layout, NaN in images, or settings that do not fit.
 
     Examples
     --------
-    >>> import pairvae
     >>> model = pairvae.fit({"saxs": patterns, "sem": images}, preset="fast")  # doctest: +SKIP
-    >>> model.save("my-model")  # doctest: +SKIP
-    >>> model.predict("new-pattern.edf", target="sem", samples=8)  # doctest: +SKIP
     """
     chosen = _settings(data, preset, settings or {}, seed)
-    items = {name: _items(data[name], name, shape_of(chosen, name)) for name in chosen.modalities}
-    count = _number_of_pairs(items)
-    lone = {name: _items(given, name, shape_of(chosen, name)) for name, given in _of(data, unpaired).items()}
-    if validation is not None:
-        split = chosen.split.model_copy(update={"train": _training_pairs(count, validation)})
-        chosen = chosen.model_copy(update={"split": split})
+    items, lone = _all_items(chosen, data), _all_items(chosen, _of(data, unpaired))
+    return _trained(_with_validation(chosen, _number_of_pairs(items), validation), items, lone, acquisition)
+
+
+def _all_items(settings: Settings, given: Mapping[str, Any]) -> dict[str, list[Item]]:
+    names = [name for name in settings.modalities if name in given]
+    return {name: _items(given[name], name, shape_of(settings, name)) for name in names}
+
+
+def _with_validation(settings: Settings, count: int, validation: float | None) -> Settings:
+    """Settings in which this share of ``count`` pairs validates."""
+    if validation is None:
+        return settings
+    split = settings.split.model_copy(update={"train": _training_pairs(count, validation)})
+    return settings.model_copy(update={"split": split})
+
+
+def _trained(
+    chosen: Settings,
+    items: Mapping[str, list[Item]],
+    lone: Mapping[str, list[Item]],
+    acquisition: Acquisition | None,
+) -> Predictor:
     with tempfile.TemporaryDirectory(prefix="pairvae-fit-") as scratch:
         project = Project(Path(scratch), Path(scratch), chosen, track=False)
         check_networks(project)
@@ -212,9 +225,9 @@ def _prepare(
             expected=error.expected, found=error.found, where=error.where, remedy=remedy
         ) from error
     for line in lines[:MOST_WARNINGS]:
-        warnings.warn(line, stacklevel=3)
+        warnings.warn(line, stacklevel=4)
     if len(lines) > MOST_WARNINGS:
-        warnings.warn(f"{len(lines) - MOST_WARNINGS} more warnings about the data", stacklevel=3)
+        warnings.warn(f"{len(lines) - MOST_WARNINGS} more warnings about the data", stacklevel=4)
 
 
 def _length(items: Mapping[str, list[Item]]) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pairvae.errors import InputError
+from pairvae.inference.model_summary import html_table, summary
 from pairvae.inference.training_summary import Confidence, TrainingFacts
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
@@ -44,40 +44,12 @@ class Predictor:
     folder: Path | None = None
 
     def __repr__(self) -> str:
-        (head, value), *rows = self._summary()
+        (head, value), *rows = summary(self.card, self.facts, self.vaes)
         return "\n".join([f"{head}: {value}", *(f"  {name}: {value}" for name, value in rows)])
 
     def _repr_html_(self) -> str:
         """The table that a notebook shows."""
-        rows = (
-            f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-            f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-            for name, value in self._summary()
-        )
-        return f"<table>{''.join(rows)}</table>"
-
-    def _summary(self) -> list[tuple[str, str]]:
-        """Five rows: the pair, its two modalities, the training data, and what trained it."""
-        rows = [("Predictor", " <-> ".join(self.modalities))]
-        for name in self.modalities:
-            entry, shape = self.card["modalities"][name], " x ".join(map(str, self.shape(name)))
-            parts = [MODALITIES[name].title, shape]
-            if "network" in entry and "latent" in entry:
-                latent = entry["latent"]
-                parts.append(f"network {entry['network']['architecture']}")
-                parts.append(f"latent {latent['channels']} x {latent['grid']} x {latent['grid']}")
-            rows.append((name, ", ".join(parts)))
-        pairs = [f"{len(self.card['train_ids'])} training pairs"] if "train_ids" in self.card else ["unknown"]
-        if self.facts is not None and self.facts.nm_per_px is not None:
-            pairs.append(f"{self.facts.nm_per_px:.4g} nm per px")
-        if self.facts is not None and self.facts.q_per_px is not None:
-            pairs.append(f"{self.facts.q_per_px:.4g} 1/nm per px")
-        rows.append(("training data", ", ".join(pairs)))
-        made = [f"pairvae {self.card.get('pairvae', 'of an unknown version')}"]
-        if "seconds" in self.card and "device" in self.card:
-            made.append(f"{self.card['seconds']:.0f} s on {self.card['device']}")
-        rows.append(("trained by", ", ".join(made)))
-        return rows
+        return html_table(summary(self.card, self.facts, self.vaes))
 
     def save(self, folder: str | Path) -> Path:
         """Write the model folder, which :func:`pairvae.load` and ``pairvae predict --model`` open.

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.data.check.folder import check_for, other_sections, summarised
+from pairvae.data.check.folder import check_for, other_sections
+from pairvae.data.check.problems import summarised
 from pairvae.data.pairs.manifest import read_samples
 from pairvae.data.pairs.sample import FOLDERS, Pair, with_scales
 from pairvae.errors import InputError

@@ -81,9 +81,10 @@ class _Registration:
         return store.digest([card, medians(self.metrics), validation_score(self.metrics)])
 
     @property
-    def origin(self) -> dict[str, Any]:
-        """The run and the experiment that the versions belong to."""
-        return {"run_id": self.run_id, "experiment": self.project.settings.tracking.experiment}
+    def shared(self) -> dict[str, Any]:
+        """What every version carries, as :class:`pairvae.tracking.registry.registration.About` takes it."""
+        origin = {"run_id": self.run_id, "experiment": self.project.settings.tracking.experiment}
+        return {**origin, "metadata": self.metadata, "tags": self.tags}
 
 
 def register(project: Project) -> None:
@@ -178,13 +179,7 @@ def _register_programs(about: _Registration, vaes: Mapping[str, VAE], bundle: Pa
         for part, program, example in programs(vae, about.card["modalities"][name]):
             registered = f"{about.name}-{name}-{part}"
             versions[registered] = registry.register_program(
-                root,
-                name=registered,
-                program=program,
-                example=example,
-                metadata=about.metadata,
-                tags=about.tags,
-                **about.origin,
+                root, registered, program, example, registry.About(**about.shared)
             )
             source = aliases.program_file(root, registered, versions[registered])
             shutil.copyfile(source, bundle / f"{name}-{part}.pt2")
@@ -199,17 +194,16 @@ def _register_pair(
     from pairvae.tracking.registry import registration as registry
     from pairvae.tracking.registry.model_files import SERVED
 
+    shared = {**about.shared, "tags": {**about.tags, standings.PROGRAMS_TAG: json.dumps(versions)}}
+    any_size = (-1, -1, -1, -1)
     return registry.register_pyfunc(
         about.project.root,
-        name=about.name,
-        code_path=SERVED,
+        about.name,
+        SERVED,
+        (any_size, any_size),
+        registry.About(**shared),
         artifacts={"pair": bundle},
-        input_shape=(-1, -1, -1, -1),
-        output_shape=(-1, -1, -1, -1),
         params={"direction": "_".join(names), "samples": 1, "seed": 0},
-        metadata=about.metadata,
-        tags={**about.tags, standings.PROGRAMS_TAG: json.dumps(versions)},
-        **about.origin,
     )
 
 

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 
 from pairvae import store
+from pairvae.data.pairs.manifest import read_pairs
+from pairvae.evaluation import latent_map
 from pairvae.inference.neighbours import Micrographs
+from pairvae.modalities import MODALITIES
+from pairvae.modalities.sem import image_area
+from pairvae.numerics import thresholds as thresholding
+from pairvae.numerics.images import grey_levels
 from pairvae.numerics.morphology import domain_spacing, phase_fraction
+from pairvae.reports.captions import paper_rank
 from pairvae.reports.dvc_files import summary_numbers, write_plots
 from pairvae.reports.model_card import FILE, write_model_card
 from pairvae.reports.page import write_report
-from pairvae.reports.report_data import Example, Latents, ReportContent, Sheet
+from pairvae.reports.protocols import NAMES
+from pairvae.reports.report_data import (
+    Ensemble,
+    Example,
+    LatentMap,
+    Latents,
+    Maps,
+    ReportContent,
+    Row,
+    Sheet,
+    Thresholded,
+)
 from pairvae.reports.study_figures import read_study
-from pairvae.stages import report_inputs as report_material
+from pairvae.settings import flatten
+from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
-from pairvae.stages.report_inputs import lineage, parameters
-from pairvae.store.model_folder import REMEDY, read_corrections, read_history
+from pairvae.store.model_folder import REMEDY, load_card, read_history
 from pairvae.store.prepared import read_arrays
+from pairvae.store.rows import read_table
+from pairvae.tracking.runs.lineage import commit_of, machine, versions
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
 DRAWN = {"saxs", "sem"}
 STUDY = "study.csv"
+SHOWN_THRESHOLDS = ("ladders", "alternating_lines", "alternating lines")  # those that tell the methods apart
+SHOWN_RAW = 2
+THUMBNAIL_PX = {"saxs": 48, "sem": 48}
+PROTOCOLS = "protocols.csv"
 SHOWN_NEIGHBOURS = 3
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
@@ -50,7 +76,7 @@ def gather(project: Project) -> ReportContent:
     arrays = read_arrays(folder / "arrays.npz", REMEDY)
     pairs = facts["pairs"]
     drawn = set(facts["modalities"]) == DRAWN
-    generated = report_material.ensembles(project)
+    generated = ensembles(project)
     return ReportContent(
         metrics=metrics,
         distributions=facts["distributions"],
@@ -62,11 +88,11 @@ def gather(project: Project) -> ReportContent:
         latents=_latents(arrays, facts) if drawn else None,
         nm_per_px=_shared(pairs, "sem_nm_per_px"),
         q_per_px=_shared(pairs, "saxs_q_per_px_inv_nm"),
-        bands=report_material.bands(arrays),
-        thresholds=report_material.thresholds(project) if drawn else (),
-        maps=report_material.maps(project, arrays, facts) if drawn else None,
+        bands=bands(arrays),
+        thresholds=thresholds(project) if drawn else (),
+        maps=maps(project, arrays, facts) if drawn else None,
         study=read_study(project.reports / STUDY),
-        protocols=report_material.protocols(project),
+        protocols=protocols(project),
         facts=lineage(project, facts, metrics, TRAININGS),
         parameters=parameters(project),
         corrections=read_corrections(project.model("train-pair")),
@@ -149,3 +175,136 @@ def _latents(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Latents:
         morphology=[pair["morphology"] for pair in facts["pairs"]],
         split=["train" if row in training else "validation" for row in range(len(facts["pairs"]))],
     )
+
+
+def thresholds(project: Project) -> tuple[Thresholded, ...]:
+    """The thresholding methods on raw micrographs, of the morphologies that the paper names; none without raw data."""
+    if not project.raw.is_dir():
+        return ()
+    found = read_pairs(project.raw, project.settings.data.unpaired)
+    by_name = {pair.morphology or pair.id: pair for pair in reversed(found)}
+    wanted = [name for name in SHOWN_THRESHOLDS if name in by_name] or sorted(by_name, key=paper_rank)
+    settings, views = project.settings.sem.prepare, []
+    for name in wanted[:SHOWN_RAW]:
+        raw = raw_of(by_name[name], MODALITIES["sem"])
+        area = image_area(raw, settings)
+        if area.dtype != np.uint8:
+            continue
+        grey = grey_levels(area)
+        compared = thresholding.compare(grey, settings.blur_px, settings.blur_sigma, settings.crop)
+        size = (int(grey.shape[0]), int(grey.shape[1]))
+        views.append(
+            Thresholded(name, size, compared.grey, compared.binary, compared.fractions, raw.nm_per_px)
+        )
+    return tuple(views)
+
+
+def maps(project: Project, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Maps | None:
+    """t-SNE maps of the latents alone (where they were assessed) and of the pair; None for very few pairs."""
+    names = [name for name in facts["modalities"] if f"latent_{name}" in arrays]
+    if len(facts["pairs"]) < latent_map.LEAST or len(names) < 2:
+        return None
+    seed, found = project.settings.seed, []
+    for name in names:
+        alone = arrays.get(f"latent_solo_{name}")
+        if alone is not None:
+            points = latent_map.separate_maps({name: alone}, seed)
+            found.append(LatentMap(f"{name.upper()} trained alone", points, joint=False))
+    paired = latent_map.joint_map({name: arrays[f"latent_{name}"] for name in names}, seed)
+    found.append(LatentMap("paired", paired, joint=True))
+    training = set(facts["train"])
+    count = len(facts["pairs"])
+    return Maps(
+        tuple(found),
+        _thumbnails(project, names),
+        tuple(pair["id"] for pair in facts["pairs"]),
+        tuple(pair["morphology"] for pair in facts["pairs"]),
+        tuple("train" if row in training else "validation" for row in range(count)),
+    )
+
+
+def _thumbnails(project: Project, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Each sample's pattern, shrunk, and the middle of its first crop, so that domains stay visible."""
+    prepared = project.prepared()
+    found: dict[str, np.ndarray] = {}
+    for name in names:
+        side = THUMBNAIL_PX[name]
+        if MODALITIES[name].cropped:
+            first = prepared.crops(name)[:, 0]
+            start = (first.shape[-1] - side) // 2
+            found[name] = np.array(first[:, start : start + side, start : start + side])
+        else:
+            patterns = [pattern.transpose(1, 2, 0) for pattern in prepared.whole(name)]
+            small = [cv2.resize(one, (side, side), interpolation=cv2.INTER_AREA) for one in patterns]
+            found[name] = np.stack(small).transpose(0, 3, 1, 2)
+    return found
+
+
+def ensembles(project: Project) -> tuple[dict[str, Ensemble], ...]:
+    """The ensembles by morphology, one dictionary per variance scale in the order of the settings."""
+    folder = project.reports / "ensembles"
+    by_scale: dict[float, dict[str, Ensemble]] = {}
+    for entry in store.read_json(folder / "ensembles.json")["ensembles"]:
+        arrays = read_arrays(folder / entry["file"], REMEDY)
+        by_scale.setdefault(float(entry["scale"]), {})[entry["morphology"]] = Ensemble(
+            images=arrays["images"], s2=arrays["s2"], true_s2=arrays["true_s2"], scale=entry["scale"]
+        )
+    return tuple(by_scale.values())
+
+
+def bands(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """``band/<kind>/<split>/<key>`` of the assessment, nested."""
+    found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+    for name, values in arrays.items():
+        if name.startswith("band/"):
+            _, kind, split, key = name.split("/", 3)
+            found.setdefault(kind, {}).setdefault(split, {})[key] = values
+    return found
+
+
+def protocols(project: Project) -> tuple[Row, ...]:
+    """Rows of the protocol study's ``reports/protocols.csv``; none where it was not run."""
+    path = project.reports / PROTOCOLS
+    if not path.is_file():
+        return ()
+    rows = read_table(path, NAMES, ("epoch", "value"), "run `pairvae study --protocols` again")
+    return tuple({**row, "epoch": round(float(row["epoch"])), "value": float(row["value"])} for row in rows)
+
+
+def lineage(
+    project: Project, facts: Mapping[str, Any], metrics: Mapping[str, Any], trainings: tuple[str, ...]
+) -> dict[str, str]:
+    """Label -> value, in the order in which the page lists them."""
+    settings = project.settings
+    seconds = {stage: float(load_card(project.model(stage))["seconds"]) for stage in trainings}
+    entries = load_card(project.model("train-pair"))["modalities"]
+    lone = [f", {one['unpaired']} of {name} alone" for name, one in entries.items() if "unpaired" in one]
+    return {
+        "preset": str(metrics.get("preset", settings.preset)),
+        "data": settings.data.source,
+        "data digest": str(facts["data_digest"]),
+        "pairs": f"{len(facts['train'])} training, {len(facts['validation'])} validation{''.join(lone)}",
+        "split seed": str(settings.split.seed),
+        "seed": str(settings.seed),
+        "git commit": commit_of(project.folder),
+        "training time": ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items())
+        + f"; together {duration(sum(seconds.values()))}",
+        "trained on": ", ".join(
+            sorted({str(load_card(project.model(s)).get("device", "cpu")) for s in trainings})
+        ),
+        "machine": machine(),
+        "Python": platform.python_version(),
+        "packages": ", ".join(versions()),
+    }
+
+
+def parameters(project: Project) -> dict[str, str]:
+    """Every setting as ``section.key`` -> value, sorted by key."""
+    values = flatten(project.settings.model_dump(mode="json"))
+    return {key: str(value) for key, value in sorted(values.items())}
+
+
+def duration(seconds: float) -> str:
+    """``75.2`` as ``1 min 15 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

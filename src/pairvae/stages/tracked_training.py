@@ -34,7 +34,7 @@ from pairvae.store.model_folder import save_model
 from pairvae.store.outputs import BY_DVC
 from pairvae.store.picture_files import png_bytes
 from pairvae.store.prepared import Prepared
-from pairvae.tracking.runs.lineage import lineage_tags
+from pairvae.tracking.runs.lineage import DESCRIPTION, lineage_tags
 from pairvae.tracking.runs.null import NullTracker
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training import checkpoints
@@ -61,14 +61,17 @@ def stage_run(
 
     settings = project.settings
     train = training_pairs(prepared.pairs, settings.split.train)
-    tags = lineage_tags(project.folder, stage, params) | {"preset": settings.preset, "stage": stage}
+    tags = lineage_tags(project.folder, stage, params) | {
+        "preset": settings.preset,
+        "stage": stage,
+        DESCRIPTION: describe(project, stage, prepared),
+    }
     with start_run(
         project.root,
         settings.tracking.experiment,
         f"{stage} {settings.preset} {train} pairs",
         tags=tags,
         resume=resume,
-        description=describe(project, stage, prepared),
         system_metrics_s=settings.tracking.system_metrics_seconds,
         patience_s=settings.tracking.patience_seconds,
     ) as tracker:

@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 from pairvae.data.check import file_contents as check_files
-from pairvae.data.check.folder import CheckReport, check_folder, render, summarised
+from pairvae.data.check.folder import check_folder
+from pairvae.data.check.problems import CheckReport, render, summarised
 from pairvae.data.pairs.manifest import Pair, read_pairs, write_pairs
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import RawImage, read_image

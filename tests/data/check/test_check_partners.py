@@ -11,7 +11,7 @@ import pytest
 from pairvae.data.check.file_contents import FileFacts
 from pairvae.data.check.folder import check_for
 from pairvae.data.check.partners import partners
-from pairvae.data.check.rules import Limits
+from pairvae.data.check.problems import Limits
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
 from pairvae.data.simulate.samples import simulate
 from pairvae.numerics.scattering import RingAndArcs

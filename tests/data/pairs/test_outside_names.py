@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.data.check.folder import CheckReport, render
-from pairvae.data.check.rules import Problem
+from pairvae.data.check.problems import CheckReport, Problem, render
 from pairvae.data.pairs.pairs_table import read_table, write_pairs
 from pairvae.data.pairs.sample import Pair
 

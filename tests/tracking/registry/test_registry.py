@@ -26,7 +26,7 @@ from pairvae.tracking.registry.aliases import (
     version_for_alias,
 )
 from pairvae.tracking.registry.model_files import CONTENT_TAG, content_digest
-from pairvae.tracking.registry.registration import register_program, register_pyfunc
+from pairvae.tracking.registry.registration import About, register_program, register_pyfunc
 from pairvae.tracking.runs.mlflow_run import start_run
 
 FOREIGN_PROCESS = """
@@ -112,18 +112,14 @@ class FrozenBatch(nn.Module):
         return torch.stack([z[i] * (i + 1) for i in range(int(z.shape[0]))])
 
 
-def register(root: Path, name: str, program: nn.Module, **changes: object) -> int:
-    settings: dict[str, object] = {
-        "name": name,
-        "program": program,
-        "example": torch.rand(2, 4, 3, 3, generator=torch.Generator().manual_seed(0)),
-        "metadata": {"latent": [4, 3, 3]},
-        "tags": {"preset": "fast"},
-        "run_id": None,
-        "experiment": "pairvae",
-        **changes,
-    }
-    return register_program(root, **settings)  # type: ignore[arg-type] # mixed keyword values
+EXAMPLE = torch.rand(2, 4, 3, 3, generator=torch.Generator().manual_seed(0))
+
+
+def register(
+    root: Path, name: str, program: nn.Module, example: torch.Tensor = EXAMPLE, run_id: str | None = None
+) -> int:
+    about = About("pairvae", run_id, {"latent": [4, 3, 3]}, {"preset": "fast"})
+    return register_program(root, name, program, example, about)
 
 
 def test_programs_load_without_pairvae_for_any_batch(shared_root: Path) -> None:
@@ -178,16 +174,12 @@ def test_the_whole_as_a_pyfunc(shared_root: Path, tmp_path: Path) -> None:
     code.write_text(WHOLE)
     version = register_pyfunc(
         shared_root,
-        name="whole",
-        code_path=code,
+        "whole",
+        code,
+        ((-1, 4, 3, 3), (-1, -1, 2, 12, 12)),
+        About("pairvae"),
         artifacts={"decoder": program_file(shared_root, "part", part)},
-        input_shape=(-1, 4, 3, 3),
-        output_shape=(-1, -1, 2, 12, 12),
         params={"samples": 1, "seed": 0, "target": "sem"},
-        metadata={},
-        tags={},
-        run_id=None,
-        experiment="pairvae",
     )
     folder = download(shared_root, f"models:/whole/{version}")
     assert not [path for path in folder.rglob("*") if path.suffix in {".pkl", ".pickle", ".pth"}]

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from pairvae.store.project_root import tracking_uri
+from pairvae.tracking.runs.lineage import DESCRIPTION
 from pairvae.tracking.runs.mlflow_run import annotate_run, start_run
 
 KILLED = """
@@ -39,7 +40,9 @@ def test_a_run_holds_everything_it_was_told(shared_root: Path, tmp_path: Path) -
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a.txt").write_text("a")
     tags = {"git_dirty": "false"}
-    with start_run(shared_root, "pairvae", "train saxs", tags=tags, description="The **first**") as tracker:
+    with start_run(
+        shared_root, "pairvae", "train saxs", tags=tags | {DESCRIPTION: "The **first**"}
+    ) as tracker:
         tracker.log_params({f"key.{i}": i for i in range(150)} | {"long": "x" * 7000})
         tracker.log_metrics({"loss/train": 2.0, "loss/validation": 3.0}, step=0)
         tracker.log_metrics({"loss/train": 1.0, "loss/validation": float("nan")}, step=1)

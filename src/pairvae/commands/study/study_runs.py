@@ -13,8 +13,11 @@ from pairvae.commands.study.cells import Cell
 from pairvae.commands.study.result_tables import ENSEMBLE_SCORES, REALISM_SCORES
 from pairvae.settings import flatten
 from pairvae.stages.project import Project
+from pairvae.tracking.runs.lineage import DESCRIPTION
 from pairvae.tracking.runs.null import NullTracker
 from pairvae.tracking.runs.tracker import Tracker
+
+ABOUT = "Trainings repeated over training sizes, split seeds and variants of the settings, one run for each."
 
 
 class CellFailedError(Exception):
@@ -96,10 +99,8 @@ def study_runs(project: Project, base: Path, kind: str, cells: Sequence[Cell]) -
         project.root,
         settings.tracking.experiment,
         f"{kind} {settings.preset} {len(cells)} cells",
-        tags={"stage": "study", "study": kind, "preset": settings.preset},
+        tags={"stage": "study", "study": kind, "preset": settings.preset, DESCRIPTION: ABOUT},
         resume=known["parent"],
-        description="Trainings repeated over training sizes, split seeds and variants of the settings, one run below "
-        "this one for each.",
     ) as tracker:
         if tracker.run_id != known["parent"]:
             known = {"parent": tracker.run_id, "cells": {}}

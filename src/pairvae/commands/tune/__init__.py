@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pairvae.commands.tune.coordinator import apply, tune
+from pairvae.commands.tune.coordinator import Search, apply, tune
 
-__all__ = ["apply", "tune"]
+__all__ = ["Search", "apply", "tune"]

@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,49 +43,58 @@ from pairvae.settings import PARAMS_FILE, Settings, flatten
 from pairvae.settings.search_space import nested
 from pairvae.stages.project import Project, open_project
 from pairvae.store.locks import held_alone, is_free
+from pairvae.tracking.runs.lineage import DESCRIPTION
 from pairvae.tracking.runs.null import NullTracker
 from pairvae.tracking.runs.tracker import Tracker
 
 DECLARED, PARENT = "declared", "parent_run"
 
 
-def tune(
-    project: Project,
-    *,
-    trials: int,
-    workers: int,
-    name: str | None = None,
-    storage: str | None = None,
-    resume: bool = False,
-    timeout: float | None = None,
-    changes: tuple[str, ...] = (),
-    cluster: str | None = None,
-) -> Outcome:
-    """Bring a study to ``trials`` trials in all, with ``workers`` processes; ``timeout`` in s ends it earlier.
+@dataclass(frozen=True)
+class Search:
+    """What is asked of `pairvae tune`.
 
+    ``trials`` in all, those of a resumed study included, by ``workers`` processes; ``timeout`` in s ends it earlier.
     ``cluster``: where the workers run instead of here, as in :func:`pairvae.parallel.executor.run_tasks`.
-
-    ``changes`` are the ``--set`` assignments that ``project`` was opened with. Ctrl-C ends it cleanly: the outcome
-    tells so. ``InputError`` where the space or the study does not fit, or not one trial could be finished.
+    ``changes``: the ``--set`` assignments that the project was opened with.
     """
+
+    trials: int
+    workers: int = 1
+    name: str | None = None
+    storage: str | None = None
+    resume: bool = False
+    timeout: float | None = None
+    cluster: str | None = None
+    changes: tuple[str, ...] = ()
+
+
+def tune(project: Project, search: Search) -> Outcome:
+    """Bring a study to its number of trials. Ctrl-C ends it cleanly: the outcome tells so.
+
+    ``InputError`` where the space or the study does not fit, or not one trial could be finished.
+    """
+    storage, timeout = search.storage, search.timeout
     settings = project.settings
     start = start_values(settings)
     _require_metrics(settings)
     metrics = tuple(objective.metric for objective in settings.tune.objectives)
     deadline = None if timeout is None else time.time() + timeout
-    place = Place(project.root, choose_name(project.root, storage, name, existing=resume), storage)
+    place = Place(
+        project.root, choose_name(project.root, storage, search.name, existing=search.resume), storage
+    )
     with held_alone(place.folder / "study.lock", f"study {place.name}") as held:
         mend_journal(place)
         clear_lives(place)
         shared = tuning_data(project)
-        study = _ready(place, settings, shared, start, new=not resume)
+        study = _ready(place, settings, shared, start, new=not search.resume)
         with _parent_run(project, study, place) as tracker:
-            threads = 1 if workers > 1 or cluster else 0
+            threads = 1 if search.workers > 1 or search.cluster else 0
             job = Job(
-                str(project.folder), place.name, storage, trials, 0, threads, deadline, os.getpid(),
-                tracker.run_id, str(shared), project.track, changes,
+                str(project.folder), place.name, storage, search.trials, 0, threads, deadline, os.getpid(),
+                tracker.run_id, str(shared), project.track, search.changes,
             )  # fmt: skip
-            interrupted = _run(project, study, place, tracker, job, workers, held, cluster)
+            interrupted = _Course(project, study, place, tracker, job).run(search, held)
             found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
             _log_outcome(study, settings, found, tracker)
         clear_lives(place)
@@ -175,57 +185,62 @@ def _ready(
     return study
 
 
-def _run(
-    project: Project,
-    study: optuna.Study,
-    place: Place,
-    tracker: Tracker,
-    job: Job,
-    workers: int,
-    held: int,
-    cluster: str | None,
-) -> bool:
-    """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
-    done = (TrialState.COMPLETE, TrialState.PRUNED)
-    seen = len(study.get_trials(deepcopy=False, states=done))
-    progress = Progress(job.trials, f"tune {place.name}", start_at=seen)
+@dataclass
+class _Course:
+    """A study under way: trials that dead workers left behind are enqueued again, progress is shown and tracked."""
 
-    def again(is_dead: Callable[[str], bool]) -> int:
-        dead = retry(study, place, is_dead, killed=True)
-        _end_runs(project, [str(trial.user_attrs[RUN]) for trial in dead if RUN in trial.user_attrs])
+    project: Project
+    study: optuna.Study
+    place: Place
+    tracker: Tracker
+    job: Job
+
+    def run(self, search: Search, held: int) -> bool:
+        """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
+        self.seen = self._done()
+        self.progress = Progress(self.job.trials, f"tune {self.place.name}", start_at=self.seen)
+        try:
+            if search.cluster is None:
+                run_workers(self.job, search.workers, self.place.folder, held, self._on_death, self._on_tick)
+            else:
+                callbacks = self._on_lost, self._left, self._on_tick
+                run_hosted(self.job, search.workers, search.cluster, self.place.folder, *callbacks)
+        except KeyboardInterrupt:
+            here = worker_name(0).rpartition(":")[0]
+            retry(
+                self.study, self.place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=False
+            )
+            return True
+        return False
+
+    def _done(self) -> int:
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        return len(self.study.get_trials(deepcopy=False, states=states))
+
+    def _left(self) -> int:
+        return max(0, self.job.trials - counted(self.study))
+
+    def _again(self, is_dead: Callable[[str], bool]) -> int:
+        dead = retry(self.study, self.place, is_dead, killed=True)
+        _end_runs(self.project, [str(trial.user_attrs[RUN]) for trial in dead if RUN in trial.user_attrs])
         return len(dead)
 
-    def on_death(process: int) -> int:
-        return again(lambda worker: worker in (worker_name(process), ""))
+    def _on_death(self, process: int) -> int:
+        return self._again(lambda worker: worker in (worker_name(process), ""))
 
-    def on_lost() -> int:
-        return again(lambda worker: not worker or is_free(place.life(worker)))
+    def _on_lost(self) -> int:
+        return self._again(lambda worker: not worker or is_free(self.place.life(worker)))
 
-    def left() -> int:
-        return max(0, job.trials - counted(study))
-
-    def on_tick() -> None:
-        nonlocal seen
-        now = len(study.get_trials(deepcopy=False, states=done))
-        if now > seen:
-            ahead = best(study)
-            note = f"best {ahead[0].scores[0]:.5g}" if ahead else ""
-            progress.advance(note, now - seen)
-            seen = now
-            if ahead:
-                metric = project.settings.tune.objectives[0].metric
-                tracker.log_metrics({f"best.{metric}": ahead[0].scores[0]}, now)
-
-    here = worker_name(0).rpartition(":")[0]
-    try:
-        if cluster is None:
-            run_workers(job, workers, place.folder, held, on_death, on_tick)
-        else:
-            run_hosted(job, workers, cluster, place.folder, on_lost, left, on_tick)
-    except KeyboardInterrupt:
-        retry(study, place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=False)
-        return True
-    return False
+    def _on_tick(self) -> None:
+        now = self._done()
+        if now <= self.seen:
+            return
+        ahead = best(self.study)
+        self.progress.advance(f"best {ahead[0].scores[0]:.5g}" if ahead else "", now - self.seen)
+        self.seen = now
+        if ahead:
+            metric = self.project.settings.tune.objectives[0].metric
+            self.tracker.log_metrics({f"best.{metric}": ahead[0].scores[0]}, now)
 
 
 def _end_runs(project: Project, run_ids: list[str]) -> None:
@@ -250,9 +265,13 @@ def _parent_run(project: Project, study: optuna.Study, place: Place) -> Iterator
         project.root,
         settings.tracking.experiment,
         f"{place.name} {settings.preset}",
-        tags={"stage": "tune", "preset": settings.preset, "study": place.name},
+        tags={
+            "stage": "tune",
+            "preset": settings.preset,
+            "study": place.name,
+            DESCRIPTION: about_study(place.name),
+        },
         resume=study.user_attrs.get(PARENT),
-        description=about_study(place.name),
     ) as tracker:
         study.set_user_attr(PARENT, tracker.run_id)
         tracker.log_params(flatten({"tune": settings.tune.model_dump(mode="json")}))

@@ -34,6 +34,7 @@ from pairvae.settings import flatten
 from pairvae.settings.search_space import TIME
 from pairvae.stages.project import Project, open_project
 from pairvae.store.locks import locked
+from pairvae.tracking.runs.lineage import DESCRIPTION
 from pairvae.tracking.runs.null import NullTracker
 from pairvae.tracking.runs.tracker import Tracker
 
@@ -125,10 +126,10 @@ def _child_run(project: Project, trial: Trial, job: Job, chosen: Mapping[str, An
             "study": job.study,
             "trial": str(trial.number),
             "preset": project.settings.preset,
+            DESCRIPTION: about_trial(job.study, chosen, flatten(project.settings.model_dump(mode="json"))),
         },
         parent=job.parent_run,
         resume=trial.user_attrs.get(RUN),
-        description=about_trial(job.study, chosen, flatten(project.settings.model_dump(mode="json"))),
         system_metrics_s=project.settings.tracking.system_metrics_seconds,
         patience_s=project.settings.tracking.patience_seconds,
     ) as tracker:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,11 +16,12 @@ import numpy as np
 from pairvae import store
 from pairvae.commands.watch.arrivals import Arrival, Arrivals, mark_of
 from pairvae.commands.watch.live import Card, LivePage, pictures, words
+from pairvae.commands.watch.options import Options, Summary, check_folders
 from pairvae.commands.watch.status import Status
 from pairvae.commands.watch.table import Table
 from pairvae.errors import InputError, printable
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import ANY, Once, require_use
+from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.output_files import write_images
 from pairvae.inference.prediction_inputs import Input, output_stem
 from pairvae.inference.predictions import (
@@ -33,7 +33,6 @@ from pairvae.inference.predictions import (
 )
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.readers.image import HDF5_SUFFIXES, file_stem
 from pairvae.store.rows import Row
 
@@ -44,29 +43,6 @@ APPEND_S = 0.5  # rows reach the table at least so often
 ROOM_S = 2.0  # between two attempts on a full disk
 SECOND_LOOK_S = 0.1  # after a file was seen for the first time, unless looks are closer anyway
 REST, LONGEST_REST_S = 3.0, 5.0  # rests between looks take at least so many times what a look takes
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What a watch did until it was stopped."""
-
-    predicted: int
-    bad: int
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is predicted, how often, and where to."""
-
-    folder: Path
-    to: str
-    out: Path
-    samples: int = 1
-    seed: int = 0
-    every_s: float = 0.25
-    patience_s: float = 10.0
-    html: bool = False
-    acquisition: Acquisition = ANY
 
 
 class _StoppedError(Exception):
@@ -83,7 +59,7 @@ def watch(
     the folder cannot be listed, it waits. ``tell`` gets one line about each of these. ``InputError`` for a folder
     that is not there, an unknown modality, or a table that another process writes.
     """
-    _check(options)
+    check_folders(options)
     predictor = load(model)
     predictor.shape(options.to)  # an unknown modality is an InputError
     require_use(options.acquisition, [name for name in predictor.modalities if name != options.to])
@@ -94,17 +70,6 @@ def watch(
         return watching.run()
     finally:
         table.close()
-
-
-def _check(options: Options) -> None:
-    if not options.folder.is_dir():
-        raise InputError(expected="a folder to watch", found="none", where=str(options.folder))
-    if options.out.resolve() == options.folder.resolve():
-        raise InputError(
-            expected="another folder for what comes out",
-            found="the watched one, whose predictions would be predicted from",
-            where="--out",
-        )
 
 
 class _Watching:

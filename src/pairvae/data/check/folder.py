@@ -2,46 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from pairvae.data.check.file_contents import FileFacts, Preparation, curve_digest, detector_look, inspect
 from pairvae.data.check.partners import partners
-from pairvae.data.check.rules import RULES, Limits, Problem, Severity, copy_of, readings, told
+from pairvae.data.check.problems import (
+    MOST_NAMES,
+    CheckReport,
+    Limits,
+    Problem,
+    copy_of,
+    some_of,
+    told,
+)
+from pairvae.data.check.rules import RULES, readings
 from pairvae.data.pairs.file_names import has_suffix, is_leftover, modality_files, modality_folders
 from pairvae.data.pairs.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
-from pairvae.errors import InputError, number_of, printable
+from pairvae.errors import InputError, number_of
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import FORMATS, file_part
 from pairvae.modalities.readers.instruments import sidecars
 from pairvae.progress import track
 from pairvae.settings import SaxsPrepare, Section, SemPrepare, Settings, resolve
-
-MOST_NAMES = 5
-NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings.
-
-    ``proposals``: lines for ``params.yaml``.
-    """
-
-    folder: str
-    problems: tuple[Problem, ...]
-    notes: tuple[str, ...]
-    counts: dict[str, int]
-    proposals: tuple[str, ...] = ()
-
-    @property
-    def clean(self) -> bool:
-        """Whether there is no problem of severity error."""
-        return self.counts["errors"] == 0
 
 
 def check_for(
@@ -201,17 +186,12 @@ def _leftovers(folder: Path) -> list[Problem]:
             suffixes = MODALITIES[name].suffixes
             foreign = [path.name for path in visible if not has_suffix(path, suffixes) and path not in beside]
             if foreign:
-                text = f"{_some(foreign)} left out: not {FORMATS if name in FOLDERS else 'a curve file'}"
+                text = f"{some_of(foreign)} left out: not {FORMATS if name in FOLDERS else 'a curve file'}"
                 problems.append(Problem("", str(sub), "other files", text, "warning"))
         if unnamed and (table or name in OTHER_FOLDERS):
             place = str(folder / MODALITIES[name].folder)
-            problems.append(Problem("", place, kind, f"{_some(unnamed)} left out", "warning"))
+            problems.append(Problem("", place, kind, f"{some_of(unnamed)} left out", "warning"))
     return problems
-
-
-def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
@@ -257,68 +237,3 @@ def _reading_notes(remarks: Sequence[tuple[str, str]]) -> list[str]:
     return [
         f"{side}: {note} ({number_of(number, 'file')})" for (side, note), number in Counter(remarks).items()
     ]
-
-
-def summarised(
-    report: CheckReport, severities: Sequence[Severity] = ("error", "warning")
-) -> list[dict[str, str]]:
-    """The problems in a line for each kind of message, as ``name`` and ``text``, however many files have it."""
-    lines: dict[tuple[str, str], tuple[str, list[str]]] = {}
-    for problem in report.problems:
-        if problem.severity in severities:
-            key = (
-                problem.kind,
-                NUMBER.sub("#", problem.message),
-            )  # messages that differ in their numbers alone
-            where = problem.pair or _short(problem.file, report.folder)
-            lines.setdefault(key, (problem.message, []))[1].append(where)
-    return [
-        {"name": kind, "text": message if names == ["."] else f"{_named(names)}: {message}"}
-        for (kind, _), (message, names) in lines.items()
-    ]
-
-
-def _named(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{len(names)} of them ({_some(names)}), the first"
-
-
-def render(report: CheckReport) -> str:
-    """The report as plain text: a table of the problems, then the remarks, then a line of counts."""
-    lines: list[str] = []
-    if report.problems:
-        head = ("severity", "pair", "problem", "file", "what to know")
-        rows = [
-            head,
-            *(
-                tuple(
-                    map(
-                        printable,
-                        (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message),
-                    )
-                )
-                for p in report.problems
-            ),
-        ]
-        widths = [max(len(row[column]) for row in rows) for column in range(4)]
-        table = [_line(row, widths) for row in rows]
-        lines += [table[0], "-" * len(table[0]), *table[1:]]
-        lines.append("")
-    lines += [printable(f"note: {note}") for note in report.notes]
-    lines += map(printable, report.proposals)
-    counts = report.counts
-    found = f"{number_of(counts['errors'], 'error')}, {number_of(counts['warnings'], 'warning')}"
-    lone = (
-        f" and {number_of(counts['unpaired'], 'sample')} without a partner" if counts.get("unpaired") else ""
-    )
-    read = f"{number_of(counts['pairs'], 'pair')}{lone}, {number_of(counts['files'], 'file')} read"
-    lines.append(f"{report.folder}: {read}, {found if report.problems else 'no problems'}")
-    return "\n".join(lines)
-
-
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
-    return printable("  ".join([*cells, *row[len(widths) :]]))
-
-
-def _short(file: str, folder: str) -> str:
-    return file.removeprefix(folder).lstrip("/") or "."

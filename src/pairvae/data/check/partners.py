@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from pairvae.data.check.file_contents import FileFacts
-from pairvae.data.check.rules import Limits, Problem
+from pairvae.data.check.problems import Limits, Problem
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_by
 from pairvae.numerics.series import evenly_spread

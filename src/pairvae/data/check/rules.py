@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from pairvae.data.check.file_contents import FileFacts
+from pairvae.data.check.problems import Limits, Problem, Rule, Severity, copy_of, problem_of
 from pairvae.data.pairs.sample import FOLDERS, PAIRS_FILE, Pair
 from pairvae.data.split import leaking_groups
-from pairvae.errors import InputError
-from pairvae.settings import BeamCentreOption, SaxsPrepare, SemPrepare
+from pairvae.settings import SaxsPrepare, SemPrepare
 
-Severity = Literal["error", "warning"]
 LEAST_SAXS_SIDE = 32  # px
 SATURATED, MOSTLY_SATURATED = 0.25, 0.6  # share of the pixels at one extreme
 SAME_SCALE = 1.1  # factor between neighbouring scales of one magnification
@@ -28,43 +25,6 @@ CENTRE_DRIFT = 0.006  # of the side: a shift by 0.6 % makes half of the built-in
 CENTRE_DEVIATIONS = 6.0  # robust ones; centres of noisy patterns scatter by more than the drift
 OFF_THE_MIDDLE = 0.03  # of the side
 INVERTED = -0.1  # logarithm of the noise of bright over dark pixels; 0.05 to 0.7 in micrographs as they are
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing wrong: the pair's id (or nothing), the file, a short kind, what to know, how bad it is."""
-
-    pair: str
-    file: str
-    kind: str
-    message: str
-    severity: Severity
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What preprocessing needs: crop side in px, pairs, the nm/px it brings images to, SEM rows, the beam's place."""
-
-    crop: int
-    least_pairs: int
-    sem_nm_per_px: float | None
-    sem_rows: int | None
-    beam_centre: BeamCentreOption = None
-
-
-Rule = Callable[[Sequence[Pair], Sequence[FileFacts], Limits], list[Problem]]
-
-
-def told(error: InputError) -> str:
-    """An error's message without its place, which has a column of its own."""
-    advice = f" - {error.remedy}" if error.remedy else ""
-    line = (error.where or "").partition(f"{PAIRS_FILE}, ")[2]
-    place = f"{line}: " if line else ""
-    return " ".join(f"{place}expected {error.expected}, found {error.found}{advice}".split())
-
-
-def _problem(fact: FileFacts, kind: str, message: str, severity: Severity = "error") -> Problem:
-    return Problem(fact.pair, fact.file, kind, message, severity)
 
 
 def few_pairs(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
@@ -100,7 +60,9 @@ def leaks(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> 
 def constant(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
     """Files whose pixels are all equal."""
     return [
-        _problem(f, "constant", "all pixels have one value - export it again") for f in facts if f.levels == 1
+        problem_of(f, "constant", "all pixels have one value - export it again")
+        for f in facts
+        if f.levels == 1
     ]
 
 
@@ -113,7 +75,7 @@ def saturated(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits)
         if fact.levels > 2 and shares[end] > SATURATED:
             severity: Severity = "error" if shares[end] > MOSTLY_SATURATED else "warning"
             text = f"{shares[end]:.0%} of the pixels are at the {end} value - export it with more range"
-            problems.append(_problem(fact, "saturated", text, severity))
+            problems.append(problem_of(fact, "saturated", text, severity))
     return problems
 
 
@@ -121,7 +83,7 @@ def not_finite(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits
     """NaN or infinite pixels: an error in a micrograph, masked in a pattern."""
     texts = {"sem": "export it again", "saxs": "they are masked"}
     return [
-        _problem(
+        problem_of(
             fact,
             "NaN",
             f"{fact.not_finite} pixels are NaN or infinite - {texts[fact.side]}",
@@ -143,10 +105,10 @@ def sizes(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> 
             rows, columns = _size(fact)
             if min(rows, columns) < least:
                 text = f"expected an image area of at least {least} x {least} px, found {rows} x {columns}{advice}"
-                problems.append(_problem(fact, "wrong size", text))
+                problems.append(problem_of(fact, "wrong size", text))
             elif (rows, columns) != usual[0][0]:
                 text = f"{rows} x {columns} px where most are {usual[0][0][0]} x {usual[0][0][1]}"
-                problems.append(_problem(fact, "other size", text, "warning"))
+                problems.append(problem_of(fact, "other size", text, "warning"))
     return problems
 
 
@@ -162,10 +124,10 @@ def magnification(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Lim
         size = given.get(fact.pair) if fact.side == "sem" else None
         if size and fact.nm_per_px and abs(size / fact.nm_per_px - 1) > DISAGREEMENT:
             text = f"{size:.4g} nm/px in pairs.csv, {fact.nm_per_px:.4g} in the file's metadata"
-            problems.append(_problem(fact, "pixel size", text, "warning"))
+            problems.append(problem_of(fact, "pixel size", text, "warning"))
         elif fact.side == "sem" and limits.sem_nm_per_px is not None and not (size or fact.nm_per_px):
             text = "no pixel size in the file - give sem_nm_per_px in pairs.csv"
-            problems.append(_problem(fact, "pixel size", text))
+            problems.append(problem_of(fact, "pixel size", text))
     for side, unit, key in (
         ("sem", "nm", "sem.prepare.nm_per_px"),
         ("saxs", "1/nm", "saxs.prepare.q_per_px"),
@@ -190,7 +152,7 @@ def _scales(facts: Sequence[FileFacts], unit: str, advice: str) -> list[Problem]
     largest = max(clusters, key=len)
     middle = largest[len(largest) // 2].scale
     problems = [
-        _problem(
+        problem_of(
             fact,
             "magnification",
             f"{fact.scale:.4g} {unit} per prepared pixel where {len(largest)} files have {middle:.4g} - {advice}",
@@ -228,18 +190,8 @@ def duplicates(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits
             problems.append(copy_of(mine, its, fact.file, f"picture as {FOLDERS[other.side]}"))
         else:
             text = f"the same picture as {FOLDERS[other.side]} of pair {other.pair} - check the file names"
-            problems.append(_problem(fact, "duplicate", text))
+            problems.append(problem_of(fact, "duplicate", text))
     return problems
-
-
-def copy_of(pair: Pair, other: Pair, file: str, what: str) -> Problem:
-    """The problem that a file of ``pair`` holds the same as that of another pair."""
-    text = f"the same {what} of pair {other.id}"
-    if {pair.split, other.split} == {"train", "validation"}:
-        text += ", across train and validation"
-    return Problem(
-        pair.id, file, "duplicate", f"{text} - give both pairs one group, or take one out", "error"
-    )
 
 
 def data_bars(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
@@ -252,14 +204,14 @@ def data_bars(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits)
         begins = fact.shape[0] - area.detected_bar
         if begins < area.rows:
             text = f"a data bar begins at row {begins}, and sem.prepare.rows keeps {area.rows} - lower it"
-            problems.append(_problem(fact, "data bar", text, "warning"))
+            problems.append(problem_of(fact, "data bar", text, "warning"))
     return problems
 
 
 def colours(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
     """Micrographs in colour, and patterns that are colour-mapped where most are not (or the reverse)."""
     problems = [
-        _problem(fact, "colour", "a micrograph in colour; its grey levels are used", "warning")
+        problem_of(fact, "colour", "a micrograph in colour; its grey levels are used", "warning")
         for fact in facts
         if fact.side == "sem" and fact.colourful
     ]
@@ -267,7 +219,7 @@ def colours(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -
     mapped = sum(fact.colourful for fact in patterns) * 2 > len(patterns)
     words = {True: "colour-mapped", False: "grey or raw counts"}
     return problems + [
-        _problem(fact, "colour", f"{words[not mapped]} where most patterns are {words[mapped]}", "warning")
+        problem_of(fact, "colour", f"{words[not mapped]} where most patterns are {words[mapped]}", "warning")
         for fact in patterns
         if fact.colourful != mapped
     ]
@@ -283,7 +235,7 @@ def beam(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> l
     scatter = 1.4826 * np.median(np.abs(places - usual), axis=0)
     most = np.maximum(CENTRE_DEVIATIONS * scatter, CENTRE_DRIFT)
     problems = [
-        _problem(
+        problem_of(
             fact,
             "beam centre",
             f"centre {at[0]:.1%} from the top, {at[1]:.1%} from the left; usual: {usual[0]:.1%}, {usual[1]:.1%} - "
@@ -305,7 +257,7 @@ def beam(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> l
 def contrast(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
     """Micrographs that look like negatives: their dark phase is the noisier one."""
     text = "dark pixels are noisier than bright ones, as in a negative - is its contrast inverted?"
-    return [_problem(fact, "contrast", text, "warning") for fact in facts if fact.noise < INVERTED]
+    return [problem_of(fact, "contrast", text, "warning") for fact in facts if fact.noise < INVERTED]
 
 
 def unseen(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:

@@ -6,6 +6,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,12 +26,23 @@ from pairvae.tracking.sync import copy_of_local
 if TYPE_CHECKING:
     import torch
 
+PACKAGES = ("mlflow", "torch", "numpy")  # of a model, pinned for a server
 PARAM_TYPES = {bool: "boolean", int: "long", float: "double", str: "string"}
 
 
-def _requirements(*packages: str) -> list[str]:
+@dataclass(frozen=True)
+class About:
+    """What is registered beside a model: its origin, facts inside its files, and tags on the registry's page."""
+
+    experiment: str
+    run_id: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, object] = field(default_factory=dict)
+
+
+def _requirements() -> list[str]:
     """Pinned to what is installed: without a list, MLflow tries imports for 10 to 18 s to find out."""
-    return [f"{package}=={installed(package).partition('+')[0]}" for package in packages]
+    return [f"{package}=={installed(package).partition('+')[0]}" for package in PACKAGES]
 
 
 def _tags(tags: Mapping[str, object]) -> dict[str, str]:
@@ -62,21 +74,14 @@ def usable_run(root: Path, run_id: str | None) -> str | None:
     return known
 
 
-def _register(
-    root: Path,
-    experiment: str,
-    name: str,
-    run_id: str | None,
-    tags: Mapping[str, object],
-    save: Callable[[Path, Model], None],
-) -> int:
+def _register(root: Path, name: str, about: About, save: Callable[[Path, Model], None]) -> int:
     """Save a model with ``save``, upload it, and make it a version; a failure leaves no version behind.
 
     A run that the store does not have, or no longer, is left out.
     """
-    experiment_id = prepare_store(root, experiment)
+    experiment_id = prepare_store(root, about.experiment)
     client = connect(root)
-    run_id = usable_run(root, run_id)
+    run_id = usable_run(root, about.run_id)
     with plainly(root), as_default(root), tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "model"
         with _logged_model(client, experiment_id, name, run_id) as model:
@@ -90,7 +95,7 @@ def _register(
             name,
             source=f"models:/{model.model_id}",
             run_id=run_id,
-            tags=_tags({**tags, **content}),
+            tags=_tags({**about.tags, **content}),
             model_id=model.model_id,
         )
     return int(made.version)
@@ -125,15 +130,7 @@ def _tensor_schema(dtype: str, shape: Sequence[int]) -> Schema:
 
 
 def register_program(
-    root: Path,
-    *,
-    name: str,
-    program: torch.nn.Module,
-    example: torch.Tensor,
-    metadata: Mapping[str, Any],
-    tags: Mapping[str, object],
-    run_id: str | None,
-    experiment: str,
+    root: Path, name: str, program: torch.nn.Module, example: torch.Tensor, about: About
 ) -> int:
     """Register a network (one tensor in, one out) as a pt2 program without pickle; returns its version.
 
@@ -167,44 +164,37 @@ def register_program(
             mlflow_model=model,
             signature=signature,
             input_example=example,
-            pip_requirements=_requirements("mlflow", "torch", "numpy"),
-            metadata=dict(metadata),
+            pip_requirements=_requirements(),
+            metadata=dict(about.metadata),
             serialization_format="pt2",
         )
         _check_program(frozen, folder / PROGRAM_FILE, example)
 
-    return _register(root, experiment, name, run_id, tags, save)
+    return _register(root, name, about, save)
 
 
 def register_pyfunc(
     root: Path,
-    *,
     name: str,
     code_path: Path,
+    shapes: tuple[Sequence[int], Sequence[int]],
+    about: About,
+    *,
     artifacts: Mapping[str, Path],
-    input_shape: Sequence[int],
-    output_shape: Sequence[int],
     params: Mapping[str, bool | int | float | str],
-    metadata: Mapping[str, Any],
-    tags: Mapping[str, object],
-    run_id: str | None,
-    experiment: str,
-    helpers: Sequence[Path] = (),
-    packages: Sequence[str] = ("mlflow", "torch", "numpy"),
 ) -> int:
     """Register a "model from code" (a file that calls ``mlflow.models.set_model``); returns its version.
 
-    ``artifacts``: files by name, copied into the model (pt2 programs, JSON cards). ``input_shape`` and
-    ``output_shape``: float32 tensors, -1 where any size goes. ``params``: what a caller may give beside the
-    input, with the default of each. ``helpers``: files or folders that ``code_path`` imports. ``packages``:
-    distributions pinned for a server. No pickle anywhere.
+    ``shapes``: of the float32 tensors that go in and come out, -1 where any size goes. ``artifacts``: files by name,
+    copied into the model (pt2 programs, JSON cards). ``params``: what a caller may give beside the input, with the
+    default of each. No pickle anywhere.
     """
     import mlflow.pyfunc
 
     specs = [ParamSpec(key, PARAM_TYPES[type(value)], value) for key, value in params.items()]
     signature = ModelSignature(
-        Schema([TensorSpec(np.dtype("float32"), tuple(input_shape))]),
-        Schema([TensorSpec(np.dtype("float32"), tuple(output_shape))]),
+        Schema([TensorSpec(np.dtype("float32"), tuple(shapes[0]))]),
+        Schema([TensorSpec(np.dtype("float32"), tuple(shapes[1]))]),
         ParamSchema(specs) if specs else None,
     )
 
@@ -216,11 +206,10 @@ def register_pyfunc(
                 str(folder),
                 python_model=str(code_path),
                 artifacts={key: str(path) for key, path in artifacts.items()},
-                code_paths=[str(path) for path in helpers] or None,
                 signature=signature,
                 mlflow_model=model,
-                pip_requirements=_requirements(*packages),
-                metadata=dict(metadata),
+                pip_requirements=_requirements(),
+                metadata=dict(about.metadata),
             )
 
-    return _register(root, experiment, name, run_id, tags, save)
+    return _register(root, name, about, save)

@@ -1,17 +1,34 @@
-"""From which code, data and settings a run came, as tags."""
+"""From which code, data and settings a run came, as tags; and on which machine, with which packages."""
 
 from __future__ import annotations
 
 import os
+import platform
 import re
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import pairvae
 from pairvae.store import digest
 from pairvae.store.dvc_lock import input_hashes, output_hashes
 
+DESCRIPTION = "mlflow.note.content"  # a tag: Markdown that the UI shows
 NOT_IN_A_TAG = re.compile(r"[^\w\-. /:]")
+PACKAGES = (
+    "torch",
+    "numpy",
+    "scipy",
+    "opencv-python",
+    "scikit-image",
+    "scikit-learn",
+    "mlflow",
+    "dvc",
+    "matplotlib",
+)
+COMMIT = "mlflow.source.git.commit"
+CPU_LIST = Path("/proc/cpuinfo")
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -45,8 +62,39 @@ def lineage_tags(root: Path, stage: str, params: Mapping[str, object]) -> dict[s
     commit = _git(root, "rev-parse", "HEAD")
     if commit:
         # mlflow's own key: the UI shows it in the column "Version"
-        tags["mlflow.source.git.commit"] = commit
+        tags[COMMIT] = commit
         tags["git_dirty"] = str(_has_changes(root)).lower()
     for path, md5 in input_hashes(root, stage).items():
         tags[NOT_IN_A_TAG.sub("_", f"input_md5/{path}")] = md5
     return tags
+
+
+def commit_of(folder: Path) -> str:
+    """The git commit of ``folder``, with a word about changed files; "none" outside a repository."""
+    tags = lineage_tags(folder, "report", {})
+    if COMMIT not in tags:
+        return "none: not under git"
+    changed = " with uncommitted changes" if tags.get("git_dirty") == "true" else ""
+    return f"{tags[COMMIT]}{changed}"
+
+
+def versions() -> list[str]:
+    """Name and version of pairvae and of the installed packages that numbers depend on."""
+    found = [f"pairvae {pairvae.__version__}"]
+    for name in PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> str:
+    """Processor, cores and operating system."""
+    name = platform.processor() or platform.machine()
+    if CPU_LIST.is_file():
+        lines = CPU_LIST.read_text(encoding="utf-8", errors="replace").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+        name = names[0] if names else name
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores, {platform.system()} {platform.machine()}"

@@ -57,7 +57,7 @@ def _user() -> str:
         return f"uid-{os.getuid()}"
 
 
-def _own_tags(parent: str | None, description: str) -> dict[str, str]:
+def _own_tags(parent: str | None) -> dict[str, str]:
     tags = {
         mlflow_tags.MLFLOW_USER: _user(),
         mlflow_tags.MLFLOW_SOURCE_NAME: Path(sys.argv[0]).name,
@@ -66,8 +66,6 @@ def _own_tags(parent: str | None, description: str) -> dict[str, str]:
     }
     if parent:
         tags[mlflow_tags.MLFLOW_PARENT_RUN_ID] = parent
-    if description:
-        tags[mlflow_tags.MLFLOW_RUN_NOTE] = description
     return tags
 
 
@@ -147,7 +145,6 @@ def start_run(
     tags: Mapping[str, str] | None = None,
     parent: str | None = None,
     resume: str | None = None,
-    description: str = "",
     system_metrics_s: float = 0.0,
     patience_s: float = PATIENCE_S,
 ) -> Iterator[Tracker]:
@@ -159,7 +156,7 @@ def start_run(
     later, what it tells waits in ``.pairvae/outbox``. ``system_metrics_s``: how often processor and memory are
     measured, s; 0: never. ``patience_s``: how long the end waits for a store that is away.
     """
-    all_tags = {**_own_tags(parent, description), **(tags or {})}
+    all_tags = {**_own_tags(parent), **(tags or {})}
     begun = _begin_somewhere(root, experiment, name, all_tags, parent, resume)
     outbox = Outbox.opened(root, begun.run_id, {"uri": shown(begun.uri), "name": name})
     tracker = SpooledTracker(begun.run_id, outbox)

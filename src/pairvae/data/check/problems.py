@@ -1,0 +1,155 @@
+"""Problems of a folder of pairs, and the report of them as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pairvae.data.check.file_contents import FileFacts
+from pairvae.data.pairs.sample import PAIRS_FILE, Pair
+from pairvae.errors import InputError, number_of, printable
+from pairvae.settings import BeamCentreOption
+
+MOST_NAMES = 5
+NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong: the pair's id (or nothing), the file, a short kind, what to know, how bad it is."""
+
+    pair: str
+    file: str
+    kind: str
+    message: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What preprocessing needs: crop side in px, pairs, the nm/px it brings images to, SEM rows, the beam's place."""
+
+    crop: int
+    least_pairs: int
+    sem_nm_per_px: float | None
+    sem_rows: int | None
+    beam_centre: BeamCentreOption = None
+
+
+Rule = Callable[[Sequence[Pair], Sequence[FileFacts], Limits], list[Problem]]
+
+
+def told(error: InputError) -> str:
+    """An error's message without its place, which has a column of its own."""
+    advice = f" - {error.remedy}" if error.remedy else ""
+    line = (error.where or "").partition(f"{PAIRS_FILE}, ")[2]
+    place = f"{line}: " if line else ""
+    return " ".join(f"{place}expected {error.expected}, found {error.found}{advice}".split())
+
+
+def problem_of(fact: FileFacts, kind: str, message: str, severity: Severity = "error") -> Problem:
+    """A problem of one file."""
+    return Problem(fact.pair, fact.file, kind, message, severity)
+
+
+def copy_of(pair: Pair, other: Pair, file: str, what: str) -> Problem:
+    """The problem that a file of ``pair`` holds the same as that of another pair."""
+    text = f"the same {what} of pair {other.id}"
+    if {pair.split, other.split} == {"train", "validation"}:
+        text += ", across train and validation"
+    return Problem(
+        pair.id, file, "duplicate", f"{text} - give both pairs one group, or take one out", "error"
+    )
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings.
+
+    ``proposals``: lines for ``params.yaml``.
+    """
+
+    folder: str
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    counts: dict[str, int]
+    proposals: tuple[str, ...] = ()
+
+    @property
+    def clean(self) -> bool:
+        """Whether there is no problem of severity error."""
+        return self.counts["errors"] == 0
+
+
+def summarised(
+    report: CheckReport, severities: Sequence[Severity] = ("error", "warning")
+) -> list[dict[str, str]]:
+    """The problems in a line for each kind of message, as ``name`` and ``text``, however many files have it."""
+    lines: dict[tuple[str, str], tuple[str, list[str]]] = {}
+    for problem in report.problems:
+        if problem.severity in severities:
+            key = (
+                problem.kind,
+                NUMBER.sub("#", problem.message),
+            )  # messages that differ in their numbers alone
+            where = problem.pair or _short(problem.file, report.folder)
+            lines.setdefault(key, (problem.message, []))[1].append(where)
+    return [
+        {"name": kind, "text": message if names == ["."] else f"{_named(names)}: {message}"}
+        for (kind, _), (message, names) in lines.items()
+    ]
+
+
+def _named(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{len(names)} of them ({some_of(names)}), the first"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
+
+
+def render(report: CheckReport) -> str:
+    """The report as plain text: a table of the problems, then the remarks, then a line of counts."""
+    lines: list[str] = []
+    if report.problems:
+        head = ("severity", "pair", "problem", "file", "what to know")
+        rows = [
+            head,
+            *(
+                tuple(
+                    map(
+                        printable,
+                        (p.severity, p.pair or "-", p.kind, _short(p.file, report.folder), p.message),
+                    )
+                )
+                for p in report.problems
+            ),
+        ]
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        table = [_line(row, widths) for row in rows]
+        lines += [table[0], "-" * len(table[0]), *table[1:]]
+        lines.append("")
+    lines += [printable(f"note: {note}") for note in report.notes]
+    lines += map(printable, report.proposals)
+    counts = report.counts
+    found = f"{number_of(counts['errors'], 'error')}, {number_of(counts['warnings'], 'warning')}"
+    lone = (
+        f" and {number_of(counts['unpaired'], 'sample')} without a partner" if counts.get("unpaired") else ""
+    )
+    read = f"{number_of(counts['pairs'], 'pair')}{lone}, {number_of(counts['files'], 'file')} read"
+    lines.append(f"{report.folder}: {read}, {found if report.problems else 'no problems'}")
+    return "\n".join(lines)
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)]
+    return printable("  ".join([*cells, *row[len(widths) :]]))
+
+
+def _short(file: str, folder: str) -> str:
+    return file.removeprefix(folder).lstrip("/") or "."
