@@ -12,6 +12,7 @@ from known_posterior import CHANNELS, FOLLOWED, Samples, samples, trained
 from pairvae.calibration import CalibrationData, Correction, calibrate
 from pairvae.calibration.latents import LEAST_GROUPS
 from pairvae.evaluation.uncertainty import coverage
+from pairvae.models.conditions import fit_encoding
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CalibrationSettings, resolve
 
@@ -120,6 +121,38 @@ def test_each_step_can_be_taken_alone(
     }
     assert bool(changed) == bool(expected)
     assert any(name.endswith("scale_tril") for name in changed) == bool(expected - {"posterior_mean"})
+
+
+def test_conditions_tell_what_patterns_do_not(seen: Samples) -> None:
+    """A channel that no pattern knows follows a number, which is known of three quarters of the samples."""
+    draw = np.random.default_rng(7)
+    numbers, words = draw.normal(40.0, 2.0, PAIRS), draw.choice(["A", "B"], PAIRS)
+    moved = seen.latents.copy()
+    moved[..., 3] += 0.6 * (numbers - 40.0)[:, None]
+    known: list[dict[str, float | str]] = [
+        {"pitch_nm": float(number), "blend": str(word)} if row % 4 else {}
+        for row, (number, word) in enumerate(zip(numbers, words, strict=True))
+    ]
+    data = dataclasses.replace(dataclasses.replace(seen, latents=moved).data(), conditions=known)
+    plain, informed, idle = (
+        (pair := trained(seen), steps(calibrate(pair, one, ALL, seed=0)))
+        for one in (
+            data,
+            dataclasses.replace(data, encoding=fit_encoding(["pitch_nm", "blend"], known)),
+            dataclasses.replace(data, encoding=fit_encoding(["blend"], known)),
+        )
+    )
+    assert plain[0].condition_shift is None and "conditions" not in plain[1]
+    shift, found = informed[0].condition_shift, informed[1]["conditions"]
+    assert shift is not None
+    assert found.before is not None and found.after is not None and found.after < 0.8 * found.before
+    low, high, nothing = shift.of([{"pitch_nm": 38.0}, {"pitch_nm": 42.0}, {}])[:, :, 0, 0]
+    assert torch.equal(nothing, torch.zeros(CHANNELS))
+    assert (high - low)[3] == pytest.approx(2.4, rel=0.15)
+    assert (high - low)[:3].abs().max() < 0.3
+    assert "do not lower the error" in idle[1]["conditions"].reason and idle[0].condition_shift is None
+    tril = [one[0].vae("saxs").encoder.scale_tril for one in (plain, informed)]
+    assert tril[1][3].norm() < 0.8 * tril[0][3].norm(), "samples are narrower where more is known"
 
 
 def test_what_does_not_apply_says_why(seen: Samples) -> None:

@@ -57,6 +57,10 @@ def model(data: dict[str, Any]) -> pairvae.Predictor:
         seed=3,
         acquisition=pairvae.Acquisition(nm_per_px=1.5, q_per_px=0.01),
         unpaired={"saxs": patterns()[:2]},
+        conditions={
+            "width_px": [3 + seed / 2 for seed in range(COUNT)],
+            "side": ["wide", None] * 3 + ["wide"],
+        },
     )
 
 
@@ -67,6 +71,7 @@ def test_a_third_validates_and_the_settings_hold(model: pairvae.Predictor) -> No
     assert model.card["params"]["seed"] == model.card["params"]["split"]["seed"] == 3
     assert model.card["params"]["saxs"]["training"]["batch"] == 2
     assert [one.get("unpaired") for one in model.card["modalities"].values()] == [2, None]
+    assert model.card["params"]["pair"]["conditions"] == ["width_px", "side"]
     assert model.facts is not None
     assert model.facts.nm_per_px == 1.5
     assert model.facts.q_per_px == pytest.approx(0.03)  # 96 px in 32
@@ -182,6 +187,16 @@ def nan_image() -> list[np.ndarray]:
             small(),
             {"unpaired": {"sem": [np.eye(100, dtype=int)]}},
             r"unpaired sem\[0\]: expected an image of at least 192 x 192 px",
+        ),
+        (
+            small(),
+            {"conditions": {"a_nm": [1.0]}},
+            "condition a_nm: expected 5 values, one for each pair, found 1",
+        ),
+        (
+            small(),
+            {"conditions": {"a_nm": [1.0] * 5}, "settings": {"pair.conditions": ["b_nm"]}},
+            "training pairs with the condition b_nm, found conditions a_nm",
         ),
         (small(), {"preset": "quick"}, "expected preset fast, paper or gpu, found 'quick'"),
         (

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from pairvae.commands.ensemble import Wishes, ensemble
 from pairvae.commands.movie import movie
@@ -16,11 +17,13 @@ from pairvae.commands.watch import watch
 from pairvae.commands.watch import watcher as run
 from pairvae.errors import InputError
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import acquisition_in_table, measurement
+from pairvae.inference.measurement import acquisition_in_table, known_of, measurement
 from pairvae.modalities.acquisition import Acquisition, acquisition_of
 from pairvae.modalities.readers.image import read_image
 from pairvae.modalities.technique import looks_like
+from pairvae.models.conditions import CARD_KEY, ConditionEncoding, ConditionShift
 from pairvae.stages.train_pair import train_pair
+from pairvae.store.files import read_json, write_json
 from tiny_project import tiny_project
 
 
@@ -110,6 +113,46 @@ def test_what_is_typed_goes_before_the_table_and_that_before_the_file(
     assert len(predictor.prepare(own, "sem", Acquisition(nm_per_px=5.8))[0]) == 2 * len(
         predictor.prepare(own, "sem")[0]
     )
+
+
+def test_conditions_are_typed_or_in_the_table_and_unpaired_samples_are_filled_in(
+    mine: Path, model: str, tmp_path: Path
+) -> None:
+    known, weight = tmp_path / "model", np.full((1, 4, 1, 1), 0.5)
+    shutil.copytree(model, known)
+    shift = ConditionShift("saxs", ConditionEncoding(numbers={"pitch_nm": (40.0, 2.0)}), weight)
+    write_json(known / "card.json", read_json(known / "card.json") | {CARD_KEY: shift.card()})
+    rows = [["id", "saxs", "sem", "pitch_nm", "sem_nm_per_px"], ["lone", "SAXS/1.jpg", "", "42", "2.9"]]
+    rows += [["other", "", "SEM/day 1/2.png", "", "2.9"], ["pair", "SAXS/3.jpg", "SEM/day 1/3.png", "", ""]]
+    (mine / "pairs.csv").write_text("\n".join(map(",".join, rows)) + "\n")
+    predictor, file = load(known), str(mine / "SAXS" / "1.jpg")
+    assert known_of(predictor, file, "saxs").conditions == {"pitch_nm": 42.0}
+    typed = acquisition_of(conditions=["pitch_nm = 44"])
+    assert known_of(predictor, file, "saxs", typed).conditions == {"pitch_nm": 44.0}
+    assert known_of(load(model), file, "saxs").conditions is None
+    array = predictor.prepare(file, "saxs")
+    plain, moved = (predictor.encode(array, "saxs", one) for one in (None, typed))
+    np.testing.assert_allclose(moved.mean - plain.mean, 1.0, atol=1e-5)
+    assert torch.equal(moved.std, plain.std)
+    each = predictor.encode([array, array], "saxs", [typed, Acquisition()])
+    assert torch.equal(each.mean, torch.cat([moved.mean, plain.mean]))
+    for one, conditions, message in (
+        (predictor, {"blend": "A"}, "conditions: expected conditions pitch_nm, found blend"),
+        (load(model), {"pitch_nm": 40.0}, "expected no conditions: the model has none, found pitch_nm"),
+    ):
+        with pytest.raises(InputError, match=message):
+            one.encode(array, "saxs", Acquisition(conditions=conditions))
+    with pytest.raises(InputError, match="condition: expected NAME=VALUE, found 'pitch'"):
+        acquisition_of(conditions=["pitch"])
+    options = {"model": str(known), "samples": 1, "seed": 0, "unpaired": True}
+    assert predict([str(mine)], to="both", out=tmp_path / "both", **options) == 2
+    assert {path.name for path in (tmp_path / "both").glob("*.png")} >= {
+        "lone-sem-00.png",
+        "other-saxs-00.png",
+    }
+    (mine / "pairs.csv").write_text("\n".join(map(",".join, [rows[0], rows[1], rows[3]])) + "\n")
+    with pytest.raises(InputError, match="expected samples without SAXS pattern, found none"):
+        predict([str(mine)], to="saxs", out=tmp_path / "none", **options)
 
 
 def test_a_pattern_is_moved_to_the_beam_that_is_given(mine: Path, model: str) -> None:

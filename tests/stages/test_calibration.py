@@ -21,11 +21,12 @@ from pairvae.models.build import SCALE_TRIL
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Encoder
 from pairvae.settings import resolve
+from pairvae.stages.corrections import FILE, calibration_data, read_corrections
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.train_pair import calibration_data, train_pair
+from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
 from pairvae.store.files import file_digest
-from pairvae.store.model_folder import CALIBRATION, CARD, WEIGHTS, load_card, load_model, read_corrections
+from pairvae.store.model_folder import CARD, WEIGHTS, load_card, load_model
 from pairvae.store.prepared import open_prepared
 from pairvae.store.tensors import save_tensors
 
@@ -114,7 +115,7 @@ def test_the_stage_calibrates_the_pattern_s_posterior_and_tells(trained: Project
         {"target", "before", "after", "value", "statistic", "knob"} <= one.keys()
         for one in corrections.values()
     )
-    assert CALIBRATION in card["files_sha256"]
+    assert FILE in card["files_sha256"]
 
 
 def test_calibrating_the_uncalibrated_model_gives_the_calibrated_one(
@@ -134,7 +135,7 @@ def test_calibrating_the_uncalibrated_model_gives_the_calibrated_one(
 def calibrated(project: Project, vaes: dict[str, VAE], folder: Path | None = None) -> None:
     prepared = project.prepared() if folder is None else open_prepared(folder)
     chosen, rows = project.settings.pair.calibration, project.split(project.prepared()).train
-    data = calibration_data(prepared, project.settings.modalities, rows, chosen)
+    data = calibration_data(prepared, project.settings.modalities, rows, project.settings.pair)
     calibrate(PairVAE(vaes), data, chosen, chosen.seed)
 
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pairvae.calibration import length_scale, posterior_covariance, posterior_mean, variance_matching
+from pairvae.calibration import (
+    conditions,
+    length_scale,
+    posterior_covariance,
+    posterior_mean,
+    variance_matching,
+)
 from pairvae.calibration.correction import CalibrationData, Correction
 from pairvae.calibration.latents import LEAST_GROUPS, encode_pairs
 from pairvae.models.pair import PairVAE
@@ -35,7 +41,7 @@ def calibrate(
     Returns
     -------
     list of Correction
-        At least one for each of the four steps, also for those that do not apply.
+        At least one for each step, also for those that do not apply.
     """
     pair.eval()
     return [*length_scale.correct(pair, data, settings, seed), *_posterior(pair, data, settings, seed)]
@@ -44,8 +50,10 @@ def calibrate(
 def _posterior(
     pair: PairVAE, data: CalibrationData, settings: CalibrationSettings, seed: int
 ) -> Iterator[Correction]:
-    """The three steps about the posterior of the modality with one array for the many crops of the other."""
-    steps = (posterior_mean, posterior_covariance, variance_matching)
+    """The steps about the posterior of the modality with one array for the many crops of the other."""
+    steps = [posterior_mean, posterior_covariance, variance_matching]
+    if data.encoding is not None:
+        steps.insert(1, conditions)
     reason = ""
     if data.whole is None:
         reason = "no modality has many crops for one array of the other"

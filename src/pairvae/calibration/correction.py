@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pairvae.models.conditions import ConditionEncoding, Values
+
 
 @dataclass(frozen=True)
 class CalibrationData:
@@ -21,11 +23,17 @@ class CalibrationData:
         Of each pair; those of one group are left out together.
     pairs : int
         Training pairs in all. Of many, N are evenly spread.
+    encoding : ConditionEncoding, optional
+        Of the conditions that move the posterior of the pattern, where there are any.
+    conditions : sequence of mapping
+        What is known of each of the N pairs.
     """
 
     arrays: Mapping[str, np.ndarray]
     groups: Sequence[str]
     pairs: int
+    encoding: ConditionEncoding | None = None
+    conditions: Sequence[Values] = ()
 
     @property
     def whole(self) -> str | None:

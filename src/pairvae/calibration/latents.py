@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pairvae.calibration.correction import CalibrationData
 from pairvae.models.compact import CompactEncoder
+from pairvae.models.conditions import ConditionEncoding, Values
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Encoder, Posterior
 from pairvae.numerics.ridge import alpha_of_error, cross_val_predict, ridge
@@ -40,7 +41,7 @@ class Latents:
         ``(N, K, C, P)``: posteriors of the crops.
     crop_fractions : ndarray
         ``(N, K)`` in [0, 1]: means of the crops, which are phase fractions of binary ones.
-    groups, pairs
+    groups, pairs, encoding, conditions
         As of :class:`CalibrationData`.
     """
 
@@ -57,6 +58,8 @@ class Latents:
     crop_fractions: np.ndarray
     groups: Sequence[str]
     pairs: int
+    encoding: ConditionEncoding | None = None
+    conditions: Sequence[Values] = ()
 
     @property
     def target(self) -> np.ndarray:
@@ -90,6 +93,8 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         crop_fractions=np.stack(fractions),
         groups=data.groups,
         pairs=data.pairs,
+        encoding=data.encoding,
+        conditions=data.conditions,
     )
     return dataclasses.replace(latents, left_out_centre=left_out_by_network(latents).reshape(mean.shape))
 

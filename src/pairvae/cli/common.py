@@ -40,6 +40,12 @@ BeamCentre = Annotated[
 QUnit = Annotated[
     str | None, typer.Option("--q-unit", metavar="1/nm|1/angstrom", help="unit of q in curve files")
 ]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition", metavar="NAME=VALUE", help="condition of the samples; overrides pairs.csv; repeatable"
+    ),
+]
 WILD, REGISTRY = "*?[", "models:/"
 CHAMPION = "models:/pairvae@champion"
 

@@ -12,6 +12,7 @@ from pairvae.cli.common import (
     Assignments,
     BeamCentre,
     Cluster,
+    Conditions,
     Model,
     NmPerPx,
     Out,
@@ -86,10 +87,12 @@ def given_as(name: str | None) -> str | None:
 
 @app.command()
 def predict(
-    files: Annotated[list[str], typer.Argument(help="raw files, folders of them, or quoted patterns")],
     to: Annotated[
         str, typer.Option(metavar="sem|saxs|both|...", callback=direction, help="the modality to predict")
     ],
+    files: Annotated[
+        list[str] | None, typer.Argument(help="raw files, folders of them, or quoted patterns")
+    ] = None,
     out: Out = Path("predictions"),
     model: Model = CHAMPION,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
@@ -126,19 +129,29 @@ def predict(
     q_per_px: QPerPx = None,
     beam_centre: BeamCentre = None,
     q_unit: QUnit = None,
+    conditions: Conditions = None,
+    unpaired: Annotated[
+        bool,
+        typer.Option(
+            "--unpaired", help="of folders of pairs (data/raw by default) the samples without a partner"
+        ),
+    ] = False,
 ) -> None:
     """Predict SEM images from SAXS patterns, or the reverse, with a table of what they show."""
-    require_files(files)
+    given = files or (["data/raw"] if unpaired else [])
+    if not given:
+        raise typer.BadParameter("name files, or use --unpaired")
+    require_files(given)
     require_model(model)
     one_thread()
     from pairvae.modalities.acquisition import acquisition_of
 
-    acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit)
+    acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit, conditions or [])
     from pairvae.commands.predict import predict as run
 
     written = run(
-        files, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
-        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours,
+        given, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
+        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours, unpaired=unpaired,
     )  # fmt: skip
     typer.echo(f"{written} predictions in {printable(str(out))}")
 

@@ -15,6 +15,7 @@ from pairvae.cli.common import (
     CHAMPION,
     REGISTRY,
     BeamCentre,
+    Conditions,
     Model,
     NmPerPx,
     QPerPx,
@@ -60,6 +61,7 @@ def watch(
     q_per_px: QPerPx = None,
     beam_centre: BeamCentre = None,
     q_unit: QUnit = None,
+    conditions: Conditions = None,
 ) -> None:
     """Predict from files as they appear in a folder, until Ctrl-C; a restart continues where it ended."""
     require_folder(folder)
@@ -69,7 +71,7 @@ def watch(
     from pairvae.commands.watch import watch as run
     from pairvae.modalities.acquisition import acquisition_of
 
-    acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit)
+    acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit, conditions or [])
     status = Status(printable(str(folder)))
 
     def tell(line: str) -> None:

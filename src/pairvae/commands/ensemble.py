@@ -14,7 +14,7 @@ import pairvae
 from pairvae.errors import InputError
 from pairvae.evaluation.rejection import TRIES, Chosen, Range, draw
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import acquisition_in_table, measurement
+from pairvae.inference.measurement import known_of, measurement
 from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input, unique_names
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
@@ -128,8 +128,9 @@ def _centres(
 
 
 def _latent(predictor: Predictor, file: str, source: str) -> np.ndarray:
-    given = measurement(predictor, file, source, acquisition_in_table(file, source))
-    return predictor.encode(given.array, source).mean[0].numpy()
+    known = known_of(predictor, file, source)
+    given = measurement(predictor, file, source, known)
+    return predictor.encode(given.array, source, known).mean[0].numpy()
 
 
 def _of_morphology(predictor: Predictor, source: str, morphology: str) -> np.ndarray:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,7 @@ def fit(
     validation: float | None = None,
     acquisition: Acquisition | None = None,
     unpaired: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, Sequence[float | str | None]] | None = None,
 ) -> Predictor:
     """Train a pair from arrays or files, as `pairvae repro` does, without a project and without tracking.
 
@@ -67,6 +68,9 @@ def fit(
         What is known of all measurements besides, as ``Acquisition(nm_per_px=1.2, q_per_px=0.01)``.
     unpaired : mapping of modalities to their measurements, optional
         Measurements without a partner, given like those of ``data``: they train too.
+    conditions : mapping of names to sequences, optional
+        What else is known of each pair, a number or a word (None where it is not): ``{"pitch_nm": [40.0, None, ...]}``.
+        They move the posterior of the pattern, unless ``settings`` names others as ``pair.conditions``.
 
     Returns
     -------
@@ -82,9 +86,12 @@ def fit(
     --------
     >>> model = pairvae.fit({"saxs": patterns, "sem": images}, preset="fast")  # doctest: +SKIP
     """
-    chosen = _settings(data, preset, settings or {}, seed)
+    named = {"pair.conditions": list(conditions or {})}
+    chosen = _settings(data, preset, {**named, **(settings or {})}, seed)
     items, lone = _all_items(chosen, data), _all_items(chosen, _of(data, unpaired))
-    return _trained(_with_validation(chosen, _number_of_pairs(items), validation), items, lone, acquisition)
+    count = _number_of_pairs(items)
+    known = _conditions(conditions or {}, count)
+    return _trained(_with_validation(chosen, count, validation), items, lone, acquisition, known)
 
 
 def _all_items(settings: Settings, given: Mapping[str, Any]) -> dict[str, list[Item]]:
@@ -105,11 +112,12 @@ def _trained(
     items: Mapping[str, list[Item]],
     lone: Mapping[str, list[Item]],
     acquisition: Acquisition | None,
+    conditions: Sequence[Mapping[str, float | str]],
 ) -> Predictor:
     with tempfile.TemporaryDirectory(prefix="pairvae-fit-") as scratch:
         project = Project(Path(scratch), Path(scratch), chosen, track=False)
         check_networks(project)
-        _prepare(project, items, lone, acquisition or Acquisition())
+        _prepare(project, items, lone, acquisition or Acquisition(), conditions)
         if chosen.pretrain.enabled:
             pretrain(project)
         for name in chosen.modalities:
@@ -180,11 +188,35 @@ def _training_pairs(count: int, validation: float) -> int:
     return min(max(round(count * (1 - validation)), 1), count - 1)
 
 
+def _conditions(
+    given: Mapping[str, Sequence[float | str | None]], count: int
+) -> list[dict[str, float | str]]:
+    """What is known of each pair; a column is of numbers, or of words."""
+    columns: dict[str, list[float | str | None]] = {}
+    for name, column in given.items():
+        values = [
+            None if value is None or value != value else value for value in column
+        ]  # NaN differs from itself
+        if len(values) != count:
+            raise InputError(
+                expected=f"{count} values, one for each pair",
+                found=str(len(values)),
+                where=f"condition {name}",
+            )
+        words = any(isinstance(value, str) for value in values)
+        columns[name] = [None if one is None else str(one) if words else float(one) for one in values]
+    return [
+        {name: value for name, column in columns.items() if (value := column[row]) is not None}
+        for row in range(count)
+    ]
+
+
 def _prepare(
     project: Project,
     items: Mapping[str, list[Item]],
     lone: Mapping[str, list[Item]],
     known: Acquisition,
+    conditions: Sequence[Mapping[str, float | str]],
 ) -> None:
     """Write the prepared arrays of the project; what may be wrong with a measurement is a Python warning.
 
@@ -207,7 +239,10 @@ def _prepare(
         return modality.prepare(raw, settings), record
 
     names = project.settings.modalities
-    pairs = [_pair(number, {name: items[name][number] for name in names}) for number in range(count)]
+    pairs = [
+        replace(_pair(number, {name: items[name][number] for name in names}), conditions=conditions[number])
+        for number in range(count)
+    ]
     single = {
         name: [
             replace(_pair(number, {name: item}, "unpaired "), id=str(count + number))

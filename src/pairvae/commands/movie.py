@@ -14,7 +14,7 @@ import torch
 
 from pairvae.errors import InputError
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import acquisition_in_table, measurement
+from pairvae.inference.measurement import known_of, measurement
 from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
@@ -94,9 +94,10 @@ def _read(predictor: Predictor, paths: Sequence[str], source: str) -> Read:
 
     pictures, latents, confidences = [], [], []
     for path in track(paths, len(paths), "read"):
-        array = measurement(predictor, path, source, acquisition_in_table(path, source)).array
+        known = known_of(predictor, path, source)
+        array = measurement(predictor, path, source, known).array
         pictures.append(pattern_tile(array))
-        latents.append(predictor.encode(array, source).mean[0].numpy())
+        latents.append(predictor.encode(array, source, known).mean[0].numpy())
         confidences.append(predictor.confidence(array, source))
     names = tuple(output_stem(file_stem(file_part(path))) for path in paths)
     return Read(names, np.stack(pictures), np.stack(latents), tuple(confidences))

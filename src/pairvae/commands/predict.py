@@ -24,7 +24,7 @@ from pairvae.inference.output_files import (
     write_image,
     write_images,
 )
-from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of
+from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of, unpaired_inputs
 from pairvae.inference.predictions import (
     CURVE_COLUMNS,
     IMAGE_COLUMNS,
@@ -112,6 +112,7 @@ def predict(
     source: str | None = None,
     kind: str = "png",
     acquisition: Acquisition = ANY,
+    unpaired: bool = False,
     neighbours: int = 0,
     size: int | None = None,
 ) -> int:
@@ -125,14 +126,19 @@ def predict(
     micrographs, and ``neighbours.csv``. One file is in memory at a time. With several ``workers`` (None: of hundreds
     of files as many as cores), or on a ``cluster`` (see :func:`pairvae.parallel.executor.run_tasks`), files
     are shared out in chunks. ``acquisition`` is known of all files and goes before their rows of a ``pairs.csv``; what
-    may be wrong with a file is told, and stands in ``inputs.csv``. A file that cannot be read is told of, and named
-    again in an ``InputError`` after the others are done; so is a folder that another process writes into.
+    may be wrong with a file is told, and stands in ``inputs.csv``. With ``unpaired``, ``files`` are folders of pairs,
+    and it is their samples without a partner that count. A file that cannot be read is told of, and named again in
+    an ``InputError`` after the others are done; so is a folder that another process writes into.
     """
     check_format(kind)
     predictor = load(model)
     if to != BOTH:
         predictor.check_size(to, size)  # an unknown modality is an InputError, too
-    inputs = inputs_of(files, predictor.modalities, to, source)
+    inputs = (
+        unpaired_inputs(files, predictor.modalities, to)
+        if unpaired
+        else inputs_of(files, predictor.modalities, to, source)
+    )
     require_use(acquisition, sorted({one.source for one in inputs}))
     if neighbours:
         require_micrographs(predictor, to)

@@ -24,6 +24,7 @@ from pairvae.errors import InputError, number_of, reason
 from pairvae.evaluation.leakage import content_digests, refuse_same_content
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import file_part
+from pairvae.models.conditions import fit_encoding
 from pairvae.progress import track
 from pairvae.settings import Settings
 from pairvae.stages.preprocess import raw_of, with_calibrations
@@ -60,6 +61,7 @@ def check_before(project: Project) -> None:
         return
     pairs, readable = _incoming(project)
     split = _check_split(project.settings, pairs)
+    fit_encoding(project.settings.pair.conditions, [pairs[row].conditions for row in split.train])
     settings = with_calibrations(project.settings, source_folder(project)) if readable else project.settings
     sizes = _prepare_once(readable, settings)
     if sizes:  # `assess` would refuse to score validation pairs that a training pair repeats

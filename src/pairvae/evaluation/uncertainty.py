@@ -32,16 +32,21 @@ class Described:
 
 
 @torch.no_grad()
-def draw_images(source: VAE, target: VAE, inputs: Tensor, images: int, seed: int) -> np.ndarray:
+def draw_images(
+    source: VAE, target: VAE, inputs: Tensor, images: int, seed: int, shift: Tensor | None = None
+) -> np.ndarray:
     """Binary images ``(N, images, h, w)`` uint8 for prepared ``inputs`` ``(N, ...)`` of the source modality.
 
     Each is decoded from its own draw of the posterior; the draws of one input depend on ``seed`` and its place.
+    ``shift`` ``(N, C, g, g)`` is added to the means of the posteriors.
     """
     drawn = []
     for place, one in enumerate(torch.split(inputs, 1)):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed((seed + 1) * 1_000_003 + place)
             latents = source.posterior(one).repeated(0, images).antithetic_samples()
+            if shift is not None:
+                latents = latents + shift[place]
             decoded = decode_in_chunks(target.decoder, latents)
         drawn.append((decoded[:, 0] >= 0.5).numpy().astype(np.uint8))
     return np.stack(drawn)

@@ -16,6 +16,7 @@ from pairvae.inference.backbone import give_backbone
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.models.build import SCALE_TRIL, trained
+from pairvae.models.conditions import shift_of_card
 from pairvae.models.vae import VAE
 from pairvae.store.model_folder import CARD, REMEDY, load_model
 
@@ -61,6 +62,7 @@ def check_card(card: Mapping[str, Any], folder: Path) -> None:
             highest = entry.get("measured", {}).get("highest_intensity")
             if highest is not None and not 0 < float(highest) < np.inf:
                 raise ValueError(f"highest_intensity is {highest!r}")
+        shift_of_card(card)
 
 
 def check_facts(predictor: Predictor, path: Path) -> None:

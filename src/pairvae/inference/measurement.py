@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -114,7 +114,7 @@ def require_use(acquisition: Acquisition, sources: Sequence[str]) -> None:
     """``InputError`` for a value that files of none of the ``sources`` have."""
     taken = {name for source in sources for name in taken_by(source)}
     for name, value in asdict(acquisition).items():
-        if value is not None and name not in taken:
+        if value is not None and name not in taken | {"conditions"}:
             raise InputError(
                 expected="files that have one",
                 found=f"files of {' and '.join(MODALITIES[source].title for source in sources)}",
@@ -200,6 +200,14 @@ def acquisition_in_table(path: str, source: str) -> Acquisition:
     return ANY
 
 
+def known_of(predictor: Predictor, path: str, source: str, given: Acquisition = ANY) -> Acquisition:
+    """What is ``given`` of a file, else what the ``pairs.csv`` around it says and the model takes."""
+    table, shift = acquisition_in_table(path, source), predictor.condition_shift
+    taken = shift.encoding.names if shift is not None else ()
+    conditions = {name: value for name, value in (table.conditions or {}).items() if name in taken}
+    return given.over(replace(table, conditions=conditions or None))
+
+
 @lru_cache(maxsize=8)
 def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acquisition]:
     """By modality and file what a table says; a row that is not sound says nothing."""
@@ -208,5 +216,6 @@ def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acqui
         for name, file in pair.files.items():
             size_nm = getattr(pair, f"{name}_nm_per_px", None)
             q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None
-            found.setdefault((name, str(file)), Acquisition(size_nm, q_per_px))
+            known = Acquisition(size_nm, q_per_px, conditions=pair.conditions or None)
+            found.setdefault((name, str(file)), known)
     return found

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pairvae.data.pairs.manifest import read_manifest
 from pairvae.errors import InputError, printable
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import HDF5_SUFFIXES, file_part, file_stem, is_litter
@@ -45,6 +46,29 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
     # An id that is both a pattern and a micrograph keeps its name: what is predicted differs.
     names = {name: iter(unique_names([path for path, own in found if own == name])) for name in modalities}
     return [Input(path, name, targets[name], next(names[name])) for path, name in found]
+
+
+def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) -> list[Input]:
+    """The files of all samples without a partner in folders of pairs, of which ``to`` (or ``both``) is missing.
+
+    They are named by their samples' ids. ``InputError`` where there is none, or a folder is not sound.
+    """
+    found: list[Input] = []
+    for folder in folders:
+        manifest = read_manifest(Path(folder), modalities)
+        if manifest.faults:
+            raise manifest.faults[0].error
+        for sample in manifest.unpaired:
+            for name in [name for name in modalities if name in sample.files and name != to]:
+                target = next(other for other in modalities if other != name)
+                found.append(Input(str(sample.files[name]), name, target, output_stem(sample.id)))
+    if not found:
+        raise InputError(
+            expected=f"samples without {'a partner' if to == BOTH else MODALITIES[to].title}",
+            found="none",
+            where=", ".join(folders),
+        )
+    return found
 
 
 def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -> list[tuple[str, str]]:

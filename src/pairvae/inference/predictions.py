@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pairvae.evaluation.scores.patterns import facts
-from pairvae.inference.measurement import ANY, acquisition_in_table, doubt, measurement
+from pairvae.inference.measurement import ANY, doubt, known_of, measurement
 from pairvae.inference.prediction_inputs import Input
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
@@ -62,9 +62,9 @@ def predict_file(
 
     ``acquisition`` goes before what a ``pairs.csv`` around the file says, and that before the file itself.
     """
-    known = acquisition.over(acquisition_in_table(path, one.source))
+    known = known_of(predictor, path, one.source, acquisition)
     given = measurement(predictor, path, one.source, known)
-    found = predict_array(predictor, given.array, one.source, one.target, samples, seed, size)
+    found = predict_array(predictor, given.array, one.source, one.target, samples, seed, size, known)
     doubted = found.confidence is None or found.confidence.unlike
     looks = doubt(predictor, given, one.source) if doubted else None
     return replace(found, remarks=(*given.remarks, *([looks] if looks else ())))
@@ -78,10 +78,14 @@ def predict_array(
     samples: int,
     seed: int,
     size: int | None = None,
+    acquisition: Acquisition = ANY,
 ) -> Prediction:
-    """Predict from one prepared array ``(channels, H, W)``; ``size`` (px) counts for textures alone."""
+    """Predict from one prepared array ``(channels, H, W)``; ``size`` (px) counts for textures alone.
+
+    Of an ``acquisition`` the conditions count.
+    """
     side = size if predictor.draws_any_size(target) else None
-    images = predictor.decode(predictor.encode(array, source), target, samples, seed, side)[0]
+    images = predictor.decode(predictor.encode(array, source, acquisition), target, samples, seed, side)[0]
     return Prediction(
         array,
         images,

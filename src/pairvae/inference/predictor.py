@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ from pairvae.inference.training_summary import Confidence, TrainingFacts
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
+from pairvae.models.conditions import ConditionShift, shift_of_card
 from pairvae.models.vae import VAE, Posterior, decode_in_chunks
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 from pairvae.store.model_folder import copy_model
 
 SEEDS = 2**63
+Known = Acquisition | Sequence[Acquisition] | None  # of all inputs, or of each
 SMALLEST, LARGEST = 32, 4096  # px of the side of an image
 OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
 
@@ -113,16 +117,24 @@ class Predictor:
         self._known(modality)
         return MODALITIES[modality].settings.model_validate(self.card["modalities"][modality]["prepare"])
 
-    def encode(self, inputs: Any, source: str, acquisition: Acquisition | None = None) -> Posterior:
+    @cached_property
+    def condition_shift(self) -> ConditionShift | None:
+        """What conditions of a sample do to its posterior; None for a model without conditions."""
+        return shift_of_card(self.card)
+
+    def encode(self, inputs: Any, source: str, acquisition: Known = None) -> Posterior:
         """Posteriors ``(N, C, g, g)`` of whatever :meth:`predict` takes; of a whole micrograph, that of all of it.
 
         ``.numpy()`` gives their means and standard deviations as arrays.
         """
         items = self._separate(inputs, source)
-        known = acquisition or Acquisition()
         found = [
-            self._encoded(self._prepared(item, source, f"{source}[{number}]", known), source)
-            for number, item in enumerate(items)
+            self._shifted(
+                self._encoded(self._prepared(item, source, f"{source}[{number}]", known), source),
+                source,
+                known,
+            )
+            for number, (item, known) in enumerate(zip(items, _each(acquisition, len(items)), strict=True))
         ]
         if not found:
             return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
@@ -133,6 +145,23 @@ class Predictor:
         if MODALITIES[source].cropped and array.shape != self.shape(source):
             return self.pooled_posterior(array, source)
         return self.posterior(array[None], source)
+
+    def _shifted(self, posterior: Posterior, source: str, known: Acquisition) -> Posterior:
+        """The posterior of one input, moved by the conditions of its sample."""
+        if not known.conditions:
+            return posterior
+        shift = self.condition_shift
+        names = () if shift is None else shift.encoding.names
+        unknown = [name for name in known.conditions if name not in names]
+        if unknown:
+            raise InputError(
+                expected=f"conditions {', '.join(names)}" if names else "no conditions: the model has none",
+                found=unknown[0],
+                where="conditions",
+            )
+        if shift is None or shift.modality != source:
+            return posterior
+        return dataclasses.replace(posterior, mean=posterior.mean + shift.of([known.conditions]))
 
     def confidence(self, measurement: str | Path | np.ndarray, source: str) -> Confidence | None:
         """How unlike the training data one measurement is, as :meth:`prepare` takes it; None for a model that does
@@ -165,7 +194,7 @@ class Predictor:
         target: str | None = None,
         samples: int = 1,
         seed: int = 0,
-        acquisition: Acquisition | None = None,
+        acquisition: Known = None,
         size: int | None = None,
     ) -> np.ndarray:
         """Images of one technique for each measurement of the other.
@@ -185,8 +214,9 @@ class Predictor:
             Images for each input. One is decoded from the posterior's mean, several from draws of it.
         seed : int
             Of the draws.
-        acquisition : Acquisition, optional
-            What is known of raw inputs besides, as ``Acquisition(nm_per_px=1.2)``.
+        acquisition : Acquisition or sequence of Acquisition, optional
+            What is known of the inputs besides, as ``Acquisition(nm_per_px=1.2)`` or, for a model that was trained
+            with conditions, ``Acquisition(conditions={"pitch_nm": 40.0})``: of all, or one for each input.
         size : int, optional
             Side of the images, px, from 32 to 4096; that of the training crops by default. A pixel is as long in all
             sizes: a larger image shows more of the sample. Of textures (micrographs by the preset ``fast``).
@@ -346,6 +376,19 @@ class Predictor:
                 expected="values in [0, 1]", found=f"{numbers.min():.3g} to {numbers.max():.3g}", where=source
             )
         return torch.from_numpy(np.ascontiguousarray(numbers))
+
+
+def _each(acquisition: Known, count: int) -> Sequence[Acquisition]:
+    """What is known of each of ``count`` inputs."""
+    if acquisition is None or isinstance(acquisition, Acquisition):
+        return [acquisition or Acquisition()] * count
+    if len(acquisition) != count:
+        raise InputError(
+            expected=f"one acquisition, or {count}, one for each input",
+            found=str(len(acquisition)),
+            where="acquisition",
+        )
+    return acquisition
 
 
 def _exactly_one(items: list[Item], source: str) -> list[Item]:

@@ -25,6 +25,7 @@ from pairvae.inference.training_summary import (
     scattering_of,
 )
 from pairvae.modalities import MODALITIES
+from pairvae.models.conditions import shifts_of
 from pairvae.numerics.scattering import Calibration
 from pairvae.numerics.series import evenly_spread
 from pairvae.store.model_folder import add_file
@@ -63,7 +64,9 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
         else:
             arrays = np.array(prepared.whole(name)[rows])
             found = familiar_arrays(arrays, groups)
-            means = [predictor.posterior(arrays, name).mean]
+            shift = shifts_of(predictor.card, [pair.conditions for pair in pairs], name)
+            mean = predictor.posterior(arrays, name).mean
+            means = [mean if shift is None else mean + shift]
         if found is not None:
             familiar[name] = found
         latents[name] = torch.cat(means).numpy()

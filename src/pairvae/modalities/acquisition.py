@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
 from pairvae.errors import InputError
@@ -22,16 +23,20 @@ UNITS = {
 @dataclass(frozen=True)
 class Acquisition:
     """``nm_per_px`` of a micrograph, ``q_per_px`` (1/nm) and ``beam_centre`` (row, column in px) of a pattern,
-    ``q_unit`` of a curve: before what the file itself or the settings say. None: nothing is known."""
+    ``q_unit`` of a curve: before what the file itself or the settings say. ``conditions`` of the sample, numbers or
+    words by name, are for models that were trained with them. None: nothing is known."""
 
     nm_per_px: float | None = None
     q_per_px: float | None = None
     beam_centre: tuple[float, float] | None = None
     q_unit: str | None = None
+    conditions: Mapping[str, float | str] | None = None
 
     def over(self, other: Acquisition) -> Acquisition:
-        """What is known here, else there."""
+        """What is known here, else there; of the conditions each by itself."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
+        if self.conditions and other.conditions:
+            known["conditions"] = {**other.conditions, **self.conditions}
         return replace(other, **known)
 
     def applied(self, raw: RawImage, settings: Section) -> tuple[RawImage, Section]:
@@ -52,6 +57,7 @@ def acquisition_of(
     q_per_px: float | None = None,
     beam_centre: str | None = None,
     q_unit: str | None = None,
+    conditions: Sequence[str] = (),
 ) -> Acquisition:
     """The acquisition that somebody typed (``InputError`` for what is no size, place or unit)."""
     for name, value in (("nm per px", nm_per_px), ("q per px", q_per_px)):
@@ -60,7 +66,20 @@ def acquisition_of(
     unit = None if q_unit is None else UNITS.get(q_unit.strip().lower())
     if q_unit is not None and unit is None:
         raise InputError(expected="1/nm or 1/angstrom", found=repr(q_unit[:40]), where="q unit")
-    return Acquisition(nm_per_px, q_per_px, None if beam_centre is None else _place(beam_centre), unit)
+    place = None if beam_centre is None else _place(beam_centre)
+    known = dict(_condition(text) for text in conditions)
+    return Acquisition(nm_per_px, q_per_px, place, unit, known or None)
+
+
+def _condition(text: str) -> tuple[str, float | str]:
+    """A number or a word by its name, of ``NAME=VALUE``."""
+    name, separator, value = (part.strip() for part in text.partition("="))
+    if not (name and separator and value):
+        raise InputError(expected="NAME=VALUE", found=repr(text[:40]), where="condition")
+    try:
+        return name, float(value)
+    except ValueError:
+        return name, value
 
 
 def _place(text: str) -> tuple[float, float]:

@@ -6,14 +6,19 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from pairvae.models.conditions import ConditionShift
 from pairvae.models.vae import VAE, Posterior
 
 
 class PairVAE(nn.Module):
-    """VAEs keyed by modality; any of them decodes the latents of any other."""
+    """VAEs keyed by modality; any of them decodes the latents of any other.
+
+    ``condition_shift``: what conditions of a sample add to a posterior's mean, once that is calibrated.
+    """
 
     def __init__(self, vaes: Mapping[str, VAE]) -> None:
         super().__init__()
+        self.condition_shift: ConditionShift | None = None
         self.vaes = nn.ModuleDict(dict(vaes))
 
     def vae(self, modality: str) -> VAE:

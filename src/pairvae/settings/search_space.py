@@ -127,7 +127,8 @@ def searchable(key: str) -> bool:
     section, _, rest = key.partition(".")
     if section in ("latent", "pretrain"):
         return bool(rest)
-    return section not in ("data", "tune") and rest.startswith(("network.", "training.", "calibration."))
+    parts = ("network.", "training.", "calibration.")
+    return key == "pair.conditions" or (section not in ("data", "tune") and rest.startswith(parts))
 
 
 def nested(flat: Mapping[str, Any]) -> dict[str, Any]:

@@ -176,6 +176,10 @@ class PretrainSettings(Section):
 class PairSettings(Section):
     """The pair."""
 
+    conditions: tuple[str, ...] = Field(
+        strict=False,
+        description="columns of pairs.csv that move the posterior mean of the pattern, such as pitch_nm; []: none",
+    )
     training: PairTraining
     calibration: CalibrationSettings
 

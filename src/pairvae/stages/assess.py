@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,7 @@ from pairvae.evaluation.scores.statistics import resamples
 from pairvae.inference.card import load_vaes
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
+from pairvae.models.conditions import shifts_of
 from pairvae.reports.validation_scores import decisive, medians, verdict
 from pairvae.stages.baselines import fitted_errors
 from pairvae.stages.project import Project, data_warnings, tell
@@ -73,7 +74,7 @@ def assess(project: Project) -> None:
     prepared = project.prepared()
     choose(project.settings.device)
     pair, card = load_vaes(project.model("train-pair"))
-    truth = Truth(evaluated(project, prepared), full=True)
+    truth = Truth(evaluated(project, prepared, card), full=True)
     what = truth.what
     refuse_leakage(prepared, truth, card)
     predicted = _predicted(project, prepared, what, Predictor(pair, card))
@@ -110,8 +111,8 @@ def assess(project: Project) -> None:
     _annotate(project, prepared, metrics)
 
 
-def evaluated(project: Project, prepared: Prepared) -> Evaluated:
-    """Everything that is assessed, in memory."""
+def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | None = None) -> Evaluated:
+    """Everything that is assessed, in memory; ``card``: of the pair, which may know the samples' conditions."""
     settings, split = project.settings, project.split(prepared)
     first, second = sorted(settings.modalities, key=lambda name: MODALITIES[name].cropped)
     binary = MODALITIES[second].cropped
@@ -124,6 +125,7 @@ def evaluated(project: Project, prepared: Prepared) -> Evaluated:
         estimator=settings.assess.estimator,
         seed=settings.seed,
         names=(first, second),
+        shift=shifts_of(card or {}, [pair.conditions for pair in prepared.pairs], first),
     )
 
 
@@ -133,7 +135,7 @@ def _predicted(project: Project, prepared: Prepared, what: Evaluated, predictor:
     images: dict[str, dict[str, np.ndarray]] = {"solo": {}, "pair": decoded.images}
     latents: dict[str, np.ndarray] = {}
     for name in predictor.vaes:
-        alone = reconstruct({name: load_vaes(project.solo(name))[0][name]}, what)
+        alone = reconstruct({name: load_vaes(project.solo(name))[0][name]}, replace(what, shift=None))
         images["solo"] |= alone.images
         latents |= alone.latents
     if what.cropped(what.names[1]):

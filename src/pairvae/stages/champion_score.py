@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from pairvae.errors import InputError
 from pairvae.evaluation.scores.evaluate import (
@@ -81,7 +82,7 @@ def _difference(predictor: Predictor, card: Mapping[str, Any]) -> str | None:
 
 
 def _score(project: Project, prepared: Prepared, predictor: Predictor, metrics: Mapping[str, Any]) -> float:
-    what = _validation_alone(evaluated(project, prepared))
+    what = _validation_alone(evaluated(project, prepared, predictor.card))
     vaes = {name: predictor.vaes[name] for name in what.names}
     errors = model_errors(Truth(what), reconstruct(vaes, what).images)
     ids = [prepared.pairs[index].id for index in project.split(prepared).validation]
@@ -97,6 +98,7 @@ def _validation_alone(what: Evaluated) -> Evaluated:
         what,
         patterns=what.patterns[rows],
         crops=what.crops[rows],
+        shift=None if what.shift is None else what.shift[torch.from_numpy(rows)],
         train=(),
         validation=range(len(rows)),
         morphologies=[what.morphologies[row] for row in rows],

@@ -18,9 +18,10 @@ def generate(project: Project) -> None:
     """Write ``reports/ensembles/<morphology>-<scale>.npz`` with images, S(r) and the true crops' S(r)."""
     settings, prepared = project.settings, project.prepared()
     choose(settings.device)
-    vaes, _ = load_vaes(project.model("train-pair"))
-    what = evaluated(project, prepared)
-    latents = encode(vaes[what.names[0]], torch.from_numpy(what.patterns)).numpy()
+    vaes, card = load_vaes(project.model("train-pair"))
+    what = evaluated(project, prepared, card)
+    means = encode(vaes[what.names[0]], torch.from_numpy(what.patterns))
+    latents = (means if what.shift is None else means + what.shift).numpy()
     with store.atomic_folder(project.reports / "ensembles") as folder:
         listing: list[dict[str, str | float]] = []
         for scale in settings.generate.scales:

@@ -38,6 +38,7 @@ from pairvae.reports.report_data import (
 )
 from pairvae.reports.study_figures import read_study
 from pairvae.settings import flatten
+from pairvae.stages.corrections import read_corrections
 from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
 from pairvae.store.model_folder import REMEDY, load_card, read_history

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pairvae import store
-from pairvae.calibration import CalibrationData, Correction, calibrate
+from pairvae.calibration import Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
-from pairvae.modalities import MODALITIES
 from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.numerics.images import seeded_crops
-from pairvae.numerics.series import evenly_spread
-from pairvae.settings import CalibrationSettings
+from pairvae.stages.corrections import calibration_data, log_corrections, write_conditions, write_corrections
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
@@ -42,16 +39,12 @@ from pairvae.stages.training_inputs import (
     untrained_with_discriminator,
     without_crops,
 )
-from pairvae.store.model_folder import load_model, write_corrections
+from pairvae.store.model_folder import load_model
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training.devices import Device, choose
 from pairvae.training.distributed.process_group import join
 from pairvae.training.plans import PairPlan, Source
-
-LOOKED_AT = (
-    256  # training pairs, evenly spread, for the calibration: its regressions' work grows with the cube
-)
 
 
 def train_pair(project: Project, watch: Watch | None = None) -> None:
@@ -83,8 +76,10 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     corrections: list[Correction] = []
 
     def finish(tracker: Tracker) -> None:
-        corrections.extend(_calibrated(project, prepared, pair))
-        _log_corrections(tracker, corrections)
+        chosen, train = settings.pair.calibration, project.split(prepared).train
+        data = calibration_data(prepared, settings.modalities, train, settings.pair)
+        corrections.extend(calibrate(pair, data, chosen, chosen.seed))
+        log_corrections(tracker, corrections)
 
     if join(device.torch_device).is_rank_0:
         tell(split_warnings(project, prepared))
@@ -93,7 +88,8 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     _keep_inside(project, without_stage, first)
     if first:
         folder = project.model("train-pair")
-        write_corrections(folder, [dataclasses.asdict(one) for one in corrections])
+        write_corrections(folder, corrections)
+        write_conditions(folder, pair.condition_shift)
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
@@ -111,43 +107,6 @@ def _run(project: Project, prepared: Prepared, device: Device, begun: Mapping[st
     descriptions = {name: card_description(settings, name, prepared) for name in settings.modalities}
     measured = measured_descriptions(project, prepared, descriptions)
     return Run(project, "train-pair", prepared, device, relevant, measured)
-
-
-def _calibrated(project: Project, prepared: Prepared, pair: PairVAE) -> list[Correction]:
-    """Calibrate a trained pair on its training pairs."""
-    settings, train = project.settings.pair.calibration, project.split(prepared).train
-    data = calibration_data(prepared, project.settings.modalities, train, settings)
-    return calibrate(pair, data, settings, settings.seed)
-
-
-def calibration_data(
-    prepared: Prepared, names: Sequence[str], rows: Sequence[int], settings: CalibrationSettings
-) -> CalibrationData:
-    """Arrays of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
-    chosen = [rows[place] for place in evenly_spread(len(rows), LOOKED_AT)]
-    arrays: dict[str, np.ndarray] = {}
-    for name in names:
-        if MODALITIES[name].cropped:
-            size, images = prepared.crops(name).shape[-1], prepared.images(name)
-            crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in chosen]
-            arrays[name] = np.stack(crops)[:, :, None]
-        else:
-            arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
-    pairs = [prepared.pairs[row] for row in chosen]
-    return CalibrationData(arrays, [pair.group or pair.id for pair in pairs], len(rows))
-
-
-def _log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:
-    """Statistics, targets and knobs as metrics of the run."""
-    for one in corrections:
-        numbers = {key: getattr(one, key) for key in ("target", "before", "after", "value")}
-        known = {
-            f"calibration.{one.step}.{key}": value for key, value in numbers.items() if value is not None
-        }
-        if known:
-            tracker.log_metrics(known)
-        else:
-            tracker.set_tags({f"calibration.{one.step}": one.reason})
 
 
 def _pair_plan(

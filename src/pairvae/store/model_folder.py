@@ -19,7 +19,6 @@ from pairvae.store.tensors import load_tensors, save_tensors
 WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
 DISCRIMINATORS = "discriminators.safetensors"  # where a training ends, for one that goes on from it
 DISCRIMINATORS_HASH = "discriminators_sha256"  # in a card
-CALIBRATION = "calibration.json"  # of a pair: what was corrected after its training
 FILES = "files_sha256"  # in a card: hashes of what lies beside the weights
 FORMAT = 2  # of a model folder; a change that older versions of pairvae would misread counts it up
 REMEDY = "run its stage again with `pairvae repro`"
@@ -97,19 +96,6 @@ def add_file(folder: Path, name: str) -> None:
     """Write the hash of a further file of a model folder into its card: from then on it has to fit."""
     card = load_card(folder)
     write_json(folder / CARD, {**card, FILES: {**card.get(FILES, {}), name: file_digest(folder / name)}})
-
-
-def write_corrections(folder: Path, corrections: Sequence[Mapping[str, Any]]) -> None:
-    """Write what was corrected after a training into its model folder, without the entries that say nothing."""
-    said = [{key: value for key, value in one.items() if value not in (None, "")} for one in corrections]
-    write_json(folder / CALIBRATION, {"corrections": said})
-    add_file(folder, CALIBRATION)
-
-
-def read_corrections(folder: Path) -> list[dict[str, Any]]:
-    """The corrections of a model folder; none of a model that was trained before they were kept."""
-    path = folder / CALIBRATION
-    return list(read_json(path, "corrections", REMEDY)["corrections"]) if path.is_file() else []
 
 
 def load_card(folder: Path) -> dict[str, Any]:

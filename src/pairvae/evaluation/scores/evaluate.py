@@ -34,7 +34,8 @@ class Evaluated:
     """What is assessed: patterns ``(N, 3, H, W)``, crops ``(N, K, h, w)`` of 0 and 1, which samples train.
 
     ``names`` are the modalities of the two. Where the second is no binary image either, ``crops`` holds its
-    arrays as they are, ``(N, channels, H, W)`` float32.
+    arrays as they are, ``(N, channels, H, W)`` float32. ``shift`` ``(N, C, g, g)`` is what the conditions of the
+    samples add to the pair's latents of the patterns.
     """
 
     patterns: np.ndarray
@@ -45,6 +46,7 @@ class Evaluated:
     estimator: str
     seed: int
     names: tuple[str, str] = ("saxs", "sem")
+    shift: Tensor | None = None
 
     def array(self, name: str) -> np.ndarray:
         """The patterns or the crops, by the name of their modality."""
@@ -95,6 +97,8 @@ def reconstruct(vaes: Mapping[str, VAE], what: Evaluated) -> Reconstructions:
     """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
     n, k = what.crops.shape[:2]
     latents = {name: encode(vaes[name], what.inputs(name)) for name in what.names if name in vaes}
+    if what.shift is not None and what.names[0] in latents:
+        latents[what.names[0]] = latents[what.names[0]] + what.shift
     images: dict[str, np.ndarray] = {}
     for source, latent in latents.items():
         for target, vae in vaes.items():

@@ -36,7 +36,8 @@ def sampled(vaes: Mapping[str, VAE], truth: Truth) -> Sampled:
     first, second = what.names
     rows = np.asarray(what.validation)
     inputs = torch.from_numpy(what.patterns[rows])
-    drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, what.seed)
+    shift = None if what.shift is None else what.shift[torch.from_numpy(rows)]
+    drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, what.seed, shift)
     properties = morphology(drawn, what.estimator)
     known = {name: values[rows] for name, values in truth.properties.items()}
     found, true = uncertainty.described(properties), uncertainty.described(known)

@@ -1,0 +1,134 @@
+"""What is known of a sample besides its measurement (pitch, blend), as a shift of a posterior's mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, FiniteFloat
+from torch import Tensor
+
+from pairvae.errors import InputError
+
+Values = Mapping[str, float | str]  # of one sample, by condition; what is not known is left out
+CARD_KEY = "conditions"
+FARTHEST = 3.0  # standard deviations of the training pairs: a line says nothing of what lies far outside
+
+
+class ConditionEncoding(BaseModel):
+    """Conditions as numbers: standardised numbers, and a share of 0 or 1 for each word, less its mean.
+
+    What is not known is 0, the mean of the training pairs, and so is a word that they did not have.
+
+    Parameters
+    ----------
+    numbers : mapping of str to (float, float)
+        Mean and standard deviation over the training pairs that have it.
+    words : mapping of str to mapping
+        The share of each word among these.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    numbers: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+    words: dict[str, dict[str, FiniteFloat]] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the conditions."""
+        return (*self.numbers, *self.words)
+
+    @property
+    def width(self) -> int:
+        """Numbers for each sample."""
+        return len(self.numbers) + sum(map(len, self.words.values()))
+
+    def encode(self, samples: Sequence[Values]) -> np.ndarray:
+        """``(N, D)`` float64 of the conditions of N samples (``InputError``: a word in place of a number)."""
+        rows = [[*self._numbers(one), *self._words(one)] for one in samples]
+        return np.array(rows, np.float64).reshape(len(samples), self.width)
+
+    def _numbers(self, values: Values) -> list[float]:
+        found = []
+        for name, (mean, std) in self.numbers.items():
+            value = values.get(name)
+            if value is not None and not (isinstance(value, float | int) and np.isfinite(value)):
+                raise InputError(expected="a finite number", found=repr(value), where=f"condition {name}")
+            away = 0.0 if value is None or std == 0 else (float(value) - mean) / std
+            found.append(min(max(away, -FARTHEST), FARTHEST))
+        return found
+
+    def _words(self, values: Values) -> list[float]:
+        found: list[float] = []
+        for name, shares in self.words.items():
+            value = str(values.get(name))
+            found += [(word == value) - share if value in shares else 0.0 for word, share in shares.items()]
+        return found
+
+
+def fit_encoding(names: Sequence[str], samples: Sequence[Values]) -> ConditionEncoding:
+    """The encoding of the conditions ``names`` of training samples (``InputError``: none of them has one)."""
+    numbers: dict[str, tuple[float, float]] = {}
+    words: dict[str, dict[str, float]] = {}
+    for name in names:
+        known = [one[name] for one in samples if name in one]
+        if not known:
+            present = ", ".join(dict.fromkeys(key for one in samples for key in one)) or "none"
+            raise InputError(
+                expected=f"training pairs with the condition {name}",
+                found=f"conditions {present}",
+                where="pair.conditions",
+                remedy="add the column to pairs.csv, or leave the condition out",
+            )
+        if all(isinstance(value, float | int) for value in known):
+            values = np.array(known, np.float64)
+            numbers[name] = (float(values.mean()), float(values.std()))
+        else:
+            counted = {word: sum(str(value) == word for value in known) for word in sorted(map(str, known))}
+            words[name] = {word: count / len(known) for word, count in counted.items()}
+    return ConditionEncoding(numbers=numbers, words=words)
+
+
+@dataclass(frozen=True)
+class ConditionShift:
+    """A linear shift of the posterior mean of one ``modality``: ``weight`` ``(D, C, g, g)`` times the conditions."""
+
+    modality: str
+    encoding: ConditionEncoding
+    weight: np.ndarray
+
+    def of(self, samples: Sequence[Values]) -> Tensor:
+        """Shifts ``(N, C, g, g)`` float32 of N samples; 0 where nothing is known."""
+        found = np.tensordot(self.encoding.encode(samples), self.weight, 1)
+        return torch.from_numpy(found.astype(np.float32))
+
+    def card(self) -> dict[str, Any]:
+        """The entry ``CARD_KEY`` of a model card."""
+        return {
+            "modality": self.modality,
+            **self.encoding.model_dump(),
+            "weight": np.round(self.weight.reshape(len(self.weight), -1), 7).tolist(),
+        }
+
+
+def shifts_of(card: Mapping[str, Any], samples: Sequence[Values], modality: str) -> Tensor | None:
+    """Shifts ``(N, C, g, g)`` of samples by the model of a card; None where it moves no posteriors of ``modality``."""
+    shift = shift_of_card(card)
+    return None if shift is None or shift.modality != modality else shift.of(samples)
+
+
+def shift_of_card(card: Mapping[str, Any]) -> ConditionShift | None:
+    """The shift of a model card, where there is one; ``ValueError`` for one that does not fit the latent space."""
+    entry = card.get(CARD_KEY)
+    if entry is None:
+        return None
+    latent = card["modalities"][entry["modality"]]["latent"]
+    encoding = ConditionEncoding.model_validate({key: entry[key] for key in ("numbers", "words")})
+    weight = np.array(entry["weight"], np.float64)
+    shape = (encoding.width, latent["channels"], latent["grid"], latent["grid"])
+    if weight.shape != (shape[0], int(np.prod(shape[1:]))) or not np.isfinite(weight).all():
+        raise ValueError(f"expected finite weights of shape {shape}")
+    return ConditionShift(str(entry["modality"]), encoding, weight.reshape(shape))
