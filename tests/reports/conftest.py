@@ -325,6 +325,10 @@ def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportConten
         study=study(generator),
         protocols=protocol_rows(generator),
         parameters={"split.train": "48", "seed": "0"},
+        corrections=(
+            {"step": "length_scale", "statistic": "variance", "before": 0.5, "after": 1.02, "target": 1.0},
+            {"step": "posterior_mean", "statistic": "error", "reason": "switched off"},
+        ),
         facts={"preset": "fast", "pairs": "48 training, 24 validation", "data digest": "9f174c33c5341c77"},
     )
 

@@ -38,6 +38,7 @@ from pairvae.reports.report_data import (
 )
 from pairvae.reports.study_figures import read_study
 from pairvae.settings import flatten
+from pairvae.stages.corrections import read_corrections
 from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
 from pairvae.store.model_folder import REMEDY, load_card, read_history
@@ -95,6 +96,7 @@ def gather(project: Project) -> ReportContent:
         protocols=protocols(project),
         facts=lineage(project, facts, metrics, TRAININGS),
         parameters=parameters(project),
+        corrections=read_corrections(project.model("train-pair")),
     )
 
 

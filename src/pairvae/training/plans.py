@@ -1,4 +1,4 @@
-"""Plans: which parameters move, which samples an epoch draws, and how the loss is put together."""
+"""Plans of one VAE and of the pair: which samples an epoch draws, and how the loss is put together."""
 
 from __future__ import annotations
 
@@ -6,25 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pairvae.data.batches import batches, smallest_batch, steps_per_epoch
+from pairvae.data.batches import batches, steps_per_epoch
 from pairvae.models.likelihoods import Likelihood, posterior_divergence
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Posterior
 from pairvae.numerics import losses
-from pairvae.settings import PairTraining, SoloTraining, UNetSettings
-from pairvae.training.adversarial import (
-    DISCRIMINATOR,
-    DISCRIMINATOR_WEIGHT,
-    GENERATOR,
-    AdversarialLoss,
-    with_discriminators,
-)
-from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
-from pairvae.training.optimisers import adam, learning_rate
+from pairvae.settings import PairTraining, SoloTraining
+from pairvae.training.adam_plans import VAEPlan
+from pairvae.training.adversarial import AdversarialLoss, with_discriminators
+from pairvae.training.distributed.process_group import ProcessGroup
 from pairvae.training.protocol import (
     DIVERGENCE,
     Batch,
@@ -38,145 +31,6 @@ from pairvae.training.protocol import (
 MATCH = "match"
 
 __all__ = ["Batch", "LossTerms", "PairPlan", "Plan", "SoloPlan", "Source"]
-
-
-class AdamPlan:
-    """What the plans of VAEs share: Adam with a schedule, over batches of the same samples of each modality."""
-
-    settings: SoloTraining | PairTraining | UNetSettings
-    seed: int
-    device: torch.device
-
-    @property
-    def module(self) -> nn.Module:
-        """What is saved in a checkpoint."""
-        raise NotImplementedError
-
-    def drawn_from(self) -> Mapping[str, Source]:
-        """Training samples by modality."""
-        raise NotImplementedError
-
-    @property
-    def epochs(self) -> int:
-        """Epochs in all (of the pair: of both parts of its protocol)."""
-        return self.settings.epochs
-
-    @property
-    def gradient_clip(self) -> float:
-        """Largest norm of the gradient; 0: no clipping."""
-        return self.settings.gradient_clip
-
-    @property
-    def count(self) -> int:
-        """Training samples."""
-        return len(next(iter(self.drawn_from().values())))
-
-    @property
-    def smallest_batch(self) -> int:
-        """Samples of the smallest batch of an epoch."""
-        settings = self.settings
-        return smallest_batch(self.count, settings.batch, drop_remainder=settings.drop_remainder)
-
-    def make_optimiser(self) -> torch.optim.Optimizer:
-        """Adam."""
-        return adam(self.module, self.settings)
-
-    def learning_rate(self, step: int) -> float:
-        """The settings' schedule."""
-        return learning_rate(self.settings, step, self.steps() * self.epochs)
-
-    def steps(self) -> int:
-        """Steps of one epoch."""
-        return self.settings.passes * self.steps_per_pass()
-
-    def steps_per_pass(self) -> int:
-        """Steps of one pass over the samples that :attr:`count` counts."""
-        settings = self.settings
-        return steps_per_epoch(self.count, settings.batch, passes=1, drop_remainder=settings.drop_remainder)
-
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        return self.shares(epoch, SINGLE_PROCESS)
-
-    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
-        """This process's share of each batch of one epoch."""
-        settings, steps = self.settings, self.steps_per_pass()
-        drawn = batches(
-            self.count,
-            settings.batch,
-            passes=settings.passes,
-            drop_remainder=settings.drop_remainder,
-            seed=self.seed,
-            epoch=epoch,
-        )
-        for number, members in enumerate(drawn):
-            yield self._batch(self.drawn_from(), members, epoch, number // steps, process_group)
-
-    def _batch(
-        self,
-        sources: Mapping[str, Source],
-        members: np.ndarray,
-        epoch: int,
-        draw: int,
-        process_group: ProcessGroup,
-    ) -> Batch:
-        """This process's share of the samples ``members``, of the modalities ``sources``."""
-        share = process_group.share(len(members))
-        indices = members[share.rows]
-        return Batch(
-            torch.from_numpy(indices).to(self.device),
-            {name: source.inputs(indices, epoch, draw).to(self.device) for name, source in sources.items()},
-            {name: source.features(indices, epoch, draw).to(self.device) for name, source in sources.items()},
-            share,
-        )
-
-
-class VAEPlan(AdamPlan):
-    """What the plans of VAEs share: reconstruction losses of directions, and adversarial losses beside them."""
-
-    adversarial: Mapping[str, AdversarialLoss]
-
-    @property
-    def vaes(self) -> Mapping[str, VAE]:
-        """The VAEs that are trained, by modality."""
-        raise NotImplementedError
-
-    def likelihood_of(self, target: str) -> Likelihood:
-        """The likelihood of what is decoded as ``target``."""
-        raise NotImplementedError
-
-    def term_weight(self, term: str) -> float:
-        """Weight of a term that is not adversarial."""
-        raise NotImplementedError
-
-    def reconstruction_losses(
-        self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        """Negative log likelihoods of the directions that have a weight, and their adversarial losses, per sample.
-
-        A direction is named ``<source>_<target>``, its adversarial losses ``<source>_<target>_generator`` and so on.
-        """
-        terms: dict[str, Tensor] = {}
-        for source, latent in latents.items():
-            for target, inputs in batch.inputs.items():
-                direction = f"{source}_{target}"
-                if self.weight(direction) == 0:
-                    continue
-                decoder, likelihood = self.vaes[target].decoder, self.likelihood_of(target)
-                terms[direction], images = likelihood(decoder, latent, inputs, batch.indices, generator)
-                if target in self.adversarial and images is not None:
-                    both = self.adversarial[target](images, inputs, latent)
-                    terms |= {f"{direction}_{name}": loss for name, loss in both.items()}
-        return terms
-
-    def weight(self, term: str) -> float:
-        """Weight of a term in the sum; that of an adversarial loss is multiplied by its direction's."""
-        direction, _, loss = term.rpartition("_")
-        if loss == GENERATOR:
-            return self.adversarial[direction.rpartition("_")[2]].weight * self.term_weight(direction)
-        if loss == DISCRIMINATOR:
-            return DISCRIMINATOR_WEIGHT * self.term_weight(direction)
-        return self.term_weight(term)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from pairvae.models.vae import VAE
 from pairvae.settings import UNetSettings
-from pairvae.training.plans import AdamPlan, Batch, LossTerms, Source
+from pairvae.training.adam_plans import AdamPlan
+from pairvae.training.protocol import Batch, LossTerms, Source
 
 
 @dataclass(frozen=True)
