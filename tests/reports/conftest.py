@@ -242,6 +242,11 @@ def latent_maps(generator: np.random.Generator, names: list[str | None]) -> Maps
         tuple(f"sample_{index:02d}" for index in range(count)),
         tuple(names),
         tuple("validation" if index % 3 == 0 else "train" for index in range(count)),
+        {
+            "pitch_nm": tuple(None if index == 1 else 40.0 + index for index in range(count)),
+            "blend": tuple("AB"[index % 2] if index else None for index in range(count)),
+        },
+        {"pitch_nm": {"n": count - 1.0, "saxs": 0.9, "sem": 0.5}},
     )
 
 

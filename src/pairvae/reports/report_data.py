@@ -71,13 +71,18 @@ class LatentMap:
 
 @dataclass(frozen=True)
 class Maps:
-    """Latent maps with what they show: thumbnails (N, h, w) or (N, 3, h, w) by modality, morphologies, splits."""
+    """Latent maps with what they show: thumbnails (N, h, w) or (N, 3, h, w) by modality, morphologies, splits.
+
+    ``conditions``: by name, of each sample (None: not known); ``correlations``: how far latents tell them.
+    """
 
     maps: tuple[LatentMap, ...]
     thumbnails: Mapping[str, Array]
     ids: tuple[str, ...]
     morphology: tuple[str | None, ...]
     split: tuple[str, ...]
+    conditions: Mapping[str, tuple[float | str | None, ...]] = field(default_factory=dict)
+    correlations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
