@@ -138,11 +138,7 @@ def predict(
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
         )
-    count = workers or (workers_for(len(inputs)) if cluster is None else 1)
-    if count == 1 and cluster is None:
-        each: Iterator[Made] = (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
-    else:
-        each = _shared_out(inputs, wanted, count, cluster)
+    each = _each(predictor, inputs, wanted, workers, cluster)
     request.out.mkdir(parents=True, exist_ok=True)
     with folder_alone(request.out):
         _say_of_earlier(request.out)
@@ -165,14 +161,26 @@ def _checked_inputs(files: Sequence[str], request: Request, predictor: Predictor
 
 
 def _wanted(request: Request, inputs: int) -> Wanted:
-    registered = request.model.startswith(REGISTRY)  # a model folder needs no project around it
-    location, root = (
-        (pinned(request.model, project_root()), project_root())
-        if registered
-        else (str(Path(request.model).resolve()), Path.cwd())
-    )
+    location, root = _place_of(request.model)
     shown = frozenset(evenly_spread(inputs, ROWS).tolist())
     return Wanted(request, request.out.resolve(), location, Path.cwd(), root, shown)
+
+
+def _place_of(model: str) -> tuple[str, Path]:
+    """Where processes find the model, and the project whose registry they ask: a model folder needs none around it."""
+    if model.startswith(REGISTRY):
+        return pinned(model, project_root()), project_root()
+    return str(Path(model).resolve()), Path.cwd()
+
+
+def _each(
+    predictor: Predictor, inputs: Sequence[Input], wanted: Wanted, workers: int | None, cluster: str | None
+) -> Iterator[Made]:
+    """What each input gives, in their order: in this process, or shared out."""
+    count = workers or (workers_for(len(inputs)) if cluster is None else 1)
+    if count == 1 and cluster is None:
+        return (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
+    return _shared_out(inputs, wanted, count, cluster)
 
 
 def _say_of_earlier(out: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,8 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     corrections: list[Correction] = []
 
     def finish(tracker: Tracker) -> None:
-        chosen = settings.pair.calibration
-        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, settings.pair)
+        chosen, train = settings.pair.calibration, project.split(prepared).train
+        data = calibration_data(prepared, settings.modalities, train, settings.pair)
         corrections.extend(calibrate(pair, data, chosen, chosen.seed))
         log_corrections(tracker, corrections)
 
@@ -93,21 +94,20 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
-def _run(project: Project, prepared: Prepared, device: Device, begun: dict[str, Any]) -> Run:
-    """The training with all that decides what becomes of it; ``begun``: what names its first weights."""
+def _run(project: Project, prepared: Prepared, device: Device, begun: Mapping[str, Any]) -> Run:
+    """The training as a run; ``begun`` is what it starts from."""
     settings = project.settings
     relevant = {
         "latent": settings.latent,
         "seed": settings.seed,
         "split": project.resolved_split(prepared),
         "pair": settings.pair,
-        "backbone": begun["backbone"],
         **{name: side(settings, name) for name in settings.modalities},
-        "solo": begun["solo"],
+        **begun,
     }
     descriptions = {name: card_description(settings, name, prepared) for name in settings.modalities}
-    described = measured_descriptions(project, prepared, descriptions)
-    return Run(project, "train-pair", prepared, device, relevant, described)
+    measured = measured_descriptions(project, prepared, descriptions)
+    return Run(project, "train-pair", prepared, device, relevant, measured)
 
 
 def _pair_plan(
