@@ -68,8 +68,10 @@ class Judged:
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
             logger.warning("a request that MLflow cannot use: %s", type(error).__name__)
             return _refusal(f"the request cannot be used ({type(error).__name__})")
-        start = next(one for one in sent if one["type"] == "http.response.start")
-        content = b"".join(one.get("body", b"") for one in sent if one["type"] == "http.response.body")
+        start = next(message for message in sent if message["type"] == "http.response.start")
+        content = b"".join(
+            message.get("body", b"") for message in sent if message["type"] == "http.response.body"
+        )
         if start["status"] >= 400:
             content = _without_trace(content)
         answer = Response(content, start["status"])
@@ -82,7 +84,7 @@ def json_fault(body: bytes) -> str | None:
     """What makes a body no JSON that a model is asked with: deeper or longer than any input is, or NaN."""
     marks = np.frombuffer(body, np.uint8)
     opened, closed = (
-        (marks == ord(one)).astype(np.int8) + (marks == ord(other)) for one, other in ("[{", "]}")
+        (marks == ord(opening)).astype(np.int8) + (marks == ord(closing)) for opening, closing in ("[{", "]}")
     )
     if int(np.cumsum(opened - closed, dtype=np.int32).max(initial=0)) > DEEPEST:
         return f"expected JSON of at most {DEEPEST} levels, found a deeper one"
@@ -95,12 +97,12 @@ def json_fault(body: bytes) -> str | None:
 
 def _without_trace(content: bytes) -> bytes:
     try:
-        told = json.loads(content)
+        body = json.loads(content)
     except ValueError:
         return content[:LONGEST_ANSWER]
-    if not isinstance(told, dict):
+    if not isinstance(body, dict):
         return content[:LONGEST_ANSWER]
-    short = {key: _cause(value) if isinstance(value, str) else value for key, value in told.items()}
+    short = {key: _cause(value) if isinstance(value, str) else value for key, value in body.items()}
     return json.dumps({key: value for key, value in short.items() if key != "stack_trace"}).encode()
 
 

@@ -78,16 +78,16 @@ class Guard:
             return
         if scope["method"] == "HEAD":  # the server leaves the body out; applications know GET alone
             scope = {**scope, "method": "GET"}
-        told = _with_headers(send)
+        send_with_headers = _with_headers(send)
         refusal = self._refusal(scope)
         if refusal is not None:
-            await self._refuse(refusal, receive, told)
+            await self._refuse(refusal, receive, send_with_headers)
         elif scope["path"] in self.rules.open:
-            await self.app(scope, receive, told)
+            await self.app(scope, receive, send_with_headers)
         elif self._admitted >= self.rules.capacity:
-            await self._refuse(BUSY, receive, told)
+            await self._refuse(BUSY, receive, send_with_headers)
         else:
-            await self._admit(scope, receive, told)
+            await self._admit(scope, receive, send_with_headers)
 
     async def _admit(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Read the body, wait for the turn, answer; the place is kept until the work has really ended."""
@@ -223,10 +223,10 @@ async def _answer(refusal: Refusal, send: Send) -> None:
 def _with_headers(send: Send) -> Send:
     """``send`` that adds the security headers to every answer."""
 
-    async def told(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
-            message = {**message, "headers": [*message.get("headers", ()), *own]}
+            security = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
+            message = {**message, "headers": [*message.get("headers", ()), *security]}
         await send(message)
 
-    return told
+    return send_with_headers

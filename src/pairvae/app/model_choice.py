@@ -77,10 +77,12 @@ def warm_up(predictor: Predictor) -> None:
 def _registered(root: Path) -> dict[str, Choice]:
     from pairvae.tracking.registry.aliases import version_for_alias
 
-    found: dict[str, Choice] = {}
+    choices: dict[str, Choice] = {}
     for alias in ALIASES:
         version = version_for_alias(root, pair_name(root), alias)
-        if version is None or any(f"version {version.number}," in one.title for one in found.values()):
+        if version is None or any(
+            f"version {version.number}," in choice.title for choice in choices.values()
+        ):
             continue
         scores = {
             key.removeprefix(PREFIX): float(value)
@@ -92,14 +94,14 @@ def _registered(root: Path) -> dict[str, Choice]:
         try:
             location = str(model_folder(root, location))
         except InputError:
-            if not found:
+            if not choices:
                 raise  # else the page works without it, and says why where it is chosen
-        found[alias] = Choice(location, f"{alias} (version {version.number}, registered)", scores)
-    if not found:
+        choices[alias] = Choice(location, f"{alias} (version {version.number}, registered)", scores)
+    if not choices:
         raise InputError(
             expected="a registered model",
             found="none",
             where=store_name(root),
             remedy=f"{how_to_register(root)}, or name a model folder with --model",
         )
-    return found
+    return choices

@@ -32,12 +32,12 @@ Name = Annotated[str, Query(max_length=LONGEST_NAME, description="name of the fi
 Samples = Annotated[int, Query(ge=1, le=MOST_SAMPLES, description="images drawn from the posterior")]
 Seed = Annotated[int, Query(ge=0, lt=SEEDS)]
 Source = Annotated[str, Query(max_length=40, description="the modality of the file: saxs, sem")]
-Chosen = Annotated[str, Query(max_length=40, description="a model of /api/about; empty: the first")]
+ModelName = Annotated[str, Query(max_length=40, description="a model of /api/about; empty: the first")]
 Scale = Annotated[
     float | None,
     Query(gt=0, allow_inf_nan=False, description="nm per px of a micrograph, q per px (1/nm) of a pattern"),
 ]
-Place = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Coordinate = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 FILE = {
     "requestBody": {
@@ -66,7 +66,7 @@ class Asked:
 
     source: Source
     name: Name = ""
-    model: Chosen = ""
+    model: ModelName = ""
     samples: Samples = 8
     seed: Seed = 0
 
@@ -152,8 +152,8 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
     ) -> dict[str, Any]:
         """The other measurement, predicted from a file: pictures, numbers, a curve, warnings."""
         content = await request.body()
-        found = await work.do(lambda: _explained(models, content, asked, known))
-        return await work.do(lambda: as_json(found, _told(asked)))
+        explained = await work.do(lambda: _explained(models, content, asked, known))
+        return await work.do(lambda: as_json(explained, _shown_name(asked)))
 
     @router.post(
         "/predict.zip", openapi_extra=FILE, response_class=Response, responses=bytes_of("application/zip")
@@ -163,10 +163,10 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
     ) -> Response:
         """The same as files in a zip archive."""
         content = await request.body()
-        found = await work.do(lambda: _explained(models, content, asked, known))
+        explained = await work.do(lambda: _explained(models, content, asked, known))
         title = models.choices[asked.model or models.first].title
         facts = {"model": title, "seed": asked.seed, "pairvae": pairvae.__version__}
-        packed = await work.do(lambda: as_zip(found, _told(asked), facts))
+        packed = await work.do(lambda: as_zip(explained, _shown_name(asked), facts))
         return Response(packed, media_type="application/zip")
 
 
@@ -174,7 +174,7 @@ def _add_technique(router: APIRouter, models: Models, work: Work) -> None:
     """What a file is."""
 
     @router.post("/technique", openapi_extra=FILE)
-    async def technique(request: Request, name: Name = "", model: Chosen = "") -> dict[str, str | None]:
+    async def technique(request: Request, name: Name = "", model: ModelName = "") -> dict[str, str | None]:
         """The modality that a file looks like; null where that is not clear."""
         content = await request.body()
 
@@ -193,7 +193,7 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
         source: Source,
         known: Annotated[Known, Depends()],
         name: Name = "",
-        model: Chosen = "",
+        model: ModelName = "",
         seed: Seed = 0,
     ) -> Response:
         """The best guess alone, as PNG; its distance from the training data as header ``X-Pairvae-Distance``."""
@@ -211,25 +211,25 @@ def _add_latent_space(router: APIRouter, models: Models, work: Work) -> None:
     """The training pairs in latent space, and what lies between them."""
 
     @router.get("/plane")
-    async def latent_plane(modality: Source, model: Chosen = "") -> dict[str, Any]:
+    async def latent_plane(modality: Source, model: ModelName = "") -> dict[str, Any]:
         """The training pairs on the principal plane of a latent space."""
         return await work.do(lambda: _plane(_predictor(models, model, modality), modality))
 
     @router.get("/point")
     async def point(
-        modality: Source, x: Place, y: Place, model: Chosen = "", seed: Seed = 0
+        modality: Source, x: Coordinate, y: Coordinate, model: ModelName = "", seed: Seed = 0
     ) -> list[dict[str, Any]]:
         """Images of both modalities at a point of that plane."""
 
         def generate() -> list[dict[str, Any]]:
-            found = explain_point(_predictor(models, model, modality), modality, x, y, seed)
-            return [as_json(one, "") for one in found]
+            explanations = explain_point(_predictor(models, model, modality), modality, x, y, seed)
+            return [as_json(explained, "") for explained in explanations]
 
         return await work.do(generate)
 
 
 def _predictor(models: Models, model: str, modality: str) -> Predictor:
-    """The model that is asked for (``InputError`` where it, or the modality, is unknown)."""
+    """The requested model (``InputError`` for an unknown model or modality)."""
     predictor = models.get(model or models.first)
     predictor.shape(modality)
     return predictor
@@ -247,18 +247,18 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
     return explain(predictor, given.array, asked.source, asked.samples, asked.seed, remarks)
 
 
-def _told(asked: Asked) -> str:
+def _shown_name(asked: Asked) -> str:
     """The name of the file as it may be shown."""
     return upload_of(b"", asked.name).name
 
 
-def _picture(found: BestGuess) -> Response:
-    """The picture alone: what is said beside it goes into headers, since nothing more was asked for."""
-    if MODALITIES[found.target].coordinates is not None:
-        raise InputError(expected="a modality of images", found="curves", where=found.target)
-    told = found.confidence
-    headers = {} if told is None else {"X-Pairvae-Distance": f"{told.distance:.3f}"}
-    return Response(png(found.image), media_type="image/png", headers=headers)
+def _picture(guess: BestGuess) -> Response:
+    """The image as PNG; its distance from the training data goes into a header."""
+    if MODALITIES[guess.target].coordinates is not None:
+        raise InputError(expected="a modality of images", found="curves", where=guess.target)
+    confidence = guess.confidence
+    headers = {} if confidence is None else {"X-Pairvae-Distance": f"{confidence.distance:.3f}"}
+    return Response(png(guess.image), media_type="image/png", headers=headers)
 
 
 def _about(models: Models) -> dict[str, Any]:
@@ -266,8 +266,8 @@ def _about(models: Models) -> dict[str, Any]:
     return {
         "version": pairvae.__version__,
         "models": [
-            {"name": name, "title": one.title, "scores": dict(one.scores)}
-            for name, one in models.choices.items()
+            {"name": name, "title": choice.title, "scores": dict(choice.scores)}
+            for name, choice in models.choices.items()
         ],
         "modalities": [
             {
@@ -283,10 +283,10 @@ def _about(models: Models) -> dict[str, Any]:
 
 
 def _plane(predictor: Predictor, modality: str) -> dict[str, Any]:
-    found, ids, morphologies = plane(predictor, modality)
+    latents, ids, morphologies = plane(predictor, modality)
     return {
-        "points": [finite(point) for point in found.points],
+        "points": [finite(point) for point in latents.points],
         "ids": list(ids),
         "morphologies": list(morphologies),
-        "shares": finite(np.asarray(found.shares)),
+        "shares": finite(np.asarray(latents.shares)),
     }

@@ -25,7 +25,7 @@ MOST_CONNECTIONS = 256
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """Where a server listens; ``names`` are further host names that it answers to (behind a proxy)."""
 
     host: str = "127.0.0.1"
@@ -38,13 +38,13 @@ class Place:
         return self.host in LOOPBACK
 
 
-def token_for(place: Place) -> str | None:
+def token_for(address: Address) -> str | None:
     """The token that callers show: from the environment, else a random one; none is needed on this machine alone.
 
     ``InputError`` where the environment's is too short to be one, or cannot stand in a request's header.
     """
     given = os.environ.get(TOKEN)
-    if given is not None and not all("!" <= one <= "~" for one in given):
+    if given is not None and not all("!" <= character <= "~" for character in given):
         raise InputError(
             expected="a token of ASCII letters, digits and signs",
             found="blanks or other characters",
@@ -57,14 +57,14 @@ def token_for(place: Place) -> str | None:
         )
     if given is not None:
         return given
-    return None if place.loopback else secrets.token_urlsafe(24)
+    return None if address.loopback else secrets.token_urlsafe(24)
 
 
-def rules_for(place: Place, token: str | None, open_paths: frozenset[str], capacity: int) -> Rules:
+def rules_for(address: Address, token: str | None, open_paths: frozenset[str], capacity: int) -> Rules:
     """Names: those of this machine; bound elsewhere also its host names and any numeric address."""
-    own = set() if place.loopback else {place.host, socket.gethostname(), socket.getfqdn()}
-    hosts = frozenset(name.lower() for name in LOOPBACK | own | set(place.names))
-    return Rules(hosts, not place.loopback, token, open_paths, capacity=capacity)
+    own_hosts = set() if address.loopback else {address.host, socket.gethostname(), socket.getfqdn()}
+    hosts = frozenset(name.lower() for name in LOOPBACK | own_hosts | set(address.names))
+    return Rules(hosts, not address.loopback, token, open_paths, capacity=capacity)
 
 
 class PatientProtocol(H11Protocol):
@@ -134,21 +134,21 @@ class PatientProtocol(H11Protocol):
             self._request = None
 
 
-def listen(place: Place) -> socket.socket:
+def listen(address: Address) -> socket.socket:
     """The bound socket (``InputError`` where the port is taken or the address is not ours)."""
     try:
-        family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-        return socket.create_server((place.host, place.port), family=family, backlog=MOST_CONNECTIONS)
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        return socket.create_server((address.host, address.port), family=family, backlog=MOST_CONNECTIONS)
     except OSError as error:
         raise InputError(
             expected="a free port",
             found=error.strerror or str(error),
-            where=f"{place.host}:{place.port}",
+            where=f"{address.host}:{address.port}",
             remedy="choose another --port",
         ) from error
 
 
-def address(bound: socket.socket) -> str:
+def url_of(bound: socket.socket) -> str:
     """The URL of a bound socket."""
     host, port = bound.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -176,17 +176,17 @@ def server(app: App, rules: Rules) -> uvicorn.Server:
 
 def run(
     app: App,
-    place: Place,
+    address: Address,
     token: str | None,
     open_paths: frozenset[str],
     capacity: int,
     tell: Callable[[str], None],
 ) -> None:
     """Serve until Ctrl-C; ``tell`` gets the address once it is bound, with the token where one is needed."""
-    bound = listen(place)
-    where = address(bound)
+    bound = listen(address)
+    where = url_of(bound)
     if token is None:
         tell(f"{where}/  (Ctrl-C stops)")
     else:
         tell(f"{where}/#token={quote(token, safe='')}  (Ctrl-C stops)")
-    server(app, rules_for(place, token, open_paths, capacity)).run(sockets=[bound])
+    server(app, rules_for(address, token, open_paths, capacity)).run(sockets=[bound])

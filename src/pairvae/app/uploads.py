@@ -38,7 +38,7 @@ class Upload:
 def upload_of(content: bytes, name: str) -> Upload:
     """An upload whose name fits on a line: no folder, nothing unprintable."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    shown = "".join(one for one in last if one.isprintable())[:LONGEST_NAME]
+    shown = "".join(character for character in last if character.isprintable())[:LONGEST_NAME]
     return Upload(content, shown or "the file")
 
 

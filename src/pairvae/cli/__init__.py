@@ -27,8 +27,8 @@ for family in (stages, study, models, suggest, serving, upkeep):
     app.add_typer(family.app)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from pairvae import __version__
 
         typer.echo(f"pairvae {__version__}")
@@ -58,8 +58,8 @@ def main() -> None:
     except (InputError, OSError) as error:
         if os.environ.get("PAIRVAE_DEBUG"):
             raise
-        told = error if isinstance(error, InputError) else _file_error(error)
-        typer.secho(str(told), fg=typer.colors.RED, err=True)
+        message = error if isinstance(error, InputError) else _file_error(error)
+        typer.secho(str(message), fg=typer.colors.RED, err=True)
         sys.exit(1)
 
 
@@ -73,12 +73,12 @@ def _file_error(error: OSError) -> InputError:
         errno.EROFS: "choose a folder that can be written",
     }
     code = error.errno or 0
-    found = error.strerror or str(error) or type(error).__name__
-    if not code and "requested and" in found:  # numpy's words for a write that was cut short
-        code, found = errno.ENOSPC, f"a write cut short, {found}"
+    reason = error.strerror or str(error) or type(error).__name__
+    if not code and "requested and" in reason:  # numpy's words for a write that was cut short
+        code, reason = errno.ENOSPC, f"a write cut short, {reason}"
     return InputError(
         expected="a file that can be read or written",
-        found=found,
+        found=reason,
         where=str(error.filename or ""),
         remedy=remedies.get(code, ""),
     )

@@ -82,9 +82,9 @@ def require_files(files: Sequence[str]) -> None:
 def require_folder(folder: Path) -> None:
     """``InputError`` where a folder to watch is not there, also before anything heavy."""
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "none"
+        actual = "a file" if folder.exists() else "none"
         raise InputError(
-            expected="a folder to watch", found=found, where=str(folder), remedy="check the name"
+            expected="a folder to watch", found=actual, where=str(folder), remedy="check the name"
         )
 
 

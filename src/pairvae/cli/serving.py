@@ -28,7 +28,7 @@ from pairvae.cli.common import (
 from pairvae.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from pairvae.app.server import Place
+    from pairvae.app.server import Address
 
 app = typer.Typer()
 
@@ -119,12 +119,12 @@ def web_page(
     one_thread()
     from pairvae.app.server import run, token_for
 
-    place = _place(host, port, name)
-    token = token_for(place)
+    address = _address(host, port, name)
+    token = token_for(address)
     from pairvae.app.applications import STATIC, page
     from pairvae.app.model_choice import models_of
 
-    run(page(models_of(model)), place, token, frozenset(STATIC), capacity, typer.echo)
+    run(page(models_of(model)), address, token, frozenset(STATIC), capacity, typer.echo)
 
 
 @app.command()
@@ -145,8 +145,8 @@ def serve(
     one_thread()
     from pairvae.app.server import run, token_for
 
-    place = _place(host, port, name)
-    token = token_for(place)
+    address = _address(host, port, name)
+    token = token_for(address)
     from pairvae.app.applications import scoring
     from pairvae.app.model_choice import models_of
     from pairvae.inference.loader import pinned
@@ -155,13 +155,13 @@ def serve(
 
     model = pinned(model, project_root())  # both halves of the server answer from one version
     mlflow_app = scoring_app(project_root(), model, trust=trust_code)
-    run(scoring(models_of(model), mlflow_app), place, token, frozenset(), capacity, typer.echo)
+    run(scoring(models_of(model), mlflow_app), address, token, frozenset(), capacity, typer.echo)
 
 
-def _place(host: str, port: int, names: list[str] | None) -> Place:
-    from pairvae.app.server import Place
+def _address(host: str, port: int, names: list[str] | None) -> Address:
+    from pairvae.app.server import Address
 
-    return Place(host, port, tuple(names or ()))
+    return Address(host, port, tuple(names or ()))
 
 
 def _need_app() -> None:

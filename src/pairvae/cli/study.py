@@ -92,15 +92,15 @@ def _grid(
     if not one_cell:
         return Grid(chosen_sizes or settings.study.sizes, chosen_seeds or settings.study.seeds)
     if variants is not None:
-        kind, found = variants.stem, read_variants(variants, settings)
+        kind, grid = variants.stem, read_variants(variants, settings)
         if kind in ("study", "protocols", "metrics"):
             raise InputError(
                 expected="a file whose tables have a name of their own", found=str(variants),
                 where="--variants", remedy="give the file another name",
             )  # fmt: skip
     elif protocols:
-        kind, found = "protocols", protocol_variants(settings.pair.training)
+        kind, grid = "protocols", protocol_variants(settings.pair.training)
     else:
-        kind, found = "ablation", shipped_variants("ablation", settings)
+        kind, grid = "ablation", shipped_variants("ablation", settings)
     sizes_of_one = chosen_sizes or (training_pairs(project.prepared().pairs, settings.split.train),)
-    return Grid(sizes_of_one, chosen_seeds or (settings.split.seed,), kind, found)
+    return Grid(sizes_of_one, chosen_seeds or (settings.split.seed,), kind, grid)

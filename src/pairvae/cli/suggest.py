@@ -63,10 +63,10 @@ def suggest(
         tuple(files or ()), model, source, command.wanted_of(count, weights, cost, where, stop)
     )
     if ask is None and not tell:
-        told = command.suggest(chosen, out, state)
-        for line in told.lines:
+        result = command.suggest(chosen, out, state)
+        for line in result.lines:
             typer.echo(line)
-        typer.echo(f"{printable(str(told.table))}, {printable(str(told.page))}")
+        typer.echo(f"{printable(str(result.table))}, {printable(str(result.page))}")
         return
     for line in command.ask_and_tell(chosen, tell or [], ask, state):
         typer.echo(line)

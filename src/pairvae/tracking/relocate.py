@@ -70,22 +70,24 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 
 def _changes(connection: sqlite3.Connection, root: Path) -> list[tuple[str, str, str, str]]:
     present = _tables(connection)
-    found = []
+    changes = []
     for table, column in PATH_COLUMNS:
         if table not in present:
             continue
         for (old,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall():
             new = _moved(old, root)
             if new is not None:
-                found.append((table, column, str(old), new))
-    return found
+                changes.append((table, column, str(old), new))
+    return changes
 
 
 def settle_default(root: Path) -> None:
     """Place "Default" of a new database under the root: MLflow put it under the working folder."""
-    place = str(artifacts_path(root) / "0")
+    location = str(artifacts_path(root) / "0")
     with closing(_open(database_path(root))) as connection, connection:
-        connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (place,))
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (location,)
+        )
 
 
 def foreign_paths(root: Path) -> list[str]:

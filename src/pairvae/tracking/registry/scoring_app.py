@@ -56,7 +56,7 @@ class _Strict:
     def predict(self, data: Any, params: Any = None) -> Any:
         """The model's answer; ``MlflowException`` (status 400) that names the unknown parameters and the known ones."""
         schema = self.metadata.get_params_schema()
-        known = [one.name for one in schema.params] if schema else []
+        known = [param.name for param in schema.params] if schema else []
         unknown = (
             sorted(str(name) for name in params if name not in known) if isinstance(params, dict) else []
         )
@@ -85,8 +85,8 @@ def _foreign(folder: Path) -> str | None:
     if flavor.get("code") or flavor.get("python_model"):
         return "code or pickles of its own"
     named = Path(str(flavor.get("model_code_path"))).name
-    own = file_digest(SERVED)
-    if named != SERVED.name or not (folder / named).is_file() or file_digest(folder / named) != own:
+    expected = file_digest(SERVED)
+    if named != SERVED.name or not (folder / named).is_file() or file_digest(folder / named) != expected:
         return f"other code ({named})"
     for program in sorted(folder.rglob("*.pt2")):
         fault = program_fault(program)

@@ -80,13 +80,13 @@ def commit_of(folder: Path) -> str:
 
 def versions() -> list[str]:
     """Name and version of pairvae and of the installed packages that numbers depend on."""
-    found = [f"pairvae {pairvae.__version__}"]
+    packages = [f"pairvae {pairvae.__version__}"]
     for name in PACKAGES:
         try:
-            found.append(f"{name} {version(name)}")
+            packages.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return found
+    return packages
 
 
 def machine() -> str:

@@ -76,10 +76,10 @@ def is_here(root: Path, run_id: str | None) -> bool:
         return False
     try:
         with closing(sqlite3.connect(f"file:{path.as_posix()}?mode=ro", uri=True)) as connection:
-            found = connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+            row = connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
     except sqlite3.Error:
         return False
-    return found is not None
+    return row is not None
 
 
 def active_run(client: MlflowClient, run_id: str) -> Run | None:
@@ -122,9 +122,9 @@ def _begin_somewhere(
     resume: str | None,
 ) -> _Begun:
     """A run in the store of the environment; while that is away, in the project's own, where relatives stay, too."""
-    uri, own = tracking_uri(root), local_uri(root)
-    if uri != own and (is_here(root, resume) or is_here(root, parent)):
-        uri = own
+    uri, local = tracking_uri(root), local_uri(root)
+    if uri != local and (is_here(root, resume) or is_here(root, parent)):
+        uri = local
     try:
         return _begin(root, uri, experiment, name, tags, resume)
     except StoreAwayError as error:
@@ -133,7 +133,7 @@ def _begin_somewhere(
             return _Begun(MlflowClient(tracking_uri=uri), uri, resume, True)
         tell(f"{shown(uri)} does not answer ({error.found}); this run is kept in {database_path(root).name}")
         tell("send it when the server is back: pairvae sync")
-        return _begin(root, own, experiment, name, tags, None)
+        return _begin(root, local, experiment, name, tags, None)
 
 
 @contextmanager

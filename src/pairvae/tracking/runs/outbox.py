@@ -127,14 +127,14 @@ class Outbox:
 
     def entries(self) -> list[Entry]:
         """What has not been sent, the oldest first; what a power cut left half written is set aside."""
-        found = []
+        entries = []
         for path in self._paths():
             try:
                 values = json.loads(path.read_text(encoding="utf-8"))  # a loss may be NaN, and has to be told
-                found.append(Entry(path, str(values.pop("kind")), values))
+                entries.append(Entry(path, str(values.pop("kind")), values))
             except (ValueError, AttributeError, KeyError):
                 path.replace(path.with_suffix(REFUSED))
-        return found
+        return entries
 
     def __len__(self) -> int:
         return len(self._paths())

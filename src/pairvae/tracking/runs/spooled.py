@@ -128,12 +128,12 @@ class SpooledTracker:
         """A copy of a file or of a folder's content, under ``folder``."""
 
         def copy(target: Path) -> None:
-            place = target / folder
-            place.mkdir(parents=True, exist_ok=True)
+            destination = target / folder
+            destination.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
-                shutil.copytree(path, place, dirs_exist_ok=True)
+                shutil.copytree(path, destination, dirs_exist_ok=True)
             else:
-                shutil.copy(path, place)
+                shutil.copy(path, destination)
 
         self._outbox.put("files", {}, copy)
 
