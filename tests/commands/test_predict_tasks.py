@@ -31,6 +31,7 @@ from pairvae.numerics.descriptors import domain_spacing
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.stages.project import open_project
 from pairvae.store.locks import folder_alone
+from pairvae.store.model_folder import FORMAT
 
 
 def csv_rows(path: Path) -> list[dict[str, str]]:
@@ -313,9 +314,11 @@ def test_models_of_earlier_and_later_versions(
     with pytest.raises(InputError, match=r"--neighbours.*keeps micrographs.*earlier version"):
         predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0, neighbours=1)
     card = (old / "card.json").read_text()
-    (old / "card.json").write_text(card.replace('"format": 1', '"format": 2'))
+    newer = card.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}')
+    (old / "card.json").write_text(newer)
     with pytest.raises(
-        InputError, match=r"format 1 or lower, found 2, written by pairvae .*install that version"
+        InputError,
+        match=rf"format {FORMAT} or lower, found {FORMAT + 1}, written by pairvae .*install that version",
     ):
         predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
 

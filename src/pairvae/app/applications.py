@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pairvae.app.model_choice import Models
+from pairvae.app.reasons import add_reasons
 from pairvae.app.routes import application
 from pairvae.store.files import parse_json
 
@@ -118,7 +119,7 @@ def _refusal(text: str) -> Response:
 
 def page(models: Models) -> FastAPI:
     """The page and its requests."""
-    app = application("pairvae app", models)
+    app = application("pairvae app", models, add_reasons)
     for path, (file, kind) in STATIC.items():
         _serve(app, path, files("pairvae.app").joinpath("static", file).read_bytes(), kind)
     return app

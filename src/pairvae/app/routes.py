@@ -112,8 +112,11 @@ def full(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": str(error)}, status_code=507)
 
 
-def application(title: str, models: Models) -> FastAPI:
-    """An application with the routes under ``/api``; ``/api/openapi.json`` describes it, with no page of its own."""
+def application(title: str, models: Models, *further: Callable[[APIRouter, Models, Work], None]) -> FastAPI:
+    """An application with the routes under ``/api``, and what ``further`` add to them.
+
+    ``/api/openapi.json`` describes it, with no page of its own.
+    """
     app = FastAPI(
         title=title,
         version=pairvae.__version__,
@@ -123,7 +126,11 @@ def application(title: str, models: Models) -> FastAPI:
     )
     app.add_exception_handler(InputError, refused)
     app.add_exception_handler(FullError, full)
-    app.include_router(routes(models, Work()))
+    work = Work()
+    router = routes(models, work)
+    for add in further:
+        add(router, models, work)
+    app.include_router(router)
     return app
 
 

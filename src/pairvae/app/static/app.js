@@ -1,5 +1,5 @@
 // The page: asks the server it came from, shows what it says. Nothing is loaded from anywhere else.
-import { element, result, scores } from "./drawing.js";
+import { element, result, scores, suggestions } from "./drawing.js";
 import { Plane } from "./latent.js";
 
 const get = (id) => document.getElementById(id);
@@ -67,6 +67,17 @@ async function download(model) {
   URL.revokeObjectURL(link.href);
 }
 
+async function explain(model) {
+  const { source, name, seed } = Object.fromEntries(query(model));
+  return (await post(`/api/explain?${new URLSearchParams({ source, name, seed, model })}`))?.json();
+}
+
+async function suggest() {
+  get("suggestions").replaceChildren(element("p", { class: "note" }, "Comparing all samples without a partner …"));
+  const found = await ask(`/api/suggestions?count=${get("count").value}&model=${encodeURIComponent(get("model").value)}`);
+  get("suggestions").replaceChildren(...(found ? suggestions(found) : []));
+}
+
 async function predict() {
   if (!last || !get("form").reportValidity()) return;
   const mine = ++turn;
@@ -80,7 +91,7 @@ async function predict() {
     if (mine !== turn) return;
     if (!found) break;
     const title = compare ? `${found.title} by the ${model.title}` : `${found.title} predicted from ${found.name}`;
-    cards.push(result(found, title, () => download(model.name)));
+    cards.push(result(found, title, () => download(model.name), () => explain(model.name)));
   }
   get("busy").textContent = "";
   get("results").setAttribute("aria-busy", "false");
@@ -103,11 +114,12 @@ async function take(file) {
 }
 
 function view(name) {
-  for (const one of ["predict", "latent"]) {
+  for (const one of ["predict", "latent", "next"]) {
     get(one).hidden = one !== name;
     get(`tab-${one}`).setAttribute("aria-pressed", String(one === name));
   }
   if (name === "latent") plane.show(get("model").value);
+  if (name === "next") suggest();
 }
 
 async function start() {
@@ -131,6 +143,8 @@ get("form").addEventListener("submit", (event) => event.preventDefault());
 get("model").addEventListener("change", () => (get("latent").hidden ? predict() : plane.show(get("model").value)));
 get("tab-predict").addEventListener("click", () => view("predict"));
 get("tab-latent").addEventListener("click", () => view("latent"));
+get("tab-next").addEventListener("click", () => view("next"));
+get("count").addEventListener("change", () => get("count").reportValidity() && suggest());
 for (const kind of ["dragenter", "dragover", "dragleave", "drop"])
   document.addEventListener(kind, (event) => {
     event.preventDefault();

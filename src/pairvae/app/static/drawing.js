@@ -67,12 +67,24 @@ export function numbers(list) {
     element("div", {}, [element("dt", {}, one.label), element("dd", {}, one.value)])));
 }
 
-export function result(found, title, download) {
+export function result(found, title, download, explain) {
   const button = element("button", { type: "button" }, "Download (zip)");
   button.addEventListener("click", download);
+  const why = element("button", { type: "button", class: "why" }, "Why this prediction?");
+  const reasons = element("div", { class: "reasons", "aria-live": "polite" });
+  why.addEventListener("click", async () => {
+    why.disabled = true;
+    reasons.replaceChildren(element("p", { class: "note" }, "Looking at each part of the measurement …"));
+    const told = await explain();
+    why.disabled = false;
+    reasons.replaceChildren(...(told ? [
+      element("p", { class: "note" }, "What moved the predicted numbers: red raises, blue lowers them."),
+      element("figure", {}, element("img", { src: told.uri, alt: "Explanation drawn over the measurement" })),
+      element("ul", {}, told.lines.map((line) => element("li", {}, line)))] : []));
+  });
   const main = found.pictures.filter((one) => one.kind !== "sample");
   const samples = found.pictures.filter((one) => one.kind === "sample");
-  const parts = [element("div", { class: "top" }, [element("h2", {}, title), button])];
+  const parts = [element("div", { class: "top" }, [element("h2", {}, title), element("span", {}, [why, " ", button])])];
   parts.push(...found.warnings.map((text) => element("p", { class: "warning", role: "alert" }, text)));
   parts.push(...found.notes.map((text) => element("p", { class: "note" }, text)));
   parts.push(element("div", { class: "pictures" }, main.map((one) => picture(one, one.caption, found.scale))));
@@ -82,7 +94,19 @@ export function result(found, title, download) {
   if (samples.length)
     parts.push(element("h3", {}, `${samples.length} samples of the prediction`),
       element("div", { class: "samples" }, samples.map((one) => picture(one))));
+  parts.push(reasons);
   return element("article", {}, parts);
+}
+
+// What to measure next: a card for each sample, the map of all.
+export function suggestions(found) {
+  const cards = found.cards.map((card, at) => element("article", {}, [
+    element("h2", {}, `${at + 1}. ${card.id}`), element("p", {}, `${card.reason}.`),
+    element("p", { class: "note" }, card.facts.join(", ")),
+    element("div", { class: "samples" }, card.pictures.map((one) => picture(one)))]));
+  return [element("h2", {}, found.title), element("p", {}, found.advice), ...cards,
+    element("figure", { class: "map" }, element("img", { src: found.map, alt: "Map of measured samples, suggested ones, and the rest" })),
+    element("ul", {}, found.errors.map((line) => element("li", {}, line)))];
 }
 
 const SCORES = {

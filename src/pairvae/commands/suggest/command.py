@@ -73,20 +73,28 @@ def suggest(chosen: Choice, out: Path, state: Path | None = None) -> Told:
     """
     project = open_project(track=False)
     predictor = load(chosen.model, project.root if chosen.model.startswith(REGISTRY) else None)
-    known = survey(project, chosen.files, chosen.source, predictor)
-    campaign = Campaign(known, state or project.root / STATE, chosen.wanted, predictor)
-    told, pending = campaign.told_and_pending()
-    ranking = rank(known, chosen.wanted, told, pending)
-    rings = _rings(predictor, known, ranking)
-    reasons = tuple(f"{reason}{_ring_words(*rings[place])}" for place, reason in enumerate(ranking.reasons))
-    ranking = replace(ranking, reasons=reasons)
+    known, ranking = ranked(project, predictor, chosen, state)
     table = out / "suggestions.csv"
     out.mkdir(parents=True, exist_ok=True)
-    write_table(table, _rows(known, ranking, chosen.wanted), _columns(known, chosen.wanted))
-    page = write_suggestions(_content(predictor, known, ranking, project), out / "suggestions.html")
+    write_table(table, _rows(known, ranking), _columns(known))
+    page = write_suggestions(content_of(predictor, known, ranking), out / "suggestions.html")
     lines = [f"{place}. {known.candidates[number]}: {reason}" for place, (number, reason) in
              enumerate(zip(ranking.chosen, ranking.reasons, strict=True), 1)]  # fmt: skip
     return Told(table, page, (*lines, *ranking.errors, ranking.advice))
+
+
+def ranked(
+    project: Project, predictor: Predictor, chosen: Choice, state: Path | None = None
+) -> tuple[Survey, Ranking]:
+    """The survey of a project and the ranking of its candidates, with the rings of the chosen ones in their reasons."""
+    known = survey(project, chosen.files, chosen.source, predictor)
+    campaign = Campaign(known, state or project.root / STATE, chosen.wanted, predictor)
+    ranking = rank(known, chosen.wanted, *campaign.told_and_pending())
+    rings = _rings(predictor, known, ranking)
+    reasons = tuple(
+        f"{reason}{_ring_words(*ring)}" for reason, ring in zip(ranking.reasons, rings, strict=True)
+    )
+    return known, replace(ranking, reasons=reasons)
 
 
 def ask_and_tell(
@@ -105,7 +113,7 @@ def ask_and_tell(
     return [] if ask is None else campaign.ask(ask)
 
 
-def _columns(known: Survey, wanted: Wanted) -> list[str]:
+def _columns(known: Survey) -> list[str]:
     conditions = list(dict.fromkeys(name for one in known.conditions for name in one))
     files = ["file"] if known.files else []
     model = [
@@ -115,7 +123,7 @@ def _columns(known: Survey, wanted: Wanted) -> list[str]:
     return ["rank", "id", *files, "utility", "expected_gain", "novelty", *model, *conditions, "reason"]
 
 
-def _rows(known: Survey, ranking: Ranking, wanted: Wanted) -> list[dict[str, str | int | float]]:
+def _rows(known: Survey, ranking: Ranking) -> list[dict[str, str | int | float]]:
     """The chosen ones by rank, then the others by their utility alone."""
     rows: list[dict[str, str | int | float]] = []
     for place, number in enumerate((*ranking.chosen, *ranking.order)):
@@ -163,7 +171,7 @@ def _ring_words(ring: float, low: float, high: float, unit: str) -> str:
     return f"{words}, measured so far {low:.{digits}f} to {high:.{digits}f}" if np.isfinite(low) else words
 
 
-def _content(predictor: Predictor, known: Survey, ranking: Ranking, project: Project) -> Suggestions:
+def content_of(predictor: Predictor, known: Survey, ranking: Ranking) -> Suggestions:
     """What the page shows: the map of the features, and a card for each choice."""
     count = len(known.measured)
     points = (

@@ -1,0 +1,82 @@
+"""The requests for reasons: why a prediction is what it is, and which sample to measure next."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import numpy as np
+from fastapi import APIRouter, Query, Request
+
+from pairvae.app.model_choice import Models
+from pairvae.app.routes import FILE, Chosen, Name, Seed, Source, Work
+from pairvae.app.uploads import measured, upload_of
+from pairvae.commands.explain import drawing_of
+from pairvae.commands.suggest.command import Choice, content_of, ranked
+from pairvae.commands.suggest.ranking import Wanted
+from pairvae.inference.attribution import attribute
+from pairvae.modalities.acquisition import Acquisition
+from pairvae.reports.encode import plot_picture
+from pairvae.reports.explanations import explanation_png
+from pairvae.reports.suggestions import card_pictures, suggestion_map
+from pairvae.stages.project import open_project
+
+MOST = 12
+DPI = 110
+Count = Annotated[int, Query(ge=1, le=MOST, description="samples to measure together")]
+
+
+def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
+    """Explanations of predictions, and suggestions of what to measure next."""
+
+    @router.post("/explain", openapi_extra=FILE)
+    async def explain(
+        request: Request, source: Source, name: Name = "", model: Chosen = "", seed: Seed = 0
+    ) -> dict[str, Any]:
+        """Which part of a file moved the predicted descriptors: a drawing and a line for each."""
+        content = await request.body()
+
+        def look() -> dict[str, Any]:
+            predictor = models.get(model or models.first)
+            given = measured(upload_of(content, name), predictor, source, Acquisition())
+            found = attribute(predictor, np.asarray(given.array), source, seed)
+            picture = base64.b64encode(explanation_png(drawing_of(found), DPI)).decode("ascii")
+            return {"uri": f"data:image/png;base64,{picture}", "lines": list(found.sentences())}
+
+        return await work.do(look)
+
+    @router.get("/suggestions")
+    async def suggestions(count: Count = 3, model: Chosen = "") -> dict[str, Any]:
+        """The samples of the project around the server to measure next, and why."""
+        return await work.do(lambda: _suggestions(models, model, count))
+
+
+def _suggestions(models: Models, model: str, count: int) -> dict[str, Any]:
+    predictor = models.get(model or models.first)
+    choice = Choice((), model, None, Wanted(count))
+    known, ranking = ranked(open_project(folder=models.root, track=False), predictor, choice)
+    content = content_of(predictor, known, ranking)
+    return {
+        "title": content.title,
+        "advice": content.advice,
+        "errors": list(content.errors),
+        "map": plot_picture(suggestion_map(content), "", "Map of all samples").uri,
+        "cards": [
+            {
+                "id": card.id,
+                "reason": card.reason,
+                "facts": list(card.facts),
+                "pictures": [
+                    {
+                        "uri": one.uri,
+                        "caption": one.caption,
+                        "kind": "card",
+                        "width": one.width,
+                        "height": one.height,
+                    }
+                    for one in card_pictures(card, content.source, content.target)
+                ],
+            }
+            for card in content.cards
+        ],
+    }
