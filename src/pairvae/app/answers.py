@@ -1,4 +1,4 @@
-"""What is sent back: JSON with pictures in it, PNG files, a zip of results."""
+"""Responses: JSON with embedded images, PNG files, and zip archives of results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def png(image: np.ndarray) -> bytes:
 
 
 def as_json(explained: Explained, name: str) -> dict[str, Any]:
-    """A prediction as the page shows it; pictures are data URIs, what is not a number is null."""
+    """A prediction as JSON for the page; images are data URIs, NaN is null."""
     target = MODALITIES[explained.target]
     pictures: list[Picture] = []
     if explained.given is not None and MODALITIES[explained.source].coordinates is None:
@@ -69,7 +69,7 @@ def as_json(explained: Explained, name: str) -> dict[str, Any]:
 
 
 def as_zip(explained: Explained, name: str, facts: dict[str, Any]) -> bytes:
-    """All images as PNG, the curve as CSV, numbers and warnings as JSON. No name in it is the caller's."""
+    """All images as PNG, the curve as CSV, numbers and warnings as JSON. File names never come from the caller."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
         if MODALITIES[explained.target].coordinates is None:
@@ -106,14 +106,14 @@ def _scale_bar(explained: Explained) -> dict[str, Any] | None:
 
 
 def _spread(explained: Explained) -> np.ndarray:
-    """Shares of bright samples as they are; deviations over the largest one, which may be small."""
+    """The shares of bright samples, or the deviations divided by their maximum."""
     assert explained.spread is not None
     scale = 1.0 if MODALITIES[explained.target].binary else max(float(explained.spread.max()), 1e-9)
     return np.asarray(explained.spread / scale)
 
 
 def finite(values: np.ndarray) -> list[float | None]:
-    """Numbers as JSON knows them."""
+    """Rounded numbers; NaN and infinity become None."""
     return [round(float(value), 6) if math.isfinite(value) else None for value in values]
 
 

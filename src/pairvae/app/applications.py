@@ -18,7 +18,7 @@ from pairvae.app.routes import application
 from pairvae.store.files import parse_json
 
 DEEPEST = 32  # brackets within brackets; an array of patterns has four
-LONGEST_ANSWER = 1000  # characters of what is said about a request
+LONGEST_ANSWER = 1000  # characters of an error message about a request
 logger = logging.getLogger(__name__)
 STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -37,7 +37,7 @@ def scoring(models: Models, mlflow_app: ASGIApp) -> FastAPI:
 
 
 class Judged:
-    """MLflow's application behind a look at each request, and without stack traces in its answers."""
+    """MLflow's application with checked requests and without stack traces in its answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -55,7 +55,7 @@ class Judged:
         await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
-        """What MLflow says; a request that it falls over is refused."""
+        """MLflow's answer; a request on which MLflow fails is refused."""
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -82,7 +82,7 @@ class Judged:
 
 
 def json_fault(body: bytes) -> str | None:
-    """What makes a body no JSON that a model is asked with: deeper or longer than any input is, or NaN."""
+    """The reason to refuse a JSON body: nested deeper or longer than any input, or NaN; None if it is valid."""
     marks = np.frombuffer(body, np.uint8)
     opened, closed = (
         (marks == ord(opening)).astype(np.int8) + (marks == ord(closing)) for opening, closing in ("[{", "]}")
@@ -108,7 +108,7 @@ def _without_trace(content: bytes) -> bytes:
 
 
 def _cause(text: str) -> str:
-    """What is wrong, without the whole input that MLflow quotes before it."""
+    """The error without the whole input that MLflow quotes before it."""
     return text.rpartition("\nError: ")[2][:LONGEST_ANSWER]
 
 
@@ -126,7 +126,7 @@ def page(models: Models) -> FastAPI:
 
 
 def _serve(app: FastAPI, path: str, content: bytes, kind: str) -> None:
-    """One file that is read once: no path of a request ever names a file."""
+    """Serve one file that is read once; the path of a request never names a file."""
 
     async def answer() -> Response:
         return Response(content, media_type=kind)

@@ -1,4 +1,4 @@
-"""The models that a server answers from: named, loaded when first asked for, kept."""
+"""The models of a server: each has a name and is loaded at its first use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALIASES = ("champion", "candidate")
 
 @dataclass(frozen=True)
 class Choice:
-    """A model that can be chosen: where it lies, what it is called, its validation scores."""
+    """A model to choose: its location, its title and its validation scores."""
 
     location: str
     title: str
@@ -38,7 +38,7 @@ class Models:
 
     @property
     def first(self) -> str:
-        """The name of the model that answers where none is named."""
+        """The name of the default model."""
         return next(iter(self.choices))
 
     def get(self, name: str) -> Predictor:
@@ -67,7 +67,7 @@ def models_of(location: str | None) -> Models:
 
 
 def warm_up(predictor: Predictor) -> None:
-    """The first prediction takes longer than all others, as code is loaded for it: make it before anybody waits."""
+    """Make a first prediction: it is slower than all others, since code is loaded for it."""
     generator = np.random.default_rng(0)
     for source in predictor.modalities:
         array = generator.integers(0, 2, predictor.shape(source)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The requests that both servers answer: predictions as JSON, PNG or zip, the latent plane, points of it."""
+"""Requests that both servers answer: predictions as JSON, PNG or zip, the latent plane and its points."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ Name = Annotated[str, Query(max_length=LONGEST_NAME, description="name of the fi
 Samples = Annotated[int, Query(ge=1, le=MOST_SAMPLES, description="images drawn from the posterior")]
 Seed = Annotated[int, Query(ge=0, lt=SEEDS)]
 Source = Annotated[str, Query(max_length=40, description="the modality of the file: saxs, sem")]
-ModelName = Annotated[str, Query(max_length=40, description="a model of /api/about; empty: the first")]
+ModelName = Annotated[
+    str, Query(max_length=40, description="name of a model in /api/about; empty: the first")
+]
 Scale = Annotated[
     float | None,
     Query(gt=0, allow_inf_nan=False, description="nm per px of a micrograph, q per px (1/nm) of a pattern"),
@@ -47,7 +49,7 @@ FILE = {
     }
 }
 REFUSED = {
-    "description": "the file or a parameter is at fault; `error` says in one line what and how to mend it",
+    "description": "the file or a parameter is invalid; `error` names the problem and its remedy in one line",
     "content": {"application/json": {"schema": {"type": "object", "required": ["error"],
                                                  "properties": {"error": {"type": "string"}}}}},
 }  # fmt: skip
@@ -62,7 +64,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a file: FastAPI makes a query parameter of each."""
+    """The request for a prediction; each field is a query parameter."""
 
     source: Source
     name: Name = ""
@@ -73,7 +75,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a file besides its bytes: a query parameter each."""
+    """Metadata of a file; each field is a query parameter."""
 
     nm_per_px: Scale = None
     q_per_px: Scale = None
@@ -92,7 +94,7 @@ def bytes_of(kind: str) -> dict[int | str, dict[str, Any]]:
 
 
 class Work:
-    """One thread for all predictions: two that compute at once stall each other."""
+    """One thread for all predictions: two at a time slow each other down."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="predict")
@@ -108,12 +110,12 @@ def refused(_: Request, error: Exception) -> Response:
 
 
 def full(_: Request, error: Exception) -> Response:
-    """A file that there is no room for as status 507."""
+    """A ``FullError`` as status 507."""
     return JSONResponse({"error": str(error)}, status_code=507)
 
 
 def application(title: str, models: Models, *further: Callable[[APIRouter, Models, Work], None]) -> FastAPI:
-    """An application with the routes under ``/api``, and what ``further`` add to them.
+    """An application with the routes under ``/api`` and those that ``further`` add.
 
     ``/api/openapi.json`` describes it, with no page of its own.
     """
@@ -151,7 +153,7 @@ def routes(models: Models, work: Work) -> APIRouter:
 
 
 def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
-    """Everything that is known of a prediction, as JSON and as files."""
+    """Predictions with their numbers, as JSON and as a zip archive."""
 
     @router.post("/predict", openapi_extra=FILE)
     async def predict(
@@ -215,7 +217,7 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
 
 
 def _add_latent_space(router: APIRouter, models: Models, work: Work) -> None:
-    """The training pairs in latent space, and what lies between them."""
+    """The training pairs in latent space, and images at any point between them."""
 
     @router.get("/plane")
     async def latent_plane(modality: Source, model: ModelName = "") -> dict[str, Any]:
@@ -255,7 +257,7 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
 
 
 def _shown_name(asked: Asked) -> str:
-    """The name of the file as it may be shown."""
+    """The name of the file, safe to show."""
     return upload_of(b"", asked.name).name
 
 

@@ -1,4 +1,4 @@
-"""Running a server: where it listens, who may ask, and that it does not wait forever for anybody."""
+"""Run a server: address, allowed callers, timeouts of connections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pairvae.app.guard import LOOPBACK, App, Guard, Rules
 from pairvae.errors import InputError
 
-TOKEN = "PAIRVAE_TOKEN"  # the variable that may hold it
+TOKEN = "PAIRVAE_TOKEN"  # environment variable of the token
 LEAST_TOKEN = 16
 REQUEST_S = 10.0
 ANSWER_TAKEN_S = 30.0
@@ -39,9 +39,9 @@ class Address:
 
 
 def token_for(address: Address) -> str | None:
-    """The token that callers show: from the environment, else a random one; none is needed on this machine alone.
+    """The token that callers need: from the environment, else random; None if only this machine can connect.
 
-    ``InputError`` where the environment's is too short to be one, or cannot stand in a request's header.
+    ``InputError`` if the environment's token is too short or not valid in a header.
     """
     given = os.environ.get(TOKEN)
     if given is not None and not all("!" <= character <= "~" for character in given):
@@ -49,7 +49,7 @@ def token_for(address: Address) -> str | None:
             expected="a token of ASCII letters, digits and signs",
             found="blanks or other characters",
             where=TOKEN,
-            remedy="leave it out: one is made where it is needed",
+            remedy="unset it: a token is generated when needed",
         )
     if given is not None and len(given) < LEAST_TOKEN:
         raise InputError(
@@ -68,7 +68,7 @@ def rules_for(address: Address, token: str | None, open_paths: frozenset[str], c
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP over a connection that is closed where a request is not whole, or an answer not taken, in time.
+    """HTTP with timeouts: the connection closes if a request is incomplete or an answer unread for too long.
 
     Ten seconds hold for the head of every request, and for what still arrives after its answer was given; the body
     of a request that is being answered has its own limit (:class:`pairvae.app.guard.Rules`).
@@ -83,7 +83,7 @@ class PatientProtocol(H11Protocol):
         self._await_request()
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a request; not anew with every byte of it."""
+        """Wait for the rest of a request; single bytes do not restart the timeout."""
         super().data_received(data)
         if self.cycle and not self.cycle.response_complete:
             self._stop_waiting()
@@ -91,12 +91,12 @@ class PatientProtocol(H11Protocol):
             self._await_request()
 
     def on_response_complete(self) -> None:
-        """Begin to wait anew: the next request may be under way already."""
+        """Restart the timeout: the next request may have begun."""
         self._stop_waiting()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """The caller does not take its answer: wait for a while."""
+        """The caller does not read its answer: start a timeout."""
         super().pause_writing()
         self._await_caller()
 
@@ -108,7 +108,7 @@ class PatientProtocol(H11Protocol):
             self._answer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Cancel the timeout."""
         self._stop_waiting()
         if self._answer is not None:
             self._answer.cancel()
@@ -135,7 +135,7 @@ class PatientProtocol(H11Protocol):
 
 
 def listen(address: Address) -> socket.socket:
-    """The bound socket (``InputError`` where the port is taken or the address is not ours)."""
+    """The bound socket (``InputError`` if the port is in use or the address is not one of this machine)."""
     try:
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         return socket.create_server((address.host, address.port), family=family, backlog=MOST_CONNECTIONS)

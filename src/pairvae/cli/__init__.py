@@ -1,4 +1,4 @@
-"""The command line. Heavy imports stand inside the commands, so that `--help` answers at once."""
+"""The command line. Heavy imports are inside the commands, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def common(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit code 1."""
+    """Run the command line; a user error prints one line and exits with code 1."""
     end_with_repro()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
+            stream.reconfigure(errors="backslashreplace")  # a file name may not be valid text
     try:
         app()
     except (InputError, OSError) as error:
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def _file_error(error: OSError) -> InputError:
-    """What the operating system refused, as one line."""
+    """An error of the operating system as one line."""
     remedies = {
         errno.ENOSPC: "free some space and run it again",
         errno.EDQUOT: "free some of your quota and run it again",
@@ -74,8 +74,8 @@ def _file_error(error: OSError) -> InputError:
     }
     code = error.errno or 0
     reason = error.strerror or str(error) or type(error).__name__
-    if not code and "requested and" in reason:  # numpy's words for a write that was cut short
-        code, reason = errno.ENOSPC, f"a write cut short, {reason}"
+    if not code and "requested and" in reason:  # numpy's message for a truncated write
+        code, reason = errno.ENOSPC, f"truncated write, {reason}"
     return InputError(
         expected="a file that can be read or written",
         found=reason,

@@ -137,7 +137,7 @@ def predict(
         ),
     ] = False,
 ) -> None:
-    """Predict SEM images from SAXS patterns, or the reverse, with a table of what they show."""
+    """Predict SEM images from SAXS patterns, or the reverse, with a table of descriptors."""
     given = files or (["data/raw"] if unpaired else [])
     if not given:
         raise typer.BadParameter("name files, or use --unpaired")

@@ -56,7 +56,7 @@ def model_names(client: MlflowClient) -> list[str]:
 
 
 def logged_model(client: MlflowClient, version: ModelVersion) -> LoggedModel | None:
-    """The model entry that a version was made of; None for a version of another make."""
+    """The model entry that a version was made of; None for a version without one."""
     model_id = key_of(version)
     try:
         return client.get_logged_model(model_id) if model_id.startswith("m-") else None
@@ -73,7 +73,7 @@ def files_of(client: MlflowClient, version: ModelVersion) -> Files:
 
 
 def key_of(version: ModelVersion) -> str:
-    """What a version is called in any store: versions are numbered anew in each."""
+    """Key of a version that holds in every store, since each store numbers versions anew."""
     return str(version.model_id or str(version.source).removeprefix("models:/"))
 
 
@@ -160,7 +160,7 @@ class ModelCopier:
                     self.target.set_model_version_tag(name, copy, BEFORE_TAG, str(before))
 
     def aliases(self, versions: Mapping[str, Mapping[int, int]], new: Mapping[str, set[int]]) -> list[str]:
-        """Give the copies (``versions``: name -> source version -> copy) their aliases; what was set, in words.
+        """Set the aliases of the copies (``versions``: name -> source version -> copy); one line for each alias.
 
         An alias that stands for another store's version moves only for a version in ``new`` (source versions that
         have just arrived); ``champion`` only, and all together, where all copies score better on the same data.

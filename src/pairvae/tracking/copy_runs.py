@@ -1,4 +1,4 @@
-"""Copies of runs in another store: everything that a run holds, once, however often it is asked for."""
+"""Copy runs to another store: everything that a run holds; repeated calls copy it once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Files:
 
 
 def files_at(location: str | None) -> Files:
-    """The files below a ``file:`` address or path; none where they lie elsewhere or are gone."""
+    """The files below a ``file:`` address or path; empty if they are elsewhere or missing."""
     folder = local_path(location)
     if folder is None or not folder.is_dir():
         return Files(None, {})
@@ -59,7 +59,7 @@ def all_runs(client: MlflowClient, experiments: Iterable[str], filter_string: st
 def with_relatives(runs: list[Run], names: Iterable[str]) -> list[Run]:
     """The runs whose id begins with, or whose name is, one of ``names``, with those above and below them.
 
-    A word that names none raises ``KeyError``.
+    A name without a run raises ``KeyError``.
     """
     parents = {run.info.run_id: parent_of(run) for run in runs}
     chosen: set[str] = set()
@@ -103,7 +103,7 @@ def parents_first(runs: list[Run]) -> list[Run]:
 
 
 def content_digest(run: Run, files: Files) -> str:
-    """What a copy is complete by: it changes with everything that can be added to a run."""
+    """Digest of a complete copy; it changes with everything that can be added to a run."""
     latest = {key: (repr(value)) for key, value in run.data.metrics.items()}
     return store.digest(
         [run.info.run_name, run.info.status, run.info.end_time, run.data.params, run.data.tags, latest,

@@ -93,7 +93,7 @@ def first_line(error: Exception) -> str:
 
 
 def unusable(root: Path, uri: str, error: Exception) -> InputError:
-    """What to tell of a store that answered with ``error``, or did not answer."""
+    """The error message for a store that answered with ``error``, or did not answer."""
     schema = _schema_problem(uri, error)
     if schema is not None:
         version, remedy = schema
@@ -119,7 +119,7 @@ def unusable(root: Path, uri: str, error: Exception) -> InputError:
 
 
 def _schema_problem(uri: str, error: Exception) -> tuple[str, str] | None:
-    """What is found and what to do where a database is sound, but was written by another version of MLflow."""
+    """Problem and remedy for a sound database that was written by another version of MLflow."""
     revision = SCHEMA.search(str(error))
     if revision is None or revision[1] == "None":
         return None
@@ -136,7 +136,7 @@ def _is_away(error: Exception) -> bool:
 
 @contextmanager
 def plainly(root: Path, uri: str | None = None) -> Iterator[None]:
-    """Turn what a store that goes away answers within the block into one clear line (``InputError``)."""
+    """Turn the errors of a store that goes away within the block into one clear line (``InputError``)."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
@@ -154,7 +154,7 @@ def _check_database(path: Path) -> None:
 
 
 def answers(uri: str, timeout_s: float = SERVER_TIMEOUT_S) -> bool:
-    """Whether a server is there; True for a database, which only its driver can ask."""
+    """Whether a server answers; True for a database, which only its driver can check."""
     try:
         _ask(uri, timeout_s)
     except requests.RequestException:
@@ -216,7 +216,7 @@ def connect(root: Path, uri: str | None = None) -> MlflowClient:
 
 @contextmanager
 def as_default(root: Path, uri: str | None = None) -> Iterator[None]:
-    """Make a store (the project's) mlflow's process-wide default, which ``models:/`` needs, and undo that."""
+    """Make a store (the project's) mlflow's process-wide default within the block; ``models:/`` needs it."""
     before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
     address = uri or tracking_uri(root)
     mlflow.set_tracking_uri(address)
@@ -258,7 +258,7 @@ def _shared_lock(root: Path, uri: str) -> Iterator[None]:
         yield
         return
     with ExitStack() as stack:
-        with suppress(OSError):  # of a folder that cannot be written MLflow's own answer is told
+        with suppress(OSError):  # MLflow reports a read-only folder itself
             stack.enter_context(locked(path.with_name(f"{path.name}.lock")))
         yield
 

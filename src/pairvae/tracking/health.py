@@ -1,4 +1,4 @@
-"""What `pairvae doctor` asks of the store: runs that never ended, aliases, and files that are gone."""
+"""Checks of the store for `pairvae doctor`: unfinished runs, aliases and missing files."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def status_of(root: Path, run_id: str) -> str | None:
 
 
 def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Version by alias of each registered model, and the aliases whose version or files are gone, in words."""
+    """Version by alias of each registered model, and a line for each alias whose version or files are missing."""
     if not has_store(root):
         return {}, []
     client = connect(root)
@@ -145,7 +145,7 @@ def has_run(root: Path, run_id: str) -> bool:
 
 
 def runs_without_files(root: Path) -> list[str]:
-    """Runs of the project's own store whose pictures have disappeared, apart from those that `gc` removed."""
+    """Runs of the project's own store whose images are missing, except those that `gc` removed."""
     if not database_path(root).is_file():
         return []
     client = connect(root, local_uri(root))

@@ -47,7 +47,7 @@ STORE_ID = "store_id"
 
 @dataclass
 class Synced:
-    """What was sent (or, without sending, would be): names of runs and versions, bytes; and what was not."""
+    """Names of the runs and versions that were (in a dry run: would be) sent, their bytes, and what was skipped."""
 
     runs: list[str] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
@@ -67,7 +67,7 @@ class _Pending:
 
 
 def store_id(client: MlflowClient) -> str:
-    """The name of a store, which it keeps itself: a tag of its first experiment."""
+    """The name of a store, kept as a tag of its first experiment."""
     experiments = client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
     for experiment in experiments:
         if STORE_ID in experiment.tags:

@@ -1,4 +1,4 @@
-"""Artifacts, model versions and model entries that nothing refers to any more, and their removal."""
+"""Find and delete unreferenced artifacts, model versions and model entries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ YOUNG_S = 3600.0  # an entry without a version may be about to get one
 
 @dataclass(frozen=True)
 class Unused:
-    """Something that can go: what kind, what it is called, its bytes, and how to find it."""
+    """An unreferenced item: its kind, its name, its bytes, and its ids."""
 
     kind: str
     name: str
@@ -36,7 +36,7 @@ class Unused:
 
 
 def unused(root: Path, runs: Iterable[str], versions: Mapping[str, Iterable[int]]) -> list[Unused]:
-    """What is in the project's own store and neither aliased nor kept: ``runs`` and ``versions`` are kept.
+    """Items of the project's own store without an alias, except the ``runs`` and ``versions`` to keep.
 
     So are runs above kept ones, runs of kept versions, runs that have not ended, and those of studies and searches.
     """

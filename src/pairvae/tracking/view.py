@@ -1,4 +1,4 @@
-"""The table of runs as it is first seen: which columns, the newest runs first."""
+"""The first view of the table of runs: its columns, newest runs first."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def page_of(root: Path, experiment: str) -> str:
             if entry.tags.get(key) != value:
                 client.set_experiment_tag(entry.experiment_id, key, value)
     except (InputError, MlflowException):
-        return ""  # the page itself tells what is wrong with the store
+        return ""  # the page itself reports problems of the store
     share = SHARED.rpartition(".")[2]
     return f"#/experiments/{entry.experiment_id}/runs?viewStateShareKey={share}&{MENUS}"

@@ -54,7 +54,7 @@ class Version:
 
 
 def as_version(entry: ModelVersion) -> Version:
-    """The part of MLflow's version that counts here."""
+    """Convert MLflow's model version."""
     key = f"{entry.model_id or entry.source} {entry.creation_timestamp}"
     return Version(entry.name, int(entry.version), entry.run_id or None, dict(entry.tags), key)
 
@@ -82,7 +82,7 @@ def version_for_alias(root: Path, name: str, alias: str) -> Version | None:
 
 
 def set_alias(root: Path, name: str, alias: str, number: int) -> None:
-    """Let ``alias`` stand for version ``number``; "latest" and "v1" are reserved (``MlflowException``)."""
+    """Set ``alias`` to version ``number``; "latest" and "v1" are reserved (``MlflowException``)."""
     connect(root).set_registered_model_alias(name, alias, str(number))
 
 
@@ -112,7 +112,7 @@ def resolve(root: Path, uri: str) -> Version:
 
 
 def location_of(client: MlflowClient, name: str, number: int | str) -> str:
-    """Where the files of a version lie."""
+    """The address of the files of a version."""
     location = str(client.get_model_version_download_uri(name, str(number)))
     if location.startswith("models:/"):
         location = str(client.get_logged_model(location.removeprefix("models:/")).artifact_location)
@@ -149,7 +149,7 @@ def program_file(root: Path, name: str, number: int) -> Path:
 
 
 def comparable(data: str, champion: Version) -> bool:
-    """Whether scores on validation data named ``data`` and the champion's say which of the two is better."""
+    """Whether scores on validation data named ``data`` can be compared with the champion's."""
     return data != "" and champion.tags.get(DATA_TAG) == data
 
 

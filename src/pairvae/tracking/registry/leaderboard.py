@@ -104,7 +104,7 @@ def promote(root: Path, version: Version, *, why: str = "") -> Version | None:
         if before is not None and before.number == version.number:
             return before
         if not why and not beats(version.score, version.tags.get(DATA_TAG, ""), [before]):
-            assert before is not None  # anything takes an empty title
+            assert before is not None  # without a champion, any version is promoted
             same_validation(version, before, FORCE)
             raise InputError(
                 expected=f"a validation score below {before.score:.4g}, that of the champion (version {before.number})",
@@ -122,7 +122,7 @@ def promote(root: Path, version: Version, *, why: str = "") -> Version | None:
 
 
 def demote(root: Path, name: str, *, why: str = "") -> tuple[Version, Version | None]:
-    """Take the title from the champion and give it back to the one before, where that is known and still there.
+    """Demote the champion and restore the champion before it, if that version is known and still there.
 
     Returns both. ``InputError`` without a champion.
     """
@@ -143,7 +143,7 @@ def demote(root: Path, name: str, *, why: str = "") -> tuple[Version, Version | 
 
 
 def _sign(client: MlflowClient, version: Version, deed: str, why: str) -> None:
-    """Who did it, when, and why."""
+    """Record user, time and reason as tags."""
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {
         "by": f"{getpass.getuser()}@{platform.node()}",
@@ -161,7 +161,7 @@ def same_validation(
     second: Version,
     remedy: str = "their scores say nothing about each other; train both on the same data",
 ) -> None:
-    """``InputError`` where two versions were scored on different pairs, or in another way, or this is not known."""
+    """``InputError`` if two versions were scored on different pairs or estimators, or this is unknown."""
     if not comparable(first.tags.get(DATA_TAG, ""), second):
         raise InputError(
             expected="two versions with the same training and validation pairs and estimator",

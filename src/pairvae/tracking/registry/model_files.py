@@ -1,4 +1,4 @@
-"""Files of registered versions: on whose server they may lie, whether they are the registered ones, kept copies."""
+"""Files of registered versions: allowed servers, comparison with the registered digest, local copies."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def is_whole(folder: Path, expected: str | None) -> bool:
 
 
 def check_files(folder: Path, expected: str | None, uri: str) -> None:
-    """``InputError`` where the files of a version are gone, or are not those that were registered."""
+    """``InputError`` if the files of a version are missing or differ from those that were registered."""
     if not (folder / MLMODEL).is_file():
         raise InputError(
             expected="the files of a registered model",
@@ -56,7 +56,7 @@ def check_files(folder: Path, expected: str | None, uri: str) -> None:
 
 
 def kept_copy(folder: Path, location: str, expected: str | None) -> Path:
-    """``folder`` with the files of a server's model at ``place``, fetched unless they are there and whole."""
+    """``folder`` with the files of a server's model at ``location``, downloaded unless a complete copy exists."""
     if not is_whole(folder, expected):
         with atomic_folder(folder) as target:
             _flatten(Path(mlflow.artifacts.download_artifacts(location, dst_path=str(target))), target)
@@ -64,7 +64,7 @@ def kept_copy(folder: Path, location: str, expected: str | None) -> Path:
 
 
 def check_location(location: str, registry: str, uri: str) -> None:
-    """``InputError`` where the files of a model lie on another web server than the registry that names them."""
+    """``InputError`` if the files of a model are on another web server than the registry."""
     there, here = urlsplit(location), urlsplit(registry)
     foreign = there.netloc and (there.hostname, there.port) != (here.hostname, here.port)
     if there.scheme in WEB and foreign:
@@ -77,7 +77,7 @@ def check_location(location: str, registry: str, uri: str) -> None:
 
 
 def check_name(name: str, uri: str) -> None:
-    """``InputError`` for a model's name that cannot be that of a folder: a server chooses it."""
+    """``InputError`` for a model's name that is no valid folder name; the server chooses it."""
     if name in ("", ".", "..") or any(
         character in "/\\" or not character.isprintable() for character in name
     ):

@@ -32,7 +32,7 @@ PARAM_TYPES = {bool: "boolean", int: "long", float: "double", str: "string"}
 
 @dataclass(frozen=True)
 class About:
-    """What is registered beside a model: its origin, facts inside its files, and tags on the registry's page."""
+    """Metadata of a registered model: its run, metadata inside its files, and tags in the registry."""
 
     experiment: str
     run_id: str | None = None

@@ -1,4 +1,4 @@
-"""MLflow's scoring server around a registered pair, as an application to be put behind our own limits."""
+"""MLflow's scoring server for a registered pair, as an ASGI application behind pairvae's limits."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class _Strict:
 
 
 def _foreign(folder: Path) -> str | None:
-    """What of a model would run as code without being ours."""
+    """The part of a model that would run code from outside pairvae; None if there is none."""
     flavor: dict[str, Any] = Model.load(str(folder)).flavors.get("python_function", {})
     if flavor.get("loader_module") != LOADER:
         return f"the loader {flavor.get('loader_module')}"

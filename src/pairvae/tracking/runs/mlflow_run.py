@@ -41,7 +41,7 @@ class _Begun:
 
 
 def process_mark(process: int) -> str:
-    """A process of this machine as no later one is called: host, number, when it began (kernel ticks)."""
+    """A unique name of a process: host, process id, start time (kernel ticks)."""
     try:
         began = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -50,7 +50,7 @@ def process_mark(process: int) -> str:
 
 
 def _user() -> str:
-    """The login name; a container may run under a number that has none."""
+    """The login name; the user id of a container may have none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -153,7 +153,7 @@ def start_run(
     ``resume``: the id of a run whose process was killed; it goes on, or a new one begins if it is gone.
     ``parent``: the id of the run that this one is shown under. ``InputError`` as ``prepare_store``, except that a
     store that does not answer is no reason to stop: at the start, the run is kept in the project's own database;
-    later, what it tells waits in ``.pairvae/outbox``. ``system_metrics_s``: how often processor and memory are
+    later, its entries wait in ``.pairvae/outbox``. ``system_metrics_s``: how often processor and memory are
     measured, s; 0: never. ``patience_s``: how long the end waits for a store that is away.
     """
     all_tags = {**_own_tags(parent), **(tags or {})}
