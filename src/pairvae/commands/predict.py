@@ -143,14 +143,8 @@ def predict(
     if neighbours:
         require_micrographs(predictor, to)
     _require_other_folder(out, inputs)
-    registered = model.startswith(REGISTRY)  # a model folder needs no project around it
-    location, root = (
-        (pinned(model, project_root()), project_root())
-        if registered
-        else (str(Path(model).resolve()), Path.cwd())
-    )
-    spread = evenly_spread(len(inputs), ROWS)
-    shown = frozenset(spread.tolist())
+    location, root = _place_of(model)
+    shown = frozenset(evenly_spread(len(inputs), ROWS).tolist())
     wanted = Wanted(
         out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition, neighbours, size
     )
@@ -158,15 +152,28 @@ def predict(
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
         )
-    count = workers or (workers_for(len(inputs)) if cluster is None else 1)
-    if count == 1 and cluster is None:
-        each: Iterator[Made] = (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
-    else:
-        each = _shared_out(inputs, wanted, count, cluster)
+    each = _each(predictor, inputs, wanted, workers, cluster)
     out.mkdir(parents=True, exist_ok=True)
     with folder_alone(out):
         _say_of_earlier(out)
         return _collect(inputs, each, out, to)
+
+
+def _place_of(model: str) -> tuple[str, Path]:
+    """Where processes find the model, and the project whose registry they ask: a model folder needs none around it."""
+    if model.startswith(REGISTRY):
+        return pinned(model, project_root()), project_root()
+    return str(Path(model).resolve()), Path.cwd()
+
+
+def _each(
+    predictor: Predictor, inputs: Sequence[Input], wanted: Wanted, workers: int | None, cluster: str | None
+) -> Iterator[Made]:
+    """What each input gives, in their order: in this process, or shared out."""
+    count = workers or (workers_for(len(inputs)) if cluster is None else 1)
+    if count == 1 and cluster is None:
+        return (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
+    return _shared_out(inputs, wanted, count, cluster)
 
 
 def _say_of_earlier(out: Path) -> None:
