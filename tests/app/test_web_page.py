@@ -201,9 +201,17 @@ def test_bound_elsewhere_the_api_wants_the_token(
     assert requests.get(f"{address}/api/about", headers=shown, timeout=WAIT).status_code == 200
 
 
-def test_the_page_says_why_and_what_to_measure_next(served: str, pattern: Path) -> None:
+def test_the_page_says_why_and_what_to_measure_next(
+    served: str, pattern: Path, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = predict(served, pattern.read_bytes(), "explain", name=pattern.name).json()
     assert any(line.startswith("phase fraction: ") for line in told["lines"])
     assert picture(told["uri"]).shape[2] >= 3
+    monkeypatch.chdir(tiny_pair)
     found = requests.get(f"{served}/api/suggestions", timeout=WAIT)
-    assert found.status_code == 400 and "params.yaml" in found.json()["error"]  # no project around the server
+    error = found.json()["error"]  # every sample of this project has a partner
+    assert (
+        found.status_code == 400
+        and "samples with SAXS pattern alone" in error
+        and str(tiny_pair) not in error
+    )

@@ -14,6 +14,7 @@ from pairvae.app.uploads import measured, upload_of
 from pairvae.commands.explain import drawing_of
 from pairvae.commands.suggest.command import Choice, content_of, ranked
 from pairvae.commands.suggest.ranking import Wanted
+from pairvae.errors import InputError
 from pairvae.inference.attribution import attribute
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.reports.encode import plot_picture
@@ -54,7 +55,14 @@ def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
 def _suggestions(models: Models, model: str, count: int) -> dict[str, Any]:
     predictor = models.get(model or models.first)
     choice = Choice((), model, None, Wanted(count))
-    known, ranking = ranked(open_project(folder=models.root, track=False), predictor, choice)
+    project = open_project(folder=models.root, track=False)
+    try:
+        known, ranking = ranked(project, predictor, choice)
+    except InputError as error:  # a page shows no paths of the machine
+        where = error.where.replace(f"{project.folder}/", "")
+        raise InputError(
+            expected=error.expected, found=error.found, where=where, remedy=error.remedy
+        ) from error
     content = content_of(predictor, known, ranking)
     return {
         "title": content.title,
