@@ -60,7 +60,7 @@ def test_intervals_cover_what_they_say_after_the_calibration_and_not_before(seen
     assert fractions < 0.9
     assert found["posterior_mean"].after < found["posterior_mean"].before
     assert found["posterior_covariance"].before > 3
-    assert found["posterior_covariance"].after == pytest.approx(1, abs=0.05)
+    assert found["posterior_covariance"].after == pytest.approx(1, abs=0.1)
     pair = trained(seen)
     matched = steps(calibrate(pair, seen.data(), ALL, seed=0))["variance_matching"]
     assert 0.87 < coverages(pair, new)[1] < 0.93

@@ -242,6 +242,11 @@ def latent_maps(generator: np.random.Generator, names: list[str | None]) -> Maps
         tuple(f"sample_{index:02d}" for index in range(count)),
         tuple(names),
         tuple("validation" if index % 3 == 0 else "train" for index in range(count)),
+        {
+            "pitch_nm": tuple(None if index == 1 else 40.0 + index for index in range(count)),
+            "blend": tuple("AB"[index % 2] if index else None for index in range(count)),
+        },
+        {"pitch_nm": {"n": count - 1.0, "saxs": 0.9, "sem": 0.5}},
     )
 
 
@@ -320,6 +325,10 @@ def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportConten
         study=study(generator),
         protocols=protocol_rows(generator),
         parameters={"split.train": "48", "seed": "0"},
+        corrections=(
+            {"step": "length_scale", "statistic": "variance", "before": 0.5, "after": 1.02, "target": 1.0},
+            {"step": "posterior_mean", "statistic": "error", "reason": "switched off"},
+        ),
         facts={"preset": "fast", "pairs": "48 training, 24 validation", "data digest": "9f174c33c5341c77"},
     )
 

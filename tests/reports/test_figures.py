@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pairvae.reports import curves, latents, pictures, plots
+from pairvae.reports import curves, pictures, plots
+from pairvae.reports import latent_figures as latents
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.figures import ordered_examples, save_figures
 from pairvae.reports.report_data import Latents, ReportContent
@@ -30,6 +31,7 @@ def test_every_figure_has_png_svg_and_data(folder: Path) -> None:
         "scores",
         *(f"figure_{number}" for number in ("1", "3", "4", "5", "6a", "6b", "7", "s2", "s3", "s4", "s5", "s6", "s7")),
         "latent_maps",
+        "condition_maps",
         "latents",
     }  # fmt: skip
     assert "sheet_alternating_lines" in names

@@ -90,6 +90,13 @@ def test_the_study_stands_beside_the_published_medians(html: str) -> None:
     assert "0.0145" in html
 
 
+def test_corrections_stand_with_their_targets_or_the_reason_for_none(html: str) -> None:
+    assert (
+        '<th scope="row">length scale</th><td>variance</td><td>0.500</td><td>1.02</td><td>1.00</td>' in html
+    )
+    assert "not applied: switched off" in html
+
+
 def test_pictures_shrink_until_the_page_fits(
     content: ReportContent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

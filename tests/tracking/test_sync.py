@@ -164,9 +164,9 @@ def test_running_runs_stay_and_chosen_ones_come_with_their_tree(filled: Path, ta
     client = open_store(filled, local_uri(filled))
     experiment = client.get_experiment_by_name("pairvae").experiment_id
     client.create_run(experiment, run_name="running")
-    assert sync_store(filled, target, wanted=["study"]).runs == ["study", "trial"]
+    assert sync_store(filled, target, names=["study"]).runs == ["study", "trial"]
     with pytest.raises(InputError, match="expected the id or the name of a run, found 'absent'"):
-        sync_store(filled, target, wanted=["absent"])
+        sync_store(filled, target, names=["absent"])
     done = sync_store(filled, target)
     assert (done.runs, done.still_open, done.known_runs) == (["failed"], 1, 2)
 

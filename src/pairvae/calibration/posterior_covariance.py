@@ -13,7 +13,7 @@ from pairvae.settings import CalibrationSettings
 
 STEP = Correction(
     "posterior_covariance",
-    "mean squared Mahalanobis distance of left-out crops from the posterior, per latent",
+    "variance of left-out crops where they vary most, over that of the posterior",
     "scale_tril",
 )
 
@@ -28,14 +28,12 @@ def correct(
     factor = scale_tril_of(residuals, latents.crop_std, latents.std)
     set_scale_tril(pair, latents.whole, factor)
     fold = folds(latents.groups)
-    distances = np.empty((2, len(fold)))
+    ratios = np.empty((2, len(fold)))
     for one in np.unique(fold):
         rest, out = fold != one, fold == one
-        parts = residuals[out], latents.crop_std[out], latents.std[out]
-        others = scale_tril_of(residuals[rest], latents.crop_std[rest], latents.std[rest])
-        distances[1, out] = _distances(others @ others.T, *parts)
-        distances[0, out] = _own_distances(*parts)
-    before, after = distances.mean(1)
+        parts = [(residuals[rows], latents.crop_std[rows], latents.std[rows]) for rows in (rest, out)]
+        ratios[:, out] = _ratios(scale_tril_of(*parts[0]), _direction(*parts[0]), *parts[1])
+    before, after = ratios.mean(1)
     largest = float(np.linalg.norm(factor, axis=1).max())
     return latents, STEP.taken(latents.whole, target=1.0, before=before, after=after, value=largest)
 
@@ -63,20 +61,21 @@ def set_scale_tril(pair: PairVAE, name: str, factor: np.ndarray) -> None:
     vae.encoder.scale_tril = torch.from_numpy(factor).to(next(vae.parameters()))
 
 
-def _distances(
-    covariance: np.ndarray, residuals: np.ndarray, crop_std: np.ndarray, std: np.ndarray
+def _direction(residuals: np.ndarray, crop_std: np.ndarray, std: np.ndarray) -> np.ndarray:
+    """Where crops vary most ``(C,)``, in units of the network's own standard deviations."""
+    unit = scale_tril_of(residuals / np.sqrt(std)[:, None], crop_std / np.sqrt(std)[:, None], std)
+    return np.asarray(np.linalg.eigh(unit @ unit.T)[1][:, -1])
+
+
+def _ratios(
+    tril: np.ndarray, along: np.ndarray, residuals: np.ndarray, crop_std: np.ndarray, std: np.ndarray
 ) -> np.ndarray:
-    """Mean squared Mahalanobis distances ``(N,)`` per channel, the crops' own width included."""
-    scale = np.sqrt(std)[:, None]
-    inverse = np.linalg.inv(covariance)
-    scaled = residuals / scale
-    squares = np.einsum("nkcp,cd,nkdp->nkp", scaled, inverse, scaled)
-    squares = squares + np.einsum("nkcp,c->nkp", np.square(crop_std / scale), np.diag(inverse))
-    return np.asarray(squares.mean((1, 2)) / len(covariance))
+    """Variance of the crops of each of N samples ``along`` a direction, over that of its posterior: ``(2, N)``.
 
-
-def _own_distances(residuals: np.ndarray, crop_std: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """The same with the network's own standard deviations."""
-    return np.asarray(
-        ((np.square(residuals) + np.square(crop_std)) / np.square(std)[:, None]).mean((1, 2, 3))
-    )
+    First of the network's own posterior, then of that by the factor ``tril``.
+    """
+    scaled = np.einsum("nkcp,c->nkp", residuals / std[:, None], along)
+    own = np.einsum("nkcp,c->nkp", np.square(crop_std / std[:, None]), np.square(along))
+    crops = (np.square(scaled) + own).mean(1)
+    projected = np.einsum("ncp,cd->npd", along[:, None] / np.sqrt(std), tril)
+    return np.stack([crops.mean(1), (crops / np.square(projected).sum(2)).mean(1)])

@@ -7,6 +7,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -19,6 +20,7 @@ from pairvae.commands.store_checks import Finding, Findings
 from pairvae.errors import InputError, number_of, reason
 from pairvae.settings import PARAMS_FILE
 from pairvae.stages.project import Project, open_project
+from pairvae.store.code import PACKAGE
 from pairvae.store.model_folder import CARD as MODEL_CARD
 from pairvae.store.model_folder import load_card, load_model
 from pairvae.store.outputs import STAGES
@@ -95,6 +97,13 @@ def _examined(name: str, check: Callable[[], Findings]) -> list[Finding]:
     return findings
 
 
+def _install() -> str:
+    """How the packages come: by the Makefile of a source tree, else by pip."""
+    if (PACKAGE.parents[1] / "Makefile").is_file():
+        return "run: make setup"
+    return f"run: {sys.executable} -m pip install --upgrade pairvae"
+
+
 def _installation() -> Findings:
     cores = len(os.sched_getaffinity(0))
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
@@ -103,10 +112,10 @@ def _installation() -> Findings:
         try:
             yield Finding(package, "ok", version(package))
         except PackageNotFoundError:
-            yield Finding(package, "problem", "not installed", "run: make setup")
+            yield Finding(package, "problem", "not installed", _install())
     path = dvc_environment()["PATH"]
     if shutil.which("dvc", path=path) is None:
-        yield Finding("dvc", "problem", "no program of that name beside this Python", "run: make setup")
+        yield Finding("dvc", "problem", "no program of that name beside this Python", _install())
     if shutil.which("git", path=path) is None:
         yield Finding("git", "note", "not on the PATH", "install git: runs are linked to commits by it")
 

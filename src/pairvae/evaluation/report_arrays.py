@@ -72,7 +72,7 @@ def curve_bands(
 def example_arrays(truth: Truth, images: Images, decoded: Reconstructions) -> dict[str, np.ndarray]:
     """One example of each morphology, contact sheets, and the pair's latents by sample."""
     what = truth.what
-    return {**_latents(what, decoded), **_examples(what, truth, images), **_sheets(what, images)}
+    return {**sample_latents(what, decoded), **_examples(what, truth, images), **_sheets(what, images)}
 
 
 def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -85,7 +85,8 @@ def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[
     }
 
 
-def _latents(what: Evaluated, decoded: Reconstructions) -> dict[str, np.ndarray]:
+def sample_latents(what: Evaluated, decoded: Reconstructions) -> dict[str, np.ndarray]:
+    """``latent_<modality>`` -> latents ``(N, D)`` of the samples: of crops their mean."""
     arrays = {}
     for name in what.names:
         latents, array = decoded.latents[name], what.array(name)

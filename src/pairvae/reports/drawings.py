@@ -19,7 +19,9 @@ IMAGES = {
         "figure_s8": "generated images and their S(r) at a third variance scale",
     },
     "map_plots": {
-        "latent_maps": "t-SNE maps of the latents of both models alone and of the pair, with thumbnails"
+        "latent_maps": "t-SNE maps of the latents of both models alone and of the pair, with thumbnails",
+        "condition_maps": "the map of the pair, coloured by the conditions of the samples; R² is the share of "
+        "its variance that a regression on other samples' latents predicts",
     },
     "threshold_plots": {"figure_s2": "one micrograph binarised in several ways"},
 }

@@ -6,7 +6,17 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from pairvae.reports import bands, curves, latent_maps, latents, pictures, plots, protocols, study_figures
+from pairvae.reports import (
+    bands,
+    condition_maps,
+    curves,
+    latent_maps,
+    pictures,
+    plots,
+    protocols,
+    study_figures,
+)
+from pairvae.reports import latent_figures as latents
 from pairvae.reports import paper_figures as paper
 from pairvae.reports import threshold_figures as thresholds
 from pairvae.reports.captions import paper_rank
@@ -83,6 +93,8 @@ def _save_latents(content: ReportContent, folder: Path) -> None:
     if content.maps is not None:
         rows = latent_maps.map_rows(content.maps)
         save_figure(latent_maps.latent_maps(content.maps), folder, "latent_maps", rows)
+        if content.maps.conditions:
+            save_figure(condition_maps.condition_maps(content.maps), folder, "condition_maps", rows)
 
 
 def save_figures(content: ReportContent, folder: Path) -> None:

@@ -18,7 +18,7 @@ from pairvae.reports.figures import ordered_examples, save_figures
 from pairvae.reports.findings import block_numbers, comparisons, warnings
 from pairvae.reports.report_data import Ensemble, Example, ReportContent, Sheet
 from pairvae.reports.study_figures import study_table
-from pairvae.reports.tables import generation_table, lookup, score_tables
+from pairvae.reports.tables import correction_rows, generation_table, lookup, score_tables
 from pairvae.store import write_text
 
 LARGEST_PAGE = 7_500_000  # bytes
@@ -168,6 +168,7 @@ def render(content: ReportContent, side: int, shown: Mapping[str, object] | None
         comparisons=comparisons(content.metrics),
         blocks=block_numbers(content.metrics),
         study_table=study_table(content.study),
+        corrections=correction_rows(content.corrections),
         **{section: (shown or {}).get(section, []) for section in SECTIONS},
         **_blocks(content, side),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
@@ -71,13 +71,18 @@ class LatentMap:
 
 @dataclass(frozen=True)
 class Maps:
-    """Latent maps with what they show: thumbnails (N, h, w) or (N, 3, h, w) by modality, morphologies, splits."""
+    """Latent maps with what they show: thumbnails (N, h, w) or (N, 3, h, w) by modality, morphologies, splits.
+
+    ``conditions``: by name, of each sample (None: not known); ``correlations``: how far latents tell them.
+    """
 
     maps: tuple[LatentMap, ...]
     thumbnails: Mapping[str, Array]
     ids: tuple[str, ...]
     morphology: tuple[str | None, ...]
     split: tuple[str, ...]
+    conditions: Mapping[str, tuple[float | str | None, ...]] = field(default_factory=dict)
+    correlations: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,8 @@ class ReportContent:
     """Everything on the page. ``metrics`` is ``metrics.json``; ``distributions`` nests like its ``splits``,
     with the list of single scores in place of each summary. ``histories`` holds one row per epoch and stage.
     ``generated`` are the ensembles at the first variance scale, which is scored; ``nm_per_px`` and ``q_per_px``
-    (1/nm) are the sizes of the prepared pixels where all pairs share them.
+    (1/nm) are the sizes of the prepared pixels where all pairs share them. ``corrections`` are those of
+    ``calibration.json``.
     """
 
     metrics: Mapping[str, Any]
@@ -146,3 +152,4 @@ class ReportContent:
     protocols: tuple[Row, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    corrections: Sequence[Mapping[str, Any]] = ()

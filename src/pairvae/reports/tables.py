@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,6 +137,19 @@ def generation_table(metrics: Mapping[str, Any]) -> ScoreTable | None:
     return ScoreTable(
         "Generated ensembles", names[0], tuple(score_label(score) for score in names), tuple(rows)
     )
+
+
+def correction_rows(corrections: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Step, statistic, before, after, target of each correction; of one that was not applied, the reason."""
+    numbers = ("before", "after", "target")
+    return [
+        (
+            one["step"].replace("_", " "),
+            one["statistic"] if "reason" not in one else f"not applied: {one['reason']}",
+            *(figure(one[key]) if key in one else "" for key in numbers),
+        )
+        for one in corrections
+    ]
 
 
 def lookup(tree: Mapping[str, Any], *keys: str) -> Any:

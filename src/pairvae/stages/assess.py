@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
+from pairvae.evaluation.conditions import condition_correlations, condition_metrics
 from pairvae.evaluation.ensembles import Ensemble, ensembles
 from pairvae.evaluation.leak_check import leakage_facts, refuse_leakage
 from pairvae.evaluation.realism import Bits, Judging, realism
@@ -17,6 +18,7 @@ from pairvae.evaluation.report_arrays import (
     drawing_material,
     example_arrays,
     examples,
+    sample_latents,
 )
 from pairvae.evaluation.scores.blocks import (
     Measured,
@@ -96,6 +98,7 @@ def assess(project: Project) -> None:
         "ranking": {"validation": ranked(splits["validation"], scored)},
         "ensembles": _of_ensembles(truth, found, drawn),
         "uncertainty": {} if draws is None else {"validation": {"_".join(what.names): draws.facts}},
+        **_of_conditions(prepared, what, predicted.pair),
         "leakage": leakage,
         "warnings": data_warnings(project, prepared)
         + warnings
@@ -109,6 +112,18 @@ def assess(project: Project) -> None:
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
     _annotate(project, prepared, metrics)
+
+
+def _of_conditions(prepared: Prepared, what: Evaluated, decoded: Reconstructions) -> dict[str, Any]:
+    """How far latents tell what is known of the samples; those of patterns as they were before it moved them."""
+    told = [pair.conditions for pair in prepared.pairs]
+    if not any(told):
+        return {}
+    latents = {name: sample_latents(what, decoded)[f"latent_{name}"] for name in what.names}
+    if what.shift is not None:
+        latents[what.names[0]] = latents[what.names[0]] - what.shift.flatten(1).numpy()
+    groups = [pair.group or pair.id for pair in prepared.pairs]
+    return {"conditions": condition_correlations(latents, told, groups)}
 
 
 def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | None = None) -> Evaluated:
@@ -274,7 +289,7 @@ def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> 
         annotate_run(
             project.root,
             run_id,
-            decisive(medians(of_run)),
+            decisive(medians(of_run)) | (condition_metrics(metrics) if name == "pair" else {}),
             {"assessed": "true"},
             description=f"{about} {verdict(of_run)}".strip(),
         )

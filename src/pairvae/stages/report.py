@@ -14,6 +14,7 @@ import numpy as np
 from pairvae import store
 from pairvae.data.pairs.manifest import read_pairs
 from pairvae.evaluation import latent_map
+from pairvae.inference.corrections import read_corrections
 from pairvae.inference.neighbours import Micrographs
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
@@ -95,6 +96,7 @@ def gather(project: Project) -> ReportContent:
         protocols=protocols(project),
         facts=lineage(project, facts, metrics, TRAININGS),
         parameters=parameters(project),
+        corrections=read_corrections(project.model("train-pair")),
     )
 
 
@@ -213,12 +215,19 @@ def maps(project: Project, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
     found.append(LatentMap("paired", paired, joint=True))
     training = set(facts["train"])
     count = len(facts["pairs"])
+    told = [pair.get("conditions", {}) for pair in facts["pairs"]]
+    metrics = store.read_json(project.reports / "metrics.json")
     return Maps(
         tuple(found),
         _thumbnails(project, names),
         tuple(pair["id"] for pair in facts["pairs"]),
         tuple(pair["morphology"] for pair in facts["pairs"]),
         tuple("train" if row in training else "validation" for row in range(count)),
+        {
+            name: tuple(one.get(name) for one in told)
+            for name in dict.fromkeys(key for one in told for key in one)
+        },
+        metrics.get("conditions", {}),
     )
 
 

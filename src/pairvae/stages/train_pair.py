@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -11,12 +13,12 @@ from pairvae import store
 from pairvae.calibration import Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
+from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.stages.corrections import calibration_data, log_corrections, write_conditions, write_corrections
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
@@ -24,6 +26,7 @@ from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
+    calibration_data,
     card_description,
     fit_closed_form,
     likelihood,
@@ -67,33 +70,15 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
     plan.module.to(device.torch_device)
-    relevant = {
-        "latent": settings.latent,
-        "seed": settings.seed,
-        "split": project.resolved_split(prepared),
-        "pair": settings.pair,
-        "backbone": backbone,
-        **{name: side(settings, name) for name in vaes},
-        "solo": solo,
-    }
     judge = (
         _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
     )
-    descriptions = {name: card_description(settings, name, prepared) for name in vaes}
-    run = Run(
-        project,
-        "train-pair",
-        prepared,
-        device,
-        relevant,
-        measured_descriptions(project, prepared, descriptions),
-    )
-
+    run = _run(project, prepared, device, {"backbone": backbone, "solo": solo})
     corrections: list[Correction] = []
 
     def finish(tracker: Tracker) -> None:
-        chosen = settings.pair.calibration
-        data = calibration_data(prepared, settings.modalities, project.split(prepared).train, settings.pair)
+        chosen, train = settings.pair.calibration, project.split(prepared).train
+        data = calibration_data(prepared, settings.modalities, train, settings.pair)
         corrections.extend(calibrate(pair, data, chosen, chosen.seed))
         log_corrections(tracker, corrections)
 
@@ -107,6 +92,22 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         write_corrections(folder, corrections)
         write_conditions(folder, pair.condition_shift)
         write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
+
+
+def _run(project: Project, prepared: Prepared, device: Device, begun: Mapping[str, Any]) -> Run:
+    """The training as a run; ``begun`` is what it starts from."""
+    settings = project.settings
+    relevant = {
+        "latent": settings.latent,
+        "seed": settings.seed,
+        "split": project.resolved_split(prepared),
+        "pair": settings.pair,
+        **{name: side(settings, name) for name in settings.modalities},
+        **begun,
+    }
+    descriptions = {name: card_description(settings, name, prepared) for name in settings.modalities}
+    measured = measured_descriptions(project, prepared, descriptions)
+    return Run(project, "train-pair", prepared, device, relevant, measured)
 
 
 def _pair_plan(
