@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.inference.explain import explain
+from pairvae.inference.explanation import explain
 from pairvae.inference.loader import REGISTRY, load, model_folder
 from pairvae.inference.predictor import Predictor
 from pairvae.reports.validation_scores import PREFIX

@@ -17,7 +17,7 @@ from pairvae.app.answers import as_json, as_zip, finite, png
 from pairvae.app.model_choice import Models
 from pairvae.app.uploads import DOOR, LONGEST_NAME, FullError, measured, technique_of, upload_of
 from pairvae.errors import InputError
-from pairvae.inference.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
+from pairvae.inference.explanation import BestGuess, Explained, best_guess, explain, explain_point, plane
 from pairvae.inference.measurement import doubt, require_use, taken_by
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES

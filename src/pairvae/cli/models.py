@@ -147,12 +147,11 @@ def predict(
     from pairvae.modalities.acquisition import acquisition_of
 
     acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit, conditions or [])
+    from pairvae.commands.predict import Request
     from pairvae.commands.predict import predict as run
 
-    written = run(
-        given, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
-        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours, unpaired=unpaired,
-    )  # fmt: skip
+    request = Request(to, out, model, samples, seed, source, kind, acquisition, neighbours, size, unpaired)
+    written = run(given, request, workers=workers, cluster=cluster)
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 

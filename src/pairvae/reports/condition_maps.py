@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.latents import COLOURS, MARKERS
+from pairvae.reports.latent_figures import COLOURS, MARKERS
 from pairvae.reports.report_data import Array, Maps
 from pairvae.reports.style import GREY, panels, styled
 

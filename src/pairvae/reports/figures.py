@@ -11,12 +11,12 @@ from pairvae.reports import (
     condition_maps,
     curves,
     latent_maps,
-    latents,
     pictures,
     plots,
     protocols,
     study_figures,
 )
+from pairvae.reports import latent_figures as latents
 from pairvae.reports import paper_figures as paper
 from pairvae.reports import threshold_figures as thresholds
 from pairvae.reports.captions import paper_rank

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from pairvae.reports.captions import readable
-from pairvae.reports.latents import COLOURS, MARKERS
+from pairvae.reports.latent_figures import COLOURS, MARKERS
 from pairvae.reports.report_data import Array, LatentMap, Maps, Row
 from pairvae.reports.style import BLACK, GREY, panels, styled
 
