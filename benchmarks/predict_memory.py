@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from pairvae.commands.predict import predict
+from pairvae.commands.predict import Request, predict
 from pairvae.store.rows import write_table
 
 EVERY_S = 2.0
@@ -95,9 +95,10 @@ def main() -> None:
     wall, cpu = time.perf_counter(), time.process_time()
     with Watcher(asked.out / "made") as watcher:
         made = predict(
-            [str(asked.out / "in")], to=asked.to, out=asked.out / "made", model=str(asked.model), samples=1, seed=0,
-            workers=1,  # all of it in this process, whose memory is looked at
-        )  # fmt: skip
+            [str(asked.out / "in")],
+            Request(to=asked.to, out=asked.out / "made", model=str(asked.model)),
+            workers=1,
+        )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     write_table(asked.out / "memory.csv", [asdict(one) for one in watcher.seen])
     draw(watcher.seen, asked.out / "memory.png")

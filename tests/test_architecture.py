@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Set
 from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from pairvae.stages.project import stage_module
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "pairvae"
@@ -29,11 +34,6 @@ def importers(package: str) -> set[str]:
         for path in sources()
         if any(name.split(".")[0] == package for name in imported(path))
     }
-
-
-def test_tracking_is_the_only_importer_of_mlflow() -> None:
-    assert importers("mlflow")
-    assert all(path.startswith("tracking/") for path in importers("mlflow"))
 
 
 def test_tune_is_the_only_importer_of_optuna() -> None:
@@ -80,3 +80,74 @@ def test_nothing_is_unpickled() -> None:
             assert not name.startswith("pickle.") or name == "pickle.UnpicklingError", f"{path}: {name}"
             assert name != "torch.load" or "weights_only" in true, path
             assert "allow_pickle" not in true, path
+
+
+def functions() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield f"{path.relative_to(PACKAGE).as_posix()}: {node.name}", node
+
+
+def is_command(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """A command of the command line: its parameters are the options that a user may give."""
+    return name.startswith("cli/") and bool(node.decorator_list)
+
+
+def test_functions_are_short() -> None:
+    lengths = {
+        name: (node.end_lineno or 0) - (node.body[0] if is_command(name, node) else node).lineno + 1
+        for name, node in functions()
+    }
+    assert {name: length for name, length in lengths.items() if length > 50} == {}
+
+
+def test_functions_take_few_parameters() -> None:
+    counts = {}
+    for name, node in functions():
+        given = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        if not is_command(name, node):
+            counts[name] = sum(one.arg not in ("self", "cls") for one in given)
+    assert {name: count for name, count in counts.items() if count > 8} == {}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    """Inside folders neither, and imports inside functions count."""
+    modules = {".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path for path in sources()}
+    modules = {name.removesuffix(".__init__"): path for name, path in modules.items()}
+    uses = {name: used_by(path, modules.keys() - {"pairvae"}) for name, path in modules.items()}
+    while free := [name for name, used in uses.items() if not used & uses.keys()]:
+        for name in free:
+            del uses[name]
+    assert sorted(uses) == []
+
+
+def used_by(path: Path, modules: Set[str]) -> set[str]:
+    """Those of ``modules`` that a file imports, but for what it imports for type checkers alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_types = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and id(node) not in for_types:
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            found |= {name if name in modules else node.module for name in names}
+    return found & modules
+
+
+def test_one_name_is_one_file() -> None:
+    """No two modules of one name, but for the command line, whose files are named by the commands that they offer."""
+    names = Counter(path.name for path in sources() if path.parent.name != "cli" and path.name[0] != "_")
+    same = {"attribution.py", "classifier.py", "conditions.py", "sync.py"}  # one thing at two levels
+    assert {name for name, count in names.items() if count > 1} == same
+
+
+def test_stages_are_what_dvc_yaml_names_and_what_they_share() -> None:
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    there = {path.stem for path in (PACKAGE / "stages").glob("*.py")}
+    wanted = {stage_module(stage).partition(".")[2] for stage in stages}
+    assert wanted <= there and len(there) <= 16

@@ -64,7 +64,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_full_disk_in_the_simulator(tmp_path: Path) -> None:
     line = told_in_one_line(limited(20_000, "data", "simulate", "out", "--pairs", "1", cwd=tmp_path))
-    assert "expected a file that can be read or written, found a write cut short, 3456000 requested" in line
+    assert "expected a file that can be read or written, found truncated write, 3456000 requested" in line
     assert line.endswith("free some space and run it again")
     assert not list((tmp_path / "out").rglob("*.partial"))
 

@@ -12,7 +12,7 @@ import pytest
 from pairvae.app.applications import STATIC, page
 from pairvae.app.guard import App, Rules
 from pairvae.app.model_choice import Models, models_of
-from pairvae.app.server import Place, address, listen, rules_for, server
+from pairvae.app.server import Address, listen, rules_for, server, url_of
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def started() -> Iterator[Callable[[App, Rules], str]]:
     running = []
 
     def start(app: App, rules: Rules) -> str:
-        bound = listen(Place())
+        bound = listen(Address())
         one = server(app, rules)
         thread = threading.Thread(target=one.run, kwargs={"sockets": [bound]}, daemon=True)
         thread.start()
@@ -47,7 +47,7 @@ def started() -> Iterator[Callable[[App, Rules], str]]:
         while not one.started:
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        return address(bound)
+        return url_of(bound)
 
     yield start
     for one, thread in running:
@@ -59,4 +59,4 @@ def started() -> Iterator[Callable[[App, Rules], str]]:
 @pytest.fixture
 def served(models: Models, started: Callable[[App, Rules], str]) -> str:
     """The address of `pairvae app`."""
-    return started(page(models), rules_for(Place(), None, frozenset(STATIC), 8))
+    return started(page(models), rules_for(Address(), None, frozenset(STATIC), 8))

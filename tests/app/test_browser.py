@@ -14,7 +14,7 @@ import pytest
 from pairvae.app.applications import STATIC, page
 from pairvae.app.guard import App
 from pairvae.app.model_choice import Choice, Models, models_of
-from pairvae.app.server import Place, rules_for
+from pairvae.app.server import Address, rules_for
 from reports.browser import CHROMIUM, Browser
 
 pytestmark = [
@@ -83,7 +83,7 @@ Open = Callable[[int, bool], Page]
 @pytest.fixture
 def opened(browser: Browser, two_models: Models, started: Callable[..., str]) -> Open:
     app: App = page(two_models)
-    address = started(app, rules_for(Place(), None, frozenset(STATIC), 8))
+    address = started(app, rules_for(Address(), None, frozenset(STATIC), 8))
     return lambda width, dark: Page(browser, address, width, dark)
 
 
@@ -173,7 +173,7 @@ def test_the_download_is_a_zip(opened: Open, pattern: Path, tmp_path: Path) -> N
 def test_a_token_in_the_address_is_used_and_hidden(
     browser: Browser, two_models: Models, started: Callable[..., str]
 ) -> None:
-    rules = rules_for(Place(), "a-token-of-our-own", frozenset(STATIC), 8)
+    rules = rules_for(Address(), "a-token-of-our-own", frozenset(STATIC), 8)
     one = Page(browser, f"{started(page(two_models), rules)}/#token=a-token-of-our-own", 1280, False)
     assert "token" not in one("location.href")
 

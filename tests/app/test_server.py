@@ -11,7 +11,7 @@ import requests
 
 from pairvae.app import server as run
 from pairvae.app.guard import App, Receive, Rules, Send
-from pairvae.app.server import TOKEN, Place, token_for
+from pairvae.app.server import TOKEN, Address, token_for
 from pairvae.errors import InputError
 
 WAIT = 60
@@ -124,14 +124,14 @@ def test_requests_on_one_connection_follow_each_other(place: tuple[str, int]) ->
 
 def test_a_token_is_made_only_where_others_can_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN, raising=False)
-    assert token_for(Place()) is None
-    first, second = token_for(Place("0.0.0.0")), token_for(Place("0.0.0.0"))
+    assert token_for(Address()) is None
+    first, second = token_for(Address("0.0.0.0")), token_for(Address("0.0.0.0"))
     assert first and second and first != second and len(first) >= 32
     monkeypatch.setenv(TOKEN, "a-token-of-our-own")
-    assert token_for(Place()) == token_for(Place("0.0.0.0")) == "a-token-of-our-own"
+    assert token_for(Address()) == token_for(Address("0.0.0.0")) == "a-token-of-our-own"
     monkeypatch.setenv(TOKEN, "short")
     with pytest.raises(InputError, match="at least 16 characters, found 5"):
-        token_for(Place())
+        token_for(Address())
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_a_token_is_made_only_where_others_can_reach_it(monkeypatch: pytest.Monk
 def test_a_token_that_no_header_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
     monkeypatch.setenv(TOKEN, token)
     with pytest.raises(InputError, match="PAIRVAE_TOKEN: expected a token of ASCII letters"):
-        token_for(Place())
+        token_for(Address())
 
 
 def test_the_link_carries_any_token_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[str] = []
     monkeypatch.setattr(run.uvicorn.Server, "run", lambda self, sockets: sockets[0].close())
-    run.run(answer, Place(), "a+b&c=d%20e#f/16chars", frozenset(), 8, told.append)
+    run.run(answer, Address(), "a+b&c=d%20e#f/16chars", frozenset(), 8, told.append)
     assert "#token=a%2Bb%26c%3Dd%2520e%23f%2F16chars " in told[0]

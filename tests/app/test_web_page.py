@@ -20,7 +20,7 @@ import requests
 from pairvae.app.applications import STATIC, page
 from pairvae.app.guard import App, Rules
 from pairvae.app.model_choice import Models
-from pairvae.app.server import Place, listen, rules_for
+from pairvae.app.server import Address, listen, rules_for
 from pairvae.errors import InputError
 from pairvae.numerics.morphology import two_point_correlation
 
@@ -185,25 +185,33 @@ def test_the_description_names_every_request(served: str) -> None:
 
 def test_a_taken_port_is_one_clear_line() -> None:
     with (
-        listen(Place()) as bound,
+        listen(Address()) as bound,
         pytest.raises(InputError, match="expected a free port, found Address already in use"),
     ):
-        listen(Place(port=bound.getsockname()[1]))
+        listen(Address(port=bound.getsockname()[1]))
 
 
 def test_bound_elsewhere_the_api_wants_the_token(
     started: Callable[[App, Rules], str], models: Models
 ) -> None:
-    address = started(page(models), rules_for(Place("0.0.0.0"), "a-token-of-our-own", frozenset(STATIC), 8))
+    address = started(page(models), rules_for(Address("0.0.0.0"), "a-token-of-our-own", frozenset(STATIC), 8))
     assert requests.get(f"{address}/", timeout=WAIT).status_code == 200
     assert requests.get(f"{address}/api/about", timeout=WAIT).status_code == 401
     shown = {"Authorization": "Bearer a-token-of-our-own"}
     assert requests.get(f"{address}/api/about", headers=shown, timeout=WAIT).status_code == 200
 
 
-def test_the_page_says_why_and_what_to_measure_next(served: str, pattern: Path) -> None:
+def test_the_page_says_why_and_what_to_measure_next(
+    served: str, pattern: Path, tiny_pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = predict(served, pattern.read_bytes(), "explain", name=pattern.name).json()
     assert any(line.startswith("phase fraction: ") for line in told["lines"])
     assert picture(told["uri"]).shape[2] >= 3
+    monkeypatch.chdir(tiny_pair)
     found = requests.get(f"{served}/api/suggestions", timeout=WAIT)
-    assert found.status_code == 400 and "params.yaml" in found.json()["error"]  # no project around the server
+    error = found.json()["error"]  # every sample of this project has a partner
+    assert (
+        found.status_code == 400
+        and "samples with SAXS pattern alone" in error
+        and str(tiny_pair) not in error
+    )

@@ -33,7 +33,7 @@ from pairvae.settings import assignments, load_settings
 from pairvae.store.files import file_digest, read_json, write_json
 from pairvae.store.prepared import open_prepared
 from pairvae.tracking.registry import scoring_app as scoring
-from pairvae.tracking.registry.aliases import check_name, check_place
+from pairvae.tracking.registry.aliases import check_location, check_name
 
 Attack = Callable[[Path], Callable[[], object]]  # prepares a folder; what it returns falls for it, or not
 ATTACKS: dict[str, Attack] = {}
@@ -265,7 +265,7 @@ for _place in (
 ):
     attack(f"a registered version that lies at {_place}")(
         lambda folder, place=_place: (
-            lambda: check_place(place, "http://mlflow.lab.example:5000", "models:/pairvae/1")
+            lambda: check_location(place, "http://mlflow.lab.example:5000", "models:/pairvae/1")
         )  # type: ignore[misc]
     )
 for _other in ("../../x", "..", "a/b", "a\\b", "a\0b"):

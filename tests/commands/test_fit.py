@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 import pairvae
 from pairvae.commands.fit import _kept, _training_pairs
-from pairvae.commands.predict import predict
+from pairvae.commands.predict import Request, predict
 from pairvae.errors import InputError
 from tiny_project import TINY
 
@@ -99,8 +99,9 @@ def test_saved_model_is_the_same_and_predicts_as_the_command_does(
     np.testing.assert_array_equal(loaded.predict(data["saxs"][:2], target="sem", samples=2, seed=1), expected)
     np.save(tmp_path / "pattern.npy", data["saxs"][0])
     predict(
-        [str(tmp_path / "pattern.npy")], to="sem", out=tmp_path / "out", model=str(folder), samples=2, seed=1,
-    )  # fmt: skip
+        [str(tmp_path / "pattern.npy")],
+        Request(to="sem", out=tmp_path / "out", model=str(folder), samples=2, seed=1),
+    )
     for number in range(2):
         written = cv2.imread(str(tmp_path / "out" / f"pattern-sem-{number:02d}.png"), cv2.IMREAD_GRAYSCALE)
         assert written is not None

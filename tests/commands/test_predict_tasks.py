@@ -20,7 +20,7 @@ import torch
 from pairvae.commands.ensemble import Wishes, ensemble
 from pairvae.commands.export import export
 from pairvae.commands.movie import movie
-from pairvae.commands.predict import predict, workers_for
+from pairvae.commands.predict import Request, predict, workers_for
 from pairvae.errors import InputError
 from pairvae.evaluation.rejection import Range
 from pairvae.inference.loader import load
@@ -45,9 +45,10 @@ def test_chunks_give_what_one_by_one_gives(
     monkeypatch.chdir(tiny_pair)
     for workers, name in ((1, "one"), (2, "two")):
         written = predict(
-            ["data/raw/SAXS"], to="sem", out=tmp_path / name, model="models/train-pair", samples=2, seed=3,
+            ["data/raw/SAXS"],
+            Request(to="sem", out=tmp_path / name, model="models/train-pair", samples=2, seed=3),
             workers=workers,
-        )  # fmt: skip
+        )
         assert written == 16
         assert len(csv_rows(tmp_path / name / "curves.csv")) == 8 * 96
     one, two = (sorted((tmp_path / name).iterdir()) for name in ("one", "two"))
@@ -67,7 +68,8 @@ def test_formats_of_the_field_are_read_back(
     def written(file: Path, to: str, kind: str, size: int | None = None) -> tuple[Path, list[dict[str, str]]]:
         out = tmp_path / f"{to}-{kind}"
         predict(
-            [str(file)], to=to, out=out, model="models/train-pair", samples=2, seed=3, kind=kind, size=size
+            [str(file)],
+            Request(to=to, out=out, model="models/train-pair", samples=2, seed=3, kind=kind, size=size),
         )
         return out, csv_rows(out / "predictions.csv")
 
@@ -161,7 +163,7 @@ def test_two_predictions_into_one_folder_do_not_mix(
     pattern, out = str(min((tiny_pair / "data/raw/SAXS").iterdir())), tmp_path / "out"
 
     def once() -> int:
-        return predict([pattern], to="sem", out=out, model="models/train-pair", samples=1, seed=0)
+        return predict([pattern], Request(to="sem", out=out, model="models/train-pair"))
 
     out.mkdir()
     with folder_alone(out), pytest.raises(InputError, match="no other process writes results into"):
@@ -194,15 +196,7 @@ def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
     for workers in (1, 2):
         out = tmp_path / f"out{workers}"
         with pytest.raises(InputError, match=r"1 of 2 files without: .*b\.jpg"):
-            predict(
-                [str(file) for file in files],
-                to="sem",
-                out=out,
-                model=model,
-                samples=1,
-                seed=0,
-                workers=workers,
-            )
+            predict([str(file) for file in files], Request(to="sem", out=out, model=model), workers=workers)
         assert (out / "a-sem-00.png").is_file()
         assert [row["input"] for row in csv_rows(out / "predictions.csv")] == [str(files[0])]
 
@@ -225,12 +219,7 @@ def test_names_of_any_kind_come_out_with_their_tables(
     Path("text.jpg").rename("bad\x1b[31m.jpg")
     with pytest.raises(InputError, match=r"1 of 6 files without: bad\\x1b\[31m\.jpg"):
         predict(
-            ["."],
-            to="sem",
-            out=tmp_path / "out",
-            model=str(tiny_pair / "models" / "train-pair"),
-            samples=1,
-            seed=0,
+            ["."], Request(to="sem", out=tmp_path / "out", model=str(tiny_pair / "models" / "train-pair"))
         )
     assert {row["input"] for row in csv_rows(tmp_path / "out" / "inputs.csv")} == {
         *names[:3], "\\udcff.jpg", "'=1+1\\x1b[31m.jpg",
@@ -248,9 +237,7 @@ def test_a_bad_file_alone_is_told_as_it_was_given(
     model = str(tiny_pair / "models" / "train-pair")
     for workers in (1, 2):
         with pytest.raises(InputError, match=r"^no\.jpg: expected a file, found none"):
-            predict(
-                ["no.jpg"], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0, workers=workers
-            )
+            predict(["no.jpg"], Request(to="sem", out=tmp_path / "out", model=model), workers=workers)
 
 
 def test_where_nothing_is_predicted_the_tables_of_before_stay(tiny_pair: Path, tmp_path: Path) -> None:
@@ -258,11 +245,11 @@ def test_where_nothing_is_predicted_the_tables_of_before_stay(tiny_pair: Path, t
         str(tiny_pair / "models" / "train-pair"),
         str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg"),
     )
-    predict([good], to="sem", out=tmp_path, model=model, samples=1, seed=0)
+    predict([good], Request(to="sem", out=tmp_path, model=model))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for files in (["no.jpg"], ["no.jpg", "neither.jpg"]):
         with pytest.raises(InputError, match=r"no\.jpg: expected a file, found none"):
-            predict(files, to="sem", out=tmp_path, model=model, samples=1, seed=0)
+            predict(files, Request(to="sem", out=tmp_path, model=model))
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -271,7 +258,7 @@ def test_both_directions_with_scales_spread_and_trust(tiny_pair: Path, tmp_path:
     raw = tiny_pair / "data" / "raw"
     files = [str(raw / "SAXS" / "00000.jpg"), str(raw / "SEM" / "00000.tif")]
     wanted = {"out": tmp_path, "model": model, "samples": 3, "seed": 0, "kind": "tiff", "neighbours": 2}
-    assert predict(files, to="both", **wanted) == 6
+    assert predict(files, Request(to="both", **wanted)) == 6
     assert read_image(tmp_path / "00000-sem-02.tif").nm_per_px == pytest.approx(2.9)
     pattern, image = csv_rows(tmp_path / "inputs.csv")
     assert (pattern["from"], pattern["to"], image["from"], image["to"]) == ("saxs", "sem", "sem", "saxs")
@@ -293,7 +280,7 @@ def test_an_unlike_input_is_told(tiny_pair: Path, tmp_path: Path, capsys: pytest
     noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
     cv2.imwrite(str(tmp_path / "noise.png"), noise)
     model = str(tiny_pair / "models" / "train-pair")
-    predict([str(tmp_path / "noise.png")], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0)
+    predict([str(tmp_path / "noise.png")], Request(to="sem", out=tmp_path / "out", model=model))
     assert "noise.png: unlike the training data" in capsys.readouterr().err
     assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["unlike"] == "True"
 
@@ -308,11 +295,11 @@ def test_models_of_earlier_and_later_versions(
     del known["files_sha256"]["facts.safetensors"]
     (old / "card.json").write_text(json.dumps(known, indent=2))
     file = str(tiny_pair / "data" / "raw" / "SAXS" / "00000.jpg")
-    predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
+    predict([file], Request(to="sem", out=tmp_path / "out", model=str(old)))
     assert "does not know its training data" in capsys.readouterr().err
     assert csv_rows(tmp_path / "out" / "inputs.csv")[0]["distance"] == ""
     with pytest.raises(InputError, match=r"--neighbours.*keeps micrographs.*earlier version"):
-        predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0, neighbours=1)
+        predict([file], Request(to="sem", out=tmp_path / "out", model=str(old), neighbours=1))
     card = (old / "card.json").read_text()
     newer = card.replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}')
     (old / "card.json").write_text(newer)
@@ -320,7 +307,7 @@ def test_models_of_earlier_and_later_versions(
         InputError,
         match=rf"format {FORMAT} or lower, found {FORMAT + 1}, written by pairvae .*install that version",
     ):
-        predict([file], to="sem", out=tmp_path / "out", model=str(old), samples=1, seed=0)
+        predict([file], Request(to="sem", out=tmp_path / "out", model=str(old)))
 
 
 def test_an_ensemble_for_calculations(tiny_pair: Path, tmp_path: Path) -> None:
@@ -379,9 +366,9 @@ def test_a_movie_with_a_bad_file_is_not_begun(tiny_pair: Path, tmp_path: Path) -
 MEMORY = """
 import resource, sys
 from pathlib import Path
-from pairvae.commands.predict import predict
+from pairvae.commands.predict import Request, predict
 file, model, out, count = sys.argv[1:]
-predict([file] * int(count), to="sem", out=Path(out), model=model, samples=1, seed=0)
+predict([file] * int(count), Request("sem", Path(out), model))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from pairvae import store
-from pairvae.commands.predict import predict
+from pairvae.commands.predict import Request, predict
 from pairvae.commands.watch import watch
 from pairvae.commands.watch import watcher as run
 from pairvae.commands.watch.arrivals import Arrivals, Mark
@@ -223,8 +223,12 @@ def test_what_arrives_is_predicted_as_predict_does(tiny_pair: Path, options: Opt
         arrive(two, options.folder / two.name)
         watch.until(lambda: len(watch.rows()) == 4)
     assert watch.summary == run.Summary(2, 0)
-    predict([str(one), str(two)], to="sem", out=tmp_path / "once", model=str(tiny_pair / "models" / "train-pair"),
-            samples=2, seed=5)  # fmt: skip
+    predict(
+        [str(one), str(two)],
+        Request(
+            to="sem", out=tmp_path / "once", model=str(tiny_pair / "models" / "train-pair"), samples=2, seed=5
+        ),
+    )
     images = sorted((tmp_path / "once").glob("*-sem-*.png"))
     assert len(images) == 4
     for image in images:

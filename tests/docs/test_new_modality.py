@@ -38,7 +38,7 @@ import sys
 from pathlib import Path
 import pairvae
 from pairvae.stages.assess import assess
-from pairvae.commands.predict import predict
+from pairvae.commands.predict import Request, predict
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.train_pair import train_pair
@@ -50,8 +50,8 @@ train_solo(project, "sem")
 train_pair(project)
 assess(project)
 model = str(project.model("train-pair"))
-predict(["data/raw/AFM/00000.npy"], to="sem", out=Path("out"), model=model, samples=2, seed=0)
-predict(["data/raw/SEM/00000.tif"], to="afm", out=Path("out"), model=model, samples=1, seed=0)
+predict(["data/raw/AFM/00000.npy"], Request("sem", Path("out"), model, samples=2))
+predict(["data/raw/SEM/00000.tif"], Request("afm", Path("out"), model))
 """
 KNOWN = """
 import numpy as np

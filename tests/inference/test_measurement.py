@@ -12,7 +12,7 @@ import torch
 
 from pairvae.commands.ensemble import Wishes, ensemble
 from pairvae.commands.movie import movie
-from pairvae.commands.predict import predict
+from pairvae.commands.predict import Request, predict
 from pairvae.commands.watch import watch
 from pairvae.commands.watch import watcher as run
 from pairvae.errors import InputError
@@ -66,26 +66,15 @@ def inputs(out: Path) -> list[dict[str, str]]:
 def test_a_model_predicts_from_all_of_its_own_training_folder(
     mine: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert (
-        predict([str(mine / "SEM" / "day 1")], to="saxs", out=tmp_path / "o", model=model, samples=1, seed=0)
-        == 8
-    )
+    assert predict([str(mine / "SEM" / "day 1")], Request(to="saxs", out=tmp_path / "o", model=model)) == 8
     (mine / "pairs.csv").unlink()
     with pytest.raises(InputError, match="expected a pixel size in nm") as refused:
-        predict(
-            [str(mine / "SEM" / "day 1" / "1.png")],
-            to="saxs",
-            out=tmp_path / "p",
-            model=model,
-            samples=1,
-            seed=0,
-        )
+        predict([str(mine / "SEM" / "day 1" / "1.png")], Request(to="saxs", out=tmp_path / "p", model=model))
     assert "--nm-per-px" in refused.value.remedy
     known = Acquisition(nm_per_px=2.9)
     predict(
-        [str(mine / "SEM" / "day 1")], to="saxs", out=tmp_path / "q", model=model, samples=1, seed=0,
-        acquisition=known,
-    )  # fmt: skip
+        [str(mine / "SEM" / "day 1")], Request(to="saxs", out=tmp_path / "q", model=model, acquisition=known)
+    )
     same = [(tmp_path / name / "3-saxs-00.png").read_bytes() for name in ("o", "q")]
     assert same[0] == same[1]
 
@@ -145,14 +134,14 @@ def test_conditions_are_typed_or_in_the_table_and_unpaired_samples_are_filled_in
     with pytest.raises(InputError, match="condition: expected NAME=VALUE, found 'pitch'"):
         acquisition_of(conditions=["pitch"])
     options = {"model": str(known), "samples": 1, "seed": 0, "unpaired": True}
-    assert predict([str(mine)], to="both", out=tmp_path / "both", **options) == 2
+    assert predict([str(mine)], Request(to="both", out=tmp_path / "both", **options)) == 2
     assert {path.name for path in (tmp_path / "both").glob("*.png")} >= {
         "lone-sem-00.png",
         "other-saxs-00.png",
     }
     (mine / "pairs.csv").write_text("\n".join(map(",".join, [rows[0], rows[1], rows[3]])) + "\n")
     with pytest.raises(InputError, match="expected samples without SAXS pattern, found none"):
-        predict([str(mine)], to="saxs", out=tmp_path / "none", **options)
+        predict([str(mine)], Request(to="saxs", out=tmp_path / "none", **options))
 
 
 def test_a_pattern_is_moved_to_the_beam_that_is_given(mine: Path, model: str) -> None:
@@ -207,15 +196,15 @@ def test_a_value_that_no_file_has_is_refused(mine: Path, model: str, tmp_path: P
         InputError, match="nm per px: expected files that have one, found files of SAXS pattern"
     ):
         predict(
-            [str(mine / "SAXS")], to="sem", out=tmp_path / "out", model=model, samples=1, seed=0,
-            acquisition=Acquisition(nm_per_px=2.0),
-        )  # fmt: skip
+            [str(mine / "SAXS")],
+            Request(to="sem", out=tmp_path / "out", model=model, acquisition=Acquisition(nm_per_px=2.0)),
+        )
 
 
 def test_another_scale_or_size_is_said_once_and_stands_in_the_table(
     mine: Path, made: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    predict([str(mine / "SAXS")], to="sem", out=tmp_path / "scale", model=model, samples=1, seed=0)
+    predict([str(mine / "SAXS")], Request(to="sem", out=tmp_path / "scale", model=model))
     facts = load(model).facts
     assert facts is not None and facts.q_per_px is not None and facts.sizes["saxs"]
     told = capsys.readouterr().err
@@ -224,10 +213,10 @@ def test_another_scale_or_size_is_said_once_and_stands_in_the_table(
     (mine / "pairs.csv").unlink()
     for file in (mine / "SAXS").iterdir():
         cv2.imwrite(str(file), cv2.resize(cv2.imread(str(file)), (100, 100)))
-    predict([str(mine / "SAXS")], to="sem", out=tmp_path / "size", model=model, samples=1, seed=0)
+    predict([str(mine / "SAXS")], Request(to="sem", out=tmp_path / "size", model=model))
     told = capsys.readouterr().err
     assert told.count("100 x 100 px, where the training data have 128 x 128: is the scale the same?") == 1
-    predict([str(made / "data/raw/SAXS")], to="sem", out=tmp_path / "own", model=model, samples=1, seed=0)
+    predict([str(made / "data/raw/SAXS")], Request(to="sem", out=tmp_path / "own", model=model))
     assert "training data have" not in capsys.readouterr().err
     assert not any("training data" in row["remarks"] for row in inputs(tmp_path / "own"))
 
@@ -236,16 +225,16 @@ def test_a_micrograph_given_as_a_pattern_is_named_and_the_reverse(
     made: Path, mine: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sem, saxs = (min((made / "data" / "raw" / name).iterdir()) for name in ("SEM", "SAXS"))
-    predict([str(sem)], to="sem", out=tmp_path / "a", model=model, samples=1, seed=0)
+    predict([str(sem)], Request(to="sem", out=tmp_path / "a", model=model))
     assert f"{sem}: this looks like an SEM image: `--to saxs`?" in capsys.readouterr().err
     with pytest.raises(
         InputError, match=r"looks like a SAXS pattern: `--to sem`\?"
     ):  # it is too small for one
-        predict([str(saxs)], to="saxs", out=tmp_path / "b", model=model, samples=1, seed=0)
+        predict([str(saxs)], Request(to="saxs", out=tmp_path / "b", model=model))
     curve = tmp_path / "curve.csv"
     curve.write_text("\n".join(f"{0.1 * number},{1000 / number}" for number in range(1, 30)))
     with pytest.raises(InputError, match=r"looks like an I\(q\) curve, which this model does not take"):
-        predict([str(curve)], to="sem", out=tmp_path / "c", model=model, samples=1, seed=0)
+        predict([str(curve)], Request(to="sem", out=tmp_path / "c", model=model))
 
 
 @pytest.mark.parametrize("technique", ["saxs", "sem"])
@@ -265,7 +254,7 @@ def test_what_comes_out_never_lies_among_the_inputs(mine: Path, model: str, tmp_
         ([str(mine / "SAXS" / "*.jpg")], mine / "SAXS" / "."),
     ):
         with pytest.raises(InputError, match="--out: expected another folder for what comes out"):
-            predict(files, to="sem", out=out, model=model, samples=1, seed=0)
+            predict(files, Request(to="sem", out=out, model=model))
     clash = mine / "SAXS" / "m-0.tif"
     shutil.copy(patterns[0], clash)
     shutil.copy(patterns[0], mine / "SAXS" / "0.gif")

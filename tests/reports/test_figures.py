@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pairvae.reports import curves, latents, pictures, plots
+from pairvae.reports import curves, pictures, plots
+from pairvae.reports import latent_figures as latents
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.figures import ordered_examples, save_figures
 from pairvae.reports.report_data import Latents, ReportContent

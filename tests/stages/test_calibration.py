@@ -15,16 +15,17 @@ from pairvae.calibration import calibrate
 from pairvae.errors import InputError
 from pairvae.evaluation.uncertainty import draw_images
 from pairvae.inference.card import MIXING, load_vaes
+from pairvae.inference.corrections import FILE, read_corrections
 from pairvae.inference.loader import load
 from pairvae.models import vae
 from pairvae.models.build import SCALE_TRIL
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Encoder
 from pairvae.settings import resolve
-from pairvae.stages.corrections import FILE, calibration_data, read_corrections
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
+from pairvae.stages.training_inputs import calibration_data
 from pairvae.store.files import file_digest
 from pairvae.store.model_folder import CARD, WEIGHTS, load_card, load_model
 from pairvae.store.prepared import open_prepared

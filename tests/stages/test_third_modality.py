@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pairvae.commands.predict import predict
+from pairvae.commands.predict import Request, predict
 from pairvae.errors import InputError
 from pairvae.inference.card import load_vaes
 from pairvae.modalities.readers.curve import read_curve
@@ -124,7 +124,7 @@ def test_curve_and_partner_predict_each_other(trained: Project, raw: Path, tmp_p
     (partner,) = set(trained.settings.modalities) - {"iq"}
     files = sorted((raw / partner.upper()).iterdir())[:2]
     model = str(trained.model("train-pair"))
-    assert predict([str(file) for file in files], to="iq", out=tmp_path, model=model, samples=2, seed=0) == 4
+    assert predict([str(file) for file in files], Request(to="iq", out=tmp_path, model=model, samples=2)) == 4
     with (tmp_path / "00000-iq-01.csv").open() as stream:
         rows = [(float(row["q (1/nm)"]), float(row["I (a.u.)"])) for row in csv.DictReader(stream)]
     q, intensity = np.array(rows).T
@@ -136,10 +136,10 @@ def test_curve_and_partner_predict_each_other(trained: Project, raw: Path, tmp_p
     again = read_curve(tmp_path / "00000-iq-01.csv")
     assert (again.q_unit, len(again.pixels)) == ("1/nm", 32), "a predicted curve can be read"
     curves = [str(file) for file in sorted((raw / "IQ").iterdir())[:2]]
-    assert predict(curves, to=partner, out=tmp_path, model=model, samples=1, seed=0) == 2
+    assert predict(curves, Request(to=partner, out=tmp_path, model=model)) == 2
     assert len(list(tmp_path.glob(f"*-{partner}-00.png"))) == 2
     with pytest.raises(InputError, match="expected a modality"):
-        predict(curves, to="afm", out=tmp_path, model=model, samples=1, seed=0)
+        predict(curves, Request(to="afm", out=tmp_path, model=model))
 
 
 def test_training_again_changes_nothing(raw: Path, tmp_path: Path) -> None:

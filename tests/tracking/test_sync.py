@@ -164,9 +164,9 @@ def test_running_runs_stay_and_chosen_ones_come_with_their_tree(filled: Path, ta
     client = open_store(filled, local_uri(filled))
     experiment = client.get_experiment_by_name("pairvae").experiment_id
     client.create_run(experiment, run_name="running")
-    assert sync_store(filled, target, wanted=["study"]).runs == ["study", "trial"]
+    assert sync_store(filled, target, names=["study"]).runs == ["study", "trial"]
     with pytest.raises(InputError, match="expected the id or the name of a run, found 'absent'"):
-        sync_store(filled, target, wanted=["absent"])
+        sync_store(filled, target, names=["absent"])
     done = sync_store(filled, target)
     assert (done.runs, done.still_open, done.known_runs) == (["failed"], 1, 2)
 
@@ -227,6 +227,8 @@ def test_a_server_that_is_away_is_one_line(filled: Path) -> None:
 def test_one_sync_at_a_time(root: Path) -> None:
     with (
         held_alone(root / ".pairvae" / "sync.lock", "another", kind="sync"),
-        pytest.raises(InputError, match="expected a sync that no other process works on, found one"),
+        pytest.raises(
+            InputError, match="expected a sync that is not in use, found one in use by another process"
+        ),
     ):
         sync(root, "http://127.0.0.1:9")

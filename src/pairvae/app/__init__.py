@@ -1,1 +1,1 @@
-"""The web page and the scoring server (level 5): requests in, what the stages say out."""
+"""The web page and the scoring server (level 5): they answer requests with the results of the commands."""

@@ -1,4 +1,4 @@
-"""What is sent back: JSON with pictures in it, PNG files, a zip of results."""
+"""Responses: JSON with embedded images, PNG files, and zip archives of results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pairvae.inference.explain import Curve, Explained
+from pairvae.inference.explanation import Curve, Explained
 from pairvae.modalities import MODALITIES
 from pairvae.store.picture_files import bar_length
 
@@ -32,86 +32,89 @@ def png(image: np.ndarray) -> bytes:
     return encoded.tobytes()
 
 
-def as_json(found: Explained, name: str) -> dict[str, Any]:
-    """A prediction as the page shows it; pictures are data URIs, what is not a number is null."""
-    target = MODALITIES[found.target]
+def as_json(explained: Explained, name: str) -> dict[str, Any]:
+    """A prediction as JSON for the page; images are data URIs, NaN is null."""
+    target = MODALITIES[explained.target]
     pictures: list[Picture] = []
-    if found.given is not None and MODALITIES[found.source].coordinates is None:
+    if explained.given is not None and MODALITIES[explained.source].coordinates is None:
         pictures.append(
-            _picture(found.given, f"Given: {MODALITIES[found.source].title} as prepared", "given")
+            _picture(explained.given, f"Given: {MODALITIES[explained.source].title} as prepared", "given")
         )
     if target.coordinates is None:
-        pictures.append(_picture(found.best, f"Predicted {target.title}, best guess", "best"))
-        if found.spread is not None:
+        pictures.append(_picture(explained.best, f"Predicted {target.title}, best guess", "best"))
+        if explained.spread is not None:
             words = (
-                "share of bright ones" if target.binary else f"deviation, at most {found.spread.max():.2g}"
+                "share of bright ones"
+                if target.binary
+                else f"deviation, at most {explained.spread.max():.2g}"
             )
-            pictures.append(_picture(_spread(found), f"Where samples differ: {words}", "spread"))
+            pictures.append(_picture(_spread(explained), f"Where samples differ: {words}", "spread"))
             pictures += [
-                _picture(one, f"Sample {number}", "sample") for number, one in enumerate(found.samples, 1)
+                _picture(image, f"Sample {number}", "sample")
+                for number, image in enumerate(explained.samples, 1)
             ]
-    pictures += [_picture(one.image, one.caption, "sample") for one in found.neighbours]
+    pictures += [_picture(neighbour.image, neighbour.caption, "sample") for neighbour in explained.neighbours]
     return {
         "name": name,
-        "source": found.source,
-        "target": found.target,
+        "source": explained.source,
+        "target": explained.target,
         "title": target.title,
         "pictures": pictures,
-        "numbers": [{"label": label, "value": value} for label, value in found.numbers.items()],
-        "curve": _curve(found.curve),
-        "scale": _scale_bar(found),
-        "warnings": list(found.warnings),
-        "notes": list(found.notes),
+        "numbers": [{"label": label, "value": value} for label, value in explained.numbers.items()],
+        "curve": _curve(explained.curve),
+        "scale": _scale_bar(explained),
+        "warnings": list(explained.warnings),
+        "notes": list(explained.notes),
     }
 
 
-def as_zip(found: Explained, name: str, facts: dict[str, Any]) -> bytes:
-    """All images as PNG, the curve as CSV, numbers and warnings as JSON. No name in it is the caller's."""
+def as_zip(explained: Explained, name: str, facts: dict[str, Any]) -> bytes:
+    """All images as PNG, the curve as CSV, numbers and warnings as JSON. File names never come from the caller."""
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
-        if MODALITIES[found.target].coordinates is None:
-            archive.writestr(f"{found.target}-best.png", png(found.best))
-            for number, one in enumerate(found.samples, 1):
-                archive.writestr(f"{found.target}-sample-{number:02d}.png", png(one))
-            if found.spread is not None:
-                archive.writestr(f"{found.target}-spread.png", png(_spread(found)))
-        for number, neighbour in enumerate(found.neighbours, 1):
-            archive.writestr(f"{found.target}-measured-{number:02d}.png", png(neighbour.image))
-        if found.given is not None and MODALITIES[found.source].coordinates is None:
-            archive.writestr(f"{found.source}-given.png", png(found.given))
-        if found.curve is not None:
-            archive.writestr("curve.csv", _curve_csv(found.curve))
-        told = {
+        if MODALITIES[explained.target].coordinates is None:
+            archive.writestr(f"{explained.target}-best.png", png(explained.best))
+            for number, image in enumerate(explained.samples, 1):
+                archive.writestr(f"{explained.target}-sample-{number:02d}.png", png(image))
+            if explained.spread is not None:
+                archive.writestr(f"{explained.target}-spread.png", png(_spread(explained)))
+        for number, neighbour in enumerate(explained.neighbours, 1):
+            archive.writestr(f"{explained.target}-measured-{number:02d}.png", png(neighbour.image))
+        if explained.given is not None and MODALITIES[explained.source].coordinates is None:
+            archive.writestr(f"{explained.source}-given.png", png(explained.given))
+        if explained.curve is not None:
+            archive.writestr("curve.csv", _curve_csv(explained.curve))
+        result = {
             "input": name,
             **facts,
-            "numbers": found.numbers,
-            "warnings": found.warnings,
-            "notes": found.notes,
-            "measured": [one.caption for one in found.neighbours],
+            "numbers": explained.numbers,
+            "warnings": explained.warnings,
+            "notes": explained.notes,
+            "measured": [neighbour.caption for neighbour in explained.neighbours],
         }
-        archive.writestr("result.json", json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+        archive.writestr("result.json", json.dumps(result, indent=2, ensure_ascii=False) + "\n")
     return stream.getvalue()
 
 
-def _scale_bar(found: Explained) -> dict[str, Any] | None:
+def _scale_bar(explained: Explained) -> dict[str, Any] | None:
     """Length and share of the width of a scale bar for the predicted pictures; None without a scale."""
-    if found.nm_per_px is None or not MODALITIES[found.target].binary:
+    if explained.nm_per_px is None or not MODALITIES[explained.target].binary:
         return None
-    width = found.best.shape[-1] * found.nm_per_px
+    width = explained.best.shape[-1] * explained.nm_per_px
     length = bar_length(width)
     return {"share": round(length / width, 5), "label": f"{length:.3g} nm"}
 
 
-def _spread(found: Explained) -> np.ndarray:
-    """Shares of bright samples as they are; deviations over the largest one, which may be small."""
-    assert found.spread is not None
-    scale = 1.0 if MODALITIES[found.target].binary else max(float(found.spread.max()), 1e-9)
-    return np.asarray(found.spread / scale)
+def _spread(explained: Explained) -> np.ndarray:
+    """The shares of bright samples, or the deviations divided by their maximum."""
+    assert explained.spread is not None
+    scale = 1.0 if MODALITIES[explained.target].binary else max(float(explained.spread.max()), 1e-9)
+    return np.asarray(explained.spread / scale)
 
 
 def finite(values: np.ndarray) -> list[float | None]:
-    """Numbers as JSON knows them."""
-    return [round(float(one), 6) if math.isfinite(one) else None for one in values]
+    """Rounded numbers; NaN and infinity become None."""
+    return [round(float(value), 6) if math.isfinite(value) else None for value in values]
 
 
 def _picture(image: np.ndarray, caption: str, kind: str) -> Picture:
@@ -127,7 +130,7 @@ def _reduced(image: np.ndarray) -> np.ndarray:
         return image
     planes = image if image.ndim == 3 else image[None]
     size = (max(round(width * ratio), 1), max(round(height * ratio), 1))
-    small = np.stack([cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in planes])
+    small = np.stack([cv2.resize(plane, size, interpolation=cv2.INTER_AREA) for plane in planes])
     return small if image.ndim == 3 else np.asarray(small[0])
 
 

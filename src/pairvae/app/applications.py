@@ -18,7 +18,7 @@ from pairvae.app.routes import application
 from pairvae.store.files import parse_json
 
 DEEPEST = 32  # brackets within brackets; an array of patterns has four
-LONGEST_ANSWER = 1000  # characters of what is said about a request
+LONGEST_ANSWER = 1000  # characters of an error message about a request
 logger = logging.getLogger(__name__)
 STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -37,7 +37,7 @@ def scoring(models: Models, mlflow_app: ASGIApp) -> FastAPI:
 
 
 class Judged:
-    """MLflow's application behind a look at each request, and without stack traces in its answers."""
+    """MLflow's application with checked requests and without stack traces in its answers."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -55,7 +55,7 @@ class Judged:
         await answer(scope, receive, send)
 
     async def _answer(self, scope: Scope, body: bytes) -> Response:
-        """What MLflow says; a request that it falls over is refused."""
+        """MLflow's answer; a request on which MLflow fails is refused."""
         sent: list[Message] = []
 
         async def receive() -> Message:
@@ -69,8 +69,10 @@ class Judged:
         except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
             logger.warning("a request that MLflow cannot use: %s", type(error).__name__)
             return _refusal(f"the request cannot be used ({type(error).__name__})")
-        start = next(one for one in sent if one["type"] == "http.response.start")
-        content = b"".join(one.get("body", b"") for one in sent if one["type"] == "http.response.body")
+        start = next(message for message in sent if message["type"] == "http.response.start")
+        content = b"".join(
+            message.get("body", b"") for message in sent if message["type"] == "http.response.body"
+        )
         if start["status"] >= 400:
             content = _without_trace(content)
         answer = Response(content, start["status"])
@@ -80,10 +82,10 @@ class Judged:
 
 
 def json_fault(body: bytes) -> str | None:
-    """What makes a body no JSON that a model is asked with: deeper or longer than any input is, or NaN."""
+    """The reason to refuse a JSON body: nested deeper or longer than any input, or NaN; None if it is valid."""
     marks = np.frombuffer(body, np.uint8)
     opened, closed = (
-        (marks == ord(one)).astype(np.int8) + (marks == ord(other)) for one, other in ("[{", "]}")
+        (marks == ord(opening)).astype(np.int8) + (marks == ord(closing)) for opening, closing in ("[{", "]}")
     )
     if int(np.cumsum(opened - closed, dtype=np.int32).max(initial=0)) > DEEPEST:
         return f"expected JSON of at most {DEEPEST} levels, found a deeper one"
@@ -96,17 +98,17 @@ def json_fault(body: bytes) -> str | None:
 
 def _without_trace(content: bytes) -> bytes:
     try:
-        told = json.loads(content)
+        body = json.loads(content)
     except ValueError:
         return content[:LONGEST_ANSWER]
-    if not isinstance(told, dict):
+    if not isinstance(body, dict):
         return content[:LONGEST_ANSWER]
-    short = {key: _cause(value) if isinstance(value, str) else value for key, value in told.items()}
+    short = {key: _cause(value) if isinstance(value, str) else value for key, value in body.items()}
     return json.dumps({key: value for key, value in short.items() if key != "stack_trace"}).encode()
 
 
 def _cause(text: str) -> str:
-    """What is wrong, without the whole input that MLflow quotes before it."""
+    """The error without the whole input that MLflow quotes before it."""
     return text.rpartition("\nError: ")[2][:LONGEST_ANSWER]
 
 
@@ -124,7 +126,7 @@ def page(models: Models) -> FastAPI:
 
 
 def _serve(app: FastAPI, path: str, content: bytes, kind: str) -> None:
-    """One file that is read once: no path of a request ever names a file."""
+    """Serve one file that is read once; the path of a request never names a file."""
 
     async def answer() -> Response:
         return Response(content, media_type=kind)

@@ -1,6 +1,6 @@
-"""What stands before every request: who may ask, how much may be sent, how many may wait.
+"""Access control of all requests: allowed callers, size of a body, number of waiting requests.
 
-An ASGI layer, so that nothing is read before it is allowed, whatever application stands behind it.
+An ASGI layer: nothing is read before it is allowed, for any application behind it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An answer that is given without asking the application."""
+    """An answer that is sent without calling the application."""
 
     status: int
     text: str
@@ -78,19 +78,19 @@ class Guard:
             return
         if scope["method"] == "HEAD":  # the server leaves the body out; applications know GET alone
             scope = {**scope, "method": "GET"}
-        told = _with_headers(send)
+        send_with_headers = _with_headers(send)
         refusal = self._refusal(scope)
         if refusal is not None:
-            await self._refuse(refusal, receive, told)
+            await self._refuse(refusal, receive, send_with_headers)
         elif scope["path"] in self.rules.open:
-            await self.app(scope, receive, told)
+            await self.app(scope, receive, send_with_headers)
         elif self._admitted >= self.rules.capacity:
-            await self._refuse(BUSY, receive, told)
+            await self._refuse(BUSY, receive, send_with_headers)
         else:
-            await self._admit(scope, receive, told)
+            await self._admit(scope, receive, send_with_headers)
 
     async def _admit(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Read the body, wait for the turn, answer; the place is kept until the work has really ended."""
+        """Read the body, wait for the turn, answer; the slot is occupied until the work has ended."""
         self._admitted += 1
         kept = False
         try:
@@ -125,7 +125,7 @@ class Guard:
         async def receive() -> Message:
             if messages:
                 return messages.pop()
-            await asyncio.Event().wait()  # a caller that goes away changes nothing any more
+            await asyncio.Event().wait()  # from here on, a disconnect of the caller has no effect
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
@@ -168,7 +168,7 @@ class Guard:
         return Refusal(413, f"at most {self.rules.largest_body / 1e6:g} MB are taken")
 
     def _known(self, host: str) -> bool:
-        """Whether a Host header is one of ours: a page elsewhere may let its own name point here (DNS rebinding)."""
+        """Whether a Host header names this server, against DNS rebinding."""
         name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
         name = name.strip("[]").lower()
         if name in self.rules.hosts:
@@ -182,14 +182,14 @@ class Guard:
         return True
 
     async def _refuse(self, refusal: Refusal, receive: Receive, send: Send) -> None:
-        """Refuse; what the caller still sends is thrown away for a while, so that it comes to read the answer."""
+        """Refuse; the rest of the body is discarded for a while, so that the caller reads the answer."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_drain(receive, 2 * self.rules.largest_body), DRAIN_S)
         await _answer(refusal, send)
 
 
 async def _read(receive: Receive, largest: int) -> bytes | None:
-    """The body; None once it is larger (``ConnectionError`` where the caller goes away)."""
+    """The body; None once it is larger (``ConnectionError`` if the caller disconnects)."""
     parts, size = [], 0
     while True:
         message = await receive()
@@ -223,10 +223,10 @@ async def _answer(refusal: Refusal, send: Send) -> None:
 def _with_headers(send: Send) -> Send:
     """``send`` that adds the security headers to every answer."""
 
-    async def told(message: Message) -> None:
+    async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            own = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
-            message = {**message, "headers": [*message.get("headers", ()), *own]}
+            security = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
+            message = {**message, "headers": [*message.get("headers", ()), *security]}
         await send(message)
 
-    return told
+    return send_with_headers

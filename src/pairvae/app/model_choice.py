@@ -1,4 +1,4 @@
-"""The models that a server answers from: named, loaded when first asked for, kept."""
+"""The models of a server: each has a name and is loaded at its first use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pairvae.errors import InputError
-from pairvae.inference.explain import explain
+from pairvae.inference.explanation import explain
 from pairvae.inference.loader import REGISTRY, load, model_folder
 from pairvae.inference.predictor import Predictor
 from pairvae.reports.validation_scores import PREFIX
@@ -21,7 +21,7 @@ ALIASES = ("champion", "candidate")
 
 @dataclass(frozen=True)
 class Choice:
-    """A model that can be chosen: where it lies, what it is called, its validation scores."""
+    """A model to choose: its location, its title and its validation scores."""
 
     location: str
     title: str
@@ -38,7 +38,7 @@ class Models:
 
     @property
     def first(self) -> str:
-        """The name of the model that answers where none is named."""
+        """The name of the default model."""
         return next(iter(self.choices))
 
     def get(self, name: str) -> Predictor:
@@ -67,7 +67,7 @@ def models_of(location: str | None) -> Models:
 
 
 def warm_up(predictor: Predictor) -> None:
-    """The first prediction takes longer than all others, as code is loaded for it: make it before anybody waits."""
+    """Make a first prediction: it is slower than all others, since code is loaded for it."""
     generator = np.random.default_rng(0)
     for source in predictor.modalities:
         array = generator.integers(0, 2, predictor.shape(source)).astype(np.float32)
@@ -77,10 +77,12 @@ def warm_up(predictor: Predictor) -> None:
 def _registered(root: Path) -> dict[str, Choice]:
     from pairvae.tracking.registry.aliases import version_for_alias
 
-    found: dict[str, Choice] = {}
+    choices: dict[str, Choice] = {}
     for alias in ALIASES:
         version = version_for_alias(root, pair_name(root), alias)
-        if version is None or any(f"version {version.number}," in one.title for one in found.values()):
+        if version is None or any(
+            f"version {version.number}," in choice.title for choice in choices.values()
+        ):
             continue
         scores = {
             key.removeprefix(PREFIX): float(value)
@@ -92,14 +94,14 @@ def _registered(root: Path) -> dict[str, Choice]:
         try:
             location = str(model_folder(root, location))
         except InputError:
-            if not found:
+            if not choices:
                 raise  # else the page works without it, and says why where it is chosen
-        found[alias] = Choice(location, f"{alias} (version {version.number}, registered)", scores)
-    if not found:
+        choices[alias] = Choice(location, f"{alias} (version {version.number}, registered)", scores)
+    if not choices:
         raise InputError(
             expected="a registered model",
             found="none",
             where=store_name(root),
             remedy=f"{how_to_register(root)}, or name a model folder with --model",
         )
-    return found
+    return choices

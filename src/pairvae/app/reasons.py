@@ -1,4 +1,4 @@
-"""The requests for reasons: why a prediction is what it is, and which sample to measure next."""
+"""Requests for explanations of predictions, and for samples to measure next."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 
 from pairvae.app.model_choice import Models
-from pairvae.app.routes import FILE, Chosen, Name, Seed, Source, Work
+from pairvae.app.routes import FILE, ModelName, Name, Seed, Source, Work
 from pairvae.app.uploads import measured, upload_of
 from pairvae.commands.explain import drawing_of
 from pairvae.commands.suggest.command import Choice, content_of, ranked
 from pairvae.commands.suggest.ranking import Wanted
+from pairvae.errors import InputError
 from pairvae.inference.attribution import attribute
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.reports.encode import plot_picture
@@ -31,7 +32,7 @@ def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
 
     @router.post("/explain", openapi_extra=FILE)
     async def explain(
-        request: Request, source: Source, name: Name = "", model: Chosen = "", seed: Seed = 0
+        request: Request, source: Source, name: Name = "", model: ModelName = "", seed: Seed = 0
     ) -> dict[str, Any]:
         """Which part of a file moved the predicted descriptors: a drawing and a line for each."""
         content = await request.body()
@@ -46,7 +47,7 @@ def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
         return await work.do(look)
 
     @router.get("/suggestions")
-    async def suggestions(count: Count = 3, model: Chosen = "") -> dict[str, Any]:
+    async def suggestions(count: Count = 3, model: ModelName = "") -> dict[str, Any]:
         """The samples of the project around the server to measure next, and why."""
         return await work.do(lambda: _suggestions(models, model, count))
 
@@ -54,7 +55,14 @@ def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
 def _suggestions(models: Models, model: str, count: int) -> dict[str, Any]:
     predictor = models.get(model or models.first)
     choice = Choice((), model, None, Wanted(count))
-    known, ranking = ranked(open_project(folder=models.root, track=False), predictor, choice)
+    project = open_project(folder=models.root, track=False)
+    try:
+        known, ranking = ranked(project, predictor, choice)
+    except InputError as error:  # a page shows no paths of the machine
+        where = error.where.replace(f"{project.folder}/", "")
+        raise InputError(
+            expected=error.expected, found=error.found, where=where, remedy=error.remedy
+        ) from error
     content = content_of(predictor, known, ranking)
     return {
         "title": content.title,

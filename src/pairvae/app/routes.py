@@ -1,4 +1,4 @@
-"""The requests that both servers answer: predictions as JSON, PNG or zip, the latent plane, points of it."""
+"""Requests that both servers answer: predictions as JSON, PNG or zip, the latent plane and its points."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pairvae.app.answers import as_json, as_zip, finite, png
 from pairvae.app.model_choice import Models
 from pairvae.app.uploads import DOOR, LONGEST_NAME, FullError, measured, technique_of, upload_of
 from pairvae.errors import InputError
-from pairvae.inference.explain import BestGuess, Explained, best_guess, explain, explain_point, plane
+from pairvae.inference.explanation import BestGuess, Explained, best_guess, explain, explain_point, plane
 from pairvae.inference.measurement import doubt, require_use, taken_by
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
@@ -32,12 +32,14 @@ Name = Annotated[str, Query(max_length=LONGEST_NAME, description="name of the fi
 Samples = Annotated[int, Query(ge=1, le=MOST_SAMPLES, description="images drawn from the posterior")]
 Seed = Annotated[int, Query(ge=0, lt=SEEDS)]
 Source = Annotated[str, Query(max_length=40, description="the modality of the file: saxs, sem")]
-Chosen = Annotated[str, Query(max_length=40, description="a model of /api/about; empty: the first")]
+ModelName = Annotated[
+    str, Query(max_length=40, description="name of a model in /api/about; empty: the first")
+]
 Scale = Annotated[
     float | None,
     Query(gt=0, allow_inf_nan=False, description="nm per px of a micrograph, q per px (1/nm) of a pattern"),
 ]
-Place = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)]
+Coordinate = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 FILE = {
     "requestBody": {
@@ -47,7 +49,7 @@ FILE = {
     }
 }
 REFUSED = {
-    "description": "the file or a parameter is at fault; `error` says in one line what and how to mend it",
+    "description": "the file or a parameter is invalid; `error` names the problem and its remedy in one line",
     "content": {"application/json": {"schema": {"type": "object", "required": ["error"],
                                                  "properties": {"error": {"type": "string"}}}}},
 }  # fmt: skip
@@ -62,18 +64,18 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a file: FastAPI makes a query parameter of each."""
+    """The request for a prediction; each field is a query parameter."""
 
     source: Source
     name: Name = ""
-    model: Chosen = ""
+    model: ModelName = ""
     samples: Samples = 8
     seed: Seed = 0
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a file besides its bytes: a query parameter each."""
+    """Metadata of a file; each field is a query parameter."""
 
     nm_per_px: Scale = None
     q_per_px: Scale = None
@@ -92,7 +94,7 @@ def bytes_of(kind: str) -> dict[int | str, dict[str, Any]]:
 
 
 class Work:
-    """One thread for all predictions: two that compute at once stall each other."""
+    """One thread for all predictions: two at a time slow each other down."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="predict")
@@ -108,12 +110,12 @@ def refused(_: Request, error: Exception) -> Response:
 
 
 def full(_: Request, error: Exception) -> Response:
-    """A file that there is no room for as status 507."""
+    """A ``FullError`` as status 507."""
     return JSONResponse({"error": str(error)}, status_code=507)
 
 
 def application(title: str, models: Models, *further: Callable[[APIRouter, Models, Work], None]) -> FastAPI:
-    """An application with the routes under ``/api``, and what ``further`` add to them.
+    """An application with the routes under ``/api`` and those that ``further`` add.
 
     ``/api/openapi.json`` describes it, with no page of its own.
     """
@@ -151,7 +153,7 @@ def routes(models: Models, work: Work) -> APIRouter:
 
 
 def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
-    """Everything that is known of a prediction, as JSON and as files."""
+    """Predictions with their numbers, as JSON and as a zip archive."""
 
     @router.post("/predict", openapi_extra=FILE)
     async def predict(
@@ -159,8 +161,8 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
     ) -> dict[str, Any]:
         """The other measurement, predicted from a file: pictures, numbers, a curve, warnings."""
         content = await request.body()
-        found = await work.do(lambda: _explained(models, content, asked, known))
-        return await work.do(lambda: as_json(found, _told(asked)))
+        explained = await work.do(lambda: _explained(models, content, asked, known))
+        return await work.do(lambda: as_json(explained, _shown_name(asked)))
 
     @router.post(
         "/predict.zip", openapi_extra=FILE, response_class=Response, responses=bytes_of("application/zip")
@@ -170,10 +172,10 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
     ) -> Response:
         """The same as files in a zip archive."""
         content = await request.body()
-        found = await work.do(lambda: _explained(models, content, asked, known))
+        explained = await work.do(lambda: _explained(models, content, asked, known))
         title = models.choices[asked.model or models.first].title
         facts = {"model": title, "seed": asked.seed, "pairvae": pairvae.__version__}
-        packed = await work.do(lambda: as_zip(found, _told(asked), facts))
+        packed = await work.do(lambda: as_zip(explained, _shown_name(asked), facts))
         return Response(packed, media_type="application/zip")
 
 
@@ -181,7 +183,7 @@ def _add_technique(router: APIRouter, models: Models, work: Work) -> None:
     """What a file is."""
 
     @router.post("/technique", openapi_extra=FILE)
-    async def technique(request: Request, name: Name = "", model: Chosen = "") -> dict[str, str | None]:
+    async def technique(request: Request, name: Name = "", model: ModelName = "") -> dict[str, str | None]:
         """The modality that a file looks like; null where that is not clear."""
         content = await request.body()
 
@@ -200,7 +202,7 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
         source: Source,
         known: Annotated[Known, Depends()],
         name: Name = "",
-        model: Chosen = "",
+        model: ModelName = "",
         seed: Seed = 0,
     ) -> Response:
         """The best guess alone, as PNG; its distance from the training data as header ``X-Pairvae-Distance``."""
@@ -215,28 +217,28 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
 
 
 def _add_latent_space(router: APIRouter, models: Models, work: Work) -> None:
-    """The training pairs in latent space, and what lies between them."""
+    """The training pairs in latent space, and images at any point between them."""
 
     @router.get("/plane")
-    async def latent_plane(modality: Source, model: Chosen = "") -> dict[str, Any]:
+    async def latent_plane(modality: Source, model: ModelName = "") -> dict[str, Any]:
         """The training pairs on the principal plane of a latent space."""
         return await work.do(lambda: _plane(_predictor(models, model, modality), modality))
 
     @router.get("/point")
     async def point(
-        modality: Source, x: Place, y: Place, model: Chosen = "", seed: Seed = 0
+        modality: Source, x: Coordinate, y: Coordinate, model: ModelName = "", seed: Seed = 0
     ) -> list[dict[str, Any]]:
         """Images of both modalities at a point of that plane."""
 
         def generate() -> list[dict[str, Any]]:
-            found = explain_point(_predictor(models, model, modality), modality, x, y, seed)
-            return [as_json(one, "") for one in found]
+            explanations = explain_point(_predictor(models, model, modality), modality, x, y, seed)
+            return [as_json(explained, "") for explained in explanations]
 
         return await work.do(generate)
 
 
 def _predictor(models: Models, model: str, modality: str) -> Predictor:
-    """The model that is asked for (``InputError`` where it, or the modality, is unknown)."""
+    """The requested model (``InputError`` for an unknown model or modality)."""
     predictor = models.get(model or models.first)
     predictor.shape(modality)
     return predictor
@@ -254,18 +256,18 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
     return explain(predictor, given.array, asked.source, asked.samples, asked.seed, remarks)
 
 
-def _told(asked: Asked) -> str:
-    """The name of the file as it may be shown."""
+def _shown_name(asked: Asked) -> str:
+    """The name of the file, safe to show."""
     return upload_of(b"", asked.name).name
 
 
-def _picture(found: BestGuess) -> Response:
-    """The picture alone: what is said beside it goes into headers, since nothing more was asked for."""
-    if MODALITIES[found.target].coordinates is not None:
-        raise InputError(expected="a modality of images", found="curves", where=found.target)
-    told = found.confidence
-    headers = {} if told is None else {"X-Pairvae-Distance": f"{told.distance:.3f}"}
-    return Response(png(found.image), media_type="image/png", headers=headers)
+def _picture(guess: BestGuess) -> Response:
+    """The image as PNG; its distance from the training data goes into a header."""
+    if MODALITIES[guess.target].coordinates is not None:
+        raise InputError(expected="a modality of images", found="curves", where=guess.target)
+    confidence = guess.confidence
+    headers = {} if confidence is None else {"X-Pairvae-Distance": f"{confidence.distance:.3f}"}
+    return Response(png(guess.image), media_type="image/png", headers=headers)
 
 
 def _about(models: Models) -> dict[str, Any]:
@@ -273,8 +275,8 @@ def _about(models: Models) -> dict[str, Any]:
     return {
         "version": pairvae.__version__,
         "models": [
-            {"name": name, "title": one.title, "scores": dict(one.scores)}
-            for name, one in models.choices.items()
+            {"name": name, "title": choice.title, "scores": dict(choice.scores)}
+            for name, choice in models.choices.items()
         ],
         "modalities": [
             {
@@ -290,10 +292,10 @@ def _about(models: Models) -> dict[str, Any]:
 
 
 def _plane(predictor: Predictor, modality: str) -> dict[str, Any]:
-    found, ids, morphologies = plane(predictor, modality)
+    latents, ids, morphologies = plane(predictor, modality)
     return {
-        "points": [finite(point) for point in found.points],
+        "points": [finite(point) for point in latents.points],
         "ids": list(ids),
         "morphologies": list(morphologies),
-        "shares": finite(np.asarray(found.shares)),
+        "shares": finite(np.asarray(latents.shares)),
     }

@@ -1,4 +1,4 @@
-"""Running a server: where it listens, who may ask, and that it does not wait forever for anybody."""
+"""Run a server: address, allowed callers, timeouts of connections."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from pairvae.app.guard import LOOPBACK, App, Guard, Rules
 from pairvae.errors import InputError
 
-TOKEN = "PAIRVAE_TOKEN"  # the variable that may hold it
+TOKEN = "PAIRVAE_TOKEN"  # environment variable of the token
 LEAST_TOKEN = 16
 REQUEST_S = 10.0
 ANSWER_TAKEN_S = 30.0
@@ -25,7 +25,7 @@ MOST_CONNECTIONS = 256
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """Where a server listens; ``names`` are further host names that it answers to (behind a proxy)."""
 
     host: str = "127.0.0.1"
@@ -38,18 +38,18 @@ class Place:
         return self.host in LOOPBACK
 
 
-def token_for(place: Place) -> str | None:
-    """The token that callers show: from the environment, else a random one; none is needed on this machine alone.
+def token_for(address: Address) -> str | None:
+    """The token that callers need: from the environment, else random; None if only this machine can connect.
 
-    ``InputError`` where the environment's is too short to be one, or cannot stand in a request's header.
+    ``InputError`` if the environment's token is too short or not valid in a header.
     """
     given = os.environ.get(TOKEN)
-    if given is not None and not all("!" <= one <= "~" for one in given):
+    if given is not None and not all("!" <= character <= "~" for character in given):
         raise InputError(
             expected="a token of ASCII letters, digits and signs",
             found="blanks or other characters",
             where=TOKEN,
-            remedy="leave it out: one is made where it is needed",
+            remedy="unset it: a token is generated when needed",
         )
     if given is not None and len(given) < LEAST_TOKEN:
         raise InputError(
@@ -57,18 +57,18 @@ def token_for(place: Place) -> str | None:
         )
     if given is not None:
         return given
-    return None if place.loopback else secrets.token_urlsafe(24)
+    return None if address.loopback else secrets.token_urlsafe(24)
 
 
-def rules_for(place: Place, token: str | None, open_paths: frozenset[str], capacity: int) -> Rules:
+def rules_for(address: Address, token: str | None, open_paths: frozenset[str], capacity: int) -> Rules:
     """Names: those of this machine; bound elsewhere also its host names and any numeric address."""
-    own = set() if place.loopback else {place.host, socket.gethostname(), socket.getfqdn()}
-    hosts = frozenset(name.lower() for name in LOOPBACK | own | set(place.names))
-    return Rules(hosts, not place.loopback, token, open_paths, capacity=capacity)
+    own_hosts = set() if address.loopback else {address.host, socket.gethostname(), socket.getfqdn()}
+    hosts = frozenset(name.lower() for name in LOOPBACK | own_hosts | set(address.names))
+    return Rules(hosts, not address.loopback, token, open_paths, capacity=capacity)
 
 
 class PatientProtocol(H11Protocol):
-    """HTTP over a connection that is closed where a request is not whole, or an answer not taken, in time.
+    """HTTP with timeouts: the connection closes if a request is incomplete or an answer unread for too long.
 
     Ten seconds hold for the head of every request, and for what still arrives after its answer was given; the body
     of a request that is being answered has its own limit (:class:`pairvae.app.guard.Rules`).
@@ -83,7 +83,7 @@ class PatientProtocol(H11Protocol):
         self._await_request()
 
     def data_received(self, data: bytes) -> None:
-        """Wait for the rest of a request; not anew with every byte of it."""
+        """Wait for the rest of a request; single bytes do not restart the timeout."""
         super().data_received(data)
         if self.cycle and not self.cycle.response_complete:
             self._stop_waiting()
@@ -91,12 +91,12 @@ class PatientProtocol(H11Protocol):
             self._await_request()
 
     def on_response_complete(self) -> None:
-        """Begin to wait anew: the next request may be under way already."""
+        """Restart the timeout: the next request may have begun."""
         self._stop_waiting()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
-        """The caller does not take its answer: wait for a while."""
+        """The caller does not read its answer: start a timeout."""
         super().pause_writing()
         self._await_caller()
 
@@ -108,7 +108,7 @@ class PatientProtocol(H11Protocol):
             self._answer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is waited for any more."""
+        """Cancel the timeout."""
         self._stop_waiting()
         if self._answer is not None:
             self._answer.cancel()
@@ -134,21 +134,21 @@ class PatientProtocol(H11Protocol):
             self._request = None
 
 
-def listen(place: Place) -> socket.socket:
-    """The bound socket (``InputError`` where the port is taken or the address is not ours)."""
+def listen(address: Address) -> socket.socket:
+    """The bound socket (``InputError`` if the port is in use or the address is not one of this machine)."""
     try:
-        family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-        return socket.create_server((place.host, place.port), family=family, backlog=MOST_CONNECTIONS)
+        family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+        return socket.create_server((address.host, address.port), family=family, backlog=MOST_CONNECTIONS)
     except OSError as error:
         raise InputError(
             expected="a free port",
             found=error.strerror or str(error),
-            where=f"{place.host}:{place.port}",
+            where=f"{address.host}:{address.port}",
             remedy="choose another --port",
         ) from error
 
 
-def address(bound: socket.socket) -> str:
+def url_of(bound: socket.socket) -> str:
     """The URL of a bound socket."""
     host, port = bound.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -176,17 +176,17 @@ def server(app: App, rules: Rules) -> uvicorn.Server:
 
 def run(
     app: App,
-    place: Place,
+    address: Address,
     token: str | None,
     open_paths: frozenset[str],
     capacity: int,
     tell: Callable[[str], None],
 ) -> None:
     """Serve until Ctrl-C; ``tell`` gets the address once it is bound, with the token where one is needed."""
-    bound = listen(place)
-    where = address(bound)
+    bound = listen(address)
+    where = url_of(bound)
     if token is None:
         tell(f"{where}/  (Ctrl-C stops)")
     else:
         tell(f"{where}/#token={quote(token, safe='')}  (Ctrl-C stops)")
-    server(app, rules_for(place, token, open_paths, capacity)).run(sockets=[bound])
+    server(app, rules_for(address, token, open_paths, capacity)).run(sockets=[bound])

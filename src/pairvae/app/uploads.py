@@ -1,4 +1,4 @@
-"""Bytes that somebody sent as a measurement of a modality."""
+"""Uploaded measurements."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LONGEST_NAME = 200
 
 
 class FullError(Exception):
-    """The server has no room for what was sent; told as it is."""
+    """The server has no disk space for an upload; the message is shown unchanged."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """The content of a file, and its name as it may be shown."""
+    """The content of a file, and its name, safe to show."""
 
     content: bytes
     name: str
@@ -38,14 +38,14 @@ class Upload:
 def upload_of(content: bytes, name: str) -> Upload:
     """An upload whose name fits on a line: no folder, nothing unprintable."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    shown = "".join(one for one in last if one.isprintable())[:LONGEST_NAME]
+    shown = "".join(character for character in last if character.isprintable())[:LONGEST_NAME]
     return Upload(content, shown or "the file")
 
 
 def measured(
     upload: Upload, predictor: Predictor, source: str, acquisition: Acquisition = ANY
 ) -> Measurement:
-    """The prepared array and what to know of it (``InputError``, in words about the upload, where there is none)."""
+    """The prepared array with remarks (``InputError`` for an unreadable upload)."""
     with _file_of(upload, MODALITIES[source].suffixes - HDF5_SUFFIXES) as path:
         return measurement(predictor, path, source, acquisition, DOOR)
 
@@ -92,9 +92,9 @@ def _file_of(upload: Upload, suffixes: frozenset[str]) -> Iterator[Path]:
 
 
 def _suffix(upload: Upload, known: frozenset[str]) -> str:
-    """One of the ``known`` suffixes, which detector formats go by; never the caller's text.
+    """One of the ``known`` suffixes, which identify detector formats; never the caller's text.
 
-    Without a name that tells, EDF and CBF go by how they begin.
+    Without a known suffix, EDF and CBF are recognised by their first bytes.
     """
     parts = [part.lower().lstrip(".") for part in PurePosixPath(upload.name).suffixes[-2:]]
     if parts[-1:] == ["gz"] and parts[0] in known:

@@ -1,4 +1,4 @@
-"""The command line. Heavy imports stand inside the commands, so that `--help` answers at once."""
+"""The command line. Heavy imports are inside the commands, so that `--help` is fast."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ for family in (stages, study, models, suggest, serving, upkeep):
     app.add_typer(family.app)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         from pairvae import __version__
 
         typer.echo(f"pairvae {__version__}")
@@ -48,23 +48,23 @@ def common(
 
 
 def main() -> None:
-    """Run the command line; a user's mistake is one line and exit code 1."""
+    """Run the command line; a user error prints one line and exits with code 1."""
     end_with_repro()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may be no text
+            stream.reconfigure(errors="backslashreplace")  # a file name may not be valid text
     try:
         app()
     except (InputError, OSError) as error:
         if os.environ.get("PAIRVAE_DEBUG"):
             raise
-        told = error if isinstance(error, InputError) else _file_error(error)
-        typer.secho(str(told), fg=typer.colors.RED, err=True)
+        message = error if isinstance(error, InputError) else _file_error(error)
+        typer.secho(str(message), fg=typer.colors.RED, err=True)
         sys.exit(1)
 
 
 def _file_error(error: OSError) -> InputError:
-    """What the operating system refused, as one line."""
+    """An error of the operating system as one line."""
     remedies = {
         errno.ENOSPC: "free some space and run it again",
         errno.EDQUOT: "free some of your quota and run it again",
@@ -73,12 +73,12 @@ def _file_error(error: OSError) -> InputError:
         errno.EROFS: "choose a folder that can be written",
     }
     code = error.errno or 0
-    found = error.strerror or str(error) or type(error).__name__
-    if not code and "requested and" in found:  # numpy's words for a write that was cut short
-        code, found = errno.ENOSPC, f"a write cut short, {found}"
+    reason = error.strerror or str(error) or type(error).__name__
+    if not code and "requested and" in reason:  # numpy's message for a truncated write
+        code, reason = errno.ENOSPC, f"truncated write, {reason}"
     return InputError(
         expected="a file that can be read or written",
-        found=found,
+        found=reason,
         where=str(error.filename or ""),
         remedy=remedies.get(code, ""),
     )

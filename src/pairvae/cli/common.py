@@ -1,4 +1,4 @@
-"""What the families of commands share: the kinds of their arguments."""
+"""Arguments and checks that several commands share."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def modality(name: str) -> str:
 
 
 def require_files(files: Sequence[str]) -> None:
-    """``InputError`` where none of the files, folders and patterns of names is there.
+    """``InputError`` if no file, folder or pattern of names exists.
 
-    Called before anything heavy is imported: who mistyped a name should not wait for torch. Where some are there,
+    Called before heavy imports, so that a mistyped name fails at once. Where some exist,
     they are worked on, and the others are named.
     """
     if not any(_is_there(entry) for entry in files):
@@ -80,16 +80,16 @@ def require_files(files: Sequence[str]) -> None:
 
 
 def require_folder(folder: Path) -> None:
-    """``InputError`` where a folder to watch is not there, also before anything heavy."""
+    """``InputError`` if a folder to watch does not exist; called before heavy imports."""
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "none"
+        actual = "a file" if folder.exists() else "none"
         raise InputError(
-            expected="a folder to watch", found=found, where=str(folder), remedy="check the name"
+            expected="a folder to watch", found=actual, where=str(folder), remedy="check the name"
         )
 
 
 def require_model(location: str) -> None:
-    """``InputError`` where a model is named by a folder that is not there, also before anything heavy."""
+    """``InputError`` if a model folder does not exist; called before heavy imports."""
     if not location.startswith(REGISTRY) and not Path(location).is_dir():
         raise InputError(
             expected="a model folder, or models:/pairvae@champion",
@@ -103,7 +103,7 @@ def _is_there(entry: str) -> bool:
     path = Path(entry.partition("::")[0])
     try:
         return path.exists() or any(mark in entry for mark in WILD)
-    except OSError:  # a name that no file can have
+    except OSError:  # not a valid file name
         return False
 
 

@@ -137,7 +137,7 @@ def predict(
         ),
     ] = False,
 ) -> None:
-    """Predict SEM images from SAXS patterns, or the reverse, with a table of what they show."""
+    """Predict SEM images from SAXS patterns, or the reverse, with a table of descriptors."""
     given = files or (["data/raw"] if unpaired else [])
     if not given:
         raise typer.BadParameter("name files, or use --unpaired")
@@ -147,12 +147,11 @@ def predict(
     from pairvae.modalities.acquisition import acquisition_of
 
     acquisition = acquisition_of(nm_per_px, q_per_px, beam_centre, q_unit, conditions or [])
+    from pairvae.commands.predict import Request
     from pairvae.commands.predict import predict as run
 
-    written = run(
-        given, to=to, out=out, model=model, samples=samples, seed=seed, workers=workers, cluster=cluster,
-        source=source, kind=kind, acquisition=acquisition, size=size, neighbours=neighbours, unpaired=unpaired,
-    )  # fmt: skip
+    request = Request(to, out, model, samples, seed, source, kind, acquisition, neighbours, size, unpaired)
+    written = run(given, request, workers=workers, cluster=cluster)
     typer.echo(f"{written} predictions in {printable(str(out))}")
 
 
@@ -191,13 +190,13 @@ def ensemble(
     wishes = Wishes(
         samples, scale, range_of(spacing, "--spacing"), range_of(phase_fraction, "--phase-fraction"), seed
     )
-    told = run(
+    result = run(
         patterns or [], out, model=model, wishes=wishes, between=between, steps=steps, morphology=morphology
     )
     typer.echo(
-        f"{number_of(told.images, 'image')}, {100 * told.acceptance:.0f} % of those drawn, in {told.files[0]}"
+        f"{number_of(result.images, 'image')}, {100 * result.acceptance:.0f} % of those drawn, in {result.files[0]}"
     )
-    for file in told.files[1:]:
+    for file in result.files[1:]:
         typer.echo(f"  {file}")
 
 
@@ -210,8 +209,8 @@ def export(
     require_model(model)
     from pairvae.commands.export import export as run
 
-    for one in run(out, model):
-        typer.echo(f"{one.name}: {one.file or f'not exported, {one.reason}'}")
+    for file in run(out, model):
+        typer.echo(f"{file.name}: {file.file or f'not exported, {file.reason}'}")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Predictions for others: from files as they appear, on a web page, over HTTP."""
+"""Commands that serve predictions: for new files in a folder, on a web page, over HTTP."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pairvae.cli.common import (
 from pairvae.errors import InputError, printable
 
 if TYPE_CHECKING:
-    from pairvae.app.server import Place
+    from pairvae.app.server import Address
 
 app = typer.Typer()
 
@@ -42,7 +42,7 @@ Capacity = Annotated[int, typer.Option(min=1, max=64, help="requests that may wa
 
 @app.command()
 def watch(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder in which files appear")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="folder to watch")],
     to: Annotated[
         str, typer.Option(metavar="sem|saxs|...", callback=modality, help="the modality to predict")
     ],
@@ -51,7 +51,7 @@ def watch(
     samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     every: Annotated[
-        float, typer.Option(min=0.05, max=3600, help="seconds between two looks at the folder")
+        float, typer.Option(min=0.05, max=3600, help="seconds between two scans of the folder")
     ] = 0.25,
     patience: Annotated[
         float, typer.Option(min=0, max=86400, help="seconds to wait for a file that cannot be read yet")
@@ -63,7 +63,7 @@ def watch(
     q_unit: QUnit = None,
     conditions: Conditions = None,
 ) -> None:
-    """Predict from files as they appear in a folder, until Ctrl-C; a restart continues where it ended."""
+    """Predict from new files in a folder until Ctrl-C; a restart continues where it stopped."""
     require_folder(folder)
     require_model(model)
     one_thread()
@@ -112,19 +112,19 @@ def web_page(
     name: Names = None,
     capacity: Capacity = 8,
 ) -> None:
-    """Open the web page: drop a measurement and see the other one; explore the latent space."""
+    """Open the web page: drop a measurement to predict the other one; explore the latent space."""
     _need_app()
     if model is not None:
         require_model(model)
     one_thread()
     from pairvae.app.server import run, token_for
 
-    place = _place(host, port, name)
-    token = token_for(place)
+    address = _address(host, port, name)
+    token = token_for(address)
     from pairvae.app.applications import STATIC, page
     from pairvae.app.model_choice import models_of
 
-    run(page(models_of(model)), place, token, frozenset(STATIC), capacity, typer.echo)
+    run(page(models_of(model)), address, token, frozenset(STATIC), capacity, typer.echo)
 
 
 @app.command()
@@ -145,23 +145,23 @@ def serve(
     one_thread()
     from pairvae.app.server import run, token_for
 
-    place = _place(host, port, name)
-    token = token_for(place)
+    address = _address(host, port, name)
+    token = token_for(address)
     from pairvae.app.applications import scoring
     from pairvae.app.model_choice import models_of
     from pairvae.inference.loader import pinned
     from pairvae.store.project_root import project_root
     from pairvae.tracking.registry.scoring_app import scoring_app
 
-    model = pinned(model, project_root())  # both halves of the server answer from one version
+    model = pinned(model, project_root())  # both parts of the server use the same version
     mlflow_app = scoring_app(project_root(), model, trust=trust_code)
-    run(scoring(models_of(model), mlflow_app), place, token, frozenset(), capacity, typer.echo)
+    run(scoring(models_of(model), mlflow_app), address, token, frozenset(), capacity, typer.echo)
 
 
-def _place(host: str, port: int, names: list[str] | None) -> Place:
-    from pairvae.app.server import Place
+def _address(host: str, port: int, names: list[str] | None) -> Address:
+    from pairvae.app.server import Address
 
-    return Place(host, port, tuple(names or ()))
+    return Address(host, port, tuple(names or ()))
 
 
 def _need_app() -> None:

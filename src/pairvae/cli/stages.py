@@ -1,4 +1,4 @@
-"""The pipeline: single stages, the whole, and its settings."""
+"""Commands for single stages, the whole pipeline, and its settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ app = typer.Typer()
 
 @contextmanager
 def _stage(name: str, changes: list[str] | None) -> Iterator[Project]:
-    """The project for one stage, whose outputs hold nothing that would be lost."""
+    """The project for one stage; its outputs hold no files that would be lost."""
     from pairvae.commands.code_digests import warn_of_other_code
     from pairvae.stages.project import open_project
     from pairvae.store.outputs import BY_DVC, guarded
@@ -116,7 +116,7 @@ def params(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="print the settings as they would be with this one; params.yaml stays as it is; repeatable",
+            help="print the settings with this change; params.yaml stays unchanged; repeatable",
         ),
     ] = None,
 ) -> None:
@@ -139,7 +139,7 @@ def repro(
         ),
     ] = None,
 ) -> None:
-    """Run whatever is out of date in the pipeline; `--set` first writes params.yaml."""
+    """Run the stages of the pipeline that are out of date; `--set` first writes params.yaml."""
     from pairvae.commands.repro import repro as run
 
     raise typer.Exit(run(Path.cwd(), stage, changes or []))

@@ -57,7 +57,7 @@ def study(
     try:
         outcome = run(project, grid, workers=workers, cluster=cluster)
     except KeyboardInterrupt:
-        typer.echo("stopped; the same command goes on where it was", err=True)
+        typer.echo("stopped; the same command continues", err=True)
         raise typer.Exit(130) from None
     typer.echo("\n".join(outcome.lines))
     typer.echo("tables: " + ", ".join(str(table) for table in outcome.tables))
@@ -78,7 +78,7 @@ def _grid(
     protocols: bool,
     ablation: bool,
 ) -> Grid:
-    """The grid that the options ask for; variants have one size and one split where nothing else is said."""
+    """The grid of the options; variants have one size and one split by default."""
     from pairvae.commands.study import Grid, read_variants, shipped_variants
     from pairvae.commands.study import protocols as protocol_variants
     from pairvae.data.split import training_pairs
@@ -92,15 +92,15 @@ def _grid(
     if not one_cell:
         return Grid(chosen_sizes or settings.study.sizes, chosen_seeds or settings.study.seeds)
     if variants is not None:
-        kind, found = variants.stem, read_variants(variants, settings)
+        kind, grid = variants.stem, read_variants(variants, settings)
         if kind in ("study", "protocols", "metrics"):
             raise InputError(
-                expected="a file whose tables have a name of their own", found=str(variants),
-                where="--variants", remedy="give the file another name",
+                expected="a file name that no other table uses", found=str(variants),
+                where="--variants", remedy="rename the file",
             )  # fmt: skip
     elif protocols:
-        kind, found = "protocols", protocol_variants(settings.pair.training)
+        kind, grid = "protocols", protocol_variants(settings.pair.training)
     else:
-        kind, found = "ablation", shipped_variants("ablation", settings)
+        kind, grid = "ablation", shipped_variants("ablation", settings)
     sizes_of_one = chosen_sizes or (training_pairs(project.prepared().pairs, settings.split.train),)
-    return Grid(sizes_of_one, chosen_seeds or (settings.split.seed,), kind, found)
+    return Grid(sizes_of_one, chosen_seeds or (settings.split.seed,), kind, grid)

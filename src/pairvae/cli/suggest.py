@@ -1,4 +1,4 @@
-"""What to measure next and why a prediction is what it is: `pairvae suggest`, `pairvae explain`."""
+"""`pairvae suggest` (what to measure next) and `pairvae explain` (parts of an input that a prediction depends on)."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def suggest(
         typer.Option(metavar="TERM=W,...", help="weights of error, novelty and spread; 0 switches one off"),
     ] = "error=1",
     cost: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="column of pairs.csv: what a measurement costs")
+        str | None, typer.Option(metavar="COLUMN", help="column of pairs.csv with the cost of a measurement")
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(metavar="COLUMN<=VALUE", help="only candidates of which this is true; repeatable"),
+        typer.Option(metavar="COLUMN<=VALUE", help="only candidates that satisfy this condition; repeatable"),
     ] = None,
     stop: Annotated[
         float, typer.Option(min=0, max=1, help="stop below this expected relative gain of a measurement")
@@ -50,10 +50,10 @@ def suggest(
         typer.Option(metavar="ID=FILE", help="note a measured sample (ID=failed: no result); repeatable"),
     ] = None,
     state: Annotated[
-        Path | None, typer.Option(help="file of what was asked and told, by default .pairvae/campaign.json")
+        Path | None, typer.Option(help="file of suggestions and results, by default .pairvae/campaign.json")
     ] = None,
 ) -> None:
-    """Choose the samples to measure next, say why, and what a further measurement is expected to gain."""
+    """Suggest the samples to measure next, with reasons and the expected gain."""
     require_files(files) if files else None
     require_model(model)
     one_thread()
@@ -63,10 +63,10 @@ def suggest(
         tuple(files or ()), model, source, command.wanted_of(count, weights, cost, where, stop)
     )
     if ask is None and not tell:
-        told = command.suggest(chosen, out, state)
-        for line in told.lines:
+        result = command.suggest(chosen, out, state)
+        for line in result.lines:
             typer.echo(line)
-        typer.echo(f"{printable(str(told.table))}, {printable(str(told.page))}")
+        typer.echo(f"{printable(str(result.table))}, {printable(str(result.page))}")
         return
     for line in command.ask_and_tell(chosen, tell or [], ask, state):
         typer.echo(line)

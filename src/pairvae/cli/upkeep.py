@@ -1,4 +1,4 @@
-"""Projects: make one, check one, open its runs."""
+"""Commands that create, check and clean a project and open its runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ app = typer.Typer()
 @app.command()
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="folder of the project; made if it does not exist")
+        Path, typer.Argument(metavar="DIR", help="folder of the project; created if it does not exist")
     ],
     data: Annotated[
         Path | None,
@@ -30,7 +30,7 @@ def init(
     ] = None,
     cache: Annotated[Path | None, typer.Option("--cache", help="DVC's cache that projects share")] = None,
 ) -> None:
-    """Make a project: settings, pipeline, and a README with the first commands."""
+    """Create a project: settings, pipeline, and a README with the first commands."""
     from pairvae.commands.init import init as run
 
     made = run(folder, data, store, cache)
@@ -67,7 +67,7 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
         typer.echo(tracking_uri(root))
         return
     from pairvae.stages.project import open_project
-    from pairvae.tracking.view import page_of  # 2 s of mlflow, which the page takes longer than
+    from pairvae.tracking.view import page_of  # mlflow takes 2 s to import; the page takes longer
 
     command, environment = ui_command(root, port)
     page = page_of(root, open_project(folder=root).settings.tracking.experiment)
@@ -86,7 +86,7 @@ def sync(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would be sent")] = False,
 ) -> None:
-    """Copy finished runs and registered models to a tracking server; what is there is not sent again."""
+    """Copy finished runs and registered models to a tracking server; existing ones are not sent again."""
     from pairvae.commands.sync import sync as run
 
     typer.echo("\n".join(run(Path.cwd(), target, runs=runs or (), dry_run=dry_run)))

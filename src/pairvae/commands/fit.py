@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import warnings
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from pairvae.commands.fit_data import prepare_measurements
 from pairvae.commands.preflight import check_networks
-from pairvae.data.pairs.sample import Pair
 from pairvae.errors import InputError
 from pairvae.inference.loader import load
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities import MODALITIES, Modality, check_modalities
+from pairvae.modalities import MODALITIES, check_modalities
 from pairvae.modalities.acquisition import Acquisition
-from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
-from pairvae.settings import Section, Settings, merge, resolve
+from pairvae.modalities.arrays import Item, separate
+from pairvae.settings import Settings, merge, resolve
 from pairvae.settings.search_space import nested
-from pairvae.stages.preprocess import prepare_samples
 from pairvae.stages.pretrain import pretrain
 from pairvae.stages.project import SOLO_STAGES, Project
 from pairvae.stages.train_pair import train_pair
@@ -31,21 +26,15 @@ from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import shape_of
 
 LEAST_PAIRS = 4
-MOST_WARNINGS = 5
 WHERE = "fit"
 
 
 def fit(
-    data: Mapping[str, Any],
-    *,
-    preset: str = "fast",
-    settings: Mapping[str, Any] | None = None,
-    seed: int | None = None,
-    validation: float | None = None,
-    acquisition: Acquisition | None = None,
+    data: Mapping[str, Any], *, preset: str = "fast", settings: Mapping[str, Any] | None = None,
+    seed: int | None = None, validation: float | None = None, acquisition: Acquisition | None = None,
     unpaired: Mapping[str, Any] | None = None,
     conditions: Mapping[str, Sequence[float | str | None]] | None = None,
-) -> Predictor:
+) -> Predictor:  # fmt: skip
     """Train a pair from arrays or files, as `pairvae repro` does, without a project and without tracking.
 
     Parameters
@@ -62,8 +51,7 @@ def fit(
     seed : int, optional
         Of weights, crops and the draw of the validation pairs; the preset's by default.
     validation : float, optional
-        Share of the pairs that do not train; a third by default. ``model.card["train_ids"]`` are the numbers of
-        the training pairs, counted from 0, so that the others can judge the model.
+        Share of the pairs that do not train; a third by default. ``model.card["train_ids"]`` numbers those that do.
     acquisition : Acquisition, optional
         What is known of all measurements besides, as ``Acquisition(nm_per_px=1.2, q_per_px=0.01)``.
     unpaired : mapping of modalities to their measurements, optional
@@ -86,12 +74,11 @@ def fit(
     --------
     >>> model = pairvae.fit({"saxs": patterns, "sem": images}, preset="fast")  # doctest: +SKIP
     """
-    named = {"pair.conditions": list(conditions or {})}
-    chosen = _settings(data, preset, {**named, **(settings or {})}, seed)
+    chosen = _settings(data, preset, {"pair.conditions": list(conditions or {}), **(settings or {})}, seed)
     items, lone = _all_items(chosen, data), _all_items(chosen, _of(data, unpaired))
     count = _number_of_pairs(items)
-    known = _conditions(conditions or {}, count)
-    return _trained(_with_validation(chosen, count, validation), items, lone, acquisition, known)
+    chosen = _with_validation(chosen, count, validation)
+    return _trained(chosen, items, lone, acquisition, _conditions(conditions or {}, count))
 
 
 def _all_items(settings: Settings, given: Mapping[str, Any]) -> dict[str, list[Item]]:
@@ -117,7 +104,7 @@ def _trained(
     with tempfile.TemporaryDirectory(prefix="pairvae-fit-") as scratch:
         project = Project(Path(scratch), Path(scratch), chosen, track=False)
         check_networks(project)
-        _prepare(project, items, lone, acquisition or Acquisition(), conditions)
+        prepare_measurements(project, items, lone, acquisition or Acquisition(), conditions)
         if chosen.pretrain.enabled:
             pretrain(project)
         for name in chosen.modalities:
@@ -209,100 +196,6 @@ def _conditions(
         {name: value for name, column in columns.items() if (value := column[row]) is not None}
         for row in range(count)
     ]
-
-
-def _prepare(
-    project: Project,
-    items: Mapping[str, list[Item]],
-    lone: Mapping[str, list[Item]],
-    known: Acquisition,
-    conditions: Sequence[Mapping[str, float | str]],
-) -> None:
-    """Write the prepared arrays of the project; what may be wrong with a measurement is a Python warning.
-
-    Samples without a partner are numbered after the pairs.
-    """
-    lines: list[str] = []
-    count = _length(items)
-
-    def one(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
-        number, shape = int(pair.id), modality.prepared_shape(section)
-        name = modality.name
-        item = items[name][number] if number < count else lone[name][number - count]
-        where = str(pair.files[modality.name])
-        array = prepared_already(item, modality, shape)
-        if array is not None:
-            return _checked(array, shape, where), _record(array, known)
-        raw, settings = known.applied(raw_of(item, modality, shape, where), section)
-        record = modality.record(raw, settings)
-        lines.extend(f"{where}: {line}" for line in record.get("warnings", ()))
-        return modality.prepare(raw, settings), record
-
-    names = project.settings.modalities
-    pairs = [
-        replace(_pair(number, {name: items[name][number] for name in names}), conditions=conditions[number])
-        for number in range(count)
-    ]
-    single = {
-        name: [
-            replace(_pair(number, {name: item}, "unpaired "), id=str(count + number))
-            for number, item in enumerate(some)
-        ]
-        for name, some in lone.items()
-    }
-    try:
-        prepare_samples(project.prepared_folder, pairs, single, project.settings, one)
-    except InputError as error:
-        remedy = (
-            error.remedy if "pairs.csv" not in error.remedy else "leave the pair out, or give `acquisition`"
-        )
-        raise InputError(
-            expected=error.expected, found=error.found, where=error.where, remedy=remedy
-        ) from error
-    for line in lines[:MOST_WARNINGS]:
-        warnings.warn(line, stacklevel=4)
-    if len(lines) > MOST_WARNINGS:
-        warnings.warn(f"{len(lines) - MOST_WARNINGS} more warnings about the data", stacklevel=4)
-
-
-def _length(items: Mapping[str, list[Item]]) -> int:
-    return len(next(iter(items.values())))
-
-
-def _pair(number: int, items: Mapping[str, Item], kind: str = "") -> Pair:
-    """Pair ``number``; its files are named, as messages do: arrays by their place."""
-    shown = {
-        name: str(item) if isinstance(item, str | Path) else f"{kind}{name}[{number}]"
-        for name, item in items.items()
-    }
-    others = {name: text for name, text in shown.items() if name not in ("saxs", "sem")}
-    return Pair(str(number), shown.get("saxs"), shown.get("sem"), others=others)
-
-
-def _checked(array: np.ndarray, shape: tuple[int, int, int], where: str) -> np.ndarray:
-    """A prepared array, once it is large enough and in [0, 1]."""
-    if min(have - want for have, want in zip(array.shape, shape, strict=True)) < 0:
-        raise InputError(
-            expected=f"an image of at least {shape[1]} x {shape[2]} px",
-            found=f"{array.shape[1]} x {array.shape[2]}",
-            where=where,
-        )
-    if array.dtype.kind not in "biuf":
-        raise InputError(expected="numbers", found=f"dtype {array.dtype}", where=where)
-    if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
-        found = f"{array.min():.3g} to {array.max():.3g}"
-        raise InputError(expected="values in [0, 1]", found=found, where=where)
-    return array
-
-
-def _record(array: np.ndarray, known: Acquisition) -> dict[str, Any]:
-    """What preprocessing notes of a measurement that needs no preparation."""
-    _, rows, columns = array.shape
-    return {
-        "pixels": [rows, columns],
-        "nm_per_px": known.nm_per_px,
-        "q_per_px_inv_nm": known.q_per_px,
-    }
 
 
 def _kept(trained: Path) -> Predictor:

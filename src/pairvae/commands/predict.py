@@ -60,20 +60,38 @@ MOST_WORKERS = 4  # unless asked for: each holds torch and the model, half a GB
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What is to be made of every input, and where."""
+class Request:
+    """What to predict from files, and how it is written.
 
+    ``to`` is a modality or ``both``: then each file is taken to the other one, and ``source`` or its folder says what
+    it is. ``kind``: one of ``FORMATS``. ``acquisition`` is known of all files and goes before their rows of a
+    ``pairs.csv``. ``neighbours``: measured training micrographs beside the predictions of a pattern. ``size``: side of
+    micrographs, px. ``unpaired``: the files are folders of pairs, and their samples without a partner count.
+    """
+
+    to: str
     out: Path
     model: str
-    samples: int
-    seed: int
-    kind: str
+    samples: int = 1
+    seed: int = 0
+    source: str | None = None
+    kind: str = "png"
+    acquisition: Acquisition = ANY
+    neighbours: int = 0
+    size: int | None = None
+    unpaired: bool = False
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A request as processes elsewhere carry it out: with the model, and the folders that paths start from."""
+
+    request: Request
+    out: Path
+    model: str
     cwd: Path
     root: Path
     shown: frozenset[int]  # numbers of the inputs on the contact sheet
-    acquisition: Acquisition = ANY
-    neighbours: int = 0  # measured micrographs beside the predictions of an input
-    size: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,63 +118,52 @@ class Made:
 
 
 def predict(
-    files: Sequence[str],
-    *,
-    to: str,
-    out: Path,
-    model: str,
-    samples: int,
-    seed: int,
-    workers: int | None = None,
-    cluster: str | None = None,
-    source: str | None = None,
-    kind: str = "png",
-    acquisition: Acquisition = ANY,
-    unpaired: bool = False,
-    neighbours: int = 0,
-    size: int | None = None,
+    files: Sequence[str], request: Request, *, workers: int | None = None, cluster: str | None = None
 ) -> int:
-    """Predict ``to`` from each raw file (folders: all files in them); returns the number of images written.
+    """Predict from each raw file (folders: all files in them); returns the number of images written.
 
-    ``to`` is a modality or ``both``: then each file is taken to the other one, and ``source`` or its folder says
-    what it is. Writes into ``out`` ``<name>-<to>-<number>.png`` or ``.tif`` (``kind``, one of ``FORMATS``; bright phase
-    white; of a curve ``.csv``; NeXus: one file an input), micrographs with a side of ``size`` px,
-    ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard deviation over its images),
-    ``curves.csv`` (S(r)), ``contact-sheet.png``; with ``neighbours``, for a pattern so many measured training
-    micrographs, and ``neighbours.csv``. One file is in memory at a time. With several ``workers`` (None: of hundreds
-    of files as many as cores), or on a ``cluster`` (see :func:`pairvae.parallel.executor.run_tasks`), files
-    are shared out in chunks. ``acquisition`` is known of all files and goes before their rows of a ``pairs.csv``; what
-    may be wrong with a file is told, and stands in ``inputs.csv``. With ``unpaired``, ``files`` are folders of pairs,
-    and it is their samples without a partner that count. A file that cannot be read is told of, and named again in
-    an ``InputError`` after the others are done; so is a folder that another process writes into.
+    Writes into ``request.out`` ``<name>-<to>-<number>.png`` or ``.tif`` (bright phase white; of a curve ``.csv``;
+    NeXus: one file an input), ``predictions.csv`` (a row an image), ``inputs.csv`` (a row an input: mean and standard
+    deviation over its images), ``curves.csv`` (S(r)), ``contact-sheet.png``; with neighbours ``neighbours.csv``. One
+    file is in memory at a time. With several ``workers`` (None: of hundreds of files as many as cores), or on a
+    ``cluster`` (see :func:`pairvae.parallel.executor.run_tasks`), files are shared out in chunks. What may be wrong
+    with a file is told, and stands in ``inputs.csv``. A file that cannot be read is told of, and named again in an
+    ``InputError`` after the others are done; so is a folder that another process writes into.
     """
-    check_format(kind)
-    predictor = load(model)
-    if to != BOTH:
-        predictor.check_size(to, size)  # an unknown modality is an InputError, too
-    inputs = (
-        unpaired_inputs(files, predictor.modalities, to)
-        if unpaired
-        else inputs_of(files, predictor.modalities, to, source)
-    )
-    require_use(acquisition, sorted({one.source for one in inputs}))
-    if neighbours:
-        require_micrographs(predictor, to)
-    _require_other_folder(out, inputs)
-    location, root = _place_of(model)
-    shown = frozenset(evenly_spread(len(inputs), ROWS).tolist())
-    wanted = Wanted(
-        out.resolve(), location, samples, seed, kind, Path.cwd(), root, shown, acquisition, neighbours, size
-    )
+    check_format(request.kind)
+    predictor = load(request.model)
+    inputs = _checked_inputs(files, request, predictor)
+    wanted = _wanted(request, len(inputs))
     if predictor.facts is None:
         _say(
             "this model does not know its training data (trained by an earlier version): no confidence, no check"
         )
     each = _each(predictor, inputs, wanted, workers, cluster)
-    out.mkdir(parents=True, exist_ok=True)
-    with folder_alone(out):
-        _say_of_earlier(out)
-        return _collect(inputs, each, out, to)
+    request.out.mkdir(parents=True, exist_ok=True)
+    with folder_alone(request.out):
+        _say_of_earlier(request.out)
+        return _collect(inputs, each, request.out, request.to)
+
+
+def _checked_inputs(files: Sequence[str], request: Request, predictor: Predictor) -> list[Input]:
+    """The inputs of a request that the model can carry out (``InputError``)."""
+    if request.to != BOTH:
+        predictor.check_size(request.to, request.size)  # an unknown modality is an InputError, too
+    if request.unpaired:
+        inputs = unpaired_inputs(files, predictor.modalities, request.to)
+    else:
+        inputs = inputs_of(files, predictor.modalities, request.to, request.source)
+    require_use(request.acquisition, sorted({one.source for one in inputs}))
+    if request.neighbours:
+        require_micrographs(predictor, request.to)
+    _require_other_folder(request.out, inputs)
+    return inputs
+
+
+def _wanted(request: Request, inputs: int) -> Wanted:
+    location, root = _place_of(request.model)
+    shown = frozenset(evenly_spread(inputs, ROWS).tolist())
+    return Wanted(request, request.out.resolve(), location, Path.cwd(), root, shown)
 
 
 def _place_of(model: str) -> tuple[str, Path]:
@@ -272,10 +279,16 @@ def _say(line: str) -> None:
 
 def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> Made:
     """Predict from one input and write its images; a file that cannot be read gives a reason."""
-    path = str(wanted.cwd / one.given)
+    path, asked = str(wanted.cwd / one.given), wanted.request
     try:
         found = predict_file(
-            predictor, path, one, wanted.samples, wanted.seed, wanted.acquisition, wanted.size
+            predictor,
+            path,
+            one,
+            asked.samples,
+            asked.seed,
+            asked.acquisition,
+            asked.size,
         )
     except InputError as error:
         where = error.where.replace(path, one.given)
@@ -283,10 +296,14 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
         return Made(fault=fault)
     shown, trust = measured(predictor, found.images, one.target), trust_of(found)
     told = NO_PROVENANCE
-    if wanted.kind in (NEXUS, OME):
-        drawn = {"seed": wanted.seed, "samples": wanted.samples, "size": found.images.shape[-1]}
+    if asked.kind in (NEXUS, OME):
+        drawn = {
+            "seed": asked.seed,
+            "samples": asked.samples,
+            "size": found.images.shape[-1],
+        }
         told = provenance_of(predictor, wanted.model, one, path, drawn)
-    files = write_images(wanted.out, one, found.images, predictor, wanted.kind, told)
+    files = write_images(wanted.out, one, found.images, predictor, asked.kind, told)
     sheet = None
     if number in wanted.shown:
         note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
@@ -301,7 +318,7 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
         tuple(curve_rows(one, found.images, nm_per_px(predictor, one.target))),
         sheet,
         found.remarks,
-        neighbours=tuple(write_neighbours(predictor, one, found, wanted.out, wanted.kind, wanted.neighbours)),
+        neighbours=tuple(write_neighbours(predictor, one, found, wanted.out, asked.kind, asked.neighbours)),
     )
 
 

@@ -1,4 +1,4 @@
-"""`pairvae register --list`, `--promote`, `--demote`, `--compare`: the registered versions, told as lines."""
+"""`pairvae register --list`, `--promote`, `--demote`, `--compare`: registered versions as lines of text."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ SHOWN = {"saxs_sem.s2_mae": "SAXS-SEM S(r)", "sem_saxs.mae": "SEM-SAXS pixels"}
 
 def list_versions(root: Path | None = None) -> list[str]:
     """A line for each version of the pair, the newest first."""
-    from pairvae.tracking.registry.leaderboard import standings
+    from pairvae.tracking.registry.leaderboard import leaderboard
 
-    place = project_root(root)
-    found = standings(place, pair_name(place))
-    if not found:
-        return [f"no versions of {pair_name(place)} are registered here; `pairvae repro` registers one"]
+    root = project_root(root)
+    entries = leaderboard(root, pair_name(root))
+    if not entries:
+        return [f"no versions of {pair_name(root)} are registered here; `pairvae repro` registers one"]
     head = ["version", "aliases", "registered (UTC)", "score", *SHOWN.values(), "preset", "data", "why"]
     rows = [head]
-    for one in found:
-        tags = one.version.tags
+    for entry in entries:
+        tags = entry.version.tags
         scores = [_short(tags.get(f"{PREFIX}{key}")) for key in SHOWN]
         why = tags.get("demoted_why") or tags.get("promoted_why", "")
         rows.append(
             [
-                str(one.version.number),
-                ",".join(one.aliases),
-                one.registered.strftime("%Y-%m-%d %H:%M"),
+                str(entry.version.number),
+                ",".join(entry.aliases),
+                entry.registered.strftime("%Y-%m-%d %H:%M"),
                 _short(tags.get("validation_score")),
                 *scores,
                 tags.get("preset", ""),
@@ -51,20 +51,20 @@ def promote_version(asked: str, *, force: bool = False, why: str = "", root: Pat
             found="--force alone" if force else "--why alone",
             remedy="the reason is kept with the version",
         )
-    place = project_root(root)
-    version = version_named(place, pair_name(place), asked)
-    before = promote(place, version, why=why.strip())
+    root = project_root(root)
+    version = version_named(root, pair_name(root), asked)
+    before = promote(root, version, why=why.strip())
     if before is not None and before.number == version.number:
         return [f"version {version.number} is the champion already"]
     return [f"version {version.number} is the champion now (before: {before.number if before else 'none'})"]
 
 
 def demote_champion(*, why: str = "", root: Path | None = None) -> list[str]:
-    """Take the title from the champion; the one before gets it back."""
+    """Demote the champion; the champion before it is restored."""
     from pairvae.tracking.registry.leaderboard import demote
 
-    place = project_root(root)
-    lost, gained = demote(place, pair_name(place), why=why.strip())
+    root = project_root(root)
+    lost, gained = demote(root, pair_name(root), why=why.strip())
     heir = f"version {gained.number} is the champion again" if gained else "there is no champion now"
     return [f"version {lost.number} is no longer the champion; {heir}"]
 
@@ -73,16 +73,16 @@ def compare_versions(asked: Sequence[str], root: Path | None = None) -> list[str
     """Scores of two versions beside each other (lower is better); ``InputError`` for other validation data."""
     from pairvae.tracking.registry.leaderboard import same_validation, version_named
 
-    place = project_root(root)
-    one, other = (version_named(place, pair_name(place), name) for name in asked)
-    same_validation(one, other)
-    keys = sorted(key for key in one.tags if key.startswith(PREFIX) and key in other.tags)
-    rows = [["", f"version {one.number}", f"version {other.number}", "change", "better"]]
+    root = project_root(root)
+    first, second = (version_named(root, pair_name(root), name) for name in asked)
+    same_validation(first, second)
+    keys = sorted(key for key in first.tags if key.startswith(PREFIX) and key in second.tags)
+    rows = [["", f"version {first.number}", f"version {second.number}", "change", "better"]]
     for key in ["validation_score", *keys]:
         rows.append(
             [
                 key.removeprefix(PREFIX),
-                *_beside(one.tags.get(key), other.tags.get(key), one.number, other.number),
+                *_beside(first.tags.get(key), second.tags.get(key), first.number, second.number),
             ]
         )
     return aligned(rows)

@@ -42,7 +42,7 @@ def sync(
             return [*lines, "no local runs"]
         from pairvae.tracking.sync import sync_store  # 3 s of mlflow
 
-        return lines + _told(sync_store(root, uri, wanted=runs, dry_run=dry_run), shown(uri), dry_run)
+        return lines + _summary(sync_store(root, uri, names=runs, dry_run=dry_run), shown(uri), dry_run)
 
 
 def _entries(root: Path, dry_run: bool) -> list[str]:
@@ -65,7 +65,7 @@ def _entries(root: Path, dry_run: bool) -> list[str]:
     return [f"sent what waited of {number_of(len(folders), 'run')}"]
 
 
-def _told(done: Synced, where: str, dry_run: bool) -> list[str]:
+def _summary(done: Synced, where: str, dry_run: bool) -> list[str]:
     verb = "would send" if dry_run else "sent"
     lines = [f"{verb} run {name}" for name in done.runs]
     lines += [f"{verb} {version}" for version in done.versions]

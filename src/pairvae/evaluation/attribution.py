@@ -66,22 +66,22 @@ def square_parts(shape: tuple[int, int], squares: int = SQUARES) -> Parts:
 def without(array: NDArray[np.float32], baseline: NDArray[np.float32], parts: Parts) -> NDArray[np.float32]:
     """``(P, C, H, W)``: an array ``(C, H, W)`` with one part after the other replaced by ``baseline`` ``(C, H, W)``."""
     binary = bool(np.isin(array, (0, 1)).all() and np.isin(baseline, (0, 1)).all())
-    found = np.empty((len(parts), *array.shape), np.float32)
+    images = np.empty((len(parts), *array.shape), np.float32)
     for part in range(len(parts)):
         weight = (parts.labels == part).astype(np.float32)
         if not binary:
             weight = cv2.GaussianBlur(weight, (0, 0), SOFT_PX)
-        found[part] = array + weight * (baseline - array)
-    return found
+        images[part] = array + weight * (baseline - array)
+    return images
 
 
 def shuffled(array: NDArray[np.float32], parts: Parts, seed: int) -> NDArray[np.float32]:
     """A baseline of a micrograph: the pixels of each part in random order, which keeps its phase fraction."""
-    generator, found = np.random.default_rng(seed), array.copy()
+    generator, mixed = np.random.default_rng(seed), array.copy()
     for part in range(len(parts)):
         inside = parts.labels == part
-        found[:, inside] = generator.permutation(found[:, inside], axis=1)
-    return found
+        mixed[:, inside] = generator.permutation(mixed[:, inside], axis=1)
+    return mixed
 
 
 def occlusion(
@@ -91,9 +91,9 @@ def occlusion(
 
     ``describe`` gives numbers ``(N,)`` by name of what is predicted from arrays ``(N, C, H, W)``.
     """
-    found = describe(np.concatenate([array[None], without(array, baseline, parts)]).astype(np.float32))
+    descriptors = describe(np.concatenate([array[None], without(array, baseline, parts)]).astype(np.float32))
     changes = {}
-    for name, values in found.items():
+    for name, values in descriptors.items():
         change = values[0] - values[1:]
         if name in AXIAL:
             change = (change + 90) % 180 - 90

@@ -35,7 +35,7 @@ def condition_correlations(
         ``{"pitch_nm": {"saxs": 0.9, "sem": 0.7, "n": 72}}``, from 0 to 1; a word is ``blend.A``, 0 or 1. Conditions
         that hardly vary, or are known of few samples, are left out.
     """
-    found: dict[str, dict[str, float]] = {}
+    correlations: dict[str, dict[str, float]] = {}
     for name, values in _numbers(conditions).items():
         known = np.isfinite(values)
         members = [group for group, inside in zip(groups, known, strict=True) if inside]
@@ -48,8 +48,8 @@ def condition_correlations(
             # No correlation coefficient: of pure noise that is negative, as each mean lacks the sample left out.
             missed = np.square(true - predicted).sum() / np.square(true - true.mean()).sum()
             entry[modality] = max(0.0, 1.0 - float(missed))
-        found[name] = entry
-    return found
+        correlations[name] = entry
+    return correlations
 
 
 def condition_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -63,14 +63,14 @@ def condition_metrics(metrics: Mapping[str, Any]) -> dict[str, float]:
 
 def _numbers(conditions: Sequence[Values]) -> dict[str, np.ndarray]:
     """Each condition, or frequent word of one, as numbers ``(N,)``; NaN where it is not known."""
-    found: dict[str, np.ndarray] = {}
-    for name in dict.fromkeys(key for one in conditions for key in one):
-        values = [one.get(name) for one in conditions]
+    numbers: dict[str, np.ndarray] = {}
+    for name in dict.fromkeys(key for row in conditions for key in row):
+        values = [row.get(name) for row in conditions]
         if not any(isinstance(value, str) for value in values):
-            found[name] = np.array([np.nan if value is None else value for value in values], np.float64)
+            numbers[name] = np.array([np.nan if value is None else value for value in values], np.float64)
             continue
         words = [str(value) for value in values if value is not None]
-        for word in sorted(set(words), key=lambda one: (-words.count(one), one))[:MOST_WORDS]:
+        for word in sorted(set(words), key=lambda word: (-words.count(word), word))[:MOST_WORDS]:
             indicator = [np.nan if value is None else float(str(value) == word) for value in values]
-            found[f"{name}.{word}"] = np.array(indicator)
-    return found
+            numbers[f"{name}.{word}"] = np.array(indicator)
+    return numbers

@@ -26,18 +26,18 @@ class Ensemble:
     errors: np.ndarray
 
 
-def centres(what: Evaluated) -> dict[str, int]:
+def centres(data: Evaluated) -> dict[str, int]:
     """The first validation sample of each morphology (of all where morphologies are not known)."""
-    found: dict[str, int] = {}
-    for index in what.validation:
-        found.setdefault(what.morphologies[index] or "all", int(index))
-    return found
+    samples: dict[str, int] = {}
+    for index in data.validation:
+        samples.setdefault(data.morphologies[index] or "all", int(index))
+    return samples
 
 
 def ensembles(
     vaes: Mapping[str, VAE],
     latents: np.ndarray,
-    what: Evaluated,
+    data: Evaluated,
     settings: GenerateSettings,
     scale: float | None = None,
 ) -> dict[str, Ensemble]:
@@ -47,20 +47,20 @@ def ensembles(
     default) times the variance over all patterns' ``latents`` ``(N, C, g, g)``; the errors compare each image
     with a true crop. None where the second modality is no binary image.
     """
-    if not what.cropped(what.names[1]):
+    if not data.cropped(data.names[1]):
         return {}
     factor = settings.scales[0] if scale is None else scale
     deviation = latents.std(0) * np.sqrt(factor)
     drawn: dict[str, Ensemble] = {}
-    for number, (name, sample) in enumerate(centres(what).items()):
-        generator = np.random.default_rng([what.seed, number])
+    for number, (name, sample) in enumerate(centres(data).items()):
+        generator = np.random.default_rng([data.seed, number])
         noise = generator.standard_normal((settings.samples, *latents.shape[1:]))
         around = latents[sample] + deviation * noise
         images = binary(
-            decode(vaes[what.names[1]], torch.from_numpy(around.astype(np.float32)), what.seed + number)
+            decode(vaes[data.names[1]], torch.from_numpy(around.astype(np.float32)), data.seed + number)
         )
-        s2 = curves(images, what.estimator)["s2"]
-        true_s2 = curves(what.crops[sample], what.estimator)["s2"]
+        s2 = curves(images, data.estimator)["s2"]
+        true_s2 = curves(data.crops[sample], data.estimator)["s2"]
         partners = true_s2[np.arange(len(s2)) % len(true_s2)]
         drawn[name] = Ensemble(sample, factor, images, s2, true_s2, np.abs(s2 - partners).mean(1))
     return drawn

@@ -26,25 +26,25 @@ def refuse_leakage(prepared: Prepared, truth: Truth, card: dict[str, Any]) -> No
     By the model's own list of training pairs, by ids and groups on both sides of the split, and by the content of
     every modality's prepared arrays.
     """
-    what, ids = truth.what, [pair.id for pair in prepared.pairs]
+    data, ids = truth.what, [pair.id for pair in prepared.pairs]
     trained = set(card["train_ids"])
-    leaked = [ids[index] for index in what.validation if ids[index] in trained]
+    leaked = [ids[index] for index in data.validation if ids[index] in trained]
     if leaked or card["data_digest"] != prepared.digest:
-        found = f"{leaked[0]} among its training pairs" if leaked else "a model of other prepared data"
+        reason = f"{leaked[0]} among its training pairs" if leaked else "a model of other prepared data"
         raise InputError(
             expected="a model that has not seen the validation pairs",
-            found=found,
+            found=reason,
             where="models/train-pair",
             remedy="train it again with `pairvae repro`",
         )
-    leakage.refuse_shared(ids, what.train, what.validation, "id")
+    leakage.refuse_shared(ids, data.train, data.validation, "id")
     groups = [pair.group for pair in prepared.pairs]
-    leakage.refuse_shared(groups, what.train, what.validation, "group")
+    leakage.refuse_shared(groups, data.train, data.validation, "group")
     digests = {
-        name: leakage.content_digests(_arrays(prepared, name, cropped=what.cropped(name)))
-        for name in what.names
+        name: leakage.content_digests(_arrays(prepared, name, cropped=data.cropped(name)))
+        for name in data.names
     }
-    leakage.refuse_same_content(digests, ids, what.train, what.validation)
+    leakage.refuse_same_content(digests, ids, data.train, data.validation)
 
 
 def _arrays(prepared: Prepared, name: str, *, cropped: bool) -> Iterator[NDArray[Any]]:
@@ -54,28 +54,30 @@ def _arrays(prepared: Prepared, name: str, *, cropped: bool) -> Iterator[NDArray
 
 def leakage_facts(prepared: Prepared, truth: Truth) -> tuple[dict[str, Any], Warnings]:
     """The block ``leakage`` of ``metrics.json``, and warnings about near siblings across the split."""
-    what = truth.what
-    found = {
-        name: leakage.siblings(_features(truth, name), what.train, what.validation, what.seed)
-        for name in what.names
+    data = truth.what
+    distances = {
+        name: leakage.siblings(_features(truth, name), data.train, data.validation, data.seed)
+        for name in data.names
     }
     ids = [pair.id for pair in prepared.pairs]
-    facts = {name: {**values, "nearest": ids[int(values["nearest"] or 0)]} for name, values in found.items()}
-    told = leakage.suspicions(found, ids)
-    for name in what.names:
+    facts = {
+        name: {**values, "nearest": ids[int(values["nearest"] or 0)]} for name, values in distances.items()
+    }
+    texts = leakage.suspicions(distances, ids)
+    for name in data.names:
         for sample, twin, correlation in leakage.copies(
-            _signatures(prepared, name, cropped=what.cropped(name)), what.train, what.validation
+            _signatures(prepared, name, cropped=data.cropped(name)), data.train, data.validation
         ):
-            told.append(
+            texts.append(
                 f"the {name} data of {ids[sample]} (validation) look like a copy of those of {ids[twin]} (training): "
                 f"their pixels correlate by {correlation:.2f}"
             )
-    return facts, [warning("possible leakage", text) for text in told]
+    return facts, [warning("possible leakage", text) for text in texts]
 
 
 def _signatures(prepared: Prepared, name: str, *, cropped: bool) -> NDArray[Any]:
     """``(N, D)``: the middle of each image, or each pattern without what varies slowly; nothing of curves."""
-    found = []
+    signatures = []
     for array in _arrays(prepared, name, cropped=cropped):
         plane = np.asarray(array if array.ndim == 2 else array.mean(0), np.float32)
         if min(plane.shape) == 1:
@@ -83,9 +85,9 @@ def _signatures(prepared: Prepared, name: str, *, cropped: bool) -> NDArray[Any]
         if array.ndim == 3:
             plane = plane - cv2.GaussianBlur(plane, (0, 0), SLOW_PX)
         top, left = ((side - min(side, LOOKED_AT)) // 2 for side in plane.shape)
-        found.append(plane[top : top + LOOKED_AT, left : left + LOOKED_AT])
-    side = [min(part.shape[axis] for part in found) for axis in (0, 1)]
-    return np.stack([part[: side[0], : side[1]].ravel() for part in found])
+        signatures.append(plane[top : top + LOOKED_AT, left : left + LOOKED_AT])
+    side = [min(part.shape[axis] for part in signatures) for axis in (0, 1)]
+    return np.stack([part[: side[0], : side[1]].ravel() for part in signatures])
 
 
 def _features(truth: Truth, name: str) -> NDArray[Any]:

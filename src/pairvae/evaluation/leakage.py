@@ -34,9 +34,9 @@ def content_digests(arrays: Iterable[NDArray[Any]]) -> list[str]:
     digests = []
     for array in arrays:
         values = np.ascontiguousarray(array)
-        found = hashlib.blake2b(repr((values.shape, values.dtype.str)).encode(), digest_size=16)
-        found.update(values.data)
-        digests.append(found.hexdigest())
+        digest = hashlib.blake2b(repr((values.shape, values.dtype.str)).encode(), digest_size=16)
+        digest.update(values.data)
+        digests.append(digest.hexdigest())
     return digests
 
 
@@ -44,11 +44,11 @@ def refuse_same_content(
     digests: Mapping[str, Sequence[str]], ids: Sequence[str], train: Sequence[int], validation: Sequence[int]
 ) -> None:
     """``InputError`` where a validation sample's array of any modality is that of a training sample."""
-    for modality, found in digests.items():
-        known = {found[index]: index for index in train}
+    for modality, samples in digests.items():
+        known = {samples[index]: index for index in train}
         for index in validation:
-            if found[index] in known:
-                twin = ids[known[found[index]]]
+            if samples[index] in known:
+                twin = ids[known[samples[index]]]
                 raise InputError(
                     expected="validation pairs that no training pair repeats",
                     found=f"the same {modality} data in {ids[index]} (validation) and {twin} (training)",
@@ -58,14 +58,14 @@ def refuse_same_content(
 
 
 def refuse_shared(
-    names: Sequence[str | None], train: Sequence[int], validation: Sequence[int], what: str
+    names: Sequence[str | None], train: Sequence[int], validation: Sequence[int], kind: str
 ) -> None:
     """``InputError`` where training and validation share one of ``names`` (ids or groups; None is none)."""
     shared = {names[index] for index in train} & {names[index] for index in validation} - {None}
     if shared:
         raise InputError(
-            expected=f"every {what} on one side of the split",
-            found=f"{what} {min(str(name) for name in shared)} in training and in validation",
+            expected=f"every {kind} on one side of the split",
+            found=f"{kind} {min(str(name) for name in shared)} in training and in validation",
             where="data/prepared",
             remedy="mend the columns split and group of pairs.csv, and run `pairvae repro`",
         )
@@ -74,8 +74,8 @@ def refuse_shared(
 def nearest_distances(features: Floats, queries: Sequence[int], references: Sequence[int]) -> Floats:
     """Distance of each query to its nearest other reference, rows of ``features`` ``(N, D)``: ``(Q,)``."""
     rows, others = np.asarray(queries), np.asarray(references)
-    found = others[neighbours(features[rows], features[others], 1, rows, others)[:, 0]]
-    return np.asarray(np.linalg.norm(features[rows] - features[found], axis=1))
+    nearest = others[neighbours(features[rows], features[others], 1, rows, others)[:, 0]]
+    return np.asarray(np.linalg.norm(features[rows] - features[nearest], axis=1))
 
 
 def siblings(
@@ -115,30 +115,30 @@ def _chance(flat: Floats, train: Sequence[int], validation: Sequence[int], floor
     held, known = len(rows[0]), flat[np.concatenate(rows)]
     squares = (known**2).sum(1)
     gaps = np.log(np.sqrt(np.maximum(squares[:, None] - 2 * known @ known.T + squares[None], 0.0)) + floor)
-    found = gaps[:held, held:].min(1).mean()
+    expected = gaps[:held, held:].min(1).mean()
     count = 1
     for _ in range(PERMUTATIONS):
         order = generator.permutation(len(known))
-        count += bool(gaps[np.ix_(order[:held], order[held:])].min(1).mean() <= found + 1e-12)
+        count += bool(gaps[np.ix_(order[:held], order[held:])].min(1).mean() <= expected + 1e-12)
     return count / (PERMUTATIONS + 1)
 
 
-def suspicions(found: Mapping[str, Mapping[str, float | int | None]], ids: Sequence[str]) -> list[str]:
+def suspicions(distances: Mapping[str, Mapping[str, float | int | None]], ids: Sequence[str]) -> list[str]:
     """What :func:`siblings` of each modality gives reason to look into, in sentences."""
-    told = []
-    for modality, facts in found.items():
+    texts = []
+    for modality, facts in distances.items():
         p, far, index = facts["p"], facts["far_below"], facts["nearest"]
         if far is not None and far > FAR_BELOW:
-            told.append(
+            texts.append(
                 f"the {modality} data of {ids[int(index or 0)]} lie {far:.0f} robust standard deviations nearer to a "
                 "training pair than training pairs lie to each other"
             )
         if p is not None and p < CHANCE:
-            told.append(
+            texts.append(
                 f"validation pairs are nearer to training pairs than in random splits by their {modality} data "
                 f"(p = {p:.2g})"
             )
-    return told
+    return texts
 
 
 def unseen_morphologies(
@@ -169,10 +169,10 @@ def copies(
         values = values - values.mean(0)
     values = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
     rows = np.asarray(train)
-    found = values[np.asarray(validation)] @ values[rows].T
-    nearest_one = found.argmax(1)
+    similarities = values[np.asarray(validation)] @ values[rows].T
+    nearest_one = similarities.argmax(1)
     return [
-        (int(sample), int(rows[place]), float(line[place]))
-        for sample, place, line in zip(validation, nearest_one, found, strict=True)
-        if line[place] > SAME_CONTENT
+        (int(sample), int(rows[column]), float(line[column]))
+        for sample, column, line in zip(validation, nearest_one, similarities, strict=True)
+        if line[column] > SAME_CONTENT
     ]

@@ -43,14 +43,14 @@ def two_sample_test(
     ``names``: the samples' morphologies. Means over both ways of halving.
     """
     side = min(SIDE, 2 * predicted.shape[-1] // 3)
-    own, other = halves(names, seed)
-    found = []
-    for number, (known, held_out) in enumerate(((own, other), (other, own))):
+    first_half, second_half = halves(names, seed)
+    accuracies = []
+    for number, (known, held_out) in enumerate(((first_half, second_half), (second_half, first_half))):
         judge = train(_flat(predicted[known]), _flat(true[known]), side, seed + number)
         scores = [judge(_flat(kind[held_out])) for kind in (predicted, true)]
         accuracy = ((scores[0] <= 0).mean() + (scores[1] > 0).mean()) / 2
-        found.append((auc(*scores), float(accuracy)))
-    return dict(zip(("auc", "accuracy"), map(float, np.mean(found, axis=0)), strict=True))
+        accuracies.append((auc(*scores), float(accuracy)))
+    return dict(zip(("auc", "accuracy"), map(float, np.mean(accuracies, axis=0)), strict=True))
 
 
 def _flat(images: Bits) -> Bits:

@@ -63,22 +63,22 @@ def draw(
         latents = centre + deviation * noise
         seeds = generator.integers(0, 2**62, size)
         images = np.stack([decode(latent, int(seed)) for latent, seed in zip(latents, seeds, strict=True)])
-        found = describe(images)
+        descriptors = describe(images)
         fits = np.logical_and.reduce(
-            [wish.holds(found[name]) for name, wish in wishes.items()] or [np.full(size, True)]
+            [wish.holds(descriptors[name]) for name, wish in wishes.items()] or [np.full(size, True)]
         )
         for index in range(size):
             if len(kept) == count:
                 break
             drawn += 1
             if fits[index]:
-                values = {name: float(column[index]) for name, column in found.items()}
+                values = {name: float(column[index]) for name, column in descriptors.items()}
                 kept.append((images[index], latents[index], int(seeds[index]), values))
     names = list(kept[0][3]) if kept else []
     return Chosen(
-        np.array([one[0] for one in kept], np.uint8),
-        np.array([one[1] for one in kept], np.float32),
-        np.array([one[2] for one in kept], np.int64),
-        {name: np.array([one[3][name] for one in kept]) for name in names},
+        np.array([image[0] for image in kept], np.uint8),
+        np.array([image[1] for image in kept], np.float32),
+        np.array([image[2] for image in kept], np.int64),
+        {name: np.array([image[3][name] for image in kept]) for name in names},
         drawn,
     )

@@ -16,7 +16,7 @@ Images = Mapping[str, Mapping[str, np.ndarray]]
 
 
 def drawing_material(
-    what: Evaluated,
+    data: Evaluated,
     truth: Truth,
     images: Images,
     solo_latents: Mapping[str, np.ndarray],
@@ -26,16 +26,16 @@ def drawing_material(
     ``images`` holds every plan's images by direction; ``solo_latents`` are ``(N, ...)``, or ``(N K, ...)`` of
     crops, which are averaged over the crops of a sample.
     """
-    n = len(what.patterns)
+    n = len(data.patterns)
     arrays = {f"latent_solo_{name}": _by_sample(latent, n) for name, latent in solo_latents.items()}
     if truth.curves:
-        found: dict[str, Curves] = {"true": truth.curves}
+        all_curves: dict[str, Curves] = {"true": truth.curves}
         for plan, directions in images.items():
             for direction, array in directions.items():
-                if direction.endswith(f"_{what.names[1]}") and array.ndim == what.crops.ndim:
-                    found[f"{plan}/{direction}"] = curves_of(array, what.estimator)
-        members = {"all": range(n), "validation": what.validation}
-        arrays |= curve_bands(found, members, SPLITS)
+                if direction.endswith(f"_{data.names[1]}") and array.ndim == data.crops.ndim:
+                    all_curves[f"{plan}/{direction}"] = curves_of(array, data.estimator)
+        members = {"all": range(n), "validation": data.validation}
+        arrays |= curve_bands(all_curves, members, SPLITS)
     return arrays
 
 
@@ -47,12 +47,12 @@ def _by_sample(latent: np.ndarray, n: int) -> np.ndarray:
 def curves_of(images: np.ndarray, estimator: str) -> dict[str, np.ndarray]:
     """S(r) and lineal paths of binary images ``(N, K, h, w)``: ``(N, K, bins)`` each."""
     n, k, h, w = images.shape
-    found = curves(images.reshape(n * k, h, w), estimator)
-    return {kind: curve.reshape(n, k, -1) for kind, curve in found.items()}
+    flat = curves(images.reshape(n * k, h, w), estimator)
+    return {kind: curve.reshape(n, k, -1) for kind, curve in flat.items()}
 
 
 def curve_bands(
-    found: Mapping[str, Curves], members: Mapping[str, Sequence[int]], splits: Sequence[str]
+    curves_by_name: Mapping[str, Curves], members: Mapping[str, Sequence[int]], splits: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """``band/<kind>/<split>/<key>`` -> ``(2, bins)``: mean and standard deviation over a split's images.
 
@@ -60,7 +60,7 @@ def curve_bands(
     samples of each split.
     """
     bands: dict[str, np.ndarray] = {}
-    for key, kinds in found.items():
+    for key, kinds in curves_by_name.items():
         for kind, curve in kinds.items():
             for split in splits:
                 chosen = curve[np.asarray(members[split], dtype=int)].reshape(-1, curve.shape[-1])
@@ -71,59 +71,59 @@ def curve_bands(
 
 def example_arrays(truth: Truth, images: Images, decoded: Reconstructions) -> dict[str, np.ndarray]:
     """One example of each morphology, contact sheets, and the pair's latents by sample."""
-    what = truth.what
-    return {**sample_latents(what, decoded), **_examples(what, truth, images), **_sheets(what, images)}
+    data = truth.what
+    return {**sample_latents(data, decoded), **_examples(data, truth, images), **_sheets(data, images)}
 
 
 def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
     """``descriptor/<name>/<key>`` -> ``(N, K)`` float32 for properties by key (``true``, ``pair/saxs_sem``)."""
     return {
         f"descriptor/{name}/{key}": values.astype(np.float32)
-        for key, found in measured.items()
-        for name, values in found.items()
+        for key, directions in measured.items()
+        for name, values in directions.items()
         if values.ndim == 2
     }
 
 
-def sample_latents(what: Evaluated, decoded: Reconstructions) -> dict[str, np.ndarray]:
+def sample_latents(data: Evaluated, decoded: Reconstructions) -> dict[str, np.ndarray]:
     """``latent_<modality>`` -> latents ``(N, D)`` of the samples: of crops their mean."""
     arrays = {}
-    for name in what.names:
-        latents, array = decoded.latents[name], what.array(name)
-        rows = latents.reshape(*array.shape[:2], -1).mean(1) if what.cropped(name) else latents
+    for name in data.names:
+        latents, array = decoded.latents[name], data.array(name)
+        rows = latents.reshape(*array.shape[:2], -1).mean(1) if data.cropped(name) else latents
         arrays[f"latent_{name}"] = rows.reshape(len(array), -1)
     return arrays
 
 
-def _examples(what: Evaluated, truth: Truth, images: Images) -> dict[str, np.ndarray]:
+def _examples(data: Evaluated, truth: Truth, images: Images) -> dict[str, np.ndarray]:
     """True arrays, reconstructions and curves of the example samples, of cropped ones the first crop."""
-    chosen = examples(what)
+    chosen = examples(data)
     arrays: dict[str, np.ndarray] = {}
-    for name in what.names:
-        array = what.array(name)
-        arrays[name] = array[chosen, 0] if what.cropped(name) else array[chosen]
+    for name in data.names:
+        array = data.array(name)
+        arrays[name] = array[chosen, 0] if data.cropped(name) else array[chosen]
     for family, directions in images.items():
         for direction, array in directions.items():
-            several = array.ndim > what.array(direction.partition("_")[2]).ndim
-            several = several or what.cropped(direction.partition("_")[2])
+            several = array.ndim > data.array(direction.partition("_")[2]).ndim
+            several = several or data.cropped(direction.partition("_")[2])
             first = array[chosen, 0] if several else array[chosen]
             arrays[f"image/{family}/{direction}"] = first
-            if what.cropped(direction.partition("_")[2]):
-                for kind, curve in curves(first, what.estimator).items():
+            if data.cropped(direction.partition("_")[2]):
+                for kind, curve in curves(first, data.estimator).items():
                     arrays[f"curve/{kind}/{family}/{direction}"] = curve
     for kind, curve in truth.curves.items():
         arrays[f"curve/{kind}/true"] = curve[chosen, 0]
     return arrays
 
 
-def _sheets(what: Evaluated, images: Images) -> dict[str, np.ndarray]:
+def _sheets(data: Evaluated, images: Images) -> dict[str, np.ndarray]:
     """Sixteen true and as many predicted crops of validation samples by morphology."""
-    if not what.cropped(what.names[1]):
+    if not data.cropped(data.names[1]):
         return {}
     arrays = {}
-    for name, rows in sheet_rows(what).items():
-        arrays[f"sheet/{name}/true"] = _spread(what.crops[rows])
-        arrays[f"sheet/{name}/predicted"] = _spread(images["pair"]["_".join(what.names)][rows])
+    for name, rows in sheet_rows(data).items():
+        arrays[f"sheet/{name}/true"] = _spread(data.crops[rows])
+        arrays[f"sheet/{name}/predicted"] = _spread(images["pair"]["_".join(data.names)][rows])
     return arrays
 
 
@@ -133,19 +133,19 @@ def _spread(images: np.ndarray) -> np.ndarray:
     return by_crop[:SHEET]
 
 
-def examples(what: Evaluated) -> list[int]:
+def examples(data: Evaluated) -> list[int]:
     """The first validation sample of each morphology; the first four where morphologies are not known."""
-    found: dict[str, int] = {}
-    for index in what.validation:
-        name = what.morphologies[index]
+    samples: dict[str, int] = {}
+    for index in data.validation:
+        name = data.morphologies[index]
         if name is not None:
-            found.setdefault(name, int(index))
-    return list(found.values()) if found else [int(index) for index in what.validation[:4]]
+            samples.setdefault(name, int(index))
+    return list(samples.values()) if samples else [int(index) for index in data.validation[:4]]
 
 
-def sheet_rows(what: Evaluated) -> dict[str, list[int]]:
+def sheet_rows(data: Evaluated) -> dict[str, list[int]]:
     """Validation samples by morphology."""
     rows: dict[str, list[int]] = {}
-    for index in what.validation:
-        rows.setdefault(what.morphologies[index] or "all", []).append(int(index))
+    for index in data.validation:
+        rows.setdefault(data.morphologies[index] or "all", []).append(int(index))
     return rows

@@ -41,12 +41,12 @@ def draw_images(
     ``shift`` ``(N, C, g, g)`` is added to the means of the posteriors.
     """
     drawn = []
-    for place, one in enumerate(torch.split(inputs, 1)):
+    for row, single in enumerate(torch.split(inputs, 1)):
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed((seed + 1) * 1_000_003 + place)
-            latents = source.posterior(one).repeated(0, images).antithetic_samples()
+            torch.manual_seed((seed + 1) * 1_000_003 + row)
+            latents = source.posterior(single).repeated(0, images).antithetic_samples()
             if shift is not None:
-                latents = latents + shift[place]
+                latents = latents + shift[row]
             decoded = decode_in_chunks(target.decoder, latents)
         drawn.append((decoded[:, 0] >= 0.5).numpy().astype(np.uint8))
     return np.stack(drawn)
@@ -107,12 +107,12 @@ def diversity(drawn: np.ndarray, true: np.ndarray) -> dict[str, float]:
     ``same_sample``: root mean variance within samples; ``pooled``: standard deviation over all images of all
     samples. Of curves, the variances are averaged over the bins. Left out where the true crops do not vary.
     """
-    found = {}
+    ratios = {}
     for name, variance in (("same_sample", _within), ("pooled", _pooled)):
-        wanted = variance(true)
-        if wanted > LEAST_VARIANCE:
-            found[name] = (variance(drawn) / wanted) ** 0.5
-    return found
+        true_variance = variance(true)
+        if true_variance > LEAST_VARIANCE:
+            ratios[name] = (variance(drawn) / true_variance) ** 0.5
+    return ratios
 
 
 def _within(values: np.ndarray) -> float:
@@ -138,8 +138,8 @@ def repeated(images: np.ndarray, limit: float = REPEATED) -> int:
         norms = np.linalg.norm(flat, axis=1)
         uniform = norms == 0
         unit = flat / np.where(uniform, 1.0, norms)[:, None]
-        alike = (unit @ unit.T > limit) | (uniform[:, None] & uniform[None])
-        count += int(np.triu(alike, 1).sum())
+        similar = (unit @ unit.T > limit) | (uniform[:, None] & uniform[None])
+        count += int(np.triu(similar, 1).sum())
     return count
 
 

@@ -114,9 +114,9 @@ def attribute(
     random: dict[str, float] = {}
     if check:
         other = descriptors_of(randomised(predictor, seed), source, target, seed)
-        found = occlusion(given, baseline, parts, other)
-        random = {name: likeness(changes[name], found[name]) for name in changes}
-    values = {name: float(one[0]) for name, one in describe(given[None]).items()}
+        effects = occlusion(given, baseline, parts, other)
+        random = {name: likeness(changes[name], effects[name]) for name in changes}
+    values = {name: float(numbers[0]) for name, numbers in describe(given[None]).items()}
     facts = predictor.facts
     q = facts.q_per_px if facts is not None and pattern else None
     return Attribution(source, target, given, parts, changes, values, q, random)
@@ -138,15 +138,15 @@ def descriptors_of(predictor: Predictor, source: str, target: str, seed: int) ->
 
 
 def _numbers(predictor: Predictor, images: np.ndarray, target: str) -> dict[str, np.ndarray]:
-    found = measured(predictor, images, target)
+    descriptors = measured(predictor, images, target)
     if not MODALITIES[target].binary:
-        return {name: values for name, values in found.items() if name in WORDS}
+        return {name: values for name, values in descriptors.items() if name in WORDS}
     nm = nm_per_px(predictor, target)
     if nm is not None:
-        found.pop("domain_spacing_px")
-    found["grating_pitch"] = horizontal_period(images) * (nm or 1.0)
-    found["euler_density"] = euler_density(images)
-    return {name: found[name] for name in WORDS if name in found}
+        descriptors.pop("domain_spacing_px")
+    descriptors["grating_pitch"] = horizontal_period(images) * (nm or 1.0)
+    descriptors["euler_density"] = euler_density(images)
+    return {name: descriptors[name] for name in WORDS if name in descriptors}
 
 
 def _mean(values: np.ndarray) -> float:
@@ -165,14 +165,14 @@ def _usual(predictor: Predictor, source: str, given: np.ndarray) -> np.ndarray:
     if predictor.facts is not None and source in predictor.facts.familiar:
         sides = [side // -(-side // LARGEST_SIDE) for side in (height, width)]
         mean = predictor.facts.familiar[source].mean.reshape(channels, *sides)
-        large = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in mean]
+        large = [cv2.resize(channel, (width, height), interpolation=cv2.INTER_LINEAR) for channel in mean]
         return np.asarray(np.stack(large).clip(0, 1), dtype=np.float32)
     rings = polar_parts((height, width), rings=min(height, width) // 2, sectors=1)
-    found = given.copy()
+    baseline = given.copy()
     for ring in range(len(rings)):
         inside = rings.labels == ring
-        found[:, inside] = given[:, inside].mean(1, keepdims=True)
-    return found
+        baseline[:, inside] = given[:, inside].mean(1, keepdims=True)
+    return baseline
 
 
 def randomised(predictor: Predictor, seed: int) -> Predictor:

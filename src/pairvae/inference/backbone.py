@@ -43,20 +43,20 @@ def _read(path: Path) -> Mapping[str, object]:
     return value
 
 
-def _problem(found: Mapping[str, object], wanted: Mapping[str, Tensor]) -> str | None:
+def _problem(weights: Mapping[str, object], expected: Mapping[str, Tensor]) -> str | None:
     """What keeps ``found`` from being loaded as ``wanted``, with the first key at fault."""
-    missing = [key for key in wanted if key not in found and not key.endswith(BATCH_COUNT)]
+    missing = [key for key in expected if key not in weights and not key.endswith(BATCH_COUNT)]
     if missing:
         return f"{len(missing)} missing, the first {missing[0]}"
-    unknown = [key for key in found if key not in wanted and not key.startswith(CLASSIFIER)]
+    unknown = [key for key in weights if key not in expected and not key.startswith(CLASSIFIER)]
     if unknown:
         return f"{len(unknown)} unknown, the first {unknown[0]}"
-    for key, one in wanted.items():
-        tensor = found.get(key, one)
+    for key, wanted_tensor in expected.items():
+        tensor = weights.get(key, wanted_tensor)
         if not isinstance(tensor, Tensor):
             return f"{key} of type {type(tensor).__name__}"
-        if tensor.shape != one.shape:
-            return f"{key} of shape {tuple(tensor.shape)} instead of {tuple(one.shape)}"
+        if tensor.shape != wanted_tensor.shape:
+            return f"{key} of shape {tuple(tensor.shape)} instead of {tuple(wanted_tensor.shape)}"
         if not bool(torch.isfinite(tensor).all()):
             return f"{key} with values that are not finite"
     return None
@@ -67,13 +67,13 @@ def read_backbone(path: Path) -> ResNet50:
 
     ``InputError`` names the file and the key: a weight is missing, unknown, of another shape or not finite.
     """
-    found = _read(path)
+    weights = _read(path)
     network = ResNet50()
-    wanted = network.state_dict()
-    problem = _problem(found, wanted)
+    expected = network.state_dict()
+    problem = _problem(weights, expected)
     if problem is not None:
         raise InputError(expected=WANTED, found=problem, where=str(path), remedy=REMEDY)
-    network.load_state_dict({key: found.get(key, one) for key, one in wanted.items()})
+    network.load_state_dict({key: weights.get(key, tensor) for key, tensor in expected.items()})
     return network.eval()
 
 

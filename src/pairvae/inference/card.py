@@ -42,8 +42,8 @@ def refusing(expected: str, path: Path) -> Iterator[None]:
     except InputError:
         raise
     except UNFIT as error:
-        found = f"another one ({type(error).__name__}: {reason(error, lines=3)})"
-        raise InputError(expected=expected, found=found, where=str(path), remedy=REMEDY) from error
+        description = f"another one ({type(error).__name__}: {reason(error, lines=3)})"
+        raise InputError(expected=expected, found=description, where=str(path), remedy=REMEDY) from error
 
 
 def check_card(card: Mapping[str, Any], folder: Path) -> None:
@@ -53,8 +53,10 @@ def check_card(card: Mapping[str, Any], folder: Path) -> None:
         modalities: Mapping[str, Mapping[str, Any]] = card["modalities"]
         unknown = [name for name in modalities if name not in MODALITIES]
         if unknown or not modalities:
-            found = f"{unknown[0][:40]!r}" if unknown else "none"
-            raise InputError(expected=f"modalities: {', '.join(MODALITIES)}", found=found, where=str(path))
+            unknown_format = f"{unknown[0][:40]!r}" if unknown else "none"
+            raise InputError(
+                expected=f"modalities: {', '.join(MODALITIES)}", found=unknown_format, where=str(path)
+            )
         for name, entry in modalities.items():
             MODALITIES[name].settings.model_validate(entry["prepare"])
             if not isinstance(entry.get("binary", True), bool):
@@ -98,8 +100,8 @@ def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
     with refusing("the card of a trained model", folder):
         covariances = _covariances_of_card(stored.card)
     for name, description in stored.card["modalities"].items():
-        own = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
-        weights = without_prefix(own, name) | covariances.get(name, {})
+        own_weights = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
+        weights = without_prefix(own_weights, name) | covariances.get(name, {})
         vaes[name] = trained(description, weights, str(folder))
         vaes[name].eval()
     give_backbone(vaes.values(), folder)
@@ -116,8 +118,10 @@ def _covariances_of_card(card: Mapping[str, Any]) -> dict[str, dict[str, Tensor]
 
     ``InputError`` for one that is not of the latent's channels, or not finite.
     """
-    found = {name: torch.tensor(rows, dtype=torch.float32) for name, rows in card.get(MIXING, {}).items()}
-    for name, factor in found.items():
+    covariances = {
+        name: torch.tensor(rows, dtype=torch.float32) for name, rows in card.get(MIXING, {}).items()
+    }
+    for name, factor in covariances.items():
         channels = card["modalities"][name]["latent"]["channels"]
         if factor.shape != (channels, channels) or not bool(torch.isfinite(factor).all()):
             raise InputError(
@@ -126,4 +130,4 @@ def _covariances_of_card(card: Mapping[str, Any]) -> dict[str, dict[str, Tensor]
                 where=f"{CARD} of a trained pair, key {MIXING}.{name}",
                 remedy=REMEDY,
             )
-    return {name: {SCALE_TRIL: factor} for name, factor in found.items()}
+    return {name: {SCALE_TRIL: factor} for name, factor in covariances.items()}

@@ -27,9 +27,9 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     """
     text = str(location)
     if text.startswith(REGISTRY):
-        place = project_root(root)
-        folder = model_folder(place, text)
-        if root is None and (line := _undecided(place, text)) is not None:
+        project = project_root(root)
+        folder = model_folder(project, text)
+        if root is None and (line := _undecided(project, text)) is not None:
             print(line, file=sys.stderr)
     else:
         folder = Path(location)
@@ -77,9 +77,9 @@ def model_folder(root: Path, uri: str) -> Path:
     """
     from pairvae.tracking.registry.aliases import download
 
-    found = sorted(path.parent for path in download(root, own_model(root, uri)).rglob(CARD))
-    if not found:
+    folders = sorted(path.parent for path in download(root, own_model(root, uri)).rglob(CARD))
+    if not folders:
         raise InputError(
             expected="a whole pair, registered as `pairvae`", found="another kind of model", where=uri
         )
-    return found[0]
+    return folders[0]

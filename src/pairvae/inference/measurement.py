@@ -74,8 +74,8 @@ def measurement(
         raise InputError(
             expected=error.expected, found=error.found, where=error.where, remedy=remedy
         ) from error
-    told = modality.record(raw, settings)
-    return Measurement(array, raw, (*told.get("warnings", ()), *_scales(predictor, told, source)))
+    record = modality.record(raw, settings)
+    return Measurement(array, raw, (*record.get("warnings", ()), *_scales(predictor, record, source)))
 
 
 def _remedy(text: str, source: str, door: Door) -> str:
@@ -161,13 +161,13 @@ def _scales(predictor: Predictor, described: Mapping[str, Any], source: str) -> 
     if facts is None:
         return []
     for key, (fact, unit) in SCALES.items():
-        found, usual = described.get(key), getattr(facts, fact)
-        if found is None or usual is None:
+        scale, usual = described.get(key), getattr(facts, fact)
+        if scale is None or usual is None:
             continue
-        if abs(found / usual - 1) <= SAME_SCALE:
+        if abs(scale / usual - 1) <= SAME_SCALE:
             return []
         return [
-            f"{found:.4g} {unit}, where the training data have {usual:.4g}: lengths come out wrong, "
+            f"{scale:.4g} {unit}, where the training data have {usual:.4g}: lengths come out wrong, "
             "unless that is a mistake and you give the right one"
         ]
     size, usual_sizes = size_in(described), facts.sizes.get(source, ())
@@ -185,8 +185,8 @@ def size_in(described: Mapping[str, Any]) -> tuple[int, int] | None:
 
 def acquisition_in_table(path: str, source: str) -> Acquisition:
     """What the ``pairs.csv`` around a file says of it; nothing where there is none, or it does not name the file."""
-    place = file_part(path).absolute()
-    for folder in place.parents[:FOLDERS_UP]:
+    location = file_part(path).absolute()
+    for folder in location.parents[:FOLDERS_UP]:
         table = folder / PAIRS_FILE
         try:
             mark = table.stat()
@@ -194,9 +194,9 @@ def acquisition_in_table(path: str, source: str) -> Acquisition:
             continue
         known = _known(table, mark.st_mtime_ns, mark.st_size)
         inside = path.partition(INSIDE)[2]
-        found = known.get((source, f"{place}{INSIDE}{inside}" if inside else str(place)))
-        if found is not None:
-            return found
+        acquisition = known.get((source, f"{location}{INSIDE}{inside}" if inside else str(location)))
+        if acquisition is not None:
+            return acquisition
     return ANY
 
 
@@ -211,11 +211,11 @@ def known_of(predictor: Predictor, path: str, source: str, given: Acquisition = 
 @lru_cache(maxsize=8)
 def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acquisition]:
     """By modality and file what a table says; a row that is not sound says nothing."""
-    found: dict[tuple[str, str], Acquisition] = {}
+    acquisitions: dict[tuple[str, str], Acquisition] = {}
     for pair in read_table(table).pairs:
         for name, file in pair.files.items():
             size_nm = getattr(pair, f"{name}_nm_per_px", None)
             q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None
             known = Acquisition(size_nm, q_per_px, conditions=pair.conditions or None)
-            found.setdefault((name, str(file)), known)
-    return found
+            acquisitions.setdefault((name, str(file)), known)
+    return acquisitions

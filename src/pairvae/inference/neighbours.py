@@ -58,14 +58,14 @@ class Micrographs:
 
         ``latent``: posterior mean of the pattern; ``predicted`` ``(S, h, w)``: the images predicted from it.
         """
-        own, other = (part.reshape(len(self.crops), -1) for part in (self.latents, self.patterns))
-        unit = max(float(np.median(np.linalg.norm(own - other, axis=1))), 1e-12)
-        distances = np.linalg.norm(own - latent.reshape(1, -1), axis=1) / unit
+        own_latents, other = (part.reshape(len(self.crops), -1) for part in (self.latents, self.patterns))
+        unit = max(float(np.median(np.linalg.norm(own_latents - other, axis=1))), 1e-12)
+        distances = np.linalg.norm(own_latents - latent.reshape(1, -1), axis=1) / unit
         rows = np.argsort(distances, kind="stable")[:count].tolist()
         crops = self.crops[rows]
         bins = min(*crops.shape[1:], *predicted.shape[1:]) // 2
-        wanted = two_point_correlation(predicted, bins=bins).mean(0)
-        gaps = np.abs(two_point_correlation(crops, bins=bins) - wanted).mean(1)
+        predicted_s2 = two_point_correlation(predicted, bins=bins).mean(0)
+        gaps = np.abs(two_point_correlation(crops, bins=bins) - predicted_s2).mean(1)
         return [
             Neighbour(self.ids[row], self.morphologies[row], crop, float(distances[row]), float(gap))
             for row, crop, gap in zip(rows, crops, gaps, strict=True)
@@ -87,7 +87,12 @@ def require_micrographs(predictor: Predictor, to: str) -> None:
     """``InputError`` where there is nothing measured to show beside predictions of ``to``, a modality or ``both``."""
     names = predictor.modalities
     targets = [name for name in names if predictor.is_binary(name) and to in (name, "both")]
-    if any(micrographs_of(predictor, one, target) for target in targets for one in names if one != target):
+    if any(
+        micrographs_of(predictor, source, target)
+        for target in targets
+        for source in names
+        if source != target
+    ):
         return
     raise InputError(
         expected="a model that keeps micrographs of its training data"
@@ -100,19 +105,19 @@ def require_micrographs(predictor: Predictor, to: str) -> None:
 
 
 def write_neighbours(
-    predictor: Predictor, one: Input, found: Prediction, out: Path, kind: str, count: int
+    predictor: Predictor, item: Input, prediction: Prediction, out: Path, kind: str, count: int
 ) -> list[Row]:
     """Write the ``count`` measured micrographs that a pattern fits best into ``out``; a row for each."""
-    known = micrographs_of(predictor, one.source, one.target) if count else None
+    known = micrographs_of(predictor, item.source, item.target) if count else None
     if known is None:
         return []
     picture = kind if kind in SUFFIXES else "png"
-    latent = predictor.encode(found.given, one.source).mean.numpy()
+    latent = predictor.encode(prediction.given, item.source).mean.numpy()
     rows: list[Row] = []
-    for number, each in enumerate(known.nearest(latent, found.images, count)):
+    for number, each in enumerate(known.nearest(latent, prediction.images, count)):
         file = write_image(
-            out / f"{one.name}-measured-{number:02d}", each.image, predictor, one.target, picture
+            out / f"{item.name}-measured-{number:02d}", each.image, predictor, item.target, picture
         )
         values = (each.sample, each.morphology or "", f"{each.distance:.4g}", f"{each.s2_difference:.4g}")
-        rows.append(dict(zip(NEIGHBOUR_COLUMNS, (one.shown, number, file.name, *values), strict=True)))
+        rows.append(dict(zip(NEIGHBOUR_COLUMNS, (item.shown, number, file.name, *values), strict=True)))
     return rows

@@ -73,10 +73,10 @@ def fit(
     flat = np.asarray(inputs, dtype=np.float64)
     flat = flat - flat.mean(0)
     gram = flat @ flat.T
-    left_out = [
+    held_out = [
         _left_out(gram, owners != owner, np.flatnonzero(owners == owner), kept) for owner in range(distinct)
     ]
-    scores, residuals = (np.concatenate(part) for part in zip(*left_out, strict=True))
+    scores, residuals = (np.concatenate(part) for part in zip(*held_out, strict=True))
     usual = max(float(np.median(residuals)), 1e-6 * float(np.abs(inputs).max()) + 1e-12)
     loose = Novelty(kept, usual, np.inf)
     return Novelty(kept, usual, margin * float(np.quantile(distance(scores, residuals, loose), quantile)))
@@ -86,9 +86,9 @@ def sets_apart(inputs: NDArray[np.floating], groups: Sequence[object] | None) ->
     """The set ``(N,)``, counted from 0, of each of ``N`` inputs: those of one group (None is none), or equal ones."""
     owners = np.arange(len(inputs))
     keys: dict[object, int] = {}
-    for index, one in enumerate(inputs):
+    for index, array in enumerate(inputs):
         named = () if groups is None or groups[index] is None else (("group", groups[index]),)
-        for key in (("content", np.ascontiguousarray(one).tobytes()), *named):
+        for key in (("content", np.ascontiguousarray(array).tobytes()), *named):
             first = owners[keys.setdefault(key, index)]
             owners[owners == owners[index]] = first
     return np.unique(owners, return_inverse=True)[1].astype(np.int64)
@@ -101,9 +101,9 @@ def _left_out(
 
     Of the Gram matrix ``(N, N)`` alone, so that large inputs cost no more than small ones.
     """
-    own, cross, sizes = gram[np.ix_(known, known)], gram[np.ix_(held, known)], gram[held, held]
-    row = own.mean(1)
-    centred = own - row[:, None] - row[None, :] + row.mean()
+    known_gram, cross, sizes = gram[np.ix_(known, known)], gram[np.ix_(held, known)], gram[held, held]
+    row = known_gram.mean(1)
+    centred = known_gram - row[:, None] - row[None, :] + row.mean()
     middle = cross.mean(1)
     towards = cross - row[None, :] - middle[:, None] + row.mean()
     norms = sizes - 2 * middle + row.mean()
@@ -112,4 +112,4 @@ def _left_out(
     lengths = np.sqrt(np.maximum(values, 1e-12 * max(values[0], 1e-300)))
     scores = towards @ vectors / lengths
     outside = np.sqrt(np.maximum(norms - (scores**2).sum(1), 0.0))
-    return scores / (lengths / np.sqrt(len(own) - 1)), outside
+    return scores / (lengths / np.sqrt(len(known_gram) - 1)), outside

@@ -34,7 +34,7 @@ def check_format(kind: str) -> None:
 
 
 def provenance_of(
-    predictor: Predictor, model: str, one: Input, path: str, drawn: dict[str, int]
+    predictor: Predictor, model: str, item: Input, path: str, drawn: dict[str, int]
 ) -> nexus_files.Provenance:
     """What a prediction's file says of its making.
 
@@ -46,10 +46,10 @@ def provenance_of(
         "version": pairvae.__version__,
         "model": model if model.startswith("models:/") else Path(model).name,
         "model_sha256": str(predictor.card.get("weights_sha256", "")),
-        "input": one.shown,
+        "input": item.shown,
         "input_sha256": file_digest(file_part(path)),
-        "from": one.source,
-        "to": one.target,
+        "from": item.source,
+        "to": item.target,
         **drawn,
     }
 
@@ -65,7 +65,7 @@ def scale_of(predictor: Predictor, modality: str) -> Scale | None:
 
 def write_images(
     out: Path,
-    one: Input,
+    item: Input,
     images: np.ndarray,
     predictor: Predictor,
     kind: str = "png",
@@ -75,13 +75,13 @@ def write_images(
 
     NeXus keeps all samples of an input in one file; of other formats each sample has its own.
     """
-    stem = f"{one.name}-{one.target}"
+    stem = f"{item.name}-{item.target}"
     if kind == NEXUS:
         file = out / f"{stem}{nexus_files.SUFFIX}"
-        _write_nexus(file, images, predictor, one.target, provenance)
+        _write_nexus(file, images, predictor, item.target, provenance)
         return [file.name] * len(images)
     return [
-        write_image(out / f"{stem}-{number:02d}", image, predictor, one.target, kind, provenance).name
+        write_image(out / f"{stem}-{number:02d}", image, predictor, item.target, kind, provenance).name
         for number, image in enumerate(images)
     ]
 
@@ -127,8 +127,8 @@ def _write_nexus(
         shown = levels(images, known.colormap) if known is not None and coloured else None
         nexus_files.write_images(file, images, scale_of(predictor, name), provenance, shown)
         return
-    columns: Sequence[dict[str, np.ndarray]] = [curve_columns(one, predictor, name) for one in images]
+    columns: Sequence[dict[str, np.ndarray]] = [curve_columns(image, predictor, name) for image in images]
     q, intensity = list(columns[0])
     unit = "1/cm" if "1/cm" in intensity else "arbitrary"
-    curves = np.stack([one[intensity] for one in columns])
+    curves = np.stack([column[intensity] for column in columns])
     nexus_files.write_curves(file, columns[0][q], curves, (intensity, unit), provenance)

@@ -38,14 +38,17 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
     ``source`` says what the files are; otherwise, with ``both``, their folders do (``SAXS/``, ``SEM/``).
     ``InputError`` where there is nothing, or where a file's modality is not known.
     """
-    found: list[tuple[str, str]] = []
+    paths: list[tuple[str, str]] = []
     for entry in files:
         for name, part in _parts(entry, modalities, to, source):
-            found += [(path, name) for path in expand([part], MODALITIES[name].suffixes)]
-    targets = {name: next(one for one in modalities if one != name) for name in modalities}
+            paths += [(path, name) for path in expand([part], MODALITIES[name].suffixes)]
+    targets = {name: next(modality for modality in modalities if modality != name) for name in modalities}
     # An id that is both a pattern and a micrograph keeps its name: what is predicted differs.
-    names = {name: iter(unique_names([path for path, own in found if own == name])) for name in modalities}
-    return [Input(path, name, targets[name], next(names[name])) for path, name in found]
+    names = {
+        name: iter(unique_names([path for path, modality in paths if modality == name]))
+        for name in modalities
+    }
+    return [Input(path, name, targets[name], next(names[name])) for path, name in paths]
 
 
 def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) -> list[Input]:
@@ -53,7 +56,7 @@ def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) 
 
     They are named by their samples' ids. ``InputError`` where there is none, or a folder is not sound.
     """
-    found: list[Input] = []
+    inputs: list[Input] = []
     for folder in folders:
         manifest = read_manifest(Path(folder), modalities)
         if manifest.faults:
@@ -61,40 +64,40 @@ def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) 
         for sample in manifest.unpaired:
             for name in [name for name in modalities if name in sample.files and name != to]:
                 target = next(other for other in modalities if other != name)
-                found.append(Input(str(sample.files[name]), name, target, output_stem(sample.id)))
-    if not found:
+                inputs.append(Input(str(sample.files[name]), name, target, output_stem(sample.id)))
+    if not inputs:
         raise InputError(
             expected=f"samples without {'a partner' if to == BOTH else MODALITIES[to].title}",
             found="none",
             where=", ".join(folders),
         )
-    return found
+    return inputs
 
 
 def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -> list[tuple[str, str]]:
     """Modality and files of one entry: of a folder with one folder a technique, each of these."""
     if source is not None or to != BOTH:
-        own = source or next(name for name in modalities if name != to)
-        if own not in modalities or own == to:
+        default = source or next(name for name in modalities if name != to)
+        if default not in modalities or default == to:
             raise InputError(
                 expected=f"files of {' or '.join(name for name in modalities if name != to)}",
-                found=repr(own),
+                found=repr(default),
                 where="--from",
             )
-        return [(own, entry)]
+        return [(default, entry)]
     folders = {name: MODALITIES[name].folder for name in modalities}
     inside = [(name, str(Path(entry) / folder)) for name, folder in folders.items()]
     inside = [(name, part) for name, part in inside if Path(part).is_dir()]
     if inside:
         return inside
     path = Path(entry.partition("::")[0])
-    place = path.name if path.is_dir() else path.absolute().parent.name
+    parent = path.name if path.is_dir() else path.absolute().parent.name
     for name, folder in folders.items():
-        if place.lower() == folder.lower():
+        if parent.lower() == folder.lower():
             return [(name, entry)]
     raise InputError(
         expected=f"a file in a folder {' or '.join(folders.values())}",
-        found=repr(place),
+        found=repr(parent),
         where=entry,
         remedy=f"say what it is with --from {'|'.join(modalities)}",
     )
@@ -107,25 +110,25 @@ def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
     it is all that is given. ``InputError`` where there is nothing.
     """
     kinds = {f".{suffix}" for suffix in suffixes - HDF5_SUFFIXES}  # an HDF5 file needs its ::/path
-    found: list[str] = []
+    paths: list[str] = []
     for entry in files:
         path = Path(entry)
         if path.is_dir():
-            files_of_kind = (one for one in path.iterdir() if one.suffix.lower() in kinds)
-            inside = sorted(str(one) for one in files_of_kind if not is_litter(one.name))
+            files_of_kind = (file for file in path.iterdir() if file.suffix.lower() in kinds)
+            inside = sorted(str(file) for file in files_of_kind if not is_litter(file.name))
             if not inside:
                 raise InputError(expected="readable files in the folder", found="none", where=entry)
-            found += inside
+            paths += inside
         elif any(mark in entry for mark in WILD) and not path.exists() and "::" not in entry:
             pattern = str(path.relative_to(path.anchor))
             matches = Path(path.anchor).glob(pattern)
-            matching = sorted(str(one) for one in matches if not is_litter(one.name))
+            matching = sorted(str(match) for match in matches if not is_litter(match.name))
             if not matching:
                 raise InputError(expected="files of that pattern", found="none", where=entry)
-            found += matching
+            paths += matching
         else:
-            found.append(entry)
-    return [entry for entry in found if not is_litter(file_part(entry).name)] or found
+            paths.append(entry)
+    return [entry for entry in paths if not is_litter(file_part(entry).name)] or paths
 
 
 def require_no_input(written: Iterable[Path], inputs: Iterable[str]) -> None:
@@ -133,9 +136,9 @@ def require_no_input(written: Iterable[Path], inputs: Iterable[str]) -> None:
     given = {file_part(entry).resolve(): entry for entry in inputs}
     for file in written:
         if file.resolve() in given:
-            found = f"the input {printable(given[file.resolve()])}"
+            reason = f"the input {printable(given[file.resolve()])}"
             raise InputError(
-                expected="files that are no input", found=found, where="--out", remedy="choose another --out"
+                expected="files that are no input", found=reason, where="--out", remedy="choose another --out"
             )
 
 

@@ -52,7 +52,7 @@ class Prediction:
 def predict_file(
     predictor: Predictor,
     path: str,
-    one: Input,
+    item: Input,
     samples: int,
     seed: int,
     acquisition: Acquisition = ANY,
@@ -62,12 +62,12 @@ def predict_file(
 
     ``acquisition`` goes before what a ``pairs.csv`` around the file says, and that before the file itself.
     """
-    known = known_of(predictor, path, one.source, acquisition)
-    given = measurement(predictor, path, one.source, known)
-    found = predict_array(predictor, given.array, one.source, one.target, samples, seed, size, known)
-    doubted = found.confidence is None or found.confidence.unlike
-    looks = doubt(predictor, given, one.source) if doubted else None
-    return replace(found, remarks=(*given.remarks, *([looks] if looks else ())))
+    known = known_of(predictor, path, item.source, acquisition)
+    given = measurement(predictor, path, item.source, known)
+    prediction = predict_array(predictor, given.array, item.source, item.target, samples, seed, size, known)
+    doubted = prediction.confidence is None or prediction.confidence.unlike
+    looks = doubt(predictor, given, item.source) if doubted else None
+    return replace(prediction, remarks=(*given.remarks, *([looks] if looks else ())))
 
 
 def predict_array(
@@ -148,14 +148,14 @@ def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str,
 
 def _of_morphologies(images: np.ndarray, nm: float | None) -> dict[str, np.ndarray]:
     shown = descriptors.describe(images)
-    found = {
+    ranges = {
         "phase_fraction": shown["phase_fraction"],
         "domain_spacing_px": shown["spacing"],
         "orientation_deg": np.degrees(np.arctan2(shown["orientation_y"], shown["orientation_x"]) / 2),
         "orientation_order": np.hypot(shown["orientation_x"], shown["orientation_y"]),
         "correlation_length_px": correlation_length(two_point_correlation(images)),
     }
-    return found if nm is None else found | {"spacing_nm": nm * shown["spacing"]}
+    return ranges if nm is None else ranges | {"spacing_nm": nm * shown["spacing"]}
 
 
 def correlation_length(s2: np.ndarray) -> np.ndarray:
@@ -163,29 +163,29 @@ def correlation_length(s2: np.ndarray) -> np.ndarray:
     fraction = s2[:, :1]
     variance = fraction * (1 - fraction)
     left = (s2 - fraction**2) / np.where(variance > 0, variance, np.nan)
-    found = np.full(len(s2), np.nan)
+    lengths = np.full(len(s2), np.nan)
     for row, curve in enumerate(left):
         below = np.flatnonzero(curve < np.exp(-1))
         if len(below) and below[0]:
             after = below[0]
-            found[row] = after - (np.exp(-1) - curve[after]) / (curve[after - 1] - curve[after])
-    return found
+            lengths[row] = after - (np.exp(-1) - curve[after]) / (curve[after - 1] - curve[after])
+    return lengths
 
 
-def image_rows(one: Input, files: list[str], shown: dict[str, np.ndarray], trust: Row) -> list[Row]:
+def image_rows(item: Input, files: list[str], shown: dict[str, np.ndarray], trust: Row) -> list[Row]:
     """One row for each image of an input."""
     rows: list[Row] = []
     for number, file in enumerate(files):
-        row: Row = {"input": one.shown, "to": one.target, "sample": number, "file": file}
+        row: Row = {"input": item.shown, "to": item.target, "sample": number, "file": file}
         rows.append(row | {name: _number(values[number]) for name, values in shown.items()} | trust)
     return rows
 
 
 def input_row(
-    one: Input, count: int, shown: dict[str, np.ndarray], trust: Row, remarks: Sequence[str] = ()
+    item: Input, count: int, shown: dict[str, np.ndarray], trust: Row, remarks: Sequence[str] = ()
 ) -> Row:
     """Mean and standard deviation over an input's images."""
-    row: Row = {"input": one.shown, "from": one.source, "to": one.target, "samples": count}
+    row: Row = {"input": item.shown, "from": item.source, "to": item.target, "samples": count}
     for name, values in shown.items():
         known = values[np.isfinite(values)]
         if name == "orientation_deg":
@@ -199,14 +199,14 @@ def input_row(
     return row | trust | {"remarks": "; ".join(remarks)}
 
 
-def curve_rows(one: Input, images: np.ndarray, nm: float | None) -> list[Row]:
+def curve_rows(item: Input, images: np.ndarray, nm: float | None) -> list[Row]:
     """S(r) of predicted micrographs: mean and standard deviation over an input's images, in bins of 1 px."""
-    if not MODALITIES[one.target].binary:
+    if not MODALITIES[item.target].binary:
         return []
     curves = two_point_correlation(images)
     return [
         {
-            "input": one.shown,
+            "input": item.shown,
             "r_px": r,
             "r_nm": "" if nm is None else _number(r * nm),
             "s2_mean": _number(mean),
@@ -216,16 +216,16 @@ def curve_rows(one: Input, images: np.ndarray, nm: float | None) -> list[Row]:
     ]
 
 
-def trust_of(found: Prediction) -> Row:
+def trust_of(prediction: Prediction) -> Row:
     """Confidence and physical check as columns; empty where the model does not know."""
     row: Row = {}
-    if found.confidence is not None:
-        row |= {"distance": _number(found.confidence.distance), "unlike": found.confidence.unlike}
-    if found.check is not None:
+    if prediction.confidence is not None:
+        row |= {"distance": _number(prediction.confidence.distance), "unlike": prediction.confidence.unlike}
+    if prediction.check is not None:
         row |= {
-            "ring_ratio": _number(found.check.ring_ratio),
-            "arc_angle_deg": _number(found.check.arc_angle_deg),
-            "agrees": found.check.agrees,
+            "ring_ratio": _number(prediction.check.ring_ratio),
+            "arc_angle_deg": _number(prediction.check.arc_angle_deg),
+            "agrees": prediction.check.agrees,
         }
     return row
 

@@ -128,7 +128,7 @@ class Predictor:
         ``.numpy()`` gives their means and standard deviations as arrays.
         """
         items = self._separate(inputs, source)
-        found = [
+        posteriors = [
             self._shifted(
                 self._encoded(self._prepared(item, source, f"{source}[{number}]", known), source),
                 source,
@@ -136,10 +136,13 @@ class Predictor:
             )
             for number, (item, known) in enumerate(zip(items, _each(acquisition, len(items)), strict=True))
         ]
-        if not found:
+        if not posteriors:
             return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
-        mean, std = torch.cat([one.mean for one in found]), torch.cat([one.std for one in found])
-        return Posterior(mean, std, found[0].correlation)
+        mean, std = (
+            torch.cat([posterior.mean for posterior in posteriors]),
+            torch.cat([posterior.std for posterior in posteriors]),
+        )
+        return Posterior(mean, std, posteriors[0].correlation)
 
     def _encoded(self, array: np.ndarray, source: str) -> Posterior:
         if MODALITIES[source].cropped and array.shape != self.shape(source):
@@ -258,10 +261,10 @@ class Predictor:
         """``InputError`` where images of ``target`` cannot have that ``size`` (None: that of the training crops)."""
         if size is None:
             return
-        own = " x ".join(map(str, self.shape(target)[1:]))
+        expected = " x ".join(map(str, self.shape(target)[1:]))
         if not self.draws_any_size(target):
             raise InputError(
-                expected=f"predicted {MODALITIES[target].title} of {own}, the only size that this network draws",
+                expected=f"predicted {MODALITIES[target].title} of {expected}, the only size that this network draws",
                 found=str(size),
                 where="size",
                 remedy="leave it out",
@@ -331,8 +334,8 @@ class Predictor:
         with torch.inference_mode():
             total, count = torch.zeros(()), 0
             for crop in crops:
-                one = crop[None] if crop.ndim == 3 else crop[None, None]
-                total, count = total + encoder.features(self._checked(one, source)).double(), count + 1
+                stack = crop[None] if crop.ndim == 3 else crop[None, None]
+                total, count = total + encoder.features(self._checked(stack, source)).double(), count + 1
             return self.vaes[source].posterior_of((total / count).float())
 
     def is_binary(self, modality: str) -> bool:

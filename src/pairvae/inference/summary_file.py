@@ -44,7 +44,7 @@ def write_training_facts(
 ) -> None:
     """Look at the training pairs (rows ``train``) of a trained pair, and keep what they are like in its folder."""
     chosen = evenly_spread(len(train), REMEMBERED)
-    facts = facts_of(predictor, prepared, [train[place] for place in chosen])
+    facts = facts_of(predictor, prepared, [train[index] for index in chosen])
     tensors, card = packed(facts)
     save_tensors(folder / FILE, tensors, card)
     add_file(folder, FILE)
@@ -59,16 +59,16 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
     for name in predictor.modalities:
         if MODALITIES[name].cropped:
             crops = prepared.crops(name)
-            found = familiar_crops([np.array(crops[row]) for row in rows], groups)
+            familiar_sem = familiar_crops([np.array(crops[row]) for row in rows], groups)
             means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in rows]
         else:
             arrays = np.array(prepared.whole(name)[rows])
-            found = familiar_arrays(arrays, groups)
+            familiar_sem = familiar_arrays(arrays, groups)
             shift = shifts_of(predictor.card, [pair.conditions for pair in pairs], name)
             mean = predictor.posterior(arrays, name).mean
             means = [mean if shift is None else mean + shift]
-        if found is not None:
-            familiar[name] = found
+        if familiar_sem is not None:
+            familiar[name] = familiar_sem
         latents[name] = torch.cat(means).numpy()
     return TrainingFacts(
         familiar,
@@ -92,8 +92,8 @@ def _micrographs(predictor: Predictor, prepared: Prepared, rows: list[int]) -> n
 def _sizes(prepared: Prepared, name: str, rows: list[int]) -> tuple[tuple[int, int], ...]:
     """The most frequent sizes of the training files; none for curves, and arrays that were not prepared from files."""
     done = prepared.card.get("done", {}).get(name, [])
-    found = Counter(size for row in rows if row < len(done) and (size := size_in(done[row])) is not None)
-    return tuple(size for size, _ in found.most_common(MOST_SIZES))
+    sizes = Counter(size for row in rows if row < len(done) and (size := size_in(done[row])) is not None)
+    return tuple(size for size, _ in sizes.most_common(MOST_SIZES))
 
 
 def _scattering(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Scattering | None:
@@ -130,13 +130,13 @@ def packed(facts: TrainingFacts) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "sizes": facts.sizes,
         "familiar": {},
     }
-    for name, one in facts.familiar.items():
+    for name, entry in facts.familiar.items():
         for part in ("weight", "mean", "basis", "spread"):
-            tensors[f"{name}.{part}"] = torch.from_numpy(getattr(one, part))
+            tensors[f"{name}.{part}"] = torch.from_numpy(getattr(entry, part))
         card["familiar"][name] = {
-            "card": asdict(one.card),
-            "crops": one.crops,
-            "crop_threshold": one.crop_threshold,
+            "card": asdict(entry.card),
+            "crops": entry.crops,
+            "crop_threshold": entry.crop_threshold,
         }
     for name, array in facts.latents.items():
         tensors[f"{name}.latents"] = torch.from_numpy(array)
@@ -178,13 +178,13 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
     }
     scattering = None
     if "scattering" in card:
-        one = card["scattering"]
+        numbers = card["scattering"]
         scattering = Scattering(
-            one["image"],
-            one["pattern"],
-            Calibration(**one["calibration"]),
+            numbers["image"],
+            numbers["pattern"],
+            Calibration(**numbers["calibration"]),
             tensors["mask"].numpy(),
-            one["colormap"],
+            numbers["colormap"],
         )
     return TrainingFacts(
         familiar,

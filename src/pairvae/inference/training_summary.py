@@ -65,8 +65,8 @@ class Familiarity:
         usual = self.card.threshold
         if self.crops < 2:
             return usual
-        own, single = usual**2, self.crop_threshold**2
-        lasting = max((self.crops * own - single) / (self.crops - 1), 0.25 * own)
+        whole, single = usual**2, self.crop_threshold**2
+        lasting = max((self.crops * whole - single) / (self.crops - 1), 0.25 * whole)
         return sqrt(lasting + max(single - lasting, 0.0) / count)
 
     def confidence(self, array: NDArray[np.generic], shape: tuple[int, int, int]) -> Confidence:
@@ -98,8 +98,8 @@ class Scattering:
     def agreement(self, images: NDArray[np.generic], pattern: Singles) -> PhysicalCheck:
         """Images ``(S, H, W)`` against a pattern ``(3, h, w)`` in [0, 1]; the ring ratio is 1 in the training data."""
         level = levels(pattern[None], self.colormap)[0]
-        found = physical_check(images, level, None, None, mask=self.mask, calibration=self.calibration)
-        return PhysicalCheck(found.ring_ratio / self.calibration.ratio, found.arc_angle_deg, found.agrees)
+        check = physical_check(images, level, None, None, mask=self.mask, calibration=self.calibration)
+        return PhysicalCheck(check.ring_ratio / self.calibration.ratio, check.arc_angle_deg, check.agrees)
 
 
 @dataclass(frozen=True)
@@ -133,20 +133,23 @@ def pooled(arrays: NDArray[np.generic]) -> Singles:
 @torch.no_grad()
 def texture_summary(crops: NDArray[np.generic]) -> Singles:
     """Texture statistics of crops ``(N, 1, h, w)`` of {0, 1}, one after the other: ``(N, D)``."""
-    found = texture.statistics(torch.from_numpy(crops.astype(np.float32)), names=STATISTICS)
-    return np.concatenate([part.numpy() for part in found.values()], axis=1)
+    statistics = texture.statistics(torch.from_numpy(crops.astype(np.float32)), names=STATISTICS)
+    return np.concatenate([part.numpy() for part in statistics.values()], axis=1)
 
 
 def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDArray[np.generic]:
     """At most twelve crops of ``shape`` that an array ``(channels, H, W)`` holds side by side, evenly spread."""
     _, rows, columns = shape
-    places = [
+    corners = [
         (top, left)
         for top in range(0, array.shape[1] - rows + 1, rows)
         for left in range(0, array.shape[2] - columns + 1, columns)
     ]
-    chosen = evenly_spread(len(places), MOST_CROPS)
-    cut = [array[:, top : top + rows, left : left + columns] for top, left in (places[one] for one in chosen)]
+    chosen = evenly_spread(len(corners), MOST_CROPS)
+    cut = [
+        array[:, top : top + rows, left : left + columns]
+        for top, left in (corners[index] for index in chosen)
+    ]
     return np.stack(cut)
 
 
@@ -177,9 +180,9 @@ def familiar_crops(
     whole = _fitted(single.mean(1) * weight, weight, groups)
     if whole is None:
         return None
-    own = whole._distances(single.mean(1))
+    distances = whole._distances(single.mean(1))
     apart = whole._distances(single.reshape(-1, single.shape[2]))
-    ratio = max(float(np.quantile(apart, 0.95) / np.quantile(own, 0.95)), 1.0)
+    ratio = max(float(np.quantile(apart, 0.95) / np.quantile(distances, 0.95)), 1.0)
     return Familiarity(
         weight, whole.mean, whole.basis, whole.spread, whole.card, single.shape[1], whole.card.threshold * ratio
     )  # fmt: skip

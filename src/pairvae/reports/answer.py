@@ -72,8 +72,8 @@ def _of_ensembles(validation: Mapping[str, Any], on: str) -> tuple[list[str], li
         f"{pair / floor:.2f} times that of other true crops (the floor)."
     )
     numbers = [(f"SAXS {ARROW} SEM, {images} images", figure(pair), "energy score of S(r)")]
-    found = {name: lookup(validation, "ensembles", name, "energy_score") for name in LOOKING_UP}
-    known = {name: value for name, value in found.items() if value is not None}
+    scores = {name: lookup(validation, "ensembles", name, "energy_score") for name in LOOKING_UP}
+    known = {name: value for name, value in scores.items() if value is not None}
     if known:
         best = min(known, key=lambda name: known[name])
         numbers.append(("Best looking-up", figure(known[best]), METHODS[best]))
@@ -83,22 +83,24 @@ def _of_ensembles(validation: Mapping[str, Any], on: str) -> tuple[list[str], li
 def _standings(metrics: Mapping[str, Any]) -> Iterator[str]:
     """One sentence a score: the best method, and which are not told apart from it."""
     for direction, score, by in RANKED:
-        found = lookup(metrics, "ranking", "validation", direction, score)
-        if found:
-            alike = [_name(name) for name in found["not_told_apart"]]
+        ranking = lookup(metrics, "ranking", "validation", direction, score)
+        if ranking:
+            tied = [_name(name) for name in ranking["not_told_apart"]]
             beside = (
-                f"not told apart from it: {', '.join(alike)}" if alike else "better than every other method"
+                f"not told apart from it: {', '.join(tied)}" if tied else "better than every other method"
             )
-            worse = "" if PAIR in (found["best"], *found["not_told_apart"]) else "; the paired model is worse"
-            yield f"{by}, {_name(found['best'])} is best, {beside}{worse}."
+            worse = (
+                "" if PAIR in (ranking["best"], *ranking["not_told_apart"]) else "; the paired model is worse"
+            )
+            yield f"{by}, {_name(ranking['best'])} is best, {beside}{worse}."
 
 
 def _of_realism(validation: Mapping[str, Any]) -> Iterator[str]:
-    found = lookup(validation, "realism", "saxs_sem")
-    if found:
+    test = lookup(validation, "realism", "saxs_sem")
+    if test:
         yield (
-            f"A classifier tells predicted images from true crops with an AUC of {found['auc']:.2f} "
-            f"(0.5: it cannot; true crops among themselves: {found['control_auc']:.2f})."
+            f"A classifier tells predicted images from true crops with an AUC of {test['auc']:.2f} "
+            f"(0.5: it cannot; true crops among themselves: {test['control_auc']:.2f})."
         )
 
 
@@ -115,8 +117,8 @@ def answer_tables(metrics: Mapping[str, Any]) -> list[PlainTable]:
         tables.append(_ensemble_table(ensembles, lookup(metrics, "ranking", "validation", "saxs_sem") or {}))
     if realism:
         rows = [
-            (direction_label(name), *(f"{one[key]:.3f}" for key in ("auc", "accuracy", "control_auc")))
-            for name, one in realism.items()
+            (direction_label(name), *(f"{test[key]:.3f}" for key in ("auc", "accuracy", "control_auc")))
+            for name, test in realism.items()
         ]
         columns = ("images", "AUC", "accuracy", "AUC of true crops among themselves")
         tables.append(
@@ -133,13 +135,13 @@ def _ensemble_table(ensembles: Mapping[str, Any], ranking: Mapping[str, Any]) ->
     )
     rows = []
     for name in names:
-        one = ensembles[name]
-        units = one.get("descriptors", {})
-        cells = [_beside(one.get(score), floor.get(score)) for score in ("energy_score", "mean_curve_mae")]
+        scores = ensembles[name]
+        units = scores.get("descriptors", {})
+        cells = [_beside(scores.get(score), floor.get(score)) for score in ("energy_score", "mean_curve_mae")]
         cells += [f"{units[key]:.2f}" if key in units else "" for key in UNITS]
-        rows.append((_name(name), str(one["images"]), *cells))
-    found = ranking.get("energy_score", {})
-    best = {found.get("best"), *found.get("not_told_apart", ())}
+        rows.append((_name(name), str(scores["images"]), *cells))
+    energy = ranking.get("energy_score", {})
+    best = {energy.get("best"), *energy.get("not_told_apart", ())}
     count = next(iter(ensembles.values()))["n"]
     columns = (f"{count} samples", "images", SCORES["energy_score"].label, SCORES["mean_curve_mae"].label)
     marked = frozenset(number for number, name in enumerate(names) if name in best)

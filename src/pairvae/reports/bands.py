@@ -44,22 +44,24 @@ def _draw_bands(axes: Axes, kind: str, lines: Mapping[str, Array], scale: Length
 
 
 @styled
-def bands(found: Bands, kinds: Sequence[str], nm_per_px: float | None) -> Figure:
+def bands(curve_bands: Bands, kinds: Sequence[str], nm_per_px: float | None) -> Figure:
     """Columns are the models alone and the pair; rows are kinds of curve over all, then over validation pairs."""
     scale = LengthScale.of(nm_per_px)
-    rows = [(kind, split) for kind in kinds for split in ("all", "validation") if found[kind].get(split)]
+    rows = [
+        (kind, split) for kind in kinds for split in ("all", "validation") if curve_bands[kind].get(split)
+    ]
     drawing, grid = panels(len(rows), len(PLANS), (3.1, 2.3))
     letters = iter(LETTERS)
     for (kind, split), line in zip(rows, grid, strict=True):
         for plan, axes in zip(PLANS, line, strict=True):
-            _draw_bands(axes, kind, _shown(found[kind][split], plan), scale)
+            _draw_bands(axes, kind, _shown(curve_bands[kind][split], plan), scale)
             words = "" if kind == "s2" else f", {CURVES[kind].title.rpartition(' ')[2]}"
             axes.set_title(f"{next(letters)}  {METHODS[plan]}{words}: {PLACES[split]}", loc="left")
             axes.legend(loc="upper right")
     return drawing
 
 
-def band_rows(found: Bands, kinds: Sequence[str], nm_per_px: float | None) -> list[Row]:
+def band_rows(curve_bands: Bands, kinds: Sequence[str], nm_per_px: float | None) -> list[Row]:
     """Tidy data: kind, split, curve, distance, mean, standard deviation."""
     scale = LengthScale.of(nm_per_px)
     return [
@@ -72,7 +74,7 @@ def band_rows(found: Bands, kinds: Sequence[str], nm_per_px: float | None) -> li
             "sd": float(spread),
         }
         for kind in kinds
-        for split, lines in found[kind].items()
+        for split, lines in curve_bands[kind].items()
         for key, values in lines.items()
         for index, (mean, spread) in enumerate(np.asarray(values).T)
     ]

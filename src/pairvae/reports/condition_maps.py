@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.latents import COLOURS, MARKERS
+from pairvae.reports.latent_figures import COLOURS, MARKERS
 from pairvae.reports.report_data import Array, Maps
 from pairvae.reports.style import GREY, panels, styled
 
@@ -21,23 +21,23 @@ SIZE = 14.0
 @styled
 def condition_maps(maps: Maps) -> Figure:
     """A panel for each of the first six conditions: a number as a shade, a word as a colour, grey: not known."""
-    (joint,) = [found for found in maps.maps if found.joint]
+    (joint,) = [latent_map for latent_map in maps.maps if latent_map.joint]
     names = list(maps.conditions)[:MOST]
     columns = min(2, len(names))
     drawing, grid = panels(-(-len(names) // columns), columns, (PANEL_IN + 0.6, PANEL_IN))
-    places = [axes for line in grid for axes in line]
-    for axes in places[len(names) :]:
+    all_axes = [axes for line in grid for axes in line]
+    for axes in all_axes[len(names) :]:
         axes.set_axis_off()
-    for name, axes in zip(names, places, strict=False):
+    for name, axes in zip(names, all_axes, strict=False):
         _draw(drawing, axes, joint.points, name, maps.conditions[name])
         axes.set_title(_title(name, maps.correlations), loc="left")
     return drawing
 
 
 def _title(name: str, correlations: Mapping[str, Mapping[str, float]]) -> str:
-    found = correlations.get(name, {})
-    told = ", ".join(f"{key.upper()} {value:.2f}" for key, value in found.items() if key != "n")
-    return f"{name} (R²: {told})" if told else name
+    scores = correlations.get(name, {})
+    text = ", ".join(f"{key.upper()} {value:.2f}" for key, value in scores.items() if key != "n")
+    return f"{name} (R²: {text})" if text else name
 
 
 def _draw(
@@ -50,9 +50,9 @@ def _draw(
     numbers = not any(isinstance(value, str) for value in values)
     known = np.array([value is not None for value in values])
     words = sorted({str(value) for value in values if value is not None})
-    for modality, place in points.items():
+    for modality, coordinates in points.items():
         look: dict[str, Any] = {"marker": MARKERS.get(modality, "o"), "s": SIZE}
-        x, y = place.T
+        x, y = coordinates.T
         axes.scatter(x[~known], y[~known], facecolors="none", edgecolors=GREY, linewidths=0.6, **look)
         if numbers:
             shades = np.array([value for value in values if value is not None], float)

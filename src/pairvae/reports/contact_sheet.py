@@ -32,12 +32,12 @@ def strip(
     Arrays as prepared: binary ``(1, H, W)`` or ``(H, W)``, patterns ``(3, H, W)`` in [0, 1], curves ``(1, 1, K)``.
     Predicted micrographs of a known ``nm_per_px`` have a scale bar.
     """
-    tiles = [tile(given), *(tile(one, nm_per_px) for one in images[:SHOWN])]
+    tiles = [tile(given), *(tile(image, nm_per_px) for image in images[:SHOWN])]
     row = np.full((CAPTION + TILE, len(tiles) * (TILE + GAP) - GAP, 3), PAPER, np.uint8)
     write_caption(row, caption, CAPTION, WARNING if warned else INK)
-    for number, one in enumerate(tiles):
+    for number, image_tile in enumerate(tiles):
         left = number * (TILE + GAP)
-        row[CAPTION:, left : left + TILE] = one
+        row[CAPTION:, left : left + TILE] = image_tile
     return row
 
 
@@ -71,13 +71,13 @@ def _line(values: np.ndarray) -> np.ndarray:
 
 def write_contact_sheet(path: Path, strips: Sequence[np.ndarray]) -> None:
     """Write strips as one PNG, in as many columns as ``SHEET`` has room for where there are more than four."""
-    height, width = strips[0].shape[0], max(one.shape[1] for one in strips)
+    height, width = strips[0].shape[0], max(row.shape[1] for row in strips)
     columns = 1 if len(strips) <= 4 else max(1, SHEET // (width + 3 * GAP))
     rows = -(-len(strips) // columns)
     sheet = np.full((rows * (height + GAP) + GAP, columns * (width + 3 * GAP) + GAP, 3), PAPER, np.uint8)
-    for number, one in enumerate(strips):
+    for number, row in enumerate(strips):
         top = number // columns * (height + GAP) + GAP
         left = number % columns * (width + 3 * GAP) + GAP
-        sheet[top : top + height, left : left + one.shape[1]] = one
+        sheet[top : top + height, left : left + row.shape[1]] = row
     with atomic_path(path) as temporary:
         temporary.write_bytes(png_bytes(sheet))

@@ -124,8 +124,8 @@ def _draw_ensemble(
         axes.fill_between(distance, mean - spread, mean + spread, color=band, alpha=0.25, lw=0)
         axes.plot(distance, mean, color=colour, linestyle=dashes, label=f"{name}, n = {len(values)}")
     if reconstruction is not None:
-        places = np.arange(len(reconstruction)) * scale.per_px
-        axes.plot(places, reconstruction, color=BLUE, linestyle=(0, (1, 1)), label="SAXS → SEM")
+        distances = np.arange(len(reconstruction)) * scale.per_px
+        axes.plot(distances, reconstruction, color=BLUE, linestyle=(0, (1, 1)), label="SAXS → SEM")
     axes.set(xlabel=f"distance r ({scale.unit})", ylabel="S(r), mean ± s.d.", xlim=(0, distance[-1]))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncols=3, borderaxespad=0.1, columnspacing=0.8)
 

@@ -42,14 +42,14 @@ SECTIONS = (*IMAGES, *PLOTS, "score_plots", "loss_plots")
 
 def drawings(content: ReportContent, figures: Path) -> dict[str, list[Picture]]:
     """By section of the page; empty where ``figures`` lacks a section's files."""
-    found = {section: _saved(names, figures, ".png") for section, names in IMAGES.items()}
-    found |= {section: _saved(names, figures, ".svg") for section, names in PLOTS.items()}
-    found["score_plots"] = _scores(content)
-    found["loss_plots"] = [
+    saved = {section: _saved(names, figures, ".png") for section, names in IMAGES.items()}
+    saved |= {section: _saved(names, figures, ".svg") for section, names in PLOTS.items()}
+    saved["score_plots"] = _scores(content)
+    saved["loss_plots"] = [
         plot_picture(plots.losses({stage: rows}), "", f"losses of {readable(stage)} against the epoch")
         for stage, rows in content.histories.items()
     ]
-    return found
+    return saved
 
 
 def _saved(names: dict[str, str], figures: Path, ending: str) -> list[Picture]:
@@ -59,9 +59,9 @@ def _saved(names: dict[str, str], figures: Path, ending: str) -> list[Picture]:
 
 
 def _scores(content: ReportContent) -> list[Picture]:
-    found = list(plots.score_panels(content.distributions).items())[:SCORE_PLOTS]
-    names = [SCORES[score].label if score in SCORES else score for (_, score), _ in found]
+    panels = list(plots.score_panels(content.distributions).items())[:SCORE_PLOTS]
+    names = [SCORES[score].label if score in SCORES else score for (_, score), _ in panels]
     return [
         plot_picture(plots.scores({key: splits}), "", f"box plots of {name}")
-        for (key, splits), name in zip(found, names, strict=True)
+        for (key, splits), name in zip(panels, names, strict=True)
     ]

@@ -33,15 +33,15 @@ def _summarised(target: str) -> tuple[str, ...]:
 
 def mean_curves(bands: Bands) -> list[Row]:
     """Mean S(r) over the validation pairs: a row per distance, a column per curve, named as `dvc plots` shows it."""
-    found = bands.get("s2", {}).get("validation", {})
+    curves = bands.get("s2", {}).get("validation", {})
     columns = {
         "measured" if key == "true" else image_label(key): np.asarray(values)[0]
-        for key, values in found.items()
+        for key, values in curves.items()
     }
     bins = min((len(values) for values in columns.values()), default=0)
     return [
-        {"distance_px": place, **{name: float(values[place]) for name, values in columns.items()}}
-        for place in range(bins)
+        {"distance_px": index, **{name: float(values[index]) for name, values in columns.items()}}
+        for index in range(bins)
     ]
 
 
@@ -71,8 +71,10 @@ def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     energy scores and mean curves of ensembles; and the AUC of realism, where it was tested.
     """
     validation = lookup(metrics, "splits", "validation") or {}
-    found = list(entries(validation))
-    directions = [one.direction for one in found if one.method == "pair" and _crosses(one.direction)]
+    all_entries = list(entries(validation))
+    directions = [
+        entry.direction for entry in all_entries if entry.method == "pair" and _crosses(entry.direction)
+    ]
     summary: dict[str, float] = {}
     for direction in dict.fromkeys(directions):
         target = target_of(direction)
@@ -83,10 +85,15 @@ def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
                     value = lookup(validation, "ensembles", method, name)
                     if value is not None:
                         summary[f"{direction}.{short}"] = float(value)
-        for one in found:
-            own = f"{target}_{target}" if one.kind == "floor" else direction
-            if one.method in _summarised(target) and (one.direction, one.score) == (own, score):
-                summary[f"{direction}.{score.removesuffix('_mae')}.{one.method}"] = float(one.leaf["median"])
+        for entry in all_entries:
+            entry_direction = f"{target}_{target}" if entry.kind == "floor" else direction
+            if entry.method in _summarised(target) and (entry.direction, entry.score) == (
+                entry_direction,
+                score,
+            ):
+                summary[f"{direction}.{score.removesuffix('_mae')}.{entry.method}"] = float(
+                    entry.leaf["median"]
+                )
     for direction, tested in (validation.get("realism") or {}).items():
         summary[f"{direction}.auc"] = float(tested["auc"])
     return summary

@@ -33,23 +33,23 @@ def explanation_figure(
     columns = min(COLUMNS, len(shown) + 1)
     rows = -(-(len(shown) + 1) // columns)
     drawing, grid = panels(rows, columns, (PANEL_IN, PANEL_IN + 0.5))
-    places = [axes for line in grid for axes in line]
+    all_axes = [axes for line in grid for axes in line]
     height, width = given.shape[-2:]
     scale = (q_per_px or 1.0) if polar else 1.0
     extent = (-width / 2 * scale, width / 2 * scale, -height / 2 * scale, height / 2 * scale)
     picture = given[0] if len(given) == 1 else given.transpose(1, 2, 0).clip(0, 1)
-    places[0].imshow(picture, cmap="gray", extent=extent, interpolation="nearest")
-    places[0].set_title("the measurement", loc="left")
-    for axes, panel in zip(places[1:], shown, strict=False):
+    all_axes[0].imshow(picture, cmap="gray", extent=extent, interpolation="nearest")
+    all_axes[0].set_title("the measurement", loc="left")
+    for axes, panel in zip(all_axes[1:], shown, strict=False):
         axes.imshow(given.mean(0), cmap="gray", extent=extent, interpolation="nearest", vmin=0, vmax=1)
         reach = max(float(np.nanmax(np.abs(panel.changes))), 1e-12)
         strength = np.nan_to_num(np.abs(panel.changes) / reach) * 0.85
         axes.imshow(panel.changes, cmap="coolwarm", vmin=-reach, vmax=reach, alpha=strength, extent=extent,
                     interpolation="nearest")  # fmt: skip
         axes.set_title(panel.title, loc="left")
-    for axes in places[: len(shown) + 1]:
+    for axes in all_axes[: len(shown) + 1]:
         _label(axes, polar, q_per_px)
-    for axes in places[len(shown) + 1 :]:
+    for axes in all_axes[len(shown) + 1 :]:
         axes.set_axis_off()
     return drawing
 

@@ -11,12 +11,12 @@ from pairvae.reports import (
     condition_maps,
     curves,
     latent_maps,
-    latents,
     pictures,
     plots,
     protocols,
     study_figures,
 )
+from pairvae.reports import latent_figures as latents
 from pairvae.reports import paper_figures as paper
 from pairvae.reports import threshold_figures as thresholds
 from pairvae.reports.captions import paper_rank
@@ -71,10 +71,10 @@ def _save_examples(content: ReportContent, folder: Path) -> None:
 
 def _save_bands(content: ReportContent, folder: Path) -> None:
     for name, kinds in BAND_FIGURES.items():
-        found = [kind for kind in kinds if content.bands.get(kind)]
-        if found:
-            rows = bands.band_rows(content.bands, found, content.nm_per_px)
-            save_figure(bands.bands(content.bands, found, content.nm_per_px), folder, name, rows)
+        present = [kind for kind in kinds if content.bands.get(kind)]
+        if present:
+            rows = bands.band_rows(content.bands, present, content.nm_per_px)
+            save_figure(bands.bands(content.bands, present, content.nm_per_px), folder, name, rows)
 
 
 def _save_generated(content: ReportContent, folder: Path) -> None:
@@ -103,9 +103,9 @@ def save_figures(content: ReportContent, folder: Path) -> None:
         _save_examples(content, folder)
     if content.histories:
         save_figure(plots.losses(content.histories), folder, "losses", plots.loss_rows(content.histories))
-    found = plots.score_panels(content.distributions)
-    if found:
-        save_figure(plots.scores(found), folder, "scores", plots.score_rows(content.distributions))
+    panels = plots.score_panels(content.distributions)
+    if panels:
+        save_figure(plots.scores(panels), folder, "scores", plots.score_rows(content.distributions))
     _save_bands(content, folder)
     _save_generated(content, folder)
     names = file_names(content.sheets)

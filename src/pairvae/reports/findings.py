@@ -47,10 +47,10 @@ class Warn:
 
 def warnings(metrics: Mapping[str, Any]) -> list[Warn]:
     """The block ``warnings``: a list of sentences or of {name, text}, or a mapping of names to sentences."""
-    found = metrics.get("warnings") or ()
-    if isinstance(found, Mapping):
-        return [Warn(readable(str(name)), _sentence(value)) for name, value in found.items()]
-    return [_warning(item) for item in found]
+    entries = metrics.get("warnings") or ()
+    if isinstance(entries, Mapping):
+        return [Warn(readable(str(name)), _sentence(value)) for name, value in entries.items()]
+    return [_warning(item) for item in entries]
 
 
 def _warning(item: Any) -> Warn:
@@ -64,9 +64,9 @@ def _warning(item: Any) -> Warn:
 
 def _sentence(value: Any) -> str:
     if isinstance(value, Mapping):
-        told = [value[key] for key in ("text", "message") if key in value]
-        return str(told[0]) if told else "; ".join(f"{readable(str(k))} {v}" for k, v in value.items())
-    return ", ".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
+        texts = [value[key] for key in ("text", "message") if key in value]
+        return str(texts[0]) if texts else "; ".join(f"{readable(str(k))} {v}" for k, v in value.items())
+    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
 
 
 def comparisons(metrics: Mapping[str, Any]) -> list[Comparison]:
@@ -115,12 +115,12 @@ def _comparison(path: tuple[str, ...], leaf: Mapping[str, Any]) -> Comparison:
 
 def block_numbers(metrics: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """The numbers of the blocks about ensembles, calibration and leakage, as (what, number) by block."""
-    found = {
+    numbers = {
         block: [(", ".join(_word(key) for key in path), figure(value)) for path, value in _numbers(tree, ())]
         for block in BLOCKS
         if isinstance(tree := metrics.get(block), Mapping)
     }
-    return {block: rows for block, rows in found.items() if rows}
+    return {block: rows for block, rows in numbers.items() if rows}
 
 
 def _numbers(tree: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
 from pairvae.reports.captions import readable
-from pairvae.reports.latents import COLOURS, MARKERS
+from pairvae.reports.latent_figures import COLOURS, MARKERS
 from pairvae.reports.report_data import Array, LatentMap, Maps, Row
 from pairvae.reports.style import BLACK, GREY, panels, styled
 
@@ -57,16 +57,16 @@ def places_of(points: Array, rows: list[int], taken: Array) -> dict[int, Array]:
     angles = np.linspace(0, 2 * np.pi, DIRECTIONS, endpoint=False)
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     rings = np.concatenate([reach * circle for reach in np.arange(0.75, 5, 0.35) * THUMBNAIL])
-    found: dict[int, Array] = {}
+    positions: dict[int, Array] = {}
     for row in rows:
-        for place in points[row] + rings:
-            inside = np.abs(place - 0.5).max() <= 0.5 - 0.55 * THUMBNAIL
-            hides = np.abs(taken - place).max(axis=1).min() < 0.58 * THUMBNAIL
-            crowded = any(np.abs(place - other).max() < APART * THUMBNAIL for other in found.values())
+        for position in points[row] + rings:
+            inside = np.abs(position - 0.5).max() <= 0.5 - 0.55 * THUMBNAIL
+            hides = np.abs(taken - position).max(axis=1).min() < 0.58 * THUMBNAIL
+            crowded = any(np.abs(position - other).max() < APART * THUMBNAIL for other in positions.values())
             if inside and not hides and not crowded:
-                found[row] = np.asarray(place)
+                positions[row] = np.asarray(position)
                 break
-    return found
+    return positions
 
 
 def chosen(maps: Maps, points: Array) -> list[int]:
@@ -74,29 +74,29 @@ def chosen(maps: Maps, points: Array) -> list[int]:
     order = sorted(range(len(points)), key=lambda row: maps.split[row] != "validation")
     rows: list[int] = []
     for name in colours_of(maps):
-        own = [row for row in order if maps.morphology[row] == name]
-        rows += [own[place] for place in apart(points[own], THUMBNAIL)][:SHOWN_EACH]
+        members = [row for row in order if maps.morphology[row] == name]
+        rows += [members[index] for index in apart(points[members], THUMBNAIL)][:SHOWN_EACH]
     return rows
 
 
 def _draw_thumbnails(axes: Axes, maps: Maps, points: Array, images: Array, taken: Array) -> None:
     colours = colours_of(maps)
     side = THUMBNAIL * PANEL_IN * 72  # points
-    for row, place in places_of(points, chosen(maps, points), taken).items():
+    for row, position in places_of(points, chosen(maps, points), taken).items():
         image, colour = images[row], colours[maps.morphology[row]]
         shown = image.transpose(1, 2, 0).clip(0, 1) if image.ndim == 3 else image
         look: dict[str, Any] = {"cmap": "gray", "interpolation": "nearest"}
         box = OffsetImage(shown, zoom=side / shown.shape[0], **look)
-        axes.plot(*np.stack([points[row], place]).T, color=colour, linewidth=0.7, zorder=1)
+        axes.plot(*np.stack([points[row], position]).T, color=colour, linewidth=0.7, zorder=1)
         frame = {"edgecolor": colour, "linewidth": 1.4, "boxstyle": "square,pad=0"}
-        axes.add_artist(AnnotationBbox(box, (place[0], place[1]), pad=0, bboxprops=frame))
+        axes.add_artist(AnnotationBbox(box, (position[0], position[1]), pad=0, bboxprops=frame))
 
 
-def _draw_map(axes: Axes, found: LatentMap, maps: Maps, thumbnails: str) -> None:
+def _draw_map(axes: Axes, latent_map: LatentMap, maps: Maps, thumbnails: str) -> None:
     colours = colours_of(maps)
     kinds = dict(zip(colours, cycle(FILLED), strict=False))
-    points = _unit(found.points)
-    if found.joint:
+    points = _unit(latent_map.points)
+    if latent_map.joint:
         for ends in zip(*points.values(), strict=True):
             x, y = np.asarray(ends).T
             axes.plot(x, y, color=GREY, linewidth=0.4, alpha=0.6, zorder=1)
@@ -106,7 +106,7 @@ def _draw_map(axes: Axes, found: LatentMap, maps: Maps, thumbnails: str) -> None
             axes.plot(
                 x,
                 y,
-                MARKERS.get(name, "o") if found.joint else kinds[morphology],
+                MARKERS.get(name, "o") if latent_map.joint else kinds[morphology],
                 color=colour,
                 markerfacecolor=colour if split == "validation" else "none",
                 markersize=3.6,
@@ -117,7 +117,7 @@ def _draw_map(axes: Axes, found: LatentMap, maps: Maps, thumbnails: str) -> None
         _draw_thumbnails(axes, maps, points[thumbnails], maps.thumbnails[thumbnails], taken)
     axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[], aspect="equal")
     axes.spines[:].set_visible(True)
-    axes.set_title(found.title, loc="left")
+    axes.set_title(latent_map.title, loc="left")
 
 
 def _legend(drawing: Figure, maps: Maps) -> None:
@@ -126,7 +126,7 @@ def _legend(drawing: Figure, maps: Maps) -> None:
     for (name, colour), marker in zip(colours.items(), cycle(FILLED), strict=False):
         axes.plot([], [], marker, color=colour, markersize=4, label=readable(name or "not named"))
     axes.plot([], [], "o", color=BLACK, markerfacecolor="none", markersize=4, label="training (hollow)")
-    for name in next((found.points for found in maps.maps if found.joint), {}):
+    for name in next((latent_map.points for latent_map in maps.maps if latent_map.joint), {}):
         axes.plot([], [], MARKERS.get(name, "o"), color=BLACK, markersize=4, label=f"{name.upper()} (paired)")
     handles, labels = axes.get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=4, handletextpad=0.2)
@@ -136,19 +136,19 @@ def _legend(drawing: Figure, maps: Maps) -> None:
 def latent_maps(maps: Maps) -> Figure:
     """A panel per map; a joint map appears once with the thumbnails of each modality."""
     shown = [
-        (found, name)
-        for found in maps.maps
-        for name in (found.points if found.joint else list(found.points)[:1])
+        (latent_map, name)
+        for latent_map in maps.maps
+        for name in (latent_map.points if latent_map.joint else list(latent_map.points)[:1])
     ]
     columns = min(2, len(shown))
     drawing, grid = panels(-(-len(shown) // columns), columns, (PANEL_IN, PANEL_IN + 0.15))
-    places = [axes for line in grid for axes in line]
-    for axes in places[len(shown) :]:
+    all_axes = [axes for line in grid for axes in line]
+    for axes in all_axes[len(shown) :]:
         axes.set_axis_off()
-    for (found, name), axes in zip(shown, places, strict=False):
-        _draw_map(axes, found, maps, name)
-        if found.joint:
-            axes.set_title(f"{found.title}, thumbnails: {name.upper()}", loc="left")
+    for (latent_map, name), axes in zip(shown, all_axes, strict=False):
+        _draw_map(axes, latent_map, maps, name)
+        if latent_map.joint:
+            axes.set_title(f"{latent_map.title}, thumbnails: {name.upper()}", loc="left")
     _legend(drawing, maps)
     return drawing
 
@@ -157,7 +157,7 @@ def map_rows(maps: Maps) -> list[Row]:
     """Tidy data: map, modality, id, morphology, split, both coordinates."""
     return [
         {
-            "map": found.title,
+            "map": latent_map.title,
             "modality": name,
             "id": identity,
             "morphology": morphology or "",
@@ -165,8 +165,8 @@ def map_rows(maps: Maps) -> list[Row]:
             "x": float(x),
             "y": float(y),
         }
-        for found in maps.maps
-        for name, values in found.points.items()
+        for latent_map in maps.maps
+        for name, values in latent_map.points.items()
         for (x, y), identity, morphology, split in zip(
             values, maps.ids, maps.morphology, maps.split, strict=True
         )

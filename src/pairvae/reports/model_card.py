@@ -49,10 +49,12 @@ def model_card(content: ReportContent) -> str:
     """The card as Markdown; what a run lacks is left out."""
     parts = [
         _head(content),
-        _section("Answer", "\n".join(plain(one) for one in headline(content.metrics).sentences)),
+        _section("Answer", "\n".join(plain(sentence) for sentence in headline(content.metrics).sentences)),
         _section(
             "Warnings",
-            _bullets(f"**{plain(one.name)}**: {plain(one.text)}" for one in warnings(content.metrics)),
+            _bullets(
+                f"**{plain(finding.name)}**: {plain(finding.text)}" for finding in warnings(content.metrics)
+            ),
         ),
         _section("Model", _model(content)),
         _section("Training data", _data(content)),

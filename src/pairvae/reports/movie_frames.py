@@ -73,9 +73,7 @@ def _drawn(series: Series) -> _Panels:
     grid = figure.add_gridspec(
         2, 2, height_ratios=(1.7, 1), left=0.08, right=0.97, top=0.95, bottom=0.1, hspace=0.18
     )
-    left, right, below, beside = (
-        figure.add_subplot(grid[place]) for place in ((0, 0), (0, 1), (1, 0), (1, 1))
-    )
+    left, right, below, beside = (figure.add_subplot(grid[cell]) for cell in ((0, 0), (0, 1), (1, 0), (1, 1)))
     pattern = left.imshow(series.patterns[0])
     image = right.imshow(series.images[0], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     for axes in (left, right):

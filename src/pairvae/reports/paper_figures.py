@@ -115,9 +115,9 @@ def horizontal_paths(examples: Sequence[Example], plan: str, nm_per_px: float | 
     """The paper's Figure S4 (``plan`` "solo") or S5 ("pair"): horizontal lineal path of each example."""
     drawing, grid = panels(1, len(examples), (2.3, 2.1))
     for example, axes in zip(examples, grid[0], strict=True):
-        found = example.curves.get("lineal_horizontal")
-        if found:
-            draw_curves(axes, "lineal_horizontal", found, LengthScale.of(nm_per_px), _keys(plan))
+        curves = example.curves.get("lineal_horizontal")
+        if curves:
+            draw_curves(axes, "lineal_horizontal", curves, LengthScale.of(nm_per_px), _keys(plan))
         axes.set_title(readable(example.title), loc="left")
         if axes is not grid[0][0]:
             axes.set_ylabel("")

@@ -70,14 +70,14 @@ def loss_rows(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Ro
 
 def score_panels(distributions: Mapping[str, Any]) -> dict[PanelKey, dict[str, list[Entry]]]:
     """(predicted modality, score) -> split -> the entries of one box plot, in reading order."""
-    found: dict[PanelKey, dict[str, list[Entry]]] = {}
+    panels: dict[PanelKey, dict[str, list[Entry]]] = {}
     for split in ("validation", "all"):
         for entry in entries(distributions.get(split, {})):
             if isinstance(entry.leaf, list) and entry.leaf:
-                found.setdefault((target_of(entry.direction), entry.score), {}).setdefault(split, []).append(
+                panels.setdefault((target_of(entry.direction), entry.score), {}).setdefault(split, []).append(
                     entry
                 )
-    return dict(sorted(found.items(), key=lambda item: table_rank(item[0])))
+    return dict(sorted(panels.items(), key=lambda item: table_rank(item[0])))
 
 
 def notch_fits(values: Array) -> bool:
@@ -87,14 +87,14 @@ def notch_fits(values: Array) -> bool:
     return bool(low <= median - half and median + half <= high)
 
 
-def _draw_box(axes: Axes, entry: Entry, place: float, split: str) -> None:
+def _draw_box(axes: Axes, entry: Entry, position: float, split: str) -> None:
     values = np.asarray(entry.leaf, dtype=float)
     colour = BOX_COLOURS.get(entry.method, GREY)
     front = split == "validation"
     ink = {"color": BLACK if front else GREY, "linewidth": 0.8 if front else 0.6}
     axes.boxplot(
         [values],
-        positions=[place],
+        positions=[position],
         widths=BOX_HEIGHT[split],
         orientation="horizontal",
         notch=front and notch_fits(values),
@@ -116,8 +116,10 @@ def _draw_floor(axes: Axes, entry: Entry) -> None:
 
 
 def _draw_scores(axes: Axes, key: PanelKey, splits: Mapping[str, Sequence[Entry]]) -> None:
-    boxed = {split: [entry for entry in found if entry.kind != "floor"] for split, found in splits.items()}
-    labels = list(dict.fromkeys(entry.label for found in boxed.values() for entry in found))
+    boxed = {
+        split: [entry for entry in entries if entry.kind != "floor"] for split, entries in splits.items()
+    }
+    labels = list(dict.fromkeys(entry.label for entries in boxed.values() for entry in entries))
     for split in ("all", "validation"):
         for entry in boxed.get(split, []):
             _draw_box(axes, entry, labels.index(entry.label), split)
@@ -139,14 +141,14 @@ def scores(panels_of_scores: Mapping[PanelKey, Mapping[str, Sequence[Entry]]]) -
     columns = min(len(panels_of_scores), MOST_COLUMNS)
     rows = -(-len(panels_of_scores) // columns)
     most = max(
-        len({entry.label for found in splits.values() for entry in found})
+        len({entry.label for entries in splits.values() for entry in entries})
         for splits in panels_of_scores.values()
     )
     drawing, grid = panels(rows, columns, (BOX_PANEL_WIDTH, 0.8 + 0.27 * most))
-    places = [axes for line in grid for axes in line]
-    for axes in places[len(panels_of_scores) :]:
+    all_axes = [axes for line in grid for axes in line]
+    for axes in all_axes[len(panels_of_scores) :]:
         axes.set_axis_off()
-    for (key, splits), axes in zip(panels_of_scores.items(), places, strict=False):
+    for (key, splits), axes in zip(panels_of_scores.items(), all_axes, strict=False):
         _draw_scores(axes, key, splits)
     return drawing
 

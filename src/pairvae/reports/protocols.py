@@ -19,16 +19,16 @@ NAMES = ("protocol", "epoch", "term", "split", "value")
 
 def median_lines(rows: Sequence[Row]) -> dict[tuple[str, str, str], tuple[Array, Array]]:
     """(protocol, term, split) -> epochs and the median over repetitions at each, both (E,)."""
-    found: dict[tuple[str, str, str], dict[int, list[float]]] = {}
+    scores: dict[tuple[str, str, str], dict[int, list[float]]] = {}
     for row in rows:
         key = (str(row["protocol"]), str(row["term"]), str(row["split"]))
-        found.setdefault(key, {}).setdefault(int(row["epoch"]), []).append(float(row["value"]))
+        scores.setdefault(key, {}).setdefault(int(row["epoch"]), []).append(float(row["value"]))
     return {
         key: (
             np.array(sorted(by_epoch)),
             np.array([np.median(by_epoch[epoch]) for epoch in sorted(by_epoch)]),
         )
-        for key, by_epoch in found.items()
+        for key, by_epoch in scores.items()
     }
 
 
@@ -39,11 +39,11 @@ def protocols(rows: Sequence[Row]) -> Figure:
     names = list(dict.fromkeys(str(row["protocol"]) for row in rows))
     columns = min(COLUMNS, len(terms))
     drawing, grid = panels(-(-len(terms) // columns), columns, (3.1, 2.3))
-    places = [axes for line in grid for axes in line]
-    for axes in places[len(terms) :]:
+    all_axes = [axes for line in grid for axes in line]
+    for axes in all_axes[len(terms) :]:
         axes.set_axis_off()
     lines = median_lines(rows)
-    for term, axes in zip(terms, places, strict=False):
+    for term, axes in zip(terms, all_axes, strict=False):
         for name, colour, dashes in zip(names, cycle(CYCLE), cycle(DASHES), strict=False):
             for split in ("validation", "train"):
                 if (name, term, split) in lines:
@@ -56,7 +56,7 @@ def protocols(rows: Sequence[Row]) -> Figure:
         axes.set_title(part_label(term), loc="left")
         axes.tick_params(axis="y", which="minor", labelsize=6, labelcolor=GREY)
     if any(row["split"] == "validation" for row in rows):
-        places[0].plot([], [], color=GREY, alpha=0.6, linewidth=2.2, label="pale: validation pairs")
-    handles, labels = places[0].get_legend_handles_labels()
+        all_axes[0].plot([], [], color=GREY, alpha=0.6, linewidth=2.2, label="pale: validation pairs")
+    handles, labels = all_axes[0].get_legend_handles_labels()
     drawing.legend(handles, labels, loc="outside lower center", ncols=max(1, min(3, len(labels))))
     return drawing

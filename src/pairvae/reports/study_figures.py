@@ -64,13 +64,13 @@ def read_study(table: Path) -> Study | None:
     single = table.with_name(SINGLE)
     values: dict[StudyKey, list[float]] = {}
     if single.is_file():
-        wanted = set(FIGURES.values())
+        scores = set(FIGURES.values())
         for row in _rows(single, "value"):
-            if row["score"] in wanted:
+            if row["score"] in scores:
                 values.setdefault(_key(row), []).append(float(row["value"]))
     if not summaries and not values:
         return None
-    return Study(summaries, {key: np.asarray(found) for key, found in values.items()})
+    return Study(summaries, {key: np.asarray(numbers) for key, numbers in values.items()})
 
 
 def _rows(path: Path, number: str) -> list[dict[str, str]]:
@@ -85,9 +85,9 @@ def _key(row: Mapping[str, str]) -> StudyKey:
 
 def medians(study: Study) -> dict[StudyKey, tuple[float, int]]:
     """Median and number of single scores over all seeds; without single scores the median of the seeds' medians."""
-    found = {key: (float(np.median(values)), len(values)) for key, values in study.values.items()}
-    if found:
-        return found
+    summaries = {key: (float(np.median(values)), len(values)) for key, values in study.values.items()}
+    if summaries:
+        return summaries
     by_key: dict[StudyKey, list[Mapping[str, str]]] = {}
     for row in study.summaries:
         by_key.setdefault(_key(row), []).append(row)
@@ -105,15 +105,15 @@ def sizes_of(study: Study) -> list[int]:
 
 def table_s2(study: Study) -> list[Row]:
     """Table S2: a row per split and training size, a column per direction, retrieval and floor; the paper's below."""
-    found = medians(study)
+    by_key = medians(study)
     rows: list[Row] = []
     for split in ("validation", "all", "train"):
         for train in sizes_of(study):
             row: Row = {"source": SPLITS[split], "train_pairs": train}
             for model, direction, score in _columns():
-                if (train, split, model, direction, score) in found:
+                if (train, split, model, direction, score) in by_key:
                     row[_heading(model, direction)] = round(
-                        found[train, split, model, direction, score][0], 5
+                        by_key[train, split, model, direction, score][0], 5
                     )
             if len(row) > 2:
                 rows.append(row)
@@ -139,8 +139,8 @@ def _printed(value: str | int | float) -> str:
 def _columns() -> list[tuple[str, str, str]]:
     columns = list(COLUMNS)
     for direction, score in (("sem_saxs", "mae"), ("saxs_sem", "s2_mae")):
-        place = columns.index(("pair", direction, score)) + 1
-        columns.insert(place, ("baseline retrieval", direction, score))
+        position = columns.index(("pair", direction, score)) + 1
+        columns.insert(position, ("baseline retrieval", direction, score))
     return [*columns, ("floor", "sem_sem", "s2_mae")]
 
 
@@ -155,11 +155,11 @@ def _colour(model: str, direction: str) -> str:
     return LOOKS[("solo",)] if model == "solo" else LOOKS["pair", "same" if first == second else "cross"]
 
 
-def _draw_box(axes: Axes, place: float, values: Array, colour: str) -> None:
+def _draw_box(axes: Axes, position: float, values: Array, colour: str) -> None:
     ink: dict[str, Any] = {"color": BLACK, "linewidth": 0.7}
     axes.boxplot(
         [values],
-        positions=[place],
+        positions=[position],
         widths=0.21,
         notch=notch_fits(values),
         patch_artist=True,
@@ -172,16 +172,18 @@ def _draw_box(axes: Axes, place: float, values: Array, colour: str) -> None:
     )
 
 
-def _draw_seeds(axes: Axes, place: float, study: Study, key: StudyKey, colour: str) -> None:
+def _draw_seeds(axes: Axes, position: float, study: Study, key: StudyKey, colour: str) -> None:
     """Where the single scores are missing: the median of each seed as a dot, over its quartiles."""
     for row in study.summaries:
         if _key(row) == key:
-            axes.plot([place] * 2, [float(row["q1"]), float(row["q3"])], color=colour, linewidth=3, alpha=0.5)
-            axes.plot(place, float(row["median"]), "o", color=BLACK, markersize=2.5)
+            axes.plot(
+                [position] * 2, [float(row["q1"]), float(row["q3"])], color=colour, linewidth=3, alpha=0.5
+            )
+            axes.plot(position, float(row["median"]), "o", color=BLACK, markersize=2.5)
 
 
 def _draw_panel(axes: Axes, study: Study, split: str, score: str) -> None:
-    sizes, found = sizes_of(study), medians(study)
+    sizes, by_key = sizes_of(study), medians(study)
     models = [column for column in COLUMNS if column[2] == score]
     cross = next(d for m, d, _ in models if d.split("_")[0] != d.split("_")[1])
     for number, train in enumerate(sizes):
@@ -192,7 +194,7 @@ def _draw_panel(axes: Axes, study: Study, split: str, score: str) -> None:
             else:
                 _draw_seeds(axes, number + offset, study, key, colour)
         for base, _, colour in BASES:
-            median = found.get((train, split, base, cross if base != "floor" else "sem_sem", score))
+            median = by_key.get((train, split, base, cross if base != "floor" else "sem_sem", score))
             if median is not None:
                 dashes = (0, (4, 1.5)) if base == "floor" else "-"
                 axes.plot([number - 0.42, number + 0.42], [median[0]] * 2, color=colour, linestyle=dashes)
@@ -206,8 +208,8 @@ def _draw_panel(axes: Axes, study: Study, split: str, score: str) -> None:
 
 def _legend(drawing: Figure, axes: Axes, score: str) -> None:
     handles, labels = [], []
-    for model, direction, wanted in COLUMNS:
-        if wanted == score:
+    for model, direction, column_score in COLUMNS:
+        if column_score == score:
             handles.append(
                 axes.fill_between([], [], [], facecolor=_colour(model, direction), edgecolor=BLACK)
             )

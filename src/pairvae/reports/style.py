@@ -98,11 +98,11 @@ def draw_scale_bar(axes: Axes, width_px: int, scale: LengthScale) -> None:
     """A white bar on black in the lower left corner, with its length."""
     length = bar_length(width_px * scale.per_px)
     bar = length / scale.per_px
-    place = axes.transAxes
-    axes.add_patch(Rectangle((0, 0), bar / width_px + 0.08, 0.15, transform=place, color=BLACK, lw=0))
-    axes.add_patch(Rectangle((0.04, 0.03), bar / width_px, 0.02, transform=place, color="white", lw=0))
+    transform = axes.transAxes
+    axes.add_patch(Rectangle((0, 0), bar / width_px + 0.08, 0.15, transform=transform, color=BLACK, lw=0))
+    axes.add_patch(Rectangle((0.04, 0.03), bar / width_px, 0.02, transform=transform, color="white", lw=0))
     words: dict[str, Any] = {
-        "transform": place,
+        "transform": transform,
         "color": "white",
         "fontsize": 6,
         "ha": "center",

@@ -68,7 +68,7 @@ def suggestion_map(content: Suggestions) -> Figure:
 
 def card_pictures(card: Card, source: str, target: str) -> tuple[Picture, ...]:
     """The measurement and what is predicted from it; curves are left to the table."""
-    arrays = [(card.given, f"its {source}"), *((one, f"predicted {target}") for one in card.images)]
+    arrays = [(card.given, f"its {source}"), *((image, f"predicted {target}") for image in card.images)]
     shown = []
     for array, words in arrays:
         image = array[0] if array.ndim == 3 and len(array) == 1 else array

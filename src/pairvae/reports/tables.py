@@ -84,10 +84,10 @@ def table_rank(key: tuple[str, str]) -> tuple[int, int]:
 
 def _is_best(metrics: Mapping[str, Any], split: str, entry: Entry) -> bool:
     """Whether the method is the best of its direction, or not told apart from it; known of validation alone."""
-    found = lookup(metrics, "ranking", split, entry.direction, entry.score)
-    if not found or entry.kind == "floor":
+    ranking = lookup(metrics, "ranking", split, entry.direction, entry.score)
+    if not ranking or entry.kind == "floor":
         return False
-    return entry.method in (found["best"], *found["not_told_apart"])
+    return entry.method in (ranking["best"], *ranking["not_told_apart"])
 
 
 def _table(
@@ -144,11 +144,11 @@ def correction_rows(corrections: Sequence[Mapping[str, Any]]) -> list[tuple[str,
     numbers = ("before", "after", "target")
     return [
         (
-            one["step"].replace("_", " "),
-            one["statistic"] if "reason" not in one else f"not applied: {one['reason']}",
-            *(figure(one[key]) if key in one else "" for key in numbers),
+            correction["step"].replace("_", " "),
+            correction["statistic"] if "reason" not in correction else f"not applied: {correction['reason']}",
+            *(figure(correction[key]) if key in correction else "" for key in numbers),
         )
-        for one in corrections
+        for correction in corrections
     ]
 
 

@@ -19,21 +19,21 @@ BEST, TIED = "*", "~"
 def score_lines(metrics: Mapping[str, Any]) -> list[str]:
     """Median errors on the validation pairs, a method a row, the best and its equals marked; empty without scores."""
     validation = lookup(metrics, "splits", "validation") or {}
-    found = {
+    lines = {
         "pair": [lookup(validation, "pair", direction, score) for direction, score, _ in COLUMNS],
         **{
             name: [lookup(entries, direction, score) for direction, score, _ in COLUMNS]
             for name, entries in (validation.get("baselines") or {}).items()
         },
-        "floor": [lookup(validation, "floor", own, score) for _, score, own in COLUMNS],
+        "floor": [lookup(validation, "floor", direction, score) for _, score, direction in COLUMNS],
     }
-    rows = {name: cells for name, cells in found.items() if any(cells)}
+    rows = {name: cells for name, cells in lines.items() if any(cells)}
     if "pair" not in rows:
         return []
-    columns = [place for place in range(len(COLUMNS)) if any(cells[place] for cells in rows.values())]
-    head = [f"{_words(COLUMNS[place][0])}, {SCORES[COLUMNS[place][1]].label}" for place in columns]
+    columns = [column for column in range(len(COLUMNS)) if any(cells[column] for cells in rows.values())]
+    head = [f"{_words(COLUMNS[column][0])}, {SCORES[COLUMNS[column][1]].label}" for column in columns]
     texts = [
-        [_name(name), *(_cell(metrics, name, place, cells[place]) for place in columns)]
+        [_name(name), *(_cell(metrics, name, column, cells[column]) for column in columns)]
         for name, cells in rows.items()
     ]
     count = metrics.get("validation_pairs")
@@ -59,10 +59,10 @@ def _name(method: str) -> str:
     return "another crop of the image (floor)" if method == "floor" else METHODS.get(method, method)
 
 
-def _cell(metrics: Mapping[str, Any], method: str, place: int, leaf: Mapping[str, Any] | None) -> str:
+def _cell(metrics: Mapping[str, Any], method: str, column: int, leaf: Mapping[str, Any] | None) -> str:
     if not leaf:
         return ""
-    direction, score, _ = COLUMNS[place]
+    direction, score, _ = COLUMNS[column]
     ranking = lookup(metrics, "ranking", "validation", direction, score) or {}
     tied = method in ranking.get("not_told_apart", ())
     mark = BEST if ranking.get("best") == method else TIED if tied else " "
@@ -75,7 +75,7 @@ def _duration(seconds: float) -> str:
 
 def _table(head: list[str], rows: list[list[str]]) -> list[str]:
     """Lines of equal width: the first column to the left, the others to the right."""
-    widths = [max(len(row[place]) for row in (head, *rows)) for place in range(len(head))]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
 
     def lines() -> Iterator[str]:
         for row in (head, *rows):

@@ -20,14 +20,14 @@ def thresholds(views: Sequence[Thresholded]) -> Figure:
     lines = -(-most // COLUMNS)
     drawing, grid = panels(lines * len(views), COLUMNS, (1.9, 2.05))
     for number, view in enumerate(views):
-        places = [axes for line in grid[number * lines : (number + 1) * lines] for axes in line]
-        show_image(places[0], view.grey / 255.0)
-        draw_scale_bar(places[0], view.grey.shape[1], LengthScale.of(view.nm_per_px))
-        places[0].set_title(f"{readable(view.title)}, as measured", loc="left")
-        for (method, image), axes in zip(view.binary.items(), places[1:], strict=False):
+        all_axes = [axes for line in grid[number * lines : (number + 1) * lines] for axes in line]
+        show_image(all_axes[0], view.grey / 255.0)
+        draw_scale_bar(all_axes[0], view.grey.shape[1], LengthScale.of(view.nm_per_px))
+        all_axes[0].set_title(f"{readable(view.title)}, as measured", loc="left")
+        for (method, image), axes in zip(view.binary.items(), all_axes[1:], strict=False):
             show_image(axes, image)
             axes.set_title(f"{readable(method)}, bright {view.fractions[method]:.0%}", loc="left")
-        for axes in places[1 + len(view.binary) :]:
+        for axes in all_axes[1 + len(view.binary) :]:
             axes.set_axis_off()
     return drawing
 

@@ -139,13 +139,13 @@ def _run(project: Project, run_id: str | None) -> str | None:
 def _present(about: _Registration) -> dict[str, int]:
     """The versions that were made of this model, with their files; empty where there are none."""
     from pairvae.tracking.registry import aliases
-    from pairvae.tracking.registry import leaderboard as standings
+    from pairvae.tracking.registry.leaderboard import leaderboard, registered_together
 
     root = about.project.root
-    for one in standings.standings(root, about.name):
-        if one.version.tags.get(MODEL_TAG) != about.model:
+    for entry in leaderboard(root, about.name):
+        if entry.version.tags.get(MODEL_TAG) != about.model:
             continue
-        versions = standings.members(root, one.version)
+        versions = registered_together(root, entry.version)
         try:
             for name, number in versions.items():
                 aliases.download(root, f"models:/{name}/{number}")
@@ -190,11 +190,11 @@ def _register_pair(
     about: _Registration, names: Sequence[str], bundle: Path, versions: Mapping[str, int]
 ) -> int:
     """The whole pair as a program that needs no pairvae; it remembers the ``versions`` of its halves."""
-    from pairvae.tracking.registry import leaderboard as standings
     from pairvae.tracking.registry import registration as registry
+    from pairvae.tracking.registry.leaderboard import PROGRAMS_TAG
     from pairvae.tracking.registry.model_files import SERVED
 
-    shared = {**about.shared, "tags": {**about.tags, standings.PROGRAMS_TAG: json.dumps(versions)}}
+    shared = {**about.shared, "tags": {**about.tags, PROGRAMS_TAG: json.dumps(versions)}}
     any_size = (-1, -1, -1, -1)
     return registry.register_pyfunc(
         about.project.root,

@@ -14,6 +14,7 @@ import numpy as np
 from pairvae import store
 from pairvae.data.pairs.manifest import read_pairs
 from pairvae.evaluation import latent_map
+from pairvae.inference.corrections import read_corrections
 from pairvae.inference.neighbours import Micrographs
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
@@ -38,7 +39,6 @@ from pairvae.reports.report_data import (
 )
 from pairvae.reports.study_figures import read_study
 from pairvae.settings import flatten
-from pairvae.stages.corrections import read_corrections
 from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
 from pairvae.store.model_folder import REMEDY, load_card, read_history

@@ -13,12 +13,12 @@ from pairvae import store
 from pairvae.calibration import Correction, calibrate
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
+from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_facts
 from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
-from pairvae.stages.corrections import calibration_data, log_corrections, write_conditions, write_corrections
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
@@ -26,6 +26,7 @@ from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
     arrays_of,
+    calibration_data,
     card_description,
     fit_closed_form,
     likelihood,

@@ -11,20 +11,25 @@ import torch
 from torch import Tensor
 
 from pairvae import store
+from pairvae.calibration import CalibrationData
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split, hold_out
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.models.build import build_trainable, describe
+from pairvae.models.conditions import fit_encoding
 from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
 from pairvae.numerics import texture_statistics as texture
+from pairvae.numerics.images import seeded_crops
+from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
     EarlyStopSettings,
     ModalitySettings,
+    PairSettings,
     SaxsSettings,
     SemSettings,
     SemTraining,
@@ -38,6 +43,7 @@ from pairvae.training.adversarial import AdversarialLoss
 from pairvae.training.plans import Source
 
 Sampled = WholeArrays | CroppedImages
+LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
 
 
 def side(settings: Settings, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
@@ -231,3 +237,25 @@ def measured_descriptions(
         if summary is not None:
             found[name] = found[name] | {"measured": summary([done[name][row] for row in train])}
     return found
+
+
+def calibration_data(
+    prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
+) -> CalibrationData:
+    """Arrays and conditions of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    settings = pair.calibration
+    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
+    arrays: dict[str, np.ndarray] = {}
+    for name in names:
+        if MODALITIES[name].cropped:
+            size, images = prepared.crops(name).shape[-1], prepared.images(name)
+            crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in chosen]
+            arrays[name] = np.stack(crops)[:, :, None]
+        else:
+            arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
+    pairs = [prepared.pairs[row] for row in chosen]
+    encoding = None
+    if pair.conditions:
+        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
+    groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
+    return CalibrationData(arrays, groups, len(rows), encoding, known)

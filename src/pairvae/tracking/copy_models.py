@@ -33,14 +33,14 @@ MLMODEL = "MLmodel"
 
 def versions_of(client: MlflowClient, name: str) -> list[ModelVersion]:
     """Every version of a model, the first one first."""
-    found: list[ModelVersion] = []
+    versions: list[ModelVersion] = []
     token = None
     while True:
         page = client.search_model_versions(f"name='{name}'", max_results=PAGE, page_token=token)
-        found += page
+        versions += page
         token = page.token
         if not token:
-            return sorted(found, key=lambda version: int(version.version))
+            return sorted(versions, key=lambda version: int(version.version))
 
 
 def model_names(client: MlflowClient) -> list[str]:
@@ -56,7 +56,7 @@ def model_names(client: MlflowClient) -> list[str]:
 
 
 def logged_model(client: MlflowClient, version: ModelVersion) -> LoggedModel | None:
-    """The model entry that a version was made of; None for a version of another make."""
+    """The model entry that a version was made of; None for a version without one."""
     model_id = key_of(version)
     try:
         return client.get_logged_model(model_id) if model_id.startswith("m-") else None
@@ -73,7 +73,7 @@ def files_of(client: MlflowClient, version: ModelVersion) -> Files:
 
 
 def key_of(version: ModelVersion) -> str:
-    """What a version is called in any store: versions are numbered anew in each."""
+    """Key of a version that holds in every store, since each store numbers versions anew."""
     return str(version.model_id or str(version.source).removeprefix("models:/"))
 
 
@@ -100,8 +100,10 @@ class ModelCopier:
         name, run_id = version.name, self.runs.get(version.run_id or "")
         model_id = self._entry(version, experiment_id, run_id, files)
         ensure_registered(self.target, name)
-        told = {key: value for key, value in version.tags.items() if key not in (PROGRAMS_TAG, BEFORE_TAG)}
-        tags = {**told, SOURCE_STORE: self.store_id, SOURCE_VERSION: key_of(version)}
+        source_tags = {
+            key: value for key, value in version.tags.items() if key not in (PROGRAMS_TAG, BEFORE_TAG)
+        }
+        tags = {**source_tags, SOURCE_STORE: self.store_id, SOURCE_VERSION: key_of(version)}
         made = self.target.create_model_version(
             name, source=f"models:/{model_id}", run_id=run_id, tags=tags, model_id=model_id
         )
@@ -150,7 +152,7 @@ class ModelCopier:
                     str(versions[name][number]),
                 )
                 programs = json.loads(tags.get(PROGRAMS_TAG, "{}"))
-                there = {one: versions.get(one, {}).get(int(old)) for one, old in programs.items()}
+                there = {model: versions.get(model, {}).get(int(old)) for model, old in programs.items()}
                 if there and None not in there.values():
                     self.target.set_model_version_tag(name, copy, PROGRAMS_TAG, json.dumps(there))
                 before = versions[name].get(int(tags.get(BEFORE_TAG, "0")))
@@ -158,7 +160,7 @@ class ModelCopier:
                     self.target.set_model_version_tag(name, copy, BEFORE_TAG, str(before))
 
     def aliases(self, versions: Mapping[str, Mapping[int, int]], new: Mapping[str, set[int]]) -> list[str]:
-        """Give the copies (``versions``: name -> source version -> copy) their aliases; what was set, in words.
+        """Set the aliases of the copies (``versions``: name -> source version -> copy); one line for each alias.
 
         An alias that stands for another store's version moves only for a version in ``new`` (source versions that
         have just arrived); ``champion`` only, and all together, where all copies score better on the same data.
@@ -184,8 +186,8 @@ class ModelCopier:
         for name, (version, holder, _) in titles.items():
             if self._free(holder) or holder is None:
                 continue
-            own = as_version(version)
-            if not beats(own.score, own.tags.get(DATA_TAG, ""), [holder]):
+            source = as_version(version)
+            if not beats(source.score, source.tags.get(DATA_TAG, ""), [holder]):
                 return [f"{name}@{CHAMPION} stays version {holder.number}, of another store"]
         for name, (_, _, copy) in titles.items():
             self.target.set_registered_model_alias(name, CHAMPION, str(copy))

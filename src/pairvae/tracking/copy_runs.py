@@ -1,4 +1,4 @@
-"""Copies of runs in another store: everything that a run holds, once, however often it is asked for."""
+"""Copy runs to another store: everything that a run holds; repeated calls copy it once."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class Files:
 
 
 def files_at(location: str | None) -> Files:
-    """The files below a ``file:`` address or path; none where they lie elsewhere or are gone."""
+    """The files below a ``file:`` address or path; empty if they are elsewhere or missing."""
     folder = local_path(location)
     if folder is None or not folder.is_dir():
         return Files(None, {})
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return Files(folder, {path.relative_to(folder).as_posix(): path.stat().st_size for path in found})
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return Files(folder, {path.relative_to(folder).as_posix(): path.stat().st_size for path in paths})
 
 
 def all_runs(client: MlflowClient, experiments: Iterable[str], filter_string: str = "") -> Iterator[Run]:
@@ -56,14 +56,14 @@ def all_runs(client: MlflowClient, experiments: Iterable[str], filter_string: st
             return
 
 
-def with_relatives(runs: list[Run], wanted: Iterable[str]) -> list[Run]:
-    """The runs whose id begins with, or whose name is, one of ``wanted``, with those above and below them.
+def with_relatives(runs: list[Run], names: Iterable[str]) -> list[Run]:
+    """The runs whose id begins with, or whose name is, one of ``names``, with those above and below them.
 
-    A word that names none raises ``KeyError``.
+    A name without a run raises ``KeyError``.
     """
     parents = {run.info.run_id: parent_of(run) for run in runs}
     chosen: set[str] = set()
-    for word in wanted:
+    for word in names:
         named = {
             run.info.run_id for run in runs if run.info.run_id.startswith(word) or run.info.run_name == word
         }
@@ -74,7 +74,7 @@ def with_relatives(runs: list[Run], wanted: Iterable[str]) -> list[Run]:
     for run in runs:
         line = list(_line(run.info.run_id, parents))
         if below.intersection(line):
-            chosen.update(line[: max(line.index(one) for one in below.intersection(line)) + 1])
+            chosen.update(line[: max(line.index(ancestor) for ancestor in below.intersection(line)) + 1])
     for run_id in list(below):
         chosen.update(_line(run_id, parents))
     return [run for run in runs if run.info.run_id in chosen]
@@ -92,8 +92,8 @@ def _line(run_id: str, parents: Mapping[str, str | None]) -> Iterator[str]:
 
 def parent_of(run: Run) -> str | None:
     """The id of the run that this one is shown under."""
-    found: str | None = run.data.tags.get(mlflow_tags.MLFLOW_PARENT_RUN_ID)
-    return found
+    parent: str | None = run.data.tags.get(mlflow_tags.MLFLOW_PARENT_RUN_ID)
+    return parent
 
 
 def parents_first(runs: list[Run]) -> list[Run]:
@@ -103,7 +103,7 @@ def parents_first(runs: list[Run]) -> list[Run]:
 
 
 def content_digest(run: Run, files: Files) -> str:
-    """What a copy is complete by: it changes with everything that can be added to a run."""
+    """Digest of a complete copy; it changes with everything that can be added to a run."""
     latest = {key: (repr(value)) for key, value in run.data.metrics.items()}
     return store.digest(
         [run.info.run_name, run.info.status, run.info.end_time, run.data.params, run.data.tags, latest,
@@ -113,9 +113,11 @@ def content_digest(run: Run, files: Files) -> str:
 
 def copies_in(client: MlflowClient, store_id: str) -> dict[str, Run]:
     """Source run -> its copy in the store of ``client``."""
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
-    found = all_runs(client, experiments, f"tags.`{SOURCE_STORE}` = '{store_id}'")
-    return {run.data.tags[SOURCE_RUN]: run for run in found}
+    experiments = [
+        experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
+    ]
+    copies = all_runs(client, experiments, f"tags.`{SOURCE_STORE}` = '{store_id}'")
+    return {run.data.tags[SOURCE_RUN]: run for run in copies}
 
 
 @dataclass(frozen=True)
@@ -162,10 +164,14 @@ class Copier:
             self.target.log_batch(run_id, metrics=metrics)
 
     def _sizes(self, run_id: str, folder: str | None = None) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for one in self.target.list_artifacts(run_id, folder):
-            found |= self._sizes(run_id, one.path) if one.is_dir else {one.path: int(one.file_size or 0)}
-        return found
+        sizes: dict[str, int] = {}
+        for artifact in self.target.list_artifacts(run_id, folder):
+            sizes |= (
+                self._sizes(run_id, artifact.path)
+                if artifact.is_dir
+                else {artifact.path: int(artifact.file_size or 0)}
+            )
+        return sizes
 
     def _files(self, run_id: str, files: Files, known: Mapping[str, int]) -> None:
         if files.folder is None or not files.sizes:

@@ -93,12 +93,12 @@ def first_line(error: Exception) -> str:
 
 
 def unusable(root: Path, uri: str, error: Exception) -> InputError:
-    """What to tell of a store that answered with ``error``, or did not answer."""
+    """The error message for a store that answered with ``error``, or did not answer."""
     schema = _schema_problem(uri, error)
     if schema is not None:
-        found, remedy = schema
+        version, remedy = schema
         where = store_name(root, uri)
-        return InputError(expected="a database of this MLflow", found=found, where=where, remedy=remedy)
+        return InputError(expected="a database of this MLflow", found=version, where=where, remedy=remedy)
     if uri == local_uri(root):
         return InputError(
             expected="a readable and writable MLflow database",
@@ -119,7 +119,7 @@ def unusable(root: Path, uri: str, error: Exception) -> InputError:
 
 
 def _schema_problem(uri: str, error: Exception) -> tuple[str, str] | None:
-    """What is found and what to do where a database is sound, but was written by another version of MLflow."""
+    """Problem and remedy for a sound database that was written by another version of MLflow."""
     revision = SCHEMA.search(str(error))
     if revision is None or revision[1] == "None":
         return None
@@ -136,7 +136,7 @@ def _is_away(error: Exception) -> bool:
 
 @contextmanager
 def plainly(root: Path, uri: str | None = None) -> Iterator[None]:
-    """Turn what a store that goes away answers within the block into one clear line (``InputError``)."""
+    """Turn the errors of a store that goes away within the block into one clear line (``InputError``)."""
     try:
         yield
     except (MlflowException, SQLAlchemyError, requests.RequestException) as error:
@@ -154,7 +154,7 @@ def _check_database(path: Path) -> None:
 
 
 def answers(uri: str, timeout_s: float = SERVER_TIMEOUT_S) -> bool:
-    """Whether a server is there; True for a database, which only its driver can ask."""
+    """Whether a server answers; True for a database, which only its driver can check."""
     try:
         _ask(uri, timeout_s)
     except requests.RequestException:
@@ -203,24 +203,24 @@ def connect(root: Path, uri: str | None = None) -> MlflowClient:
 
     ``InputError`` when the store cannot be used or does not exist: only ``prepare_store`` makes one.
     """
-    place = uri or tracking_uri(root)
-    if place == local_uri(root) and not database_path(root).exists():
+    address = uri or tracking_uri(root)
+    if address == local_uri(root) and not database_path(root).exists():
         raise InputError(
             expected="an MLflow database",
             found="none",
             where=str(database_path(root)),
             remedy=how_to_register(root),
         )
-    return open_store(root, place)
+    return open_store(root, address)
 
 
 @contextmanager
 def as_default(root: Path, uri: str | None = None) -> Iterator[None]:
-    """Make a store (the project's) mlflow's process-wide default, which ``models:/`` needs, and undo that."""
+    """Make a store (the project's) mlflow's process-wide default within the block; ``models:/`` needs it."""
     before = {name: os.environ.get(name) for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")}
-    place = uri or tracking_uri(root)
-    mlflow.set_tracking_uri(place)
-    mlflow.set_registry_uri(place)
+    address = uri or tracking_uri(root)
+    mlflow.set_tracking_uri(address)
+    mlflow.set_registry_uri(address)
     try:
         yield
     finally:
@@ -235,9 +235,9 @@ def as_default(root: Path, uri: str | None = None) -> Iterator[None]:
 
 def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Experiment:
     """The experiment of that name. Where a server keeps its artifacts is the server's choice."""
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return found
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return experiment
     location = None if is_server(uri) else (artifacts_path(root) / name).as_uri()
     try:
         return client.get_experiment(
@@ -258,7 +258,7 @@ def _shared_lock(root: Path, uri: str) -> Iterator[None]:
         yield
         return
     with ExitStack() as stack:
-        with suppress(OSError):  # of a folder that cannot be written MLflow's own answer is told
+        with suppress(OSError):  # MLflow reports a read-only folder itself
             stack.enter_context(locked(path.with_name(f"{path.name}.lock")))
         yield
 
@@ -270,15 +270,15 @@ def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
     server does not answer (``StoreAwayError``), the experiment was deleted, or its artifacts lie elsewhere (the
     folder was moved). ``uri``: another store than ``tracking_uri``.
     """
-    place = uri or tracking_uri(root)
-    with store_lock(root), _shared_lock(root, place):
-        new = place == local_uri(root) and not database_path(root).exists()
-        client = open_store(root, place)
+    address = uri or tracking_uri(root)
+    with store_lock(root), _shared_lock(root, address):
+        new = address == local_uri(root) and not database_path(root).exists()
+        client = open_store(root, address)
         if new:
             settle_default(root)
         try:
-            found = find_or_create(client, root, place, experiment)
+            entry = find_or_create(client, root, address, experiment)
         except STORE_ERRORS as error:
-            raise unusable(root, place, error) from error
-    check_experiment(root, place, found)
-    return str(found.experiment_id)
+            raise unusable(root, address, error) from error
+    check_experiment(root, address, entry)
+    return str(entry.experiment_id)

@@ -1,4 +1,4 @@
-"""What `pairvae doctor` asks of the store: runs that never ended, aliases, and files that are gone."""
+"""Checks of the store for `pairvae doctor`: unfinished runs, aliases and missing files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pairvae.errors import InputError
 from pairvae.store.project_root import database_path, local_uri, tracking_uri
 from pairvae.tracking.copy_runs import all_runs, files_at
 from pairvae.tracking.database import STORE_ERRORS, connect, first_line, has_store
-from pairvae.tracking.registry.aliases import ABSENT, place_of
+from pairvae.tracking.registry.aliases import ABSENT, location_of
 from pairvae.tracking.registry.model_files import MLMODEL
 from pairvae.tracking.relocate import local_path
 from pairvae.tracking.runs.experiments import check_experiment
@@ -44,10 +44,12 @@ def open_runs(root: Path) -> list[OpenRun]:
     if not has_store(root):
         return []
     client = connect(root)
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    experiments = [
+        experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
+    ]
     if not experiments:
         return []
-    found = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=MOST)
+    runs = client.search_runs(experiments, "attributes.status = 'RUNNING'", max_results=MOST)
     return [
         OpenRun(
             run.info.run_id,
@@ -55,7 +57,7 @@ def open_runs(root: Path) -> list[OpenRun]:
             _idle(client, run),
             _alive(run.data.tags.get(PROCESS_TAG)),
         )
-        for run in found
+        for run in runs
     ]
 
 
@@ -107,7 +109,7 @@ def status_of(root: Path, run_id: str) -> str | None:
 
 
 def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Version by alias of each registered model, and the aliases whose version or files are gone, in words."""
+    """Version by alias of each registered model, and a line for each alias whose version or files are missing."""
     if not has_store(root):
         return {}, []
     client = connect(root)
@@ -117,7 +119,7 @@ def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
         aliases[model.name] = {name: str(number) for name, number in dict(model.aliases).items()}
         for name, number in list(aliases[model.name].items()):
             try:
-                folder = local_path(place_of(client, model.name, number))
+                folder = local_path(location_of(client, model.name, number))
             except MlflowException as error:
                 if error.error_code not in ABSENT:
                     raise
@@ -132,9 +134,9 @@ def alias_problems(root: Path) -> tuple[dict[str, dict[str, str]], list[str]]:
 def check_experiment_of(root: Path, name: str) -> None:
     """``InputError`` where there is an experiment ``name`` that cannot take runs, as one that was deleted."""
     if has_store(root):
-        found = connect(root).get_experiment_by_name(name)
-        if found is not None:
-            check_experiment(root, tracking_uri(root), found)
+        experiment = connect(root).get_experiment_by_name(name)
+        if experiment is not None:
+            check_experiment(root, tracking_uri(root), experiment)
 
 
 def has_run(root: Path, run_id: str) -> bool:
@@ -143,14 +145,16 @@ def has_run(root: Path, run_id: str) -> bool:
 
 
 def runs_without_files(root: Path) -> list[str]:
-    """Runs of the project's own store whose pictures have disappeared, apart from those that `gc` removed."""
+    """Runs of the project's own store whose images are missing, except those that `gc` removed."""
     if not database_path(root).is_file():
         return []
     client = connect(root, local_uri(root))
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
-    found = all_runs(client, experiments, f"tags.`{mlflow_tags.MLFLOW_LOGGED_IMAGES}` = 'True'")
+    experiments = [
+        experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
+    ]
+    runs = all_runs(client, experiments, f"tags.`{mlflow_tags.MLFLOW_LOGGED_IMAGES}` = 'True'")
     return [
         f"{run.info.run_name} ({run.info.run_id})"
-        for run in found
+        for run in runs
         if REMOVED not in run.data.tags and not files_at(run.info.artifact_uri).sizes
     ]

@@ -1,4 +1,4 @@
-"""A project folder that was moved or copied: MLflow keeps absolute paths, so find them and mend them."""
+"""Correct the absolute paths that MLflow keeps after a project folder was moved or copied."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def local_path(location: str | None) -> Path | None:
 
 
 def _moved(location: str | None, root: Path) -> str | None:
-    """Where an artifact of another ``.../mlruns/...`` lies under this root, in the form it was written in."""
+    """The location under this root of an artifact of another ``.../mlruns/...``, in its original form."""
     path = local_path(location)
     home = artifacts_path(root)
     if path is None or location is None or path.is_relative_to(home) or ARTIFACTS not in path.parts:
@@ -53,7 +53,7 @@ def _moved(location: str | None, root: Path) -> str | None:
 def check_here(root: Path, folder: Path, where: str) -> None:
     """``InputError`` where files that the project's own store names lie in the ``mlruns`` of another folder.
 
-    A copied project would answer with the other one's files, and without a word once they differ.
+    A copied project would answer with the other one's files, and without a warning once they differ.
     """
     if is_local(root) and _moved(str(folder), root) is not None:
         raise InputError(
@@ -70,26 +70,28 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 
 def _changes(connection: sqlite3.Connection, root: Path) -> list[tuple[str, str, str, str]]:
     present = _tables(connection)
-    found = []
+    changes = []
     for table, column in PATH_COLUMNS:
         if table not in present:
             continue
         for (old,) in connection.execute(f"SELECT DISTINCT {column} FROM {table}").fetchall():
             new = _moved(old, root)
             if new is not None:
-                found.append((table, column, str(old), new))
-    return found
+                changes.append((table, column, str(old), new))
+    return changes
 
 
 def settle_default(root: Path) -> None:
     """Place "Default" of a new database under the root: MLflow put it under the working folder."""
-    place = str(artifacts_path(root) / "0")
+    location = str(artifacts_path(root) / "0")
     with closing(_open(database_path(root))) as connection, connection:
-        connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (place,))
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (location,)
+        )
 
 
 def foreign_paths(root: Path) -> list[str]:
-    """Places of artifacts in the project's database that lie in another folder's ``mlruns``, sorted."""
+    """Locations of artifacts in the project's database that lie in another folder's ``mlruns``, sorted."""
     path = database_path(root)
     if not path.is_file():
         return []

@@ -47,7 +47,7 @@ STORE_ID = "store_id"
 
 @dataclass
 class Synced:
-    """What was sent (or, without sending, would be): names of runs and versions, bytes; and what was not."""
+    """Names of the runs and versions that were (in a dry run: would be) sent, their bytes, and what was skipped."""
 
     runs: list[str] = field(default_factory=list)
     versions: list[str] = field(default_factory=list)
@@ -67,27 +67,27 @@ class _Pending:
 
 
 def store_id(client: MlflowClient) -> str:
-    """The name of a store, which it keeps itself: a tag of its first experiment."""
+    """The name of a store, kept as a tag of its first experiment."""
     experiments = client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
-    for one in experiments:
-        if STORE_ID in one.tags:
-            return str(one.tags[STORE_ID])
+    for experiment in experiments:
+        if STORE_ID in experiment.tags:
+            return str(experiment.tags[STORE_ID])
     name = uuid.uuid4().hex
-    first = min(experiments, key=lambda one: int(one.experiment_id))
+    first = min(experiments, key=lambda experiment: int(experiment.experiment_id))
     client.set_experiment_tag(first.experiment_id, STORE_ID, name)
     return name
 
 
-def sync_store(root: Path, uri: str, *, wanted: Sequence[str] = (), dry_run: bool = False) -> Synced:
+def sync_store(root: Path, uri: str, *, names: Sequence[str] = (), dry_run: bool = False) -> Synced:
     """Copy finished runs and registered models of the project's own database to the store at ``uri``.
 
-    ``wanted``: only these runs (the beginning of an id, or a name) with those above and below them. A second call
+    ``names``: only these runs (the beginning of an id, or a name) with those above and below them. A second call
     sends nothing; one after an interruption goes on. ``InputError``: no such run, or a store that does not answer.
     """
     source, target = connect(root, local_uri(root)), open_store(root, uri)
     try:
         with as_default(root, uri):
-            return _Sync(root, uri, source, target, dry_run).all(wanted)
+            return _Sync(root, uri, source, target, dry_run).all(names)
     except (*STORE_ERRORS, RequestException, ConnectionError) as error:
         raise unusable(root, uri, error) from error
 
@@ -103,7 +103,7 @@ def copy_of_local(root: Path, run_id: str | None) -> str | None:
     assert run_id is not None  # is_here
     if active_run(connect(root, local_uri(root)), run_id) is None:
         return None
-    sync_store(root, uri, wanted=[run_id])
+    sync_store(root, uri, names=[run_id])
     name = store_id(connect(root, local_uri(root)))
     return str(copies_in(connect(root, uri), name)[run_id].info.run_id)
 
@@ -117,22 +117,22 @@ class _Sync:
         self.done = Synced()
         self.ids: dict[str, str] = {}  # run -> its copy
         self.experiments = {
-            str(one.experiment_id): one.name
-            for one in source.search_experiments(view_type=ViewType.ACTIVE_ONLY)
+            str(experiment.experiment_id): experiment.name
+            for experiment in source.search_experiments(view_type=ViewType.ACTIVE_ONLY)
         }
-        self.places: dict[str, str] = {}  # experiment's name -> its id in the target
+        self.experiment_ids: dict[str, str] = {}  # experiment's name -> its id in the target
 
-    def all(self, wanted: Sequence[str]) -> Synced:
+    def all(self, names: Sequence[str]) -> Synced:
         runs = list(all_runs(self.source, self.experiments))
-        if wanted:
+        if names:
             try:
-                runs = with_relatives(runs, wanted)
+                runs = with_relatives(runs, names)
             except KeyError as error:
                 raise InputError(
                     expected="the id or the name of a run", found=str(error), where="--runs"
                 ) from error
         self._runs(parents_first(runs))
-        self._models(None if not wanted else {run.info.run_id for run in runs})
+        self._models(None if not names else {run.info.run_id for run in runs})
         return self.done
 
     def _runs(self, runs: list[Run]) -> None:
@@ -151,30 +151,34 @@ class _Sync:
                 continue
             pending.append(_Pending(run, files, copied))
         copier = Copier(self.source, self.target, self.name)
-        for one in track(pending, len(pending), "runs") if pending and not self.dry_run else pending:
-            self.done.runs.append(one.run.info.run_name)
-            self.done.size += one.files.total
+        for item in track(pending, len(pending), "runs") if pending and not self.dry_run else pending:
+            self.done.runs.append(item.run.info.run_name)
+            self.done.size += item.files.total
             if not self.dry_run:
-                parent = self.ids.get(parent_of(one.run) or "")
-                self.ids[one.run.info.run_id] = copier.copy(
-                    one.run, one.files, self._experiment(one.run), parent, one.copied
+                parent = self.ids.get(parent_of(item.run) or "")
+                self.ids[item.run.info.run_id] = copier.copy(
+                    item.run, item.files, self._experiment(item.run), parent, item.copied
                 )
 
     def _experiment(self, run: Run) -> str:
-        return self._place(self.experiments[str(run.info.experiment_id)])
+        return self._target_experiment(self.experiments[str(run.info.experiment_id)])
 
-    def _place(self, name: str) -> str:
-        if name not in self.places:
-            found = find_or_create(self.target, self.root, self.uri, name)
-            self.places[name] = str(found.experiment_id)
-        return self.places[name]
+    def _target_experiment(self, name: str) -> str:
+        if name not in self.experiment_ids:
+            experiment = find_or_create(self.target, self.root, self.uri, name)
+            self.experiment_ids[name] = str(experiment.experiment_id)
+        return self.experiment_ids[name]
 
     def _models(self, only: set[str] | None) -> None:
         copier = ModelCopier(self.source, self.target, self.name, self.ids)
         known: dict[str, dict[int, int]] = {}
         new: dict[str, set[int]] = {}
         for name in model_names(self.source):
-            versions = [one for one in versions_of(self.source, name) if only is None or one.run_id in only]
+            versions = [
+                version
+                for version in versions_of(self.source, name)
+                if only is None or version.run_id in only
+            ]
             there = self._copies(name)
             known[name] = {int(v.version): there[key_of(v)] for v in versions if key_of(v) in there}
             self.done.known_versions += len(known[name])
@@ -207,13 +211,13 @@ class _Sync:
         self.done.size += files.total
         if self.dry_run:
             return
-        known[int(version.version)] = copier.copy(version, self._home(version), files)
+        known[int(version.version)] = copier.copy(version, self._experiment_of(version), files)
         new.add(int(version.version))
 
-    def _home(self, version: ModelVersion) -> str:
+    def _experiment_of(self, version: ModelVersion) -> str:
         """The experiment of a version's model entry, or of its run, in the target."""
         entry = logged_model(self.source, version)
-        found = str(entry.experiment_id) if entry is not None else ""
-        if found not in self.experiments and version.run_id:
-            found = str(self.source.get_run(version.run_id).info.experiment_id)
-        return self._place(self.experiments.get(found) or min(self.experiments.values()))
+        experiment_id = str(entry.experiment_id) if entry is not None else ""
+        if experiment_id not in self.experiments and version.run_id:
+            experiment_id = str(self.source.get_run(version.run_id).info.experiment_id)
+        return self._target_experiment(self.experiments.get(experiment_id) or min(self.experiments.values()))

@@ -1,4 +1,4 @@
-"""Artifacts, model versions and model entries that nothing refers to any more, and their removal."""
+"""Find and delete unreferenced artifacts, model versions and model entries."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ YOUNG_S = 3600.0  # an entry without a version may be about to get one
 
 @dataclass(frozen=True)
 class Unused:
-    """Something that can go: what kind, what it is called, its bytes, and how to find it."""
+    """An unreferenced item: its kind, its name, its bytes, and its ids."""
 
     kind: str
     name: str
@@ -36,19 +36,19 @@ class Unused:
 
 
 def unused(root: Path, runs: Iterable[str], versions: Mapping[str, Iterable[int]]) -> list[Unused]:
-    """What is in the project's own store and neither aliased nor kept: ``runs`` and ``versions`` are kept.
+    """Items of the project's own store without an alias, except the ``runs`` and ``versions`` to keep.
 
     So are runs above kept ones, runs of kept versions, runs that have not ended, and those of studies and searches.
     """
     if not database_path(root).is_file():
         return []
     client = connect(root, local_uri(root))
-    own = pair_name(root)
+    pair = pair_name(root)
 
     def is_own(name: str) -> bool:
-        return name == own or name.startswith(f"{own}-")
+        return name == pair or name.startswith(f"{pair}-")
 
-    kept_runs, kept_models, found = set(runs), set(), []
+    kept_runs, kept_models, unreferenced = set(runs), set(), []
     for name in model_names(client):
         if not is_own(name):
             continue
@@ -57,9 +57,9 @@ def unused(root: Path, runs: Iterable[str], versions: Mapping[str, Iterable[int]
             if int(version.version) in aliased.union(versions.get(name, ())):
                 kept_runs.add(version.run_id or "")
             else:
-                found.append(_version(client, version))
+                unreferenced.append(_version(client, version))
             kept_models.add(key_of(version))
-    return found + list(_entries(client, kept_models, is_own)) + list(_runs(client, kept_runs))
+    return unreferenced + list(_entries(client, kept_models, is_own)) + list(_runs(client, kept_runs))
 
 
 def _version(client: MlflowClient, version: ModelVersion) -> Unused:
@@ -73,7 +73,9 @@ def _version(client: MlflowClient, version: ModelVersion) -> Unused:
 
 def _entries(client: MlflowClient, kept: set[str], is_own: Callable[[str], bool]) -> Iterator[Unused]:
     """Model entries that never became a version: a registration was cut off."""
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
+    experiments = [
+        experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
+    ]
     latest = datetime.now(UTC).timestamp() - YOUNG_S
     token = None
     while experiments:
@@ -88,15 +90,17 @@ def _entries(client: MlflowClient, kept: set[str], is_own: Callable[[str], bool]
 
 
 def _runs(client: MlflowClient, kept: set[str]) -> Iterator[Unused]:
-    experiments = [one.experiment_id for one in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)]
-    own = [run for run in all_runs(client, experiments) if "stage" in run.data.tags]
-    parents = {run.info.run_id: parent_of(run) for run in own}
+    experiments = [
+        experiment.experiment_id for experiment in client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
+    ]
+    project_runs = [run for run in all_runs(client, experiments) if "stage" in run.data.tags]
+    parents = {run.info.run_id: parent_of(run) for run in project_runs}
     for run_id in list(kept):
         above = parents.get(run_id)
         while above is not None and above not in kept:
             kept.add(above)
             above = parents.get(above)
-    for run in own:
+    for run in project_runs:
         if run.info.run_id in kept or run.info.status in OPEN or run.data.tags["stage"] in RESULTS:
             continue
         size = files_at(run.info.artifact_uri).total
@@ -104,18 +108,18 @@ def _runs(client: MlflowClient, kept: set[str]) -> Iterator[Unused]:
             yield Unused("artifacts of a run", run.info.run_name, size, run_id=run.info.run_id)
 
 
-def remove(root: Path, one: Unused) -> None:
-    """Remove ``one`` of :func:`unused`. A run keeps its parameters and metrics; a tag tells when its files went."""
+def remove(root: Path, unused_item: Unused) -> None:
+    """Remove one item of :func:`unused`. A run keeps its parameters and metrics; a tag tells when its files went."""
     client = connect(root, local_uri(root))
-    if one.version[0]:
-        client.delete_model_version(*one.version)
-    if one.model_id:
-        entry: LoggedModel = client.get_logged_model(one.model_id)
-        client.delete_logged_model(one.model_id)
-        _remove_files(root, entry.artifact_location)
-    if one.run_id:
-        client.set_tag(one.run_id, REMOVED, datetime.now(UTC).date().isoformat())
-        _remove_files(root, client.get_run(one.run_id).info.artifact_uri)
+    if unused_item.version[0]:
+        client.delete_model_version(*unused_item.version)
+    if unused_item.model_id:
+        model: LoggedModel = client.get_logged_model(unused_item.model_id)
+        client.delete_logged_model(unused_item.model_id)
+        _remove_files(root, model.artifact_location)
+    if unused_item.run_id:
+        client.set_tag(unused_item.run_id, REMOVED, datetime.now(UTC).date().isoformat())
+        _remove_files(root, client.get_run(unused_item.run_id).info.artifact_uri)
 
 
 def _remove_files(root: Path, location: str) -> None:

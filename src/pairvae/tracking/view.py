@@ -1,4 +1,4 @@
-"""The table of runs as it is first seen: which columns, the newest runs first."""
+"""The first view of the table of runs: its columns, newest runs first."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def page_of(root: Path, experiment: str) -> str:
         return ""
     try:
         client = connect(root)
-        found = client.get_experiment_by_name(experiment)
-        if found is None:
+        entry = client.get_experiment_by_name(experiment)
+        if entry is None:
             return ""
         for key, value in {SHARED: json.dumps(STATE), **KIND}.items():
-            if found.tags.get(key) != value:
-                client.set_experiment_tag(found.experiment_id, key, value)
+            if entry.tags.get(key) != value:
+                client.set_experiment_tag(entry.experiment_id, key, value)
     except (InputError, MlflowException):
-        return ""  # the page itself tells what is wrong with the store
+        return ""  # the page itself reports problems of the store
     share = SHARED.rpartition(".")[2]
-    return f"#/experiments/{found.experiment_id}/runs?viewStateShareKey={share}&{MENUS}"
+    return f"#/experiments/{entry.experiment_id}/runs?viewStateShareKey={share}&{MENUS}"

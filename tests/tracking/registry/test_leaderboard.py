@@ -9,7 +9,7 @@ from pairvae.commands.registry import compare_versions, demote_champion, list_ve
 from pairvae.errors import InputError
 from pairvae.store.project_root import tracking_uri
 from pairvae.tracking.registry.aliases import CHAMPION, promote_if_better, version_for_alias
-from pairvae.tracking.registry.leaderboard import PROGRAMS_TAG, members, version_named
+from pairvae.tracking.registry.leaderboard import PROGRAMS_TAG, registered_together, version_named
 
 NAMES = ("pairvae", "pairvae-sem-decoder")
 
@@ -103,4 +103,7 @@ def test_versions_registered_together_move_together(ready_root: Path) -> None:
     client.create_registered_model(NAMES[1])
     client.create_model_version(NAMES[1], source=ready_root.as_uri())
     registered(ready_root, 0.5)
-    assert members(ready_root, version_named(ready_root, "pairvae", "1")) == {NAMES[0]: 1, NAMES[1]: 2}
+    assert registered_together(ready_root, version_named(ready_root, "pairvae", "1")) == {
+        NAMES[0]: 1,
+        NAMES[1]: 2,
+    }

@@ -90,19 +90,10 @@ def rank(
     allowed = satisfies(known, wanted.constraints)
     allowed[taken] = False
     nearest = nearest_gap(candidates, known.features[rows])
-    batch = greedy_batch(
-        process,
-        candidates,
-        wanted.count,
-        Preferences(
-            _terms(known, wanted, nearest),
-            wanted.weights.get("error", 0.0),
-            costs_of(known, wanted.cost),
-            allowed,
-            [numbers[name] for name in pending if name in numbers],
-        ),
-        targets.weights,
-    )
+    waiting = [numbers[name] for name in pending if name in numbers]
+    terms, share = _terms(known, wanted, nearest), wanted.weights.get("error", 0.0)
+    preferences = Preferences(terms, share, costs_of(known, wanted.cost), allowed, waiting)
+    batch = greedy_batch(process, candidates, wanted.count, preferences, targets.weights)
     if not batch.chosen:
         raise InputError(
             expected="a sample that is neither measured nor excluded",

@@ -72,12 +72,7 @@ def survey(
     are prepared as its training data were, and the spread and distance of its predictions are known.
     """
     prepared = project.prepared()
-    source = source or _likely_source(prepared, project, files)
-    if source not in project.settings.modalities:
-        raise InputError(
-            expected=f"one of {', '.join(project.settings.modalities)}", found=repr(source), where="--from"
-        )
-    (target,) = [name for name in project.settings.modalities if name != source]
+    source, target = _direction(project, source or _likely_source(prepared, project, files))
     if len(prepared.pairs) < LEAST_MEASURED:
         raise InputError(
             expected=f"at least {LEAST_MEASURED} measured pairs",
@@ -114,6 +109,15 @@ def survey(
         None if predictor is None else _distances(predictor, arrays, source),
         prepared.pairs[int(rows[0])].sem_nm_per_px if MODALITIES[target].binary else None,
     )
+
+
+def _direction(project: Project, source: str) -> tuple[str, str]:
+    """``source`` and the other modality of the project."""
+    names = project.settings.modalities
+    if source not in names:
+        raise InputError(expected=f"one of {', '.join(names)}", found=repr(source), where="--from")
+    (target,) = [name for name in names if name != source]
+    return source, target
 
 
 def _likely_source(prepared: Prepared, project: Project, files: Sequence[str]) -> str:

@@ -47,15 +47,15 @@ def on_detector(power: np.ndarray, side: int, scale: float, smoothing: float) ->
     """
     mean = max(float(power.mean()), 1e-12)
     offsets = np.arange(side) - (side - 1) / 2
-    places = []
+    positions = []
     for axis, length in enumerate(power.shape):
         stretch = length / scale
         middle, reach = length // 2, math.ceil((side / 2 + MARGIN * smoothing) * stretch)
         start = max(middle - reach, 0)
         power = np.take(power, np.arange(start, min(middle + reach + 1, length)), axis)
         power = gaussian_filter1d(power, smoothing * stretch, axis, mode="nearest")
-        places.append(middle - start + offsets * stretch)
-    sampled = map_coordinates(power, np.meshgrid(*places, indexing="ij"), order=1, mode="nearest")
+        positions.append(middle - start + offsets * stretch)
+    sampled = map_coordinates(power, np.meshgrid(*positions, indexing="ij"), order=1, mode="nearest")
     return np.asarray(np.log(np.maximum(sampled, 0) + FLOOR * mean), np.float32)
 
 
@@ -141,11 +141,14 @@ def best_look(images: Sequence[np.ndarray], scales: Sequence[float], patterns: n
     side, colours = patterns.shape[-1], fit_colours(patterns[chosen])
     levels = colours.level(patterns[chosen])
     spectra = np.empty((len(SMOOTHINGS), *levels.shape), np.float32)
-    for place, index in enumerate(chosen):
+    for position, index in enumerate(chosen):
         power = power_spectrum(images[index][None])[0]
         for number, smoothing in enumerate(SMOOTHINGS):
-            spectra[number, place] = on_detector(power, side, scales[index], smoothing)
-    looks = [fit_look(one, levels, colours, width) for one, width in zip(spectra, SMOOTHINGS, strict=True)]
+            spectra[number, position] = on_detector(power, side, scales[index], smoothing)
+    looks = [
+        fit_look(spectrum, levels, colours, width)
+        for spectrum, width in zip(spectra, SMOOTHINGS, strict=True)
+    ]
     return min(looks, key=lambda look: look.error)
 
 

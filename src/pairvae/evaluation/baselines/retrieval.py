@@ -10,22 +10,26 @@ QUERIES = 256  # at once: distances to many references fill the memory
 
 
 def neighbours(
-    queries: np.ndarray, references: np.ndarray, count: int, own: np.ndarray, owners: np.ndarray
+    queries: np.ndarray,
+    references: np.ndarray,
+    count: int,
+    query_samples: np.ndarray,
+    reference_samples: np.ndarray,
 ) -> np.ndarray:
     """Indices of the references ``(M, D)`` nearest to each query ``(N, D)`` (Euclidean), the nearest first.
 
     ``own`` ``(N,)`` and ``owners`` ``(M,)`` name the samples that they belong to: a query gets none of its own.
     Returns ``(N, count)``; fewer columns where there are fewer of other samples, but one at least.
     """
-    others = len(owners) - int(np.unique(owners, return_counts=True)[1].max())
+    others = len(reference_samples) - int(np.unique(reference_samples, return_counts=True)[1].max())
     count = max(min(count, others), 1)
-    found = []
+    nearest = []
     for start in range(0, len(queries), QUERIES):
         part = slice(start, start + QUERIES)
         squares = -2 * queries[part] @ references.T + (references**2).sum(1)[None]
-        squares[own[part, None] == owners[None]] = np.inf
-        found.append(np.argsort(squares, axis=1, kind="stable")[:, :count])
-    return np.concatenate(found)
+        squares[query_samples[part, None] == reference_samples[None]] = np.inf
+        nearest.append(np.argsort(squares, axis=1, kind="stable")[:, :count])
+    return np.concatenate(nearest)
 
 
 def retrieval(features: np.ndarray, train: Sequence[int], count: int = 1) -> np.ndarray:
@@ -51,23 +55,23 @@ def gaussian_process(
     scores = (flat - mean) @ directions[:kept].T / max(values[0] / np.sqrt(len(training)), 1e-12)
     squares = ((scores[:, None] - scores[None, training]) ** 2).sum(-1)
     centre = outputs[training].mean(0)
-    wanted = outputs[training] - centre
+    targets = outputs[training] - centre
     best, choice = -np.inf, (1.0, 0.1)
     for length in (0.5, 1.0, 2.0, 4.0, 8.0):
         for noise in (0.01, 0.03, 0.1, 0.3, 1.0):
-            quality = _leave_one_out(np.exp(-squares[training] / (2 * length**2)), noise, wanted)
+            quality = _leave_one_out(np.exp(-squares[training] / (2 * length**2)), noise, targets)
             if quality > best:
                 best, choice = quality, (length, noise)
     length, noise = choice
     kernel = np.exp(-squares / (2 * length**2))
-    weights = np.linalg.solve(kernel[training] + noise * np.eye(len(training)), wanted)
+    weights = np.linalg.solve(kernel[training] + noise * np.eye(len(training)), targets)
     return np.asarray(kernel @ weights + centre)
 
 
-def _leave_one_out(kernel: np.ndarray, noise: float, wanted: np.ndarray) -> float:
+def _leave_one_out(kernel: np.ndarray, noise: float, targets: np.ndarray) -> float:
     """Negative leave-one-out squared error (Rasmussen and Williams 2006, eq. 5.12)."""
     inverse = np.linalg.inv(kernel + noise * np.eye(len(kernel)))
-    residuals = inverse @ wanted / np.diag(inverse)[:, None]
+    residuals = inverse @ targets / np.diag(inverse)[:, None]
     return -float((residuals**2).mean())
 
 

@@ -120,9 +120,9 @@ def greedy_batch(
         free[best] = False
         states.measure(best)
         errors.append(_expected(process, rows, inputs[known + chosen]))
-    found = np.stack(errors)
+    stacked_errors = np.stack(errors)
     terms = {"error": first / largest, **{name: values for name, (_, values) in extra.items()}}
-    return Batch(tuple(chosen), found, np.sqrt((found / process.scale) ** 2 @ share), terms)
+    return Batch(tuple(chosen), stacked_errors, np.sqrt((stacked_errors / process.scale) ** 2 @ share), terms)
 
 
 class _Targets:

@@ -38,7 +38,7 @@ class Kernel:
     def __call__(self, first: Floats, second: Floats) -> Floats:
         """``(M, N)`` of features ``(M, D)`` and ``(N, D)``."""
         products = first @ second.T / self.scale**2
-        squares = [(one**2).sum(1) / self.scale**2 for one in (first, second)]
+        squares = [(points**2).sum(1) / self.scale**2 for points in (first, second)]
         gaps = np.maximum(squares[0][:, None] + squares[1][None, :] - 2 * products, 0.0)
         return np.asarray(self.share * products + (1 - self.share) * np.exp(-gaps / (2 * self.length**2)))
 
@@ -80,16 +80,16 @@ class GaussianProcess:
         """
         inputs = np.asarray(features, dtype=np.float64)
         known = self.features if further is None else np.concatenate([self.features, further])
-        own, cross = self.kernel.variance(inputs), self.kernel(known, inputs)
+        prior, cross = self.kernel.variance(inputs), self.kernel(known, inputs)
         kernel = self.kernel(known, known)
-        found = np.empty((len(inputs), len(self.noise)))
+        variances = np.empty((len(inputs), len(self.noise)))
         for noise in np.unique(self.noise):
             lower = np.linalg.cholesky(kernel + noise * np.eye(len(kernel)))
             half = scipy.linalg.solve_triangular(lower, cross, lower=True)
             columns = self.noise == noise
-            left = np.maximum(own - (half**2).sum(0), 0.0)
-            found[:, columns] = left[:, None] * (self.amplitude * self.scale**2)[columns]
-        return found
+            left = np.maximum(prior - (half**2).sum(0), 0.0)
+            variances[:, columns] = left[:, None] * (self.amplitude * self.scale**2)[columns]
+        return variances
 
     @property
     def noise_variance(self) -> Floats:
@@ -105,7 +105,7 @@ def fit(features: NDArray[np.floating], targets: NDArray[np.floating]) -> Gaussi
     if len(features) < 3:
         raise ValueError(f"a Gaussian process of at least 3 samples, not {len(features)}")
     chosen = evenly_spread(len(features), MOST_SAMPLES)
-    inputs, outputs = (np.asarray(one, dtype=np.float64)[chosen] for one in (features, targets))
+    inputs, outputs = (np.asarray(values, dtype=np.float64)[chosen] for values in (features, targets))
     mean, spread = outputs.mean(0), outputs.std(0)
     scale = np.where(spread > 0, spread, 1.0)
     standard = (outputs - mean) / scale

@@ -25,8 +25,8 @@ def measured(truth: Truth, images: Mapping[str, Mapping[str, np.ndarray]]) -> di
     """Properties ``(N, K, ...)`` of the binary images among ``images``: model -> direction -> name."""
     return {
         model: {
-            direction: truth.properties_of(found)
-            for direction, found in directions.items()
+            direction: truth.properties_of(crops)
+            for direction, crops in directions.items()
             if truth.what.cropped(direction.partition("_")[2])
         }
         for model, directions in images.items()
@@ -42,14 +42,14 @@ def selected(errors: Mapping[str, Any], members: Any) -> dict[str, Any]:
     }
 
 
-def with_mean_curves(validation: dict[str, Any], draws: Sampled | None, what: Evaluated) -> dict[str, Any]:
+def with_mean_curves(validation: dict[str, Any], draws: Sampled | None, data: Evaluated) -> dict[str, Any]:
     """Nested errors of the validation samples with those of the mean S(r) of several draws among them.
 
     A regression or a mean of curves is scored in the same way: what it predicts is a mean curve.
     """
     if draws is None:
         return validation
-    direction = "_".join(what.names)
+    direction = "_".join(data.names)
     validation["pair"][direction] |= draws.errors
     for name in CURVE_ONLY:
         scores = validation["baselines"].get(name, {}).get(direction)
@@ -59,66 +59,70 @@ def with_mean_curves(validation: dict[str, Any], draws: Sampled | None, what: Ev
 
 
 def compared(
-    validation: Mapping[str, Any], what: Evaluated, drawn: EnsembleErrors | None = None
+    validation: Mapping[str, Any], data: Evaluated, drawn: EnsembleErrors | None = None
 ) -> dict[str, Any]:
     """The pair minus everything else on the validation samples: other -> direction -> score."""
     others = dict(validation["baselines"])
     others |= {name: validation[name] for name in ("solo", "whole", "floor") if name in validation}
-    found = comparisons(validation["pair"], others, range(len(what.validation)))
+    differences = comparisons(validation["pair"], others, range(len(data.validation)))
     for other, directions in drawn.comparisons().items() if drawn else ():
         for direction, scores in directions.items():
-            found.setdefault(other, {}).setdefault(direction, {}).update(scores)
-    return found
+            differences.setdefault(other, {}).setdefault(direction, {}).update(scores)
+    return differences
 
 
 def ranked(validation: Mapping[str, Any], drawn: EnsembleErrors | None = None) -> dict[str, Any]:
     """The best of the models and baselines by direction and score, and those not told apart from it."""
     methods = {name: validation[name] for name in ("solo", "pair", "whole") if name in validation}
-    methods |= {name: one for name, one in validation["baselines"].items() if name not in REFERENCES}
+    methods |= {
+        name: directions for name, directions in validation["baselines"].items() if name not in REFERENCES
+    }
     table: dict[str, dict[str, dict[str, Any]]] = {}
     for name, directions in methods.items():
         for direction, scores in directions.items():
             for score, values in scores.items():
                 table.setdefault(direction, {}).setdefault(score, {})[name] = values
-    found: dict[str, dict[str, Any]] = {
+    rankings: dict[str, dict[str, Any]] = {
         direction: {
-            score: ranking(values, {name: float(np.median(one)) for name, one in values.items()})
+            score: ranking(
+                values, {name: float(np.median(method_errors)) for name, method_errors in values.items()}
+            )
             for score, values in scores.items()
         }
         for direction, scores in table.items()
     }
     if drawn:
-        found.setdefault(drawn.direction, {}).update(drawn.rankings())
-    return found
+        rankings.setdefault(drawn.direction, {}).update(drawn.rankings())
+    return rankings
 
 
-def ensemble_block(truth: Truth, found: Measured) -> dict[str, Any]:
+def ensemble_block(truth: Truth, measurements: Measured) -> dict[str, Any]:
     """Distributions of the validation samples' images against those of their true crops: model -> direction."""
-    what, rows = truth.what, np.asarray(truth.what.validation)
+    data, rows = truth.what, np.asarray(truth.what.validation)
     if not truth.properties:
         return {}
     true = selected(truth.properties, rows)
     space = descriptor_space(true)
     return {
         model: {
-            direction: ensemble_scores(space.vectors(selected(one, rows)), space.vectors(true), what.seed)
-            for direction, one in directions.items()
+            direction: ensemble_scores(space.vectors(selected(values, rows)), space.vectors(true), data.seed)
+            for direction, values in directions.items()
         }
-        for model, directions in found.items()
+        for model, directions in measurements.items()
         if directions
     }
 
 
 def generation_block(truth: Truth, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
     """Each generated ensemble against the true crops of the validation samples of its morphology."""
-    what, block = truth.what, {}
+    data, block = truth.what, {}
     if not truth.properties:
         return {}
-    space = descriptor_space(selected(truth.properties, what.validation))
-    for name, one in drawn.items():
-        rows = [i for i in what.validation if name == "all" or what.morphologies[i] == name]
-        generated = space.vectors(properties(one.images, what.estimator))
+    space = descriptor_space(selected(truth.properties, data.validation))
+    for name, ensemble in drawn.items():
+        rows = [i for i in data.validation if name == "all" or data.morphologies[i] == name]
+        generated = space.vectors(properties(ensemble.images, data.estimator))
         true = space.vectors(selected(truth.properties, rows))
-        scores = ensemble_scores(generated[None], true.reshape(1, -1, true.shape[-1]), what.seed)
-        block[name] = scores | {"repeats": repeats(one.images)}
+        scores = ensemble_scores(generated[None], true.reshape(1, -1, true.shape[-1]), data.seed)
+        block[name] = scores | {"repeats": repeats(ensemble.images)}
     return block

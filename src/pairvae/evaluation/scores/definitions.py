@@ -37,9 +37,9 @@ def physics_errors(predicted: np.ndarray, true: TruePatterns) -> Arrays:
     As in :func:`pairvae.evaluation.scores.patterns.pattern_errors`, but for the similarity, which becomes
     ``ssim_error``, 1 - SSIM.
     """
-    found = pattern_errors(predicted.astype(np.float32), true)
-    found.pop("mae")
-    return {"ssim_error": 1.0 - found.pop("ssim"), **found}
+    errors = pattern_errors(predicted.astype(np.float32), true)
+    errors.pop("mae")
+    return {"ssim_error": 1.0 - errors.pop("ssim"), **errors}
 
 
 def curves(images: np.ndarray, estimator: str) -> Arrays:
@@ -56,8 +56,8 @@ def morphology(images: np.ndarray, estimator: str) -> Arrays:
     """S(r) ``(N, K, bins)`` and the descriptors ``(N, K)`` of binary images ``(N, K, H, W)``, by name."""
     n, k, height, width = images.shape
     flat = images.reshape(n * k, height, width)
-    found = {"s2": two_point_correlation(flat, estimator=estimator, bins=height // 2)} | describe(flat)
-    return {name: values.reshape(n, k, *values.shape[1:]) for name, values in found.items()}
+    descriptors = {"s2": two_point_correlation(flat, estimator=estimator, bins=height // 2)} | describe(flat)
+    return {name: values.reshape(n, k, *values.shape[1:]) for name, values in descriptors.items()}
 
 
 def properties(images: np.ndarray, estimator: str) -> Arrays:
@@ -105,8 +105,8 @@ def descriptor_errors(
     }
 
 
-def _relative(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def _relative(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
     """|found / wanted - 1|; 0 where neither is a number, 1 where one of them is none."""
-    missing = np.isnan(found) | np.isnan(wanted)
-    error = np.abs(np.where(missing, 1.0, found) / np.where(missing, 1.0, wanted) - 1)
-    return np.where(missing, (np.isnan(found) != np.isnan(wanted)).astype(np.float64), error)
+    missing = np.isnan(predicted) | np.isnan(true)
+    error = np.abs(np.where(missing, 1.0, predicted) / np.where(missing, 1.0, true) - 1)
+    return np.where(missing, (np.isnan(predicted) != np.isnan(true)).astype(np.float64), error)

@@ -35,17 +35,17 @@ def energy_scores(drawn: NDArray[Any], true: NDArray[Any]) -> Floats:
     absolute error.
     """
     scores = np.zeros(len(drawn))
-    for place, (images, crops) in enumerate(zip(drawn, true, strict=True)):
+    for row, (images, crops) in enumerate(zip(drawn, true, strict=True)):
         count = len(images)
-        scores[place] = _distances(images, crops).mean()
+        scores[row] = _distances(images, crops).mean()
         if count > 1:
-            scores[place] -= _distances(images, images).sum() / (2 * count * (count - 1))
+            scores[row] -= _distances(images, images).sum() / (2 * count * (count - 1))
     return scores
 
 
 def _distances(first: NDArray[Any], second: NDArray[Any]) -> Floats:
-    one, other = (part.reshape(len(part), -1) for part in (first, second))
-    return np.asarray(np.abs(one[:, None] - other[None]).mean(-1))
+    left, right = (part.reshape(len(part), -1) for part in (first, second))
+    return np.asarray(np.abs(left[:, None] - right[None]).mean(-1))
 
 
 def ensemble_errors(drawn: Arrays, true: Arrays, whole: Floats) -> dict[str, Floats]:
@@ -54,12 +54,14 @@ def ensemble_errors(drawn: Arrays, true: Arrays, whole: Floats) -> dict[str, Flo
     ``energy_score`` of the S(r) curves, ``mean_curve_mae`` of the ensemble's mean S(r) against that of the whole
     images, ``(V, bins)``, and the energy score of each of :data:`DESCRIPTORS` that is known.
     """
-    found = {
+    errors = {
         "energy_score": energy_scores(drawn["s2"], true["s2"]),
         "mean_curve_mae": np.abs(drawn["s2"].mean(1) - whole).mean(-1),
     }
-    own, other = _descriptors(drawn), _descriptors(true)
-    return found | {name: energy_scores(own[name], other[name]) for name in own if name in other}
+    predicted, reference = _descriptors(drawn), _descriptors(true)
+    return errors | {
+        name: energy_scores(predicted[name], reference[name]) for name in predicted if name in reference
+    }
 
 
 def floor_errors(true: Arrays, halves: Floats | None) -> dict[str, Floats]:
@@ -73,19 +75,19 @@ def floor_errors(true: Arrays, halves: Floats | None) -> dict[str, Floats]:
         {name: values[:, part] for name, values in true.items()} for part in (np.s_[:middle], np.s_[middle:])
     ]
     unknown = np.zeros((len(true["s2"]), true["s2"].shape[-1]))
-    both = [ensemble_errors(one, other, unknown) for one, other in (parts, parts[::-1])]
-    found = {name: (both[0][name] + both[1][name]) / 2 for name in both[0] if name != "mean_curve_mae"}
-    return found if halves is None else found | {"mean_curve_mae": halves}
+    both = [ensemble_errors(half, other, unknown) for half, other in (parts, parts[::-1])]
+    means = {name: (both[0][name] + both[1][name]) / 2 for name in both[0] if name != "mean_curve_mae"}
+    return means if halves is None else means | {"mean_curve_mae": halves}
 
 
 def _descriptors(properties: Arrays) -> dict[str, NDArray[Any]]:
     """Descriptors ``(V, K)``; a length that an image does not have counts as 0, an orientation is a complex number."""
-    found: dict[str, NDArray[Any]] = {
+    descriptors: dict[str, NDArray[Any]] = {
         name: np.nan_to_num(properties[name], nan=0.0) for name in DESCRIPTORS if name in properties
     }
     if "orientation_x" in properties:
-        found["orientation"] = properties["orientation_x"] + 1j * properties["orientation_y"]
-    return found
+        descriptors["orientation"] = properties["orientation_x"] + 1j * properties["orientation_y"]
+    return descriptors
 
 
 def whole_curves(images: Sequence[NDArray[Any]], bins: int, estimator: str) -> tuple[Floats, Floats | None]:
@@ -118,17 +120,17 @@ class EnsembleErrors:
         """Of each method the mean energy score, the median error of the mean curve, the energy scores of descriptors
         in units of their floor, the ``images`` of an ensemble, and ``n`` samples."""
         block: dict[str, dict[str, object]] = {}
-        for method, found in self.errors.items():
+        for method, scores in self.errors.items():
             units = {
-                name: float(found[name].mean() / self.errors["floor"][name].mean())
+                name: float(scores[name].mean() / self.errors["floor"][name].mean())
                 for name in DESCRIPTORS
-                if name in found and self.errors["floor"][name].mean() > 0
+                if name in scores and self.errors["floor"][name].mean() > 0
             }
             block[method] = {
-                **{name: float(of(found[name])) for name, of in SCORES.items() if name in found},
+                **{name: float(of(scores[name])) for name, of in SCORES.items() if name in scores},
                 **({"descriptors": units} if units else {}),
                 "images": self.sizes[method],
-                "n": len(found["energy_score"]),
+                "n": len(scores["energy_score"]),
             }
         return block
 
@@ -136,19 +138,19 @@ class EnsembleErrors:
         """The pair's ensembles minus those of every other method: other -> direction -> score."""
         return {
             method: {
-                self.direction: {score: paired(self.errors["pair"][score], found[score]) for score in SCORES}
+                self.direction: {score: paired(self.errors["pair"][score], scores[score]) for score in SCORES}
             }
-            for method, found in self.errors.items()
+            for method, scores in self.errors.items()
             if method not in ("pair", "floor")
         }
 
     def rankings(self) -> dict[str, Summary]:
         """The best method by each of :data:`SCORES`, and those that are not told apart from it."""
-        methods = {name: found for name, found in self.errors.items() if name != "floor"}
+        methods = {name: scores for name, scores in self.errors.items() if name != "floor"}
         return {
             score: ranking(
-                {name: found[score] for name, found in methods.items()},
-                {name: float(of(found[score])) for name, found in methods.items()},
+                {name: scores[score] for name, scores in methods.items()},
+                {name: float(of(scores[score])) for name, scores in methods.items()},
             )
             for score, of in SCORES.items()
         }
@@ -169,12 +171,17 @@ def ensembles(
     rows = np.asarray(truth.what.validation)
     true = {name: values[rows] for name, values in truth.properties.items()}
     whole, halves = whole_curves([images[row] for row in rows], true["s2"].shape[-1], truth.what.estimator)
-    found: dict[str, Arrays] = {name: one.of(truth.properties) for name, one in known.looked_up.items()}
-    found |= {**fitted, "regression": {"s2": known.regression[:, None]}}
+    properties: dict[str, Arrays] = {
+        name: lookup.of(truth.properties) for name, lookup in known.looked_up.items()
+    }
+    properties |= {**fitted, "regression": {"s2": known.regression[:, None]}}
     methods: dict[str, Arrays] = {"pair": drawn}
-    methods |= {method: {name: values[rows] for name, values in one.items()} for method, one in found.items()}
-    errors = {method: ensemble_errors(one, true, whole) for method, one in methods.items()}
-    sizes = {method: one["s2"].shape[1] for method, one in methods.items()}
+    methods |= {
+        method: {name: values[rows] for name, values in arrays.items()}
+        for method, arrays in properties.items()
+    }
+    errors = {method: ensemble_errors(arrays, true, whole) for method, arrays in methods.items()}
+    sizes = {method: arrays["s2"].shape[1] for method, arrays in methods.items()}
     half = true["s2"].shape[1] // 2
     return EnsembleErrors(
         "_".join(truth.what.names), errors | {"floor": floor_errors(true, halves)}, sizes | {"floor": half}

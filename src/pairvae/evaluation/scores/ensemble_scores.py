@@ -29,16 +29,16 @@ class Space:
     curve: Floats
     components: Floats
 
-    def vectors(self, found: dict[str, NDArray[np.float64]]) -> Floats:
+    def vectors(self, properties: dict[str, NDArray[np.float64]]) -> Floats:
         """Descriptor vectors ``(..., D)`` of numbers ``(...,)`` and ``s2`` ``(..., bins)`` by name."""
-        scores = (found["s2"] - self.curve) @ self.components.T
-        raw = np.concatenate([_numbers(found), scores], axis=-1)
+        scores = (properties["s2"] - self.curve) @ self.components.T
+        raw = np.concatenate([_numbers(properties), scores], axis=-1)
         return np.asarray((raw - self.centre) / self.scale)
 
 
-def _numbers(found: dict[str, NDArray[np.float64]]) -> Floats:
+def _numbers(properties: dict[str, NDArray[np.float64]]) -> Floats:
     """``(..., D)``; an image without any period counts as one of spacing 0, far from all others."""
-    return np.nan_to_num(np.stack([found[name] for name in PARTS], axis=-1), nan=0.0)
+    return np.nan_to_num(np.stack([properties[name] for name in PARTS], axis=-1), nan=0.0)
 
 
 def descriptor_space(true: dict[str, NDArray[np.float64]]) -> Space:
@@ -59,10 +59,10 @@ def frechet_distance(first: Floats, second: Floats) -> float:
     FID of image generation, on morphology instead of a network's features.
     """
     gap = first.mean(0) - second.mean(0)
-    one, two = (np.atleast_2d(np.cov(part, rowvar=False, bias=True)) for part in (first, second))
-    root = _square_root(one)
-    mixed = np.linalg.eigvalsh(root @ two @ root)
-    trace = np.trace(one) + np.trace(two) - 2 * np.sqrt(np.maximum(mixed, 0)).sum()
+    cov_first, cov_second = (np.atleast_2d(np.cov(part, rowvar=False, bias=True)) for part in (first, second))
+    root = _square_root(cov_first)
+    mixed = np.linalg.eigvalsh(root @ cov_second @ root)
+    trace = np.trace(cov_first) + np.trace(cov_second) - 2 * np.sqrt(np.maximum(mixed, 0)).sum()
     return float(max(gap @ gap + trace, 0.0))
 
 
@@ -105,16 +105,16 @@ def ensemble_scores(generated: Floats, true: Floats, seed: int) -> dict[str, flo
 
     The floors are left out for a single sample: its crops are no two independent halves.
     """
-    flat, wanted = generated.reshape(-1, generated.shape[-1]), true.reshape(-1, true.shape[-1])
-    spread = mean_distance(wanted)
-    found: dict[str, float | int] = {
-        "coverage": coverage(flat, wanted),
+    flat, flat_true = generated.reshape(-1, generated.shape[-1]), true.reshape(-1, true.shape[-1])
+    spread = mean_distance(flat_true)
+    scores: dict[str, float | int] = {
+        "coverage": coverage(flat, flat_true),
         "diversity": mean_distance(flat) / spread if spread > 0 else 0.0,
         "n": len(flat),
     }
     if len(true) < 2 or len(generated) != len(true):
-        return found | {"frechet": frechet_distance(flat, wanted)}
-    return found | _halved(generated, true, seed)
+        return scores | {"frechet": frechet_distance(flat, flat_true)}
+    return scores | _halved(generated, true, seed)
 
 
 def _halved(generated: Floats, true: Floats, seed: int) -> dict[str, float]:
@@ -124,8 +124,8 @@ def _halved(generated: Floats, true: Floats, seed: int) -> dict[str, float]:
         order = generator.permutation(len(true))
         left, right = order[: len(true) // 2], order[len(true) // 2 :]
         reference = true[right].reshape(-1, true.shape[-1])
-        own, other = (part[left].reshape(-1, part.shape[-1]) for part in (generated, true))
-        model.append(frechet_distance(own, reference))
+        half, other = (part[left].reshape(-1, part.shape[-1]) for part in (generated, true))
+        model.append(frechet_distance(half, reference))
         floor.append(frechet_distance(other, reference))
         covered.append(coverage(other, reference))
     return {

@@ -93,20 +93,20 @@ def binary(images: np.ndarray) -> np.ndarray:
     return (images[:, 0] >= 0.5).astype(np.uint8)
 
 
-def reconstruct(vaes: Mapping[str, VAE], what: Evaluated) -> Reconstructions:
+def reconstruct(vaes: Mapping[str, VAE], data: Evaluated) -> Reconstructions:
     """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
-    n, k = what.crops.shape[:2]
-    latents = {name: encode(vaes[name], what.inputs(name)) for name in what.names if name in vaes}
-    if what.shift is not None and what.names[0] in latents:
-        latents[what.names[0]] = latents[what.names[0]] + what.shift
+    n, k = data.crops.shape[:2]
+    latents = {name: encode(vaes[name], data.inputs(name)) for name in data.names if name in vaes}
+    if data.shift is not None and data.names[0] in latents:
+        latents[data.names[0]] = latents[data.names[0]] + data.shift
     images: dict[str, np.ndarray] = {}
     for source, latent in latents.items():
         for target, vae in vaes.items():
-            each_crop = what.cropped(target) and not what.cropped(source)
-            decoded = decode(vae, latent.repeat_interleave(k, dim=0) if each_crop else latent, what.seed)
-            if what.cropped(target):
+            each_crop = data.cropped(target) and not data.cropped(source)
+            decoded = decode(vae, latent.repeat_interleave(k, dim=0) if each_crop else latent, data.seed)
+            if data.cropped(target):
                 decoded = binary(decoded)
-            shape = (n, k) if what.cropped(source) or what.cropped(target) else (n,)
+            shape = (n, k) if data.cropped(source) or data.cropped(target) else (n,)
             images[f"{source}_{target}"] = decoded.reshape(*shape, *decoded.shape[1:])
     return Reconstructions(images, {name: latent.numpy() for name, latent in latents.items()})
 
@@ -118,14 +118,14 @@ class Truth:
     errors, and those of the physics of patterns, to those of curves and pixels.
     """
 
-    def __init__(self, what: Evaluated, full: bool = False) -> None:
-        self.what, self.full = what, full
+    def __init__(self, data: Evaluated, full: bool = False) -> None:
+        self.what, self.full = data, full
         self.properties: dict[str, np.ndarray] = {}
         self._patterns: dict[str, TruePatterns] = {}
-        self.spacing = np.ones((len(what.patterns), 1))
-        if not what.cropped(what.names[1]):
+        self.spacing = np.ones((len(data.patterns), 1))
+        if not data.cropped(data.names[1]):
             return
-        self.properties = self.properties_of(what.crops)
+        self.properties = self.properties_of(data.crops)
         if full:
             self.spacing = _typical(self.properties["spacing"])
 
@@ -149,11 +149,11 @@ class Truth:
         """Errors ``(N, K)`` of binary images ``(N, K, h, w)`` against the crops of the same number."""
         return self.against(self.properties_of(images))
 
-    def against(self, found: Mapping[str, np.ndarray]) -> Errors:
+    def against(self, measured: Mapping[str, np.ndarray]) -> Errors:
         """Errors ``(N, K)`` of curves ``(N, K, bins)`` and, where there are any, descriptors ``(N, K)``."""
-        errors = curve_errors(found, {name: self.properties[name] for name in CURVES if name in found})
-        if "spacing" in found:
-            errors |= descriptor_errors(found, self.properties, self.spacing)
+        errors = curve_errors(measured, {name: self.properties[name] for name in CURVES if name in measured})
+        if "spacing" in measured:
+            errors |= descriptor_errors(measured, self.properties, self.spacing)
         return errors
 
     def whole(self, target: str, images: np.ndarray) -> Errors:
@@ -169,8 +169,8 @@ class Truth:
         crops = range(images.shape[1])
         errors = _stacked([saxs_errors(images[:, crop], true) for crop in crops])
         if physics:
-            wanted = self.patterns_of(target)
-            errors |= _stacked([physics_errors(images[:, crop], wanted) for crop in crops[:PHYSICS_CROPS]])
+            patterns = self.patterns_of(target)
+            errors |= _stacked([physics_errors(images[:, crop], patterns) for crop in crops[:PHYSICS_CROPS]])
         return errors
 
     def patterns_of(self, target: str) -> TruePatterns:
@@ -190,7 +190,7 @@ def _typical(spacing: np.ndarray) -> np.ndarray:
 
 def _stacked(each: Sequence[Errors]) -> Errors:
     """Errors ``(N, K)`` of K times errors ``(N,)``."""
-    return {name: np.stack([one[name] for one in each], axis=1) for name in each[0]}
+    return {name: np.stack([errors[name] for errors in each], axis=1) for name in each[0]}
 
 
 def model_errors(
@@ -215,16 +215,16 @@ def require_finite(errors: Mapping[str, Any], ids: Sequence[str], where: str = "
     than a median that is a little off, or a table without numbers.
     """
     for key, value in errors.items():
-        place = f"{where}.{key}" if where else str(key)
+        path = f"{where}.{key}" if where else str(key)
         if isinstance(value, Mapping):
-            require_finite(value, ids, place)
+            require_finite(value, ids, path)
             continue
         bad = np.flatnonzero(~np.isfinite(value.reshape(len(value), -1)).all(1))
         if len(bad):
             raise InputError(
                 expected="a finite score",
                 found=f"{value[bad[0]].ravel()[~np.isfinite(value[bad[0]].ravel())][0]}",
-                where=f"{place}, sample {ids[bad[0]]}",
+                where=f"{path}, sample {ids[bad[0]]}",
                 remedy="look at its prepared arrays with `pairvae data check`, or leave the pair out",
             )
 

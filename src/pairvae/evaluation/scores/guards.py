@@ -18,7 +18,7 @@ NAMED = 3
 
 def degenerate(
     images: Mapping[str, Mapping[str, np.ndarray]],
-    what: Evaluated,
+    data: Evaluated,
     ids: Sequence[str],
     members: Sequence[int],
 ) -> Warnings:
@@ -27,20 +27,20 @@ def degenerate(
     ``uniform images``: all black or all white, any number of them. ``one repeated image``: more than half of the
     samples get the image of another one, or patterns that hardly differ between samples.
     """
-    found: Warnings = []
+    warnings: Warnings = []
     rows = np.asarray(members)
-    if what.cropped(what.names[1]):
-        found += _uniform(what.crops[rows], "true crops", [ids[row] for row in rows])
+    if data.cropped(data.names[1]):
+        warnings += _uniform(data.crops[rows], "true crops", [ids[row] for row in rows])
     for model, directions in images.items():
         for direction, predicted in directions.items():
             where = f"{model} {direction}"
             target = direction.partition("_")[2]
-            if what.cropped(target):
-                found += _uniform(predicted[rows], where, [ids[row] for row in rows])
-                found += _repeated(repeats(predicted[rows][:, 0]), where)
+            if data.cropped(target):
+                warnings += _uniform(predicted[rows], where, [ids[row] for row in rows])
+                warnings += _repeated(repeats(predicted[rows][:, 0]), where)
             elif len(rows) > 1:
-                found += _same_pattern(predicted[rows], what.array(target)[rows], where)
-    return found
+                warnings += _same_pattern(predicted[rows], data.array(target)[rows], where)
+    return warnings
 
 
 def _uniform(images: np.ndarray, where: str, ids: Sequence[str]) -> Warnings:

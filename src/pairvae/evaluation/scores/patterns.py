@@ -71,7 +71,7 @@ def true_patterns(patterns: NDArray[np.float32], mask: Mask | None = None) -> Tr
 
 def facts(intensity: Floats, mask: Mask) -> PatternFacts:
     """Measure patterns of intensity levels ``(N, H, W)``; ``mask`` is True where a pixel does not count."""
-    rows = [_facts_of_one(one, mask) for one in intensity]
+    rows = [_facts_of_one(pattern, mask) for pattern in intensity]
     return PatternFacts(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
@@ -96,51 +96,53 @@ def pattern_errors(predicted: NDArray[np.float32], truth: TruePatterns) -> dict[
       predicted ones, at most 16 px for 192; a missing spot counts as that far.
     * ``iq_error``: mean absolute difference of the azimuthal averages, in levels.
     """
-    true, wanted = truth.patterns, truth.facts
-    found = facts(levels(predicted, truth.colormap), truth.mask)
+    true, true_facts = truth.patterns, truth.facts
+    predicted_facts = facts(levels(predicted, truth.colormap), truth.mask)
     return {
         "mae": np.abs(predicted.astype(np.float64) - true).mean((1, 2, 3)),
-        "ssim": np.array([similarity(one, other) for one, other in zip(predicted, true, strict=True)]),
-        "ring_position": _relative(found.ring, wanted.ring),
-        "ring_width": _relative(found.width, wanted.width),
-        "arc_angle_deg": turned_by(found.arcs, wanted.arcs),
-        "arc_strength": _difference(found.strength, wanted.strength),
-        "spot_px": spot_distance(found.spots, wanted.spots, FARTHEST_SPOT_PX * true.shape[-1] / 192),
-        "iq_error": np.nanmean(np.abs(found.curve - wanted.curve), axis=1),
+        "ssim": np.array([similarity(image, other) for image, other in zip(predicted, true, strict=True)]),
+        "ring_position": _relative(predicted_facts.ring, true_facts.ring),
+        "ring_width": _relative(predicted_facts.width, true_facts.width),
+        "arc_angle_deg": turned_by(predicted_facts.arcs, true_facts.arcs),
+        "arc_strength": _difference(predicted_facts.strength, true_facts.strength),
+        "spot_px": spot_distance(
+            predicted_facts.spots, true_facts.spots, FARTHEST_SPOT_PX * true.shape[-1] / 192
+        ),
+        "iq_error": np.nanmean(np.abs(predicted_facts.curve - true_facts.curve), axis=1),
     }
 
 
-def _relative(found: Floats, wanted: Floats) -> Floats:
+def _relative(predicted: Floats, true: Floats) -> Floats:
     """|found / wanted - 1|; 0 where neither is there, 1 where one of them is not."""
-    missing = np.isnan(found) | np.isnan(wanted)
-    error = np.abs(np.where(missing, 1.0, found) / np.where(missing, 1.0, wanted) - 1)
-    return np.where(missing, (np.isnan(found) != np.isnan(wanted)).astype(np.float64), error)
+    missing = np.isnan(predicted) | np.isnan(true)
+    error = np.abs(np.where(missing, 1.0, predicted) / np.where(missing, 1.0, true) - 1)
+    return np.where(missing, (np.isnan(predicted) != np.isnan(true)).astype(np.float64), error)
 
 
-def _difference(found: Floats, wanted: Floats) -> Floats:
+def _difference(predicted: Floats, true: Floats) -> Floats:
     """|found - wanted|, where what is not there counts as 0."""
-    return np.asarray(np.abs(np.nan_to_num(found) - np.nan_to_num(wanted)))
+    return np.asarray(np.abs(np.nan_to_num(predicted) - np.nan_to_num(true)))
 
 
-def spot_distance(found: Floats, wanted: Floats, farthest: float) -> Floats:
+def spot_distance(predicted: Floats, true: Floats, farthest: float) -> Floats:
     """Mean distance (px) of the two brightest of ``wanted`` ``(N, M)`` from the nearest of ``found``: ``(N,)``.
 
     nan means no spot; a spot without a partner within ``farthest`` counts as that far, 0 where none is wanted.
     """
-    targets = wanted[:, :SPOTS]
-    gaps = np.abs(targets[:, :, None] - found[:, None, :])
+    targets = true[:, :SPOTS]
+    gaps = np.abs(targets[:, :, None] - predicted[:, None, :])
     nearest = np.where(np.isnan(gaps), farthest, gaps).min(2)
     there = np.isfinite(targets)
     total = np.where(there, np.minimum(nearest, farthest), 0.0).sum(1)
     return np.asarray(total / np.maximum(there.sum(1), 1))
 
 
-def similarity(found: NDArray[np.float32], wanted: NDArray[np.float32]) -> float:
+def similarity(predicted: NDArray[np.float32], true: NDArray[np.float32]) -> float:
     """SSIM of two patterns ``(C, H, W)`` in [0, 1]: 1 where they are equal (Wang et al., IEEE TIP 2004, 13, 600).
 
     Gaussian windows of 1.5 px; a mean over channels and pixels at least 5 px from the edges.
     """
-    a, b = found.astype(np.float64), wanted.astype(np.float64)
+    a, b = predicted.astype(np.float64), true.astype(np.float64)
 
     def smooth(values: Floats) -> Floats:
         blurred = scipy.ndimage.gaussian_filter(values, (0, SSIM_SIGMA, SSIM_SIGMA), truncate=3.5)

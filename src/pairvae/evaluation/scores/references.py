@@ -41,8 +41,8 @@ class References:
 
 def references(truth: Truth, latents: Mapping[str, np.ndarray] | None = None) -> References:
     """:func:`looked_up` and a Gaussian process from the pattern to S(r), which draws no image."""
-    what = truth.what
-    curves = baselines.gaussian_process(what.patterns, _features(truth, what.names[1]), what.train)
+    data = truth.what
+    curves = baselines.gaussian_process(data.patterns, _features(truth, data.names[1]), data.train)
     return References(looked_up(truth, latents), curves)
 
 
@@ -53,44 +53,44 @@ def looked_up(truth: Truth, latents: Mapping[str, np.ndarray] | None = None) -> 
     (Euclidean). ``latent_crops``: the 20 training crops whose ``latents`` ``(N K, ...)`` are nearest to that of the
     pattern ``(N, ...)``, where latents are given. Never the sample's own.
     """
-    what, (first, second) = truth.what, truth.what.names
-    n, k = what.crops.shape[:2]
-    nearest = baselines.retrieval(what.patterns, what.train, NEIGHBOURS)
-    found = {}
+    data, (first, second) = truth.what, truth.what.names
+    n, k = data.crops.shape[:2]
+    nearest = baselines.retrieval(data.patterns, data.train, NEIGHBOURS)
+    lookups = {}
     for name, count in (("nearest_pattern", 1), ("three_nearest_patterns", nearest.shape[1])):
         crop = np.tile(np.arange(k), count)
         neighbour = (crop + np.repeat(np.arange(count), k)) % count  # the first K crops are of all neighbours
-        found[name] = LookedUp(nearest[:, neighbour], np.broadcast_to(crop, (n, len(crop))))
+        lookups[name] = LookedUp(nearest[:, neighbour], np.broadcast_to(crop, (n, len(crop))))
     if latents is not None:
-        training = np.asarray(what.train)
+        training = np.asarray(data.train)
         owners = np.repeat(training, k)
         crops = latents[second].reshape(n, k, -1)[training].reshape(len(owners), -1)
         queries = latents[first].reshape(n, -1)
         chosen = baselines.neighbours(queries, crops, CROPS, np.arange(n), owners)
-        found["latent_crops"] = LookedUp(owners[chosen], chosen % k)
-    return found
+        lookups["latent_crops"] = LookedUp(owners[chosen], chosen % k)
+    return lookups
 
 
 def baseline_errors(truth: Truth, known: References | None = None) -> dict[str, dict[str, Errors]]:
     """Errors of retrieval, of other measured crops, of the mean, and of a direct regression of S(r)."""
-    what, (first, second) = truth.what, truth.what.names
+    data, (first, second) = truth.what, truth.what.names
     across = ((first, second), (second, first))
-    means = {name: _of_mean(truth, name) for name in what.names}  # whatever the input
-    found = {
+    means = {name: _of_mean(truth, name) for name in data.names}  # whatever the input
+    errors = {
         "retrieval": {f"{a}_{b}": _of_retrieved(truth, a, b) for a, b in across},
         "mean": {f"{a}_{b}": dict(means[b]) for a, b in across}
-        | {f"{name}_{name}": dict(means[name]) for name in what.names if not what.cropped(name)},
+        | {f"{name}_{name}": dict(means[name]) for name in data.names if not data.cropped(name)},
     }
-    if what.cropped(second):
-        direction, crops = f"{first}_{second}", what.crops.shape[1]
+    if data.cropped(second):
+        direction, crops = f"{first}_{second}", data.crops.shape[1]
         known = known or references(truth)
         for name, chosen in known.looked_up.items():
             if name != "nearest_pattern":  # it is retrieval
-                found[name] = {direction: truth.against(chosen.first(crops).of(truth.properties))}
+                errors[name] = {direction: truth.against(chosen.first(crops).of(truth.properties))}
         curves = np.repeat(known.regression[:, None], crops, axis=1)
-        found["regression"] = {direction: truth.against({"s2": curves})}
-        found |= _other_images(truth)
-    return found
+        errors["regression"] = {direction: truth.against({"s2": curves})}
+        errors |= _other_images(truth)
+    return errors
 
 
 def floor_errors(truth: Truth) -> dict[str, Errors]:
@@ -137,15 +137,15 @@ def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
         return {}
     generator = np.random.default_rng(truth.what.seed)
     direction = "_".join(truth.what.names)
-    found: dict[str, dict[str, Errors]] = {}
-    for label, wanted in (("same_morphology", True), ("other_morphology", False)):
+    errors: dict[str, dict[str, Errors]] = {}
+    for label, same in (("same_morphology", True), ("other_morphology", False)):
         partners = []
         for index, name in enumerate(names):
-            others = np.flatnonzero((names == name) == wanted)
+            others = np.flatnonzero((names == name) == same)
             others = others[others != index]
             if len(others) == 0:
-                return found
+                return errors
             partners.append(generator.choice(others))
         chosen = {key: values[np.array(partners)] for key, values in truth.properties.items()}
-        found[label] = {direction: truth.against(chosen)}
-    return found
+        errors[label] = {direction: truth.against(chosen)}
+    return errors

@@ -32,19 +32,19 @@ class Sampled:
 
 def sampled(vaes: Mapping[str, VAE], truth: Truth) -> Sampled:
     """Images of the second modality drawn for each validation pattern, against its true crops, fully measured."""
-    what = truth.what
-    first, second = what.names
-    rows = np.asarray(what.validation)
-    inputs = torch.from_numpy(what.patterns[rows])
-    shift = None if what.shift is None else what.shift[torch.from_numpy(rows)]
-    drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, what.seed, shift)
-    properties = morphology(drawn, what.estimator)
+    data = truth.what
+    first, second = data.names
+    rows = np.asarray(data.validation)
+    inputs = torch.from_numpy(data.patterns[rows])
+    shift = None if data.shift is None else data.shift[torch.from_numpy(rows)]
+    drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, data.seed, shift)
+    properties = morphology(drawn, data.estimator)
     known = {name: values[rows] for name, values in truth.properties.items()}
-    found, true = uncertainty.described(properties), uncertainty.described(known)
-    errors = {MEAN_SCORE: uncertainty.mean_curve_errors(found.s2[:, :MEAN_OF], true.s2)["per_crop"]}
+    predicted, true = uncertainty.described(properties), uncertainty.described(known)
+    errors = {MEAN_SCORE: uncertainty.mean_curve_errors(predicted.s2[:, :MEAN_OF], true.s2)["per_crop"]}
     repeated = {"repeated": uncertainty.repeated(drawn), "images": uncertainty.IMAGES, "n": len(rows)}
     with np.errstate(divide="ignore", invalid="ignore"):
-        facts = uncertainty.uncertainty(found, true)
+        facts = uncertainty.uncertainty(predicted, true)
     return Sampled(errors, without_nan({**facts, **repeated}), drawn, properties)
 
 

@@ -59,10 +59,10 @@ def summary(values: NDArray[Any], counts: Integers | None = None) -> Summary:
     if len(flat) == 0 or not np.isfinite(flat).all():
         raise ValueError("scores must be finite, and at least one")
     q1, median, q3 = np.percentile(flat, [25, 50, 75])
-    found: Summary = {"median": float(median), "q1": float(q1), "q3": float(q3), "n": len(flat)}
+    statistics: Summary = {"median": float(median), "q1": float(q1), "q3": float(q3), "n": len(flat)}
     if counts is not None:
-        found["interval"] = interval(values, counts)
-    return found
+        statistics["interval"] = interval(values, counts)
+    return statistics
 
 
 def by_sample(values: NDArray[Any]) -> Floats:
@@ -101,12 +101,12 @@ def ranking(errors: Mapping[str, NDArray[Any]], middle: Mapping[str, float]) -> 
     for name in names[1:]:
         if paired(errors[name], errors[best])["verdict"] == "better":
             best = name
-    alike = [
+    tied = [
         name
         for name in names
         if name != best and paired(errors[name], errors[best])["verdict"] == "not told apart"
     ]
-    return {"best": best, "not_told_apart": alike, "n": len(errors[best])}
+    return {"best": best, "not_told_apart": tied, "n": len(errors[best])}
 
 
 def comparisons(
@@ -119,15 +119,15 @@ def comparisons(
     Errors are keyed direction -> score, ``(N,)`` or ``(N, K)``; only what both have is compared.
     """
     chosen = np.asarray(members, dtype=np.int64)
-    found: dict[str, dict[str, dict[str, Summary]]] = {}
+    differences: dict[str, dict[str, dict[str, Summary]]] = {}
     for name, directions in others.items():
         for direction, scores in directions.items():
-            own = model.get(direction, {})
+            model_scores = model.get(direction, {})
             shared = {
-                score: paired(own[score][chosen], values[chosen])
+                score: paired(model_scores[score][chosen], values[chosen])
                 for score, values in scores.items()
-                if score in own
+                if score in model_scores
             }
             if shared:
-                found.setdefault(name, {})[direction] = shared
-    return found
+                differences.setdefault(name, {})[direction] = shared
+    return differences

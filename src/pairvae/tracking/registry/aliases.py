@@ -18,8 +18,8 @@ from pairvae.tracking.database import as_default, connect, has_store, plainly, s
 from pairvae.tracking.registry.model_files import (
     CONTENT_TAG,
     check_files,
+    check_location,
     check_name,
-    check_place,
     kept_copy,
 )
 from pairvae.tracking.relocate import check_here, local_path
@@ -53,10 +53,10 @@ class Version:
         return math.inf if math.isnan(value) else value
 
 
-def as_version(found: ModelVersion) -> Version:
-    """The part of MLflow's version that counts here."""
-    key = f"{found.model_id or found.source} {found.creation_timestamp}"
-    return Version(found.name, int(found.version), found.run_id or None, dict(found.tags), key)
+def as_version(entry: ModelVersion) -> Version:
+    """Convert MLflow's model version."""
+    key = f"{entry.model_id or entry.source} {entry.creation_timestamp}"
+    return Version(entry.name, int(entry.version), entry.run_id or None, dict(entry.tags), key)
 
 
 def ensure_registered(client: MlflowClient, name: str) -> None:
@@ -82,7 +82,7 @@ def version_for_alias(root: Path, name: str, alias: str) -> Version | None:
 
 
 def set_alias(root: Path, name: str, alias: str, number: int) -> None:
-    """Let ``alias`` stand for version ``number``; "latest" and "v1" are reserved (``MlflowException``)."""
+    """Set ``alias`` to version ``number``; "latest" and "v1" are reserved (``MlflowException``)."""
     connect(root).set_registered_model_alias(name, alias, str(number))
 
 
@@ -96,10 +96,10 @@ def resolve(root: Path, uri: str) -> Version:
     )
     name, at, alias = uri.removeprefix("models:/").partition("@")
     if at:
-        found = version_for_alias(root, name, alias)
-        if found is None:
+        version = version_for_alias(root, name, alias)
+        if version is None:
             raise problem
-        return found
+        return version
     name, _, number = name.partition("/")
     if not uri.startswith("models:/") or not number.isdigit():
         raise problem
@@ -111,12 +111,12 @@ def resolve(root: Path, uri: str) -> Version:
         raise
 
 
-def place_of(client: MlflowClient, name: str, number: int | str) -> str:
-    """Where the files of a version lie."""
-    place = str(client.get_model_version_download_uri(name, str(number)))
-    if place.startswith("models:/"):
-        place = str(client.get_logged_model(place.removeprefix("models:/")).artifact_location)
-    return place
+def location_of(client: MlflowClient, name: str, number: int | str) -> str:
+    """The address of the files of a version."""
+    location = str(client.get_model_version_download_uri(name, str(number)))
+    if location.startswith("models:/"):
+        location = str(client.get_logged_model(location.removeprefix("models:/")).artifact_location)
+    return location
 
 
 def download(root: Path, uri: str) -> Path:
@@ -126,17 +126,17 @@ def download(root: Path, uri: str) -> Path:
     server's address and its id of the model. ``InputError`` when the registry has no such model, or its files are
     gone, are others than those registered, or lie in the folder that the project was copied from.
     """
-    found = resolve(root, uri)
+    version = resolve(root, uri)
     client = connect(root)
-    registry, expected = tracking_uri(root), found.tags.get(CONTENT_TAG)
+    registry, expected = tracking_uri(root), version.tags.get(CONTENT_TAG)
     with plainly(root), as_default(root):
-        place = place_of(client, found.name, found.number)
-        check_place(place, registry, uri)
-        folder = local_path(place)
+        location = location_of(client, version.name, version.number)
+        check_location(location, registry, uri)
+        folder = local_path(location)
         if folder is None:
-            check_name(found.name, uri)
-            key = digest([shown(registry), place, found.key])
-            folder = kept_copy(root / OWN_FILES / "models" / found.name / key, place, expected)
+            check_name(version.name, uri)
+            key = digest([shown(registry), location, version.key])
+            folder = kept_copy(root / OWN_FILES / "models" / version.name / key, location, expected)
         else:
             check_here(root, folder, uri)
     check_files(folder, expected, uri)
@@ -149,7 +149,7 @@ def program_file(root: Path, name: str, number: int) -> Path:
 
 
 def comparable(data: str, champion: Version) -> bool:
-    """Whether scores on validation data named ``data`` and the champion's say which of the two is better."""
+    """Whether scores on validation data named ``data`` can be compared with the champion's."""
     return data != "" and champion.tags.get(DATA_TAG) == data
 
 

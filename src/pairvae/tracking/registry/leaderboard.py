@@ -1,4 +1,4 @@
-"""Versions of the whole pair beside each other: which is champion, and moving that title by hand."""
+"""List and compare the versions of a pair; promote and demote the champion."""
 
 from __future__ import annotations
 
@@ -26,36 +26,36 @@ from pairvae.tracking.registry.aliases import (
 )
 
 PROGRAMS_TAG = "programs"
-FORCE = "to promote it all the same: --force --why TEXT"
+FORCE = "to promote it anyway: --force --why TEXT"
 VERSIONS = "pairvae register --list shows the versions"
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A version with the aliases that stand for it, and when it was registered (UTC)."""
+class LeaderboardEntry:
+    """A version, its aliases and the time of its registration (UTC)."""
 
     version: Version
     aliases: tuple[str, ...]
     registered: datetime
 
 
-def standings(root: Path, name: str) -> list[Standing]:
-    """All versions of the model ``name``, the newest first; none without a store or such a model."""
+def leaderboard(root: Path, name: str) -> list[LeaderboardEntry]:
+    """All versions of the model ``name``, newest first; empty without a store or such a model."""
     if not has_store(root):
         return []
     client = connect(root)
     with plainly(root):
         aliases = _aliases(client, name)
-        found = client.search_model_versions(f"name='{name}'")
-    made = [
-        Standing(
-            as_version(one),
-            tuple(sorted(alias for alias, number in aliases.items() if number == int(one.version))),
-            datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
+        entries = client.search_model_versions(f"name='{name}'")
+    rows = [
+        LeaderboardEntry(
+            as_version(entry),
+            tuple(sorted(alias for alias, number in aliases.items() if number == int(entry.version))),
+            datetime.fromtimestamp(entry.creation_timestamp / 1000, UTC),
         )
-        for one in found
+        for entry in entries
     ]
-    return sorted(made, key=lambda one: -one.version.number)
+    return sorted(rows, key=lambda entry: -entry.version.number)
 
 
 def _aliases(client: MlflowClient, name: str) -> dict[str, int]:
@@ -67,27 +67,29 @@ def _aliases(client: MlflowClient, name: str) -> dict[str, int]:
 
 def version_named(root: Path, name: str, asked: str) -> Version:
     """A version by its number or alias (``InputError`` where there is none)."""
-    for one in standings(root, name):
-        if asked == str(one.version.number) or asked in one.aliases:
-            return one.version
+    for entry in leaderboard(root, name):
+        if asked == str(entry.version.number) or asked in entry.aliases:
+            return entry.version
     raise InputError(expected=f"a version of {name}, or an alias", found=repr(asked), remedy=VERSIONS)
 
 
-def members(root: Path, version: Version) -> dict[str, int]:
+def registered_together(root: Path, version: Version) -> dict[str, int]:
     """The versions that were registered together: of the pair itself and of its programs.
 
-    Told by a tag; versions from before there was one are found by their run.
+    They are read from a tag; older versions without this tag are found by their run.
     """
     if PROGRAMS_TAG in version.tags:
         return {**json.loads(version.tags[PROGRAMS_TAG]), version.name: version.number}
     together = {version.name: version.number}
     with plainly(root):
-        for one in connect(root).search_registered_models():
+        for model in connect(root).search_registered_models():
             same = [
-                other.version for other in standings(root, one.name) if other.version.run_id == version.run_id
+                other.version
+                for other in leaderboard(root, model.name)
+                if other.version.run_id == version.run_id
             ]
-            if one.name.startswith(f"{version.name}-") and version.run_id and same:
-                together[one.name] = same[0].number
+            if model.name.startswith(f"{version.name}-") and version.run_id and same:
+                together[model.name] = same[0].number
     return together
 
 
@@ -102,7 +104,7 @@ def promote(root: Path, version: Version, *, why: str = "") -> Version | None:
         if before is not None and before.number == version.number:
             return before
         if not why and not beats(version.score, version.tags.get(DATA_TAG, ""), [before]):
-            assert before is not None  # anything takes an empty title
+            assert before is not None  # without a champion, any version is promoted
             same_validation(version, before, FORCE)
             raise InputError(
                 expected=f"a validation score below {before.score:.4g}, that of the champion (version {before.number})",
@@ -111,7 +113,7 @@ def promote(root: Path, version: Version, *, why: str = "") -> Version | None:
                 remedy=FORCE,
             )
         client = connect(root)
-        for name, number in members(root, version).items():
+        for name, number in registered_together(root, version).items():
             client.set_registered_model_alias(name, CHAMPION, str(number))
         if before is not None:
             client.set_model_version_tag(version.name, str(version.number), BEFORE_TAG, str(before.number))
@@ -120,7 +122,7 @@ def promote(root: Path, version: Version, *, why: str = "") -> Version | None:
 
 
 def demote(root: Path, name: str, *, why: str = "") -> tuple[Version, Version | None]:
-    """Take the title from the champion and give it back to the one before, where that is known and still there.
+    """Demote the champion and restore the champion before it, if that version is known and still there.
 
     Returns both. ``InputError`` without a champion.
     """
@@ -129,19 +131,19 @@ def demote(root: Path, name: str, *, why: str = "") -> tuple[Version, Version | 
         if champion is None:
             raise InputError(expected=f"a champion of {name}", found="none", remedy=VERSIONS)
         client = connect(root)
-        numbers = {one.version.number: one.version for one in standings(root, name)}
+        numbers = {entry.version.number: entry.version for entry in leaderboard(root, name)}
         before = numbers.get(int(champion.tags.get(BEFORE_TAG, "0")))
-        for member in members(root, champion):
+        for member in registered_together(root, champion):
             client.delete_registered_model_alias(member, CHAMPION)
         if before is not None:
-            for member, number in members(root, before).items():
+            for member, number in registered_together(root, before).items():
                 client.set_registered_model_alias(member, CHAMPION, str(number))
         _sign(client, champion, "demoted", why)
     return champion, before
 
 
 def _sign(client: MlflowClient, version: Version, deed: str, why: str) -> None:
-    """Who did it, when, and why."""
+    """Record user, time and reason as tags."""
     moment = datetime.now(UTC).isoformat(timespec="seconds")
     facts = {
         "by": f"{getpass.getuser()}@{platform.node()}",
@@ -155,15 +157,15 @@ def _sign(client: MlflowClient, version: Version, deed: str, why: str) -> None:
 
 
 def same_validation(
-    one: Version,
-    other: Version,
+    first: Version,
+    second: Version,
     remedy: str = "their scores say nothing about each other; train both on the same data",
 ) -> None:
-    """``InputError`` where two versions were scored on different pairs, or in another way, or this is not known."""
-    if not comparable(one.tags.get(DATA_TAG, ""), other):
+    """``InputError`` if two versions were scored on different pairs or estimators, or this is unknown."""
+    if not comparable(first.tags.get(DATA_TAG, ""), second):
         raise InputError(
             expected="two versions with the same training and validation pairs and estimator",
-            found=f"data {one.tags.get(DATA_TAG, 'unknown')[:8]} and {other.tags.get(DATA_TAG, 'unknown')[:8]}",
-            where=f"versions {one.number} and {other.number}",
+            found=f"data {first.tags.get(DATA_TAG, 'unknown')[:8]} and {second.tags.get(DATA_TAG, 'unknown')[:8]}",
+            where=f"versions {first.number} and {second.number}",
             remedy=remedy,
         )

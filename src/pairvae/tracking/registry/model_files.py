@@ -1,4 +1,4 @@
-"""Files of registered versions: on whose server they may lie, whether they are the registered ones, kept copies."""
+"""Files of registered versions: allowed servers, comparison with the registered digest, local copies."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def content_digest(folder: Path) -> str:
     Without those that change while they are used: ``MLmodel``, which a copy in another store rewrites, the mark that
     MLflow leaves where it loads a version, bytecode, and what file managers hide.
     """
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder).as_posix()
         if name not in (MLMODEL, META) and not any(part.startswith((".", "__")) for part in name.split("/")):
-            found.update(f"{name}\0{file_digest(path)}\n".encode("utf-8", "surrogateescape"))
-    return found.hexdigest()
+            digest.update(f"{name}\0{file_digest(path)}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
 
 
 def is_whole(folder: Path, expected: str | None) -> bool:
@@ -38,7 +38,7 @@ def is_whole(folder: Path, expected: str | None) -> bool:
 
 
 def check_files(folder: Path, expected: str | None, uri: str) -> None:
-    """``InputError`` where the files of a version are gone, or are not those that were registered."""
+    """``InputError`` if the files of a version are missing or differ from those that were registered."""
     if not (folder / MLMODEL).is_file():
         raise InputError(
             expected="the files of a registered model",
@@ -55,17 +55,17 @@ def check_files(folder: Path, expected: str | None, uri: str) -> None:
         )
 
 
-def kept_copy(folder: Path, place: str, expected: str | None) -> Path:
-    """``folder`` with the files of a server's model at ``place``, fetched unless they are there and whole."""
+def kept_copy(folder: Path, location: str, expected: str | None) -> Path:
+    """``folder`` with the files of a server's model at ``location``, downloaded unless a complete copy exists."""
     if not is_whole(folder, expected):
         with atomic_folder(folder) as target:
-            _flatten(Path(mlflow.artifacts.download_artifacts(place, dst_path=str(target))), target)
+            _flatten(Path(mlflow.artifacts.download_artifacts(location, dst_path=str(target))), target)
     return folder
 
 
-def check_place(place: str, registry: str, uri: str) -> None:
-    """``InputError`` where the files of a model lie on another web server than the registry that names them."""
-    there, here = urlsplit(place), urlsplit(registry)
+def check_location(location: str, registry: str, uri: str) -> None:
+    """``InputError`` if the files of a model are on another web server than the registry."""
+    there, here = urlsplit(location), urlsplit(registry)
     foreign = there.netloc and (there.hostname, there.port) != (here.hostname, here.port)
     if there.scheme in WEB and foreign:
         raise InputError(
@@ -77,8 +77,10 @@ def check_place(place: str, registry: str, uri: str) -> None:
 
 
 def check_name(name: str, uri: str) -> None:
-    """``InputError`` for a model's name that cannot be that of a folder: a server chooses it."""
-    if name in ("", ".", "..") or any(one in "/\\" or not one.isprintable() for one in name):
+    """``InputError`` for a model's name that is no valid folder name; the server chooses it."""
+    if name in ("", ".", "..") or any(
+        character in "/\\" or not character.isprintable() for character in name
+    ):
         raise InputError(expected="a model's name without folders", found=repr(name[:60]), where=uri)
 
 

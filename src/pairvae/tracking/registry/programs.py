@@ -1,4 +1,4 @@
-"""Whether a pt2 program can be loaded without running code that it brings along.
+"""Check that a pt2 program can be loaded without running code from its archive.
 
 ``torch.export.load`` unpickles what an archive calls a pickle, falls back to unpickling where a safe reading fails,
 loads compiled libraries, evaluates expressions of sizes as Python, and calls whatever ``torch.*`` name a node gives.
@@ -43,7 +43,7 @@ EXAMPLES = "data/sample_inputs/model.pt"
 
 
 def program_fault(path: Path) -> str | None:
-    """What of a pt2 file could run code, or is damaged; None for a program of plain numbers."""
+    """The part of a pt2 file that could run code or is damaged; None for a safe program."""
     try:
         records = torch._C.PyTorchFileReader(str(path))
         names = list(records.get_all_records())

@@ -32,7 +32,7 @@ PARAM_TYPES = {bool: "boolean", int: "long", float: "double", str: "string"}
 
 @dataclass(frozen=True)
 class About:
-    """What is registered beside a model: its origin, facts inside its files, and tags on the registry's page."""
+    """Metadata of a registered model: its run, metadata inside its files, and tags in the registry."""
 
     experiment: str
     run_id: str | None = None
@@ -117,10 +117,12 @@ def _check_program(program: torch.nn.Module, path: Path, example: torch.Tensor) 
             expected = program(samples)
             torch.manual_seed(batch)
             try:
-                found = loaded(samples)
+                prediction = loaded(samples)
             except (AssertionError, RuntimeError) as error:  # the guards of the export
                 raise ValueError(f"{problem}: {error}") from error
-        if found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-3, atol=1e-4):
+        if prediction.shape != expected.shape or not torch.allclose(
+            prediction, expected, rtol=1e-3, atol=1e-4
+        ):
             raise ValueError(problem)
 
 

@@ -1,4 +1,4 @@
-"""MLflow's scoring server around a registered pair, as an application to be put behind our own limits."""
+"""MLflow's scoring server for a registered pair, as an ASGI application behind pairvae's limits."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class _Strict:
     def predict(self, data: Any, params: Any = None) -> Any:
         """The model's answer; ``MlflowException`` (status 400) that names the unknown parameters and the known ones."""
         schema = self.metadata.get_params_schema()
-        known = [one.name for one in schema.params] if schema else []
+        known = [param.name for param in schema.params] if schema else []
         unknown = (
             sorted(str(name) for name in params if name not in known) if isinstance(params, dict) else []
         )
@@ -78,15 +78,15 @@ class _Strict:
 
 
 def _foreign(folder: Path) -> str | None:
-    """What of a model would run as code without being ours."""
+    """The part of a model that would run code from outside pairvae; None if there is none."""
     flavor: dict[str, Any] = Model.load(str(folder)).flavors.get("python_function", {})
     if flavor.get("loader_module") != LOADER:
         return f"the loader {flavor.get('loader_module')}"
     if flavor.get("code") or flavor.get("python_model"):
         return "code or pickles of its own"
     named = Path(str(flavor.get("model_code_path"))).name
-    own = file_digest(SERVED)
-    if named != SERVED.name or not (folder / named).is_file() or file_digest(folder / named) != own:
+    expected = file_digest(SERVED)
+    if named != SERVED.name or not (folder / named).is_file() or file_digest(folder / named) != expected:
         return f"other code ({named})"
     for program in sorted(folder.rglob("*.pt2")):
         fault = program_fault(program)

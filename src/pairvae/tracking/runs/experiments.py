@@ -1,4 +1,4 @@
-"""Whether runs of an experiment can be written, with their files, before a training begins."""
+"""Check before a training that runs of an experiment and their files can be written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DRIVERS = {  # distributions that MLflow writes artifacts with
 
 
 def _check_drivers(experiment: Experiment, where: str) -> None:
-    """``InputError`` where what carries files to the experiment's place is not installed: told before a training."""
+    """``InputError`` if the driver for the experiment's artifact location is not installed."""
     scheme = urlsplit(str(experiment.artifact_location)).scheme
     missing = [name for name in DRIVERS.get(scheme, ()) if not _is_installed(name)]
     if missing:

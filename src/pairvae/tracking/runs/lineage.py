@@ -1,4 +1,4 @@
-"""From which code, data and settings a run came, as tags; and on which machine, with which packages."""
+"""Tags that record the code, data and settings of a run, its machine and its packages."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def lineage_tags(root: Path, stage: str, params: Mapping[str, object]) -> dict[s
 
 
 def commit_of(folder: Path) -> str:
-    """The git commit of ``folder``, with a word about changed files; "none" outside a repository."""
+    """The git commit of ``folder``, marked if files were changed; "none" outside a repository."""
     tags = lineage_tags(folder, "report", {})
     if COMMIT not in tags:
         return "none: not under git"
@@ -80,13 +80,13 @@ def commit_of(folder: Path) -> str:
 
 def versions() -> list[str]:
     """Name and version of pairvae and of the installed packages that numbers depend on."""
-    found = [f"pairvae {pairvae.__version__}"]
+    packages = [f"pairvae {pairvae.__version__}"]
     for name in PACKAGES:
         try:
-            found.append(f"{name} {version(name)}")
+            packages.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    return found
+    return packages
 
 
 def machine() -> str:

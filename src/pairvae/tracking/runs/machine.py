@@ -1,4 +1,4 @@
-"""Processor and memory while a run goes on, under the names of MLflow's page "System metrics"."""
+"""Processor and memory use during a run, under the names of MLflow's page "System metrics"."""
 
 from __future__ import annotations
 

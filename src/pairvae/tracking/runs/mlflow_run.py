@@ -41,7 +41,7 @@ class _Begun:
 
 
 def process_mark(process: int) -> str:
-    """A process of this machine as no later one is called: host, number, when it began (kernel ticks)."""
+    """A unique name of a process: host, process id, start time (kernel ticks)."""
     try:
         began = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -50,7 +50,7 @@ def process_mark(process: int) -> str:
 
 
 def _user() -> str:
-    """The login name; a container may run under a number that has none."""
+    """The login name; the user id of a container may have none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):
@@ -76,10 +76,10 @@ def is_here(root: Path, run_id: str | None) -> bool:
         return False
     try:
         with closing(sqlite3.connect(f"file:{path.as_posix()}?mode=ro", uri=True)) as connection:
-            found = connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
+            row = connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
     except sqlite3.Error:
         return False
-    return found is not None
+    return row is not None
 
 
 def active_run(client: MlflowClient, run_id: str) -> Run | None:
@@ -122,9 +122,9 @@ def _begin_somewhere(
     resume: str | None,
 ) -> _Begun:
     """A run in the store of the environment; while that is away, in the project's own, where relatives stay, too."""
-    uri, own = tracking_uri(root), local_uri(root)
-    if uri != own and (is_here(root, resume) or is_here(root, parent)):
-        uri = own
+    uri, local = tracking_uri(root), local_uri(root)
+    if uri != local and (is_here(root, resume) or is_here(root, parent)):
+        uri = local
     try:
         return _begin(root, uri, experiment, name, tags, resume)
     except StoreAwayError as error:
@@ -133,7 +133,7 @@ def _begin_somewhere(
             return _Begun(MlflowClient(tracking_uri=uri), uri, resume, True)
         tell(f"{shown(uri)} does not answer ({error.found}); this run is kept in {database_path(root).name}")
         tell("send it when the server is back: pairvae sync")
-        return _begin(root, own, experiment, name, tags, None)
+        return _begin(root, local, experiment, name, tags, None)
 
 
 @contextmanager
@@ -153,7 +153,7 @@ def start_run(
     ``resume``: the id of a run whose process was killed; it goes on, or a new one begins if it is gone.
     ``parent``: the id of the run that this one is shown under. ``InputError`` as ``prepare_store``, except that a
     store that does not answer is no reason to stop: at the start, the run is kept in the project's own database;
-    later, what it tells waits in ``.pairvae/outbox``. ``system_metrics_s``: how often processor and memory are
+    later, its entries wait in ``.pairvae/outbox``. ``system_metrics_s``: how often processor and memory are
     measured, s; 0: never. ``patience_s``: how long the end waits for a store that is away.
     """
     all_tags = {**_own_tags(parent), **(tags or {})}

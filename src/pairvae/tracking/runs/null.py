@@ -1,4 +1,4 @@
-"""A tracker that keeps everything in lists: for tests, and for runs that shall leave no trace."""
+"""A tracker that keeps everything in memory, for tests and for runs that are not recorded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass
 class NullTracker:
-    """A ``Tracker`` without a store; what it was told stays readable."""
+    """A ``Tracker`` without a store; everything that was logged stays readable."""
 
     run_id: str | None = None
     params: dict[str, object] = field(default_factory=dict)

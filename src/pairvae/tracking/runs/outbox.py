@@ -1,4 +1,4 @@
-"""What a run still has to tell its store: a folder of ordered entries that survives the process."""
+"""Entries of a run that were not sent yet: an ordered folder that survives the process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TARGET, LOCK, ENTRY, FILES, REFUSED = "target.json", "lock", ".json", ".files", 
 
 @dataclass(frozen=True)
 class Entry:
-    """One call of the tracker: what kind, its values, and the folder of its files, if it has any."""
+    """One call of the tracker: its kind, its values, and the folder of its files, if any."""
 
     path: Path
     kind: str
@@ -34,7 +34,7 @@ class Entry:
 
 
 def outbox_folder(root: Path, run_id: str) -> Path:
-    """Where the entries of a run wait."""
+    """The folder of the unsent entries of a run."""
     return root / OWN_FILES / "outbox" / run_id
 
 
@@ -50,11 +50,11 @@ def target_of(folder: Path) -> dict[str, str]:
 
 
 def _clear_beginnings(home: Path) -> None:
-    """Remove outboxes whose process was killed before it had written where they go: nothing was put into them."""
+    """Remove empty outboxes whose process was killed before it had written their target."""
     for folder in home.glob("*/"):
         if not (folder / TARGET).is_file():
             with Outbox.abandoned(folder):
-                pass  # an empty one goes as it is closed; one whose process lives is left alone
+                pass  # closing removes an empty outbox; one whose process lives stays
 
 
 class Outbox:
@@ -126,36 +126,38 @@ class Outbox:
             partial.replace(path)
 
     def entries(self) -> list[Entry]:
-        """What has not been sent, the oldest first; what a power cut left half written is set aside."""
-        found = []
+        """Entries that were not sent, oldest first; entries half written at a power cut are set aside."""
+        entries = []
         for path in self._paths():
             try:
-                values = json.loads(path.read_text(encoding="utf-8"))  # a loss may be NaN, and has to be told
-                found.append(Entry(path, str(values.pop("kind")), values))
+                values = json.loads(
+                    path.read_text(encoding="utf-8")
+                )  # a loss may be NaN and is logged as such
+                entries.append(Entry(path, str(values.pop("kind")), values))
             except (ValueError, AttributeError, KeyError):
                 path.replace(path.with_suffix(REFUSED))
-        return found
+        return entries
 
     def __len__(self) -> int:
         return len(self._paths())
 
     def sent(self, entries: list[Entry]) -> None:
-        """Forget what has arrived."""
+        """Delete entries that have arrived."""
         for entry in entries:
             entry.path.unlink(missing_ok=True)
             if entry.files.is_dir():
                 shutil.rmtree(entry.files)
 
     def refuse(self, entry: Entry) -> Path:
-        """Set aside what the store will never take; returns where it is kept."""
+        """Set aside an entry that the store rejects; returns its new path."""
         return entry.path.replace(entry.path.with_suffix(REFUSED))
 
     def refused(self) -> list[Path]:
-        """What the store would not take."""
+        """Entries that the store rejected."""
         return sorted(self.folder.glob(f"*{REFUSED}"))
 
     def close(self) -> None:
-        """Give the lock back; an empty outbox goes."""
+        """Release the lock and remove an empty outbox."""
         if self._descriptor is None:
             return
         if not len(self) and not self.refused():

@@ -66,7 +66,7 @@ class Sender(threading.Thread):
             self._attempt()
 
     def finish(self) -> bool:
-        """Send what is left, with some patience; whether everything has arrived."""
+        """Send the remaining entries, with retries; returns whether all have arrived."""
         self._last.set()
         self.join()
         return len(self._outbox) == 0
@@ -91,7 +91,7 @@ class Sender(threading.Thread):
 
 
 class SpooledTracker:
-    """A ``Tracker`` that writes to an outbox; it ends with the ``start_run`` that gave it."""
+    """A ``Tracker`` that writes to an outbox; it is valid within its ``start_run`` block."""
 
     def __init__(self, run_id: str, outbox: Outbox) -> None:
         self._run_id, self._outbox = run_id, outbox
@@ -103,7 +103,7 @@ class SpooledTracker:
         return self._run_id
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Settings. MLflow never changes one: where a resumed run differs, a tag ``resumed.<key>`` tells."""
+        """Settings. MLflow never changes one: a resumed run's changed value becomes the tag ``resumed.<key>``."""
         self._outbox.put("params", {"params": {key: str(value) for key, value in params.items()}})
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -128,12 +128,12 @@ class SpooledTracker:
         """A copy of a file or of a folder's content, under ``folder``."""
 
         def copy(target: Path) -> None:
-            place = target / folder
-            place.mkdir(parents=True, exist_ok=True)
+            destination = target / folder
+            destination.mkdir(parents=True, exist_ok=True)
             if path.is_dir():
-                shutil.copytree(path, place, dirs_exist_ok=True)
+                shutil.copytree(path, destination, dirs_exist_ok=True)
             else:
-                shutil.copy(path, place)
+                shutil.copy(path, destination)
 
         self._outbox.put("files", {}, copy)
 

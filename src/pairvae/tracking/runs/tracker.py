@@ -1,4 +1,4 @@
-"""What a stage may tell about its run, whoever listens."""
+"""The logging interface of a run."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Tracker(Protocol):
         ...
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
-        """Words to find the run by."""
+        """Tags for searching the run."""
         ...
 
     def describe(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Carries out what a run tells its store. Every entry may arrive twice and counts once."""
+"""Write the entries of a run to its store. An entry that arrives twice counts once."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from pairvae.tracking.runs.outbox import Entry, Outbox
 
 T = TypeVar("T")
-# What a store may answer, or the way to it may bring about. OSError: requests' errors, and the files themselves.
-# ImportError: what carries files to a place such as s3:// is not installed.
+# Errors of a store or of the connection. OSError: requests' errors, and errors of files.
+# ImportError: the driver for addresses such as s3:// is not installed.
 FAULTS = (MlflowException, SQLAlchemyError, OSError, ImportError)
 FINAL = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "MALFORMED_REQUEST")
 GONE = "RESOURCE_DOES_NOT_EXIST"
-PASSING = (401, 403, 404, 408, 429)  # credentials and the way to the server can be mended
+PASSING = (401, 403, 404, 408, 429)  # credentials and the connection can be corrected
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -41,7 +41,7 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def is_final(error: Exception) -> bool:
-    """Whether the store will never take the entry, however often it is sent."""
+    """Whether the store will reject the entry at every attempt."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = int(error.response.status_code)
         return 400 <= status < 500 and status not in PASSING
@@ -68,7 +68,7 @@ class RunWriter:
     def deliver(self, outbox: Outbox) -> list[str]:
         """Send everything; one line for each entry that was refused for good and set aside.
 
-        Any of ``FAULTS`` where the store is away: what has arrived is forgotten, the rest stays.
+        Raises one of ``FAULTS`` if the store is away: entries that arrived are deleted, the rest stays.
         """
         problems = []
         for group in _groups(outbox.entries()):
@@ -103,7 +103,7 @@ class RunWriter:
         return problems
 
     def params(self, params: Mapping[str, object]) -> None:
-        """Settings. MLflow never changes one: where a resumed run differs, a tag ``resumed.<key>`` tells."""
+        """Settings. MLflow never changes one: a resumed run's changed value becomes the tag ``resumed.<key>``."""
         values = {key: str(value)[:MAX_PARAM_VAL_LENGTH] for key, value in params.items()}
         known = self._client.get_run(self._run_id).data.params
         new = [Param(key, value) for key, value in values.items() if key not in known]

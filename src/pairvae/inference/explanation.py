@@ -131,13 +131,13 @@ def explain_point(predictor: Predictor, modality: str, x: float, y: float, seed:
     latent = latent_at(plane(predictor, modality)[0], x, y)
     mean = torch.from_numpy(latent.astype(np.float32)).reshape(1, *_latent_shape(predictor, modality))
     posterior = Posterior(mean, torch.zeros_like(mean))
-    found = []
+    explanations = []
     for target in predictor.modalities:
         image = predictor.decode(posterior, target, 1, seed)[0]
         curve = _curve(predictor, image, target)
         numbers = _numbers(predictor, image, target)
-        found.append(Explained(modality, target, None, image[0], image, None, curve, numbers))
-    return found
+        explanations.append(Explained(modality, target, None, image[0], image, None, curve, numbers))
+    return explanations
 
 
 def _latent_shape(predictor: Predictor, modality: str) -> tuple[int, int, int]:
@@ -196,16 +196,16 @@ def _said(value: float, digits: int = 2) -> str:
 
 def _numbers(predictor: Predictor, drawn: np.ndarray, target: str) -> dict[str, str]:
     """What the samples show, with their range."""
-    found = measured(predictor, drawn, target)
-    if "spacing_nm" in found:
-        found.pop("domain_spacing_px")
-    if "ring_q_inv_nm" in found:
-        found.pop("ring_px")
-        found["ring_spacing_nm"] = 2 * np.pi / found["ring_q_inv_nm"]
+    descriptors = measured(predictor, drawn, target)
+    if "spacing_nm" in descriptors:
+        descriptors.pop("domain_spacing_px")
+    if "ring_q_inv_nm" in descriptors:
+        descriptors.pop("ring_px")
+        descriptors["ring_spacing_nm"] = 2 * np.pi / descriptors["ring_q_inv_nm"]
     return {
-        label: _range(found[name] * factor, unit, digits)
+        label: _range(descriptors[name] * factor, unit, digits)
         for name, (label, factor, unit, digits) in SHOWN.items()
-        if name in found
+        if name in descriptors
     }
 
 
@@ -240,15 +240,15 @@ def _curve(predictor: Predictor, drawn: np.ndarray, target: str) -> Curve | None
         x, label = np.arange(curves.shape[1]) * per_px, f"r ({unit})"
         title = "Two-point correlation S(r) of the bright phase"
     elif modality.coordinates is not None:
-        columns = [curve_columns(one, predictor, target) for one in drawn]
+        columns = [curve_columns(image, predictor, target) for image in drawn]
         (label, x), (quantity, _) = columns[0].items()
-        curves, y_label = np.stack([one[quantity] for one in columns]), quantity
+        curves, y_label = np.stack([column[quantity] for column in columns]), quantity
         if quantity.startswith("I "):  # intensities span decades; the network sees their logarithms
             curves, y_label = np.log10(curves), f"log10 of {quantity}"
         title = f"{modality.title}, {y_label}"
     elif drawn.shape[1] == 3:
-        radial = [_radial(predictor, one) for one in drawn]
-        curves, x = np.stack([one for _, one in radial]), radial[0][0] * per_px
+        radial = [_radial(predictor, image) for image in drawn]
+        curves, x = np.stack([profile for _, profile in radial]), radial[0][0] * per_px
         title, label = "Azimuthal average I(q), in levels", f"q ({unit})"
     else:
         return None
