@@ -196,9 +196,9 @@ def _prepare(job: dict[str, Any], injector: Injector, written: Path) -> None:
 
 
 def _run_here(function: Any, tasks: Any, **_: Any) -> Any:
-    from pairvae.parallel.executor import carried, told
+    from pairvae.parallel.tasks import run_task, task_result
 
-    return (told(task, carried(function, task)) for task in tasks)
+    return (task_result(task, run_task(function, task)) for task in tasks)
 
 
 def _end_when(table: Path, rows: int) -> None:

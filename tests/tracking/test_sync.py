@@ -227,6 +227,8 @@ def test_a_server_that_is_away_is_one_line(filled: Path) -> None:
 def test_one_sync_at_a_time(root: Path) -> None:
     with (
         held_alone(root / ".pairvae" / "sync.lock", "another", kind="sync"),
-        pytest.raises(InputError, match="expected a sync that no other process works on, found one"),
+        pytest.raises(
+            InputError, match="expected a sync that is not in use, found one in use by another process"
+        ),
     ):
         sync(root, "http://127.0.0.1:9")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pairvae.data.check.folder import check_for, other_sections
-from pairvae.data.check.problems import CheckReport, Problem, told
+from pairvae.data.check.problems import CheckReport, Problem, error_text
 from pairvae.data.check.proposals import Measured, Proposal, calibrations, lines, no_common_range, propose
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction
@@ -63,7 +63,7 @@ def _check_project(folder: Path, settings: Settings, problems: Sequence[Problem]
     known = {problem.file for problem in report.problems if problem.severity == "error"}
     refused = [one for one in measured if one.refused is not None and one.file not in known]
     problems += [
-        Problem(one.pair, one.file, "preprocessing", told(one.refused), "error")
+        Problem(one.pair, one.file, "preprocessing", error_text(one.refused), "error")
         for one in refused
         if one.refused is not None
     ]
@@ -97,7 +97,7 @@ def _with_unpaired(report: CheckReport, manifest: Manifest) -> CheckReport:
     kept = [p for p in report.problems if p.kind != "missing partner" or p.pair not in expected]
     if manifest.unpaired and not manifest.pairs:
         error = no_pair(Path(report.folder), manifest)
-        kept.append(Problem("", report.folder, "no pairs", told(error), "error"))
+        kept.append(Problem("", report.folder, "no pairs", error_text(error), "error"))
     by_side = Counter(MODALITIES[name].folder for sample in manifest.unpaired for name in sample.files)
     listing = ", ".join(f"{number} {side}" for side, number in sorted(by_side.items()))
     note = f"samples without a partner: {len(manifest.unpaired)} ({listing}), for training alone, in no score"

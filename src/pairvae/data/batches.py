@@ -78,8 +78,8 @@ class CropSchedule:
         if self.shared:
             rows, columns = (min(side) for side in zip(*shapes, strict=True))
             generator = stream(self.seed, CROPS, source)
-            one = [generator.integers(rows - self.size + 1), generator.integers(columns - self.size + 1)]
-            return np.tile(np.array(one), (len(shapes), 1))
+            corner = [generator.integers(rows - self.size + 1), generator.integers(columns - self.size + 1)]
+            return np.tile(np.array(corner), (len(shapes), 1))
         generator = stream(self.seed, CROPS, source, 0 if self.focused(epoch) else draw)
         limits = np.array(shapes) - self.size + 1
         return generator.integers(0, limits)
@@ -88,7 +88,7 @@ class CropSchedule:
 def cut(images: Sequence[np.ndarray], indices: np.ndarray, positions: np.ndarray, size: int) -> Tensor:
     """Crops ``(B, 1, size, size)`` float32 of binary images ``(H, W)`` at ``positions`` ``(N, 2)``."""
     out = np.empty((len(indices), 1, size, size), np.float32)
-    for place, index in enumerate(indices):
+    for row_in_batch, index in enumerate(indices):
         row, column = positions[index]
-        out[place, 0] = images[index][row : row + size, column : column + size]
+        out[row_in_batch, 0] = images[index][row : row + size, column : column + size]
     return torch.from_numpy(out)

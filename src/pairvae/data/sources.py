@@ -123,10 +123,10 @@ class CroppedImages:
         if len(missing):
             computed = frozen_features(self.encoder, self._crops(missing, epoch, draw))
             self._kept.update(zip(missing.tolist(), computed, strict=True))
-        found = torch.stack([self._kept[int(index)] for index in indices])
-        if found[0].element_size() * found[0].numel() * len(self._kept) > KEPT_BYTES:
+        kept = torch.stack([self._kept[int(index)] for index in indices])
+        if kept[0].element_size() * kept[0].numel() * len(self._kept) > KEPT_BYTES:
             self._kept.clear()  # too many to keep: a pass over all of them would only push out what comes next
-        return found
+        return kept
 
     def examples(self, seed: int) -> Tensor:
         """Crops that closed-form parts are fitted to: several of each image, or one of each of a choice."""

@@ -56,8 +56,8 @@ def training_pairs(pairs: Sequence[Member], train: int | Literal["auto"]) -> int
         sum(len(members) for key, members in units.items() if fixed[key] == name)
         for name in ("train", "validation")
     )
-    wanted = min(2 * count // 3, max(count - LEAST_VALIDATION, count // 2))
-    return max(least, min(wanted, count - max(kept_out, 1)), 1)
+    share = min(2 * count // 3, max(count - LEAST_VALIDATION, count // 2))
+    return max(least, min(share, count - max(kept_out, 1)), 1)
 
 
 def split_pairs(pairs: Sequence[Member], train: int | Literal["auto"], seed: int) -> Split:
@@ -77,8 +77,8 @@ def split_pairs(pairs: Sequence[Member], train: int | Literal["auto"], seed: int
         _check_room(len(pairs), train, len(chosen), kept_out)
         order = np.random.default_rng(seed).permutation(len(free))
         units_in_order = [free[int(i)] for i in order]
-        wanted = train - len(chosen)
-        chosen += _drawn(units_in_order, wanted, keep_one=kept_out == 0, started=bool(chosen))
+        still_needed = train - len(chosen)
+        chosen += _drawn(units_in_order, still_needed, keep_one=kept_out == 0, started=bool(chosen))
     validation = sorted(set(range(len(pairs))) - set(chosen))
     if not chosen or not validation:
         raise InputError(
@@ -130,16 +130,16 @@ def _check_room(count: int, train: int, fixed: int, kept_out: int) -> None:
         )
 
 
-def _drawn(units: Sequence[Sequence[int]], wanted: int, *, keep_one: bool, started: bool) -> list[int]:
-    """Members of whole units in order while they fit; then the one unit that comes nearer to ``wanted``."""
+def _drawn(units: Sequence[Sequence[int]], count: int, *, keep_one: bool, started: bool) -> list[int]:
+    """Members of whole units in order while they fit; then one more where that comes nearer to ``count``."""
     taken: list[int] = []
     left: list[Sequence[int]] = []
     for unit in units:
-        if len(taken) + len(unit) <= wanted:
+        if len(taken) + len(unit) <= count:
             taken += unit
         else:
             left.append(unit)
-    missing = wanted - len(taken)
+    missing = count - len(taken)
     nearest = min(left, key=len, default=())
     nearer = len(nearest) - missing < missing or not (taken or started)
     if missing > 0 and nearest and nearer and (len(left) > 1 or not keep_one):

@@ -18,13 +18,13 @@ from pairvae.settings import PARAMS_FILE, Section, Settings, explain, modality_n
 def _declared() -> dict[str, Modality]:
     """The modalities of this folder's modules, in the order of the preset's sections."""
     modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
-    found = {
+    by_name = {
         value.name: value
         for module in modules
         for value in vars(module).values()
         if isinstance(value, Modality)
     }
-    return {name: found[name] for name in modality_names()}
+    return {name: by_name[name] for name in modality_names()}
 
 
 MODALITIES: dict[str, Modality] = _declared()

@@ -42,8 +42,8 @@ class Acquisition:
     def applied(self, raw: RawImage, settings: Section) -> tuple[RawImage, Section]:
         """The raw file and the settings of its technique with what is known put into both."""
         known = {name: value for name, value in asdict(self).items() if value is not None}
-        own = {field.name for field in fields(raw)}
-        raw = replace(raw, **{name: value for name, value in known.items() if name in own})
+        raw_fields = {field.name for field in fields(raw)}
+        raw = replace(raw, **{name: value for name, value in known.items() if name in raw_fields})
         # The pixel size and the q of the settings are those of the model: a file is brought to them.
         of_settings = ({"beam_centre", "q_unit"} & known.keys()) & type(settings).model_fields.keys()
         if of_settings:

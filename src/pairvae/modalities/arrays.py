@@ -94,19 +94,19 @@ def _is_one(array: np.ndarray, modality: Modality, shape: Sequence[int]) -> bool
     return _is_one_shape(array.shape, modality, shape)
 
 
-def _is_one_shape(found: Sequence[int], modality: Modality, shape: Sequence[int]) -> bool:
-    """Whether an array of shape ``found`` is one measurement, prepared or raw."""
-    if _is_prepared_shape(found, modality, shape):
+def _is_one_shape(given: Sequence[int], modality: Modality, shape: Sequence[int]) -> bool:
+    """Whether an array of shape ``given`` is one measurement, prepared or raw."""
+    if _is_prepared_shape(given, modality, shape):
         return True
     if _is_curve(modality):
-        return len(found) == 2 and found[1] in COLUMNS
-    return len(found) == 2 or (len(found) == 3 and found[2] in COLOURS)
+        return len(given) == 2 and given[1] in COLUMNS
+    return len(given) == 2 or (len(given) == 3 and given[2] in COLOURS)
 
 
-def _is_prepared_shape(found: Sequence[int], modality: Modality, shape: Sequence[int]) -> bool:
+def _is_prepared_shape(given: Sequence[int], modality: Modality, shape: Sequence[int]) -> bool:
     if modality.cropped:
-        return len(found) == 3 and found[0] == shape[0] and found[2] not in COLOURS
-    return tuple(found) == tuple(shape)
+        return len(given) == 3 and given[0] == shape[0] and given[2] not in COLOURS
+    return tuple(given) == tuple(shape)
 
 
 def _is_curve(modality: Modality) -> bool:

@@ -30,7 +30,7 @@ class Modality:
     in [0, 1] (float32) or binary in {0, 1} (uint8). ``cropped`` arrays are larger than what the networks see:
     training draws crops. ``prepared_shape(settings)`` is what the networks see, ``(channels, H, W)``.
     ``score`` names the error in ``metrics.json`` that compares two images of this technique. ``settings`` is the
-    class of its section ``prepare``. ``describe(raw, settings)`` tells, for people and as JSON, what ``prepare``
+    class of its section ``prepare``. ``describe(raw, settings)`` reports, for people and as JSON, what ``prepare``
     does to that file; its keys ``notes`` and ``warnings`` hold lines that depend on the settings. ``read`` opens
     one of its files, with a suffix among ``suffixes``; a pair without one may give a file of the modality
     ``instead``. ``coordinates(settings)`` are the values along the last axis. ``exported(values, settings, known)``
@@ -57,10 +57,10 @@ class Modality:
     summary: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None
 
     def record(self, raw: RawImage, settings: Any) -> dict[str, Any]:
-        """What :attr:`describe` tells, with ``notes`` and ``warnings`` (lists of lines) where there are any."""
-        told = dict(self.describe(raw, settings))
+        """The result of :attr:`describe`, with ``notes`` and ``warnings`` (lists of lines) where there are any."""
+        entries = dict(self.describe(raw, settings))
         for kind, lines in (("notes", raw.notes), ("warnings", raw.warnings)):
-            together = [*lines, *told.pop(kind, ())]
-            if together:
-                told[kind] = together
-        return told
+            all_lines = [*lines, *entries.pop(kind, ())]
+            if all_lines:
+                entries[kind] = all_lines
+        return entries

@@ -113,8 +113,8 @@ def _averaged(raw: RawImage, settings: IqPrepare) -> tuple[np.ndarray, np.ndarra
             remedy="give the column iq or saxs_q_per_px_inv_nm in pairs.csv, or iq.prepare.geometry",
         )
     height, width = raw.pixels.shape[:2]
-    found = centre_of(raw, settings.beam_centre, CENTRE_KEY, settings.geometry)
-    centre = ((height - 1) / 2, (width - 1) / 2) if found is None else (found.row, found.column)
+    beam = centre_of(raw, settings.beam_centre, CENTRE_KEY, settings.geometry)
+    centre = ((height - 1) / 2, (width - 1) / 2) if beam is None else (beam.row, beam.column)
     logarithmic = not is_counts(raw)
     if logarithmic:
         levels = picture_levels(raw, raw.pixels, settings.colormap, COLORMAP_KEY)

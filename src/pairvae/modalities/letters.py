@@ -49,7 +49,7 @@ def _lines_of(grey: np.ndarray, level: int, tallest: int) -> int | None:
         return None
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     top, height, width = (
-        stats[:, place] for place in (cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH)
+        stats[:, column] for column in (cv2.CC_STAT_TOP, cv2.CC_STAT_HEIGHT, cv2.CC_STAT_WIDTH)
     )
     filled = stats[:, cv2.CC_STAT_AREA] / np.maximum(height * width, 1)
     sized = (height >= SMALLEST) & (height <= tallest)
@@ -88,9 +88,9 @@ def _lines(glyphs: np.ndarray, top: np.ndarray, height: np.ndarray) -> list[np.n
     left = glyphs
     while len(left) >= LEAST_GLYPHS:
         foot, tall = top[left] + height[left], height[left]
-        alike = np.abs(foot[:, None] - foot) <= BASELINE
-        alike &= np.abs(tall[:, None] - tall) <= np.maximum(1, LIKE_HEIGHT * tall)
-        line = left[alike[alike.sum(axis=1).argmax()]]
+        same_line = np.abs(foot[:, None] - foot) <= BASELINE
+        same_line &= np.abs(tall[:, None] - tall) <= np.maximum(1, LIKE_HEIGHT * tall)
+        line = left[same_line[same_line.sum(axis=1).argmax()]]
         if len(line) < LEAST_GLYPHS:
             break
         lines.append(line)

@@ -48,7 +48,7 @@ def require_pattern(raw: RawImage, mask_key: str) -> None:
 
 
 def refuse_mask(raw: RawImage, mask_key: str) -> None:
-    """Refuse a mask that stands among the patterns (``InputError``)."""
+    """Refuse a mask among the patterns (``InputError``)."""
     if is_mask(raw.pixels):
         values = len(np.unique(raw.pixels[np.isfinite(raw.pixels)]))
         raise InputError(
@@ -71,8 +71,8 @@ def calibrated(raw: RawImage, geometry: GeometryOption, mask: MaskOption) -> Raw
     known = None if geometry is None else geometry_at(geometry)
     if known is not None:
         raw = replace(raw, beam=known.beam_centre)
-    told = raw.header_q_per_px if known is None else known.q_per_px
-    return replace(raw, q_per_px=raw.q_per_px or told)
+    from_metadata = raw.header_q_per_px if known is None else known.q_per_px
+    return replace(raw, q_per_px=raw.q_per_px or from_metadata)
 
 
 def centre_of(
@@ -80,8 +80,8 @@ def centre_of(
 ) -> BeamCentre | None:
     """The beam's place (px) as given, from the geometry or the header, or found; None where nothing asks for it.
 
-    Without ``option`` a square pattern is left as it is, and one that is not square is cut around the beam that its
-    header tells. ``InputError`` where a beam lies outside, or none can be found; ``key`` names the setting.
+    Without ``option`` a square pattern is left as it is, and one that is not square is cut around the beam of its
+    header. ``InputError`` where a beam lies outside, or none can be found; ``key`` names the setting.
     """
     height, width = raw.pixels.shape[:2]
     if option is not None and option != "auto":
@@ -89,24 +89,24 @@ def centre_of(
     if geometry is not None and raw.beam is not None:
         advice = f"give the geometry of this detector, or {key} as [row, column]"
         return _inside(BeamCentre(*raw.beam, "poni", float("nan")), raw, advice)
-    told = None if raw.beam is None or not _within(raw.beam, (height, width)) else raw.beam
-    if told is not None and (option == "auto" or height != width):
-        return BeamCentre(*told, "header", float("nan"))
+    in_header = None if raw.beam is None or not _within(raw.beam, (height, width)) else raw.beam
+    if in_header is not None and (option == "auto" or height != width):
+        return BeamCentre(*in_header, "header", float("nan"))
     if option is None:
         return None
-    found = beam_centre(grey(raw.pixels), mask=untrusted(raw))
-    if found.doubt:
+    by_symmetry = beam_centre(grey(raw.pixels), mask=untrusted(raw))
+    if by_symmetry.doubt:
         raise InputError(
             expected="a beam centre by symmetry (the pattern equals itself turned by 180 degrees)",
-            found=found.doubt,
+            found=by_symmetry.doubt,
             where=raw.source,
             remedy=f"give {key} as [row, column], or null",
         )
-    return found
+    return by_symmetry
 
 
-def _within(place: tuple[float, float], shape: tuple[int, int]) -> bool:
-    return all(0 <= at <= side - 1 for at, side in zip(place, shape, strict=True))
+def _within(point: tuple[float, float], shape: tuple[int, int]) -> bool:
+    return all(0 <= at <= side - 1 for at, side in zip(point, shape, strict=True))
 
 
 def _inside(centre: BeamCentre, raw: RawImage, remedy: str) -> BeamCentre:
@@ -149,13 +149,13 @@ def placement(
     return Placement(middle, size * q_per_px / raw.q_per_px, centre, False)
 
 
-def centred_square(pixels: np.ndarray, place: Placement) -> np.ndarray:
+def centred_square(pixels: np.ndarray, placement: Placement) -> np.ndarray:
     """``(side, side[, channels])`` around the beam, side the shorter one; zeros, like gaps, beyond the edges.
 
     The scale of q stays what it is. Shifts are whole pixels.
     """
     side = min(pixels.shape[:2])
-    top, left = (round(at + 0.5 - side / 2) for at in place.middle)
+    top, left = (round(at + 0.5 - side / 2) for at in placement.middle)
     square = np.zeros((side, side, *pixels.shape[2:]), pixels.dtype)
     rows = slice(max(0, top), min(pixels.shape[0], top + side))
     columns = slice(max(0, left), min(pixels.shape[1], left + side))
@@ -209,7 +209,7 @@ def describe_centre(raw: RawImage, centre: BeamCentre | None) -> dict[str, Any]:
 def geometry_warnings(
     raw: RawImage, centre: BeamCentre | None, geometry: GeometryOption, key: str
 ) -> list[str]:
-    """What speaks against a beam centre from a header or a .poni file, and what is left open without one."""
+    """Doubts about a beam centre from a header or a .poni file, and about a missing one."""
     height, width = raw.pixels.shape[:2]
     tilt = 0.0 if geometry is None else geometry_at(geometry).tilt_degrees
     tilted = (
@@ -226,14 +226,14 @@ def geometry_warnings(
         ]
     if centre.how not in ("header", "poni"):
         return tilted
-    found = beam_centre(grey(raw.pixels), mask=untrusted(raw))
-    apart = max(abs(found.row - centre.row), abs(found.column - centre.column))
-    if found.doubt or apart <= NEAR * min(height, width):
+    by_symmetry = beam_centre(grey(raw.pixels), mask=untrusted(raw))
+    apart = max(abs(by_symmetry.row - centre.row), abs(by_symmetry.column - centre.column))
+    if by_symmetry.doubt or apart <= NEAR * min(height, width):
         return tilted
     return [
         *tilted,
-        f"beam at row {centre.row:.0f}, column {centre.column:.0f} by the {centre.how}, but at row {found.row:.0f}, "
-        f"column {found.column:.0f} by symmetry - give {key}",
+        f"beam at row {centre.row:.0f}, column {centre.column:.0f} by the {centre.how}, but at "
+        f"row {by_symmetry.row:.0f}, column {by_symmetry.column:.0f} by symmetry - give {key}",
     ]
 
 

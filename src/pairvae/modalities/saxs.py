@@ -41,8 +41,8 @@ def prepare(raw: RawImage, settings: SaxsPrepare) -> np.ndarray:
     a beam that cannot be found, or a scale that is not known.
     """
     require_pattern(raw, MASK_KEY)
-    raw, place = _placed(raw, settings)
-    values = _levels(raw, place, settings)
+    raw, placement = _placed(raw, settings)
+    values = _levels(raw, placement, settings)
     colours = values if values.ndim == 3 else np.repeat(values[..., None], 3, axis=2)
     return np.ascontiguousarray(np.clip(colours, 0.0, 1.0).transpose(2, 0, 1), dtype=np.float32)
 
@@ -53,10 +53,10 @@ def _placed(raw: RawImage, settings: SaxsPrepare) -> tuple[RawImage, Placement]:
     return known, placement(known, centre, settings.size, settings.q_per_px, SCALE_KEY)
 
 
-def _levels(raw: RawImage, place: Placement, settings: SaxsPrepare) -> np.ndarray:
+def _levels(raw: RawImage, placement: Placement, settings: SaxsPrepare) -> np.ndarray:
     """``(size, size[, 3])`` in [0, 1]; what was not seen is 0."""
     if is_counts(raw):
-        counts, seen = window(raw.pixels, ~untrusted(raw), place.middle, place.side, settings.size)
+        counts, seen = window(raw.pixels, ~untrusted(raw), placement.middle, placement.side, settings.size)
         return scale_counts(counts, seen < LEAST_SEEN)
     pixels = raw.pixels
     if raw.mask is not None:
@@ -65,25 +65,25 @@ def _levels(raw: RawImage, place: Placement, settings: SaxsPrepare) -> np.ndarra
         )
     if settings.q_per_px is not None:
         levels = picture_levels(raw, pixels, settings.colormap, COLORMAP_KEY)
-        shown, seen = window(levels, None, place.middle, place.side, settings.size)
+        shown, seen = window(levels, None, placement.middle, placement.side, settings.size)
         return np.where((seen < LEAST_SEEN)[(..., *[None] * (shown.ndim - 2))], 0, shown)
-    square = pixels if place.as_it_is else centred_square(pixels, place)
+    square = pixels if placement.as_it_is else centred_square(pixels, placement)
     return resize(picture_levels(raw, square, settings.colormap, COLORMAP_KEY), settings.size)
 
 
 def describe(raw: RawImage, settings: SaxsPrepare) -> dict[str, Any]:
     """The file's size, the beam, the colour map that was undone, and q per prepared pixel (1/nm)."""
     height, width = raw.pixels.shape[:2]
-    known, place = _placed(raw, settings)
-    scale = None if known.q_per_px is None else known.q_per_px * place.side / settings.size
+    known, placement = _placed(raw, settings)
+    scale = None if known.q_per_px is None else known.q_per_px * placement.side / settings.size
     return {
         "pixels": [height, width],
-        **describe_centre(raw, place.beam),
+        **describe_centre(raw, placement.beam),
         "colormap_undone": settings.colormap if raw.pixels.ndim == 3 else None,
         "masked_share": None if known.mask is None else round(float(known.mask.mean()), 4),
         "q_per_px_inv_nm_of_file": known.q_per_px,
         "q_per_px_inv_nm": scale,
-        "warnings": geometry_warnings(known, place.beam, settings.geometry, CENTRE_KEY),
+        "warnings": geometry_warnings(known, placement.beam, settings.geometry, CENTRE_KEY),
     }
 
 

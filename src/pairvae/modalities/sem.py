@@ -22,7 +22,7 @@ BAR_LEFT = "a data bar begins at row"
 
 
 def image_rows(raw: RawImage, settings: SemPrepare) -> ImageRows:
-    """Rows above the data bar, and what told them: the file's metadata, else the settings, else the pixels."""
+    """Rows above the data bar, and their source: the file's metadata, else the settings, else the pixels."""
     return rows_above_bar(raw.pixels, raw.image_rows, settings.rows)
 
 
@@ -34,7 +34,7 @@ def image_area(raw: RawImage, settings: SemPrepare) -> np.ndarray:
 
 
 def describe(raw: RawImage, settings: SemPrepare) -> dict[str, Any]:
-    """Rows and columns that were used (px), what told the rows, the rescaling, nm per prepared pixel, warnings."""
+    """Rows and columns that were used (px), their source, the rescaling, nm per prepared pixel, warnings."""
     area = image_rows(raw, settings)
     rescaled = settings.nm_per_px is not None and raw.nm_per_px is not None
     factor = raw.nm_per_px / settings.nm_per_px if rescaled else 1.0  # type: ignore[operator]  # not None here
@@ -69,7 +69,7 @@ def mostly_noise(raw: RawImage, settings: SemPrepare) -> list[str]:
         grey = prepared_grey(raw, settings)
         options = threshold_options(raw, settings)
     except InputError:
-        return []  # what is wrong with it is told where it is prepared
+        return []  # preparing it reports the fault
     share = noise_share(grey, **options)
     if share <= MOSTLY:
         return []

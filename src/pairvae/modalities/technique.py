@@ -37,7 +37,7 @@ def looks_like(raw: RawImage) -> str | None:
         (picture.shape[0] - 1) / 2,
         (picture.shape[1] - 1) / 2,
     )  # a wide halo is symmetric elsewhere, too
-    rings = max(_explained_by_rings(picture, *place) for place in ((beam.row, beam.column), middle))
+    rings = max(_explained_by_rings(picture, *centre) for centre in ((beam.row, beam.column), middle))
     if beam.symmetry >= PATTERN_SYMMETRY and rings >= PATTERN_RINGS:
         return "saxs"
     return "sem" if rings < MICROGRAPH_RINGS else None

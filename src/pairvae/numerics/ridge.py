@@ -20,7 +20,7 @@ FOLDS = 48  # of up to so many groups each is left out alone
 
 @dataclass(frozen=True)
 class Ridge:
-    """A fitted regression; ``alpha`` and ``error`` (mean squared, cross-validated) tell how it was chosen."""
+    """A fitted regression; ``alpha`` and ``error`` (mean squared, cross-validated) record how it was chosen."""
 
     inputs: np.ndarray
     centre: np.ndarray
@@ -71,10 +71,10 @@ def ridge(
     scale = max(float((rows**2).sum(1).mean()), 1e-300)
     kernel = _kernel(rows, rows, scale)
     scores, components = _components(outputs - mean)
-    wanted = scores[of]
-    errors = _left_out_errors(kernel, wanted, of, alphas)
+    targets = scores[of]
+    errors = _left_out_errors(kernel, targets, of, alphas)
     best = int(np.argmin(errors))
-    coefficients = np.linalg.solve(kernel + alphas[best] * np.eye(len(kernel)), wanted)
+    coefficients = np.linalg.solve(kernel + alphas[best] * np.eye(len(kernel)), targets)
     return Ridge(
         rows, centre, scale, coefficients, components, mean.astype(np.float32), alphas[best], errors[best]
     )
@@ -90,15 +90,15 @@ def cross_val_predict(
     """
     fold = folds(groups)
     predicted = np.empty(outputs.shape)
-    for one in np.unique(fold):
-        out = fold == one
+    for number in np.unique(fold):
+        out = fold == number
         predicted[out] = ridge(inputs[~out], outputs[~out], alphas=alphas)(inputs[out])
     return predicted
 
 
 def folds(groups: Sequence[Hashable]) -> np.ndarray:
     """The fold ``(N,)`` of each sample: those of one group are in the same."""
-    number = {name: place for place, name in enumerate(dict.fromkeys(groups))}
+    number = {name: index for index, name in enumerate(dict.fromkeys(groups))}
     return np.array([number[name] for name in groups]) % min(FOLDS, len(number))
 
 
@@ -136,28 +136,28 @@ def _components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _left_out_errors(
-    kernel: np.ndarray, wanted: np.ndarray, of: np.ndarray, alphas: Sequence[float]
+    kernel: np.ndarray, targets: np.ndarray, of: np.ndarray, alphas: Sequence[float]
 ) -> list[float]:
     """Mean squared error of each row's outputs when the rows of its sample are left out, for each alpha."""
     if len(alphas) == 1:
         return [float("nan")]  # nothing to choose
     if len(np.unique(of)) < len(of):
-        return [_left_out(kernel, alpha, wanted, of) for alpha in alphas]
+        return [_left_out(kernel, alpha, targets, of) for alpha in alphas]
     values, vectors = np.linalg.eigh(kernel)
-    scores, squares, errors = vectors.T @ wanted, np.square(vectors), []
+    scores, squares, errors = vectors.T @ targets, np.square(vectors), []
     for alpha in alphas:
         inverse = 1.0 / (values.clip(0) + alpha)
-        left_out = vectors @ (inverse[:, None] * scores) / (squares @ inverse)[:, None]
-        errors.append(float(np.square(left_out).sum() / len(kernel)))
+        residuals = vectors @ (inverse[:, None] * scores) / (squares @ inverse)[:, None]
+        errors.append(float(np.square(residuals).sum() / len(kernel)))
     return errors
 
 
-def _left_out(kernel: np.ndarray, alpha: float, wanted: np.ndarray, of: np.ndarray) -> float:
+def _left_out(kernel: np.ndarray, alpha: float, targets: np.ndarray, of: np.ndarray) -> float:
     """The error for one alpha, of samples with several rows."""
     inverse = np.linalg.inv(kernel + alpha * np.eye(len(kernel)))
-    weighted = inverse @ wanted
+    weighted = inverse @ targets
     squares = 0.0
     for sample in np.unique(of):
-        own = np.flatnonzero(of == sample)
-        squares += float((np.linalg.solve(inverse[np.ix_(own, own)], weighted[own]) ** 2).sum())
+        rows = np.flatnonzero(of == sample)
+        squares += float((np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows]) ** 2).sum())
     return squares / len(kernel)

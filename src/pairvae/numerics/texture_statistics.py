@@ -2,7 +2,7 @@
 
 They say what a two-phase morphology looks like without saying where anything lies: the autocovariance map
 (the Fourier partner of the scattering pattern), the phase fraction, the lineal path of both phases along both
-axes, the responses of oriented filters, which tell dots from lines of equal autocovariance, the Euler number,
+axes, the responses of oriented filters, which distinguish dots from lines of equal autocovariance, the Euler number,
 which counts domains and holes, the dominant wave number, the spacing's, and how parallel domains run.
 """
 

@@ -166,14 +166,14 @@ def compare(grey: np.ndarray, blur_px: int, blur_sigma: float, crop: int) -> Com
     The part that is shown is the central square of ``crop`` px (smaller where the image is).
     """
     blurred = _blur(grey, blur_px, blur_sigma)
-    found = {method: _blur(threshold(blurred, method), blur_px, blur_sigma) for method in THRESHOLDS}
+    binaries = {method: _blur(threshold(blurred, method), blur_px, blur_sigma) for method in THRESHOLDS}
     side = min(crop, *grey.shape)
     top, left = ((length - side) // 2 for length in grey.shape)
     part = np.s_[top : top + side, left : left + side]
     return Comparison(
         grey=grey[part],
-        binary={method: image[part] for method, image in found.items()},
-        fractions={method: float(image.mean()) for method, image in found.items()},
+        binary={method: image[part] for method, image in binaries.items()},
+        fractions={method: float(image.mean()) for method, image in binaries.items()},
     )
 
 

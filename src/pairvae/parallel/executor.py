@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pairvae.errors import InputError
 from pairvae.parallel.processes import run_in_processes
-from pairvae.parallel.tasks import Ended, R, T, carried, told
+from pairvae.parallel.tasks import Ended, R, T, run_task, task_result
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -27,7 +27,7 @@ def run_tasks(
 
     ``cluster``: None for ``workers`` processes of this machine, ``local`` for a Dask cluster of as many, else the
     address of a scheduler (``tcp://host:8786``), whose workers have to see the same paths. A task whose worker is
-    killed is run again; one that fails tells its reason and leaves the others alone. ``InputError`` where there is
+    killed is run again; one that fails reports its reason, and the others go on. ``InputError`` where there is
     no such cluster.
     """
     if not tasks:
@@ -43,13 +43,13 @@ def run_on(client: Client, function: Callable[[T], R], tasks: Sequence[T]) -> It
     """:func:`run_tasks` on a cluster that is connected already."""
     from distributed import as_completed
 
-    waiting = {client.submit(carried, function, task, pure=False): task for task in tasks}
+    waiting = {client.submit(run_task, function, task, pure=False): task for task in tasks}
     try:
         for future in as_completed(list(waiting)):
             task = waiting.pop(future)
             error = future.exception()
             if error is None:
-                yield told(task, future.result())
+                yield task_result(task, future.result())
             else:
                 yield Ended(task, None, f"{type(error).__name__}: {error}".rstrip(": "))
     finally:
@@ -70,17 +70,17 @@ def connected(cluster: str, workers: int) -> Iterator[Client]:
         ) from error
     with ExitStack() as stack:
         if cluster == LOCAL:
-            place = stack.enter_context(
+            local = stack.enter_context(
                 LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=0,  # the machine's limit holds; a share of it would end a worker with room to spare
                     dashboard_address=None,
-                    silence_logs=50,  # a killed worker is told of by the task
+                    silence_logs=50,  # a killed worker is reported by the task
                 )
             )
-            yield stack.enter_context(Client(place))
+            yield stack.enter_context(Client(local))
             return
         try:
             client = stack.enter_context(Client(cluster, timeout=CONNECT_S))

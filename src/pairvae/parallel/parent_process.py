@@ -42,6 +42,6 @@ def _is_below(above: int) -> bool:
     try:
         while process > 0 and process != above:
             process = psutil.Process(process).ppid()
-    except psutil.Error:  # somebody between ended meanwhile: the next look tells
+    except psutil.Error:  # a process in between has ended: look again next time
         return True
     return process == above

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from pairvae.parallel.tasks import MOST_KILLS, Ended, R, T, carried, told
+from pairvae.parallel.tasks import MOST_KILLS, Ended, R, T, run_task, task_result
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -41,10 +41,10 @@ def run_in_processes(function: Callable[[T], R], tasks: Sequence[T], workers: in
             while waiting and len(pool) < workers:
                 pool.append(_started(function, tasks, waiting.popleft(), one_thread=workers > 1))
             ready = wait([worker.connection for worker in pool])
-            for worker in [one for one in pool if one.connection in ready]:
+            for worker in [candidate for candidate in pool if candidate.connection in ready]:
                 task = worker.task
                 try:
-                    found = worker.connection.recv()
+                    outcome = worker.connection.recv()
                 except (EOFError, ConnectionError):
                     pool.remove(worker)
                     code = _exit_code(worker)
@@ -60,7 +60,7 @@ def run_in_processes(function: Callable[[T], R], tasks: Sequence[T], workers: in
                 else:
                     pool.remove(worker)
                     worker.connection.close()
-                yield told(tasks[task], found)
+                yield task_result(tasks[task], outcome)
     finally:
         for worker in pool:
             worker.process.kill()
@@ -68,20 +68,20 @@ def run_in_processes(function: Callable[[T], R], tasks: Sequence[T], workers: in
 
 def _started(function: Callable[[T], R], tasks: Sequence[T], first: int, *, one_thread: bool) -> _Worker:
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+    our_end, worker_end = context.Pipe()
+    process = context.Process(target=_serve, args=(worker_end, function), daemon=True)
     with _few_threads(one_thread):
         process.start()
-    theirs.close()
-    ours.send(tasks[first])
-    return _Worker(process, ours, first)
+    worker_end.close()
+    our_end.send(tasks[first])
+    return _Worker(process, our_end, first)
 
 
 @contextmanager
-def _few_threads(one: bool) -> Iterator[None]:
+def _few_threads(single: bool) -> Iterator[None]:
     """Processes that start here have one thread: several each beside another busy process stall one another."""
     before = {name: os.environ.get(name) for name in THREADS}
-    if one:
+    if single:
         os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
         yield
@@ -104,7 +104,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
             task = connection.recv()
         except EOFError:
             return
-        connection.send(carried(function, task))
+        connection.send(run_task(function, task))
 
 
 def _end_with(parent: BaseProcess) -> None:

@@ -1,4 +1,4 @@
-"""What the executor and its processes know of a task: how it is run, and how it ended."""
+"""Tasks of the executor: how one is run, and its result."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Ended(Generic[T, R]):
 
 @dataclass(frozen=True)
 class Refused:
-    """The words of an ``InputError``, which as an exception could not travel between processes."""
+    """The message of an ``InputError``: the exception itself cannot be pickled between processes."""
 
     reason: str
 
 
-def carried(function: Callable[[T], R], task: T) -> R | Refused:
-    """``function(task)``, an ``InputError`` as words."""
+def run_task(function: Callable[[T], R], task: T) -> R | Refused:
+    """``function(task)``; an ``InputError`` becomes :class:`Refused`."""
     try:
         return function(task)
     except InputError as error:
         return Refused(str(error))
 
 
-def told(task: T, found: R | Refused) -> Ended[T, R]:
-    """A task with what :func:`carried` made of it."""
-    return Ended(task, None, found.reason) if isinstance(found, Refused) else Ended(task, found)
+def task_result(task: T, outcome: R | Refused) -> Ended[T, R]:
+    """A task with the ``outcome`` of :func:`run_task`."""
+    return Ended(task, None, outcome.reason) if isinstance(outcome, Refused) else Ended(task, outcome)

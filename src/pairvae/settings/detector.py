@@ -1,4 +1,4 @@
-"""What a detector's own files say: pixels not to trust, where the beam hits, and the scale of q.
+"""Detector files: masked pixels, beam centre and the scale of q.
 
 ``params.yaml`` names the files; prepared data and model folders keep what they say, so that a model predicts anywhere.
 """

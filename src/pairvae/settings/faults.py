@@ -28,19 +28,19 @@ def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefi
         return unknown_key(key, where)
     if first["type"] == "missing":
         return InputError(expected=f"a value for {key}", found="none", where=where)
-    place = f"{where}, key {key}" if key else where
+    location = f"{where}, key {key}" if key else where
     if first["type"] == "union_tag_invalid":
         return InputError(
             expected=f"architecture {first['ctx']['expected_tags']}",
             found=repr(first["ctx"]["tag"]),
-            where=place,
+            where=location,
         )
     alternatives = [
-        one for one in error.errors() if dotted(one["loc"], values) == dotted(first["loc"], values)
+        fault for fault in error.errors() if dotted(fault["loc"], values) == dotted(first["loc"], values)
     ]
-    message = " or ".join(dict.fromkeys(_plain(one["msg"]) for one in alternatives))
+    message = " or ".join(dict.fromkeys(_plain(fault["msg"]) for fault in alternatives))
     found = "other values" if first["type"] == "value_error" else f"{first['input']!r}"[:80]
-    return InputError(expected=message, found=found, where=place)
+    return InputError(expected=message, found=found, where=location)
 
 
 def _plain(message: str) -> str:
@@ -49,25 +49,25 @@ def _plain(message: str) -> str:
 
 def dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
     """Dotted key of a place in ``values``, without the architectures and types that pydantic adds."""
-    place: Any = values
+    section: Any = values
     parts = []
     for number, part in enumerate(location):
-        if isinstance(place, list) and isinstance(part, int):  # also one that is missing
+        if isinstance(section, list) and isinstance(part, int):  # also one that is missing
             parts.append(str(part))
-            place = place[part] if part < len(place) else None
+            section = section[part] if part < len(section) else None
             continue
-        inside = isinstance(place, Mapping) and part in place
-        if inside or (number + 1 == len(location) and isinstance(place, Mapping)):
+        inside = isinstance(section, Mapping) and part in section
+        if inside or (number + 1 == len(location) and isinstance(section, Mapping)):
             parts.append(str(part))
         if inside:
-            place = place[part]
+            section = section[part]
     return ".".join(parts)
 
 
 def _keys(values: Mapping[str, Any]) -> set[str]:
-    found: set[str] = set()
+    keys: set[str] = set()
     for key, value in values.items():
-        found.add(str(key))
+        keys.add(str(key))
         if isinstance(value, Mapping):
-            found |= _keys(value)
-    return found
+            keys |= _keys(value)
+    return keys

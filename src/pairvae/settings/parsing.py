@@ -33,9 +33,9 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
         raise
     except (YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = f"{where}, line {mark.line + 1}" if mark is not None else where
+        location = f"{where}, line {mark.line + 1}" if mark is not None else where
         problem = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(expected="YAML", found=problem, where=place, remedy="mend the line") from error
+        raise InputError(expected="YAML", found=problem, where=location, remedy="correct the line") from error
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -89,12 +89,12 @@ def assignments(pairs: Sequence[str]) -> dict[str, Any]:
             )
         _require_one_value(text, f"--set {key}")
         *parents, last = key.strip().split(".")
-        place = nested
+        section = nested
         for parent in parents:
-            if not isinstance(place.setdefault(parent, {}), dict):
-                place[parent] = {}
-            place = place[parent]
-        place[last] = parse_yaml(f"value: {text}", f"--set {key}")["value"]
+            if not isinstance(section.setdefault(parent, {}), dict):
+                section[parent] = {}
+            section = section[parent]
+        section[last] = parse_yaml(f"value: {text}", f"--set {key}")["value"]
     return nested
 
 

@@ -136,10 +136,10 @@ def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for key, value in flat.items():
         *parents, last = key.split(".")
-        place = tree
+        section = tree
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = value
+            section = section.setdefault(parent, {})
+        section[last] = value
     return tree
 
 
@@ -156,7 +156,7 @@ def renamed(tune: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]
         return f"{names.get(section, section)}.{rest}"
 
     objectives = []
-    for one in tune["objectives"]:
-        pair, dot, score = one["metric"].partition(".")
-        objectives.append({**one, "metric": direction(pair) + dot + score})
+    for objective in tune["objectives"]:
+        pair, dot, score = objective["metric"].partition(".")
+        objectives.append({**objective, "metric": direction(pair) + dot + score})
     return {**tune, "objectives": objectives, "space": {key(k): value for k, value in tune["space"].items()}}

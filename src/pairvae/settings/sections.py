@@ -83,7 +83,7 @@ class SemPrepare(Section):
     """SEM preprocessing (paper, Method and Figure S2)."""
 
     rows: Positive | None = Field(
-        description="image rows above the data bar, px, where metadata do not tell them; null: detected"
+        description="image rows above the data bar, px, where the metadata do not give them; null: detected"
     )
     columns: Positive | None = Field(description="image columns, px; null: all of them")
     crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of a crop, px")
@@ -200,7 +200,8 @@ class AssessSettings(Section):
     crops: int = Field(ge=2, le=100, description="evaluation crops per image")
     crop_seed: Seed = Field(description="seed of the first evaluation crop; the others follow it")
     realism: bool = Field(
-        default=False, description="train classifiers to tell predicted images from true crops: minutes"
+        default=False,
+        description="train classifiers to distinguish predicted images from true crops (takes minutes)",
     )
 
 

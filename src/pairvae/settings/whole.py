@@ -63,9 +63,9 @@ class Settings(Section):
         known = ["saxs", "sem", *(self.__pydantic_extra__ or {})]
         if len(set(self.modalities)) != 2 or not set(self.modalities) <= set(known):
             raise ValueError(f"modalities: two different ones of {', '.join(known)}")
-        wanted = {"similarity", *(f"{a}_{b}" for a in self.modalities for b in self.modalities)}
-        if set(self.pair.training.weights) != wanted:
-            raise ValueError(f"weights of exactly {', '.join(sorted(wanted))} in pair.training")
+        required = {"similarity", *(f"{a}_{b}" for a in self.modalities for b in self.modalities)}
+        if set(self.pair.training.weights) != required:
+            raise ValueError(f"weights of exactly {', '.join(sorted(required))} in pair.training")
         return self
 
     def modality(self, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
@@ -83,12 +83,12 @@ def _weights_of_pair(values: dict[str, Any], chosen: object) -> dict[str, Any]:
 
     A modality of both pairs keeps its weights; the other one's go to the other one of the chosen pair.
     """
-    own = values["modalities"]
+    preset_pair = values["modalities"]
     strings = isinstance(chosen, list | tuple) and all(isinstance(name, str) for name in chosen)
-    if not (strings and isinstance(chosen, list | tuple) and len(set(chosen)) == len(own)):
+    if not (strings and isinstance(chosen, list | tuple) and len(set(chosen)) == len(preset_pair)):
         return values  # the model says what is wrong with it
-    left = [name for name in chosen if name not in own]
-    names = {name: name if name in chosen else left.pop(0) for name in own}
+    left = [name for name in chosen if name not in preset_pair]
+    names = {name: name if name in chosen else left.pop(0) for name in preset_pair}
     weights = {
         "_".join(names.get(part, part) for part in key.split("_")): weight
         for key, weight in values["pair"]["training"]["weights"].items()
@@ -139,7 +139,7 @@ def _of_the_preset(
 ) -> dict[str, Any]:
     """The preset's values of networks, latent space and trainings for which null was given and is no value."""
     known = flatten(base)
-    unset = (dotted(one["loc"], values) for one in error.errors() if one["input"] is None)
+    unset = (dotted(fault["loc"], values) for fault in error.errors() if fault["input"] is None)
     return nested({key: known[key] for key in unset if searchable(key) and key in known})
 
 

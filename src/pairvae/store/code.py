@@ -44,18 +44,18 @@ def closure(module: str, package: Path = PACKAGE) -> list[Path]:
     first = _file(package, module)
     if first is None:
         raise ValueError(f"no module {module} in {package}")
-    found: set[Path] = set()
+    files: set[Path] = set()
     waiting = [first]
     while waiting:
         file = waiting.pop()
-        if file in found:
+        if file in files:
             continue
-        found.add(file)
+        files.add(file)
         if file.suffix != ".py":
             continue
         waiting += _parents(package, file)
         waiting += _used(package, file)
-    return sorted(found)
+    return sorted(files)
 
 
 @cache

@@ -29,13 +29,13 @@ def _temporary_name(path: Path) -> Path:
 def _reserved(path: Path) -> tuple[Path, int]:
     """A free name beside ``path``, and the permissions that a new file gets there.
 
-    Umask and the folder's own rules decide on these, and only a file tells them.
+    Umask and the folder's own rules set these; only a new file shows them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _clear(path.parent.absolute())
     shown = os.fsdecode(os.fsencode(path.name)[:LONGEST_SHOWN])  # the whole name may have 255 bytes already
-    own = f".{shown}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.partial"
-    temporary = path.parent / own
+    name = f".{shown}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.partial"
+    temporary = path.parent / name
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     mode = stat.S_IMODE(temporary.stat().st_mode)
     temporary.unlink()
@@ -56,8 +56,8 @@ def _machine() -> str:
 def _clear(folder: Path) -> None:
     """Remove what killed processes of this machine left half written in a folder."""
     for path in folder.glob(".*.partial"):
-        found = PARTIAL.fullmatch(path.name)
-        if found is None or found[1] != _machine() or _lives(int(found[2])):
+        match = PARTIAL.fullmatch(path.name)
+        if match is None or match[1] != _machine() or _lives(int(match[2])):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

@@ -12,12 +12,12 @@ from pairvae.errors import InputError
 
 
 class LockTakenError(InputError):
-    """Another process is at work."""
+    """Another process holds the lock."""
 
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold back the other processes that lock ``path`` until the block ends."""
+    """Make other processes that lock ``path`` wait until the block ends."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -28,10 +28,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def held_alone(path: Path, what: str, *, kind: str = "study") -> Iterator[int]:
+def held_alone(path: Path, name: str, *, kind: str = "study") -> Iterator[int]:
     """The descriptor of the lock ``path``, which child processes may inherit; ``InputError`` where it is taken.
 
-    ``what`` names the piece of work in that error, ``kind`` says what it is.
+    ``name`` names the study or project in that error, ``kind`` says what it is. The lock file holds the holder's pid.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -40,14 +40,21 @@ def held_alone(path: Path, what: str, *, kind: str = "study") -> Iterator[int]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise LockTakenError(
-                expected=f"a {kind} that no other process works on",
-                found="one",
-                where=what,
+                expected=f"a {kind} that is not in use",
+                found=f"one in use by another process{_holder(descriptor)}",
+                where=name,
                 remedy="wait until it ends, or stop it with Ctrl-C",
             ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _holder(descriptor: int) -> str:
+    pid = os.pread(descriptor, 20, 0)
+    return f" (pid {int(pid)})" if pid.isdigit() else ""  # a lock of an earlier version is empty
 
 
 @contextmanager
@@ -63,7 +70,7 @@ def folder_alone(folder: Path) -> Iterator[None]:
         except BlockingIOError as error:
             raise LockTakenError(
                 expected="a folder that no other process writes results into",
-                found="one",
+                found="one in use",
                 where=str(folder),
                 remedy="wait until it ends, or choose another --out",
             ) from error
@@ -75,7 +82,7 @@ def folder_alone(folder: Path) -> Iterator[None]:
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody holds the lock ``path``: its holder has ended or was killed."""
+    """Whether no process holds the lock ``path``."""
     if not path.is_file():
         return True
     descriptor = os.open(path, os.O_RDWR)

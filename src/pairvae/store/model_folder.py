@@ -65,12 +65,12 @@ def copy_model(folder: Path, target: Path, card: Mapping[str, Any]) -> Path:
     A model that is there is replaced. ``InputError`` where ``target`` holds something else, or ``folder`` holds
     another model than that of ``card`` by now.
     """
-    own = {WEIGHTS, CARD, HISTORY, DISCRIMINATORS}
+    model_files = {WEIGHTS, CARD, HISTORY, DISCRIMINATORS}
     if target.exists() and not target.is_dir():
         raise InputError(expected="a folder", found="a file", where=str(target))
     inside = {path.name for path in target.iterdir()} if target.is_dir() else set()
     kept = load_card(target).get(FILES, {}) if CARD in inside else {}
-    foreign = sorted(inside - own - set(kept if isinstance(kept, dict) else {}))
+    foreign = sorted(inside - model_files - set(kept if isinstance(kept, dict) else {}))
     if inside and (CARD not in inside or foreign):
         raise InputError(
             expected="a new or empty folder, or one of a saved model",
@@ -110,12 +110,16 @@ def load_card(folder: Path) -> dict[str, Any]:
 
 def _check_format(card: Mapping[str, Any], path: Path) -> None:
     """``InputError`` for a model folder that a later version of pairvae wrote in another way."""
-    found = card.get("format", FORMAT)
-    if isinstance(found, int) and not isinstance(found, bool) and 1 <= found <= FORMAT:
+    written_format = card.get("format", FORMAT)
+    if (
+        isinstance(written_format, int)
+        and not isinstance(written_format, bool)
+        and 1 <= written_format <= FORMAT
+    ):
         return
     raise InputError(
         expected=f"a model folder of format {FORMAT} or lower",
-        found=f"{found!r}, written by pairvae {card.get('pairvae', 'of an unknown version')}",
+        found=f"{written_format!r}, written by pairvae {card.get('pairvae', 'of an unknown version')}",
         where=str(path),
         remedy="install that version of pairvae (pip install --upgrade pairvae)",
     )
@@ -145,12 +149,12 @@ def load_discriminators(folder: Path) -> dict[str, Tensor]:
     return load_tensors(folder / DISCRIMINATORS)[0]
 
 
-def _check_file(path: Path, expected: object, what: str) -> None:
-    found = file_digest(path) if path.is_file() else "no file"
-    if found != expected:
+def _check_file(path: Path, expected: object, content: str) -> None:
+    digest = file_digest(path) if path.is_file() else "no file"
+    if digest != expected:
         raise InputError(
-            expected=f"{what} with sha256 {str(expected)[:12]}",
-            found=found[:12],
+            expected=f"{content} with sha256 {str(expected)[:12]}",
+            found=digest[:12],
             where=str(path),
             remedy=REMEDY,
         )

@@ -125,16 +125,16 @@ def _group(parent: Any, name: str, kind: str) -> Any:
 
 def _dataset(group: Any, name: str, values: np.ndarray, meaning: str, unit: str | None = None) -> Any:
     large = values.ndim > 1
-    found = group.create_dataset(
+    dataset = group.create_dataset(
         name,
         data=values,
         chunks=(1, *values.shape[1:]) if large else None,
         compression="gzip" if large else None,
     )
-    found.attrs["long_name"] = meaning
+    dataset.attrs["long_name"] = meaning
     if unit is not None:
-        found.attrs["units"] = unit
-    return found
+        dataset.attrs["units"] = unit
+    return dataset
 
 
 def _axis(group: Any, name: str, length: int, scale: Scale | None, *, centred: bool) -> None:
@@ -152,6 +152,6 @@ def _entry(file: Any, title: str, provenance: Provenance) -> Any:
     process = _group(entry, "process", "NXprocess")
     parameters = _group(process, "parameters", "NXparameters")
     for key, value in provenance.items():
-        place = process if key in ("program", "version") else parameters
-        place.create_dataset(key, data=value)
+        group = process if key in ("program", "version") else parameters
+        group.create_dataset(key, data=value)
     return entry

@@ -56,10 +56,10 @@ def guarded(folder: Path, stage: str) -> Iterator[None]:
     refuse_outputs(written, [output for name in later for output in OUTPUTS.get(name, ())])
 
     def check_and_note(finished: Path, path: Path) -> None:
-        place = path.absolute()
-        if not place.is_relative_to(folder):
+        absolute = path.absolute()
+        if not absolute.is_relative_to(folder):
             return
-        name = place.relative_to(folder)
+        name = absolute.relative_to(folder)
         if name.parts[0] not in TOP or any(part.startswith(".") for part in name.parts):
             return
         refuse_strangers(written, name.as_posix())
@@ -85,8 +85,8 @@ def stage_seconds(folder: Path, since: float) -> dict[str, float]:
 def _times(folder: Path) -> dict[str, list[float]]:
     """Seconds and end of each stage's last run; empty where the file is missing or damaged, which costs nothing."""
     try:
-        found = json.loads((folder / OWN_FILES / TIMES).read_text("utf-8"))
-        return {str(name): [float(one) for one in pair] for name, pair in found.items() if len(pair) == 2}
+        times = json.loads((folder / OWN_FILES / TIMES).read_text("utf-8"))
+        return {str(name): [float(value) for value in pair] for name, pair in times.items() if len(pair) == 2}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
@@ -94,14 +94,14 @@ def _times(folder: Path) -> dict[str, list[float]]:
 def refuse_outputs(written: WrittenFiles, outputs: list[str] | tuple[str, ...] = ALL_OUTPUTS) -> None:
     """``InputError`` for an output that is a link or lies below one, or holds files that pairvae did not write."""
     for output in outputs:
-        place = written.folder
+        path = written.folder
         for part in Path(output).parts:
-            place /= part
-            if place.is_symlink():
+            path /= part
+            if path.is_symlink():
                 raise InputError(
                     expected="a folder or file of the project itself",
-                    found=f"a link to {place.readlink()}",
-                    where=place.relative_to(written.folder).as_posix(),
+                    found=f"a link to {path.readlink()}",
+                    where=path.relative_to(written.folder).as_posix(),
                     remedy="remove the link (what it leads to stays); a source of data is named in data.source",
                 )
         refuse_strangers(written, output)
@@ -110,14 +110,14 @@ def refuse_outputs(written: WrittenFiles, outputs: list[str] | tuple[str, ...] =
 def refuse_sources(folder: Path, settings: Settings) -> None:
     """``InputError`` where the settings name something at, in or above an output as what is read."""
     for key, text in _named_paths(settings).items():
-        place = named_place(folder, text, key)
+        source = named_place(folder, text, key)
         for output in ALL_OUTPUTS:
-            if meets(place, folder / output):
+            if meets(source, folder / output):
                 raise InputError(
                     expected=f"a place apart from {output}, which the pipeline replaces",
                     found=repr(text),
                     where=key,
-                    remedy="copy it to a folder of its own, elsewhere, and name that one",
+                    remedy="copy it to another folder and name that one",
                 )
 
 
@@ -138,16 +138,16 @@ def _named_paths(settings: Settings) -> dict[str, str]:
     return {key: str(values[key]) for key in keys if values.get(key) is not None}
 
 
-def meets(one: Path, other: Path) -> bool:
+def meets(path: Path, other: Path) -> bool:
     """Whether two places are the same or one lies in the other, whatever links, ``..`` and case hide."""
-    first, second = (Path(os.path.realpath(place)) for place in (one, other))
-    if first.is_relative_to(second) or second.is_relative_to(first):
+    real, other_real = (Path(os.path.realpath(each)) for each in (path, other))
+    if real.is_relative_to(other_real) or other_real.is_relative_to(real):
         return True
-    return _within(first, second) or _within(second, first)
+    return _within(real, other_real) or _within(other_real, real)
 
 
-def _within(place: Path, above: Path) -> bool:
-    """Whether one of the folders around ``place`` is the very folder ``above`` under another name."""
+def _within(path: Path, above: Path) -> bool:
+    """Whether one of the folders around ``path`` is the very folder ``above`` under another name."""
     if not above.exists():
         return False
-    return any(folder.exists() and folder.samefile(above) for folder in (place, *place.parents))
+    return any(folder.exists() and folder.samefile(above) for folder in (path, *path.parents))

@@ -75,11 +75,11 @@ def png_bytes(pixels: np.ndarray, scale: Scale | None = None) -> bytes:
     content: bytes = encoded.tobytes()
     if scale is None:
         return content
-    told = _chunk(b"tEXt", f"{scale.unit} per px\0{scale.per_px:.9g}".encode("latin-1"))
+    chunks = _chunk(b"tEXt", f"{scale.unit} per px\0{scale.per_px:.9g}".encode("latin-1"))
     per_metre = round(1 / (scale.per_px * NM))
     if scale.unit == "nm" and per_metre <= LARGEST_PHYS:
-        told += _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1))
-    return content[:SIGNATURE_AND_HEADER] + told + content[SIGNATURE_AND_HEADER:]
+        chunks += _chunk(b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1))
+    return content[:SIGNATURE_AND_HEADER] + chunks + content[SIGNATURE_AND_HEADER:]
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
@@ -110,14 +110,14 @@ def write_ome_tiff(
 
     ``provenance`` and scales that are no length become a map annotation. Equal contents give equal files.
     """
-    told = {key: str(value) for key, value in provenance.items()}
+    annotation = {key: str(value) for key, value in provenance.items()}
     if scale is not None:
-        told[f"{scale.unit} per px"] = f"{scale.per_px:.9g}"
-    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"{sorted(told.items())} {zlib.crc32(pixels.tobytes())}")
+        annotation[f"{scale.unit} per px"] = f"{scale.per_px:.9g}"
+    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"{sorted(annotation.items())} {zlib.crc32(pixels.tobytes())}")
     metadata: dict[str, object] = {
         "axes": "YXS" if pixels.ndim == 3 else "YX",
         "UUID": str(identity),
-        "MapAnnotation": {"Namespace": "pairvae.prediction", **told},
+        "MapAnnotation": {"Namespace": "pairvae.prediction", **annotation},
     }
     in_nm = scale is not None and scale.unit == "nm"
     resolution = None
@@ -139,7 +139,7 @@ def write_ome_tiff(
 def write_caption(canvas: np.ndarray, text: str, height: int, colour: tuple[int, int, int] = INK) -> None:
     """Write one line into the first ``height`` rows of ``canvas`` ``(h, w, 3)`` uint8.
 
-    Of a text that is wider than the canvas the end is kept, which tells files of one folder apart. Letters that no
+    Of a text that is wider than the canvas the end is kept, which distinguishes files of one folder. Letters that no
     font has are written as their numbers (``\\u4e00``).
     """
     known = "".join(char if _drawable(char) else ascii(char)[1:-1] for char in text)

@@ -132,10 +132,10 @@ class Prepared:
         """``InputError`` where an array file is not the one that its card describes."""
         for file, expected in self.card["sha256"].items():
             path = self.folder / file
-            found = file_digest(path) if path.is_file() else "no file"
-            if found != expected:
+            digest = file_digest(path) if path.is_file() else "no file"
+            if digest != expected:
                 raise InputError(
-                    expected=f"sha256 {expected[:12]}", found=found[:12], where=str(path), remedy=REMEDY
+                    expected=f"sha256 {expected[:12]}", found=digest[:12], where=str(path), remedy=REMEDY
                 )
 
 

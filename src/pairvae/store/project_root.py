@@ -51,12 +51,12 @@ def checkout_root(start: Path | None = None) -> Path:
 
 def _usable(folder: Path) -> Path:
     """``folder`` itself; ``InputError`` where the address of its database would name another file."""
-    found = NOT_IN_AN_ADDRESS.search(str(folder))
-    if found is None:
+    match = NOT_IN_AN_ADDRESS.search(str(folder))
+    if match is None:
         return folder
     raise InputError(
         expected="a project folder whose path has neither ? nor % before two digits",
-        found=repr(found[0]),
+        found=repr(match[0]),
         where=str(folder),
         remedy="rename the folder: MLflow would open another file than the project's database",
     )
@@ -94,7 +94,7 @@ def _tracking_setting(root: Path, key: str) -> str | None:
     try:
         status = path.stat()
         section = _params(path, status.st_mtime_ns, status.st_size).get("tracking")
-    except (OSError, InputError):  # told where the settings are read
+    except (OSError, InputError):  # reported where the settings are read
         return None
     value = section.get(key) if isinstance(section, dict) else None
     return value if isinstance(value, str) and value else None
@@ -112,8 +112,8 @@ def pair_name(root: Path) -> str:
 
 def own_model(root: Path, uri: str) -> str:
     """``models:/pairvae...`` as the address of this project's pair, whatever its name in the registry."""
-    found = OWN_PAIR.match(uri)
-    return f"{found[1]}{pair_name(root)}{uri[found.end() :]}" if found else uri
+    match = OWN_PAIR.match(uri)
+    return f"{match[1]}{pair_name(root)}{uri[match.end() :]}" if match else uri
 
 
 def tracking_uri(root: Path) -> str:

@@ -50,7 +50,7 @@ class TableWriter:
 
     def writerow(self, row: Row) -> None:
         """Write one row."""
-        shown = {name: printable(one) if isinstance(one, str) else one for name, one in row.items()}
+        shown = {name: printable(cell) if isinstance(cell, str) else cell for name, cell in row.items()}
         self._writer.writerow({name: plain_cell(value) for name, value in shown.items()})
 
     def writerows(self, rows: Iterable[Row]) -> None:

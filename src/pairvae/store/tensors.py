@@ -30,7 +30,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], card: Mapping[str, A
             # One entry only: safetensors writes several in an order that changes, and equal weights have equal bytes
             facts = json.dumps({**card, CHECKSUM: _checksum(contiguous)}, allow_nan=False)
             save_file(contiguous, whole, metadata={"card": facts})
-        except SafetensorError as error:  # how it tells of a full disk
+        except SafetensorError as error:  # raised for a full disk, too
             raise OSError(None, str(error), str(path)) from error
         whole.replace(temporary)
 

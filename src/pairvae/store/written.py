@@ -37,13 +37,13 @@ def stamp(path: Path) -> Stamp:
     return status.st_size, status.st_mtime_ns
 
 
-def files_below(place: Path) -> Iterator[Path]:
+def files_below(path: Path) -> Iterator[Path]:
     """A file or link itself, or every file and link below a folder; links are not followed."""
-    if place.is_symlink() or not place.is_dir():
-        if os.path.lexists(place):
-            yield place
+    if path.is_symlink() or not path.is_dir():
+        if os.path.lexists(path):
+            yield path
         return
-    for folder, folders, names in os.walk(place, onerror=_raise):
+    for folder, folders, names in os.walk(path, onerror=_raise):
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
         for name in sorted([*names, *links]):
             yield Path(folder) / name
@@ -69,9 +69,9 @@ class WrittenFiles:
                 name, size, time_ns = json.loads(line)
                 self._known[str(name)].add((int(size), int(time_ns)))
         kept = {
-            name: [one]
+            name: [current]
             for name, stamps in self._known.items()
-            if (one := self._stamp(name)) in stamps and one
+            if (current := self._stamp(name)) in stamps and current
         }
         if len(lines) > len(kept) + SPARE_LINES:
             with locked(self.path.with_suffix(".lock")):
@@ -85,28 +85,28 @@ class WrittenFiles:
 
     def note(self, stamps: Mapping[str, Stamp]) -> None:
         """Remember files by their path relative to the project."""
-        fresh = {name: [one] for name, one in stamps.items() if one not in self._known[name]}
+        fresh = {name: [entry] for name, entry in stamps.items() if entry not in self._known[name]}
         if not fresh:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with locked(self.path.with_suffix(".lock")), self.path.open("a", encoding="utf-8") as stream:
             stream.write("\n" + _lines(fresh))  # a torn line of a killed process ends here
-        for name, (one,) in fresh.items():
-            self._known[name].add(one)
+        for name, (entry,) in fresh.items():
+            self._known[name].add(entry)
 
     def strangers(self, output: str) -> list[str]:
         """Files of an output, relative to the project, that neither this record nor dvc.lock knows."""
-        place = self.folder / output
-        found = {path.relative_to(self.folder).as_posix(): path for path in files_below(place)}
+        output_path = self.folder / output
+        files = {path.relative_to(self.folder).as_posix(): path for path in files_below(output_path)}
         unknown = {
             name: path
-            for name, path in found.items()
+            for name, path in files.items()
             if stamp(path) not in self._known.get(name, ())
             and path.name not in LITTER
             and not any(store.PARTIAL.fullmatch(part) for part in Path(name).parts)
         }
         if unknown:
-            listed = self._listed_by_dvc(output, found)
+            listed = self._listed_by_dvc(output, files)
             same = [
                 name
                 for name, path in unknown.items()
@@ -115,7 +115,7 @@ class WrittenFiles:
             self.note({name: stamp(unknown.pop(name)) for name in same})
         return sorted(unknown)
 
-    def _listed_by_dvc(self, output: str, found: Mapping[str, Path]) -> dict[str, str]:
+    def _listed_by_dvc(self, output: str, files: Mapping[str, Path]) -> dict[str, str]:
         """md5 of the files of an output in dvc.lock, by path relative to the project."""
         md5 = dict(output_hashes(self.folder)).get(output)
         if md5 is None:
@@ -127,7 +127,7 @@ class WrittenFiles:
                 entries = json.loads((cache / md5[:2] / md5[2:]).read_bytes())
                 return {f"{output}/{entry['relpath']}": str(entry["md5"]) for entry in entries}
         # The cache is elsewhere, or was emptied: the folder is known where it is as a whole what dvc.lock names
-        now = {name: value for name, path in found.items() if (value := _md5(path)) is not None}
+        now = {name: value for name, path in files.items() if (value := _md5(path)) is not None}
         return now if _tree_md5(output, now) == md5 else {}
 
 
@@ -149,7 +149,7 @@ def _known_by_card(path: Path) -> bool:
 
 
 def _lines(stamps: Mapping[str, Iterable[Stamp]]) -> str:
-    return "".join(f"{json.dumps([name, *one])}\n" for name, several in stamps.items() for one in several)
+    return "".join(f"{json.dumps([name, *entry])}\n" for name, several in stamps.items() for entry in several)
 
 
 def dvc_caches(folder: Path) -> Iterator[Path]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pairvae.data.check.file_contents import FileFacts
+from pairvae.data.check.file_contents import FileSummary
 from pairvae.data.check.folder import check_for
 from pairvae.data.check.partners import partners
 from pairvae.data.check.problems import Limits
@@ -29,7 +29,7 @@ def arcs(angle: float, width: float) -> np.ndarray:
     return np.asarray(found / found.sum())
 
 
-def facts(seed: int = 0, count: int = SAMPLES, spread: float = 0.05, angles: float = 60) -> list[FileFacts]:
+def facts(seed: int = 0, count: int = SAMPLES, spread: float = 0.05, angles: float = 60) -> list[FileSummary]:
     """Images and patterns of ``count`` samples whose spacings and directions differ, measured with a little noise."""
     generator = np.random.default_rng(seed)
     found = []
@@ -49,14 +49,14 @@ def facts(seed: int = 0, count: int = SAMPLES, spread: float = 0.05, angles: flo
 
 def fact(
     pair: str, side: str, scale: float, scattering: RingAndArcs, parts: tuple[RingAndArcs, RingAndArcs] | None
-) -> FileFacts:
-    return FileFacts(
+) -> FileSummary:
+    return FileSummary(
         pair, side, f"{side}/{pair}", "", (640, 640), "uint8", "png", None, 9, 0.0, 0.0, 0, False, None, None,
         scale, scattering=scattering, parts=parts, turned=(quarter(scattering), quarter(scattering)),
     )  # fmt: skip
 
 
-def patterns_of(found: list[FileFacts], order: np.ndarray) -> list[FileFacts]:
+def patterns_of(found: list[FileSummary], order: np.ndarray) -> list[FileSummary]:
     """The same with the patterns dealt to the pairs in another order."""
     patterns = [one for one in found if one.side == "saxs"]
     dealt = [replace(patterns[int(place)], pair=one.pair) for place, one in zip(order, patterns, strict=True)]
@@ -67,12 +67,12 @@ def quarter(ring: RingAndArcs) -> RingAndArcs:
     return RingAndArcs(ring.ring, np.roll(ring.arcs, 45))
 
 
-def turned(one: FileFacts) -> FileFacts:
+def turned(one: FileSummary) -> FileSummary:
     assert one.scattering is not None
     return replace(one, scattering=quarter(one.scattering), turned=(one.scattering, one.scattering))
 
 
-def kinds(found: list[FileFacts]) -> list[tuple[str, str]]:
+def kinds(found: list[FileSummary]) -> list[tuple[str, str]]:
     return sorted((problem.kind, problem.pair) for problem in partners([], found, LIMITS))
 
 

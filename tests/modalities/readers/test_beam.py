@@ -1,4 +1,4 @@
-"""Where the beam hits: found where symmetry tells it, and refused where it only seems to."""
+"""The beam centre: found by symmetry, and refused where the symmetry is doubtful."""
 
 import numpy as np
 import pytest

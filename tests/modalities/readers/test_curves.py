@@ -101,7 +101,7 @@ def test_npy_upright_on_its_side_and_descending(tmp_path: Path, lie: Callable[[A
 
 @pytest.mark.parametrize(("text", "said"), [
     (table(",") + "0.5,nan,1\n", "1 of 51 points without a number left out"),
-    (table(",") + "0.4,99,1\n", "1 of 51 points with a q that stands above already left out"),
+    (table(",") + "0.4,99,1\n", "1 of 51 points with a repeated q left out"),
     ("-0.1,3,1\n" + table(","), "1 of 51 points at negative q left out"),
     (table(rows=COLUMNS[20:]) + table(rows=COLUMNS[:20] * 1.0001), "q turns back 1 time: the points are sorted"),
     (table(rows=COLUMNS * [1, -1, 1]) + "0.5 7 1\n", "50 of 51 points with I of zero or below, from q 0.04 to 0.4"),
@@ -129,7 +129,7 @@ BENT = (
 
 @pytest.mark.parametrize(("text", "message"), [
     ("q,I\n0.1,2\nend of data\n", "expected at least 2 points with q and I, found 1"),
-    ("q,I\n0.1,2\nbad line\n0.2,3\n", "expected numbers below the header, found 'bad line' - mend line 3"),
+    ("q,I\n0.1,2\nbad line\n0.2,3\n", "expected numbers below the header, found 'bad line' - correct line 3"),
     ("0.1,2,3\n0.2,2\n0.3,2,3\n", "expected 3 columns in every line, found 2 in line 2"),
     ("0.1,2,3,4\n" * 9, "found one q in all 9 rows - check the separator"),
     ("only words\n", "expected columns of numbers q, I and error, found none"),
@@ -144,7 +144,7 @@ BENT = (
     (table(",", "q^2 (1/nm^2),ln I,e\n"), "found a power of q"),
     (table(",", "Time (s),Counts,e\n"), "found a time"),
     (table(header="a.tif: radial\nRadial Distance (mm)\nIntensity\n  50\n", columns=2), "found a radius"),
-    ("0.03;1,234.5;1\n" + table(";"), "expected numbers in every line, found '0.03;1,234.5;1' - mend line 1"),
+    ("0.03;1,234.5;1\n" + table(";"), "expected numbers in every line, found '0.03;1,234.5;1' - correct line 1"),
     (table(header="Data columns Qx - Qy - I(Qx,Qy) - err(I)\nASCII data\n", columns=4), "a 2D table of Qx, Qy"),
     (table(rows=GRID), "a 2D table: its first column starts anew 19 times, 50% is negative"),
     (table(rows=BENT, header="ASCII data \n\n"), "a 2D table: its first column starts anew"),

@@ -1,4 +1,4 @@
-"""Data bars and letters: what metadata tell against what the pixels show."""
+"""Data bars and letters: metadata against pixels."""
 
 import cv2
 import numpy as np
@@ -34,7 +34,7 @@ def with_bar(first: int, background: int = 0, ink: int = 255) -> np.ndarray:
         (None, 250, (250, "settings")),
         (260, None, (260, "metadata")),
         (261, None, (261, "metadata")),  # a line more or less is the same bar
-        (300, None, (260, "detected")),  # the metadata tell no bar
+        (300, None, (260, "detected")),  # the metadata give no bar
         (280, None, (260, "detected")),
         (200, None, (260, "detected")),
         (200, 290, (260, "detected")),
@@ -47,7 +47,7 @@ def test_the_pixels_count_where_metadata_disagree(
     assert (found.rows, found.source) == expected
     contradicted = told is not None and abs(told - 260) > 2
     assert bool(found.notes) == contradicted  # the line says so
-    assert all("row 260" in note and "counts" in note for note in found.notes)
+    assert all("row 260" in note and "is used" in note for note in found.notes)
 
 
 def test_a_bar_of_two_strips_is_kept_as_the_metadata_tell_it() -> None:
@@ -71,7 +71,7 @@ def test_metadata_are_believed_where_the_pixels_do_not_tell() -> None:
 
 def test_a_bar_that_was_cut_off_takes_no_image_with_it() -> None:
     found = rows_above_bar(micrograph(), 280, None)
-    assert (found.rows, found.source) == (300, "none") and "all 300 count" in found.notes[0]
+    assert (found.rows, found.source) == (300, "none") and "all 300 are used" in found.notes[0]
 
 
 @pytest.mark.parametrize("depth", [1, 257])

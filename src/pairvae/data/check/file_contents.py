@@ -1,4 +1,4 @@
-"""What one file of a pair holds: facts for the check of a folder. Pixels are not kept."""
+"""Properties of one file of a pair, for the check of a folder. Pixels are not kept."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and colum
 
 @dataclass(frozen=True)
 class ImageArea:
-    """The micrograph without its data bar: rows and columns in px, and what told the rows."""
+    """The micrograph without its data bar: rows and columns in px, and the source of the rows."""
 
     rows: int
     columns: int
@@ -49,7 +49,7 @@ class ImageArea:
 
     @property
     def keeps_a_bar(self) -> bool:
-        """Whether the settings keep rows of a detected data bar, which a rule of the check tells."""
+        """Whether the settings keep rows of a detected data bar, which a rule of the check reports."""
         return self.source == "settings" and self.detected_bar > 0
 
 
@@ -73,7 +73,7 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class FileFacts:
+class FileSummary:
     """One readable file. ``lowest_share``, ``highest_share``: share of the pixels at the extremes, in [0, 1].
 
     ``centre``: row and column of the beam as shares of the sides (SAXS), None where no symmetry is found.
@@ -107,8 +107,8 @@ class FileFacts:
     warnings: tuple[str, ...] = ()
 
 
-def inspect(pair: Pair, side: str, preparation: Preparation) -> FileFacts | InputError:
-    """Read one file of a pair and tell what it holds and what it is prepared to, or the error that it raised."""
+def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | InputError:
+    """Read one file of a pair: its properties, raw and prepared, or the error that it raised."""
     source = pair.files[side]
     try:
         raw = read_image(source)
@@ -121,7 +121,7 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileFacts | Inpu
     grey = _grey(seen)
     finite = grey[np.isfinite(grey)]
     lowest, highest = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    facts = FileFacts(
+    summary = FileSummary(
         pair=pair.id,
         side=side,
         file=str(source),
@@ -142,35 +142,35 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileFacts | Inpu
         warnings=raw.warnings,
     )
     try:
-        return _prepared(facts, with_scales(raw, pair, side), preparation)
+        return _prepared(summary, with_scales(raw, pair, side), preparation)
     except InputError as error:
-        return replace(facts, refused=error)
+        return replace(summary, refused=error)
 
 
-def _prepared(facts: FileFacts, raw: RawImage, preparation: Preparation) -> FileFacts:
-    """The facts with those of the prepared array (``InputError`` where it cannot be prepared)."""
-    modality, section = MODALITIES[facts.side], preparation.sections[facts.side]
+def _prepared(summary: FileSummary, raw: RawImage, preparation: Preparation) -> FileSummary:
+    """Add the properties of the prepared array (``InputError`` where it cannot be prepared)."""
+    modality, section = MODALITIES[summary.side], preparation.sections[summary.side]
     array = modality.prepare(raw, section)
     record = modality.record(raw, section)
-    facts = replace(
-        facts,
-        scale=record.get(SCALES[facts.side]),
+    summary = replace(
+        summary,
+        scale=record.get(SCALES[summary.side]),
         notes=tuple(record.get("notes", ())),
-        warnings=tuple(line for line in record.get("warnings", ()) if not told_by_rule(line, facts)),
+        warnings=tuple(line for line in record.get("warnings", ()) if not covered_by_rule(line, summary)),
     )
-    if facts.side == "saxs":
+    if summary.side == "saxs":
         level = levels(array[None], preparation.colormap)[0]
         upright, left, right = (
             scattering_of_pattern(np.rot90(level, quarters), preparation.mask) for quarters in (0, 1, -1)
         )
-        return replace(facts, scattering=upright, turned=(left, right))
+        return replace(summary, scattering=upright, turned=(left, right))
     whole, parts = _of_micrograph(array[0])
-    return replace(facts, scattering=whole, parts=parts)
+    return replace(summary, scattering=whole, parts=parts)
 
 
-def told_by_rule(line: str, facts: FileFacts) -> bool:
-    """Whether a rule of the check tells of a reader's warning in its own words."""
-    return facts.area is not None and facts.area.keeps_a_bar and line.startswith(BAR_LEFT)
+def covered_by_rule(line: str, summary: FileSummary) -> bool:
+    """Whether a rule of the check already reports a reader's warning."""
+    return summary.area is not None and summary.area.keeps_a_bar and line.startswith(BAR_LEFT)
 
 
 def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, RingAndArcs] | None]:
@@ -193,11 +193,11 @@ def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, R
 def detector_look(sources: Sequence[Path | str], section: Section) -> tuple[Mask | None, str | None]:
     """What is dark in most of some patterns, evenly chosen of ``sources``, and the colour map that they share."""
     arrays = []
-    for place in evenly_spread(len(sources), MOST_PATTERNS):
+    for index in evenly_spread(len(sources), MOST_PATTERNS):
         try:
-            arrays.append(MODALITIES["saxs"].prepare(read_image(sources[int(place)]), section))
+            arrays.append(MODALITIES["saxs"].prepare(read_image(sources[int(index)]), section))
         except InputError:
-            continue  # told of this file itself
+            continue  # reported for this file already
     if not arrays:
         return None, None
     patterns = np.sort(np.stack(arrays), axis=0)
@@ -210,8 +210,8 @@ def detector_look(sources: Sequence[Path | str], section: Section) -> tuple[Mask
 def image_area(raw: RawImage, sem: SemPrepare) -> ImageArea:
     """Rows from metadata, else as set, else above a detected data bar; columns as set, at most the file's."""
     width = raw.pixels.shape[1]
-    found = image_rows(raw, sem)
-    return ImageArea(found.rows, min(sem.columns or width, width), found.source, found.detected_bar)
+    area = image_rows(raw, sem)
+    return ImageArea(area.rows, min(sem.columns or width, width), area.source, area.detected_bar)
 
 
 def content_digest(pixels: np.ndarray) -> str:
@@ -272,7 +272,7 @@ def _centre(raw: RawImage) -> tuple[float, float] | None:
     pixels = raw.pixels if raw.pixels.ndim == 2 else raw.pixels[..., :3] @ np.full(3, 1 / 3, np.float32)
     if min(pixels.shape) < 8:
         return None
-    found = beam_centre(pixels)
-    if found.doubt:
+    centre = beam_centre(pixels)
+    if centre.doubt:
         return None
-    return (found.row + 0.5) / pixels.shape[0], (found.column + 0.5) / pixels.shape[1]
+    return (centre.row + 0.5) / pixels.shape[0], (centre.column + 0.5) / pixels.shape[1]

@@ -1,4 +1,4 @@
-"""Everything wrong with a folder of pairs, told at once."""
+"""Check a folder of pairs and report all problems at once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pairvae.data.check.file_contents import FileFacts, Preparation, curve_digest, detector_look, inspect
+from pairvae.data.check.file_contents import FileSummary, Preparation, curve_digest, detector_look, inspect
 from pairvae.data.check.partners import partners
 from pairvae.data.check.problems import (
     MOST_NAMES,
@@ -15,10 +15,10 @@ from pairvae.data.check.problems import (
     Limits,
     Problem,
     copy_of,
+    error_text,
     some_of,
-    told,
 )
-from pairvae.data.check.rules import RULES, readings
+from pairvae.data.check.rules import RULES, reader_warnings
 from pairvae.data.pairs.file_names import has_suffix, is_leftover, modality_files, modality_folders
 from pairvae.data.pairs.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
 from pairvae.errors import InputError, number_of
@@ -67,7 +67,7 @@ def check_folder(
 ) -> CheckReport:
     """Read every file of a folder in the data layout and list all problems.
 
-    ``sem_rows``, ``sem_columns``: image area where metadata do not tell it (None: detected, whole); ``crop``
+    ``sem_rows``, ``sem_columns``: image area where the metadata do not give it (None: detected, whole); ``crop``
     in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does;
     ``others``: the section ``prepare`` of further modalities.
     """
@@ -82,26 +82,28 @@ def _check(
     folder: Path, sections: Mapping[str, Section], names: Sequence[str], *, workers: int, least_pairs: int
 ) -> CheckReport:
     pairs, faults = collect(folder)
-    problems = [Problem(fault.pair, fault.file, fault.kind, told(fault.error), "error") for fault in faults]
+    problems = [
+        Problem(fault.pair, fault.file, fault.kind, error_text(fault.error), "error") for fault in faults
+    ]
     problems += _leftovers(folder)
     patterns = [pair.files["saxs"] for pair in pairs if "saxs" in pair.files and "saxs" in names]
     preparation = Preparation(sections, *detector_look(patterns, sections["saxs"]))
-    facts, unreadable = _inspect_all(pairs, preparation, names, workers)
+    summaries, unreadable = _inspect_all(pairs, preparation, names, workers)
     faults_of_others, remarks, curves = _read_others(pairs, sections)
     problems += unreadable + faults_of_others
-    remarks += [(FOLDERS[fact.side], note) for fact in facts for note in fact.notes]
+    remarks += [(FOLDERS[summary.side], note) for summary in summaries for note in summary.notes]
     for rule in (*RULES, partners):
-        problems += rule(pairs, facts, _limits(preparation, least_pairs))
-    problems += _refused(facts, problems)
+        problems += rule(pairs, summaries, _limits(preparation, least_pairs))
+    problems += _refused(summaries, problems)
     problems.sort(key=lambda problem: (problem.severity != "error", problem.kind, problem.pair, problem.file))
     counts = Counter(problem.severity for problem in problems)
     return CheckReport(
         folder=str(folder),
         problems=tuple(problems),
-        notes=(*_notes(pairs, facts), *_reading_notes(remarks)),
+        notes=(*_notes(pairs, summaries), *_reading_notes(remarks)),
         counts={
             "pairs": len(pairs),
-            "files": len(facts) + len(unreadable) + curves,
+            "files": len(summaries) + len(unreadable) + curves,
             "errors": counts["error"],
             "warnings": counts["warning"],
         },
@@ -115,28 +117,30 @@ def _limits(preparation: Preparation, least_pairs: int) -> Limits:
 
 def _inspect_all(
     pairs: Sequence[Pair], preparation: Preparation, names: Sequence[str], workers: int
-) -> tuple[list[FileFacts], list[Problem]]:
+) -> tuple[list[FileSummary], list[Problem]]:
     """Facts of every readable file, a problem for every other; at most ``workers`` images are in memory."""
     jobs = [(pair, side) for pair in pairs for side in pair.files if side in FOLDERS and side in names]
-    facts: list[FileFacts] = []
+    summaries: list[FileSummary] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        found = pool.map(lambda job: inspect(job[0], job[1], preparation), jobs)
-        for (pair, side), result in zip(jobs, track(found, len(jobs), "check"), strict=True):
+        results = pool.map(lambda job: inspect(job[0], job[1], preparation), jobs)
+        for (pair, side), result in zip(jobs, track(results, len(jobs), "check"), strict=True):
             if isinstance(result, InputError):
-                problems.append(Problem(pair.id, str(pair.files[side]), "unreadable", told(result), "error"))
+                problems.append(
+                    Problem(pair.id, str(pair.files[side]), "unreadable", error_text(result), "error")
+                )
             else:
-                facts.append(result)
-    return facts, problems
+                summaries.append(result)
+    return summaries, problems
 
 
-def _refused(facts: Sequence[FileFacts], problems: Sequence[Problem]) -> list[Problem]:
-    """Files that preprocessing refuses for a reason of which no rule has told."""
+def _refused(summaries: Sequence[FileSummary], problems: Sequence[Problem]) -> list[Problem]:
+    """Files that preprocessing refuses for a reason that no rule has reported."""
     named = {problem.file for problem in problems if problem.severity == "error"}
     return [
-        Problem(fact.pair, fact.file, "preprocessing", told(fact.refused), "error")
-        for fact in facts
-        if fact.refused is not None and fact.file not in named
+        Problem(summary.pair, summary.file, "preprocessing", error_text(summary.refused), "error")
+        for summary in summaries
+        if summary.refused is not None and summary.file not in named
     ]
 
 
@@ -154,7 +158,7 @@ def _read_others(
         try:
             raw = modality.read(file)
         except InputError as error:
-            problems.append(Problem(pair.id, file, "unreadable", told(error), "error"))
+            problems.append(Problem(pair.id, file, "unreadable", error_text(error), "error"))
             continue
         section = sections.get(name)
         record = {"notes": raw.notes, "warnings": raw.warnings}
@@ -164,7 +168,7 @@ def _read_others(
         other = first.setdefault((name, curve_digest(raw.pixels)), pair) if raw.format == "curve" else pair
         if other is not pair and (pair.group is None or pair.group != other.group):
             problems.append(copy_of(pair, other, file, f"curve as {modality.folder}"))
-    return problems + readings(warnings), notes, len(jobs)
+    return problems + reader_warnings(warnings), notes, len(jobs)
 
 
 def _leftovers(folder: Path) -> list[Problem]:
@@ -178,7 +182,7 @@ def _leftovers(folder: Path) -> list[Problem]:
     for name in (*FOLDERS, *OTHER_FOLDERS):
         readable = modality_files(folder, name)
         unnamed = [path.name for path in readable if path.resolve() not in used]
-        beside = {own for path in readable for own in sidecars(path)}
+        beside = {sidecar for path in readable for sidecar in sidecars(path)}
         for sub in modality_folders(folder, name):
             visible = [
                 path for path in sorted(sub.iterdir()) if path.is_file() and not is_leftover(path.name)
@@ -189,15 +193,15 @@ def _leftovers(folder: Path) -> list[Problem]:
                 text = f"{some_of(foreign)} left out: not {FORMATS if name in FOLDERS else 'a curve file'}"
                 problems.append(Problem("", str(sub), "other files", text, "warning"))
         if unnamed and (table or name in OTHER_FOLDERS):
-            place = str(folder / MODALITIES[name].folder)
-            problems.append(Problem("", place, kind, f"{some_of(unnamed)} left out", "warning"))
+            modality_folder = str(folder / MODALITIES[name].folder)
+            problems.append(Problem("", modality_folder, kind, f"{some_of(unnamed)} left out", "warning"))
     return problems
 
 
-def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
+def _notes(pairs: Sequence[Pair], summaries: Sequence[FileSummary]) -> list[str]:
     """What the files hold, in a few lines: data bars, pixel sizes, formats, beam centre, split."""
     notes: list[str] = []
-    areas = [fact.area for fact in facts if fact.area is not None]
+    areas = [summary.area for summary in summaries if summary.area is not None]
     words = {
         "metadata": "from metadata",
         "settings": "from the settings",
@@ -207,18 +211,20 @@ def _notes(pairs: Sequence[Pair], facts: Sequence[FileFacts]) -> list[str]:
     for (source, rows), number in sorted(Counter((area.source, area.rows) for area in areas).items()):
         notes.append(f"SEM image rows: {rows}, {words[source]} ({number_of(number, 'file')})")
     known = {pair.id: pair.sem_nm_per_px for pair in pairs}
-    sizes = Counter(known.get(fact.pair) or fact.nm_per_px for fact in facts if fact.side == "sem")
+    sizes = Counter(
+        known.get(summary.pair) or summary.nm_per_px for summary in summaries if summary.side == "sem"
+    )
     for size, number in sizes.items():
         notes.append(
             f"SEM pixel size: {'unknown' if size is None else f'{size:.4g} nm'} ({number_of(number, 'file')})"
         )
     for side, name in FOLDERS.items():
-        kinds = Counter((f.format, f.shape, f.dtype) for f in facts if f.side == side)
+        kinds = Counter((f.format, f.shape, f.dtype) for f in summaries if f.side == side)
         for (form, shape, dtype), number in sorted(kinds.items(), key=lambda item: -item[1])[:MOST_NAMES]:
             notes.append(
                 f"{name} files: {form}, {' x '.join(map(str, shape))}, {dtype} ({number_of(number, 'file')})"
             )
-    centres = [fact.centre for fact in facts if fact.centre is not None]
+    centres = [summary.centre for summary in summaries if summary.centre is not None]
     if centres:
         rows_at, columns_at = (sorted(values)[len(centres) // 2] for values in zip(*centres, strict=True))
         notes.append(

@@ -39,7 +39,7 @@ def pair_sheet(
 ) -> None:
     """Write a PNG of the first ``limit`` pairs in natural order: pattern, curve and micrograph under id and names.
 
-    A file that cannot be read shows as a crossed tile. ``prepare`` tells the image area of micrographs (None: the
+    A file that cannot be read shows as a crossed tile. ``prepare`` gives the image area of micrographs (None: the
     whole image above a detected data bar). ``InputError`` for a folder without sound pairs.
     """
     if limit < 1:

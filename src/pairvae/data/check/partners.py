@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pairvae.data.check.file_contents import FileFacts
+from pairvae.data.check.file_contents import FileSummary
 from pairvae.data.check.problems import Limits, Problem
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_by
@@ -20,8 +20,8 @@ MOST_PAIRS = 200  # that are permuted: the angles between all of them are comput
 BLOCK = 400  # pairs among which better partners are looked for, neighbours in the order of their ids
 GAIN = 13.0  # sum of squared deviations; sound simulated pairs gain up to 8 by other partners
 LEAST_DEVIATION, LEAST_TURN = 0.01, 2.0  # of the rings' logarithms, and degrees of the arcs
-DEVIATIONS = 4.5  # robust ones from the usual, beyond which a pair is told
-LEAST_RATIO, LEAST_ANGLE = 0.06, 12.0  # of the ring and degrees of the arcs that are never told
+DEVIATIONS = 4.5  # robust ones from the usual, beyond which a pair is reported
+LEAST_RATIO, LEAST_ANGLE = 0.06, 12.0  # of the ring and degrees of the arcs that are never reported
 BETTER = 0.6  # share of the angle that is left where a quarter turn mends it
 WRONG_SCALE = 0.1  # between rings and spacings of most pairs
 PERMUTATIONS = 999
@@ -37,8 +37,8 @@ class _Seen:
     ``turned``: rings and arcs of the patterns turned by a quarter, left, right, and with what hides the detector.
     """
 
-    images: list[FileFacts]
-    patterns: list[FileFacts]
+    images: list[FileSummary]
+    patterns: list[FileSummary]
     in_units: bool
     rings: Floats
     arcs: Floats
@@ -59,9 +59,9 @@ class _Seen:
         return replace(self, given_rings=rings, given_arcs=arcs, turned=(back,))
 
 
-def partners(pairs: Sequence[Pair], facts: Sequence[FileFacts], limits: Limits) -> list[Problem]:
+def partners(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
     """Pairs whose pattern does not scatter as the image does: turned, swapped, of another scale, or shuffled."""
-    seen = _seen(facts)
+    seen = _seen(summaries)
     if len(seen.images) < LEAST_PAIRS:
         return []
     problems = []
@@ -91,21 +91,26 @@ def _angle(seen: _Seen) -> Floats:
     return turned_by(seen.arcs, seen.given_arcs)
 
 
-def _seen(facts: Sequence[FileFacts]) -> _Seen:
+def _seen(summaries: Sequence[FileSummary]) -> _Seen:
     """Pairs of which both files show a ring; rings in 1/nm where every scale is known, else of prepared pixels."""
-    by_side: dict[str, dict[str, FileFacts]] = {"sem": {}, "saxs": {}}
-    for fact in facts:
-        if fact.scattering is not None and np.isfinite(fact.scattering.ring) and fact.side in by_side:
-            by_side[fact.side][fact.pair] = fact
+    by_side: dict[str, dict[str, FileSummary]] = {"sem": {}, "saxs": {}}
+    for summary in summaries:
+        if (
+            summary.scattering is not None
+            and np.isfinite(summary.scattering.ring)
+            and summary.side in by_side
+        ):
+            by_side[summary.side][summary.pair] = summary
     both = [pair for pair in by_side["sem"] if pair in by_side["saxs"]]
     images, patterns = ([by_side[side][pair] for pair in both] for side in ("sem", "saxs"))
-    in_units = all(one.scale for one in (*images, *patterns))
+    in_units = all(summary.scale for summary in (*images, *patterns))
     scales = [
-        np.array([(one.scale or 1.0) if in_units else 1.0 for one in side]) for side in (images, patterns)
+        np.array([(summary.scale or 1.0) if in_units else 1.0 for summary in side])
+        for side in (images, patterns)
     ]
-    quarters = [[_quarter(one, way) for one in patterns] for way in (0, 1)]
-    rings, arcs = _stacked([one.scattering for one in images])
-    given_rings, given_arcs = _stacked([one.scattering for one in patterns])
+    quarters = [[_quarter(summary, way) for summary in patterns] for way in (0, 1)]
+    rings, arcs = _stacked([summary.scattering for summary in images])
+    given_rings, given_arcs = _stacked([summary.scattering for summary in patterns])
     turned = [(ring + np.log(scales[1]), arc) for ring, arc in map(_stacked, quarters)]
     given_rings = given_rings + np.log(scales[1])
     turned.append((given_rings, np.roll(given_arcs, DIRECTIONS // 2, axis=1)))
@@ -114,15 +119,15 @@ def _seen(facts: Sequence[FileFacts]) -> _Seen:
     )
 
 
-def _quarter(fact: FileFacts, way: int) -> RingAndArcs | None:
-    return None if fact.turned is None else fact.turned[way]
+def _quarter(summary: FileSummary, way: int) -> RingAndArcs | None:
+    return None if summary.turned is None else summary.turned[way]
 
 
-def _stacked(found: Sequence[RingAndArcs | None]) -> tuple[Floats, Floats]:
+def _stacked(readings: Sequence[RingAndArcs | None]) -> tuple[Floats, Floats]:
     """Logarithms of the rings ``(N,)`` and arcs ``(N, 90)``; nan of None."""
-    rings = np.array([nan if one is None else one.ring for one in found], np.float64)
-    arcs = [np.full(DIRECTIONS, nan) if one is None else one.arcs for one in found]
-    return np.log(rings), np.array(arcs, np.float64).reshape(len(found), DIRECTIONS)
+    rings = np.array([nan if reading is None else reading.ring for reading in readings], np.float64)
+    arcs = [np.full(DIRECTIONS, nan) if reading is None else reading.arcs for reading in readings]
+    return np.log(rings), np.array(arcs, np.float64).reshape(len(readings), DIRECTIONS)
 
 
 def _robust(values: Floats) -> tuple[float, float]:
@@ -168,12 +173,14 @@ def _outliers(seen: _Seen) -> list[Problem]:
     middle, spread = _robust(np.minimum(straight, rests))
     widest = max(middle + DEVIATIONS * spread, LEAST_ANGLE)
     problems = []
-    for row, (fact, gap) in enumerate(zip(seen.patterns, seen.gaps - usual, strict=True)):
+    for row, (summary, gap) in enumerate(zip(seen.patterns, seen.gaps - usual, strict=True)):
         angle, rest, (other, left) = straight[row], rests[row], better.get(row, (row, nan))
         odd = angle > widest or abs(gap) > most
         if odd and rest <= widest and rest < BETTER * angle and not rest > left:
             text = f"its arcs lie {angle:.0f} degrees from where its image puts them, {rest:.0f} after a quarter turn"
-            problems.append(Problem(fact.pair, fact.file, "turned pattern", f"{text} - turn it", "warning"))
+            problems.append(
+                Problem(summary.pair, summary.file, "turned pattern", f"{text} - turn it", "warning")
+            )
         elif odd or other != row:
             text = (
                 f"it does not scatter as its image would: ring at {np.exp(-gap):.3g} times the usual place, arcs "
@@ -181,20 +188,20 @@ def _outliers(seen: _Seen) -> list[Problem]:
             )
             if other != row:
                 text += f" The pattern of pair {seen.patterns[other].pair} fits better"
-            problems.append(Problem(fact.pair, fact.file, "partner", text, "warning"))
+            problems.append(Problem(summary.pair, summary.file, "partner", text, "warning"))
     return problems
 
 
 def _shuffled(seen: _Seen) -> bool:
     """Whether pairs agree no better than any others do, although their images differ clearly among each other.
 
-    A permutation test of the mean disagreement. Without differences among the samples it could tell nothing.
+    A permutation test of the mean disagreement. It needs samples that differ.
     """
     chosen = evenly_spread(len(seen.images), MOST_PAIRS)
     costs = []
     of_images, of_patterns = seen.rings[chosen], seen.given_rings[chosen]
-    found, given = seen.arcs[chosen], seen.given_arcs[chosen]
-    parts = [seen.images[int(one)].parts for one in chosen]
+    of_image_arcs, of_pattern_arcs = seen.arcs[chosen], seen.given_arcs[chosen]
+    parts = [seen.images[int(index)].parts for index in chosen]
     ends = [part for part in parts if part is not None]
     if len(ends) < LEAST_PAIRS:
         return False
@@ -203,9 +210,9 @@ def _shuffled(seen: _Seen) -> bool:
     if _robust(of_images)[1] > TELLING * noise and _robust(of_patterns)[1] > LEAST_SPREAD:
         table = np.abs(of_images[:, None] - of_patterns[None] - float(np.median(seen.gaps)))
         costs.append(table / table.mean())
-    own = turned_by(np.stack([a.arcs for a, _ in ends]), np.stack([b.arcs for _, b in ends]))
-    table, among = _angles(found, given), _angles(found, found)
-    if np.median(among[~np.eye(len(among), dtype=bool)]) > TELLING * np.median(own):
+    within_arcs = turned_by(np.stack([a.arcs for a, _ in ends]), np.stack([b.arcs for _, b in ends]))
+    table, among = _angles(of_image_arcs, of_pattern_arcs), _angles(of_image_arcs, of_image_arcs)
+    if np.median(among[~np.eye(len(among), dtype=bool)]) > TELLING * np.median(within_arcs):
         costs.append(table / table.mean())
     if not costs:
         return False
@@ -216,6 +223,6 @@ def _shuffled(seen: _Seen) -> bool:
     return p > (CHANCE if len(total) >= FEW else CHANCE_OF_FEW)
 
 
-def _angles(found: Floats, given: Floats) -> Floats:
+def _angles(arcs: Floats, given: Floats) -> Floats:
     """Angles between each of ``N`` arcs and each of ``M``: ``(N, M)`` degrees."""
-    return np.stack([turned_by(np.broadcast_to(one, given.shape), given) for one in found])
+    return np.stack([turned_by(np.broadcast_to(arc, given.shape), given) for arc in arcs])

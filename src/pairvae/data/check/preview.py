@@ -71,9 +71,9 @@ class Preview:
     recommended: Choice | None
 
 
-def preview(place: Path, settings: SemPrepare, pair: str | None = None) -> Preview:
+def preview(path: Path, settings: SemPrepare, pair: str | None = None) -> Preview:
     """Binarise a micrograph of a folder of pairs (the first, or that of ``pair``), or a file, in every way."""
-    raw = _micrograph(place, pair)
+    raw = _micrograph(path, pair)
     choices = []
     for shading in (False, True):
         prepared = settings.model_copy(update={"shading": shading})
@@ -113,13 +113,13 @@ def recommend(choices: Sequence[Choice], present: tuple[str, int, bool]) -> Choi
     )
 
 
-def _micrograph(place: Path, pair: str | None) -> RawImage:
-    if place.is_file():
-        return read_image(place)
-    pairs = [one for one in read_pairs(place) if one.sem is not None and pair in (None, one.id)]
+def _micrograph(path: Path, pair: str | None) -> RawImage:
+    if path.is_file():
+        return read_image(path)
+    pairs = [sample for sample in read_pairs(path) if sample.sem is not None and pair in (None, sample.id)]
     if not pairs:
-        wanted = "a pair with a micrograph" if pair is None else f"a pair {pair} with a micrograph"
-        raise InputError(expected=wanted, found="none", where=str(place), remedy="see `pairvae data check`")
+        expected = "a pair with a micrograph" if pair is None else f"a pair {pair} with a micrograph"
+        raise InputError(expected=expected, found="none", where=str(path), remedy="see `pairvae data check`")
     raw = read_image(str(pairs[0].sem))
     known = pairs[0].sem_nm_per_px or raw.nm_per_px
     return RawImage(raw.pixels, known, raw.image_rows, raw.format, raw.source)
@@ -155,7 +155,7 @@ def _advice(choice: Choice | None) -> str:
     sets = [f"sem.prepare.threshold={choice.threshold}"]
     sets += [f"sem.prepare.window_px={choice.window_px}"] if choice.threshold in LOCAL else []
     sets += ["sem.prepare.shading=true"] if choice.shading else []
-    line = " ".join(f"--set {one}" for one in sets)
+    line = " ".join(f"--set {setting}" for setting in sets)
     return f"recommended: {choice.name}: pairvae repro {line} (and sem.prepare.phase=dark for the dark phase)"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pairvae.data.check.file_contents import FileFacts
+from pairvae.data.check.file_contents import FileSummary
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.errors import InputError, number_of, printable
 from pairvae.settings import BeamCentreOption
@@ -39,25 +39,25 @@ class Limits:
     beam_centre: BeamCentreOption = None
 
 
-Rule = Callable[[Sequence[Pair], Sequence[FileFacts], Limits], list[Problem]]
+Rule = Callable[[Sequence[Pair], Sequence[FileSummary], Limits], list[Problem]]
 
 
-def told(error: InputError) -> str:
-    """An error's message without its place, which has a column of its own."""
+def error_text(error: InputError) -> str:
+    """An error's message without its location, which has its own column."""
     advice = f" - {error.remedy}" if error.remedy else ""
     line = (error.where or "").partition(f"{PAIRS_FILE}, ")[2]
-    place = f"{line}: " if line else ""
-    return " ".join(f"{place}expected {error.expected}, found {error.found}{advice}".split())
+    prefix = f"{line}: " if line else ""
+    return " ".join(f"{prefix}expected {error.expected}, found {error.found}{advice}".split())
 
 
-def problem_of(fact: FileFacts, kind: str, message: str, severity: Severity = "error") -> Problem:
+def problem_of(summary: FileSummary, kind: str, message: str, severity: Severity = "error") -> Problem:
     """A problem of one file."""
-    return Problem(fact.pair, fact.file, kind, message, severity)
+    return Problem(summary.pair, summary.file, kind, message, severity)
 
 
-def copy_of(pair: Pair, other: Pair, file: str, what: str) -> Problem:
+def copy_of(pair: Pair, other: Pair, file: str, content: str) -> Problem:
     """The problem that a file of ``pair`` holds the same as that of another pair."""
-    text = f"the same {what} of pair {other.id}"
+    text = f"the same {content} of pair {other.id}"
     if {pair.split, other.split} == {"train", "validation"}:
         text += ", across train and validation"
     return Problem(
@@ -137,12 +137,12 @@ def render(report: CheckReport) -> str:
     lines += [printable(f"note: {note}") for note in report.notes]
     lines += map(printable, report.proposals)
     counts = report.counts
-    found = f"{number_of(counts['errors'], 'error')}, {number_of(counts['warnings'], 'warning')}"
+    totals = f"{number_of(counts['errors'], 'error')}, {number_of(counts['warnings'], 'warning')}"
     lone = (
         f" and {number_of(counts['unpaired'], 'sample')} without a partner" if counts.get("unpaired") else ""
     )
     read = f"{number_of(counts['pairs'], 'pair')}{lone}, {number_of(counts['files'], 'file')} read"
-    lines.append(f"{report.folder}: {read}, {found if report.problems else 'no problems'}")
+    lines.append(f"{report.folder}: {read}, {totals if report.problems else 'no problems'}")
     return "\n".join(lines)
 
 

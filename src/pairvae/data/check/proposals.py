@@ -62,16 +62,20 @@ class Proposal:
 
 def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> list[Proposal]:
     """Values that the settings need for these files; none where they fit."""
-    found: list[Proposal] = []
+    proposals: list[Proposal] = []
     if isinstance(settings.split.train, int) and 2 <= pairs <= settings.split.train:
         train = max(1, min(pairs - 1, round(pairs * 2 / 3)))
-        found.append(Proposal("split.train", train, f"two thirds of {pairs} pairs"))
+        proposals.append(Proposal("split.train", train, f"two thirds of {pairs} pairs"))
     for name in settings.modalities:
-        mine = [one for one in measured if one.modality == name]
+        of_modality = [measurement for measurement in measured if measurement.modality == name]
         if MODALITIES[name].coordinates is not None:
-            found += _curves(name, mine, settings)
-    found += _micrographs([one for one in measured if one.modality == "sem"], settings)
-    return found + _patterns([one for one in measured if one.modality == "saxs"], settings)
+            proposals += _curves(name, of_modality, settings)
+    proposals += _micrographs(
+        [measurement for measurement in measured if measurement.modality == "sem"], settings
+    )
+    return proposals + _patterns(
+        [measurement for measurement in measured if measurement.modality == "saxs"], settings
+    )
 
 
 def calibrations(folder: Path, names: Sequence[str], settings: Settings, sizes: set[Size]) -> list[Proposal]:
@@ -79,7 +83,7 @@ def calibrations(folder: Path, names: Sequence[str], settings: Settings, sizes: 
 
     ``sizes``: rows and columns of the patterns. A mask is known by its name, its values and its size.
     """
-    found: list[Proposal] = []
+    proposals: list[Proposal] = []
     top = sorted(path for path in folder.iterdir() if path.is_file()) if len(sizes) == 1 else []
     geometries = [path for path in top if path.suffix.casefold() == ".poni" and _reads(read_poni, path)]
     masks = [path for path in top if "mask" in path.stem.casefold() and _reads(_mask_size, path) in sizes]
@@ -91,8 +95,10 @@ def calibrations(folder: Path, names: Sequence[str], settings: Settings, sizes: 
         }
         for key, files in kinds.items():
             if key in type(section).model_fields and getattr(section, key) is None and len(files) == 1:
-                found.append(Proposal(f"{name}.prepare.{key}", files[0].name, f"the {key} beside the pairs"))
-    return found
+                proposals.append(
+                    Proposal(f"{name}.prepare.{key}", files[0].name, f"the {key} beside the pairs")
+                )
+    return proposals
 
 
 def _reads(read: Callable[[Path, str], Any], path: Path) -> Any:
@@ -108,29 +114,29 @@ def _mask_size(path: Path, name: str) -> Size:
 
 
 def _curves(name: str, measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
-    ranged = [one for one in measured if one.q_range is not None]
+    ranged = [measurement for measurement in measured if measurement.q_range is not None]
     if not ranged or MODALITIES[name].coordinates is None:
         return []
     prepare = prepare_settings(settings, name).model_dump(mode="json")
-    found: list[Proposal] = []
+    proposals: list[Proposal] = []
     factor = 1.0
-    unknown = [one for one in ranged if not one.unit_known]
+    unknown = [measurement for measurement in ranged if not measurement.unit_known]
     if unknown and len(unknown) == len(ranged) and prepare.get("q_unit") in (None, "1/nm"):
-        last = max(one.q_range[1] for one in unknown if one.q_range is not None)
+        last = max(measurement.q_range[1] for measurement in unknown if measurement.q_range is not None)
         if 2 * math.pi / last > LONGEST_SPACING:
             factor = PER_NM["1/angstrom"]
             why = (
                 f"no file names its unit, and as 1/nm the last q, {last:.3g}, is {2 * math.pi / last:.0f} nm"
             )
-            found.append(Proposal(f"{name}.prepare.q_unit", "1/angstrom", why))
+            proposals.append(Proposal(f"{name}.prepare.q_unit", "1/angstrom", why))
     common = common_range(ranged)
     first, last = common[0] * factor, common[1] * factor
     covered = first <= float(prepare["q_min"]) and last >= float(prepare["q_max"])
     if covered or last < NARROWEST * first:
-        return found
+        return proposals
     why = f"common to all {len(ranged)} curves"
     return [
-        *found,
+        *proposals,
         Proposal(f"{name}.prepare.q_min", _rounded(first, up=True), why),
         Proposal(f"{name}.prepare.q_max", _rounded(last, up=False), why),
     ]
@@ -138,20 +144,28 @@ def _curves(name: str, measured: Sequence[Measured], settings: Settings) -> list
 
 def common_range(measured: Sequence[Measured]) -> tuple[float, float]:
     """The range of q that all curves cover, 1/nm; the first above the last where there is none."""
-    ranges = [one.q_range for one in measured if one.q_range is not None]
+    ranges = [measurement.q_range for measurement in measured if measurement.q_range is not None]
     return max(first for first, _ in ranges), min(last for _, last in ranges)
 
 
 def no_common_range(measured: Sequence[Measured]) -> str | None:
     """Which two curves have no range of q in common, in one line."""
-    ranged = [one for one in measured if one.q_range is not None]
+    ranged = [measurement for measurement in measured if measurement.q_range is not None]
     if not ranged:
         return None
     first, last = common_range(ranged)
     if last >= NARROWEST * first:
         return None
-    late = next(one for one in ranged if one.q_range is not None and one.q_range[0] == first)
-    early = next(one for one in ranged if one.q_range is not None and one.q_range[1] == last)
+    late = next(
+        measurement
+        for measurement in ranged
+        if measurement.q_range is not None and measurement.q_range[0] == first
+    )
+    early = next(
+        measurement
+        for measurement in ranged
+        if measurement.q_range is not None and measurement.q_range[1] == last
+    )
     return (
         f"no range of q is common to all curves: that of pair {early.pair} ends at {last:.4g} 1/nm, that of pair "
         f"{late.pair} begins at {first:.4g} - correct a unit of q, or take one out"
@@ -160,30 +174,34 @@ def no_common_range(measured: Sequence[Measured]) -> str | None:
 
 def _micrographs(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
     prepare = settings.sem.prepare
-    sized = [one for one in measured if one.area is not None and one.size is not None]
+    sized = [
+        measurement
+        for measurement in measured
+        if measurement.area is not None and measurement.size is not None
+    ]
     if not sized:
         return []
-    found: list[Proposal] = []
-    areas = [one.area for one in sized if one.area is not None]
-    sizes = [one.size for one in sized if one.size is not None]
+    proposals: list[Proposal] = []
+    areas = [measurement.area for measurement in sized if measurement.area is not None]
+    sizes = [measurement.size for measurement in sized if measurement.size is not None]
     cut = [
         min(a / s for a, s in zip(area, size, strict=True)) for area, size in zip(areas, sizes, strict=True)
     ]
     given = {"rows": prepare.rows, "columns": prepare.columns}
     if any(given.values()) and sorted(cut)[len(cut) // 2] < SHARE_KEPT:
         why = f"{prepare.rows} x {prepare.columns} px cut away {1 - min(cut):.0%} of a micrograph"
-        found += [Proposal(f"sem.prepare.{name}", None, why) for name, value in given.items() if value]
+        proposals += [Proposal(f"sem.prepare.{name}", None, why) for name, value in given.items() if value]
         areas = sizes
-    scales = [one.scale for one in sized if one.scale is not None]
+    scales = [measurement.scale for measurement in sized if measurement.scale is not None]
     factors = [1.0] * len(sized)
     if len(scales) == len(sized):
         target = prepare.nm_per_px
         if target is None and max(scales) > SCALES_DIFFER * min(scales):
             target = _rounded(max(scales), up=True)
             why = f"micrographs have {min(scales):.4g} to {max(scales):.4g} nm per px"
-            found.append(Proposal("sem.prepare.nm_per_px", target, why))
+            proposals.append(Proposal("sem.prepare.nm_per_px", target, why))
         factors = [1.0 if target is None else scale / target for scale in scales]
-    return found + _crop(areas, factors, settings)
+    return proposals + _crop(areas, factors, settings)
 
 
 def _crop(areas: Sequence[tuple[int, int]], factors: Sequence[float], settings: Settings) -> list[Proposal]:
@@ -194,14 +212,14 @@ def _crop(areas: Sequence[tuple[int, int]], factors: Sequence[float], settings: 
     # where the crop fits most of them, the small ones are the exception
     if usual >= settings.sem.prepare.crop or crop < CROP_STEP:
         return []
-    found = [Proposal("sem.prepare.crop", crop, f"the smallest image area is {least} px wide or high")]
+    proposals = [Proposal("sem.prepare.crop", crop, f"the smallest image area is {least} px wide or high")]
     if settings.sem.training.likelihood == "texture" and settings.sem.training.texture.crop > crop:
-        found.append(Proposal("sem.training.texture.crop", crop, "no larger than sem.prepare.crop"))
-    return found
+        proposals.append(Proposal("sem.training.texture.crop", crop, "no larger than sem.prepare.crop"))
+    return proposals
 
 
 def _patterns(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
-    scales = [one.scale for one in measured if one.scale is not None]
+    scales = [measurement.scale for measurement in measured if measurement.scale is not None]
     can = "q_per_px" in type(settings.saxs.prepare).model_fields
     unset = can and getattr(settings.saxs.prepare, "q_per_px", None) is None
     if not unset or len(scales) < len(measured) or not scales or max(scales) <= SCALES_DIFFER * min(scales):
@@ -224,11 +242,11 @@ def lines(proposals: Sequence[Proposal]) -> list[str]:
     document = CommentedMap()
     for proposal in proposals:
         *parents, last = proposal.key.split(".")
-        place = document
+        section = document
         for parent in parents:
-            place = place.setdefault(parent, CommentedMap())
-        place[last] = proposal.value
-        place.yaml_add_eol_comment(" ".join(proposal.why.split()), last)
+            section = section.setdefault(parent, CommentedMap())
+        section[last] = proposal.value
+        section.yaml_add_eol_comment(" ".join(proposal.why.split()), last)
     text = io.StringIO()
     yaml = YAML()
     yaml.width = 1000
@@ -259,8 +277,8 @@ def nested(proposals: Sequence[Proposal]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for proposal in proposals:
         *parents, last = proposal.key.split(".")
-        place = values
+        section = values
         for parent in parents:
-            place = place.setdefault(parent, {})
-        place[last] = proposal.value
+            section = section.setdefault(parent, {})
+        section[last] = proposal.value
     return values

@@ -60,16 +60,18 @@ def has_suffix(path: Path, suffixes: Collection[str]) -> bool:
 
 def modality_folders(folder: Path, name: str, called: str | None = None) -> list[Path]:
     """The sub-folders of a modality: of its name in any case, or ``called`` so."""
-    wanted = composed(called or MODALITIES[name].folder).casefold()
+    folder_name = composed(called or MODALITIES[name].folder).casefold()
     if not folder.is_dir():
         return []
-    return sorted(sub for sub in folder.iterdir() if composed(sub.name).casefold() == wanted and sub.is_dir())
+    return sorted(
+        sub for sub in folder.iterdir() if composed(sub.name).casefold() == folder_name and sub.is_dir()
+    )
 
 
 def modality_files(folder: Path, name: str, called: str | None = None) -> list[Path]:
     """Readable files anywhere below the sub-folders of a modality, in natural order; leftovers are left out."""
     suffixes = MODALITIES[name].suffixes
-    found = [
+    files = [
         path
         for sub in modality_folders(folder, name, called)
         for path in sub.rglob("*")
@@ -77,4 +79,4 @@ def modality_files(folder: Path, name: str, called: str | None = None) -> list[P
         and not any(is_leftover(part) for part in path.relative_to(sub).parts)
         and not path.is_dir()
     ]
-    return sorted(found, key=lambda path: (natural(path.relative_to(folder).as_posix()), str(path)))
+    return sorted(files, key=lambda path: (natural(path.relative_to(folder).as_posix()), str(path)))

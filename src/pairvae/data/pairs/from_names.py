@@ -1,4 +1,4 @@
-"""A ``pairs.csv`` from file names: equal names, shared numbers, ids that a pattern takes out, or order where asked."""
+"""A ``pairs.csv`` from file names: equal names, shared numbers, ids by a pattern, or file order on request."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def init_pairs(
 
     Equal names pair up, then names with the same number; several micrographs of one sample are several rows of one
     ``group``. Files that no name pairs are refused (``InputError``) unless ``rules`` asks for their order.
-    An existing ``pairs.csv`` is kept unless ``force`` (``InputError``). ``say`` is told how the files were paired.
+    An existing ``pairs.csv`` is kept unless ``force`` (``InputError``). ``say`` receives a line on the pairing.
     """
     rules = rules or NameRules(pattern=pattern)
     table = folder / PAIRS_FILE
@@ -97,8 +97,10 @@ def named_folders(given: Sequence[str]) -> dict[str, str]:
 
 def _files(folder: Path, called: Mapping[str, str]) -> Files:
     """Readable files of each modality that has any; at least two modalities (``InputError``)."""
-    found = {name: modality_files(folder, name, called.get(name)) for name in (*FOLDERS, *OTHER_FOLDERS)}
-    files = {name: paths for name, paths in found.items() if paths}
+    by_modality = {
+        name: modality_files(folder, name, called.get(name)) for name in (*FOLDERS, *OTHER_FOLDERS)
+    }
+    files = {name: paths for name, paths in by_modality.items() if paths}
     unnamed = [path for paths in files.values() for path in paths if not is_utf8(path)]
     if unnamed:
         raise not_utf8(unnamed[0])
@@ -193,11 +195,11 @@ def _rows_of(sample: Sample) -> list[tuple[str, dict[str, Path], str | None]]:
     if several is None:
         return [(sample.id, shared, None)]
     names = [stem_of(path) for path in sample.files[several]]
-    own = [name if name.startswith(sample.id) else f"{sample.id}_{name}" for name in names]
+    ids = [name if name.startswith(sample.id) else f"{sample.id}_{name}" for name in names]
     group = fit_id(sample.id)
     return [
         (name, {**shared, several: path}, group)
-        for name, path in zip(own, sample.files[several], strict=True)
+        for name, path in zip(ids, sample.files[several], strict=True)
     ]
 
 

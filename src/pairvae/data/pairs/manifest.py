@@ -58,7 +58,7 @@ def read_pairs(
 ) -> list[Pair]:
     """The pairs of a folder, sorted by id: from ``pairs.csv`` where there is one, else from equal file names.
 
-    Files are named, not opened. ``InputError`` tells the first fault, and how many there are. Samples without a
+    Files are named, not opened. ``InputError`` names the first fault and the number of faults. Samples without a
     partner are faults unless ``unpaired`` is "use"; they are never among the pairs.
     """
     return _sound(folder, unpaired, modalities).pairs

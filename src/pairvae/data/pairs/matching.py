@@ -71,9 +71,9 @@ def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = Fals
     return _matching(files, lambda a, b: _assign_names(keys[a], keys[b]), labels[first], how)
 
 
-def _assign_names(own: Sequence[str], others: Sequence[str]) -> list[int | None]:
-    """For each of ``others`` the index of the one of ``own`` with that name, or with the longest beginning of it."""
-    places = {name: index for index, name in enumerate(own) if name}
+def _assign_names(firsts: Sequence[str], others: Sequence[str]) -> list[int | None]:
+    """For each of ``others``, the index of the name in ``firsts`` that equals it or is its longest prefix."""
+    places = {name: index for index, name in enumerate(firsts) if name}
 
     def find(name: str) -> int | None:
         lengths = (length for length in range(len(name), 0, -1) if _ends_a_word(name, length))
@@ -96,17 +96,17 @@ def by_numbers(files: Files) -> Matching:
     columns = {name: number_columns(files[name]) for name in files}
 
     def assign(a: str, b: str) -> list[int | None]:
-        found: list[list[int | None]] = []
-        for own in columns[a]:
-            places = {number: index for index, number in enumerate(own)}
-            if len(places) == len(own):
-                found += [[places.get(number) for number in other] for other in columns[b]]
-        if not found:
+        candidates: list[list[int | None]] = []
+        for column in columns[a]:
+            places = {number: index for index, number in enumerate(column)}
+            if len(places) == len(column):
+                candidates += [[places.get(number) for number in other] for other in columns[b]]
+        if not candidates:
             return [None] * len(files[b])
-        alone = [_without_partner(one, len(files[a])) for one in found]
-        chosen = [one for one, number in zip(found, alone, strict=True) if number == min(alone)]
-        single = [one for one in chosen if len(set(one)) == len(one)]
-        if min(alone) == 0 and any(one != single[0] for one in single):
+        lone = [_without_partner(assigned, len(files[a])) for assigned in candidates]
+        chosen = [assigned for assigned, number in zip(candidates, lone, strict=True) if number == min(lone)]
+        single = [assigned for assigned in chosen if len(set(assigned)) == len(assigned)]
+        if min(lone) == 0 and any(assigned != single[0] for assigned in single):
             raise InputError(
                 expected="one number in the names that pairs the files",
                 found=f"several that pair them differently, as in {files[a][0].name} and {files[b][0].name}",
@@ -119,17 +119,18 @@ def by_numbers(files: Files) -> Matching:
     return _matching(files, assign, ids, "by the numbers in their names")
 
 
-def _without_partner(assigned: Sequence[int | None], own: int) -> int:
+def _without_partner(assigned: Sequence[int | None], count: int) -> int:
     """How many files of both sides an assignment leaves without a partner."""
     partners = {index for index in assigned if index is not None}
-    return own - len(partners) + sum(index is None for index in assigned)
+    return count - len(partners) + sum(index is None for index in assigned)
 
 
 def number_columns(files: Sequence[Path]) -> list[list[int]]:
     """The n-th number of every name, for each n that all names have and that is not the same in all of them."""
     numbers = [[int(part) for part in re.findall(r"\d+", stem_of(file))] for file in files]
     columns = [
-        [row[place] for row in numbers] for place in range(min((len(row) for row in numbers), default=0))
+        [row[position] for row in numbers]
+        for position in range(min((len(row) for row in numbers), default=0))
     ]
     return [column for column in columns if len(set(column)) > 1 or len(files) == 1]
 
@@ -140,23 +141,23 @@ def by_order(files: Files, *, trusted: bool) -> Matching:
     ``InputError`` for unequal numbers of files and, unless ``trusted``, where the names' numbers contradict.
     """
     first, second = sides_of(files)
-    own, others = files[first], files[second]
-    if len(own) != len(others):
+    firsts, others = files[first], files[second]
+    if len(firsts) != len(others):
         raise InputError(
             expected=f"equally many {MODALITIES[first].folder} and {MODALITIES[second].folder} files",
-            found=f"{len(own)} and {len(others)}",
+            found=f"{len(firsts)} and {len(others)}",
             where="--by-order",
         )
-    wrong = contradiction(own, others)
+    wrong = contradiction(firsts, others)
     if wrong is not None and not trusted:
-        mine, its, same = (file.name for file in wrong)
+        mismatched, partner, same = (file.name for file in wrong)
         raise InputError(
             expected="an order that agrees with the numbers in the names",
-            found=f"{mine} with {its}, although there is {same}",
+            found=f"{mismatched} with {partner}, although there is {same}",
             where="--by-order",
             remedy="rename the files, write pairs.csv by hand, or add --force where the order is right",
         )
-    ids = [stem_of(file) for file in own]
+    ids = [stem_of(file) for file in firsts]
 
     def assign(a: str, b: str) -> list[int | None]:
         return list(range(len(others))) if b == second else _assign_names(ids, [stem_of(f) for f in files[b]])
@@ -164,24 +165,24 @@ def by_order(files: Files, *, trusted: bool) -> Matching:
     return _matching(files, assign, ids, "by their order alone: compare the names")
 
 
-def contradiction(own: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
+def contradiction(firsts: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
     """A file, its partner in the same place, and the one of the other side that has its number; None where none is.
 
     Numbers that stand in every name and differ in all of them count; none is where one of them agrees in every pair.
     """
     columns = [
-        (mine, its)
-        for mine in number_columns(own)
-        for its in number_columns(others)
-        if len(set(mine)) == len(mine) and len(set(its)) == len(its)
+        (column, other)
+        for column in number_columns(firsts)
+        for other in number_columns(others)
+        if len(set(column)) == len(column) and len(set(other)) == len(other)
     ]
-    if any(mine == its for mine, its in columns):
+    if any(column == other for column, other in columns):
         return None
-    for mine, its in columns:
-        places = {number: index for index, number in enumerate(its)}
-        for index, number in enumerate(mine):
+    for column, other in columns:
+        places = {number: index for index, number in enumerate(other)}
+        for index, number in enumerate(column):
             if places.get(number, index) != index:
-                return own[index], others[index], others[places[number]]
+                return firsts[index], others[index], others[places[number]]
     return None
 
 
@@ -228,7 +229,7 @@ def _matching(
 ) -> Matching:
     """Samples of the first side's files and those that ``assign(first, other)`` gives them."""
     first, second = sides_of(files)
-    members: list[dict[str, list[Path]]] = [{first: [file]} for file in files[first]]
+    by_sample: list[dict[str, list[Path]]] = [{first: [file]} for file in files[first]]
     left_out: list[Path] = []
     lone: list[tuple[str, Path]] = []
     for name in (name for name in files if name != first):
@@ -236,25 +237,25 @@ def _matching(
         if name == second and None in assigned:
             assigned = _other_way_round(assigned, assign(second, first))
         for index, file in zip(assigned, files[name], strict=True):
-            if index is not None and (name not in members[index] or MODALITIES[name].cropped):
-                members[index].setdefault(name, []).append(file)
+            if index is not None and (name not in by_sample[index] or MODALITIES[name].cropped):
+                by_sample[index].setdefault(name, []).append(file)
             elif name == second:
                 lone.append((name, file))
             else:
                 left_out.append(file)
-    pairs = zip(ids, members, strict=True)
-    samples = [Sample(identity, one) for identity, one in pairs if second in one]
-    lone += [(first, one[first][0]) for one in members if second not in one]
-    return Matching(samples, sorted(lone, key=lambda found: natural(str(found[1]))), left_out, how)
+    pairs = zip(ids, by_sample, strict=True)
+    samples = [Sample(identity, sample_files) for identity, sample_files in pairs if second in sample_files]
+    lone += [(first, sample_files[first][0]) for sample_files in by_sample if second not in sample_files]
+    return Matching(samples, sorted(lone, key=lambda entry: natural(str(entry[1]))), left_out, how)
 
 
 def _other_way_round(forwards: list[int | None], backwards: Sequence[int | None]) -> list[int | None]:
     """The assignment from the other side (``film1_scan3`` of ``film1``) where it is one to one and leaves less out."""
-    found = [index for index in backwards if index is not None]
-    if len(set(found)) < len(found) or len(found) <= sum(index is not None for index in forwards):
+    partners = [index for index in backwards if index is not None]
+    if len(set(partners)) < len(partners) or len(partners) <= sum(index is not None for index in forwards):
         return forwards
     turned: list[int | None] = [None] * len(forwards)
-    for own, other in enumerate(backwards):
+    for position, other in enumerate(backwards):
         if other is not None:
-            turned[other] = own
+            turned[other] = position
     return turned

@@ -60,16 +60,16 @@ def check_name(name: str, where: str) -> None:
 
 def read_images(path: Path, limits: Limits) -> list[PublishedFile]:
     """The images in the archive, in its order (``InputError``: broken, hostile, too large, no images)."""
-    found = [file for file, _ in _members(path, limits) if _is_image(file)]
-    names = [file.name for file in found]
+    images = [file for file, _ in _members(path, limits) if _is_image(file)]
+    names = [file.name for file in images]
     if len(set(names)) != len(names):
         double = next(name for name in names if names.count(name) > 1)
         raise InputError(expected="each name once", found=f"{double[:80]!r} again", where=str(path))
-    if not found:
+    if not images:
         raise InputError(
             expected="images", found="none", where=str(path), remedy="name the archive of the pairs"
         )
-    return found
+    return images
 
 
 def copy_images(path: Path, targets: Mapping[str, Path], limits: Limits, done: Callable[[], None]) -> None:
@@ -80,7 +80,7 @@ def copy_images(path: Path, targets: Mapping[str, Path], limits: Limits, done: C
             continue
         partial = target.with_name(f"{target.name}.partial")
         try:
-            with _told(path):
+            with _archive_errors(path):
                 stream = opener()
             if stream is None:
                 raise InputError(
@@ -137,7 +137,7 @@ def _copy(stream: IO[bytes], partial: Path, file: PublishedFile, archive: Path) 
     written = 0
     with partial.open("wb") as out:
         while True:
-            with _told(archive):
+            with _archive_errors(archive):
                 block = stream.read(CHUNK)
             if not block:
                 break
@@ -152,7 +152,7 @@ def _copy(stream: IO[bytes], partial: Path, file: PublishedFile, archive: Path) 
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def _archive_errors(path: Path) -> Iterator[None]:
     """Say in one line that the archive is broken; a full disk and the like pass through."""
     try:
         yield
@@ -171,11 +171,11 @@ def _members(path: Path, limits: Limits) -> Iterator[Opened]:
     """Every regular file in the archive with a way to open it, names, kinds, sizes and counts checked."""
     if not path.is_file():
         raise InputError(expected="a zip or tar archive", found="no such file", where=str(path))
-    members = _zip_members if _is_zip(path) else _tar_members
+    walker = _zip_members if _is_zip(path) else _tar_members
     count = total = 0
-    walk = members(path, limits)
+    walk = walker(path, limits)
     while True:
-        with _told(path):
+        with _archive_errors(path):
             pair = next(walk, None)
         if pair is None:
             return

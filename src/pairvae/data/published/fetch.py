@@ -82,14 +82,14 @@ def fetch(
     """
     client = Client(identifiers.limits, timeout_s=timeout_s, retries=retries, backoff_s=backoff_s)
     with disk_faults(out), held(out):
-        place, planned = _plan(out, client, identifiers, base_url, archive)
+        source, planned = _plan(out, client, identifiers, base_url, archive)
         checked, missing = _what_is_there(out, planned.items)
         if missing:
             _make_room(out, missing)
-            if place.archive is not None:
-                _unpack(out, missing, place.archive, identifiers)
+            if source.archive is not None:
+                _unpack(out, missing, source.archive, identifiers)
             else:
-                _download(out, missing, place, min(workers, MOST_CONNECTIONS))
+                _download(out, missing, source, min(workers, MOST_CONNECTIONS))
             checked |= _check_new(out, missing)
         items = tuple(settled(item, *checked[item.target]) for item in planned.items)
         record = Record(planned.citation, planned.license, planned.archive_sha256, items)
@@ -184,14 +184,14 @@ def _verdict(path: Path, item: Item) -> Verdict | None:
 
 
 def _check_new(out: Path, items: Sequence[Item]) -> dict[str, tuple[int, str]]:
-    found = {}
+    checked = {}
     for item in items:
         verdict = inspect(_waiting(out, item), item.file)
         if verdict.fault:
             _waiting(out, item).unlink()
             raise InputError(expected="the published file", found=verdict.fault, where=item.file.source)
-        found[item.target] = (verdict.size, verdict.sha256)
-    return found
+        checked[item.target] = (verdict.size, verdict.sha256)
+    return checked
 
 
 def _make_room(out: Path, missing: Sequence[Item]) -> None:
@@ -215,12 +215,12 @@ def _unpack(out: Path, missing: Sequence[Item], archive: Path, identifiers: MdfI
         raise InputError(expected=lost[0].file.source, found="no such member", where=str(archive))
 
 
-def _download(out: Path, missing: Sequence[Item], place: _Place, workers: int) -> None:
+def _download(out: Path, missing: Sequence[Item], source: _Place, workers: int) -> None:
     jobs: list[Callable[[], None]] = []
     for item in missing:
-        url = place.url(item)
+        url = source.url(item)
         jobs.append(
-            lambda item=item, url=url: place.client.file(item.file, url, _waiting(out, item))  # type: ignore[misc]
+            lambda item=item, url=url: source.client.file(item.file, url, _waiting(out, item))  # type: ignore[misc]
         )
     progress = Progress(len(jobs), "downloading")
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -230,7 +230,7 @@ def _download(out: Path, missing: Sequence[Item], place: _Place, workers: int) -
                 future.result()
                 progress.advance()
         finally:  # after the first fault, or Ctrl-C, the others end at their next block
-            place.client.stop.set()
+            source.client.stop.set()
             for future in futures:
                 future.cancel()
 

@@ -84,9 +84,9 @@ def pair_up(chosen: Mapping[str, Sequence[PublishedFile]], pairs: int | None, wh
         digits = max(2, len(str(len(saxs))))
         stems = [f"{number:0{digits}d}" for number in range(1, len(saxs) + 1)]
     items = []
-    for stem, one, other in zip(stems, saxs, sem, strict=True):
-        items.append(Item(f"SAXS/{stem}{one.suffix}", one))
-        items.append(Item(f"SEM/{stem}{other.suffix}", other))
+    for stem, pattern, micrograph in zip(stems, saxs, sem, strict=True):
+        items.append(Item(f"SAXS/{stem}{pattern.suffix}", pattern))
+        items.append(Item(f"SEM/{stem}{micrograph.suffix}", micrograph))
     return items
 
 

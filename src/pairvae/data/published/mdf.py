@@ -77,24 +77,24 @@ def list_files(client: Client, identifiers: MdfIdentifiers, modality: str) -> li
     chosen = identifiers.sets[modality]
     source_id = chosen.source_id or _source_id(client, identifiers, chosen.doi)
     query = f'mdf.source_id:"{source_id}" AND mdf.resource_type:record'
-    found: dict[str, PublishedFile] = {}
+    files: dict[str, PublishedFile] = {}
     for content in _search(client, identifiers.search_url, query):
         for entry in _list(content, "files"):
             file = _published(entry, identifiers, source_id)
             if file is not None and file.suffix in chosen.suffixes:
-                found[file.source] = file
-        if len(found) > identifiers.limits.files:
+                files[file.source] = file
+        if len(files) > identifiers.limits.files:
             raise InputError(
                 expected=f"at most {identifiers.limits.files} files", found="more", where=f"doi {chosen.doi}"
             )
-    if not found:
+    if not files:
         raise InputError(
             expected=f"{' or '.join(chosen.suffixes)} files",
             found="none in MDF's index",
             where=f"doi {chosen.doi}",
             remedy=BY_HAND,
         )
-    return sorted(found.values(), key=lambda file: file.name)
+    return sorted(files.values(), key=lambda file: file.name)
 
 
 def _source_id(client: Client, identifiers: MdfIdentifiers, doi: str) -> str:

@@ -1,4 +1,4 @@
-"""A folder that is being filled: one writer at a time, and what the disk refuses told in one line."""
+"""A folder that is being filled: one writer at a time, and disk errors reported in one line."""
 
 from __future__ import annotations
 

@@ -161,10 +161,10 @@ def _plot_strip(
     limits: tuple[float, float],
 ) -> None:
     axes.axhspan(*limits, color="0.93", linewidth=0)
-    for place, (group, colour) in enumerate(zip(samples.values(), COLOURS, strict=False)):
+    for position, (group, colour) in enumerate(zip(samples.values(), COLOURS, strict=False)):
         values = [getattr(sample, key) for sample in group]
         spread = np.linspace(-0.2, 0.2, len(values)) if len(values) > 1 else np.zeros(1)
-        axes.plot(place + spread, values, "o", color=colour, markersize=3)
+        axes.plot(position + spread, values, "o", color=colour, markersize=3)
     axes.plot([len(samples)] * len(real), [getattr(s, key) for s in real.values()], "k*", markersize=7)
     names = [*samples, *(["real"] if real else [])]
     axes.set_xticks(range(len(names)), names, rotation=30, ha="right", fontsize=7)

@@ -155,8 +155,8 @@ def field_grid(parameters: SimulationParameters) -> Grid:
     least = parameters.saxs_window_nm / cell_nm
 
     def cells(pixels: int) -> int:
-        wanted = max(MARGIN * pixels * CELLS_PER_PIXEL, least)
-        return 4 * int(fft.next_fast_len(int(np.ceil(wanted / 4)), real=True))
+        needed = max(MARGIN * pixels * CELLS_PER_PIXEL, least)
+        return 4 * int(fft.next_fast_len(int(np.ceil(needed / 4)), real=True))
 
     return Grid(cells(parameters.sem_rows), cells(parameters.sem_columns), cell_nm)
 

@@ -1,4 +1,4 @@
-"""Where the beam hits: the point about which a pattern equals itself turned by 180 degrees, if it is to be believed."""
+"""Beam centre: the point about which a pattern equals itself turned by 180 degrees, and how reliable it is."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def beam_centre(
 
     Friedel's law makes the pattern of a thin sample equal to itself turned by 180 degrees; the centre is
     where the masked correlation with the turned pattern is highest. Beamstop and gaps only lower the overlap.
-    ``doubt`` of the result says why a centre is not to be believed: little symmetry, a second centre of nearly
-    the same symmetry, one that few pixels speak for, or a beamstop elsewhere.
+    ``doubt`` of the result says why the centre is uncertain: little symmetry, a second centre of nearly
+    the same symmetry, few pixels that overlap, or a beamstop elsewhere.
     """
     bad = bad_pixels(counts) if mask is None else mask
     picture = scale_counts(counts, bad)
@@ -40,14 +40,14 @@ def beam_centre(
     coarse, trusted = _shrink(picture, ~bad, step)
     score = _inversion_score(coarse, trusted)
     if given is not None:
-        place = tuple(round(2 * ((value + 0.5) / step - 0.5)) for value in given)
-        inside = all(0 <= p < side for p, side in zip(place, score.shape, strict=True))
-        return BeamCentre(*given, "given", float(score[place]) if inside else -1.0)
-    row, column = (int(place) for place in np.unravel_index(int(score.argmax()), score.shape))
+        cell = tuple(round(2 * ((value + 0.5) / step - 0.5)) for value in given)
+        inside = all(0 <= p < side for p, side in zip(cell, score.shape, strict=True))
+        return BeamCentre(*given, "given", float(score[cell]) if inside else -1.0)
+    row, column = (int(index) for index in np.unravel_index(int(score.argmax()), score.shape))
     peak = (row + _offset(score[:, column], row), column + _offset(score[row], column))
     centre = [(value / 2 + 0.5) * step - 0.5 for value in peak]
-    found = BeamCentre(float(centre[0]), float(centre[1]), "found", float(score.max()))
-    return replace(found, doubt=_doubt(coarse, trusted, score, (row, column)))
+    beam = BeamCentre(float(centre[0]), float(centre[1]), "found", float(score.max()))
+    return replace(beam, doubt=_doubt(coarse, trusted, score, (row, column)))
 
 
 def _shrink(picture: np.ndarray, trusted: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,11 +124,11 @@ def _beside_the_beamstop(picture: np.ndarray, trusted: np.ndarray, centre: tuple
     return f"the beamstop lies elsewhere, {down:.0%} from the top and {across:.0%} from the left"
 
 
-def _offset(line: np.ndarray, place: int) -> float:
+def _offset(line: np.ndarray, maximum: int) -> float:
     """Sub-sample place of a maximum, from the parabola through it and its neighbours; in [-0.5, 0.5]."""
-    if place in (0, len(line) - 1):
+    if maximum in (0, len(line) - 1):
         return 0.0
-    left, middle, right = (float(value) for value in line[place - 1 : place + 2])
+    left, middle, right = (float(value) for value in line[maximum - 1 : maximum + 2])
     curvature = left - 2 * middle + right
     if curvature >= 0 or min(left, right) <= -1:
         return 0.0

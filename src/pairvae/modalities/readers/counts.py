@@ -19,7 +19,7 @@ class BeamCentre:
     """Row and column of the beam in px (pixel centres at whole numbers), and how it came about.
 
     ``symmetry``: correlation in [-1, 1] of the pattern with itself turned by 180 degrees about the centre.
-    ``doubt``: why a centre that was found is not to be believed; nothing where it is.
+    ``doubt``: why the centre is uncertain; empty where it is reliable.
     """
 
     row: float
@@ -51,12 +51,12 @@ def bad_pixels(counts: np.ndarray) -> np.ndarray:
 def _shadows(empty: np.ndarray, good: np.ndarray, bad: np.ndarray) -> np.ndarray:
     """Connected pixels without a count whose rim is lively: a beamstop, or what lies beyond a round detector."""
     number, labels, stats, _ = cv2.connectedComponentsWithStats(empty.astype(np.uint8), connectivity=4)
-    large = [one for one in range(1, number) if stats[one, cv2.CC_STAT_AREA] >= SHADOW_PX]
+    large = [label for label in range(1, number) if stats[label, cv2.CC_STAT_AREA] >= SHADOW_PX]
     shadows = np.zeros(empty.shape, bool)
-    for one in large:
-        left, top, width, height = (int(value) for value in stats[one, :4])
+    for label in large:
+        left, top, width, height = (int(value) for value in stats[label, :4])
         part = np.s_[max(0, top - 3) : top + height + 3, max(0, left - 3) : left + width + 3]
-        inside = (labels[part] == one).astype(np.uint8)
+        inside = (labels[part] == label).astype(np.uint8)
         rim = (cv2.dilate(inside, np.ones((7, 7), np.uint8)) > 0) & (inside == 0) & ~bad[part]
         if rim.any() and float(np.median(good[part][rim])) >= LIVELY:
             shadows[part] |= inside > 0

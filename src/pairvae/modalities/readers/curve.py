@@ -32,8 +32,8 @@ INSIDE = "::"
 def read_curve(path: str | Path) -> RawImage:
     """A curve as ``(points, 3)`` float64: q, I, error (nan where there is none), ascending in q.
 
-    Units are the file's own; ``q_unit`` and ``intensity_unit`` tell them where the file does. What was left out,
-    sorted or negative is told in ``notes`` and ``warnings``. ``InputError``, in one line, for whatever is no curve.
+    Units are the file's own; ``q_unit`` and ``intensity_unit`` hold them where the file does. What was left out,
+    sorted or negative is reported in ``notes`` and ``warnings``. ``InputError``, in one line, for anything but a curve.
     """
     source = str(path)
     name, _, inside = source.partition(INSIDE)
@@ -62,7 +62,7 @@ def curve_image(table: np.ndarray, source: str) -> RawImage:
 
 
 def _image_of(curve: Curve, source: str) -> RawImage:
-    curve = _with_intensities_told(_ordered(curve, source))
+    curve = _with_intensity_note(_ordered(curve, source))
     raw = RawImage(curve.columns, None, None, "curve", source, None, curve.q_unit, curve.intensity_unit)
     return replace(raw, notes=curve.notes, warnings=curve.warnings)
 
@@ -93,7 +93,7 @@ def _from_npy(file: Path, source: str) -> Curve:
 
 
 def _ordered(curve: Curve, source: str) -> Curve:
-    """Finite points in ascending q, of equal q the first; what was sorted or left out is told."""
+    """Finite points in ascending q, of equal q the first; notes say what was sorted or left out."""
     columns = curve.columns
     if len(columns) > MOST_POINTS:
         raise unreadable(source, "at most a million points", str(len(columns)), "average them")
@@ -113,7 +113,7 @@ def _ordered(curve: Curve, source: str) -> Curve:
         parts = [
             f"q turns back {number_of(back, 'time')}: the points are sorted, so overlapping measurements interleave"
         ] * (back > 0)
-        parts += [f"{_points(again, len(kept))} with a q that stands above already left out"] * (again > 0)
+        parts += [f"{_points(again, len(kept))} with a repeated q left out"] * (again > 0)
         warnings.append("; ".join(parts))
     _, first = np.unique(kept[:, 0], return_index=True)
     if len(first) < LEAST_POINTS:
@@ -125,7 +125,7 @@ def _ordered(curve: Curve, source: str) -> Curve:
     )
 
 
-def _with_intensities_told(curve: Curve) -> Curve:
+def _with_intensity_note(curve: Curve) -> Curve:
     """The curve with a line on intensities of zero or below: a note, where they are many a warning."""
     q, low = curve.columns[:, 0], curve.columns[:, 1] <= 0
     if not low.any():

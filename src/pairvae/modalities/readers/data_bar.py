@@ -22,12 +22,12 @@ INK_LEVELS, INK_SHARE = (
     0.002,
 )  # a strip holds text: so many pixels differ so much from its background (or it is empty)
 IMAGE_SHARE, BAR_SHARE = 0.2, 0.6  # drawn rows of what is certainly no bar, and of what is one
-AGREE = 2  # px; metadata and pixels that differ by less tell the same bar
+AGREE = 2  # px; metadata and pixels that differ by less mean the same bar
 
 
 @dataclass(frozen=True)
 class ImageRows:
-    """Rows above the data bar, what told them, the height of the bar in the pixels (0: none), and remarks."""
+    """Rows above the data bar, their source, the height of the bar in the pixels (0: none), and remarks."""
 
     rows: int
     source: BarSource
@@ -35,36 +35,36 @@ class ImageRows:
     notes: tuple[str, ...] = ()
 
 
-def rows_above_bar(pixels: np.ndarray, told: int | None, chosen: int | None) -> ImageRows:
-    """Rows of ``(H, W[, 3|4])`` above the data bar: ``told`` by metadata, else ``chosen`` in settings, else detected.
+def rows_above_bar(pixels: np.ndarray, in_metadata: int | None, in_settings: int | None) -> ImageRows:
+    """Rows of ``(H, W[, 3|4])`` above the data bar: from metadata, else from settings, else detected.
 
-    Where metadata and pixels disagree, the bar in the pixels counts, and a note says so.
+    Where metadata and pixels disagree, the bar in the pixels is used, and a note says so.
     """
     height = len(pixels)
     bar = data_bar(pixels)
     begins = height - bar
-    if told and told < height:
-        return _judged(pixels, told, bar)
-    if chosen and not told:
-        return ImageRows(min(chosen, height), "settings", bar)
-    if told and bar:
-        note = f"the metadata tell no data bar, but one begins at row {begins}, which counts"
+    if in_metadata and in_metadata < height:
+        return _judged(pixels, in_metadata, bar)
+    if in_settings and not in_metadata:
+        return ImageRows(min(in_settings, height), "settings", bar)
+    if in_metadata and bar:
+        note = f"the metadata give no data bar, but one begins at row {begins}: that row is used"
         return ImageRows(begins, "detected", bar, (note,))
-    return ImageRows(begins, "metadata" if told else "detected" if bar else "none", bar)
+    return ImageRows(begins, "metadata" if in_metadata else "detected" if bar else "none", bar)
 
 
-def _judged(pixels: np.ndarray, told: int, bar: int) -> ImageRows:
-    """Rows that the metadata tell, or those of the bar in the pixels where the two disagree."""
+def _judged(pixels: np.ndarray, in_metadata: int, bar: int) -> ImageRows:
+    """Image rows of the metadata, or those above the bar in the pixels where the two disagree."""
     height = len(pixels)
     begins = height - bar
-    if not bar and _drawn_share(pixels, told, height) < IMAGE_SHARE:
-        note = f"the metadata tell {told} image rows, but no data bar is in the pixels: all {height} count"
+    if not bar and _drawn_share(pixels, in_metadata, height) < IMAGE_SHARE:
+        note = f"the metadata give {in_metadata} image rows, but the pixels show no data bar: all {height} are used"
         return ImageRows(height, "none", 0, (note,))
-    later = begins > told + AGREE and _drawn_share(pixels, told, begins) < BAR_SHARE
-    if bar and (begins < told - AGREE or later):
-        note = f"the metadata tell {told} image rows, but a data bar begins at row {begins}, which counts"
+    later = begins > in_metadata + AGREE and _drawn_share(pixels, in_metadata, begins) < BAR_SHARE
+    if bar and (begins < in_metadata - AGREE or later):
+        note = f"the metadata give {in_metadata} image rows, but a data bar begins at row {begins}: that row is used"
         return ImageRows(begins, "detected", bar, (note,))
-    return ImageRows(told, "metadata", bar)
+    return ImageRows(in_metadata, "metadata", bar)
 
 
 def data_bar(pixels: np.ndarray) -> int:
@@ -92,8 +92,8 @@ def _bar(grey: np.ndarray, tallest: int, levels: float) -> int:
     rows = _strip_rows(share >= STRIP_SHARE)
     rows += _line_above(flat, rows)
     if rows > tallest:  # the micrograph above is of the strip's own level: a line may tell them apart
-        place = np.flatnonzero(lines[-tallest:])
-        rows = tallest - int(place[0]) if len(place) else 0
+        edges = np.flatnonzero(lines[-tallest:])
+        rows = tallest - int(edges[0]) if len(edges) else 0
     if rows < SHORTEST or not (lines[-rows] or share[-rows:][:THICKEST_LINE].max() >= TOP_SHARE):
         return 0
     away = np.abs(grey[-rows:] - background)

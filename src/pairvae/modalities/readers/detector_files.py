@@ -15,7 +15,7 @@ import numpy as np
 
 from pairvae.errors import InputError, number_of, reason
 from pairvae.modalities.readers.linked_folders import linked_file
-from pairvae.modalities.readers.nexus import detector_facts
+from pairvae.modalities.readers.nexus import detector_metadata
 from pairvae.modalities.readers.picture import CUT_SHORT, EXPORT_AGAIN, inflated_length
 from pairvae.modalities.readers.raw_image import PARSER_ERRORS, RawImage, checked_shape, unreadable
 
@@ -58,7 +58,7 @@ def read_hdf5(path: Path, inside: str, source: str, max_pixels: int, page: int |
         with open_hdf5(path, source) as file:
             dataset = hdf5_dataset(file, inside, source)
             pixels, frames = _frame(dataset, source, max_pixels, page)
-            known, mask = detector_facts(file, inside, pixels.shape)
+            known, mask = detector_metadata(file, inside, pixels.shape)
             bad = None if mask is None else _pixel_mask(mask, source)
     except InputError:
         raise
@@ -80,7 +80,7 @@ def read_hdf5(path: Path, inside: str, source: str, max_pixels: int, page: int |
 
 
 def frame_lines(page: int | None, frames: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Notes and warnings about the frame that was taken of how many; ``page`` None: nobody asked for one."""
+    """Notes and warnings about the frame that was taken of how many; ``page`` None: none was requested."""
     if frames == 1:
         return (), ()
     if page is not None:
@@ -104,17 +104,17 @@ def open_hdf5(path: Path, source: str) -> Any:
 
 
 def hdf5_dataset(file: Any, inside: str, source: str, *, also_group: bool = False) -> Any:
-    """The data set ``inside`` an open file (or the group, if asked for), along links.
+    """The data set ``inside`` an open file (or the group, with ``also_group``), along links.
 
     Those to other files are followed where these lie in the folder of ``source``, or in a declared one.
     """
     h5py = module("h5py", source)
     if not inside.strip("/"):
         raise _name_missing(h5py, file, source)
-    place, steps, links = file, [step for step in inside.split("/") if step], 0
+    item, steps, links = file, [step for step in inside.split("/") if step], 0
     while steps:
         step = steps.pop(0)
-        link = place.get(step, getlink=True) if isinstance(place, h5py.Group) else None
+        link = item.get(step, getlink=True) if isinstance(item, h5py.Group) else None
         if link is None:
             raise _name_missing(h5py, file, source)
         if isinstance(link, h5py.ExternalLink | h5py.SoftLink):
@@ -122,26 +122,26 @@ def hdf5_dataset(file: Any, inside: str, source: str, *, also_group: bool = Fals
             if links > MOST_LINKS:
                 raise unreadable(source, f"at most {MOST_LINKS} links", "links that lead to links")
         if isinstance(link, h5py.ExternalLink):
-            file = place = open_hdf5(_linked(link.filename, source), source)
+            file = item = open_hdf5(_linked(link.filename, source), source)
             steps = [part for part in link.path.split("/") if part not in ("", ".")] + steps
             continue
         if isinstance(link, h5py.SoftLink):
             target = [part for part in link.path.split("/") if part not in ("", ".")]
-            place, steps = (file if link.path.startswith("/") else place), target + steps
+            item, steps = (file if link.path.startswith("/") else item), target + steps
             continue
-        place = place[step]
-    if also_group and isinstance(place, h5py.Group):
-        return place
-    if not isinstance(place, h5py.Dataset):
+        item = item[step]
+    if also_group and isinstance(item, h5py.Group):
+        return item
+    if not isinstance(item, h5py.Dataset):
         raise _name_missing(h5py, file, source)
-    if place.is_virtual or place.external:
+    if item.is_virtual or item.external:
         raise unreadable(
             source,
             "data inside the file",
             "a virtual or externally stored data set",
             "copy the data into the file",
         )
-    return place
+    return item
 
 
 def _linked(name: str, source: str) -> Path:
@@ -161,14 +161,14 @@ def linked_files(path: Path, inside: str) -> list[Path]:
     source = f"{path}::{inside}"
     h5py = module("h5py", source)
     with open_hdf5(path, source) as file:
-        place = file
+        item = file
         for step in (step for step in inside.split("/") if step):
-            link = place.get(step, getlink=True) if isinstance(place, h5py.Group) else None
+            link = item.get(step, getlink=True) if isinstance(item, h5py.Group) else None
             if isinstance(link, h5py.ExternalLink):
                 return [_linked(link.filename, source)]
             if not isinstance(link, h5py.HardLink):
                 break
-            place = place[step]
+            item = item[step]
     return []
 
 
@@ -187,9 +187,9 @@ def _frame(dataset: Any, source: str, max_pixels: int, page: int | None) -> tupl
     frames, number = math.prod(shape[:-2]), page or 0
     if not 0 <= number < frames:
         raise unreadable(source, f"a frame {number}", number_of(frames, "frame"), "count frames from 0")
-    place = tuple(int(one) for one in np.unravel_index(number, shape[:-2]))
-    check_chunks(dataset, (*[1] * len(place), *shape[-2:]), source, place)
-    return np.asarray(dataset[place]), frames
+    index = tuple(int(coordinate) for coordinate in np.unravel_index(number, shape[:-2]))
+    check_chunks(dataset, (*[1] * len(index), *shape[-2:]), source, index)
+    return np.asarray(dataset[index]), frames
 
 
 def check_chunks(dataset: Any, part: Sequence[int], source: str, first: Sequence[int] = ()) -> None:
@@ -212,28 +212,28 @@ def check_chunks(dataset: Any, part: Sequence[int], source: str, first: Sequence
     properties = dataset.id.get_create_plist()
     filters = [properties.get_filter(number)[0] for number in range(properties.get_nfilters())]
     if filters:
-        for place in itertools.product(*starts):
-            _check_stored(dataset.id, place, nominal, filters, source)
+        for start in itertools.product(*starts):
+            _check_stored(dataset.id, start, nominal, filters, source)
 
 
 def _require_filters(dataset: Any, source: str) -> None:
     """Name the compression that the installed HDF5 library lacks (``InputError``)."""
     h5py = module("h5py", source)
     properties = dataset.id.get_create_plist()
-    for place in range(properties.get_nfilters()):
-        number, _, _, told = properties.get_filter(place)
+    for position in range(properties.get_nfilters()):
+        number, _, _, label = properties.get_filter(position)
         if not h5py.h5z.filter_avail(number):
-            name = FILTERS.get(number) or told.decode("utf-8", "replace").split("\0")[0][:40] or "unknown"
+            name = FILTERS.get(number) or label.decode("utf-8", "replace").split("\0")[0][:40] or "unknown"
             found = f"the HDF5 filter {name} ({number}) that is not installed"
             raise unreadable(source, "a readable HDF5 file", found, FILTER_REMEDY)
 
 
-def _check_stored(stored: Any, place: tuple[int, ...], nominal: int, filters: list[int], source: str) -> None:
+def _check_stored(stored: Any, start: tuple[int, ...], nominal: int, filters: list[int], source: str) -> None:
     """One compressed chunk: no larger than it is as plain bytes, and deflated to no more than those."""
-    size = stored.get_chunk_info_by_coord(place).size
+    size = stored.get_chunk_info_by_coord(start).size
     bomb = size > 2 * nominal + SMALL_CHUNK_BYTES or filters.count(DEFLATE) > 1
     if not bomb and size > SMALL_CHUNK_BYTES and DEFLATE in filters:
-        mask, data = stored.read_direct_chunk(place)
+        mask, data = stored.read_direct_chunk(start)
         skipped = mask >> filters.index(DEFLATE) & 1
         bomb = (
             not skipped and inflated_length(data, nominal + SMALL_CHUNK_BYTES) > nominal + SMALL_CHUNK_BYTES
@@ -249,24 +249,24 @@ def _name_missing(h5py: Any, file: Any, source: str) -> InputError:
     links: list[tuple[str, str]] = []
     waiting, seen = deque([("", file)]), 0
     while waiting and seen < MOST_VISITED and len(names) < MOST_NAMES:
-        place, group = waiting.popleft()
+        prefix, group = waiting.popleft()
         for name in sorted(group):
             seen += 1
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
-                links.append((f"{place}{name}", link.filename))
+                links.append((f"{prefix}{name}", link.filename))
             if not isinstance(link, h5py.HardLink):
                 continue
             item = group[name]
             if isinstance(item, h5py.Group):
-                waiting.append((f"{place}{name}/", item))
+                waiting.append((f"{prefix}{name}/", item))
             elif (
                 isinstance(item, h5py.Dataset)
                 and item.ndim >= 2
                 and item.dtype.kind in "buif"
                 and name.lower() not in CORRECTIONS
             ):
-                names.append(f"{place}{name}")
+                names.append(f"{prefix}{name}")
     masters = [(name, target) for name, target in links if name.rpartition("/")[2].startswith(MASTER_DATA)]
     for _, target in masters:
         try:

@@ -1,7 +1,7 @@
 """Files of electron microscopes: mrc, and dm3, dm4 and emd through RosettaSciIO (the extra ``[em]``).
 
 Its readers unpickle and evaluate nothing of a file, but trust sizes in headers and follow HDF5 links. So lengths are
-held against the file's, and links are refused, before it reads. An mrc header is short enough to be read here: its
+checked against the file's, and links are refused, before it reads. An mrc header is short enough to be read here: its
 reader would look for further files beside a movie, and goes through dask.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from pairvae.errors import InputError, number_of, reason
 from pairvae.modalities.readers.detector_files import check_chunks, open_hdf5
-from pairvae.modalities.readers.instruments.facts import length_nm, pixel_nm
+from pairvae.modalities.readers.instruments.metadata import length_nm, pixel_nm
 from pairvae.modalities.readers.picture import CUT_SHORT
 from pairvae.modalities.readers.raw_image import LARGEST_DECODED_BYTES, RawImage, checked_shape, unreadable
 
@@ -45,7 +45,7 @@ def read_em(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
     """The first image of a file, or frame ``page`` of a stack: ``(H, W)`` with its pixel size."""
     suffix = path.suffix.lower().lstrip(".")
     read = {"mrc": _mrc, "emd": _emd}.get(suffix, _digital_micrograph)
-    logging.getLogger("rsciio").setLevel(logging.CRITICAL)  # its remarks would stand amid the one clear line
+    logging.getLogger("rsciio").setLevel(logging.CRITICAL)  # its remarks would clutter the one-line error
     try:
         data, nm = read(path, source, max_pixels)
         frames = data.shape[0] if data.ndim == 3 else 1
@@ -58,7 +58,7 @@ def read_em(path: Path, source: str, max_pixels: int, page: int) -> RawImage:
     except ImportError as error:
         found = f"{error.name or 'it'} is not installed"
         raise unreadable(source, "the package rosettasciio to read this format", found, REMEDY) from error
-    except Exception as error:  # RosettaSciIO raises classes of its own at damaged files
+    except Exception as error:  # RosettaSciIO raises its own classes for damaged files
         raise unreadable(source, f"a readable {suffix} file", reason(error), CUT_SHORT) from error
     notes = (f"frame {page} of {frames}",) if frames > 1 else ()
     return RawImage(pixels, pixel_nm(nm), None, suffix, source, notes=notes)
@@ -147,7 +147,7 @@ def _digital_micrograph(path: Path, source: str, max_pixels: int) -> Image:
     size = path.stat().st_size
 
     class Bounded(module.DigitalMicrographReader):  # type: ignore[misc,name-defined]  # untyped
-        """The reader with every announced length held against the file's."""
+        """The reader; every announced length is checked against the file's."""
 
         def _within(self, length: int) -> None:
             if not 0 <= length <= size:
@@ -166,12 +166,12 @@ def _digital_micrograph(path: Path, source: str, max_pixels: int) -> Image:
             return super().read_array(size, enc_eltype, extra, skip)
 
         def parse_struct_definition(self) -> Any:
-            place = self.f.tell()
+            position = self.f.tell()
             self.read_l_or_q(self.f, "big")
             fields = self.read_l_or_q(self.f, "big")
             if not 0 <= fields <= MOST_FIELDS:
                 raise ValueError(f"a structure of {fields} fields")
-            self.f.seek(place)
+            self.f.seek(position)
             return super().parse_struct_definition()
 
     with path.open("rb") as stream:

@@ -27,10 +27,10 @@ HEADER_SIZES = (("SIZE2", "SIZE1"), ("NY", "NX"), ("Dim_2", "Dim_1"))  # d*TREK 
 def read_fabio(path: Path, source: str, max_pixels: int, page: int | None) -> RawImage:
     """One frame of a detector file (edf, cbf, mccd, ...): counts ``(H, W)``. The header is judged first.
 
-    ``page``: the frame, from 0; None: the first, which is told where there are more.
+    ``page``: the frame, from 0; None: the first; a note says so where there are more.
     """
     fabio = module("fabio", source)
-    logging.getLogger("fabio").setLevel(logging.CRITICAL)  # its remarks would stand amid the one clear line
+    logging.getLogger("fabio").setLevel(logging.CRITICAL)  # its remarks would clutter the one-line error
     _check_head(path, source)
     try:
         checked_shape(_announced(fabio.openheader(str(path)), source), 4, max_pixels, source)
@@ -82,7 +82,7 @@ def _announced(image: Any, source: str) -> tuple[int, ...]:
         sides = [str(image.header.get(name, "")).strip() for name in names]
         if all(side.isascii() and side.isdigit() and len(side) < 9 for side in sides):
             return int(sides[0]), int(sides[1])
-    raise unreadable(source, "a header that tells the image's size", "none", "save it as EDF, CBF or TIFF")
+    raise unreadable(source, "a header with the image's size", "none", "save it as EDF, CBF or TIFF")
 
 
 def _refuse_compressed(header: Mapping[str, Any], source: str) -> None:

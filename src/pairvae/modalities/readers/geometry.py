@@ -56,8 +56,8 @@ def read_poni(path: Path, name: str) -> DetectorGeometry:
         raise unreadable(source, "a .poni file", "none", "check saxs.prepare.geometry")
     if path.stat().st_size > LARGEST_PONI_BYTES:
         raise unreadable(source, "a .poni file of at most 100 kB", f"{path.stat().st_size} bytes")
-    found = _last_entry(path.read_bytes().decode("utf-8", "replace"))
-    config = _config(found)
+    entry = _last_entry(path.read_bytes().decode("utf-8", "replace"))
+    config = _config(entry)
     if config.get("orientation", 3) not in (0, 3):
         raise unreadable(
             source,
@@ -65,10 +65,10 @@ def read_poni(path: Path, name: str) -> DetectorGeometry:
             str(config["orientation"])[:20],
             "calibrate the image as it is saved",
         )
-    pixel = _pixel_size(found, config, source)
-    distance, poni_row, poni_column = (_needed(found, key, source) for key in ("distance", "poni1", "poni2"))
-    wavelength = _needed(found, "wavelength", source)
-    first, second = (_value(found.get(key, "0")) or 0.0 for key in ("rot1", "rot2"))
+    pixel = _pixel_size(entry, config, source)
+    distance, poni_row, poni_column = (_needed(entry, key, source) for key in ("distance", "poni1", "poni2"))
+    wavelength = _needed(entry, "wavelength", source)
+    first, second = (_value(entry.get(key, "0")) or 0.0 for key in ("rot1", "rot2"))
     if min(distance, wavelength, *pixel) <= 0 or max(abs(first), abs(second)) >= math.pi / 2:
         raise unreadable(source, "positive lengths, and a detector that the beam hits", "other values")
     if not math.isclose(pixel[0], pixel[1], rel_tol=OBLONG):
@@ -99,8 +99,8 @@ def _last_entry(text: str) -> dict[str, str]:
     return {key.strip().lower(): value.strip() for key, value in pairs}
 
 
-def _needed(found: Mapping[str, str], key: str, source: str) -> float:
-    value = _value(found.get(key, ""))
+def _needed(entry: Mapping[str, str], key: str, source: str) -> float:
+    value = _value(entry.get(key, ""))
     if value is None:
         raise unreadable(source, f"a .poni file with {key.capitalize()}", "none", "save it again with pyFAI")
     return value
@@ -114,23 +114,23 @@ def _value(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _config(found: Mapping[str, str]) -> dict[str, object]:
+def _config(entry: Mapping[str, str]) -> dict[str, object]:
     """The detector's configuration (JSON), as far as there is one."""
     try:
-        config = json.loads(found.get("detector_config", "{}"))
+        config = json.loads(entry.get("detector_config", "{}"))
     except (ValueError, RecursionError):
         config = {}
     return config if isinstance(config, dict) else {}
 
 
-def _pixel_size(found: Mapping[str, str], config: Mapping[str, object], source: str) -> tuple[float, float]:
+def _pixel_size(entry: Mapping[str, str], config: Mapping[str, object], source: str) -> tuple[float, float]:
     """Height and width of a pixel, m: written, in the detector's configuration, or known of its name."""
-    written = [_value(found.get(key, "")) for key in ("pixelsize1", "pixelsize2")]
+    written = [_value(entry.get(key, "")) for key in ("pixelsize1", "pixelsize2")]
     if None in written:
         written = [_value(str(config.get(key, ""))) for key in ("pixel1", "pixel2")]
     if written[0] is not None and written[1] is not None:
         return written[0], written[1]
-    name = found.get("detector", "")
+    name = entry.get("detector", "")
     for family, micrometres in PIXELS_UM.items():
         if name.lower().replace("_", "").startswith(family):
             return micrometres * 1e-6, micrometres * 1e-6
@@ -157,7 +157,7 @@ def _asked_of_pyfai(name: str, source: str) -> tuple[float, float]:
 
 
 def of_header(header: Mapping[str, object]) -> Geometry:
-    """What a detector's header tells: the keys of ESRF and Xenocs (EDF), and Dectris' comment lines (CBF, TIFF)."""
+    """Geometry from a detector's header: the keys of ESRF and Xenocs (EDF), and Dectris' comment lines (CBF, TIFF)."""
     keys = {str(key).lower(): str(value) for key, value in header.items()}
     for key in ("_array_data.header_contents", "imagedescription", "image_description"):
         if "pixel_size" in keys.get(key, "").lower():
@@ -179,8 +179,8 @@ def of_dectris(text: str) -> Geometry:
         words = line.strip().lstrip("#").strip().split(None, 1)
         if len(words) == 2:
             lines[words[0].rstrip(":").lower()] = words[1]
-    places = [float(one) for one in NUMBER.findall(lines.get("beam_xy", ""))[:2]]
-    beam = (places[1], places[0]) if len(places) == 2 else None
+    coordinates = [float(number) for number in NUMBER.findall(lines.get("beam_xy", ""))[:2]]
+    beam = (coordinates[1], coordinates[0]) if len(coordinates) == 2 else None
     sizes = [length(part, "m") for part in lines.get("pixel_size", "").split(" x ")[:2][::-1]]
     wavelength = length(lines.get("wavelength", ""), "a")
     energy = NUMBER.search(lines.get("energy", ""))
@@ -200,7 +200,7 @@ def geometry(
         beam = None
     if len(sizes) != 2 or None in sizes:
         return Geometry(beam)
-    height, width = (float(one) for one in sizes if one is not None)
+    height, width = (float(size) for size in sizes if size is not None)
     if not (distance and wavelength and height > 0 and width > 0):
         return Geometry(beam)
     sensible = 1e-7 < width < 1e-2 and 1e-3 < distance < 1e3 and 1e-12 < wavelength < 1e-7

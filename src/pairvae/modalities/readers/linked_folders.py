@@ -30,10 +30,10 @@ def linked_file(name: str, file: Path) -> tuple[Path | None, bool]:
     """
     named = Path(name)
     folders = [file.parent.resolve(), *([file.resolve().parent] if is_declared(file) else []), *_declared]
-    places = [named] if named.is_absolute() else [folder / named for folder in folders]
+    candidates = [named] if named.is_absolute() else [folder / named for folder in folders]
     allowed = [
-        place
-        for place in (one.resolve() for one in places)
-        if any(place.is_relative_to(folder) for folder in folders)
+        target
+        for target in (path.resolve() for path in candidates)
+        if any(target.is_relative_to(folder) for folder in folders)
     ]
-    return next((place for place in allowed if place.is_file()), None), bool(allowed)
+    return next((target for target in allowed if target.is_file()), None), bool(allowed)

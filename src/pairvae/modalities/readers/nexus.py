@@ -1,4 +1,4 @@
-"""What a NeXus file tells of its detector: beam centre, scale of q, and the pixels that do not count."""
+"""Detector metadata of a NeXus file: beam centre, scale of q, and the masked pixels."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ NAMES = frozenset({*BEAM, *PIXEL, *DISTANCE, *WAVELENGTH, *ENERGY, MASK})
 EV = {"ev": 1.0, "kev": 1000.0}
 
 
-def detector_facts(file: Any, inside: str, shape: tuple[int, ...]) -> tuple[Geometry, Any]:
+def detector_metadata(file: Any, inside: str, shape: tuple[int, ...]) -> tuple[Geometry, Any]:
     """Geometry, and the data set of the mask (None: none) for a frame ``(H, W)`` of the data set ``inside``.
 
-    Of several detectors the one that lies nearest to the data is taken. Links are not followed.
+    Of several detectors the one nearest to the data is taken. Links are not followed.
     """
-    found: dict[str, list[tuple[str, Any]]] = {}
+    by_name: dict[str, list[tuple[str, Any]]] = {}
     for path, item in _datasets(file):
-        found.setdefault(path.rpartition("/")[2].lower(), []).append((path, item))
-    near = {name: _nearest(items, inside) for name, items in found.items()}
+        by_name.setdefault(path.rpartition("/")[2].lower(), []).append((path, item))
+    near = {name: _nearest(items, inside) for name, items in by_name.items()}
     masks = [
-        (path, item) for path, item in found.get(MASK, []) if item.shape == shape and item.dtype.kind in "bui"
+        (path, item)
+        for path, item in by_name.get(MASK, [])
+        if item.shape == shape and item.dtype.kind in "bui"
     ]
     sizes = [_length(near.get(name), "m") for name in PIXEL]
     beam = [_beam(near.get(name), size) for name, size in zip(BEAM, sizes, strict=True)]
@@ -54,22 +56,22 @@ def _datasets(file: Any) -> Iterator[tuple[str, Any]]:
 
     waiting, seen = deque([("", file, 0)]), 0
     while waiting:
-        place, group, depth = waiting.popleft()
+        path, group, depth = waiting.popleft()
         for name in group:
             seen += 1
             if seen > MOST_VISITED:
                 return
             link = group.get(name, getlink=True)
-            wanted = name.lower() in NAMES
+            relevant = name.lower() in NAMES
             if not isinstance(link, h5py.HardLink) or name.lower().startswith(MODULES):
                 continue
             kind = group.get(name, getclass=True)
             if kind is h5py.Group and depth < DEEPEST:
-                waiting.append((f"{place}/{name}", group[name], depth + 1))
-            elif wanted and kind is h5py.Dataset:
+                waiting.append((f"{path}/{name}", group[name], depth + 1))
+            elif relevant and kind is h5py.Dataset:
                 item = group[name]
                 if not (item.is_virtual or item.external):
-                    yield f"{place}/{name}", item
+                    yield f"{path}/{name}", item
 
 
 def _nearest(items: list[tuple[str, Any]], inside: str) -> Any:
@@ -78,8 +80,8 @@ def _nearest(items: list[tuple[str, Any]], inside: str) -> Any:
 
     def shared(path: str) -> int:
         count = 0
-        for one, other in zip([step for step in path.split("/") if step], steps, strict=False):
-            if one != other:
+        for own_step, other in zip([step for step in path.split("/") if step], steps, strict=False):
+            if own_step != other:
                 break
             count += 1
         return count
@@ -109,5 +111,5 @@ def _beam(item: Any, pixel: float | None) -> float | None:
     """A coordinate of the beam, px; lengths are divided by the pixel's."""
     if item is None or _unit(item) not in LENGTHS:
         return _scalar(item, {"px": 1.0}, "px")
-    place = _length(item, "m")
-    return None if place is None or pixel is None else place / pixel
+    position = _length(item, "m")
+    return None if position is None or pixel is None else position / pixel

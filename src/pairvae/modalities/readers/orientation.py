@@ -1,4 +1,4 @@
-"""Orientation tags: one rule for all formats. Pixels are as stored, and a tag that would turn them is told.
+"""Orientation tags: one rule for all formats. Pixels are as stored, and a tag that would turn them is reported.
 
 Data bars, beam centres and masks are given in the file's own rows and columns, and ImageJ, tifffile and
 scikit-image read them so too; what applies the tag are viewers of photographs.

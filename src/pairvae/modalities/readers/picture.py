@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pairvae.modalities.readers.instruments import ImageFacts, with_facts
-from pairvae.modalities.readers.instruments.facts import pixel_nm
-from pairvae.modalities.readers.instruments.vendors import jpeg_facts
+from pairvae.modalities.readers.instruments import ImageMetadata, with_metadata
+from pairvae.modalities.readers.instruments.metadata import pixel_nm
+from pairvae.modalities.readers.instruments.vendors import jpeg_metadata
 from pairvae.modalities.readers.orientation import exif_note
 from pairvae.modalities.readers.raw_image import PARSER_ERRORS, RawImage, checked_shape, unreadable
 
@@ -24,13 +24,15 @@ NPY_MAGIC = b"\x93NUMPY"
 BMP_MAGIC = b"BM"
 OLDEST_BMP_HEADER = 40  # bytes: BITMAPINFOHEADER
 BMP_BITS = frozenset({1, 4, 8, 24, 32})
-LARGEST_NM_PER_PX = 1000.0  # coarser than 1 um/px a PNG tells of a printer or a screen (72 dpi are 0.35 mm)
+LARGEST_NM_PER_PX = (
+    1000.0  # coarser than 1 um/px is the resolution of a printer or a screen (72 dpi are 0.35 mm)
+)
 OWN_SCALE = b"nm per px"  # the text chunk of pairvae's own PNG files
 PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}  # as decoded
 PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # as stored
 CHUNK_BYTES = 4_000_000
 CUT_SHORT = "copy the file again from its source"
-EXPORT_AGAIN = "export the image again"  # no copy mends a header that lies
+EXPORT_AGAIN = "export the image again"  # no copy corrects a wrong header
 NPY_ERRORS = (*PARSER_ERRORS, SyntaxError, TokenError)  # of numpy on a damaged header
 JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 JPEG_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
@@ -53,39 +55,41 @@ def read_png(path: Path, source: str, max_pixels: int) -> RawImage:
     inflated(chunks.get(b"IDAT", b""), height * row_bytes, source, "PNG")
     notes = exif_note(data) if b"eXIf" in chunks else ()
     raw = RawImage(_decode(data, source, "PNG"), None, None, "png", source, notes=notes)
-    return with_facts(raw, path, ImageFacts(), _png_scale(chunks))
+    return with_metadata(raw, path, ImageMetadata(), _png_scale(chunks))
 
 
-def _png_scale(chunks: dict[bytes, bytes]) -> ImageFacts:
+def _png_scale(chunks: dict[bytes, bytes]) -> ImageMetadata:
     """nm per pixel of pairvae's own text, else of pHYs (pixels per metre) where finer than 1 um/px."""
     name, _, value = chunks.get(b"tEXt", b"").partition(b"\0")
     if name == OWN_SCALE:
-        return ImageFacts(pixel_nm(value.decode("latin-1")), source="PNG text")
+        return ImageMetadata(pixel_nm(value.decode("latin-1")), source="PNG text")
     physical = chunks.get(b"pHYs", b"")
     across, down = int.from_bytes(physical[:4], "big"), int.from_bytes(physical[4:8], "big")
     in_metres = len(physical) == 9 and physical[8] == 1 and across == down and across > 0
     nm = 1e9 / across if in_metres else None
-    return ImageFacts(pixel_nm(nm) if nm is not None and nm < LARGEST_NM_PER_PX else None, source="PNG pHYs")
+    return ImageMetadata(
+        pixel_nm(nm) if nm is not None and nm < LARGEST_NM_PER_PX else None, source="PNG pHYs"
+    )
 
 
 def _png_chunks(data: bytes, source: str) -> dict[bytes, bytes]:
     """Contents by name (of pixels joined, of others the first), once every chunk up to IEND is whole and sound."""
-    place, parts = len(PNG_MAGIC), []
-    found: dict[bytes, bytes] = {}
-    while place + 12 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "big")
-        end = place + 12 + length
-        name = data[place + 4 : place + 8]
+    start, parts = len(PNG_MAGIC), []
+    chunks: dict[bytes, bytes] = {}
+    while start + 12 <= len(data):
+        length = int.from_bytes(data[start : start + 4], "big")
+        end = start + 12 + length
+        name = data[start + 4 : start + 8]
         if end > len(data):
             break
-        if zlib.crc32(memoryview(data)[place + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
+        if zlib.crc32(memoryview(data)[start + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             raise unreadable(source, "an intact PNG file", "a wrong check sum", CUT_SHORT)
         if name == b"IDAT":
-            parts.append(data[place + 8 : end - 4])
+            parts.append(data[start + 8 : end - 4])
         if name == b"IEND":
-            return {**found, b"IDAT": b"".join(parts)}
-        found.setdefault(name, data[place + 8 : end - 4])
-        place = end
+            return {**chunks, b"IDAT": b"".join(parts)}
+        chunks.setdefault(name, data[start + 8 : end - 4])
+        start = end
     raise unreadable(source, "a whole PNG file", f"one cut short after {len(data)} bytes", CUT_SHORT)
 
 
@@ -115,7 +119,7 @@ def inflated_length(data: bytes, most: int) -> int:
 
 
 def read_jpeg(path: Path, source: str, max_pixels: int) -> RawImage:
-    """Baseline or progressive JPEG (ITU-T T.81), grey or colour; the Exif orientation is told and not applied."""
+    """Baseline or progressive JPEG (ITU-T T.81), grey or colour; the Exif orientation is reported, not applied."""
     with path.open("rb") as stream:
         height, width, channels, scan_starts = _jpeg_frame(stream, source)
     checked_shape((height, width, channels), 1, max_pixels, source)
@@ -124,7 +128,7 @@ def read_jpeg(path: Path, source: str, max_pixels: int) -> RawImage:
     if data.rfind(b"\xff\xd9") < scan_starts:
         raise unreadable(source, "a whole JPEG file", f"one cut short after {len(data)} bytes", CUT_SHORT)
     raw = RawImage(_decode(data, source, "JPEG"), None, None, "jpeg", source, notes=exif_note(data))
-    return with_facts(raw, path, jpeg_facts(data, (height, width)))
+    return with_metadata(raw, path, jpeg_metadata(data, (height, width)))
 
 
 def _jpeg_frame(stream: BinaryIO, source: str) -> tuple[int, int, int, int]:
@@ -184,7 +188,7 @@ def read_bmp(path: Path, source: str, max_pixels: int) -> RawImage:
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
     except (*PARSER_ERRORS, SyntaxError, Image.DecompressionBombError) as error:
         raise unreadable(source, "a BMP file", "damaged pixel data", CUT_SHORT) from error
-    return with_facts(RawImage(pixels, None, None, "bmp", source), path, ImageFacts())
+    return with_metadata(RawImage(pixels, None, None, "bmp", source), path, ImageMetadata())
 
 
 def _decode(data: bytes, source: str, name: str) -> np.ndarray:

@@ -41,11 +41,11 @@ class RawImage:
 
     ``pixels``: ``(H, W)`` or ``(H, W, 3|4)``, uint8, uint16 or float32, in the file's own units (grey
     levels, counts); of a curve ``(points, 3)`` float64: q, I and its error (nan where unknown), with ``format``
-    "curve". ``nm_per_px``: pixel size in nm, where the file tells it. ``image_rows``: rows above the
-    data bar, where the metadata tell them. ``format``: how it was read. ``source``: the file as named.
-    ``q_per_px``: q per pixel in 1/nm, where pairs.csv tells it; ``header_q_per_px`` where the file's header does.
-    ``q_unit``, ``intensity_unit``: of a curve, where its file tells them ("1/nm", "1/angstrom", ...; "1/cm").
-    ``beam``: row and column of the beam (px, pixel centres at whole numbers), where the header tells them. ``mask``:
+    "curve". ``nm_per_px``: pixel size in nm, where the file has it. ``image_rows``: rows above the
+    data bar, where the metadata have them. ``format``: how it was read. ``source``: the file as named.
+    ``q_per_px``: q per pixel in 1/nm, where pairs.csv has it; ``header_q_per_px`` where the file's header does.
+    ``q_unit``, ``intensity_unit``: of a curve, where its file has them ("1/nm", "1/angstrom", ...; "1/cm").
+    ``beam``: row and column of the beam (px, pixel centres at whole numbers), where the header has them. ``mask``:
     ``(H, W)`` bool, True where a pixel does not count, where the file holds one. ``notes``: how the file was read,
     where that is not obvious (the unit of a column, which frame of how many). ``warnings``: what may make its numbers
     wrong, and what to do. Each is one line without the file's name.

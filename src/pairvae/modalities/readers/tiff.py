@@ -10,8 +10,8 @@ import tifffile
 from PIL import Image
 
 from pairvae.errors import InputError, number_of, reason
-from pairvae.modalities.readers.instruments import with_facts
-from pairvae.modalities.readers.instruments.tags import plain_resolution, tiff_facts
+from pairvae.modalities.readers.instruments import with_metadata
+from pairvae.modalities.readers.instruments.tags import plain_resolution, tiff_metadata
 from pairvae.modalities.readers.orientation import as_stored, orientation_note
 from pairvae.modalities.readers.picture import CUT_SHORT, inflated
 from pairvae.modalities.readers.raw_image import PARSER_ERRORS, RawImage, checked_shape, unreadable
@@ -27,7 +27,7 @@ DEFLATE = frozenset({8, 32946})
 BY_PILLOW = frozenset({3, 4, 5, 7, 32773})  # its libtiff bounds each strip by the header
 KNOWN = "deflate, LZW, PackBits, JPEG or CCITT"
 
-# Without a handler of its own, tifffile's remarks on odd tags would be printed amid the one clear line.
+# Without a handler of its own, tifffile's remarks on odd tags would clutter the one-line error.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
@@ -35,7 +35,7 @@ def read_tiff(path: Path, source: str, max_pixels: int, page_number: int) -> Raw
     """Page ``page_number`` of a TIFF or BigTIFF: 1, 8, 16 or 32 bits or float, grey, palette, RGB or RGBA.
 
     Pixel size and image rows come from the tags of the instrument, ImageJ's, or the resolution. Pixels are as
-    stored: an orientation tag is told and not applied.
+    stored: an orientation tag is reported, not applied.
     """
     try:
         with tifffile.TiffFile(path) as tiff:
@@ -44,14 +44,14 @@ def read_tiff(path: Path, source: str, max_pixels: int, page_number: int) -> Raw
             pixels = _pixels(page, path, page_number, source)
             if pixels.shape[:2] != shape[:2]:
                 raise unreadable(source, f"{shape[0]} x {shape[1]} px as in the header", f"{pixels.shape}")
-            facts = tiff_facts(tiff, page, (shape[0], shape[1]))
+            metadata = tiff_metadata(tiff, page, (shape[0], shape[1]))
             plain = plain_resolution(page)
             notes = _reading_notes(page)
     except InputError:
         raise
     except PARSER_ERRORS as error:
         raise unreadable(source, "a readable TIFF file", reason(error), CUT_SHORT) from error
-    return with_facts(RawImage(pixels, None, None, "tiff", source, notes=notes), path, facts, plain)
+    return with_metadata(RawImage(pixels, None, None, "tiff", source, notes=notes), path, metadata, plain)
 
 
 def _page(tiff: tifffile.TiffFile, number: int, source: str) -> tifffile.TiffPage:

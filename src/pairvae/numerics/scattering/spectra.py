@@ -148,5 +148,5 @@ def horizontal_period(images: NDArray[Any]) -> Floats:
     line = power[:, row - 1 : row + 2, column:].mean(1)
     frequency = np.arange(line.shape[1], dtype=np.float64)
     octave = np.where(frequency > 3, line * frequency**2, 0.0)
-    peaks = np.array([parabolic_peak(frequency, one) for one in octave])
+    peaks = np.array([parabolic_peak(frequency, profile) for profile in octave])
     return np.asarray(power.shape[2] / peaks)

@@ -11,7 +11,7 @@ import pytest
 import tifffile
 
 from pairvae.modalities.readers.image import RawImage, read_image
-from pairvae.modalities.readers.instruments.facts import length_nm, xml_elements
+from pairvae.modalities.readers.instruments.metadata import length_nm, xml_elements
 from pairvae.modalities.sem import describe
 from pairvae.settings import resolve
 from pairvae.stages.raw import copy_folder
@@ -83,7 +83,7 @@ def test_zeiss_tells_the_stored_pixel_not_the_one_of_the_screen(tmp_path: Path) 
     tifffile.imwrite(tmp_path / "a.tif", data, extratags=[(34118, 2, 0, text, True)])
     raw = read_image(tmp_path / "a.tif")
     assert raw.nm_per_px == pytest.approx(11.650, abs=0.001)
-    assert "of the screen" in raw.notes[0]
+    assert "on the screen" in raw.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -211,9 +211,9 @@ def test_own_data_are_copied_with_what_lies_beside(tmp_path: Path) -> None:
 def test_real_files(name: str, rows: int, nm: float, tmp_path: Path) -> None:
     file = real_file(name)
     raw = read_image(file)
-    facts = describe(raw, resolve({}).sem.prepare)
-    assert (facts["rows"], facts["nm_per_px"]) == (rows, pytest.approx(nm, rel=1e-4))
-    assert [line.split(":")[0] for line in facts["warnings"]] == {
+    metadata = describe(raw, resolve({}).sem.prepare)
+    assert (metadata["rows"], metadata["nm_per_px"]) == (rows, pytest.approx(nm, rel=1e-4))
+    assert [line.split(":")[0] for line in metadata["warnings"]] == {
         "fei-sem-rbc.tif": ["mostly noise"],
         "jeol_example_sem.tif": [
             "letters are burned into the image at row 908 - set sem.prepare.rows to 906, or export the image "

@@ -30,7 +30,9 @@ def curve_of_xml(text: str, source: str) -> Curve:
         raise unreadable(source, "canSAS XML", "a document type or entities", "export it without them")
     root = _parsed(text, source)
     sets = [part for part in root.iter() if _name(part) == "sasdata"] or [root]
-    tables = [points for part in sets if (points := [one for one in part.iter() if _name(one) == "idata"])]
+    tables = [
+        points for part in sets if (points := [point for point in part.iter() if _name(point) == "idata"])
+    ]
     if not tables:
         raise unreadable(source, NO_CURVE, "an XML file without canSAS Idata")
     points = tables[0]
@@ -73,9 +75,9 @@ def _parsed(text: str, source: str) -> ElementTree.Element:
 
 
 def _row(point: ElementTree.Element, source: str) -> list[float]:
-    found = {_name(cell): cell.text for cell in point if _name(cell) in PLAIN and _filled(cell)}
+    cells = {_name(cell): cell.text for cell in point if _name(cell) in PLAIN and _filled(cell)}
     try:
-        return [float(found.get(name) or "nan") for name in ("q", "i", "idev")]
+        return [float(cells.get(name) or "nan") for name in ("q", "i", "idev")]
     except ValueError as error:
         raise unreadable(source, "numbers in Q, I and Idev", reason(error)) from error
 

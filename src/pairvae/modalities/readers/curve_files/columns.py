@@ -42,7 +42,7 @@ class Curve:
 def curve_of(
     values: np.ndarray, names: Sequence[str] | None, source: str, *, unit: str | None = None
 ) -> Curve:
-    """The curve in a table ``(points, columns)``; ``names`` are the columns', ``unit`` that of q if no name tells it.
+    """The curve in a table ``(points, columns)``; ``names`` are the columns', ``unit`` that of q if no name has it.
 
     Columns without a number are passed over. ``InputError`` for tables of something else.
     """
@@ -129,8 +129,10 @@ def _refuse_two_d(q: np.ndarray, intensity: np.ndarray, source: str) -> None:
         )
     if jumps > MOST_JUMPS or 2 * distinct < len(q):
         again = number_of(max(jumps, 1), "time")
-        found = f"{len(q)} rows with {number_of(distinct, 'value')} of q, which start anew {again}"
-        raise unreadable(source, NO_CURVE, f"a 2D table or several curves: {found}", "give one curve a file")
+        problem = f"{len(q)} rows with {number_of(distinct, 'value')} of q, which start anew {again}"
+        raise unreadable(
+            source, NO_CURVE, f"a 2D table or several curves: {problem}", "give one curve a file"
+        )
     if negative > NEGATIVE:
-        found = f"negative q in {negative:.0%} of the rows"
-        raise unreadable(source, NO_CURVE, found, "export the average over both sides of the beam")
+        problem = f"negative q in {negative:.0%} of the rows"
+        raise unreadable(source, NO_CURVE, problem, "export the average over both sides of the beam")

@@ -40,19 +40,19 @@ WANTED = "file.h5::/group that holds q and I, or file.h5::/table"
 def curve_of_hdf5(file: Path, inside: str, source: str) -> Curve:
     """The table or group ``inside``; of a file without a name behind it, the only curve, or the file's default.
 
-    A group holds a curve where its attributes or the usual names tell q and I. ``InputError`` names the groups.
+    A group holds a curve where its attributes or the usual names give q and I. ``InputError`` names the groups.
     """
     with open_hdf5(file, source) as content:
         note: tuple[str, ...] = ()
         if not inside.strip("/"):
             inside = _only_curve(content, source)
             note = (f"read from ::/{inside}",)
-        found = content if not inside else _member(content, inside, source)
-        if hasattr(found, "keys"):
-            return _from_group(found, inside, source, note)
-        if found.ndim == 1:
+        item = content if not inside else _member(content, inside, source)
+        if hasattr(item, "keys"):
+            return _from_group(item, inside, source, note)
+        if item.ndim == 1:
             raise _which(content, source, "one column")
-        return _from_table(found, source)
+        return _from_table(item, source)
 
 
 def _member(content: Any, inside: str, source: str) -> Any:
@@ -78,44 +78,44 @@ def _only_curve(content: Any, source: str) -> str:
 
 def _default(content: Any) -> str:
     """The group that the chain of NeXus attributes ``default`` leads to, or nothing."""
-    place, name = content, ""
+    group, name = content, ""
     for _ in range(8):
-        step = _text(place.attrs.get("default"))
+        step = _text(group.attrs.get("default"))
         if not step:
             break
         name = step.strip("/") if step.startswith("/") else f"{name}/{step}".strip("/")
         try:
-            place = hdf5_dataset(content, name, "", also_group=True)
+            group = hdf5_dataset(content, name, "", also_group=True)
         except InputError:
             return ""
-        if not hasattr(place, "keys"):
+        if not hasattr(group, "keys"):
             return ""
     return name
 
 
 def _places(content: Any) -> Iterator[str]:
     """Names of the groups that hold a curve, among the first of a file; links are not followed."""
-    found: list[str] = [""] if _axes(content) else []
+    names: list[str] = [""] if _axes(content) else []
     seen = 0
 
     def visit(name: str, item: Any) -> bool | None:
         nonlocal seen
         seen += 1
         if hasattr(item, "keys") and _axes(item):
-            found.append(name)
-        return True if seen >= MOST_VISITED or len(found) > MOST_NAMES else None
+            names.append(name)
+        return True if seen >= MOST_VISITED or len(names) > MOST_NAMES else None
 
     content.visititems(visit)
-    return iter(found)
+    return iter(names)
 
 
-def _which(content: Any, source: str, what: str) -> InputError:
-    places = [f"::/{place}" for place in _places(content)]
+def _which(content: Any, source: str, problem: str) -> InputError:
+    places = [f"::/{name}" for name in _places(content)]
     if not places:
-        return unreadable(source, WANTED, f"{what}; no group of the file holds q and I", "name the table")
+        return unreadable(source, WANTED, f"{problem}; no group of the file holds q and I", "name the table")
     more = ", ..." if len(places) > MOST_NAMES else ""
     names = ", ".join(places[:MOST_NAMES])
-    return unreadable(source, WANTED, f"{what}; curves are in {names}{more}", "name one of them behind ::")
+    return unreadable(source, WANTED, f"{problem}; curves are in {names}{more}", "name one of them behind ::")
 
 
 def _axes(group: Any) -> tuple[str, str, str | None] | None:
@@ -134,9 +134,9 @@ def _axes(group: Any) -> tuple[str, str, str | None] | None:
         return None
     if not all(_is_column(group, name) for name in (q, intensity)):
         return None
-    told = _text(group.attrs.get("I_uncertainty", group.attrs.get("I_uncertainties")))
-    wanted = [told.lower(), f"{intensity.lower()}_errors", *ERROR_NAMES]
-    return q, intensity, next((names[name] for name in wanted if name in names), None)
+    uncertainty = _text(group.attrs.get("I_uncertainty", group.attrs.get("I_uncertainties")))
+    error_names = [uncertainty.lower(), f"{intensity.lower()}_errors", *ERROR_NAMES]
+    return q, intensity, next((names[name] for name in error_names if name in names), None)
 
 
 def _is_column(group: Any, name: str) -> bool:
@@ -155,17 +155,17 @@ def _from_group(group: Any, inside: str, source: str, note: tuple[str, ...]) -> 
             refuse_axis(str(axis), source)
         here = ", ".join(sorted(str(name) for name in group)[:MOST_NAMES]) or "nothing"
         raise _which(group.file, source, here)
-    found = [hdf5_dataset(group.file, f"{inside}/{name}", source) for name in axes if name is not None]
-    columns = [np.ravel(checked(one, source)[()]).astype(float) for one in found]
+    datasets = [hdf5_dataset(group.file, f"{inside}/{name}", source) for name in axes if name is not None]
+    columns = [np.ravel(checked(dataset, source)[()]).astype(float) for dataset in datasets]
     if len(columns[0]) == len(columns[1]) + 1:  # edges of a histogram
         columns[0] = (columns[0][1:] + columns[0][:-1]) / 2
     if len({len(column) for column in columns}) != 1:
         raise unreadable(source, "as many values of I as of q", str([len(column) for column in columns]))
     refuse_axis(axes[0], source)
-    refuse_axis(_units(found[0]), source)
-    unit = q_unit_of(_units(found[0])) or q_unit_of(axes[0])
+    refuse_axis(_units(datasets[0]), source)
+    unit = q_unit_of(_units(datasets[0])) or q_unit_of(axes[0])
     curve = curve_of(np.stack(columns, axis=1), None, source, unit=unit)
-    return replace(curve, intensity_unit=intensity_unit_of(_units(found[1])), notes=(*note, *curve.notes))
+    return replace(curve, intensity_unit=intensity_unit_of(_units(datasets[1])), notes=(*note, *curve.notes))
 
 
 def _units(dataset: Any) -> str:
@@ -205,4 +205,4 @@ def _texts(value: Any) -> list[str]:
         return []
     parts = np.ravel(np.asarray(value, dtype=object)).tolist()
     texts = [part.decode("utf-8", "replace") if isinstance(part, bytes) else str(part) for part in parts]
-    return [one.strip() for text in texts for one in text.split(",")]
+    return [name.strip() for text in texts for name in text.split(",")]

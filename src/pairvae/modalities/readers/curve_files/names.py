@@ -1,4 +1,4 @@
-"""Names of columns: which is q, I or an error, and which stand for something else."""
+"""Names of columns: which is q, I or an error, and which are other quantities."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ERROR_NAME = re.compile(
     re.IGNORECASE,
 )
 TWO_D = re.compile(r"q_?[xy](?![a-z])", re.IGNORECASE)
-NO_Q = {  # what stands in place of q, by name
+NO_Q = {  # quantities other than q, by name
     "2-theta": r"(?:2|two)[\s_*.-]*th(?:eta|et)?(?![a-z])|2\s?\u03b8|tth(?![a-z])|2th_|angle\W+2|2\W?theta",
     "an angle": r"(?:theta|\u03b8|angle|winkel|chi|azim\w*|deg\w*)(?![a-z])|chi_",
     "a power of q": rf"q{_POWER}",
@@ -41,13 +41,13 @@ NO_Q = {  # what stands in place of q, by name
     "a time": r"(?:time|t\s?[\[(]s)(?![a-z])",
     "an energy or wavelength": r"(?:energy|wave.?length|lambda|\u03bb|ev\b)",
 }
-NO_I = {  # what stands in place of I
+NO_I = {  # quantities other than I
     "a logarithm of the intensity": r"(?:log|ln|lg)\w*[\s(_]*i(?![a-z])",
     "a product of I and a power of q": rf"(?:i\W*q{_POWER}|q{_POWER}\W*i)(?![a-z])|i\s?(?:\(q\))?\s?\*\s?q",
     "a pair distance distribution": r"p\s?\(r",
 }
-NO_Q_NAMES = {what: re.compile(pattern, re.IGNORECASE) for what, pattern in NO_Q.items()}
-NO_I_NAMES = {what: re.compile(pattern, re.IGNORECASE) for what, pattern in NO_I.items()}
+NO_Q_NAMES = {quantity: re.compile(pattern, re.IGNORECASE) for quantity, pattern in NO_Q.items()}
+NO_I_NAMES = {quantity: re.compile(pattern, re.IGNORECASE) for quantity, pattern in NO_I.items()}
 
 
 def bare(name: str) -> str:
@@ -68,7 +68,7 @@ def names_intensity(name: str) -> bool:
 
 def names_two_d(names: Sequence[str]) -> bool:
     """Whether the names hold the two axes of a pattern."""
-    return len({found.group().lower() for name in names if (found := TWO_D.match(bare(name)))}) > 1
+    return len({match.group().lower() for name in names if (match := TWO_D.match(bare(name)))}) > 1
 
 
 def names_axis(names: Sequence[str]) -> bool:
@@ -79,10 +79,10 @@ def names_axis(names: Sequence[str]) -> bool:
 
 def refuse_axis(name: str, source: str) -> None:
     """``InputError`` where the name of the first axis says that it is not q."""
-    for what, pattern in NO_Q_NAMES.items():
+    for quantity, pattern in NO_Q_NAMES.items():
         if pattern.match(bare(name)):
-            remedy = TO_Q if what == "2-theta" else "export it against q"
-            raise unreadable(source, "a curve over q", f"{what} ({_short(name)})", remedy)
+            remedy = TO_Q if quantity == "2-theta" else "export it against q"
+            raise unreadable(source, "a curve over q", f"{quantity} ({_short(name)})", remedy)
 
 
 def refuse_names(names: Sequence[str], source: str) -> None:
@@ -94,9 +94,9 @@ def refuse_names(names: Sequence[str], source: str) -> None:
     if any(map(names_intensity, names)):
         return
     for name in names:
-        for what, pattern in NO_I_NAMES.items():
+        for quantity, pattern in NO_I_NAMES.items():
             if pattern.match(bare(name)):
-                raise unreadable(source, NO_CURVE, f"{what} ({_short(name)})", "export I itself")
+                raise unreadable(source, NO_CURVE, f"{quantity} ({_short(name)})", "export I itself")
 
 
 def two_d(source: str, found: str) -> InputError:

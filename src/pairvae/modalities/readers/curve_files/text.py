@@ -28,7 +28,7 @@ LONGEST_LINE = 10_000
 MOST_LINES = 1_100_000
 MOST_COLUMNS = 100
 MOST_HEADER_LINES = 300
-LARGE_BLOCK = 8  # rows of numbers beside the table from which they are told
+LARGE_BLOCK = 8  # rows of numbers beside the table from which they are reported
 SPLITS = (r"\|", r"\t", ";", ",", r"\s{2,}", r"[;,|\s]+")  # of a line of names, the likeliest first
 NUMBERS_ONLY = re.compile(r"[\d.,;:'\"\s+\-*eE<>]*\d[\d.,;:'\"\s+\-*eE<>]*")
 NEAR = 3  # lines
@@ -132,9 +132,9 @@ def _row(number: int, line: str) -> Line | None:
     for cells in _splits(line.strip(" \r\f\v\x1a")):
         if not 2 <= len(cells) <= MOST_COLUMNS:
             continue
-        found = [one for cell in cells if (one := _number(cell)) is not None]
-        if len(found) == len(cells) and any(math.isfinite(one[0]) for one in found):
-            values, points, commas = zip(*found, strict=True)
+        numbers = [parsed for cell in cells if (parsed := _number(cell)) is not None]
+        if len(numbers) == len(cells) and any(math.isfinite(parsed[0]) for parsed in numbers):
+            values, points, commas = zip(*numbers, strict=True)
             return Line(number, values, any(points), any(commas))
     return None
 
@@ -166,7 +166,7 @@ def _splits(line: str) -> Iterator[list[str]]:
 
 
 def _number(cell: str) -> tuple[float, bool, bool] | None:
-    """Value, decimal point, decimal comma of a cell; nan where nothing stands; None for a word."""
+    """Value, decimal point, decimal comma of a cell; nan for an empty cell; None for a word."""
     cell = cell.strip()
     if NUMBER.fullmatch(cell):
         return float(cell.translate(FORTRAN)), "." in cell, False
@@ -209,9 +209,9 @@ def _refuse_header(header: Sequence[str], source: str) -> None:
     if any(names_q([cell]) for line in header for cell in re.split(r"[;,|\s]+", line.strip().lstrip("#!% "))):
         return
     for line in header:
-        found = TWO_THETA_LINE.match(line)
-        if found is not None:
-            refuse_axis(found.group(1), source)
+        match = TWO_THETA_LINE.match(line)
+        if match is not None:
+            refuse_axis(match.group(1), source)
 
 
 def _refuse_gap(blocks: Sequence[list[Line]], table: list[Line], lines: Sequence[str], source: str) -> None:
@@ -224,9 +224,9 @@ def _refuse_gap(blocks: Sequence[list[Line]], table: list[Line], lines: Sequence
             and len(line.split()) + line.count(";") > 1
             and _row(number, line) is None
         ):
-            raise unreadable(source, "numbers in every line", repr(line[:40]), f"mend line {number + 1}")
-    place = next(number for number, block in enumerate(blocks) if block is table)
-    for other in blocks[max(0, place - 2) : place + 3]:
+            raise unreadable(source, "numbers in every line", repr(line[:40]), f"correct line {number + 1}")
+    position = next(number for number, block in enumerate(blocks) if block is table)
+    for other in blocks[max(0, position - 2) : position + 3]:
         if other is table or len(other[0].values) != len(table[0].values):
             continue
         upper, lower = (other, table) if other[0].number < first else (table, other)
@@ -237,12 +237,12 @@ def _refuse_gap(blocks: Sequence[list[Line]], table: list[Line], lines: Sequence
         if row is not None:
             found = f"{len(row.values)} in line {odd + 1}"
             raise unreadable(
-                source, f"{len(table[0].values)} columns in every line", found, f"mend line {odd + 1}"
+                source, f"{len(table[0].values)} columns in every line", found, f"correct line {odd + 1}"
             )
         if other is upper and len(other) < 2:
             continue  # one row above the names of the columns: of the header
         raise unreadable(
-            source, "numbers below the header", repr(lines[odd].strip()[:40]), f"mend line {odd + 1}"
+            source, "numbers below the header", repr(lines[odd].strip()[:40]), f"correct line {odd + 1}"
         )
 
 
@@ -267,11 +267,11 @@ def _beside(blocks: Sequence[list[Line]], table: list[Line]) -> tuple[list[str],
     others = [block for block in blocks if block is not table]
     many = [block for block in others if len(block) >= LARGE_BLOCK]
     rows = sum(map(len, others))
-    left_out = f"{number_of(rows, 'row')} of numbers elsewhere {'is' if rows == 1 else 'are'} not"
-    where = f"read are lines {table[0].number + 1} to {table[-1].number + 1}; {left_out}"
+    not_read = f"{number_of(rows, 'row')} of numbers elsewhere {'is' if rows == 1 else 'are'} not"
+    where = f"read are lines {table[0].number + 1} to {table[-1].number + 1}; {not_read}"
     return ([where] if rows and not many else []), ([where] if many else [])
 
 
 def _file_info_unit(footer: Sequence[str]) -> str | None:
-    found = FILE_INFO_Q.search("\n".join(footer[:20]))
-    return q_unit_in([f"q {found.group(1)}"]) if found else None
+    match = FILE_INFO_Q.search("\n".join(footer[:20]))
+    return q_unit_in([f"q {match.group(1)}"]) if match else None

@@ -56,12 +56,12 @@ def q_unit_of(text: str) -> str | None:
 
 
 def intensity_unit_of(text: str) -> str | None:
-    """``1/cm`` where a cell or an attribute about the intensity says so; other units are not told apart."""
+    """``1/cm`` where a cell or an attribute about the intensity says so; other units are not distinguished."""
     return "1/cm" if PER_CM.search(normal(text)) else None
 
 
 def q_unit_in(lines: Sequence[str]) -> str | None:
-    """The unit of q that free lines of a header tell: behind a word for q, else the only inverse length named."""
+    """The unit of q from free lines of a header: behind a word for q, else the only inverse length named."""
     texts = [normal(line) for line in lines]
     for text in texts:
         for word in Q_WORD.finditer(text):
@@ -73,5 +73,5 @@ def q_unit_in(lines: Sequence[str]) -> str | None:
 
 
 def _first(text: str, patterns: dict[str, re.Pattern[str]]) -> str | None:
-    found = {unit: match.start() for unit, pattern in patterns.items() if (match := pattern.search(text))}
-    return min(found, key=found.__getitem__) if found else None
+    starts = {unit: match.start() for unit, pattern in patterns.items() if (match := pattern.search(text))}
+    return min(starts, key=starts.__getitem__) if starts else None

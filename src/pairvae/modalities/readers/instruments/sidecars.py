@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pairvae.modalities.readers.instruments.facts import (
-    ImageFacts,
+from pairvae.modalities.readers.instruments.metadata import (
+    ImageMetadata,
     close,
     decoded,
     ini,
-    json_facts,
+    json_metadata,
     length_nm,
     pixel_nm,
     positive,
@@ -32,22 +32,22 @@ def sidecars(image: Path) -> list[Path]:
     return [path for path in _candidates(image) if (text := _content(path)) and _kind(text, path)]
 
 
-def sidecar_facts(image: Path, pixels: np.ndarray) -> ImageFacts:
+def sidecar_metadata(image: Path, pixels: np.ndarray) -> ImageMetadata:
     """Facts about the picture ``pixels`` ``(H, W[, C])`` of file ``image`` from the files beside it."""
     shape = (pixels.shape[0], pixels.shape[1])
-    facts = ImageFacts()
+    metadata = ImageMetadata()
     for path in _candidates(image):
         text = _content(path)
         kind = _kind(text, path) if text else ""
         if kind == "hitachi":
-            facts = facts.over(_hitachi(text, path.name, shape))
+            metadata = metadata.over(_hitachi(text, path.name, shape))
         elif kind == "jeol":
-            facts = facts.over(_jeol(text, path.name, pixels))
+            metadata = metadata.over(_jeol(text, path.name, pixels))
         elif kind == "tescan":
-            facts = facts.over(tescan(text, shape))
+            metadata = metadata.over(tescan(text, shape))
         elif kind == "json":
-            facts = facts.over(json_facts(text, shape[1], path.name))
-    return facts
+            metadata = metadata.over(json_metadata(text, shape[1], path.name))
+    return metadata
 
 
 def _candidates(image: Path) -> list[Path]:
@@ -76,12 +76,12 @@ def _kind(text: str, path: Path) -> str:
         return "jeol"
     if "PixelSizeX" in text and path.suffix.lower() == ".hdr":
         return "tescan"
-    if path.suffix.lower() == ".json" and json_facts(text, 1024, "").nm_per_px:
+    if path.suffix.lower() == ".json" and json_metadata(text, 1024, "").nm_per_px:
         return "json"
     return ""
 
 
-def _hitachi(text: str, name: str, shape: tuple[int, int]) -> ImageFacts:
+def _hitachi(text: str, name: str, shape: tuple[int, int]) -> ImageMetadata:
     """``PixelSize`` in nm of a picture of ``DataSize``, else from the magnification (127 mm wide photographs)."""
     sections = ini(text)
     values = sections.get("SemImageFile") or sections.get("TemImageFile") or {}
@@ -92,10 +92,10 @@ def _hitachi(text: str, name: str, shape: tuple[int, int]) -> ImageFacts:
     if nm is None and magnification and columns:
         nm = pixel_nm(HITACHI_PHOTOGRAPH_NM / magnification / columns)
         notes = (f"pixel size from the magnification in {name}",)
-    return resized(ImageFacts(nm, None, name, notes), (columns, rows), shape)
+    return resized(ImageMetadata(nm, None, name, notes), (columns, rows), shape)
 
 
-def _jeol(text: str, name: str, pixels: np.ndarray) -> ImageFacts:
+def _jeol(text: str, name: str, pixels: np.ndarray) -> ImageMetadata:
     """``$$SM_MICRON_MARKER`` (a length) over ``$$SM_MICRON_BAR`` (px), else over the bar as drawn in the picture."""
     values: dict[str, str] = {}
     for line in text.splitlines():
@@ -105,17 +105,17 @@ def _jeol(text: str, name: str, pixels: np.ndarray) -> ImageFacts:
     marker, bar = length_nm(values.get("SM_MICRON_MARKER", "")), positive(values.get("SM_MICRON_BAR"))
     shape = (pixels.shape[0], pixels.shape[1])
     if marker and bar:
-        return resized(ImageFacts(pixel_nm(marker / bar), None, name), (stored[0], stored[1]), shape)
+        return resized(ImageMetadata(pixel_nm(marker / bar), None, name), (stored[0], stored[1]), shape)
     magnification = positive(values.get("CM_MAG"))
     drawn = _drawn_bar(pixels)
     if marker and drawn and magnification:
         nm = marker / drawn
         whole_field = nm * shape[1] * magnification
         if any(abs(whole_field / width - 1) < BAR_AGREES for width in JEOL_PHOTOGRAPHS_NM):
-            line = f"pixel size from the bar of {drawn} px in the picture, which is {marker:g} nm as {name} tells"
-            return ImageFacts(pixel_nm(nm), None, name, (line,))
-    line = f"{name} tells a magnification but no pixel size - give sem_nm_per_px in pairs.csv"
-    return ImageFacts(None, None, "", (), (line,) if magnification else ())
+            line = f"pixel size from the bar of {drawn} px in the picture, which is {marker:g} nm according to {name}"
+            return ImageMetadata(pixel_nm(nm), None, name, (line,))
+    line = f"{name} gives a magnification but no pixel size - give sem_nm_per_px in pairs.csv"
+    return ImageMetadata(None, None, "", (), (line,) if magnification else ())
 
 
 def _drawn_bar(pixels: np.ndarray) -> int | None:

@@ -8,70 +8,72 @@ from typing import Any
 import tifffile
 
 from pairvae.modalities.readers.instruments import vendors
-from pairvae.modalities.readers.instruments.facts import (
+from pairvae.modalities.readers.instruments.metadata import (
     LONGEST_TEXT,
     NM,
-    ImageFacts,
+    ImageMetadata,
     decoded,
-    json_facts,
+    json_metadata,
     length_nm,
     pixel_nm,
     positive,
 )
 
 RESOLUTION_UNIT_NM = {2: 2.54e7, 3: 1e7}
-LARGEST_NM_PER_PX = 1000.0  # coarser than 1 um/px a resolution tag tells of a printer, not of a microscope
+LARGEST_NM_PER_PX = 1000.0  # coarser than 1 um/px is the resolution of a printer, not of a microscope
 Shape = tuple[int, int]
-READERS: dict[int, Callable[[str, Shape], ImageFacts]] = {
-    34680: vendors.ini_facts,
-    34682: vendors.ini_facts,
-    34683: vendors.xml_facts,
+READERS: dict[int, Callable[[str, Shape], ImageMetadata]] = {
+    34680: vendors.ini_metadata,
+    34682: vendors.ini_metadata,
+    34683: vendors.xml_metadata,
     51023: vendors.fibics,
     50431: vendors.tescan,
 }
 
 
-def tiff_facts(tiff: tifffile.TiffFile, page: tifffile.TiffPage, shape: Shape) -> ImageFacts:
+def tiff_metadata(tiff: tifffile.TiffFile, page: tifffile.TiffPage, shape: Shape) -> ImageMetadata:
     """Facts of a page of ``shape`` (rows, columns): FEI, Thermo, Phenom, Zeiss, Tescan, Gatan, SIS, JSON, ImageJ."""
-    facts = ImageFacts()
+    metadata = ImageMetadata()
     for code, read in READERS.items():
         if text := _text(tiff, page, code):
-            facts = facts.over(read(text, shape)).over(json_facts(text, shape[1], f"JSON in tag {code}"))
-    if isinstance(metadata := _tag(page, 34118), dict):
-        facts = facts.over(vendors.smartsem(metadata, shape))
-    return facts.over(_gatan(page)).over(_sis(tiff, page)).over(_described(tiff, page, shape))
+            metadata = metadata.over(read(text, shape)).over(
+                json_metadata(text, shape[1], f"JSON in tag {code}")
+            )
+    if isinstance(zeiss := _tag(page, 34118), dict):
+        metadata = metadata.over(vendors.smartsem(zeiss, shape))
+    return metadata.over(_gatan(page)).over(_sis(tiff, page)).over(_described(tiff, page, shape))
 
 
-def plain_resolution(page: tifffile.TiffPage) -> ImageFacts:
-    """Plain TIFF resolution (pixels per inch or cm), believed where it is finer than 1 um/px."""
+def plain_resolution(page: tifffile.TiffPage) -> ImageMetadata:
+    """Plain TIFF resolution (pixels per inch or cm), used where it is finer than 1 um/px."""
     unit = RESOLUTION_UNIT_NM.get(int(_tag(page, 296) or 0))
     nm = None if unit is None else _per_pixel(page, unit)
-    return ImageFacts(nm if nm is not None and nm < LARGEST_NM_PER_PX else None, source="resolution tags")
+    return ImageMetadata(nm if nm is not None and nm < LARGEST_NM_PER_PX else None, source="resolution tags")
 
 
-def _described(tiff: tifffile.TiffFile, page: tifffile.TiffPage, shape: Shape) -> ImageFacts:
+def _described(tiff: tifffile.TiffFile, page: tifffile.TiffPage, shape: Shape) -> ImageMetadata:
     """ImageJ's ``unit`` with the pixels per unit in XResolution, or JSON in the description."""
     if tiff.is_imagej:
         unit = NM.get(str((tiff.imagej_metadata or {}).get("unit", "")).lower())
-        return ImageFacts(None if unit is None else pixel_nm(_per_pixel(page, unit)), source="ImageJ")
-    return json_facts(_text(tiff, page, 270), shape[1], "JSON in the description")
+        return ImageMetadata(None if unit is None else pixel_nm(_per_pixel(page, unit)), source="ImageJ")
+    return json_metadata(_text(tiff, page, 270), shape[1], "JSON in the description")
 
 
-def _gatan(page: tifffile.TiffPage) -> ImageFacts:
+def _gatan(page: tifffile.TiffPage) -> ImageMetadata:
     """DigitalMicrograph's own TIFF export: unit of x in tag 65003, scale in tag 65009."""
     scale, unit = _tag(page, 65009), _tag(page, 65003)
     if scale is None or unit is None:
-        return ImageFacts()
+        return ImageMetadata()
     text = unit.decode("utf-16-le", "ignore") if isinstance(unit, bytes) else str(unit)
     value = scale[0] if isinstance(scale, tuple) else scale
     nm = length_nm(str(value), text.replace("\0", ""))
-    return ImageFacts(nm, source="Gatan tags")
+    return ImageMetadata(nm, source="Gatan tags")
 
 
-def _sis(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> ImageFacts:
+def _sis(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> ImageMetadata:
     """Olympus SIS cameras: metres per pixel."""
     metadata: Any = tiff.sis_metadata if tiff.is_sis else None
-    return ImageFacts(pixel_nm((metadata or {}).get("pixelsizex"), 1e9), source="SIS tags")
+    return ImageMetadata(pixel_nm((metadata or {}).get("pixelsizex"), 1e9), source="SIS tags")
 
 
 def _per_pixel(page: tifffile.TiffPage, unit_nm: float) -> float | None:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
-from pairvae.modalities.readers.instruments.facts import (
+from pairvae.modalities.readers.instruments.metadata import (
     NM,
-    ImageFacts,
+    ImageMetadata,
     close,
     element_nm,
     ini,
@@ -28,7 +28,7 @@ TALLEST_WITH_BAR = 1.2  # height of a picture with its bar over that of the imag
 XML_START, XML_END = b"<FeiImage", b"</FeiImage>"
 
 
-def smartsem(metadata: Mapping[str, Any], shape: tuple[int, int]) -> ImageFacts:
+def smartsem(metadata: Mapping[str, Any], shape: tuple[int, int]) -> ImageMetadata:
     """SmartSEM: the pixel of the stored image, not of the screen; rows from ``DP_IMAGE_STORE`` where fewer.
 
     ``AP_WIDTH`` over the columns where the picture shows the whole field (``AP_WIDTH`` to ``AP_HEIGHT`` as its
@@ -52,10 +52,10 @@ def smartsem(metadata: Mapping[str, Any], shape: tuple[int, int]) -> ImageFacts:
     else:
         nm = image or (pixel_nm(of_screen * SCREEN_COLUMNS / columns) if of_screen else None)
     notes: tuple[str, ...] = ()
-    told = image or screen
-    if nm and told and not close(nm, told):
-        notes = (f"its metadata tell {told:.4g} nm/px of the screen; the stored pixels are of {nm:.4g} nm",)
-    return ImageFacts(nm, image_rows, "Zeiss metadata", notes)
+    labelled = image or screen
+    if nm and labelled and not close(nm, labelled):
+        notes = (f"the metadata give {labelled:.4g} nm/px on the screen; the stored pixels are {nm:.4g} nm",)
+    return ImageMetadata(nm, image_rows, "Zeiss metadata", notes)
 
 
 def _length(entry: object) -> float | None:
@@ -70,27 +70,27 @@ def _of_structure(numbers: object) -> float | None:
     return pixel_nm(numbers[3], 1e9) if isinstance(numbers, tuple) and len(numbers) > 3 else None
 
 
-def fibics(text: str, shape: tuple[int, int]) -> ImageFacts:
+def fibics(text: str, shape: tuple[int, int]) -> ImageMetadata:
     """FIBICS and Atlas: the field of view ``FOV_X`` over the columns, else the step ``Ux`` in um."""
     elements = xml_elements(text)
     field = next((element_nm(element, "um") for element in elements.get("fov_x", [])), None)
     if field:
-        return ImageFacts(pixel_nm(field / shape[1]), source="FIBICS metadata")
+        return ImageMetadata(pixel_nm(field / shape[1]), source="FIBICS metadata")
     step = next((element_nm(element, "um") for element in elements.get("ux", [])), None)
-    return ImageFacts(pixel_nm(step), source="FIBICS metadata")
+    return ImageMetadata(pixel_nm(step), source="FIBICS metadata")
 
 
-def tescan(text: str, shape: tuple[int, int]) -> ImageFacts:
+def tescan(text: str, shape: tuple[int, int]) -> ImageMetadata:
     """``PixelSizeX`` in m and ``ImageStripSize``, the rows of the data bar (0: none)."""
-    found: dict[str, str] = {}
+    entries: dict[str, str] = {}
     for key, value in LINE.findall(text):
-        found.setdefault(key, value)
-    strip = whole(found.get("ImageStripSize"))
+        entries.setdefault(key, value)
+    strip = whole(entries.get("ImageStripSize"))
     rows = shape[0] - strip if strip and strip < shape[0] else None
-    return ImageFacts(pixel_nm(found.get("PixelSizeX"), 1e9), rows, "Tescan metadata")
+    return ImageMetadata(pixel_nm(entries.get("PixelSizeX"), 1e9), rows, "Tescan metadata")
 
 
-def ini_facts(text: str, shape: tuple[int, int]) -> ImageFacts:
+def ini_metadata(text: str, shape: tuple[int, int]) -> ImageMetadata:
     """FEI and Thermo: ``PixelWidth`` (m), or the field's width over the columns; rows from ``[Image]`` and the bar.
 
     Several generations write ``DatabarHeight=0`` although the bar is there, so ``ResolutionY`` counts first.
@@ -109,15 +109,15 @@ def ini_facts(text: str, shape: tuple[int, int]) -> ImageFacts:
     image_rows = rows if rows and rows <= shape[0] and columns in (None, shape[1]) else None
     if image_rows is None and bar and bar < shape[0]:
         image_rows = shape[0] - bar
-    facts = ImageFacts(nm, image_rows, "FEI metadata")
+    metadata = ImageMetadata(nm, image_rows, "FEI metadata")
     if columns and rows and not close(columns, shape[1]):
         height = round(shape[0] * columns / shape[1])  # of the picture before it was resized, with its bar
         known = height if rows <= height <= max(TALLEST_WITH_BAR * rows, rows + (bar or 0)) else rows
-        facts = resized(ImageFacts(nm, rows, "FEI metadata"), (columns, known), shape)
-    return facts
+        metadata = resized(ImageMetadata(nm, rows, "FEI metadata"), (columns, known), shape)
+    return metadata
 
 
-def xml_facts(text: str, shape: tuple[int, int]) -> ImageFacts:
+def xml_metadata(text: str, shape: tuple[int, int]) -> ImageMetadata:
     """Phenom: ``pixelWidth`` with its unit, ``cropHint`` or ``databarHeight``; Thermo: ``PixelSize/X`` in m."""
     elements = xml_elements(text)
     nm = element_nm(_first(elements, "pixelwidth"), "m")
@@ -127,19 +127,19 @@ def xml_facts(text: str, shape: tuple[int, int]) -> ImageFacts:
     bar = whole(_content(elements, "databarheight"))
     bottom, right = (whole(_content(elements, side)) for side in ("bottom", "right"))
     rows = shape[0] - bar if bar and bar < shape[0] else None
-    facts = ImageFacts(pixel_nm(nm), rows, "XML metadata")
+    metadata = ImageMetadata(pixel_nm(nm), rows, "XML metadata")
     if right and bottom and bar and not close(right, shape[1]):
-        facts = resized(ImageFacts(pixel_nm(nm), bottom, "XML metadata"), (right, bottom + bar), shape)
-    return facts
+        metadata = resized(ImageMetadata(pixel_nm(nm), bottom, "XML metadata"), (right, bottom + bar), shape)
+    return metadata
 
 
-def jpeg_facts(data: bytes, shape: tuple[int, int]) -> ImageFacts:
+def jpeg_metadata(data: bytes, shape: tuple[int, int]) -> ImageMetadata:
     """Phenom's JPEG files carry the same XML among their bytes."""
     start = data.find(XML_START)
     end = data.find(XML_END, start)
     if start < 0 or end < 0:
-        return ImageFacts()
-    return xml_facts(data[start : end + len(XML_END)].decode("utf-8", "replace"), shape)
+        return ImageMetadata()
+    return xml_metadata(data[start : end + len(XML_END)].decode("utf-8", "replace"), shape)
 
 
 def _first(elements: dict[str, list[ElementTree.Element]], name: str) -> ElementTree.Element | None:

@@ -22,10 +22,10 @@ NUMBER = re.compile(r"\s*([-+]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][-+]?\d+)?)\s*([^\s
 
 
 @dataclass(frozen=True)
-class ImageFacts:
-    """``nm_per_px``: pixel size; ``rows``: image rows above the data bar (px); None where the file does not tell.
+class ImageMetadata:
+    """``nm_per_px``: pixel size; ``rows``: image rows above the data bar (px); None where the file does not say.
 
-    ``source``: what told them, in a few words. ``notes``, ``warnings``: lines for the user.
+    ``source``: where they come from. ``notes``, ``warnings``: lines for the user.
     """
 
     nm_per_px: float | None = None
@@ -34,15 +34,15 @@ class ImageFacts:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def over(self, other: ImageFacts) -> ImageFacts:
-        """These facts, with those of ``other`` where these are unknown; a contradiction becomes a warning."""
+    def over(self, other: ImageMetadata) -> ImageMetadata:
+        """Fill unknown values from ``other``; a contradiction becomes a warning."""
         warnings = (*self.warnings, *other.warnings)
         if self.nm_per_px and other.nm_per_px and not close(self.nm_per_px, other.nm_per_px):
-            told = f"{self.nm_per_px:.4g} nm/px ({self.source}) and {other.nm_per_px:.4g} ({other.source})"
-            warnings += (f"two pixel sizes: {told}; the first is used - sem_nm_per_px in pairs.csv decides",)
+            sizes = f"{self.nm_per_px:.4g} nm/px ({self.source}) and {other.nm_per_px:.4g} ({other.source})"
+            warnings += (f"two pixel sizes: {sizes}; the first is used - sem_nm_per_px in pairs.csv decides",)
         known = self if self.nm_per_px else other
         rows = self.rows if self.rows is not None else other.rows
-        return ImageFacts(known.nm_per_px, rows, known.source, (*self.notes, *other.notes), warnings)
+        return ImageMetadata(known.nm_per_px, rows, known.source, (*self.notes, *other.notes), warnings)
 
 
 def close(first: float, second: float) -> bool:
@@ -122,10 +122,10 @@ def xml_elements(text: str) -> dict[str, list[ElementTree.Element]]:
         root = ElementTree.fromstring(re.sub(r"^<\?xml[^>]*\?>", "", text))
     except (ElementTree.ParseError, ValueError):
         return {}
-    found: dict[str, list[ElementTree.Element]] = {}
+    elements: dict[str, list[ElementTree.Element]] = {}
     for element in root.iter():
-        found.setdefault(str(element.tag).rpartition("}")[2].lower(), []).append(element)
-    return found
+        elements.setdefault(str(element.tag).rpartition("}")[2].lower(), []).append(element)
+    return elements
 
 
 def element_nm(element: ElementTree.Element | None, unit: str) -> float | None:
@@ -136,24 +136,24 @@ def element_nm(element: ElementTree.Element | None, unit: str) -> float | None:
     return length_nm(element.text or "", attributes.get("unit", attributes.get("units", unit)))
 
 
-def json_facts(text: str, width: int, source: str) -> ImageFacts:
+def json_metadata(text: str, width: int, source: str) -> ImageMetadata:
     """Pixel size from JSON, as AutoScript, openFIBSEM, Velox and scripts write it; lengths without a unit are in m."""
     text = text.strip("\0 \r\n\t\ufeff")[:LONGEST_TEXT]
     if not text.startswith(("{", "[")):
-        return ImageFacts()
+        return ImageMetadata()
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
-        return ImageFacts()
+        return ImageMetadata()
     entries = [(*_unit_of(key, "m"), value) for key, value in _entries(content)]
     for key, unit, value in entries:
         if key in PIXEL_KEYS and (nm := pixel_nm(_json_length(value, unit))) is not None:
-            return ImageFacts(nm, source=source)
+            return ImageMetadata(nm, source=source)
     for key, unit, value in entries:
         field = _json_length(value, unit) if key in FIELD_KEYS else None
         if field is not None and (nm := pixel_nm(field / width)) is not None:
-            return ImageFacts(nm, source=source)
-    return ImageFacts()
+            return ImageMetadata(nm, source=source)
+    return ImageMetadata()
 
 
 def _entries(content: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -179,29 +179,33 @@ def _unit_of(key: str, unit: str) -> tuple[str, str]:
 def _json_length(value: Any, unit: str) -> float | None:
     if isinstance(value, Mapping):
         lower = {str(key).lower(): part for key, part in value.items()}
-        told = str(lower.get("unit", lower.get("units", unit)))
+        its_unit = str(lower.get("unit", lower.get("units", unit)))
         parts = (lower[key] for key in ("value", "x", "width") if key in lower)
-        return next((nm for part in parts if (nm := _json_length(part, told)) is not None), None)
+        return next((nm for part in parts if (nm := _json_length(part, its_unit)) is not None), None)
     if isinstance(value, list):
         return _json_length(value[-1], unit) if value else None
     return None if isinstance(value, bool) else length_nm(value, unit)
 
 
-def resized(facts: ImageFacts, stored: tuple[int | None, int | None], shape: tuple[int, int]) -> ImageFacts:
+def resized(
+    metadata: ImageMetadata, stored: tuple[int | None, int | None], shape: tuple[int, int]
+) -> ImageMetadata:
     """Facts about a picture of ``stored`` columns and rows, for the picture of ``shape`` (rows, columns) at hand.
 
     A picture shrunk or enlarged as a whole has other pixels; one of another shape leaves its size unknown.
     """
     columns, rows = stored
-    if not columns or not rows or (columns, rows) == (shape[1], shape[0]) or facts.nm_per_px is None:
-        return facts
+    if not columns or not rows or (columns, rows) == (shape[1], shape[0]) or metadata.nm_per_px is None:
+        return metadata
     factor = columns / shape[1]
     if close(factor, 1):  # a bar added below or cut off
-        return facts
+        return metadata
     if not close(factor, rows / shape[0]):
-        line = f"its metadata describe {rows} x {columns} px, so that its pixel size is unknown"
-        return ImageFacts(None, None, "", facts.notes, (*facts.warnings, f"{line} - give sem_nm_per_px"))
-    line = f"resized from {rows} x {columns} px, as its metadata tell; its pixel size follows"
-    image_rows = None if facts.rows is None else round(facts.rows / factor)
-    nm = pixel_nm(facts.nm_per_px * factor)
-    return replace(facts, nm_per_px=nm, rows=image_rows, notes=(*facts.notes, line))
+        line = f"its metadata describe {rows} x {columns} px: the pixel size is unknown"
+        return ImageMetadata(
+            None, None, "", metadata.notes, (*metadata.warnings, f"{line} - give sem_nm_per_px")
+        )
+    line = f"resized from {rows} x {columns} px, according to its metadata; its pixel size is scaled to match"
+    image_rows = None if metadata.rows is None else round(metadata.rows / factor)
+    nm = pixel_nm(metadata.nm_per_px * factor)
+    return replace(metadata, nm_per_px=nm, rows=image_rows, notes=(*metadata.notes, line))
