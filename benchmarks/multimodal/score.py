@@ -16,7 +16,7 @@ import numpy as np
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.evaluation.baselines.retrieval import at_own_fraction
-from pairvae.evaluation.scores.evaluate import Truth, model_errors, summarise
+from pairvae.evaluation.scores.evaluate import Reference, model_errors, summarise
 from pairvae.stages.assess import evaluated
 from pairvae.stages.project import Project, open_project
 
@@ -25,7 +25,7 @@ def score(project: Project, folders: Sequence[Path]) -> dict[str, Any]:
     """Summaries by folder, split, direction and score (``InputError`` for predictions of other data)."""
     prepared = project.prepared()
     what = evaluated(project, prepared)
-    truth = Truth(what)
+    truth = Reference(what)
     members = {"validation": what.validation, "train": what.train}
     found: dict[str, Any] = {}
     for folder in folders:

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.cbook import get_sample_data
 
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.training_summary import TrainingFacts, familiar_arrays, familiar_crops
+from pairvae.inference.training_summary import TrainingSummary, familiar_arrays, familiar_crops
 from pairvae.settings import Settings
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
@@ -43,7 +43,7 @@ class Sampled:
         return found.distance
 
 
-def knowing(settings: Settings, facts: TrainingFacts) -> Predictor:
+def knowing(settings: Settings, facts: TrainingSummary) -> Predictor:
     """An untrained pair with facts about training data."""
     vaes = {name: untrained(settings, name).eval() for name in settings.modalities}
     card = {
@@ -66,7 +66,7 @@ def sampled(tmp_path_factory: pytest.TempPathFactory) -> Sampled:
     images = familiar_crops([np.array(crops[row]) for row in split.train])
     assert patterns is not None
     assert images is not None
-    facts = TrainingFacts({"saxs": patterns, "sem": images})
+    facts = TrainingSummary({"saxs": patterns, "sem": images})
     ids = tuple(prepared.pairs[row].id for row in split.validation)
     return Sampled(folder / "data" / "raw", ids, knowing(project.settings, facts))
 

@@ -6,7 +6,7 @@ import torch
 
 from pairvae.evaluation.ensembles import centres, ensembles
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import Evaluated
+from pairvae.evaluation.scores.evaluate import EvaluationSet
 from pairvae.models.build import build_vae
 from pairvae.models.vae import VAE, Decoder, Encoder
 from pairvae.settings import CompactNetwork, GenerateSettings, LatentSettings
@@ -17,9 +17,9 @@ NAMES = ["dots", "dots", "lines", "dots", "lines"]
 
 
 @pytest.fixture
-def what() -> Evaluated:
+def what() -> EvaluationSet:
     crops = np.random.default_rng(0).integers(0, 2, (5, 2, 16, 16), dtype=np.uint8)
-    return Evaluated(np.zeros((5, 3, 4, 4), np.float32), crops, [0, 2], [1, 3, 4], NAMES, "unbiased", 0)
+    return EvaluationSet(np.zeros((5, 3, 4, 4), np.float32), crops, [0, 2], [1, 3, 4], NAMES, "unbiased", 0)
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ def vaes() -> dict[str, VAE]:
 LATENTS = np.random.default_rng(1).standard_normal((5, 2, 1, 1)).astype(np.float32)
 
 
-def test_centre_is_the_first_validation_sample_of_each_morphology(what: Evaluated) -> None:
+def test_centre_is_the_first_validation_sample_of_each_morphology(what: EvaluationSet) -> None:
     assert centres(what) == {"dots": 1, "lines": 4}
-    unknown = Evaluated(what.patterns, what.crops, [0], [2, 3], [None] * 5, "unbiased", 0)
+    unknown = EvaluationSet(what.patterns, what.crops, [0], [2, 3], [None] * 5, "unbiased", 0)
     assert centres(unknown) == {"all": 2}
 
 
-def test_one_ensemble_a_morphology(what: Evaluated, vaes: dict[str, VAE]) -> None:
+def test_one_ensemble_a_morphology(what: EvaluationSet, vaes: dict[str, VAE]) -> None:
     found = ensembles(vaes, LATENTS, what, SETTINGS)
     assert set(found) == {"dots", "lines"}
     dots = found["dots"]
@@ -50,7 +50,7 @@ def test_one_ensemble_a_morphology(what: Evaluated, vaes: dict[str, VAE]) -> Non
     assert dots.errors[2] == pytest.approx(expected)
 
 
-def test_ensembles_repeat(what: Evaluated, vaes: dict[str, VAE]) -> None:
+def test_ensembles_repeat(what: EvaluationSet, vaes: dict[str, VAE]) -> None:
     first, again = (ensembles(vaes, LATENTS, what, SETTINGS)["dots"].images for _ in range(2))
     assert (first == again).all()
 
@@ -67,7 +67,7 @@ class Recording(Decoder):
         return latent.mean((1, 2, 3))[:, None, None, None].expand(-1, 1, 16, 16)
 
 
-def test_scale_is_that_of_the_variance_over_all_patterns(what: Evaluated) -> None:
+def test_scale_is_that_of_the_variance_over_all_patterns(what: EvaluationSet) -> None:
     decoder = Recording()
     found = []
     for scale in (1.0, 4.0):
@@ -80,14 +80,14 @@ def test_scale_is_that_of_the_variance_over_all_patterns(what: Evaluated) -> Non
     assert 0.6 < float(deviations.std()) < 1.5
 
 
-def test_no_variance_gives_one_image(what: Evaluated, vaes: dict[str, VAE]) -> None:
+def test_no_variance_gives_one_image(what: EvaluationSet, vaes: dict[str, VAE]) -> None:
     images = ensembles(vaes, LATENTS, what, SETTINGS, scale=0.0)["dots"].images
     assert (images == images[0]).all()
     spread = ensembles(vaes, 10 * LATENTS, what, SETTINGS, scale=4.0)["dots"].images
     assert (spread != spread[0]).any()
 
 
-def test_morphologies_have_their_own_noise(what: Evaluated) -> None:
+def test_morphologies_have_their_own_noise(what: EvaluationSet) -> None:
     decoder = Recording()
     still = np.zeros_like(LATENTS)
     asked: list[int] = []
@@ -103,8 +103,8 @@ def test_morphologies_have_their_own_noise(what: Evaluated) -> None:
     assert asked == [what.seed, what.seed + 1]
 
 
-def test_no_ensembles_where_the_second_modality_is_no_image(what: Evaluated) -> None:
-    curves_only = Evaluated(
+def test_no_ensembles_where_the_second_modality_is_no_image(what: EvaluationSet) -> None:
+    curves_only = EvaluationSet(
         what.patterns, what.patterns[:, None], [0, 2], [1, 3, 4], NAMES, "unbiased", 0, ("saxs", "iq")
     )
     assert ensembles({}, LATENTS, curves_only, SETTINGS) == {}

@@ -1,6 +1,6 @@
 import numpy as np
 
-from pairvae.evaluation.report_arrays import curve_bands, curves_of, drawing_material
+from pairvae.evaluation.report_arrays import curve_bands, curves_of, figure_arrays
 
 
 def test_bands_are_mean_and_standard_deviation_of_a_split() -> None:
@@ -22,11 +22,11 @@ def test_curves_keep_samples_and_crops() -> None:
 
 
 def test_material_holds_latents_by_sample_and_bands_of_image_directions() -> None:
-    from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+    from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
 
     generator = np.random.default_rng(0)
     crops = generator.integers(0, 2, (3, 2, 16, 16)).astype(np.uint8)
-    what = Evaluated(
+    what = EvaluationSet(
         patterns=generator.random((3, 3, 8, 8), dtype=np.float32),
         crops=crops,
         train=(0, 1),
@@ -37,7 +37,7 @@ def test_material_holds_latents_by_sample_and_bands_of_image_directions() -> Non
     )
     images = {"pair": {"saxs_sem": crops, "sem_saxs": generator.random((3, 2, 3, 8, 8))}}
     latents = {"saxs": np.ones((3, 4, 1, 1)), "sem": np.arange(6.0).reshape(6, 1, 1, 1)}
-    found = drawing_material(what, Truth(what), images, latents)
+    found = figure_arrays(what, Reference(what), images, latents)
     assert found["latent_solo_saxs"].shape == (3, 4)
     np.testing.assert_allclose(found["latent_solo_sem"][:, 0], [0.5, 2.5, 4.5])
     np.testing.assert_allclose(found["band/s2/validation/pair/saxs_sem"], found["band/s2/validation/true"])

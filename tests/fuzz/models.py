@@ -9,7 +9,7 @@ import numpy as np
 
 from pairvae.inference.summary_file import FILE as FACTS
 from pairvae.inference.summary_file import packed
-from pairvae.inference.training_summary import TrainingFacts, familiar_arrays
+from pairvae.inference.training_summary import TrainingSummary, familiar_arrays
 from pairvae.modalities import MODALITIES
 from pairvae.models.build import build_vae, describe
 from pairvae.settings import resolve
@@ -42,7 +42,7 @@ def write_model(folder: Path) -> Path:
     familiar, latents = familiar_arrays(arrays), np.zeros((5, 2, 1, 1), np.float32)
     assert familiar is not None
     ids, kinds = tuple("abcde"), (None,) * 5
-    facts = TrainingFacts({"saxs": familiar}, {"saxs": latents, "sem": latents.copy()}, ids, kinds)
+    facts = TrainingSummary({"saxs": familiar}, {"saxs": latents, "sem": latents.copy()}, ids, kinds)
     save_tensors(folder / FACTS, *packed(facts))
     return folder
 

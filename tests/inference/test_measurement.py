@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.commands.ensemble import Wishes, ensemble
+from pairvae.commands.ensemble import Constraints, ensemble
 from pairvae.commands.movie import movie
 from pairvae.commands.predict import Request, predict
 from pairvae.commands.watch import watch
@@ -261,7 +261,7 @@ def test_what_comes_out_never_lies_among_the_inputs(mine: Path, model: str, tmp_
     for action in (
         lambda: movie([*patterns, str(mine / "SAXS" / "0.gif")], mine / "SAXS" / "0.gif", model=model),
         lambda: ensemble(
-            [patterns[0], str(clash)], mine / "SAXS" / "m.npz", model=model, wishes=Wishes(samples=1)
+            [patterns[0], str(clash)], mine / "SAXS" / "m.npz", model=model, wishes=Constraints(samples=1)
         ),
     ):
         with pytest.raises(InputError, match="--out: expected files that are no input"):

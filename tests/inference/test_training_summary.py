@@ -5,7 +5,7 @@ import pytest
 
 from pairvae.inference.novelty import Novelty
 from pairvae.inference.training_summary import (
-    Familiarity,
+    OutOfDistributionScore,
     familiar_arrays,
     familiar_crops,
     pooled,
@@ -54,14 +54,14 @@ def usual_patterns(count: int, first: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def patterns() -> Familiarity:
+def patterns() -> OutOfDistributionScore:
     found = familiar_arrays(usual_patterns(40, 0))
     assert found is not None
     return found
 
 
 @pytest.fixture(scope="module")
-def images() -> Familiarity:
+def images() -> OutOfDistributionScore:
     generator = np.random.default_rng(1)
     crops = [spread_crops(stripes(generator.normal(11, 0.6), seed), CROP)[:8, 0] for seed in range(24)]
     found = familiar_crops(crops)
@@ -69,8 +69,8 @@ def images() -> Familiarity:
     return found
 
 
-def test_usual_patterns_are_not_told(patterns: Familiarity) -> None:
-    found = [patterns.confidence(one, PATTERN).unlike for one in usual_patterns(60, 1000)]
+def test_usual_patterns_are_not_told(patterns: OutOfDistributionScore) -> None:
+    found = [patterns.confidence(one, PATTERN).out_of_distribution for one in usual_patterns(60, 1000)]
     assert np.mean(found) <= 0.1
 
 
@@ -85,29 +85,31 @@ def test_usual_patterns_are_not_told(patterns: Familiarity) -> None:
     ],
     ids=["noise", "black", "other spacing", "turned", "gradient"],
 )
-def test_strange_patterns_are_told(patterns: Familiarity, strange: np.ndarray) -> None:
-    assert patterns.confidence(strange, PATTERN).unlike
+def test_strange_patterns_are_told(patterns: OutOfDistributionScore, strange: np.ndarray) -> None:
+    assert patterns.confidence(strange, PATTERN).out_of_distribution
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (128, 192), (256, 320)])
-def test_usual_images_of_any_size_are_not_told(images: Familiarity, shape: tuple[int, int]) -> None:
+def test_usual_images_of_any_size_are_not_told(
+    images: OutOfDistributionScore, shape: tuple[int, int]
+) -> None:
     generator = np.random.default_rng(5)
     found = [
-        images.confidence(stripes(generator.normal(11, 0.6), 100 + seed, shape), CROP).unlike
+        images.confidence(stripes(generator.normal(11, 0.6), 100 + seed, shape), CROP).out_of_distribution
         for seed in range(30)
     ]
     assert np.mean(found) <= 0.2
 
 
-def test_strange_images_are_told(images: Familiarity) -> None:
+def test_strange_images_are_told(images: OutOfDistributionScore) -> None:
     noise = np.random.default_rng(2).integers(0, 2, (1, 256, 320), dtype=np.uint8)
     for strange in (noise, stripes(11, 3).swapaxes(1, 2), stripes(20, 4), np.ones((1, 256, 320), np.uint8)):
-        assert images.confidence(strange, CROP).unlike
+        assert images.confidence(strange, CROP).out_of_distribution
 
 
 def test_fewer_crops_are_allowed_to_stray_farther() -> None:
     none = np.zeros(0, np.float32)
-    one = Familiarity(none, none, none, none, Novelty(4, 1.0, 2.0), crops=10, crop_threshold=4.0)
+    one = OutOfDistributionScore(none, none, none, none, Novelty(4, 1.0, 2.0), crops=10, crop_threshold=4.0)
     assert one.threshold(1) == pytest.approx(4.0)
     assert one.threshold(10) == pytest.approx(2.0)
     assert one.threshold(1) > one.threshold(3) > one.threshold(30)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.evaluation.leak_check import leakage_facts, refuse_leakage
-from pairvae.evaluation.scores.evaluate import Truth
+from pairvae.evaluation.leak_check import leakage_summary, refuse_leakage
+from pairvae.evaluation.scores.evaluate import Reference
 from pairvae.inference.card import load_vaes
 from pairvae.reports.validation_scores import decisive, medians, verdict
 from pairvae.settings.simulation import SimulationParameters
@@ -196,11 +196,11 @@ class Copied(Prepared):
 
 def test_copied_micrograph_stops_the_stage(project: Project) -> None:
     prepared = project.prepared()
-    truth = Truth(evaluated(project, prepared))
+    truth = Reference(evaluated(project, prepared))
     card = load_vaes(project.model("train-pair"))[1]
     refuse_leakage(prepared, truth, card)
     copied = Copied(prepared.folder, prepared.card)
-    object.__setattr__(copied, "twins", (truth.what.validation[0], truth.what.train[0]))
+    object.__setattr__(copied, "twins", (truth.data.validation[0], truth.data.train[0]))
     with pytest.raises(
         InputError, match="expected validation pairs that no training pair repeats, found the same sem"
     ):
@@ -220,10 +220,10 @@ def test_model_that_was_trained_on_a_validation_pair_stops_the_stage(
 def test_near_sibling_becomes_a_warning(project: Project) -> None:
     prepared = project.prepared()
     what = evaluated(project, prepared)
-    facts, warnings = leakage_facts(prepared, Truth(what))
+    facts, warnings = leakage_summary(prepared, Reference(what))
     assert set(facts) == {"saxs", "sem"} and warnings == []
     patterns = what.patterns.copy()
     patterns[what.validation[1]] = np.clip(patterns[what.train[2]] + 1e-6, 0, 1)
-    _, warnings = leakage_facts(prepared, Truth(dataclasses.replace(what, patterns=patterns)))
+    _, warnings = leakage_summary(prepared, Reference(dataclasses.replace(what, patterns=patterns)))
     assert [one["name"] for one in warnings] == ["possible leakage"]
     assert prepared.pairs[what.validation[1]].id in warnings[0]["text"]

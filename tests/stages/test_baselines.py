@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import evaluated
 from pairvae.stages.baselines import fitted_errors, trained_predictions
@@ -52,7 +52,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 def predicted(
-    project: Project, change: Callable[[Evaluated], Evaluated] = lambda what: what
+    project: Project, change: Callable[[EvaluationSet], EvaluationSet] = lambda what: what
 ) -> dict[str, dict]:
     prepared = project.prepared()
     return dict(trained_predictions(project, prepared, change(evaluated(project, prepared))))
@@ -78,7 +78,7 @@ def test_shapes_and_ranges_are_those_that_the_scores_want(project: Project) -> N
 
 def test_every_prediction_goes_through_the_scores(project: Project) -> None:
     prepared = project.prepared()
-    errors, properties = fitted_errors(project, prepared, Truth(evaluated(project, prepared), full=True))
+    errors, properties = fitted_errors(project, prepared, Reference(evaluated(project, prepared), full=True))
     assert list(errors) == NAMES
     assert errors["fft_whole"]["sem_saxs"]["mae"].shape == (8,)
     assert errors["fft"]["sem_saxs"]["mae"].shape == (8, 3)
@@ -93,7 +93,7 @@ def test_every_prediction_goes_through_the_scores(project: Project) -> None:
 def test_validation_pairs_teach_nothing(project: Project) -> None:
     """Other patterns and crops of the validation pairs change no prediction of a training pair."""
 
-    def spoiled(what: Evaluated) -> Evaluated:
+    def spoiled(what: EvaluationSet) -> EvaluationSet:
         patterns, crops = what.patterns.copy(), what.crops.copy()
         patterns[list(what.validation)] = 1 - patterns[list(what.validation)]
         crops[list(what.validation)] = 1 - crops[list(what.validation)]

@@ -152,7 +152,7 @@ def test_a_champion_of_another_split_is_scored_on_todays_pairs(
 
 def test_scoring_anew_gives_the_score_of_assess(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same model on the same pairs; prepared otherwise, or of other modalities, it has none."""
-    from pairvae.evaluation.scores.evaluate import Truth, model_errors, reconstruct, summarise
+    from pairvae.evaluation.scores.evaluate import Reference, model_errors, reconstruct, summarise
     from pairvae.stages.assess import evaluated
 
     project, predictor = scored(folder, 1.0), load(folder / "models" / "train-pair")
@@ -161,7 +161,7 @@ def test_scoring_anew_gives_the_score_of_assess(folder: Path, monkeypatch: pytes
     metrics = store.read_json(folder / "reports" / "metrics.json")
     found = module.score_anew(project, champion, predictor.card, metrics)
     what = evaluated(project, project.prepared())
-    errors = model_errors(Truth(what), reconstruct(predictor.vaes, what).images)
+    errors = model_errors(Reference(what), reconstruct(predictor.vaes, what).images)
     whole = summarise(errors, what.validation)
     expected = (whole["saxs_sem"]["s2_mae"]["median"] * whole["sem_saxs"]["mae"]["median"]) ** 0.5
     assert found.score == pytest.approx(expected, rel=0.05)  # decoders draw their noise anew

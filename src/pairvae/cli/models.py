@@ -184,10 +184,10 @@ def ensemble(
             require_files(given)
     require_model(model)
     one_thread()
-    from pairvae.commands.ensemble import Wishes, range_of
+    from pairvae.commands.ensemble import Constraints, range_of
     from pairvae.commands.ensemble import ensemble as run
 
-    wishes = Wishes(
+    wishes = Constraints(
         samples, scale, range_of(spacing, "--spacing"), range_of(phase_fraction, "--phase-fraction"), seed
     )
     result = run(

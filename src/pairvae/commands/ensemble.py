@@ -12,7 +12,7 @@ import torch
 
 import pairvae
 from pairvae.errors import InputError
-from pairvae.evaluation.rejection import TRIES, Chosen, Range, draw
+from pairvae.evaluation.rejection import TRIES, AcceptedSamples, Range, draw
 from pairvae.inference.loader import load
 from pairvae.inference.measurement import known_of, measurement
 from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input, unique_names
@@ -26,7 +26,7 @@ from pairvae.store.ensemble_file import check_suffix, write_ensemble, write_stac
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Constraints:
     """What is drawn: images for each centre, the scale of the latent variance, and what they have to show."""
 
     samples: int = 100
@@ -37,7 +37,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Told:
+class EnsembleResult:
     """What was written: files, images, and the share of the drawn ones that were kept."""
 
     files: tuple[Path, ...]
@@ -50,11 +50,11 @@ def ensemble(
     out: Path,
     *,
     model: str,
-    wishes: Wishes,
+    wishes: Constraints,
     between: tuple[str, str] | None = None,
     steps: int = 5,
     morphology: str | None = None,
-) -> Told:
+) -> EnsembleResult:
     """Draw ensembles and write ``out`` (.h5 or .npz) and a TIFF stack for each centre beside it.
 
     Latents are normal around each centre, with ``scale`` times the variance over the training patterns' latents
@@ -71,7 +71,7 @@ def ensemble(
     ranges = _ranges(wishes, nm)
     deviation = predictor.facts.latents[source].std(0) * np.float32(np.sqrt(wishes.scale))  # type: ignore[union-attr]  # _centres checks
     progress = Progress(len(centres), "ensemble")
-    found: dict[str, Chosen] = {}
+    found: dict[str, AcceptedSamples] = {}
     for number, (name, centre) in enumerate(centres.items()):
         generator = np.random.default_rng([wishes.seed, number])
 
@@ -145,7 +145,7 @@ def _of_morphology(predictor: Predictor, source: str, morphology: str) -> np.nda
     return np.asarray(facts.latents[source][rows].mean(0), dtype=np.float32)
 
 
-def _ranges(wishes: Wishes, nm: float | None) -> dict[str, Range]:
+def _ranges(wishes: Constraints, nm: float | None) -> dict[str, Range]:
     found: dict[str, Range] = {}
     if wishes.spacing_nm is not None:
         if nm is None:
@@ -161,7 +161,7 @@ def _ranges(wishes: Wishes, nm: float | None) -> dict[str, Range]:
     return found
 
 
-def _check_found(found: dict[str, Chosen], wishes: Wishes) -> None:
+def _check_found(found: dict[str, AcceptedSamples], wishes: Constraints) -> None:
     for name, chosen in found.items():
         if len(chosen.images) == 0:
             raise InputError(
@@ -173,7 +173,7 @@ def _check_found(found: dict[str, Chosen], wishes: Wishes) -> None:
 
 
 def _facts(
-    predictor: Predictor, wishes: Wishes, names: list[str], source: str, target: str, nm: float | None
+    predictor: Predictor, wishes: Constraints, names: list[str], source: str, target: str, nm: float | None
 ) -> dict[str, Any]:
     return {
         "pairvae": pairvae.__version__,
@@ -192,7 +192,9 @@ def _facts(
     }
 
 
-def _write(out: Path, found: dict[str, Chosen], nm: float | None, facts: dict[str, Any]) -> Told:
+def _write(
+    out: Path, found: dict[str, AcceptedSamples], nm: float | None, facts: dict[str, Any]
+) -> EnsembleResult:
     """The ensemble file with all images one after the other, and a stack for each centre."""
     parts = list(found.values())
     images = np.concatenate([one.images for one in parts])
@@ -213,7 +215,7 @@ def _write(out: Path, found: dict[str, Chosen], nm: float | None, facts: dict[st
     stacks = _stacks(out, found)
     for stack, one in zip(stacks, parts, strict=True):
         write_stack(stack, one.images, nm)
-    return Told((out, *stacks), len(images), len(images) / max(drawn, 1))
+    return EnsembleResult((out, *stacks), len(images), len(images) / max(drawn, 1))
 
 
 def _stacks(out: Path, names: Iterable[str]) -> list[Path]:

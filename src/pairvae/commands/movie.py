@@ -162,7 +162,7 @@ def _write_numbers(
         row |= (
             {"distance": "", "unlike": ""}
             if one is None
-            else {"distance": round(one.distance, 4), "unlike": one.unlike}
+            else {"distance": round(one.distance, 4), "unlike": one.out_of_distribution}
         )
         rows.append(row)
     write_table(path, rows)

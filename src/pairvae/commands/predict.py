@@ -307,7 +307,7 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
     sheet = None
     if number in wanted.shown:
         note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
-        warned = found.confidence is not None and found.confidence.unlike
+        warned = found.confidence is not None and found.confidence.out_of_distribution
         nm = nm_per_px(predictor, one.target)
         sheet = strip(
             found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned, nm_per_px=nm

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import Evaluated, binary, decode
+from pairvae.evaluation.scores.evaluate import EvaluationSet, binary, decode
 from pairvae.models.vae import VAE
 from pairvae.settings import GenerateSettings
 
@@ -26,7 +26,7 @@ class Ensemble:
     errors: np.ndarray
 
 
-def centres(data: Evaluated) -> dict[str, int]:
+def centres(data: EvaluationSet) -> dict[str, int]:
     """The first validation sample of each morphology (of all where morphologies are not known)."""
     samples: dict[str, int] = {}
     for index in data.validation:
@@ -37,7 +37,7 @@ def centres(data: Evaluated) -> dict[str, int]:
 def ensembles(
     vaes: Mapping[str, VAE],
     latents: np.ndarray,
-    data: Evaluated,
+    data: EvaluationSet,
     settings: GenerateSettings,
     scale: float | None = None,
 ) -> dict[str, Ensemble]:

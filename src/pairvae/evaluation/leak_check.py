@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pairvae.errors import InputError
 from pairvae.evaluation import leakage
 from pairvae.evaluation.leakage import Warnings, warning
-from pairvae.evaluation.scores.evaluate import Truth
+from pairvae.evaluation.scores.evaluate import Reference
 from pairvae.store.prepared import Prepared
 
 POOL = 8
@@ -20,13 +20,13 @@ SLOW_PX = 2.0  # smoothing that leaves of a pattern what all of its kind have
 LOOKED_AT = 192  # px
 
 
-def refuse_leakage(prepared: Prepared, truth: Truth, card: dict[str, Any]) -> None:
+def refuse_leakage(prepared: Prepared, reference: Reference, card: dict[str, Any]) -> None:
     """``InputError`` where validation samples were trained on, under their own name or another.
 
     By the model's own list of training pairs, by ids and groups on both sides of the split, and by the content of
     every modality's prepared arrays.
     """
-    data, ids = truth.what, [pair.id for pair in prepared.pairs]
+    data, ids = reference.data, [pair.id for pair in prepared.pairs]
     trained = set(card["train_ids"])
     leaked = [ids[index] for index in data.validation if ids[index] in trained]
     if leaked or card["data_digest"] != prepared.digest:
@@ -52,11 +52,11 @@ def _arrays(prepared: Prepared, name: str, *, cropped: bool) -> Iterator[NDArray
     return iter(prepared.images(name) if cropped else prepared.whole(name))
 
 
-def leakage_facts(prepared: Prepared, truth: Truth) -> tuple[dict[str, Any], Warnings]:
+def leakage_summary(prepared: Prepared, reference: Reference) -> tuple[dict[str, Any], Warnings]:
     """The block ``leakage`` of ``metrics.json``, and warnings about near siblings across the split."""
-    data = truth.what
+    data = reference.data
     distances = {
-        name: leakage.siblings(_features(truth, name), data.train, data.validation, data.seed)
+        name: leakage.siblings(_features(reference, name), data.train, data.validation, data.seed)
         for name in data.names
     }
     ids = [pair.id for pair in prepared.pairs]
@@ -90,11 +90,11 @@ def _signatures(prepared: Prepared, name: str, *, cropped: bool) -> NDArray[Any]
     return np.stack([part[: side[0], : side[1]].ravel() for part in signatures])
 
 
-def _features(truth: Truth, name: str) -> NDArray[Any]:
+def _features(reference: Reference, name: str) -> NDArray[Any]:
     """``(N, D)``: mean S(r) and lineal paths of a sample's crops, or arrays averaged over 8 x 8 px."""
-    if truth.what.cropped(name):
-        return np.concatenate([curve.mean(1) for curve in truth.curves.values()], axis=1)
-    arrays = truth.what.array(name)
+    if reference.data.cropped(name):
+        return np.concatenate([curve.mean(1) for curve in reference.curves.values()], axis=1)
+    arrays = reference.data.array(name)
     n, channels, height, width = arrays.shape
     pool = (min(POOL, height), min(POOL, width)) if min(height, width) > 1 else (1, 1)
     rows, columns = height // pool[0], width // pool[1]

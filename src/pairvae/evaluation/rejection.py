@@ -27,7 +27,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Chosen:
+class AcceptedSamples:
     """Accepted images ``(n, h, w)`` with their latents ``(n, C, g, g)``, noise seeds and descriptors; all draws."""
 
     images: NDArray[np.uint8]
@@ -49,7 +49,7 @@ def draw(
     count: int,
     wishes: Mapping[str, Range],
     generator: np.random.Generator,
-) -> Chosen:
+) -> AcceptedSamples:
     """At most ``count`` images of latents that are normal around ``centre`` ``(C, g, g)``; as many as fulfil
     ``wishes`` (ranges of descriptors by name, in px) within 50 draws for each.
 
@@ -75,7 +75,7 @@ def draw(
                 values = {name: float(column[index]) for name, column in descriptors.items()}
                 kept.append((images[index], latents[index], int(seeds[index]), values))
     names = list(kept[0][3]) if kept else []
-    return Chosen(
+    return AcceptedSamples(
         np.array([image[0] for image in kept], np.uint8),
         np.array([image[1] for image in kept], np.float32),
         np.array([image[2] for image in kept], np.int64),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import Evaluated, Reconstructions, Truth
+from pairvae.evaluation.scores.evaluate import EvaluationSet, Reconstructions, Reference
 
 SPLITS = ("all", "validation")
 SHEET = 16  # images
@@ -15,9 +15,9 @@ Curves = Mapping[str, np.ndarray]
 Images = Mapping[str, Mapping[str, np.ndarray]]
 
 
-def drawing_material(
-    data: Evaluated,
-    truth: Truth,
+def figure_arrays(
+    data: EvaluationSet,
+    reference: Reference,
     images: Images,
     solo_latents: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
@@ -28,8 +28,8 @@ def drawing_material(
     """
     n = len(data.patterns)
     arrays = {f"latent_solo_{name}": _by_sample(latent, n) for name, latent in solo_latents.items()}
-    if truth.curves:
-        all_curves: dict[str, Curves] = {"true": truth.curves}
+    if reference.curves:
+        all_curves: dict[str, Curves] = {"true": reference.curves}
         for plan, directions in images.items():
             for direction, array in directions.items():
                 if direction.endswith(f"_{data.names[1]}") and array.ndim == data.crops.ndim:
@@ -69,10 +69,10 @@ def curve_bands(
     return bands
 
 
-def example_arrays(truth: Truth, images: Images, decoded: Reconstructions) -> dict[str, np.ndarray]:
+def example_arrays(reference: Reference, images: Images, decoded: Reconstructions) -> dict[str, np.ndarray]:
     """One example of each morphology, contact sheets, and the pair's latents by sample."""
-    data = truth.what
-    return {**sample_latents(data, decoded), **_examples(data, truth, images), **_sheets(data, images)}
+    data = reference.data
+    return {**sample_latents(data, decoded), **_examples(data, reference, images), **_sheets(data, images)}
 
 
 def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -85,7 +85,7 @@ def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[
     }
 
 
-def sample_latents(data: Evaluated, decoded: Reconstructions) -> dict[str, np.ndarray]:
+def sample_latents(data: EvaluationSet, decoded: Reconstructions) -> dict[str, np.ndarray]:
     """``latent_<modality>`` -> latents ``(N, D)`` of the samples: of crops their mean."""
     arrays = {}
     for name in data.names:
@@ -95,7 +95,7 @@ def sample_latents(data: Evaluated, decoded: Reconstructions) -> dict[str, np.nd
     return arrays
 
 
-def _examples(data: Evaluated, truth: Truth, images: Images) -> dict[str, np.ndarray]:
+def _examples(data: EvaluationSet, reference: Reference, images: Images) -> dict[str, np.ndarray]:
     """True arrays, reconstructions and curves of the example samples, of cropped ones the first crop."""
     chosen = examples(data)
     arrays: dict[str, np.ndarray] = {}
@@ -111,12 +111,12 @@ def _examples(data: Evaluated, truth: Truth, images: Images) -> dict[str, np.nda
             if data.cropped(direction.partition("_")[2]):
                 for kind, curve in curves(first, data.estimator).items():
                     arrays[f"curve/{kind}/{family}/{direction}"] = curve
-    for kind, curve in truth.curves.items():
+    for kind, curve in reference.curves.items():
         arrays[f"curve/{kind}/true"] = curve[chosen, 0]
     return arrays
 
 
-def _sheets(data: Evaluated, images: Images) -> dict[str, np.ndarray]:
+def _sheets(data: EvaluationSet, images: Images) -> dict[str, np.ndarray]:
     """Sixteen true and as many predicted crops of validation samples by morphology."""
     if not data.cropped(data.names[1]):
         return {}
@@ -133,7 +133,7 @@ def _spread(images: np.ndarray) -> np.ndarray:
     return by_crop[:SHEET]
 
 
-def examples(data: Evaluated) -> list[int]:
+def examples(data: EvaluationSet) -> list[int]:
     """The first validation sample of each morphology; the first four where morphologies are not known."""
     samples: dict[str, int] = {}
     for index in data.validation:
@@ -143,7 +143,7 @@ def examples(data: Evaluated) -> list[int]:
     return list(samples.values()) if samples else [int(index) for index in data.validation[:4]]
 
 
-def sheet_rows(data: Evaluated) -> dict[str, list[int]]:
+def sheet_rows(data: EvaluationSet) -> dict[str, list[int]]:
     """Validation samples by morphology."""
     rows: dict[str, list[int]] = {}
     for index in data.validation:

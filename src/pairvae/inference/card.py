@@ -67,7 +67,7 @@ def check_card(card: Mapping[str, Any], folder: Path) -> None:
         shift_of_card(card)
 
 
-def check_facts(predictor: Predictor, path: Path) -> None:
+def check_training_summary(predictor: Predictor, path: Path) -> None:
     """``InputError`` unless what a model knows of its training data fits the model: tried on blank arrays."""
     facts = predictor.facts
     if facts is None:

@@ -104,7 +104,8 @@ def explain(
     confidence = predictor.confidence(array, source)
     warnings, notes, numbers = _trust(predictor, array, source, best, target, confidence)
     warnings += tuple(
-        f"{line[0].upper()}{line[1:]}." for line in remarks(confidence is None or confidence.unlike)
+        f"{line[0].upper()}{line[1:]}."
+        for line in remarks(confidence is None or confidence.out_of_distribution)
     )
     shown = _numbers(predictor, drawn, target) | numbers
     known = micrographs_of(predictor, source, target)
@@ -174,7 +175,7 @@ def _trust(
     numbers: dict[str, str] = {}
     if confidence is not None:
         numbers["Distance from the training data (usual: below 1)"] = f"{confidence.distance:.2f}"
-        if confidence.unlike:
+        if confidence.out_of_distribution:
             warnings.append(
                 f"This {MODALITIES[source].title} is unlike anything seen in training (distance "
                 f"{confidence.distance:.2g}, usual below 1): do not trust the prediction."

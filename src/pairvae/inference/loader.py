@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 from pairvae.errors import InputError
-from pairvae.inference.card import check_facts, load_vaes
+from pairvae.inference.card import check_training_summary, load_vaes
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import FILE as FACTS
-from pairvae.inference.summary_file import read_training_facts
+from pairvae.inference.summary_file import read_training_summary
 from pairvae.store.files import read_json
 from pairvae.store.model_folder import CARD
 from pairvae.store.project_root import own_model, pair_name, project_root
@@ -34,8 +34,8 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     else:
         folder = Path(location)
     vaes, card = load_vaes(folder)
-    predictor = Predictor(vaes, card, read_training_facts(folder), folder.absolute())
-    check_facts(predictor, folder / FACTS)
+    predictor = Predictor(vaes, card, read_training_summary(folder), folder.absolute())
+    check_training_summary(predictor, folder / FACTS)
     return predictor
 
 

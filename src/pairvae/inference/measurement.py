@@ -148,7 +148,7 @@ def likely_technique(predictor: Predictor, path: str | Path, door: Door) -> str 
         except InputError:
             continue
         confidence = predictor.confidence(array, name)
-        familiar += [name] if confidence is not None and not confidence.unlike else []
+        familiar += [name] if confidence is not None and not confidence.out_of_distribution else []
     if len(familiar) == 1:
         return familiar[0]
     technique = file_looks_like(path, door.max_pixels)

@@ -6,12 +6,12 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pairvae.inference.training_summary import TrainingFacts
+from pairvae.inference.training_summary import TrainingSummary
 from pairvae.modalities import MODALITIES
 
 
 def summary(
-    card: Mapping[str, Any], facts: TrainingFacts | None, names: Iterable[str]
+    card: Mapping[str, Any], facts: TrainingSummary | None, names: Iterable[str]
 ) -> list[tuple[str, str]]:
     """Five rows: the pair, its two modalities ``names``, the training data, and what trained it."""
     rows = [("Predictor", " <-> ".join(names))]

@@ -65,7 +65,7 @@ def predict_file(
     known = known_of(predictor, path, item.source, acquisition)
     given = measurement(predictor, path, item.source, known)
     prediction = predict_array(predictor, given.array, item.source, item.target, samples, seed, size, known)
-    doubted = prediction.confidence is None or prediction.confidence.unlike
+    doubted = prediction.confidence is None or prediction.confidence.out_of_distribution
     looks = doubt(predictor, given, item.source) if doubted else None
     return replace(prediction, remarks=(*given.remarks, *([looks] if looks else ())))
 
@@ -220,7 +220,10 @@ def trust_of(prediction: Prediction) -> Row:
     """Confidence and physical check as columns; empty where the model does not know."""
     row: Row = {}
     if prediction.confidence is not None:
-        row |= {"distance": _number(prediction.confidence.distance), "unlike": prediction.confidence.unlike}
+        row |= {
+            "distance": _number(prediction.confidence.distance),
+            "unlike": prediction.confidence.out_of_distribution,
+        }
     if prediction.check is not None:
         row |= {
             "ring_ratio": _number(prediction.check.ring_ratio),

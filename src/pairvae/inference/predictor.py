@@ -16,7 +16,7 @@ from torch import Tensor
 
 from pairvae.errors import InputError
 from pairvae.inference.model_summary import html_table, summary
-from pairvae.inference.training_summary import Confidence, TrainingFacts
+from pairvae.inference.training_summary import Confidence, TrainingSummary
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
@@ -44,7 +44,7 @@ class Predictor:
 
     vaes: Mapping[str, VAE]
     card: Mapping[str, Any]
-    facts: TrainingFacts | None = None
+    facts: TrainingSummary | None = None
     folder: Path | None = None
 
     def __repr__(self) -> str:

@@ -17,9 +17,9 @@ from pairvae.inference.measurement import size_in
 from pairvae.inference.novelty import Novelty
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import (
-    Familiarity,
+    OutOfDistributionScore,
     Scattering,
-    TrainingFacts,
+    TrainingSummary,
     familiar_arrays,
     familiar_crops,
     scattering_of,
@@ -39,7 +39,7 @@ REMEMBERED = (
 )
 
 
-def write_training_facts(
+def write_training_summary(
     folder: Path, prepared: Prepared, train: Sequence[int], predictor: Predictor
 ) -> None:
     """Look at the training pairs (rows ``train``) of a trained pair, and keep what they are like in its folder."""
@@ -50,9 +50,9 @@ def write_training_facts(
     add_file(folder, FILE)
 
 
-def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> TrainingFacts:
+def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> TrainingSummary:
     """Facts of the pairs ``rows``."""
-    familiar: dict[str, Familiarity] = {}
+    familiar: dict[str, OutOfDistributionScore] = {}
     latents: dict[str, np.ndarray] = {}
     pairs = [prepared.pairs[row] for row in rows]
     groups = [pair.group for pair in pairs]
@@ -70,7 +70,7 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
         if familiar_sem is not None:
             familiar[name] = familiar_sem
         latents[name] = torch.cat(means).numpy()
-    return TrainingFacts(
+    return TrainingSummary(
         familiar,
         latents,
         tuple(pair.id for pair in pairs),
@@ -119,7 +119,7 @@ def _median(values: list[float | None]) -> float | None:
     return float(np.median(known)) if known else None
 
 
-def packed(facts: TrainingFacts) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def packed(facts: TrainingSummary) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors by name and the JSON card that :func:`unpacked` makes facts of."""
     tensors: dict[str, Tensor] = {}
     card: dict[str, Any] = {
@@ -157,10 +157,10 @@ def packed(facts: TrainingFacts) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, card
 
 
-def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
+def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummary:
     """Facts of what :func:`packed` gave."""
     familiar = {
-        name: Familiarity(
+        name: OutOfDistributionScore(
             tensors[f"{name}.weight"].numpy(),
             tensors[f"{name}.mean"].numpy(),
             tensors[f"{name}.basis"].numpy(),
@@ -186,7 +186,7 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingFacts:
             tensors["mask"].numpy(),
             numbers["colormap"],
         )
-    return TrainingFacts(
+    return TrainingSummary(
         familiar,
         latents,
         tuple(card["ids"]),
@@ -209,7 +209,7 @@ def _unpacked_bits(packed_bits: np.ndarray, shape: list[int]) -> np.ndarray:
     return np.unpackbits(packed_bits, axis=1, count=shape[0] * shape[1]).reshape(-1, *shape)
 
 
-def read_training_facts(folder: Path) -> TrainingFacts | None:
+def read_training_summary(folder: Path) -> TrainingSummary | None:
     """Facts of a model folder; None for a model that was trained before they were kept."""
     path = folder / FILE
     if not path.is_file():

@@ -39,13 +39,13 @@ class Confidence:
     distance: float
 
     @property
-    def unlike(self) -> bool:
+    def out_of_distribution(self) -> bool:
         """Whether the input is unlike anything seen in training."""
         return self.distance > 1
 
 
 @dataclass(frozen=True)
-class Familiarity:
+class OutOfDistributionScore:
     """Components ``(K, D)`` of the training inputs' summaries ``(N, D)``, each element times ``weight``.
 
     ``crops``: from how many crops a summary of the card was averaged (0: whole arrays); ``crop_threshold`` is the
@@ -103,14 +103,14 @@ class Scattering:
 
 
 @dataclass(frozen=True)
-class TrainingFacts:
+class TrainingSummary:
     """All of it, by modality; ``latents`` ``(N, C, g, g)`` are those of the training pairs ``ids``.
 
     ``sizes``: rows and columns (px) that were used of the files, the most frequent first. ``micrographs``
     ``(N, h, w)`` of 0 and 1: a measured crop of each training pair (None: the model keeps none).
     """
 
-    familiar: Mapping[str, Familiarity] = field(default_factory=dict)
+    familiar: Mapping[str, OutOfDistributionScore] = field(default_factory=dict)
     latents: Mapping[str, Singles] = field(default_factory=dict)
     ids: tuple[str, ...] = ()
     morphologies: tuple[str | None, ...] = ()
@@ -155,7 +155,7 @@ def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDA
 
 def familiar_arrays(
     arrays: NDArray[np.generic], groups: Sequence[str | None] | None = None
-) -> Familiarity | None:
+) -> OutOfDistributionScore | None:
     """Of whole training arrays ``(N, channels, H, W)``; None for fewer than three that differ.
 
     Arrays of one of ``groups`` (``N`` names, None is none) are views of one sample.
@@ -168,7 +168,7 @@ def familiar_arrays(
 
 def familiar_crops(
     crops: Sequence[NDArray[np.generic]], groups: Sequence[str | None] | None = None
-) -> Familiarity | None:
+) -> OutOfDistributionScore | None:
     """Of ``N`` training images, each ``K`` of its crops ``(K, h, w)``; None for fewer than three that differ.
 
     ``groups`` as of :func:`familiar_arrays`.
@@ -183,18 +183,20 @@ def familiar_crops(
     distances = whole._distances(single.mean(1))
     apart = whole._distances(single.reshape(-1, single.shape[2]))
     ratio = max(float(np.quantile(apart, 0.95) / np.quantile(distances, 0.95)), 1.0)
-    return Familiarity(
+    return OutOfDistributionScore(
         weight, whole.mean, whole.basis, whole.spread, whole.card, single.shape[1], whole.card.threshold * ratio
     )  # fmt: skip
 
 
-def _fitted(summaries: Singles, weight: Singles, groups: Sequence[str | None] | None) -> Familiarity | None:
+def _fitted(
+    summaries: Singles, weight: Singles, groups: Sequence[str | None] | None
+) -> OutOfDistributionScore | None:
     """Components and thresholds of weighted summaries ``(N, D)``; None for too few."""
     if novelty.sets_apart(summaries, groups).max() + 1 < LEAST_INPUTS:
         return None
     card = novelty.fit(summaries, COMPONENTS, groups=groups)
     mean, basis, spread = principal_components(torch.from_numpy(summaries), card.components)
-    return Familiarity(weight, mean.numpy(), basis.numpy(), spread.numpy(), card)
+    return OutOfDistributionScore(weight, mean.numpy(), basis.numpy(), spread.numpy(), card)
 
 
 def _equal_shares(summaries: Singles) -> Singles:

@@ -11,13 +11,13 @@ import numpy as np
 from pairvae import store
 from pairvae.evaluation.conditions import condition_correlations, condition_metrics
 from pairvae.evaluation.ensembles import Ensemble, ensembles
-from pairvae.evaluation.leak_check import leakage_facts, refuse_leakage
+from pairvae.evaluation.leak_check import leakage_summary, refuse_leakage
 from pairvae.evaluation.realism import Bits, Judging, realism
 from pairvae.evaluation.report_arrays import (
     descriptor_arrays,
-    drawing_material,
     example_arrays,
     examples,
+    figure_arrays,
     sample_latents,
 )
 from pairvae.evaluation.scores.blocks import (
@@ -35,9 +35,9 @@ from pairvae.evaluation.scores.energy import EnsembleErrors
 from pairvae.evaluation.scores.energy import ensembles as scored_ensembles
 from pairvae.evaluation.scores.evaluate import (
     Errors,
-    Evaluated,
+    EvaluationSet,
     Reconstructions,
-    Truth,
+    Reference,
     listed,
     model_errors,
     reconstruct,
@@ -76,19 +76,19 @@ def assess(project: Project) -> None:
     prepared = project.prepared()
     choose(project.settings.device)
     pair, card = load_vaes(project.model("train-pair"))
-    truth = Truth(evaluated(project, prepared, card), full=True)
-    what = truth.what
-    refuse_leakage(prepared, truth, card)
+    reference = Reference(evaluated(project, prepared, card), full=True)
+    what = reference.data
+    refuse_leakage(prepared, reference, card)
     predicted = _predicted(project, prepared, what, Predictor(pair, card))
-    found = measured(truth, predicted.images)
-    draws = sampled(pair, truth) if truth.properties else None
-    known = references(truth, predicted.pair.latents) if truth.properties else None
-    errors, fitted = _errors(project, prepared, truth, predicted, found, known)
-    scored = _scored_ensembles(prepared, truth, draws, known, fitted)
+    found = measured(reference, predicted.images)
+    draws = sampled(pair, reference) if reference.properties else None
+    known = references(reference, predicted.pair.latents) if reference.properties else None
+    errors, fitted = _errors(project, prepared, reference, predicted, found, known)
+    scored = _scored_ensembles(prepared, reference, draws, known, fitted)
     splits = {name: selected(errors, rows) for name, rows in _members(what).items()}
     splits["validation"] = with_mean_curves(splits["validation"], draws, what)
     drawn = ensembles(pair, predicted.pair.latents[what.names[0]], what, project.settings.generate)
-    leakage, warnings = leakage_facts(prepared, truth)
+    leakage, warnings = leakage_summary(prepared, reference)
     warnings = data_warnings(project, prepared) + warnings
     ids = [one.id for one in prepared.pairs]
     metrics = {
@@ -96,7 +96,7 @@ def assess(project: Project) -> None:
         "generation": {name: {"s2_mae": summary(one.errors)} for name, one in drawn.items()},
         "comparisons": {"validation": compared(splits["validation"], what, scored)},
         "ranking": {"validation": ranked(splits["validation"], scored)},
-        "ensembles": _of_ensembles(truth, found, drawn),
+        "ensembles": _of_ensembles(reference, found, drawn),
         "uncertainty": {} if draws is None else {"validation": {"_".join(what.names): draws.facts}},
         **_of_conditions(prepared, what, predicted.pair),
         "leakage": leakage,
@@ -108,13 +108,13 @@ def assess(project: Project) -> None:
         metrics["splits"]["validation"]["ensembles"] = scored.block()
         if project.settings.assess.realism:
             metrics["splits"]["validation"]["realism"] = _realism(project, what, draws, predicted)
-    _write(project, prepared, truth, predicted, found, splits)
+    _write(project, prepared, reference, predicted, found, splits)
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
     _annotate(project, prepared, metrics)
 
 
-def _of_conditions(prepared: Prepared, what: Evaluated, decoded: Reconstructions) -> dict[str, Any]:
+def _of_conditions(prepared: Prepared, what: EvaluationSet, decoded: Reconstructions) -> dict[str, Any]:
     """How far latents tell what is known of the samples; those of patterns as they were before it moved them."""
     told = [pair.conditions for pair in prepared.pairs]
     if not any(told):
@@ -126,12 +126,12 @@ def _of_conditions(prepared: Prepared, what: Evaluated, decoded: Reconstructions
     return {"conditions": condition_correlations(latents, told, groups)}
 
 
-def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | None = None) -> Evaluated:
+def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | None = None) -> EvaluationSet:
     """Everything that is assessed, in memory; ``card``: of the pair, which may know the samples' conditions."""
     settings, split = project.settings, project.split(prepared)
     first, second = sorted(settings.modalities, key=lambda name: MODALITIES[name].cropped)
     binary = MODALITIES[second].cropped
-    return Evaluated(
+    return EvaluationSet(
         patterns=np.array(prepared.whole(first)),
         crops=np.array(prepared.crops(second) if binary else prepared.whole(second)),
         train=split.train,
@@ -144,7 +144,7 @@ def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | No
     )
 
 
-def _predicted(project: Project, prepared: Prepared, what: Evaluated, predictor: Predictor) -> Predicted:
+def _predicted(project: Project, prepared: Prepared, what: EvaluationSet, predictor: Predictor) -> Predicted:
     """Images of the pair, of the models alone, and of the pair from whole images (``whole``)."""
     decoded = reconstruct(predictor.vaes, what)
     images: dict[str, dict[str, np.ndarray]] = {"solo": {}, "pair": decoded.images}
@@ -158,7 +158,9 @@ def _predicted(project: Project, prepared: Prepared, what: Evaluated, predictor:
     return Predicted(images, decoded, latents)
 
 
-def _from_whole_images(prepared: Prepared, what: Evaluated, predictor: Predictor) -> dict[str, np.ndarray]:
+def _from_whole_images(
+    prepared: Prepared, what: EvaluationSet, predictor: Predictor
+) -> dict[str, np.ndarray]:
     """Patterns ``(N, channels, H, W)`` predicted from whole images instead of single crops."""
     first, second = what.names
     posteriors = (predictor.pooled_posterior(image[None], second) for image in prepared.images(second))
@@ -166,7 +168,7 @@ def _from_whole_images(prepared: Prepared, what: Evaluated, predictor: Predictor
     return {f"{second}_{first}": np.stack(patterns)}
 
 
-def _members(what: Evaluated) -> dict[str, Sequence[int]]:
+def _members(what: EvaluationSet) -> dict[str, Sequence[int]]:
     """Samples of each split, validation apart from training."""
     return {"validation": what.validation, "train": what.train, "all": range(len(what.patterns))}
 
@@ -174,7 +176,7 @@ def _members(what: Evaluated) -> dict[str, Sequence[int]]:
 def _errors(
     project: Project,
     prepared: Prepared,
-    truth: Truth,
+    reference: Reference,
     predicted: Predicted,
     found: Measured,
     known: References | None,
@@ -182,17 +184,17 @@ def _errors(
     """Errors of models, baselines and floor over all samples, every one a finite number; the images' properties of
     fitted baselines besides."""
     errors: dict[str, Any] = {
-        family: model_errors(truth, images, found[family]) for family, images in predicted.images.items()
+        family: model_errors(reference, images, found[family]) for family, images in predicted.images.items()
     }
-    fitted, properties = fitted_errors(project, prepared, truth)
-    errors |= {"baselines": baseline_errors(truth, known) | fitted, "floor": floor_errors(truth)}
+    fitted, properties = fitted_errors(project, prepared, reference)
+    errors |= {"baselines": baseline_errors(reference, known) | fitted, "floor": floor_errors(reference)}
     require_finite(errors, [pair.id for pair in prepared.pairs])
     return errors, properties
 
 
 def _scored_ensembles(
     prepared: Prepared,
-    truth: Truth,
+    reference: Reference,
     draws: Sampled | None,
     known: References | None,
     fitted: Mapping[str, Errors],
@@ -200,10 +202,12 @@ def _scored_ensembles(
     """Ensembles of images against the true crops; none where no crops are binary."""
     if draws is None or known is None:
         return None
-    return scored_ensembles(truth, draws.properties, known, fitted, prepared.images(truth.what.names[1]))
+    return scored_ensembles(
+        reference, draws.properties, known, fitted, prepared.images(reference.data.names[1])
+    )
 
 
-def _realism(project: Project, what: Evaluated, draws: Sampled, predicted: Predicted) -> dict[str, Any]:
+def _realism(project: Project, what: EvaluationSet, draws: Sampled, predicted: Predicted) -> dict[str, Any]:
     """Whether classifiers tell the pair's images from true crops, drawn from patterns and from crops."""
     device, (_, second) = choose(project.settings.device).torch_device, what.names
     rows = np.asarray(what.validation)
@@ -218,7 +222,9 @@ def _realism(project: Project, what: Evaluated, draws: Sampled, predicted: Predi
     return realism(images, what.crops[rows], [what.morphologies[row] for row in rows], train, what.seed)
 
 
-def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any], weights: str) -> dict[str, Any]:
+def _of_splits(
+    project: Project, what: EvaluationSet, splits: Mapping[str, Any], weights: str
+) -> dict[str, Any]:
     """Facts about the run, and the medians of each split with their intervals; ``weights``: hash of the pair's."""
     summaries = {}
     for name, rows in _members(what).items():
@@ -237,17 +243,17 @@ def _of_splits(project: Project, what: Evaluated, splits: Mapping[str, Any], wei
 def _write(
     project: Project,
     prepared: Prepared,
-    truth: Truth,
+    reference: Reference,
     predicted: Predicted,
     found: Measured,
     splits: Mapping[str, Any],
 ) -> None:
     """``reports/assessment``, which the report draws (docs/metrics.md): arrays, and scores of single samples."""
-    what = truth.what
+    what = reference.data
     described = {f"{family}/{key}": one for family, all_of in found.items() for key, one in all_of.items()}
-    arrays = drawing_material(what, truth, predicted.images, predicted.solo_latents)
-    arrays |= descriptor_arrays({"true": truth.properties, **described})
-    arrays |= example_arrays(truth, predicted.images, predicted.pair)
+    arrays = figure_arrays(what, reference, predicted.images, predicted.solo_latents)
+    arrays |= descriptor_arrays({"true": reference.properties, **described})
+    arrays |= example_arrays(reference, predicted.images, predicted.pair)
     with store.atomic_folder(project.reports / "assessment") as folder:
         np.savez_compressed(folder / "arrays.npz", **arrays)  # type: ignore[arg-type]  # numpy's stubs
         store.write_json(
@@ -266,8 +272,8 @@ def _write(
         )
 
 
-def _of_ensembles(truth: Truth, found: Measured, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
-    return {"validation": ensemble_block(truth, found), "generation": generation_block(truth, drawn)}
+def _of_ensembles(reference: Reference, found: Measured, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
+    return {"validation": ensemble_block(reference, found), "generation": generation_block(reference, drawn)}
 
 
 def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> None:

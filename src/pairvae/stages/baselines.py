@@ -22,7 +22,7 @@ from pairvae.data.batches import CropSchedule
 from pairvae.evaluation.baselines import fft as fft_baseline
 from pairvae.evaluation.baselines.dual_vae import by_view, mapped_latents
 from pairvae.evaluation.baselines.retrieval import at_own_fraction
-from pairvae.evaluation.scores.evaluate import Errors, Evaluated, Truth, binary, decode, encode
+from pairvae.evaluation.scores.evaluate import Errors, EvaluationSet, Reference, binary, decode, encode
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits
@@ -49,26 +49,26 @@ class Unencoded:
 
 
 def fitted_errors(
-    project: Project, prepared: Prepared, truth: Truth
+    project: Project, prepared: Prepared, reference: Reference
 ) -> tuple[dict[str, dict[str, Errors]], dict[str, Errors]]:
     """Errors of every fitted baseline that the settings ask for, by name and direction, and the properties
     ``(N, K, ...)`` of the binary images that it gives, by name."""
     found: dict[str, dict[str, Errors]] = {}
     properties: dict[str, Errors] = {}
-    for name, predicted in trained_predictions(project, prepared, truth.what):
+    for name, predicted in trained_predictions(project, prepared, reference.data):
         found[name] = {}
         for direction, images in predicted.items():
             target = direction.partition("_")[2]
-            if truth.what.cropped(target):
-                properties[name] = truth.properties_of(images)
-                found[name][direction] = truth.against(properties[name])
+            if reference.data.cropped(target):
+                properties[name] = reference.properties_of(images)
+                found[name][direction] = reference.against(properties[name])
             else:
-                found[name][direction] = truth.errors(target, images)
+                found[name][direction] = reference.errors(target, images)
     return found, properties
 
 
 def trained_predictions(
-    project: Project, prepared: Prepared, what: Evaluated
+    project: Project, prepared: Prepared, what: EvaluationSet
 ) -> Iterator[tuple[str, Images]]:
     """Name and predictions by direction of one baseline after the other: together they may not fit in memory.
 
@@ -94,7 +94,7 @@ def _named(name: str, direction: str, predicted: Iterator[np.ndarray]) -> Iterat
         yield label, {direction: images}
 
 
-def _spectra(prepared: Prepared, what: Evaluated) -> Iterator[np.ndarray]:
+def _spectra(prepared: Prepared, what: EvaluationSet) -> Iterator[np.ndarray]:
     """Patterns by the power spectrum: ``(N, K, channels, H, W)`` of crops, ``(N, channels, H, W)`` of images."""
     members, images = np.asarray(what.train), prepared.images(what.names[1])
     training = what.patterns[members]
@@ -115,7 +115,7 @@ def _spectra(prepared: Prepared, what: Evaluated) -> Iterator[np.ndarray]:
     yield fft_baseline.predict(fitted(images), images, scales)
 
 
-def _autocovariances(prepared: Prepared, what: Evaluated) -> Iterator[np.ndarray]:
+def _autocovariances(prepared: Prepared, what: EvaluationSet) -> Iterator[np.ndarray]:
     """Patterns by ridge regression on autocovariance maps; shapes as of :func:`_spectra`."""
     members, (n, k) = np.asarray(what.train), what.crops.shape[:2]
     patterns = what.patterns.reshape(n, -1)
@@ -138,7 +138,7 @@ def _maps(images: Tensor) -> Tensor:
     return texture.autocovariance(images, periodic=False).flatten(1)
 
 
-def _dual(project: Project, what: Evaluated) -> Images:
+def _dual(project: Project, what: EvaluationSet) -> Images:
     """Both directions through the solo VAEs; patterns from each crop, an image for each crop."""
     vaes = {name: load_vaes(project.solo(name))[0][name] for name in what.names}
     shapes: dict[str, tuple[int, ...]] = {}
@@ -161,7 +161,7 @@ def _dual(project: Project, what: Evaluated) -> Images:
     return images
 
 
-def _unets(project: Project, prepared: Prepared, what: Evaluated) -> Images:
+def _unets(project: Project, prepared: Prepared, what: EvaluationSet) -> Images:
     images: Images = {}
     for source, target in (what.names, what.names[::-1]):
         found = _translated(_trained_unet(project, prepared, source, target), what, source, target)
@@ -223,7 +223,7 @@ def _samples(project: Project, prepared: Prepared, members: np.ndarray, name: st
 
 
 @torch.no_grad()
-def _translated(network: UNet, what: Evaluated, source: str, target: str) -> np.ndarray:
+def _translated(network: UNet, what: EvaluationSet, source: str, target: str) -> np.ndarray:
     """Predictions in the shapes of :func:`trained_predictions`; the same image for every crop of a sample."""
     where = next(network.parameters()).device
     parts = torch.split(what.inputs(source), CHUNK)

@@ -11,8 +11,8 @@ import torch
 
 from pairvae.errors import InputError
 from pairvae.evaluation.scores.evaluate import (
-    Evaluated,
-    Truth,
+    EvaluationSet,
+    Reference,
     model_errors,
     reconstruct,
     require_finite,
@@ -84,7 +84,7 @@ def _difference(predictor: Predictor, card: Mapping[str, Any]) -> str | None:
 def _score(project: Project, prepared: Prepared, predictor: Predictor, metrics: Mapping[str, Any]) -> float:
     what = _validation_alone(evaluated(project, prepared, predictor.card))
     vaes = {name: predictor.vaes[name] for name in what.names}
-    errors = model_errors(Truth(what), reconstruct(vaes, what).images)
+    errors = model_errors(Reference(what), reconstruct(vaes, what).images)
     ids = [prepared.pairs[index].id for index in project.split(prepared).validation]
     require_finite(errors, ids)
     baselines = metrics["splits"]["validation"]["baselines"]
@@ -92,7 +92,7 @@ def _score(project: Project, prepared: Prepared, predictor: Predictor, metrics: 
     return validation_score({"splits": {"validation": {"pair": pair, "baselines": baselines}}})
 
 
-def _validation_alone(what: Evaluated) -> Evaluated:
+def _validation_alone(what: EvaluationSet) -> EvaluationSet:
     rows = np.asarray(what.validation)
     return replace(
         what,

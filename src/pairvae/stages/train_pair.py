@@ -15,7 +15,7 @@ from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.summary_file import write_training_facts
+from pairvae.inference.summary_file import write_training_summary
 from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
@@ -91,7 +91,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         folder = project.model("train-pair")
         write_corrections(folder, corrections)
         write_conditions(folder, pair.condition_shift)
-        write_training_facts(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
+        write_training_summary(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
 def _run(project: Project, prepared: Prepared, device: Device, begun: Mapping[str, Any]) -> Run:

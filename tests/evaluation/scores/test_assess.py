@@ -10,8 +10,8 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.evaluation.scores.blocks import measured
 from pairvae.evaluation.scores.evaluate import (
-    Evaluated,
-    Truth,
+    EvaluationSet,
+    Reference,
     binary,
     decode,
     encode,
@@ -40,14 +40,14 @@ def stripes(period: int, shift: int) -> np.ndarray:
 
 
 @pytest.fixture
-def what() -> Evaluated:
+def what() -> EvaluationSet:
     """Samples of two morphologies, patterns that tell them apart."""
     periods = [4, 8] * (N // 2)
     crops = np.stack([np.stack([stripes(period, shift) for shift in range(K)]) for period in periods])
     generator = np.random.default_rng(0)
     patterns = 0.1 * generator.random((N, 3, 8, 8)) + np.array(periods).reshape(-1, 1, 1, 1) / 10
     names = ["fine" if period == 4 else "coarse" for period in periods]
-    return Evaluated(patterns.astype(np.float32), crops, [0, 1, 2, 3], [4, 5], names, "unbiased", 0)
+    return EvaluationSet(patterns.astype(np.float32), crops, [0, 1, 2, 3], [4, 5], names, "unbiased", 0)
 
 
 @pytest.fixture
@@ -75,22 +75,22 @@ class Same(Decoder):
         return latent
 
 
-def test_perfect_models_have_no_error(what: Evaluated) -> None:
+def test_perfect_models_have_no_error(what: EvaluationSet) -> None:
     perfect = VAE(Memory(), Same())
     for name, direction in (("saxs", "saxs_saxs"), ("sem", "sem_sem")):
-        errors = model_errors(Truth(what), reconstruct({name: perfect}, what).images)
+        errors = model_errors(Reference(what), reconstruct({name: perfect}, what).images)
         assert set(errors) == {direction}
         assert all((error == 0).all() for error in errors[direction].values())
 
 
-def test_images_and_patterns_belong_to_their_samples(what: Evaluated) -> None:
+def test_images_and_patterns_belong_to_their_samples(what: EvaluationSet) -> None:
     same = replace(what, patterns=what.crops[:, :1].astype(np.float32))
     images = reconstruct({name: VAE(Memory(), Same()) for name in ("saxs", "sem")}, same).images
     np.testing.assert_array_equal(images["saxs_sem"], np.repeat(what.crops[:, :1], K, axis=1))
     np.testing.assert_array_equal(images["sem_saxs"][:, :, 0], what.crops)
 
 
-def test_shapes_of_all_four_directions(what: Evaluated, vaes: dict[str, VAE]) -> None:
+def test_shapes_of_all_four_directions(what: EvaluationSet, vaes: dict[str, VAE]) -> None:
     found = reconstruct(vaes, what)
     assert {name: image.shape for name, image in found.images.items()} == {
         "saxs_saxs": (N, 3, 8, 8), "saxs_sem": (N, K, SIDE, SIDE), "sem_saxs": (N, K, 3, 8, 8),
@@ -99,19 +99,19 @@ def test_shapes_of_all_four_directions(what: Evaluated, vaes: dict[str, VAE]) ->
     assert found.images["saxs_sem"].dtype == np.uint8
     assert set(np.unique(found.images["saxs_sem"])) <= {0, 1}
     assert found.latents["saxs"].shape == (N, 3, 1, 1)
-    errors = model_errors(Truth(what), found.images)
+    errors = model_errors(Reference(what), found.images)
     assert errors["saxs_saxs"]["mae"].shape == (N,)
     assert errors["sem_saxs"]["mae"].shape == (N, K)
     assert errors["saxs_sem"]["s2_mae"].shape == (N, K)
     assert errors["saxs_sem"]["lineal_path_mae"].shape == (N, K)
 
 
-def test_images_of_one_pattern_have_their_own_noise(what: Evaluated, vaes: dict[str, VAE]) -> None:
+def test_images_of_one_pattern_have_their_own_noise(what: EvaluationSet, vaes: dict[str, VAE]) -> None:
     images = reconstruct(vaes, what).images["saxs_sem"]
     assert (images[0, 0] != images[0, 1]).any()
 
 
-def test_scores_repeat_and_leave_the_global_stream_alone(what: Evaluated, vaes: dict[str, VAE]) -> None:
+def test_scores_repeat_and_leave_the_global_stream_alone(what: EvaluationSet, vaes: dict[str, VAE]) -> None:
     before = torch.random.get_rng_state()
     first, again = reconstruct(vaes, what), reconstruct(vaes, what)
     assert torch.equal(before, torch.random.get_rng_state())
@@ -132,42 +132,45 @@ def test_mode_is_bright_from_one_half_on() -> None:
     assert binary(np.array([0.49, 0.5, 0.51]).reshape(3, 1, 1, 1)).ravel().tolist() == [0, 1, 1]
 
 
-def test_baselines_know_the_training_samples_only(what: Evaluated) -> None:
-    found = baseline_errors(Truth(what))
+def test_baselines_know_the_training_samples_only(what: EvaluationSet) -> None:
+    found = baseline_errors(Reference(what))
     looked_up = {"retrieval", "three_nearest_patterns"}
     assert set(found) == {*looked_up, "mean", "regression", "same_morphology", "other_morphology"}
     changed = replace(what, patterns=np.concatenate([what.patterns[:4], 1 - what.patterns[4:]]))
-    mean, other = found["mean"]["sem_saxs"]["mae"], baseline_errors(Truth(changed))["mean"]["sem_saxs"]["mae"]
+    mean, other = (
+        found["mean"]["sem_saxs"]["mae"],
+        baseline_errors(Reference(changed))["mean"]["sem_saxs"]["mae"],
+    )
     np.testing.assert_array_equal(mean[:4], other[:4])
     expected = np.abs(what.patterns - what.patterns[:4].mean(0)).reshape(N, -1).mean(1)
     np.testing.assert_allclose(mean, expected, rtol=1e-5)
 
 
-def test_another_morphology_is_worse_than_the_same_and_retrieval_finds_the_same(what: Evaluated) -> None:
+def test_another_morphology_is_worse_than_the_same_and_retrieval_finds_the_same(what: EvaluationSet) -> None:
     found = {
-        name: np.median(part["saxs_sem"]["s2_mae"]) for name, part in baseline_errors(Truth(what)).items()
+        name: np.median(part["saxs_sem"]["s2_mae"]) for name, part in baseline_errors(Reference(what)).items()
     }
     assert 3 * found["same_morphology"] < found["other_morphology"]
     assert 3 * found["retrieval"] < found["mean"]
     assert found["mean"] < found["other_morphology"]
 
 
-def test_unknown_morphologies_leave_their_baselines_out(what: Evaluated) -> None:
+def test_unknown_morphologies_leave_their_baselines_out(what: EvaluationSet) -> None:
     unknown = replace(what, morphologies=[None] * N)
-    assert set(baseline_errors(Truth(unknown))) == {
+    assert set(baseline_errors(Reference(unknown))) == {
         "retrieval", "three_nearest_patterns", "mean", "regression",
     }  # fmt: skip
 
 
-def test_floor_compares_a_crop_with_the_next_one_of_its_image(what: Evaluated) -> None:
-    truth = Truth(what)
+def test_floor_compares_a_crop_with_the_next_one_of_its_image(what: EvaluationSet) -> None:
+    truth = Reference(what)
     floor = floor_errors(truth)["sem_sem"]["s2_mae"]
     expected = [
         np.abs(truth.curves["s2"][0, k] - truth.curves["s2"][0, (k - 1) % K]).mean() for k in range(K)
     ]
     np.testing.assert_allclose(floor[0], expected)
     same = replace(what, crops=np.repeat(what.crops[:, :1], K, axis=1))
-    assert (floor_errors(Truth(same))["sem_sem"]["s2_mae"] == 0).all()
+    assert (floor_errors(Reference(same))["sem_sem"]["s2_mae"] == 0).all()
 
 
 def test_summaries_are_nested_as_the_errors_and_over_the_members() -> None:
@@ -179,10 +182,10 @@ def test_summaries_are_nested_as_the_errors_and_over_the_members() -> None:
 
 
 def test_full_truth_scores_descriptors_of_images_baselines_and_floor(
-    what: Evaluated, vaes: dict[str, VAE]
+    what: EvaluationSet, vaes: dict[str, VAE]
 ) -> None:
     wide = replace(what, patterns=np.random.default_rng(1).random((N, 3, 32, 32)).astype(np.float32))
-    truth = Truth(wide, full=True)
+    truth = Reference(wide, full=True)
     assert truth.spacing[:, 0] == pytest.approx([4, 8] * (N // 2), rel=0.05)
     perfect = {name: VAE(Memory(), Same()) for name in ("saxs", "sem")}
     own = {name: reconstruct({name: vae}, wide).images for name, vae in perfect.items()}
@@ -202,8 +205,8 @@ def test_full_truth_scores_descriptors_of_images_baselines_and_floor(
     assert scores <= set(floor_errors(truth)["sem_sem"])
 
 
-def test_properties_that_are_known_are_not_measured_again(what: Evaluated, vaes: dict[str, VAE]) -> None:
-    truth, images = Truth(what, full=True), reconstruct(vaes, what).images
+def test_properties_that_are_known_are_not_measured_again(what: EvaluationSet, vaes: dict[str, VAE]) -> None:
+    truth, images = Reference(what, full=True), reconstruct(vaes, what).images
     known = measured(truth, {"pair": images})["pair"]
     assert set(known) == {"saxs_sem", "sem_sem"}
     again, first = model_errors(truth, images), model_errors(truth, images, known)

@@ -14,7 +14,7 @@ from pairvae.evaluation.scores.blocks import (
 )
 from pairvae.evaluation.scores.definitions import properties
 from pairvae.evaluation.scores.ensemble_scores import descriptor_space, ensemble_scores, repeats
-from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, Sampled
 
 N, K, SIDE = 8, 3, 32
@@ -30,28 +30,28 @@ def domains(seed: int, count: int) -> np.ndarray:
 
 
 @pytest.fixture
-def what() -> Evaluated:
+def what() -> EvaluationSet:
     patterns = np.random.default_rng(0).random((N, 3, 8, 8)).astype(np.float32)
     names = ["dots", "lines"] * (N // 2)
-    return Evaluated(patterns, domains(0, N), [0, 1, 2], [3, 4, 5, 6, 7], names, "unbiased", 7)
+    return EvaluationSet(patterns, domains(0, N), [0, 1, 2], [3, 4, 5, 6, 7], names, "unbiased", 7)
 
 
 @pytest.fixture
-def truth(what: Evaluated) -> Truth:
-    return Truth(what, full=True)
+def truth(what: EvaluationSet) -> Reference:
+    return Reference(what, full=True)
 
 
-def uncropped(what: Evaluated) -> Truth:
-    """Truth of a pair whose second modality is no binary image: nothing is measured on it."""
-    flat = Evaluated(
+def uncropped(what: EvaluationSet) -> Reference:
+    """Reference of a pair whose second modality is no binary image: nothing is measured on it."""
+    flat = EvaluationSet(
         what.patterns, what.patterns[:, None], [0], [1, 2], [None] * N, "unbiased", 0, ("saxs", "iq")
     )
-    found = Truth(flat)
+    found = Reference(flat)
     assert found.properties == {}
     return found
 
 
-def test_only_binary_images_are_measured(what: Evaluated, truth: Truth) -> None:
+def test_only_binary_images_are_measured(what: EvaluationSet, truth: Reference) -> None:
     images = {"pair": {"saxs_sem": what.crops, "sem_saxs": np.zeros((N, K, 3, 8, 8), np.float32)}}
     found = measured(truth, images)
     assert set(found["pair"]) == {"saxs_sem"}
@@ -65,7 +65,7 @@ def test_selection_keeps_the_nesting() -> None:
     assert found["spacing"].tolist() == [[8, 9], [2, 3]]
 
 
-def test_mean_curves_stand_beside_those_of_curve_baselines(what: Evaluated) -> None:
+def test_mean_curves_stand_beside_those_of_curve_baselines(what: EvaluationSet) -> None:
     scores = {"s2_mae": np.array([0.1])}
     validation = {
         "pair": {"saxs_sem": {"s2_mae": np.array([0.3])}},
@@ -79,7 +79,7 @@ def test_mean_curves_stand_beside_those_of_curve_baselines(what: Evaluated) -> N
     assert found["baselines"]["regression"] == {}
 
 
-def test_the_pair_is_compared_with_everything_else_on_all_validation_samples(what: Evaluated) -> None:
+def test_the_pair_is_compared_with_everything_else_on_all_validation_samples(what: EvaluationSet) -> None:
     own, worse = np.arange(5.0), np.arange(5.0) + 0.5
     validation = {
         "pair": {"saxs_sem": {"s2_mae": own}},
@@ -93,7 +93,7 @@ def test_the_pair_is_compared_with_everything_else_on_all_validation_samples(wha
     assert found["retrieval"]["saxs_sem"]["s2_mae"]["n"] == 5
 
 
-def test_ensembles_are_those_of_the_validation_samples(what: Evaluated, truth: Truth) -> None:
+def test_ensembles_are_those_of_the_validation_samples(what: EvaluationSet, truth: Reference) -> None:
     other = truth.properties_of(domains(1, N))
     found = ensemble_block(truth, {"pair": {"saxs_sem": other}, "solo": {}})
     assert set(found) == {"pair"}
@@ -111,7 +111,9 @@ def drawn(images: np.ndarray) -> Ensemble:
     return Ensemble(3, 1.0, images, nothing, nothing, nothing)
 
 
-def test_generated_images_are_held_to_the_crops_of_their_morphology(what: Evaluated, truth: Truth) -> None:
+def test_generated_images_are_held_to_the_crops_of_their_morphology(
+    what: EvaluationSet, truth: Reference
+) -> None:
     images = domains(2, 4).reshape(-1, SIDE, SIDE)
     images[1] = images[0]
     found = generation_block(truth, {"lines": drawn(images), "all": drawn(images)})
@@ -124,6 +126,6 @@ def test_generated_images_are_held_to_the_crops_of_their_morphology(what: Evalua
         assert found[name]["repeats"] == pytest.approx(1 / 12)
 
 
-def test_nothing_is_told_of_what_is_no_binary_image(what: Evaluated) -> None:
+def test_nothing_is_told_of_what_is_no_binary_image(what: EvaluationSet) -> None:
     assert ensemble_block(uncropped(what), {}) == {}
     assert generation_block(uncropped(what), {}) == {}

@@ -7,7 +7,7 @@ import pytest
 
 from pairvae.evaluation.scores.definitions import morphology
 from pairvae.evaluation.scores.energy import energy_scores, ensembles, floor_errors, whole_curves
-from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
 from pairvae.evaluation.scores.references import looked_up, references
 from pairvae.numerics.morphology import two_point_correlation
 
@@ -56,19 +56,21 @@ def test_half_an_image_tells_how_well_the_whole_is_known() -> None:
 
 
 @pytest.fixture(scope="module")
-def truth() -> Truth:
+def truth() -> Reference:
     """Nine samples of stripes; the pattern is the period, and says which training samples are alike."""
     periods = np.array([6, 8, 10, 6, 8, 10, 6, 8, 10])
     columns = np.arange(48) + np.arange(4)[:, None, None] * 3 + np.zeros((1, 48, 1))
     crops = np.stack([(columns % period < period / 2) for period in periods]).astype(np.uint8)
     patterns = np.broadcast_to(periods[:, None, None, None] / 10, (9, 3, 8, 8)).astype(np.float32)
-    return Truth(Evaluated(patterns, crops, range(6), [6, 7, 8], [None] * 9, "unbiased", 0), full=True)
+    return Reference(
+        EvaluationSet(patterns, crops, range(6), [6, 7, 8], [None] * 9, "unbiased", 0), full=True
+    )
 
 
-def test_looked_up_crops_are_those_of_other_training_samples(truth: Truth) -> None:
+def test_looked_up_crops_are_those_of_other_training_samples(truth: Reference) -> None:
     latents = {
-        "saxs": truth.what.patterns[:, :1, :1, :1],
-        "sem": np.repeat(truth.what.patterns[:, 0, 0, 0], 4),
+        "saxs": truth.data.patterns[:, :1, :1, :1],
+        "sem": np.repeat(truth.data.patterns[:, 0, 0, 0], 4),
     }
     found = looked_up(truth, latents)
     assert {name: one.samples.shape for name, one in found.items()} == {
@@ -83,9 +85,9 @@ def test_looked_up_crops_are_those_of_other_training_samples(truth: Truth) -> No
     assert len(set(own[6].tolist())) == 20
 
 
-def test_block_comparisons_and_ranking_agree(truth: Truth) -> None:
+def test_block_comparisons_and_ranking_agree(truth: Reference) -> None:
     drawn = morphology(np.ones((3, 2, 48, 48), np.uint8), "unbiased")
-    images = [np.tile(crops[0], (1, 2)) for crops in truth.what.crops]
+    images = [np.tile(crops[0], (1, 2)) for crops in truth.data.crops]
     scored = ensembles(truth, drawn, references(truth), {"unet": truth.properties}, images)
     block = scored.block()
     assert set(block) == {"pair", "nearest_pattern", "three_nearest_patterns", "unet", "regression", "floor"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pairvae.evaluation import uncertainty
-from pairvae.evaluation.scores.evaluate import Evaluated, Truth
+from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, sampled, without_nan
 from pairvae.models.build import build_vae
 from pairvae.settings import CompactNetwork, LatentSettings
@@ -20,7 +20,7 @@ def test_numbers_that_do_not_exist_are_none() -> None:
 def test_draws_are_scored_against_the_validation_crops(monkeypatch: pytest.MonkeyPatch) -> None:
     crops = np.random.default_rng(0).integers(0, 2, (4, 3, 16, 16)).astype(np.uint8)
     patterns = np.random.default_rng(1).random((4, 3, 8, 8)).astype(np.float32)
-    what = Evaluated(patterns, crops, [0, 1], [2, 3], [None] * 4, "unbiased", 5)
+    what = EvaluationSet(patterns, crops, [0, 1], [2, 3], [None] * 4, "unbiased", 5)
     latent = LatentSettings(channels=2, grid=1)
     vaes = {name: build_vae(NETWORK, latent, shape, seed=0).eval() for name, shape in
             (("saxs", (3, 8, 8)), ("sem", (1, 16, 16)))}  # fmt: skip
@@ -31,7 +31,7 @@ def test_draws_are_scored_against_the_validation_crops(monkeypatch: pytest.Monke
         return np.resize(crops[2:, None], (2, images, 16, 16))
 
     monkeypatch.setattr(uncertainty, "draw_images", draw_images)
-    found = sampled(vaes, Truth(what, full=True))
+    found = sampled(vaes, Reference(what, full=True))
     assert (asked["source"], asked["target"], asked["seed"]) == (vaes["saxs"], vaes["sem"], 5)
     np.testing.assert_array_equal(asked["inputs"], patterns[2:])
     assert found.errors[MEAN_SCORE].shape == (2, 3) and found.images.shape[:2] == (2, uncertainty.IMAGES)

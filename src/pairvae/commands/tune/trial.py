@@ -20,7 +20,7 @@ from pairvae.commands.shared_stages import (
     with_own_backbone,
 )
 from pairvae.data.split import hold_out
-from pairvae.evaluation.scores.evaluate import Truth, model_errors, reconstruct, summarise
+from pairvae.evaluation.scores.evaluate import Reference, model_errors, reconstruct, summarise
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
 from pairvae.models.vae import VAE
@@ -106,7 +106,7 @@ def scorer(project: Project) -> Score:
         validation=range(len(rows)),
         morphologies=[what.morphologies[row] for row in rows],
     )
-    truth = Truth(held)
+    truth = Reference(held)
 
     def score(vaes: Mapping[str, VAE]) -> Scores:
         still = {name: copy.deepcopy(vae).cpu().eval() for name, vae in vaes.items()}

@@ -11,7 +11,7 @@ from pairvae.evaluation.ensembles import Ensemble
 from pairvae.evaluation.scores.definitions import properties
 from pairvae.evaluation.scores.energy import EnsembleErrors
 from pairvae.evaluation.scores.ensemble_scores import descriptor_space, ensemble_scores, repeats
-from pairvae.evaluation.scores.evaluate import Errors, Evaluated, Truth
+from pairvae.evaluation.scores.evaluate import Errors, EvaluationSet, Reference
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, Sampled
 from pairvae.evaluation.scores.statistics import comparisons, ranking
 
@@ -21,13 +21,15 @@ REFERENCES = ("same_morphology", "other_morphology")  # they know the sample's m
 CURVE_ONLY = ("mean", "regression")  # baselines whose prediction is a mean curve already
 
 
-def measured(truth: Truth, images: Mapping[str, Mapping[str, np.ndarray]]) -> dict[str, dict[str, Errors]]:
+def measured(
+    reference: Reference, images: Mapping[str, Mapping[str, np.ndarray]]
+) -> dict[str, dict[str, Errors]]:
     """Properties ``(N, K, ...)`` of the binary images among ``images``: model -> direction -> name."""
     return {
         model: {
-            direction: truth.properties_of(crops)
+            direction: reference.properties_of(crops)
             for direction, crops in directions.items()
-            if truth.what.cropped(direction.partition("_")[2])
+            if reference.data.cropped(direction.partition("_")[2])
         }
         for model, directions in images.items()
     }
@@ -42,7 +44,9 @@ def selected(errors: Mapping[str, Any], members: Any) -> dict[str, Any]:
     }
 
 
-def with_mean_curves(validation: dict[str, Any], draws: Sampled | None, data: Evaluated) -> dict[str, Any]:
+def with_mean_curves(
+    validation: dict[str, Any], draws: Sampled | None, data: EvaluationSet
+) -> dict[str, Any]:
     """Nested errors of the validation samples with those of the mean S(r) of several draws among them.
 
     A regression or a mean of curves is scored in the same way: what it predicts is a mean curve.
@@ -59,7 +63,7 @@ def with_mean_curves(validation: dict[str, Any], draws: Sampled | None, data: Ev
 
 
 def compared(
-    validation: Mapping[str, Any], data: Evaluated, drawn: EnsembleErrors | None = None
+    validation: Mapping[str, Any], data: EvaluationSet, drawn: EnsembleErrors | None = None
 ) -> dict[str, Any]:
     """The pair minus everything else on the validation samples: other -> direction -> score."""
     others = dict(validation["baselines"])
@@ -96,12 +100,12 @@ def ranked(validation: Mapping[str, Any], drawn: EnsembleErrors | None = None) -
     return rankings
 
 
-def ensemble_block(truth: Truth, measurements: Measured) -> dict[str, Any]:
+def ensemble_block(reference: Reference, measurements: Measured) -> dict[str, Any]:
     """Distributions of the validation samples' images against those of their true crops: model -> direction."""
-    data, rows = truth.what, np.asarray(truth.what.validation)
-    if not truth.properties:
+    data, rows = reference.data, np.asarray(reference.data.validation)
+    if not reference.properties:
         return {}
-    true = selected(truth.properties, rows)
+    true = selected(reference.properties, rows)
     space = descriptor_space(true)
     return {
         model: {
@@ -113,16 +117,16 @@ def ensemble_block(truth: Truth, measurements: Measured) -> dict[str, Any]:
     }
 
 
-def generation_block(truth: Truth, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
+def generation_block(reference: Reference, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
     """Each generated ensemble against the true crops of the validation samples of its morphology."""
-    data, block = truth.what, {}
-    if not truth.properties:
+    data, block = reference.data, {}
+    if not reference.properties:
         return {}
-    space = descriptor_space(selected(truth.properties, data.validation))
+    space = descriptor_space(selected(reference.properties, data.validation))
     for name, ensemble in drawn.items():
         rows = [i for i in data.validation if name == "all" or data.morphologies[i] == name]
         generated = space.vectors(properties(ensemble.images, data.estimator))
-        true = space.vectors(selected(truth.properties, rows))
+        true = space.vectors(selected(reference.properties, rows))
         scores = ensemble_scores(generated[None], true.reshape(1, -1, true.shape[-1]), data.seed)
         block[name] = scores | {"repeats": repeats(ensemble.images)}
     return block

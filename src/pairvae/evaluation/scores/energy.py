@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pairvae.evaluation.scores.evaluate import Truth
+from pairvae.evaluation.scores.evaluate import Reference
 from pairvae.evaluation.scores.references import References
 from pairvae.evaluation.scores.statistics import Summary, paired, ranking
 from pairvae.numerics.morphology import two_point_correlation
@@ -157,7 +157,7 @@ class EnsembleErrors:
 
 
 def ensembles(
-    truth: Truth,
+    reference: Reference,
     drawn: Arrays,
     known: References,
     fitted: Mapping[str, Arrays],
@@ -168,11 +168,13 @@ def ensembles(
     ``drawn``: properties ``(V, K, ...)`` of the pair's images for the validation samples; ``fitted``: properties
     ``(N, K, ...)`` of the fitted baselines' images; ``images``: the whole image of every sample, ``(H, W)`` each.
     """
-    rows = np.asarray(truth.what.validation)
-    true = {name: values[rows] for name, values in truth.properties.items()}
-    whole, halves = whole_curves([images[row] for row in rows], true["s2"].shape[-1], truth.what.estimator)
+    rows = np.asarray(reference.data.validation)
+    true = {name: values[rows] for name, values in reference.properties.items()}
+    whole, halves = whole_curves(
+        [images[row] for row in rows], true["s2"].shape[-1], reference.data.estimator
+    )
     properties: dict[str, Arrays] = {
-        name: lookup.of(truth.properties) for name, lookup in known.looked_up.items()
+        name: lookup.of(reference.properties) for name, lookup in known.looked_up.items()
     }
     properties |= {**fitted, "regression": {"s2": known.regression[:, None]}}
     methods: dict[str, Arrays] = {"pair": drawn}
@@ -184,5 +186,7 @@ def ensembles(
     sizes = {method: arrays["s2"].shape[1] for method, arrays in methods.items()}
     half = true["s2"].shape[1] // 2
     return EnsembleErrors(
-        "_".join(truth.what.names), errors | {"floor": floor_errors(true, halves)}, sizes | {"floor": half}
+        "_".join(reference.data.names),
+        errors | {"floor": floor_errors(true, halves)},
+        sizes | {"floor": half},
     )

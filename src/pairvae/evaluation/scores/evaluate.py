@@ -1,4 +1,4 @@
-"""All four directions of a trained pair against the truth."""
+"""All four directions of a trained pair against the reference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LEAST_PATTERN = 32  # px; smaller ones have no rings to measure
 
 
 @dataclass(frozen=True)
-class Evaluated:
+class EvaluationSet:
     """What is assessed: patterns ``(N, 3, H, W)``, crops ``(N, K, h, w)`` of 0 and 1, which samples train.
 
     ``names`` are the modalities of the two. Where the second is no binary image either, ``crops`` holds its
@@ -93,7 +93,7 @@ def binary(images: np.ndarray) -> np.ndarray:
     return (images[:, 0] >= 0.5).astype(np.uint8)
 
 
-def reconstruct(vaes: Mapping[str, VAE], data: Evaluated) -> Reconstructions:
+def reconstruct(vaes: Mapping[str, VAE], data: EvaluationSet) -> Reconstructions:
     """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
     n, k = data.crops.shape[:2]
     latents = {name: encode(vaes[name], data.inputs(name)) for name in data.names if name in vaes}
@@ -111,15 +111,15 @@ def reconstruct(vaes: Mapping[str, VAE], data: Evaluated) -> Reconstructions:
     return Reconstructions(images, {name: latent.numpy() for name, latent in latents.items()})
 
 
-class Truth:
+class Reference:
     """The true patterns and what the true crops are like (nothing where no crops are binary), computed once.
 
     ``properties`` are curves ``(N, K, bins)`` and, with ``full``, descriptors ``(N, K)`` by name; ``full`` adds their
     errors, and those of the physics of patterns, to those of curves and pixels.
     """
 
-    def __init__(self, data: Evaluated, full: bool = False) -> None:
-        self.what, self.full = data, full
+    def __init__(self, data: EvaluationSet, full: bool = False) -> None:
+        self.data, self.full = data, full
         self.properties: dict[str, np.ndarray] = {}
         self._patterns: dict[str, TruePatterns] = {}
         self.spacing = np.ones((len(data.patterns), 1))
@@ -138,12 +138,12 @@ class Truth:
         """Curves ``(N, K, bins)`` and descriptors ``(N, K)`` of binary images ``(N, K, h, w)``."""
         n, k, h, w = images.shape
         measured = properties if self.full else curves
-        flat = measured(images.reshape(n * k, h, w), self.what.estimator)
+        flat = measured(images.reshape(n * k, h, w), self.data.estimator)
         return {name: values.reshape(n, k, *values.shape[1:]) for name, values in flat.items()}
 
     def errors(self, target: str, images: np.ndarray) -> Errors:
         """Errors of images or arrays of modality ``target``."""
-        return self.crops(images) if self.what.cropped(target) else self.whole(target, images)
+        return self.crops(images) if self.data.cropped(target) else self.whole(target, images)
 
     def crops(self, images: np.ndarray) -> Errors:
         """Errors ``(N, K)`` of binary images ``(N, K, h, w)`` against the crops of the same number."""
@@ -161,7 +161,7 @@ class Truth:
 
         Those of the physics of patterns are ``(N,)``, or ``(N, PHYSICS_CROPS)`` of the first crops.
         """
-        true = self.what.array(target)
+        true = self.data.array(target)
         physics = self.full and true.shape[1] == 3 and min(true.shape[2:]) >= LEAST_PATTERN
         if images.ndim == true.ndim:
             more = physics_errors(images, self.patterns_of(target)) if physics else {}
@@ -176,7 +176,7 @@ class Truth:
     def patterns_of(self, target: str) -> TruePatterns:
         """What the true patterns of modality ``target`` show, measured once for all models and baselines."""
         if target not in self._patterns:
-            self._patterns[target] = true_patterns(self.what.array(target))
+            self._patterns[target] = true_patterns(self.data.array(target))
         return self._patterns[target]
 
 
@@ -194,16 +194,16 @@ def _stacked(each: Sequence[Errors]) -> Errors:
 
 
 def model_errors(
-    truth: Truth,
+    reference: Reference,
     images: Mapping[str, np.ndarray],
     measured: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, Errors]:
     """Errors of each direction's reconstructions; ``measured`` are their properties where they are known already."""
     known = measured or {}
     return {
-        direction: truth.against(known[direction])
+        direction: reference.against(known[direction])
         if direction in known
-        else truth.errors(direction.partition("_")[2], decoded)
+        else reference.errors(direction.partition("_")[2], decoded)
         for direction, decoded in images.items()
     }
 

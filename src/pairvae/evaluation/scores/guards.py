@@ -8,7 +8,7 @@ import numpy as np
 
 from pairvae.evaluation.leakage import Warnings, warning
 from pairvae.evaluation.scores.ensemble_scores import repeats
-from pairvae.evaluation.scores.evaluate import Evaluated
+from pairvae.evaluation.scores.evaluate import EvaluationSet
 from pairvae.numerics.descriptors import uniform
 
 REPEATED = 0.5
@@ -18,7 +18,7 @@ NAMED = 3
 
 def degenerate(
     images: Mapping[str, Mapping[str, np.ndarray]],
-    data: Evaluated,
+    data: EvaluationSet,
     ids: Sequence[str],
     members: Sequence[int],
 ) -> Warnings:

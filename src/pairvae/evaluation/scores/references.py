@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pairvae.evaluation.baselines import retrieval as baselines
-from pairvae.evaluation.scores.evaluate import Errors, Truth
+from pairvae.evaluation.scores.evaluate import Errors, Reference
 
 NEIGHBOURS = 3  # patterns
 CROPS = 20  # nearest to a pattern's latent
@@ -39,21 +39,21 @@ class References:
     regression: np.ndarray
 
 
-def references(truth: Truth, latents: Mapping[str, np.ndarray] | None = None) -> References:
+def references(reference: Reference, latents: Mapping[str, np.ndarray] | None = None) -> References:
     """:func:`looked_up` and a Gaussian process from the pattern to S(r), which draws no image."""
-    data = truth.what
-    curves = baselines.gaussian_process(data.patterns, _features(truth, data.names[1]), data.train)
-    return References(looked_up(truth, latents), curves)
+    data = reference.data
+    curves = baselines.gaussian_process(data.patterns, _features(reference, data.names[1]), data.train)
+    return References(looked_up(reference, latents), curves)
 
 
-def looked_up(truth: Truth, latents: Mapping[str, np.ndarray] | None = None) -> dict[str, LookedUp]:
+def looked_up(reference: Reference, latents: Mapping[str, np.ndarray] | None = None) -> dict[str, LookedUp]:
     """Measured crops as an answer to each pattern, by the name of the method.
 
     ``nearest_pattern`` and ``three_nearest_patterns``: all crops of the training samples whose patterns are nearest
     (Euclidean). ``latent_crops``: the 20 training crops whose ``latents`` ``(N K, ...)`` are nearest to that of the
     pattern ``(N, ...)``, where latents are given. Never the sample's own.
     """
-    data, (first, second) = truth.what, truth.what.names
+    data, (first, second) = reference.data, reference.data.names
     n, k = data.crops.shape[:2]
     nearest = baselines.retrieval(data.patterns, data.train, NEIGHBOURS)
     lookups = {}
@@ -71,72 +71,72 @@ def looked_up(truth: Truth, latents: Mapping[str, np.ndarray] | None = None) -> 
     return lookups
 
 
-def baseline_errors(truth: Truth, known: References | None = None) -> dict[str, dict[str, Errors]]:
+def baseline_errors(reference: Reference, known: References | None = None) -> dict[str, dict[str, Errors]]:
     """Errors of retrieval, of other measured crops, of the mean, and of a direct regression of S(r)."""
-    data, (first, second) = truth.what, truth.what.names
+    data, (first, second) = reference.data, reference.data.names
     across = ((first, second), (second, first))
-    means = {name: _of_mean(truth, name) for name in data.names}  # whatever the input
+    means = {name: _of_mean(reference, name) for name in data.names}  # whatever the input
     errors = {
-        "retrieval": {f"{a}_{b}": _of_retrieved(truth, a, b) for a, b in across},
+        "retrieval": {f"{a}_{b}": _of_retrieved(reference, a, b) for a, b in across},
         "mean": {f"{a}_{b}": dict(means[b]) for a, b in across}
         | {f"{name}_{name}": dict(means[name]) for name in data.names if not data.cropped(name)},
     }
     if data.cropped(second):
         direction, crops = f"{first}_{second}", data.crops.shape[1]
-        known = known or references(truth)
+        known = known or references(reference)
         for name, chosen in known.looked_up.items():
             if name != "nearest_pattern":  # it is retrieval
-                errors[name] = {direction: truth.against(chosen.first(crops).of(truth.properties))}
+                errors[name] = {direction: reference.against(chosen.first(crops).of(reference.properties))}
         curves = np.repeat(known.regression[:, None], crops, axis=1)
-        errors["regression"] = {direction: truth.against({"s2": curves})}
-        errors |= _other_images(truth)
+        errors["regression"] = {direction: reference.against({"s2": curves})}
+        errors |= _other_images(reference)
     return errors
 
 
-def floor_errors(truth: Truth) -> dict[str, Errors]:
+def floor_errors(reference: Reference) -> dict[str, Errors]:
     """Errors of the next crop of the same image: what no prediction of a single image can beat on average."""
-    name = truth.what.names[1]
-    if not truth.what.cropped(name):
+    name = reference.data.names[1]
+    if not reference.data.cropped(name):
         return {}
-    rolled = {kind: np.roll(values, 1, axis=1) for kind, values in truth.properties.items()}
-    return {f"{name}_{name}": truth.against(rolled)}
+    rolled = {kind: np.roll(values, 1, axis=1) for kind, values in reference.properties.items()}
+    return {f"{name}_{name}": reference.against(rolled)}
 
 
-def _features(truth: Truth, name: str) -> np.ndarray:
+def _features(reference: Reference, name: str) -> np.ndarray:
     """What samples are compared by: whole arrays, or the mean S(r) of a sample's crops."""
-    return truth.curves["s2"].mean(1) if truth.what.cropped(name) else truth.what.array(name)
+    return reference.curves["s2"].mean(1) if reference.data.cropped(name) else reference.data.array(name)
 
 
-def _of_retrieved(truth: Truth, source: str, target: str) -> Errors:
+def _of_retrieved(reference: Reference, source: str, target: str) -> Errors:
     """Errors of the target of the training sample whose source is nearest."""
-    chosen = baselines.retrieval(_features(truth, source), truth.what.train)[:, 0]
-    if truth.what.cropped(target):
-        return truth.against({name: values[chosen] for name, values in truth.properties.items()})
-    return truth.whole(target, truth.what.array(target)[chosen])
+    chosen = baselines.retrieval(_features(reference, source), reference.data.train)[:, 0]
+    if reference.data.cropped(target):
+        return reference.against({name: values[chosen] for name, values in reference.properties.items()})
+    return reference.whole(target, reference.data.array(target)[chosen])
 
 
-def _of_mean(truth: Truth, target: str) -> Errors:
+def _of_mean(reference: Reference, target: str) -> Errors:
     """Errors of the training samples' mean array, or mean curves and descriptors, whatever the input."""
-    training = np.asarray(truth.what.train)
-    if not truth.what.cropped(target):
-        values = truth.what.array(target)
-        return truth.whole(target, np.broadcast_to(values[training].mean(0), values.shape))
+    training = np.asarray(reference.data.train)
+    if not reference.data.cropped(target):
+        values = reference.data.array(target)
+        return reference.whole(target, np.broadcast_to(values[training].mean(0), values.shape))
     means = {}
-    for name, values in truth.properties.items():
+    for name, values in reference.properties.items():
         known = values[training].reshape(-1, *values.shape[2:])
         known = known[np.isfinite(known)] if known.ndim == 1 else known
         mean = known.mean(0) if len(known) else np.nan
         means[name] = np.broadcast_to(mean, values.shape)
-    return truth.against(means)
+    return reference.against(means)
 
 
-def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
+def _other_images(reference: Reference) -> dict[str, dict[str, Errors]]:
     """Errors of a crop of another sample: of the same morphology, and of another one (where known)."""
-    names = np.array([name or "" for name in truth.what.morphologies])
+    names = np.array([name or "" for name in reference.data.morphologies])
     if "" in names or len(set(names)) < 2:
         return {}
-    generator = np.random.default_rng(truth.what.seed)
-    direction = "_".join(truth.what.names)
+    generator = np.random.default_rng(reference.data.seed)
+    direction = "_".join(reference.data.names)
     errors: dict[str, dict[str, Errors]] = {}
     for label, same in (("same_morphology", True), ("other_morphology", False)):
         partners = []
@@ -146,6 +146,6 @@ def _other_images(truth: Truth) -> dict[str, dict[str, Errors]]:
             if len(others) == 0:
                 return errors
             partners.append(generator.choice(others))
-        chosen = {key: values[np.array(partners)] for key, values in truth.properties.items()}
-        errors[label] = {direction: truth.against(chosen)}
+        chosen = {key: values[np.array(partners)] for key, values in reference.properties.items()}
+        errors[label] = {direction: reference.against(chosen)}
     return errors

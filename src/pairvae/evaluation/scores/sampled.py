@@ -12,7 +12,7 @@ import torch
 
 from pairvae.evaluation import uncertainty
 from pairvae.evaluation.scores.definitions import morphology
-from pairvae.evaluation.scores.evaluate import Errors, Truth
+from pairvae.evaluation.scores.evaluate import Errors, Reference
 from pairvae.models.vae import VAE
 
 MEAN_OF = 16  # images whose mean curve is scored, of those drawn
@@ -30,16 +30,16 @@ class Sampled:
     properties: Errors = field(default_factory=dict)
 
 
-def sampled(vaes: Mapping[str, VAE], truth: Truth) -> Sampled:
+def sampled(vaes: Mapping[str, VAE], reference: Reference) -> Sampled:
     """Images of the second modality drawn for each validation pattern, against its true crops, fully measured."""
-    data = truth.what
+    data = reference.data
     first, second = data.names
     rows = np.asarray(data.validation)
     inputs = torch.from_numpy(data.patterns[rows])
     shift = None if data.shift is None else data.shift[torch.from_numpy(rows)]
     drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, data.seed, shift)
     properties = morphology(drawn, data.estimator)
-    known = {name: values[rows] for name, values in truth.properties.items()}
+    known = {name: values[rows] for name, values in reference.properties.items()}
     predicted, true = uncertainty.described(properties), uncertainty.described(known)
     errors = {MEAN_SCORE: uncertainty.mean_curve_errors(predicted.s2[:, :MEAN_OF], true.s2)["per_crop"]}
     repeated = {"repeated": uncertainty.repeated(drawn), "images": uncertainty.IMAGES, "n": len(rows)}
