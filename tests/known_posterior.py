@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pairvae.calibration import CalibrationData
+from pairvae.calibration.correction import CalibrationData
 from pairvae.models.compact import CompactEncoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Decoder, Encoder

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from known_posterior import CHANNELS, FOLLOWED, Samples, samples, trained
-from pairvae.calibration import CalibrationData, Correction, calibrate
+from pairvae.calibration.calibrate import calibrate
+from pairvae.calibration.correction import CalibrationData, Correction
 from pairvae.calibration.latents import LEAST_GROUPS
 from pairvae.evaluation.uncertainty import coverage
 from pairvae.models.conditions import fit_encoding

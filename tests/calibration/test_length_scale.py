@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pairvae.calibration import CalibrationData
-from pairvae.calibration.correction import Correction
+from pairvae.calibration.correction import CalibrationData, Correction
 from pairvae.calibration.length_scale import correct, share_of_gap
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder

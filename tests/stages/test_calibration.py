@@ -11,7 +11,7 @@ import torch
 
 from many_pairs import SMALL, write_prepared
 from pairvae import store
-from pairvae.calibration import calibrate
+from pairvae.calibration.calibrate import calibrate
 from pairvae.errors import InputError
 from pairvae.evaluation.uncertainty import draw_images
 from pairvae.inference.card import MIXING, load_vaes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pairvae import store
-from pairvae.calibration import Correction
+from pairvae.calibration.correction import Correction
 from pairvae.models.conditions import CARD_KEY, ConditionShift
 from pairvae.store.model_folder import CARD, REMEDY, add_file, load_card
 from pairvae.tracking.runs.tracker import Tracker

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from pairvae import store
-from pairvae.calibration import Correction, calibrate
+from pairvae.calibration.calibrate import calibrate
+from pairvae.calibration.correction import Correction
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections

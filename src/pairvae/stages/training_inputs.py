@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pairvae import store
-from pairvae.calibration import CalibrationData
+from pairvae.calibration.correction import CalibrationData
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split, hold_out
