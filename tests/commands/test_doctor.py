@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pairvae.commands import doctor as module
+from pairvae.commands import store_checks
 from pairvae.commands.doctor import doctor, render
 from pairvae.commands.store_checks import Finding
 from pairvae.errors import InputError
@@ -110,7 +111,7 @@ def test_a_run_whose_process_is_gone_is_told(copied: Path, monkeypatch: pytest.M
     for one in (alive, dead):
         end_run(copied, one.info.run_id, "KILLED")
     run = connect(copied).create_run(experiment, run_name="lost")
-    monkeypatch.setattr(module, "STUCK_S", -1.0)
+    monkeypatch.setattr(store_checks, "STUCK_S", -1.0)
     found = [finding for finding in doctor(copied) if finding.check == "runs"]
     assert found[0].level == "note"
     assert "lost" in found[0].found
@@ -191,7 +192,7 @@ def test_a_check_that_fails_is_a_line_among_the_others(
         raise RuntimeError("a store's own words")
 
     (tmp_path / "params.yaml").write_text("preset: fast\n")
-    monkeypatch.setattr(module, "_registry", broken)
+    monkeypatch.setattr(store_checks, "registry", broken)
     findings = doctor(tmp_path)
     assert Finding("registry", "problem", "RuntimeError: a store's own words") in findings
     assert findings[-1].check == "disk"

@@ -259,6 +259,7 @@ class Predictor:
 
     def check_size(self, target: str, size: int | None) -> None:
         """``InputError`` where images of ``target`` cannot have that ``size`` (None: that of the training crops)."""
+        self._known(target)
         if size is None:
             return
         expected = " x ".join(map(str, self.shape(target)[1:]))

@@ -17,14 +17,12 @@ from pairvae.reports.tables import lookup
 SCORES = {"sem": "s2_mae", "saxs": "mae"}
 ENSEMBLES = {  # short names of energy score and mean curve
     "pair": ("energy.pair", "curve.pair"),
-    "dual_vae": ("energy.dual_vae",),
-    "nearest_pattern": ("energy.nearest",),
     "three_nearest_patterns": ("energy.nearest_3",),
     "latent_crops": ("energy.latent_crops", "curve.latent_crops"),
     "floor": ("energy.floor", "curve.floor"),
 }
 ON_IMAGES = ("pair", "retrieval", "regression", "floor")
-ON_PATTERNS = ("pair", "whole", "retrieval", "ridge_whole", "dual_vae")
+ON_PATTERNS = ("pair", "whole", "retrieval", "ridge_whole")
 
 
 def _summarised(target: str) -> tuple[str, ...]:
