@@ -25,7 +25,7 @@ sem: {{prepare: {{rows: 208, columns: 240}}, network: {{}}, training: {{epochs: 
 iq: {{prepare: {{}}, network: {{}}, training: {{}}}}
 pair: {{training: {{}}}}
 pretrain: {{}}
-assess: {{crops: 2}}
+assess: {{crops: 2, realism_steps: 2}}
 baselines: {{}}
 generate: {{}}
 tracking: {{}}

@@ -25,6 +25,7 @@ SMALL = [
     "saxs.network.components=4", "saxs.network.width=16", "sem.training.epochs=3", "sem.training.passes=1",
     "sem.network.components=4", "sem.network.width=16", "sem.network.noise_channels=8",
     "sem.network.block_widths=[8, 8, 8]", "pair.training.random_epochs=3", "pair.training.passes=1", "assess.crops=2",
+    "assess.realism_steps=2",
     "generate.samples=4", "baselines.unet.epochs=1", "baselines.unet.passes=1", "baselines.unet.widths=[4, 8]",
     "device.threads=1", "device.checkpoint_seconds=0",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ sem:
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
   training: {epochs: 2, passes: 1, texture: {crop: 32}}
 pair: {training: {random_epochs: 3, passes: 1}}
-assess: {crops: 2}
+assess: {crops: 2, realism_steps: 2}
 baselines: {fft: false, ridge: false, dual_vae: false}
 generate: {samples: 2}
 device: {threads: 1, checkpoint_seconds: 0}

@@ -20,7 +20,7 @@ PARAMS = """
 split: {train: 4}
 saxs: {prepare: {size: 32}}
 sem: {prepare: {rows: 208, columns: 240, crop: 64}}
-assess: {crops: 2}
+assess: {crops: 2, realism_steps: 2}
 """
 
 

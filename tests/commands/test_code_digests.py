@@ -70,8 +70,8 @@ def running(folder: Path) -> set[str]:
 
 
 EDITS: list[tuple[str, str, str, set[str]]] = [
-    ("stages/calibration.py", '"""', '"""Another text. ', set()),
-    ("stages/calibration.py", "LEAST = 3", "LEAST = 4", {"train-pair"}),
+    ("calibration/latents.py", '"""', '"""Another text. ', set()),
+    ("calibration/latents.py", "LEAST_GROUPS = 3", "LEAST_GROUPS = 4", {"train-pair"}),
     (
         "evaluation/scores/definitions.py",
         "from __future__",

@@ -36,7 +36,7 @@ sem:
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
   training: {epochs: 2, passes: 1, texture: {crop: 32}}
 pair: {training: {random_epochs: 2, passes: 1}}
-assess: {crops: 3}
+assess: {crops: 3, realism_steps: 2}
 generate: {samples: 5}
 baselines: {unet: {epochs: 0}}
 device: {threads: 1, checkpoint_seconds: 0}

@@ -28,7 +28,7 @@ sem:
   prepare: {rows: 208, columns: 240, crop: 64}
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
   training: {epochs: 2, passes: 1, texture: {crop: 32}}
-assess: {crops: 3}
+assess: {crops: 3, realism_steps: 2}
 baselines: {unet: {epochs: 2, passes: 1, widths: [4, 8]}}
 device: {threads: 1, checkpoint_seconds: 0}
 """

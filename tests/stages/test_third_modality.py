@@ -39,7 +39,7 @@ iq:
   network: {components: 3, width: 8}
   training: {epochs: 2, passes: 1}
 pair: {training: {random_epochs: 2, passes: 1}}
-assess: {crops: 2}
+assess: {crops: 2, realism_steps: 2}
 generate: {samples: 2}
 device: {threads: 1}
 """

@@ -203,6 +203,10 @@ class AssessSettings(Section):
         default=False,
         description="train classifiers to distinguish predicted images from true crops (takes minutes)",
     )
+    realism_steps: Positive = Field(
+        default=800,
+        description="training steps of each classifier of realism; it learns nothing for some 300",
+    )
 
 
 class UNetSettings(Optimisation):

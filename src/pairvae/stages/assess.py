@@ -210,6 +210,7 @@ def _scored_ensembles(
 def _realism(project: Project, what: EvaluationSet, draws: Sampled, predicted: Predicted) -> dict[str, Any]:
     """Whether classifiers tell the pair's images from true crops, drawn from patterns and from crops."""
     device, (_, second) = choose(project.settings.device).torch_device, what.names
+    steps = project.settings.assess.realism_steps
     rows = np.asarray(what.validation)
     images = {
         "_".join(what.names): draws.images,
@@ -217,7 +218,7 @@ def _realism(project: Project, what: EvaluationSet, draws: Sampled, predicted: P
     }
 
     def train(first: Bits, other: Bits, side: int, seed: int) -> Judging:
-        return train_judge(first, other, side, seed, device).logits
+        return train_judge(first, other, side, seed, device, steps).logits
 
     return realism(images, what.crops[rows], [what.morphologies[row] for row in rows], train, what.seed)
 

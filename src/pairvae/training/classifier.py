@@ -11,7 +11,7 @@ from torch import Tensor
 from pairvae.models.classifier import Classifier
 
 Bits = NDArray[np.uint8]
-STEPS, BATCH = 800, 24  # it stays at chance for some 300 steps
+BATCH = 24
 LEARNING_RATE = 4e-3
 VIEWS = 5  # crops of an image that is judged: the corners and the middle
 
@@ -37,7 +37,7 @@ class Judge:
 
 
 def train_judge(
-    first: Bits, second: Bits, side: int, seed: int, device: torch.device, width: int = 1, steps: int = STEPS
+    first: Bits, second: Bits, side: int, seed: int, device: torch.device, steps: int, width: int = 1
 ) -> Judge:
     """Train on two kinds of binary images, ``(N, h, w)`` and ``(M, h, w)``, of which a batch holds as many each.
 
