@@ -26,7 +26,9 @@ def test_draws_are_scored_against_the_validation_crops(monkeypatch: pytest.Monke
             (("saxs", (3, 8, 8)), ("sem", (1, 16, 16)))}  # fmt: skip
     asked = {}
 
-    def draw_images(source: object, target: object, inputs: object, images: int, seed: int) -> np.ndarray:
+    def draw_images(
+        source: object, target: object, inputs: object, images: int, seed: int, shift: object
+    ) -> np.ndarray:
         asked.update(source=source, target=target, inputs=np.asarray(inputs), seed=seed)
         return np.resize(crops[2:, None], (2, images, 16, 16))
 
