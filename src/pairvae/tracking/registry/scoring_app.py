@@ -19,13 +19,16 @@ from pairvae.tracking.registry.programs import program_fault
 App = Callable[..., Awaitable[None]]
 SEEDS = 2**63
 LOADER = "mlflow.pyfunc.loaders.code_model"
+EARLIER = frozenset(  # sha256 of served.py in models that earlier versions registered
+    {"3f67d834e1c28d39b09b0326491f3d965dac6b9540d78d7e2fba8c5a2e37cabb"}  # 0.1.0
+)
 
 
 def scoring_app(root: Path, uri: str, *, trust: bool = False) -> App:
     """The ASGI application with ``/invocations``, ``/ping``, ``/health`` and ``/version`` of model ``uri``.
 
-    MLflow runs the code that a model brings along: it is refused unless it is this version's own, or ``trust``
-    is given. ``InputError`` for that, and where there is no such model.
+    MLflow runs the code that a model brings along: it is refused unless it is pairvae's own, of this or an
+    earlier version, or ``trust`` is given. ``InputError`` for that, and where there is no such model.
     """
     folder = download(root, uri)
     fault = None if trust else _foreign(folder)
@@ -77,6 +80,11 @@ class _Strict:
             raise MlflowException.invalid_parameter_value(str(error)) from error
 
 
+def is_own_code(file: Path) -> bool:
+    """Whether the code of a registered pair is that of this version of pairvae, or of an earlier one."""
+    return file.is_file() and file_digest(file) in {file_digest(SERVED), *EARLIER}
+
+
 def _foreign(folder: Path) -> str | None:
     """The part of a model that would run code from outside pairvae; None if there is none."""
     flavor: dict[str, Any] = Model.load(str(folder)).flavors.get("python_function", {})
@@ -85,8 +93,7 @@ def _foreign(folder: Path) -> str | None:
     if flavor.get("code") or flavor.get("python_model"):
         return "code or pickles of its own"
     named = Path(str(flavor.get("model_code_path"))).name
-    expected = file_digest(SERVED)
-    if named != SERVED.name or not (folder / named).is_file() or file_digest(folder / named) != expected:
+    if named != SERVED.name or not is_own_code(folder / named):
         return f"other code ({named})"
     for program in sorted(folder.rglob("*.pt2")):
         fault = program_fault(program)
