@@ -71,7 +71,7 @@ def test_a_pattern_gives_images_with_numbers_and_a_curve(served: str, pattern: P
     found = answer.json()
     assert (answer.status_code, found["target"], found["name"]) == (200, "sem", "x.jpg")
     kinds = [one["kind"] for one in found["pictures"]]
-    assert kinds == ["given", "best", "spread", "sample", "sample", "sample"]
+    assert kinds == ["given", "best", "spread", *3 * ["sample"], *3 * ["measured"]]
     assert picture(found["pictures"][0]["uri"]).shape == (32, 32, 3)
     assert set(np.unique(picture(found["pictures"][1]["uri"]))) <= {0, 255}
     assert found["scale"]["label"].endswith(" nm") and 0 < found["scale"]["share"] <= 0.35
@@ -121,8 +121,8 @@ def test_results_come_as_png_and_as_zip(served: str, pattern: Path) -> None:
     packed = predict(served, pattern.read_bytes(), "predict.zip", samples=2, seed=4, name="../../etc/x")
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert sorted(archive.namelist()) == [
-            "curve.csv", "result.json", "saxs-given.png", "sem-best.png", "sem-sample-01.png", "sem-sample-02.png",
-            "sem-spread.png",
+            "curve.csv", "result.json", "saxs-given.png", "sem-best.png", *(f"sem-measured-0{n}.png" for n in (1, 2, 3)),
+            "sem-sample-01.png", "sem-sample-02.png", "sem-spread.png",
         ]  # fmt: skip
         told = json.loads(archive.read("result.json"))
         assert (told["input"], told["seed"]) == ("x", 4)
@@ -179,7 +179,7 @@ def test_the_description_names_every_request(served: str) -> None:
     described = requests.get(f"{served}/api/openapi.json", timeout=WAIT).json()
     assert set(described["paths"]) == {
         "/api/about", "/api/predict", "/api/predict.zip", "/api/predict.png", "/api/plane", "/api/point",
-        "/api/technique",
+        "/api/technique", "/api/explain", "/api/suggestions",
     }  # fmt: skip
 
 

@@ -82,8 +82,8 @@ export function result(found, title, download, explain) {
       element("figure", {}, element("img", { src: told.uri, alt: "Explanation drawn over the measurement" })),
       element("ul", {}, told.lines.map((line) => element("li", {}, line)))] : []));
   });
-  const main = found.pictures.filter((one) => one.kind !== "sample");
-  const samples = found.pictures.filter((one) => one.kind === "sample");
+  const [samples, measured] = ["sample", "measured"].map((kind) => found.pictures.filter((one) => one.kind === kind));
+  const main = found.pictures.filter((one) => !samples.includes(one) && !measured.includes(one));
   const parts = [element("div", { class: "top" }, [element("h2", {}, title), element("span", {}, [why, " ", button])])];
   parts.push(...found.warnings.map((text) => element("p", { class: "warning", role: "alert" }, text)));
   parts.push(...found.notes.map((text) => element("p", { class: "note" }, text)));
@@ -94,6 +94,9 @@ export function result(found, title, download, explain) {
   if (samples.length)
     parts.push(element("h3", {}, `${samples.length} samples of the prediction`),
       element("div", { class: "samples" }, samples.map((one) => picture(one))));
+  if (measured.length)
+    parts.push(element("h3", {}, "Measured micrographs that this pattern fits best"),
+      element("div", { class: "samples" }, measured.map((one) => picture(one, one.caption))));
   parts.push(reasons);
   return element("article", {}, parts);
 }
