@@ -121,7 +121,8 @@ def test_results_come_as_png_and_as_zip(served: str, pattern: Path) -> None:
     packed = predict(served, pattern.read_bytes(), "predict.zip", samples=2, seed=4, name="../../etc/x")
     with zipfile.ZipFile(io.BytesIO(packed.content)) as archive:
         assert sorted(archive.namelist()) == [
-            "curve.csv", "result.json", "saxs-given.png", "sem-best.png", *(f"sem-measured-0{n}.png" for n in (1, 2, 3)),
+            "curve.csv", "result.json", "saxs-given.png", "sem-best.png",
+            *(f"sem-measured-0{number}.png" for number in (1, 2, 3)),
             "sem-sample-01.png", "sem-sample-02.png", "sem-spread.png",
         ]  # fmt: skip
         told = json.loads(archive.read("result.json"))

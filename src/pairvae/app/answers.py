@@ -53,7 +53,9 @@ def as_json(explained: Explained, name: str) -> dict[str, Any]:
                 _picture(image, f"Sample {number}", "sample")
                 for number, image in enumerate(explained.samples, 1)
             ]
-    pictures += [_picture(neighbour.image, neighbour.caption, "measured") for neighbour in explained.neighbours]
+    pictures += [
+        _picture(neighbour.image, neighbour.caption, "measured") for neighbour in explained.neighbours
+    ]
     return {
         "name": name,
         "source": explained.source,
