@@ -63,6 +63,7 @@ def test_ranking_keeps_to_conditions_and_says_why() -> None:
 def test_a_campaign_asks_for_nothing_twice_and_learns_what_it_is_told(tmp_path: Path) -> None:
     state = tmp_path / "campaign.json"
     campaign = Campaign(survey(), state)
+    assert Campaign(survey(), state, Wanted(constraints=("temperature>999",))).should_stop()[0]
     first = campaign.ask(2)
     other = Campaign(survey(), state).ask(2)
     assert not set(first) & set(other)
@@ -76,11 +77,20 @@ def test_a_campaign_asks_for_nothing_twice_and_learns_what_it_is_told(tmp_path: 
         campaign.ask(1)
     with pytest.raises(InputError, match="a sample of this campaign"):
         campaign.tell("film-99", None)
-    with pytest.raises(InputError, match="numbers among phase_fraction, spacing"):
-        campaign.tell(first[0], {"colour": 1.0})
-    state.write_text("[]")
-    with pytest.raises(InputError, match="the state of a campaign"):
-        campaign.ask(1)
+    assert campaign.should_stop() == (True, "No sample is left that is neither measured nor excluded.")
+    for numbers in ({"colour": 1.0}, {"spacing": float("nan")}, {}):
+        with pytest.raises(InputError, match="finite numbers among phase_fraction, spacing"):
+            campaign.tell(first[0], numbers)
+    whole = json.loads(state.read_text())
+    for damaged in (
+        [], whole | {"asked": [[]]}, whole | {"told": {"film-0": 3}}, whole | {"told": {"film-0": {"descriptors": {}}}},
+        whole | {"told": {"film-0": {"descriptors": {"colour": 1.0}, "curve": None}}},
+        whole | {"told": {"film-0": {"descriptors": {"spacing": "wide"}, "curve": None}}},
+        whole | {"told": {"film-0": {"descriptors": {}, "curve": [[1.0]]}}},
+    ):  # fmt: skip
+        state.write_text(json.dumps(damaged))
+        with pytest.raises(InputError, match="the state of a campaign"):
+            campaign.ask(1)
 
 
 def test_two_users_and_a_killed_one_never_get_the_same_sample(tmp_path: Path) -> None:

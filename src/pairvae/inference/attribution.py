@@ -34,7 +34,7 @@ WORDS = {
     "ring_q_inv_nm": "ring", "ring_px": "ring",
 }  # fmt: skip
 DRAWS = 2  # images of a posterior mean, whose noise differs
-ALIKE = 0.5  # correlation with that of a randomised model from which an explanation is doubted
+DOUBTFUL = 0.5  # correlation with that of a randomised model from which an explanation is doubted
 MAIN_SHARE = 0.5  # of the changes, that the parts named in words make up
 
 
@@ -71,7 +71,7 @@ class Attribution:
         order = np.argsort(-share)
         main = order[: int(np.searchsorted(np.cumsum(share[order]), MAIN_SHARE)) + 1]
         doubt = ""
-        if self.random.get(name, 0.0) > ALIKE:
+        if self.random.get(name, 0.0) > DOUBTFUL:
             doubt = "; doubtful: a model with random weights gives the same explanation"
         return f"{WORDS[name]}: {self._places(main, share)}{doubt}"
 

@@ -11,12 +11,13 @@ state before or after its call, and two people are never sent to the same sample
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pairvae.commands.suggest.ranking import Ranking, Wanted, rank
+from pairvae.commands.suggest.ranking import Ranking, Wanted, rank, satisfies
 from pairvae.commands.suggest.survey import Outcome, Survey, outcome_of, survey
 from pairvae.errors import InputError
 from pairvae.store.files import read_json, write_json
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 STATE = Path(".pairvae") / "campaign.json"
-Told = Mapping[str, float] | np.ndarray | str | Path | None
+Measured = Mapping[str, float] | np.ndarray | str | Path | None
 
 
 class Campaign:
@@ -85,16 +86,14 @@ class Campaign:
             raise InputError(expected="at least one sample", found=str(n), where="ask")
         with locked(self._lock):
             state = self._read()
-            wanted = Wanted(
-                n, self.wanted.weights, self.wanted.cost, self.wanted.constraints, self.wanted.stop
-            )
-            self.ranking = rank(self.known, wanted, _outcomes(state), list(state["asked"]))
+            wanted = replace(self.wanted, count=n)
+            self.ranking = rank(self.known, wanted, self._outcomes(state), list(state["asked"]))
             chosen = [self.known.candidates[number] for number in self.ranking.chosen]
             state["asked"] += chosen
             write_json(self._state, state)
         return chosen
 
-    def tell(self, name: str, measured: Told) -> None:
+    def tell(self, name: str, measured: Measured) -> None:
         """What the measurement of sample ``name`` gave.
 
         ``measured``: a micrograph as a file or as a prepared array ``(1, H, W)``, descriptors by name (as
@@ -108,20 +107,25 @@ class Campaign:
         outcome = self._outcome(measured)
         with locked(self._lock):
             state = self._read()
-            state["asked"] = [one for one in state["asked"] if one != name]
+            state["asked"] = [other for other in state["asked"] if other != name]
             state["told"][name] = None if outcome is None else _plain(outcome)
             write_json(self._state, state)
 
     def should_stop(self) -> tuple[bool, str | None]:
-        """Whether a further measurement is expected to gain too little, and the words for it."""
+        """Whether no sample is left or a further measurement is expected to gain too little, and the words for it."""
         state = self._read()
-        found = rank(self.known, Wanted(1, stop=self.wanted.stop), _outcomes(state), list(state["asked"]))
-        return found.stop, found.advice
+        outcomes, asked = self._outcomes(state), list(state["asked"])
+        allowed = satisfies(self.known, self.wanted.constraints)
+        left = {name for name, may in zip(self.known.candidates, allowed, strict=True) if may}
+        if not left - {*outcomes, *asked}:
+            return True, "No sample is left that is neither measured nor excluded."
+        ranking = rank(self.known, replace(self.wanted, count=1), outcomes, asked)
+        return ranking.stop, ranking.advice
 
     def told_and_pending(self) -> tuple[dict[str, Outcome | None], tuple[str, ...]]:
         """What was told by sample (None: the measurement failed), and which samples are being measured."""
         state = self._read()
-        return _outcomes(state), tuple(state["asked"])
+        return self._outcomes(state), tuple(state["asked"])
 
     @property
     def _lock(self) -> Path:
@@ -131,12 +135,10 @@ class Campaign:
         if not self._state.is_file():
             return {"format": FORMAT, "campaign": self._key, "asked": [], "told": {}}
         state = read_json(self._state, "the state of a campaign", "name another --state")
-        whole = isinstance(state.get("asked"), list) and isinstance(state.get("told"), dict)
-        if state.get("format") != FORMAT or not whole:
-            raise InputError(
-                expected="the state of a campaign", found="something else", where=str(self._state),
-                remedy="name another --state",
-            )  # fmt: skip
+        asked, told = state.get("asked"), state.get("told")
+        names = isinstance(asked, list) and all(isinstance(name, str) for name in asked)
+        if state.get("format") != FORMAT or not names or not isinstance(told, dict):
+            raise self._damaged()
         if state.get("campaign") != self._key:
             raise InputError(
                 expected=f"a campaign {self._key}", found=repr(state.get("campaign")), where=str(self._state),
@@ -144,16 +146,36 @@ class Campaign:
             )  # fmt: skip
         return state
 
-    def _outcome(self, measured: Told) -> Outcome | None:
+    def _damaged(self) -> InputError:
+        return InputError(
+            expected="the state of a campaign", found="something else", where=str(self._state),
+            remedy="name another --state",
+        )  # fmt: skip
+
+    def _outcomes(self, state: Mapping[str, Any]) -> dict[str, Outcome | None]:
+        """What was told, by sample; the file may have been edited (``InputError``)."""
+        known = self.known.outcomes[0].descriptors
+        try:
+            outcomes = {name: _from_json(entry) for name, entry in state["told"].items()}
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise self._damaged() from error
+        lengths = {len(outcome.curve) for outcome in self.known.outcomes if outcome.curve is not None}
+        for outcome in (outcome for outcome in outcomes.values() if outcome is not None):
+            other_length = outcome.curve is not None and lengths and len(outcome.curve) not in lengths
+            if other_length or not outcome.descriptors.keys() <= known.keys():
+                raise self._damaged()
+        return outcomes
+
+    def _outcome(self, measured: Measured) -> Outcome | None:
         if measured is None:
             return None
         if isinstance(measured, Mapping):
             numbers = {name: float(value) for name, value in measured.items()}
             known = set(self.known.outcomes[0].descriptors)
-            if not numbers or not numbers.keys() <= known:
+            if not numbers or not numbers.keys() <= known or not np.isfinite(list(numbers.values())).all():
+                given = ", ".join(f"{name}={value:g}" for name, value in numbers.items())
                 raise InputError(
-                    expected=f"numbers among {', '.join(sorted(known))}", found=", ".join(numbers) or "none",
-                    where="tell",
+                    expected=f"finite numbers among {', '.join(sorted(known))}", found=given or "none", where="tell",
                 )  # fmt: skip
             return Outcome(numbers)
         if isinstance(measured, str | Path):
@@ -218,12 +240,14 @@ def _plain(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _outcomes(state: Mapping[str, Any]) -> dict[str, Outcome | None]:
-    found: dict[str, Outcome | None] = {}
-    for name, told in state["told"].items():
-        if told is None:
-            found[name] = None
-            continue
-        curve = told["curve"]
-        found[name] = Outcome(told["descriptors"], None if curve is None else np.array(curve))
-    return found
+def _from_json(entry: Any) -> Outcome | None:
+    """The reverse of :func:`_plain`; one of several errors for anything else."""
+    if entry is None:
+        return None
+    numbers = {name: float(value) for name, value in entry["descriptors"].items()}
+    curve = None if entry["curve"] is None else np.array(entry["curve"], dtype=np.float64)
+    if not np.isfinite(list(numbers.values())).all() or (
+        curve is not None and (curve.ndim != 1 or not np.isfinite(curve).all())
+    ):
+        raise ValueError(entry)
+    return Outcome(numbers, curve)

@@ -39,7 +39,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Told:
+class SuggestResult:
     """The files that were written, and the lines for the terminal."""
 
     table: Path
@@ -66,7 +66,7 @@ def wanted_of(count: int, weights: str, cost: str | None, where: Sequence[str] |
     return Wanted(count, found, cost, tuple(where or ()), stop)
 
 
-def suggest(chosen: Choice, out: Path, state: Path | None = None) -> Told:
+def suggest(chosen: Choice, out: Path, state: Path | None = None) -> SuggestResult:
     """Rank the candidates and write ``suggestions.csv`` and ``suggestions.html`` into ``out``.
 
     What a campaign has asked and been told (``state``) is taken into account where it is on these samples.
@@ -80,7 +80,7 @@ def suggest(chosen: Choice, out: Path, state: Path | None = None) -> Told:
     page = write_suggestions(content_of(predictor, known, ranking), out / "suggestions.html")
     lines = [f"{place}. {known.candidates[number]}: {reason}" for place, (number, reason) in
              enumerate(zip(ranking.chosen, ranking.reasons, strict=True), 1)]  # fmt: skip
-    return Told(table, page, (*lines, *ranking.errors, ranking.advice))
+    return SuggestResult(table, page, (*lines, *ranking.errors, ranking.advice))
 
 
 def ranked(

@@ -21,7 +21,7 @@ COMPARISONS = {
     "<": operator.lt, ">": operator.gt,
 }  # fmt: skip
 CONSTRAINT = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
-ALIKE = 0.8  # correlation from which two samples tell of one another
+CORRELATED = 0.8  # correlation from which the measurement of one sample predicts another
 NAMED = {"spacing": "domain spacing", "phase_fraction": "phase fraction", "euler_density": "defect density"}
 
 
@@ -205,10 +205,10 @@ def _reason(
     features, count = known.features[len(known.measured) :], len(known.measured)
     others = np.setdiff1d(np.arange(len(features)), [*batch.chosen[: place + 1], *told])
     correlation = process.kernel.correlation(features[number : number + 1], features[others])[0]
-    alike = int((correlation > ALIKE).sum())
+    similar = int((correlation > CORRELATED).sum())
     names = [known.measured[row] if row < count else known.candidates[row - count] for row in rows]
     measured = process.kernel.correlation(features[number : number + 1], known.features[list(rows)])[0]
-    close = np.flatnonzero(measured > ALIKE)
+    close = np.flatnonzero(measured > CORRELATED)
     if novelty[number] > 2:
         first = (
             f"unlike anything measured ({novelty[number]:.1f} times the usual distance between neighbours)"
@@ -221,7 +221,9 @@ def _reason(
     else:
         first = f"no measured sample is like it (nearest: {names[int(np.argmax(measured))]})"
     second = (
-        f"it stands for {number_of(alike, 'other')} without a partner" if alike else "it stands for itself"
+        f"it stands for {number_of(similar, 'other')} without a partner"
+        if similar
+        else "it stands for itself"
     )
     return f"{first}; {second}"
 
