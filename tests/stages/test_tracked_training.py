@@ -57,3 +57,16 @@ def test_the_live_picture_is_drawn_after_the_first_epoch_and_then_only_now_and_t
     told = capsys.readouterr().out
     assert told.count("look at reports/training.png") == 1
     assert "SEM measured, SEM from SEM" in told
+
+
+def test_a_live_picture_that_cannot_be_written_does_not_end_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(runs, "snapshot", lambda plan, samples: np.zeros((4, 6, 3), np.uint8))
+    monkeypatch.setattr(runs, "LIVE_SECONDS", 0.0)
+    (tmp_path / "reports").write_text("no folder")
+    draw = live_picture(tmp_path / "reports", "train-sem", SimpleNamespace(), {"sem": None})  # type: ignore
+    for _ in range(2):
+        draw()
+    assert capsys.readouterr().out.count("train-sem: no picture while it trains: ") == 1
+    assert (tmp_path / "reports").read_text() == "no folder"

@@ -6,6 +6,7 @@ The processes of a group share one training.
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ from torch import Tensor
 import pairvae
 from pairvae import store
 from pairvae.data.split import training_pairs
-from pairvae.errors import number_of
+from pairvae.errors import InputError, number_of, reason
 from pairvae.evaluation.leakage import Warnings
 from pairvae.inference.backbone import backbone_files
 from pairvae.numerics.images import contact_sheet
@@ -147,20 +148,27 @@ def epoch_logger(
 def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Source]) -> Callable[[], None]:
     """What to call after each epoch of a training that DVC runs: draws ``folder / LIVE`` anew now and then.
 
-    One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies.
+    One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies. A
+    picture that cannot be written ends the pictures and not the training.
     """
-    drawn: list[float] = []
+    last = -math.inf  # when it was drawn (monotonic seconds); inf: never again
 
     def draw() -> None:
-        if drawn and time.monotonic() - drawn[-1] < LIVE_SECONDS:
+        nonlocal last
+        if time.monotonic() - last < LIVE_SECONDS:
             return
-        if not drawn:
+        first, last = last == -math.inf, time.monotonic()
+        try:
+            with store.atomic_path(folder / LIVE) as temporary:
+                temporary.write_bytes(png_bytes(snapshot(plan, samples)))
+        except (InputError, OSError) as error:
+            last = math.inf
+            print(f"{stage}: no picture while it trains: {reason(error)}")
+            return
+        if first:
             rows = [f"{name.upper()} measured" for name in samples]
             rows += [f"{target.upper()} from {source.upper()}" for target in samples for source in samples]
             print(f"{stage}: look at {folder.name}/{LIVE}, updated while it trains (rows: {', '.join(rows)})")
-        drawn.append(time.monotonic())
-        with store.atomic_path(folder / LIVE) as temporary:
-            temporary.write_bytes(png_bytes(snapshot(plan, samples)))
 
     return draw
 

@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pairvae import store
@@ -70,10 +70,9 @@ def guarded(folder: Path, stage: str) -> Iterator[None]:
     started = time.monotonic()
     with store.observed(check_and_note):
         yield
-    ended = time.time()
-    store.write_json(
-        folder / OWN_FILES / TIMES, _times(folder) | {stage: [time.monotonic() - started, ended]}
-    )
+    with suppress(OSError):  # the stage is done: a full disk may not make it fail for its time
+        times = _times(folder) | {stage: [time.monotonic() - started, time.time()]}
+        store.write_json(folder / OWN_FILES / TIMES, times)
 
 
 def stage_seconds(folder: Path, since: float) -> dict[str, float]:
