@@ -59,11 +59,8 @@ class Job:
         return self.coordinator is not None and os.getppid() != self.coordinator
 
 
-def start(job: Job, logs: Path, held: int | None) -> subprocess.Popen[bytes]:
-    """A worker in a session of its own, so that Ctrl-C reaches it through the coordinator alone.
-
-    It inherits the lock ``held``, if any, which thereby stays locked until the last worker has gone.
-    """
+def start(job: Job, logs: Path) -> subprocess.Popen[bytes]:
+    """A worker in a session of its own, so that Ctrl-C reaches it through the coordinator alone."""
     environment = {name: value for name, value in os.environ.items() if name != STORAGE}
     if job.storage is not None:
         environment[STORAGE] = job.storage
@@ -78,7 +75,6 @@ def start(job: Job, logs: Path, held: int | None) -> subprocess.Popen[bytes]:
             stdout=log,
             stderr=log,
             start_new_session=True,
-            pass_fds=() if held is None else (held,),
         )
 
 
@@ -97,7 +93,7 @@ def ended_like_ctrl_c() -> Iterator[None]:
 
 
 def run_workers(
-    job: Job, count: int, logs: Path, held: int, on_death: Callable[[int], int], on_tick: Callable[[], None]
+    job: Job, count: int, logs: Path, on_death: Callable[[int], int], on_tick: Callable[[], None]
 ) -> None:
     """Run ``count`` workers until all have ended.
 
@@ -108,7 +104,7 @@ def run_workers(
     try:
         with ended_like_ctrl_c():
             for number in range(count):
-                running[number] = start(dataclasses.replace(job, worker=number), logs, held)
+                running[number] = start(dataclasses.replace(job, worker=number), logs)
             while running:
                 time.sleep(POLL_S)
                 for number, process in list(running.items()):
@@ -116,7 +112,7 @@ def run_workers(
                         continue
                     del running[number]
                     if process.returncode and on_death(process.pid) and not job.late:
-                        running[number] = start(dataclasses.replace(job, worker=number), logs, held)
+                        running[number] = start(dataclasses.replace(job, worker=number), logs)
                 on_tick()
     finally:
         end_all(list(running.values()))
