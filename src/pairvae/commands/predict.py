@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -45,6 +44,7 @@ from pairvae.inference.predictor import Predictor
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.readers.image import file_part
 from pairvae.numerics.series import evenly_spread
+from pairvae.operating_system import cores
 from pairvae.parallel.executor import run_tasks
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
@@ -192,7 +192,7 @@ def _say_of_earlier(out: Path) -> None:
 
 def workers_for(inputs: int) -> int:
     """Processes for so many inputs: one a core, as far as each has enough to do, and at most four."""
-    return max(1, min(len(os.sched_getaffinity(0)), inputs // LEAST_SHARE, MOST_WORKERS))
+    return max(1, min(cores(), inputs // LEAST_SHARE, MOST_WORKERS))
 
 
 def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -19,11 +19,21 @@ class LockTakenError(InputError):
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Make other processes that lock ``path`` wait until the block ends."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Make other processes that lock ``path`` wait until the block ends.
+
+    Without ``wait``, a lock that is taken is a ``LockTakenError`` at once.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path, thread_local=False):
+    lock = FileLock(path, blocking=wait, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise LockTakenError(expected="a free lock", found="one in use", where=str(path)) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -32,26 +42,22 @@ def held_alone(path: Path, name: str, *, kind: str = "study") -> Iterator[None]:
 
     ``name`` names the study or project in that error, ``kind`` says what it is. The lock file holds the holder's pid.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path, blocking=False, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise LockTakenError(
-            expected=f"a {kind} that is not in use",
-            found=f"one in use by another process{_holder(path)}",
-            where=name,
-            remedy="wait until it ends, or stop it with Ctrl-C",
-        ) from error
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, wait=False))
+        except LockTakenError as error:
+            raise LockTakenError(
+                expected=f"a {kind} that is not in use",
+                found=f"one in use by another process{_holder(path)}",
+                where=name,
+                remedy="wait until it ends, or stop it with Ctrl-C",
+            ) from error
         path.write_text(str(os.getpid()), encoding="ascii")
         yield
-    finally:
-        lock.release()
 
 
 def _holder(path: Path) -> str:
-    with suppress(OSError, ValueError):  # Windows lets nobody read what is locked
+    with suppress(OSError, ValueError):  # Windows lets nobody read what is locked; an old lock is empty
         return f" (pid {int(path.read_bytes())})"
     return ""
 
@@ -63,22 +69,23 @@ def folder_alone(folder: Path, remedy: str = "wait until it ends, or choose anot
     Nothing is left in the folder.
     """
     path = folder / IN_FOLDER
-    lock = FileLock(path, blocking=False, thread_local=False)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise LockTakenError(
-            expected="a folder that no other process writes results into",
-            found="one in use",
-            where=str(folder),
-            remedy=remedy,
-        ) from error
-    try:
-        yield
-    finally:
-        with suppress(OSError):  # while it is held, so that nobody else's is removed; Windows does so itself
-            path.unlink()
-        lock.release()
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path, wait=False))
+        except LockTakenError as error:
+            raise LockTakenError(
+                expected="a folder that no other process writes results into",
+                found="one in use",
+                where=str(folder),
+                remedy=remedy,
+            ) from error
+        try:
+            yield
+        finally:
+            with suppress(
+                OSError
+            ):  # while it is held, so that nobody else's goes; Windows removes it by itself
+                path.unlink()
 
 
 def is_free(path: Path) -> bool:
@@ -86,7 +93,7 @@ def is_free(path: Path) -> bool:
     if not path.is_file():
         return True
     try:
-        with FileLock(path, blocking=False, thread_local=False):
+        with locked(path, wait=False):
             return True
-    except Timeout:
+    except LockTakenError:
         return False

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from pairvae import operating_system
+
 POLL_S = 0.5
 GRACE_S = 20.0
 STORAGE = "PAIRVAE_TUNE_STORAGE"
@@ -74,7 +76,7 @@ def start(job: Job, logs: Path) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
+            **operating_system.apart(),
         )
 
 
@@ -122,7 +124,7 @@ def end_all(processes: list[subprocess.Popen[bytes]]) -> None:
     """Interrupt, wait, and kill what is left."""
     for process in processes:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            operating_system.interrupt(process)
     limit = time.monotonic() + GRACE_S
     for process in processes:
         try:
