@@ -25,10 +25,11 @@ def hide() -> None:
     """Take all of it away, for good."""
     real = builtins.__import__
 
-    def guarded(name: str, outer: Any = None, *rest: Any) -> Any:
+    def guarded(name: str, *rest: Any, **named: Any) -> Any:
+        outer = rest[0] if rest else named.get("globals")
         if name in MODULES and str((outer or {}).get("__name__", "")).startswith("pairvae"):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return real(name, outer, *rest)
+        return real(name, *rest, **named)
 
     builtins.__import__ = guarded
     for module, names in CALLS.items():

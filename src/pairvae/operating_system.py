@@ -77,7 +77,10 @@ def apart() -> dict[str, Any]:
 
 def interrupt(process: subprocess.Popen[bytes]) -> None:
     """Ctrl-C for a child that was started :func:`apart`."""
-    process.send_signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+    if sys.platform == "win32":
+        process.send_signal(signal.CTRL_BREAK_EVENT)
+    else:
+        process.send_signal(signal.SIGINT)
 
 
 def take_interrupts() -> None:
@@ -100,6 +103,7 @@ def link_folder(link: Path, target: Path) -> None:
     try:
         link.symlink_to(target, target_is_directory=True)
     except (NotImplementedError, PermissionError):
-        if sys.platform != "win32":
+        if sys.platform == "win32":  # without developer mode
+            shutil.copytree(target, link)
+        else:
             raise
-        shutil.copytree(target, link)  # Windows without developer mode

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp as App
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+App = ASGIApp
 
 DRAIN_S = 5.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
