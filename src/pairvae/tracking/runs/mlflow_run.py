@@ -63,7 +63,7 @@ def is_here(root: Path, run_id: str | None) -> bool:
     if run_id is None or not path.is_file():
         return False
     try:
-        with closing(sqlite3.connect(f"file:{path.as_posix()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             row = connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
     except sqlite3.Error:
         return False
