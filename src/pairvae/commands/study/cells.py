@@ -93,7 +93,7 @@ def cell_project(task: CellTask, folder: Path) -> SharingProject:
 
 
 def cell_settings(project: Project, cell: Cell, threads: int) -> Settings:
-    """The settings of a cell: with realism unless that is switched off, without the slow baseline of all cells alike."""
+    """The settings of a cell: with realism unless that is false, without the slow baseline that is the same in all."""
     settings = with_own_backbone(project.settings, project.folder)
     if cell.changes:
         settings = with_values(settings, dict(cell.changes), f"variant {cell.variant}")
