@@ -16,6 +16,7 @@ from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import WHOLE, Toward, joined
 from pairvae.settings import LatentSettings, LevelsNetwork, TextureNetwork, resolve
+from pairvae.stages.register import programs
 
 SIDE, EACH, PAIRS = 48, 4, 14
 LATENT = LatentSettings(channels=4, grid=1)
@@ -142,3 +143,21 @@ def test_a_second_calibration_starts_anew(data: CalibrationData) -> None:
     many = dataclasses.replace(data, pairs=1000)
     (skipped,) = [one for one in calibrate(pair, many, CHOSEN, 0) if one.step == "cross_regression"]
     assert "more than 256" in skipped.reason and not pair.vae("sem").encoder.toward
+
+
+def test_a_head_is_registered_as_a_program_of_its_own(data: CalibrationData) -> None:
+    pair, _ = calibrated(data)
+    found = {
+        name: {part: network for part, network, _ in programs(pair.vae(name), describe(*described))}
+        for name, described in (
+            ("saxs", (SAXS, LATENT, (3, SIDE, SIDE))),
+            ("sem", (SEM, LATENT, (1, SIDE, SIDE))),
+        )
+    }
+    assert list(found["saxs"]) == ["encoder", "decoder"]
+    assert list(found["sem"]) == ["encoder", "decoder", "encoder-saxs"]
+    crops = torch.from_numpy(data.arrays["sem"][:3, 0])
+    with torch.no_grad():
+        program = torch.export.export(found["sem"]["encoder-saxs"].eval(), (crops,)).module()
+        expected = pair.vae("sem").posterior(crops)
+        torch.testing.assert_close(program(crops).chunk(2, dim=1)[0], expected.for_target("saxs").mean)

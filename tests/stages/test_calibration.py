@@ -231,6 +231,12 @@ def test_the_served_pair_draws_as_the_library_does() -> None:
     np.testing.assert_array_equal(found, expected.numpy())
     single = served.predict(None, inputs, {"direction": "saxs_sem"})
     np.testing.assert_array_equal(single, inputs)
+    toward = torch.nn.Conv2d(2, 4, 1)
+    served.programs |= {"saxs-encoder-sem": toward, "saxs-decoder": torch.nn.Identity()}
+    with torch.no_grad():
+        moved = toward(torch.from_numpy(inputs))[:, :2].numpy()
+    np.testing.assert_array_equal(served.predict(None, inputs, {"direction": "saxs_sem"}), moved)
+    np.testing.assert_array_equal(served.predict(None, inputs, {"direction": "saxs_saxs"}), inputs)
 
 
 def test_presets_and_former_names(capsys: pytest.CaptureFixture[str]) -> None:

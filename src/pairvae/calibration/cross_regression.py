@@ -83,7 +83,8 @@ def _add_head(
     owner = np.repeat(np.arange(count), views)
     rows = _tensor(features.reshape(count * views, -1), decoder.basis)
     weights, target = feature_weights(encoder), flat(latents.mean)
-    inputs, groups = rows.double().cpu().numpy() * weights, [latents.groups[row] for row in owner]
+    inputs = rows.double().cpu().numpy() * weights
+    groups = [group for group in latents.groups for _ in range(views)]
     alpha = ridge(inputs, scores, owner).alpha  # what counts is the pattern, not each element of its latent
     regression = cross_val_predict(inputs, target[owner], groups, [alpha])
     given = encoder.head(rows).chunk(2, dim=1)[0].flatten(1).double().cpu().numpy()

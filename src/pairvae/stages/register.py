@@ -1,4 +1,4 @@
-"""The stage `register`: four programs and the whole pair in the registry; champion moves only for a better score.
+"""The stage `register`: programs and the whole pair in the registry; champion moves only for a better score.
 
 Model folder and scores are all that it needs: a run that the store does not have is left out.
 """
