@@ -13,7 +13,7 @@ import numpy as np
 
 from pairvae.errors import InputError, printable
 from pairvae.inference.loader import REGISTRY, load, pinned
-from pairvae.inference.measurement import ANY, Once, require_use
+from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.neighbours import require_micrographs, write_neighbours
 from pairvae.inference.output_files import (
     NEXUS,
@@ -42,7 +42,7 @@ from pairvae.inference.predictions import (
     trust_of,
 )
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.modalities.readers.image import file_part
 from pairvae.numerics.series import evenly_spread
 from pairvae.parallel.executor import run_tasks

@@ -30,10 +30,25 @@ def noise_generator(seed: int, round_number: int, device: torch.device) -> torch
 def batches(
     count: int, batch: int, *, epochs: int, drop_remainder: bool, seed: int, round_number: int
 ) -> Iterator[np.ndarray]:
-    """Index batches of a round of ``epochs``: a permutation of ``count`` samples each, cut into ``batch``.
+    """Index batches of one round: for each epoch a permutation of the samples, cut into batches.
 
-    Every sample is in each epoch, but for the remainder where ``drop_remainder``; a batch larger than the data
-    is cut to their number.
+    Parameters
+    ----------
+    count : int
+        Samples, at least 1.
+    batch : int
+        Samples of a batch; one larger than the data is cut to their number.
+    epochs : int
+        Epochs of the round.
+    drop_remainder : bool
+        Leave out the last, smaller batch of each epoch.
+    seed, round_number : int
+        What the permutations depend on, beside the epoch in the round.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(B,)`` indices of samples, each in [0, count).
     """
     size = min(batch, count)
     for number in range(epochs):
@@ -44,7 +59,13 @@ def batches(
 
 
 def steps_per_epoch(count: int, batch: int, *, drop_remainder: bool) -> int:
-    """Number of batches that :func:`batches` yields in one epoch."""
+    """Number of batches that :func:`batches` yields in one epoch.
+
+    Examples
+    --------
+    >>> steps_per_epoch(50, 16, drop_remainder=True), steps_per_epoch(50, 16, drop_remainder=False)
+    (3, 4)
+    """
     size = min(batch, count)
     return count // size if drop_remainder else -(-count // size)
 

@@ -151,15 +151,13 @@ class Predictor:
         if not known.conditions:
             return posterior
         shift = self.condition_shift
-        names = () if shift is None else shift.encoding.names
-        unknown = [name for name in known.conditions if name not in names]
-        if unknown:
+        if shift is None:
+            name = next(iter(known.conditions))
             raise InputError(
-                expected=f"conditions {', '.join(names)}" if names else "no conditions: the model has none",
-                found=unknown[0],
-                where="conditions",
+                expected="no conditions: the model has none", found=name[:40], where="conditions"
             )
-        if shift is None or shift.modality != source:
+        shift.encoding.require_known(known.conditions)
+        if shift.modality != source:
             return posterior
         return dataclasses.replace(posterior, mean=posterior.mean + shift.of([known.conditions]))
 

@@ -51,9 +51,10 @@ def with_true_epochs(values: Mapping[str, Any], base: Mapping[str, Any], where: 
         below = dict(_sections(base)).get(name, {})
         passes = below.get(LOG_EVERY) if passes is None else passes
         section[LOG_EVERY] = passes
-        if _is_count(passes):
-            _multiply(section, below, passes)
-            _multiply_space(space, name, passes)
+        if not _is_count(passes):
+            continue  # the model says what is wrong with it
+        _multiply(section, below, passes)
+        _multiply_space(space, name, passes)
         counts = ", ".join(f"{key}: {section[key]}" for key in (*EPOCHS, LOG_EVERY) if key in section)
         say_once(
             f"{where}: {name}.passes is now called log_every, and epochs are passes over the data: {counts}"

@@ -27,7 +27,7 @@ class Optimisation(Section):
     warmup: float = Field(ge=0, lt=1, description="share of the training over which the rate rises from 0")
     gradient_clip: NonNegative = Field(description="largest norm of the gradient; 0: no clipping")
     log_every: Positive = Field(
-        description="epochs between two logged losses; also between two held-out losses and checkpoints"
+        description="epochs between two logged losses, held-out losses and checkpoints; another value draws other crops"
     )
 
     @property
@@ -39,7 +39,8 @@ class Optimisation(Section):
     def logged_epochs(self) -> tuple[int, ...]:
         """The epochs, from 1, after which losses are logged: the ends of rounds of ``log_every`` epochs.
 
-        The last round of a part is shorter where ``log_every`` does not divide the part.
+        The last round of a part is shorter where ``log_every`` does not divide the part. Rounds are what random streams
+        are keyed by.
         """
         starts = itertools.accumulate(self.parts, initial=0)
         return tuple(

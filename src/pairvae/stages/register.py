@@ -203,7 +203,7 @@ def _register_pair(
         (any_size, any_size),
         registry.About(**shared),
         artifacts={"pair": bundle},
-        params={"direction": "_".join(names), "samples": 1, "seed": 0},
+        params={"direction": "_".join(names), "samples": 1, "seed": 0, "conditions": ""},
     )
 
 

@@ -39,12 +39,26 @@ def held_out_loss(plan: Plan, device: Device) -> float:
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """The first logged epoch, from 1, of least held-out loss."""
+    """The first logged epoch, from 1, of least held-out loss.
+
+    Examples
+    --------
+    >>> best_epoch([{"epoch": 10, "held_out": 0.5}, {"epoch": 20, "held_out": 0.4}, {"epoch": 30, "held_out": 0.4}])
+    20
+    """
     return int(min(history, key=lambda row: row[HELD_OUT])[EPOCH])
 
 
 def exhausted(history: Sequence[Mapping[str, float]], patience: int) -> bool:
-    """Whether the last ``patience`` epochs brought no better held-out loss."""
+    """Whether the last ``patience`` epochs brought no better held-out loss.
+
+    Losses are looked at once a round, so that ``patience`` counts in whole rounds, rounded up.
+
+    Examples
+    --------
+    >>> exhausted([{"epoch": 10, "held_out": 0.4}, {"epoch": 20, "held_out": 0.5}], patience=15)
+    False
+    """
     return len(history) > 0 and history[-1][EPOCH] - best_epoch(history) >= patience
 
 

@@ -51,11 +51,34 @@ def train(
     process_group: ProcessGroup = SINGLE_PROCESS,
     early_stop: EarlyStop | None = None,
 ) -> History:
-    """Train ``plan`` to its last epoch, from its checkpoint where there is one; returns one row a round.
+    """Train ``plan`` to its last epoch, from its checkpoint where there is one.
 
-    With ``early_stop`` it may end before, and the weights of the round of least held-out loss are left in the module.
-    Only rank 0 of a ``process_group`` calls ``on_round`` and writes files. ``InputError`` where a loss, a gradient or a
-    weight is not finite, where memory runs out, and where another process of the group ends.
+    Parameters
+    ----------
+    plan : Plan
+        What is trained; its module has the trained weights afterwards.
+    device : Device
+        Where, and in which precision.
+    label : str
+        The training's name in messages.
+    checkpointing : Checkpointing
+        Where checkpoints are kept, and how often they are written.
+    on_round : callable
+        Called after each round with the epochs done and the losses; in a group, by rank 0 only.
+    process_group : ProcessGroup
+        The processes that share each batch. Rank 0 writes files.
+    early_stop : EarlyStop or None
+        With it the training may end early, with the weights of least held-out loss in the module.
+
+    Returns
+    -------
+    list of dict
+        One row a round: ``epoch``, ``loss``, its parts, ``learning_rate`` and, with ``early_stop``, ``held_out``.
+
+    Raises
+    ------
+    InputError
+        A loss, a gradient or a weight is not finite, memory runs out, or another process of the group ends.
     """
     with lost_process_advice(process_group), memory_advice(label):
         training = _Training(plan, device, label, checkpointing, process_group, early_stop)
@@ -231,7 +254,7 @@ def run_round(
 ) -> dict[str, float]:
     """One round (``number`` from 0): the mean of each loss term over its steps, and the learning rate at its end.
 
-    ``saved`` says in an error where the last good weights are.
+    ``saved`` says in an error where the last good weights are. ``InputError`` where a loss or a gradient is not finite.
     """
     compute = gradients or Gradients(plan, device)
     generator = noise_generator(plan.seed, number, device.torch_device)

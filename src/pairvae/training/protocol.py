@@ -143,7 +143,13 @@ def epochs_before(logged_epochs: Sequence[int], round_number: int) -> int:
 
 
 def epochs_of(logged_epochs: Sequence[int], round_number: int) -> int:
-    """Epochs of the round ``round_number`` (from 0) of a plan."""
+    """Epochs of the round ``round_number`` (from 0) of a plan.
+
+    Examples
+    --------
+    >>> [epochs_of((10, 20, 25), number) for number in range(3)]
+    [10, 10, 5]
+    """
     return logged_epochs[round_number] - epochs_before(logged_epochs, round_number)
 
 
