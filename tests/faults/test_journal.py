@@ -71,7 +71,7 @@ def test_locks_of_killed_workers_go_and_those_of_living_ones_stay(place: Place) 
     place.life("here:1").touch()
     with locked(place.life("here:2")):
         clear_lives(place)
-        assert [path.name for path in place.folder.iterdir()] == ["here:2.alive"]
+        assert [path.name for path in place.folder.iterdir()] == ["here-2.alive"]
 
 
 def test_a_name_that_another_process_took_meanwhile_is_told(place: Place) -> None:

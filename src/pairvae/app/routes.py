@@ -5,41 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
 import pairvae
 from pairvae.app.answers import as_json, as_zip, finite, png
 from pairvae.app.model_choice import Models
-from pairvae.app.uploads import DOOR, LONGEST_NAME, FullError, measured, technique_of, upload_of
+from pairvae.app.queries import MOST_SAMPLES, Asked, Coordinate, Known, ModelName, Name, Seed, Source
+from pairvae.app.uploads import DOOR, FullError, measured, technique_of, upload_of
 from pairvae.errors import InputError
 from pairvae.inference.explanation import BestGuess, Explained, best_guess, explain, explain_point, plane
 from pairvae.inference.measurement import doubt, require_use, taken_by
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.acquisition import Acquisition, acquisition_of
 from pairvae.modalities.readers.image import HDF5_SUFFIXES
 
 T = TypeVar("T")
-MOST_SAMPLES = 32
-SEEDS = 2**31
-
-Name = Annotated[str, Query(max_length=LONGEST_NAME, description="name of the file, for the answer")]
-Samples = Annotated[int, Query(ge=1, le=MOST_SAMPLES, description="images drawn from the posterior")]
-Seed = Annotated[int, Query(ge=0, lt=SEEDS)]
-Source = Annotated[str, Query(max_length=40, description="the modality of the file: saxs, sem")]
-ModelName = Annotated[
-    str, Query(max_length=40, description="name of a model in /api/about; empty: the first")
-]
-Scale = Annotated[
-    float | None,
-    Query(gt=0, allow_inf_nan=False, description="nm per px of a micrograph, q per px (1/nm) of a pattern"),
-]
-Coordinate = Annotated[float, Query(ge=-1e6, le=1e6, allow_inf_nan=False)]
 
 FILE = {
     "requestBody": {
@@ -60,32 +44,6 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
         (503, "too many requests at once"), (504, "took too long"), (507, "no room for the file on the server"),
     )},
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Asked:
-    """The request for a prediction; each field is a query parameter."""
-
-    source: Source
-    name: Name = ""
-    model: ModelName = ""
-    samples: Samples = 8
-    seed: Seed = 0
-
-
-@dataclass(frozen=True)
-class Known:
-    """Metadata of a file; each field is a query parameter."""
-
-    nm_per_px: Scale = None
-    q_per_px: Scale = None
-    beam_centre: Annotated[str | None, Query(max_length=60, description="row,column of the beam, px")] = None
-    q_unit: Annotated[str | None, Query(max_length=20, description="of a curve: 1/nm or 1/angstrom")] = None
-
-    @property
-    def acquisition(self) -> Acquisition:
-        """Checked (``InputError``)."""
-        return acquisition_of(self.nm_per_px, self.q_per_px, self.beam_centre, self.q_unit)
 
 
 def bytes_of(kind: str) -> dict[int | str, dict[str, Any]]:
@@ -141,9 +99,9 @@ def routes(models: Models, work: Work) -> APIRouter:
     router = APIRouter(prefix="/api", responses=ANSWERS)
 
     @router.get("/about")
-    async def about() -> dict[str, Any]:
-        """Models, modalities and limits."""
-        return await work.do(lambda: _about(models))
+    async def about(model: ModelName = "") -> dict[str, Any]:
+        """Models and limits; the modalities of one of the models, and the conditions that it takes."""
+        return await work.do(lambda: _about(models, models.get(model or models.first)))
 
     _add_predictions(router, models, work)
     _add_technique(router, models, work)
@@ -174,7 +132,9 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
         content = await request.body()
         explained = await work.do(lambda: _explained(models, content, asked, known))
         title = models.choices[asked.model or models.first].title
+        told = known.acquisition.conditions
         facts = {"model": title, "seed": asked.seed, "pairvae": pairvae.__version__}
+        facts |= {"conditions": dict(told)} if told else {}
         packed = await work.do(lambda: as_zip(explained, _shown_name(asked), facts))
         return Response(packed, media_type="application/zip")
 
@@ -211,7 +171,7 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
         def draw() -> Response:
             predictor = _predictor(models, model, source)
             given = measured(upload_of(content, name), predictor, source, known.acquisition)
-            return _picture(best_guess(predictor, given.array, source, seed))
+            return _picture(best_guess(predictor, given.array, source, seed, known.acquisition))
 
         return await work.do(draw)
 
@@ -253,7 +213,9 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
         looks = doubt(predictor, given, asked.source, DOOR) if unlike else None
         return (*given.remarks, *([looks] if looks else ()))
 
-    return explain(predictor, given.array, asked.source, asked.samples, asked.seed, remarks)
+    return explain(
+        predictor, given.array, asked.source, asked.samples, asked.seed, remarks, known.acquisition
+    )
 
 
 def _shown_name(asked: Asked) -> str:
@@ -270,8 +232,7 @@ def _picture(guess: BestGuess) -> Response:
     return Response(png(guess.image), media_type="image/png", headers=headers)
 
 
-def _about(models: Models) -> dict[str, Any]:
-    predictor = models.get(models.first)
+def _about(models: Models, predictor: Predictor) -> dict[str, Any]:
     return {
         "version": pairvae.__version__,
         "models": [
@@ -284,11 +245,22 @@ def _about(models: Models) -> dict[str, Any]:
                 "title": MODALITIES[name].title,
                 "suffixes": sorted(MODALITIES[name].suffixes - HDF5_SUFFIXES),
                 "known": sorted(taken_by(name)),
+                "conditions": _conditions(predictor, name),
             }
             for name in predictor.modalities
         ],
         "samples": MOST_SAMPLES,
     }
+
+
+def _conditions(predictor: Predictor, modality: str) -> list[dict[str, Any]]:
+    """The conditions that move predictions from a modality: a number with its mean in training, or the known words."""
+    shift = predictor.condition_shift
+    if shift is None or shift.modality != modality:
+        return []
+    numbers = [{"name": name, "mean": mean} for name, (mean, _) in shift.encoding.numbers.items()]
+    words = [{"name": name, "words": list(shares)} for name, shares in shift.encoding.words.items()]
+    return [*numbers, *words]
 
 
 def _plane(predictor: Predictor, modality: str) -> dict[str, Any]:

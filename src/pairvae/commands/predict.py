@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ import numpy as np
 
 from pairvae.errors import InputError, printable
 from pairvae.inference.loader import REGISTRY, load, pinned
-from pairvae.inference.measurement import ANY, Once, require_use
+from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.neighbours import require_micrographs, write_neighbours
 from pairvae.inference.output_files import (
     NEXUS,
@@ -42,9 +41,10 @@ from pairvae.inference.predictions import (
     trust_of,
 )
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.modalities.readers.image import file_part
 from pairvae.numerics.series import evenly_spread
+from pairvae.operating_system import cores
 from pairvae.parallel.executor import run_tasks
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
@@ -192,7 +192,7 @@ def _say_of_earlier(out: Path) -> None:
 
 def workers_for(inputs: int) -> int:
     """Processes for so many inputs: one a core, as far as each has enough to do, and at most four."""
-    return max(1, min(len(os.sched_getaffinity(0)), inputs // LEAST_SHARE, MOST_WORKERS))
+    return max(1, min(cores(), inputs // LEAST_SHARE, MOST_WORKERS))
 
 
 def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:

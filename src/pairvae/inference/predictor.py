@@ -21,7 +21,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
 from pairvae.models.conditions import ConditionShift, shift_of_card
-from pairvae.models.vae import VAE, Posterior, decode_in_chunks
+from pairvae.models.vae import VAE, Posterior, decode_in_chunks, joined
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 from pairvae.store.model_folder import copy_model
@@ -29,6 +29,7 @@ from pairvae.store.model_folder import copy_model
 SEEDS = 2**63
 Known = Acquisition | Sequence[Acquisition] | None  # of all inputs, or of each
 SMALLEST, LARGEST = 32, 4096  # px of the side of an image
+MANY = 4  # crops whose mean features are those of a whole array rather than of one crop
 OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
 
 
@@ -138,11 +139,7 @@ class Predictor:
         ]
         if not posteriors:
             return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
-        mean, std = (
-            torch.cat([posterior.mean for posterior in posteriors]),
-            torch.cat([posterior.std for posterior in posteriors]),
-        )
-        return Posterior(mean, std, posteriors[0].correlation)
+        return joined(posteriors)
 
     def _encoded(self, array: np.ndarray, source: str) -> Posterior:
         if MODALITIES[source].cropped and array.shape != self.shape(source):
@@ -154,15 +151,13 @@ class Predictor:
         if not known.conditions:
             return posterior
         shift = self.condition_shift
-        names = () if shift is None else shift.encoding.names
-        unknown = [name for name in known.conditions if name not in names]
-        if unknown:
+        if shift is None:
+            name = next(iter(known.conditions))
             raise InputError(
-                expected=f"conditions {', '.join(names)}" if names else "no conditions: the model has none",
-                found=unknown[0],
-                where="conditions",
+                expected="no conditions: the model has none", found=name[:40], where="conditions"
             )
-        if shift is None or shift.modality != source:
+        shift.encoding.require_known(known.conditions)
+        if shift.modality != source:
             return posterior
         return dataclasses.replace(posterior, mean=posterior.mean + shift.of([known.conditions]))
 
@@ -187,8 +182,7 @@ class Predictor:
             # One by one: a matrix product's last bits depend on the batch, and may tip a pixel over its threshold.
             some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
             parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
-        mean, std = torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts])
-        return Posterior(mean[: len(inputs)], std[: len(inputs)], parts[0].correlation)
+        return joined(parts).first(len(inputs))
 
     def predict(
         self,
@@ -290,6 +284,7 @@ class Predictor:
             raise InputError(expected="at least one sample", found=str(samples), where="samples")
         if not 0 <= seed < SEEDS:
             raise InputError(expected="a seed from 0 to 2**63 - 1", found=str(seed), where="seed")
+        posterior = posterior.for_target(target)
         images = [
             self._decode(posterior.repeated(index, samples), target, seed, size)
             for index in range(len(posterior.mean))
@@ -337,7 +332,7 @@ class Predictor:
             for crop in crops:
                 stack = crop[None] if crop.ndim == 3 else crop[None, None]
                 total, count = total + encoder.features(self._checked(stack, source)).double(), count + 1
-            return self.vaes[source].posterior_of((total / count).float())
+            return self.vaes[source].posterior_of((total / count).float(), whole=count >= MANY)
 
     def is_binary(self, modality: str) -> bool:
         """Whether images of ``modality`` have two values."""

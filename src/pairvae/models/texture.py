@@ -73,6 +73,10 @@ class TextureEncoder(Encoder):
         statistics: Tensor = self.dense(features)
         return statistics
 
+    def last_hidden(self, features: Tensor) -> Tensor:
+        """What the last layer sees, ``(B, width + K)``."""
+        return self.dense.last_hidden(features)
+
 
 class StyledConv(nn.Module):
     """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU."""

@@ -200,9 +200,10 @@ class AssessSettings(Section):
     estimator: Literal["unbiased", "periodic"] = Field(description="estimator of S(r)")
     crops: int = Field(ge=2, le=100, description="evaluation crops per image")
     crop_seed: Seed = Field(description="seed of the first evaluation crop; the others follow it")
-    realism: bool = Field(
-        default=False,
-        description="train classifiers to distinguish predicted images from true crops (takes minutes)",
+    realism: bool | Literal["study"] = Field(
+        default="study",
+        description="train classifiers to distinguish predicted images from true crops, which takes minutes; "
+        "study: only in `pairvae study`",
     )
     realism_steps: Positive = Field(
         default=800,
@@ -289,7 +290,9 @@ class TrackingSettings(Section):
 class DeviceSettings(Section):
     """Where and how the networks run."""
 
-    kind: Literal["auto", "cpu", "cuda"] = Field(description="where to run; auto: a GPU where there is one")
+    kind: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        description="where to run; auto: a CUDA device where there is one; mps: the GPU of a Mac (untested)"
+    )
     precision: Literal["auto", "fastest", "float32", "bfloat16"] = Field(
         description="of convolutions and matrix products; auto: bfloat16 on a GPU, float32 on the CPU; "
         "fastest: bfloat16 also on a CPU with matrix units (AMX)"

@@ -18,6 +18,7 @@ from pairvae.commands.shared_stages import (
     with_own_backbone,
 )
 from pairvae.commands.study.final_losses import loss_rows, loss_watch
+from pairvae.operating_system import link_folder
 from pairvae.settings import Settings, with_values
 from pairvae.stages.assess import assess
 from pairvae.stages.project import Project
@@ -93,7 +94,7 @@ def cell_project(task: CellTask, folder: Path) -> SharingProject:
 
 
 def cell_settings(project: Project, cell: Cell, threads: int) -> Settings:
-    """The settings of a cell: with realism, but no baseline that takes long, which would be the same in every cell."""
+    """The settings of a cell: with realism unless that is false, without the slow baseline that is the same in all."""
     settings = with_own_backbone(project.settings, project.folder)
     if cell.changes:
         settings = with_values(settings, dict(cell.changes), f"variant {cell.variant}")
@@ -102,7 +103,7 @@ def cell_settings(project: Project, cell: Cell, threads: int) -> Settings:
         update={
             "split": settings.split.model_copy(update={"train": cell.train, "seed": cell.seed}),
             "device": settings.device.model_copy(update={"threads": threads or settings.device.threads}),
-            "assess": settings.assess.model_copy(update={"realism": True}),
+            "assess": settings.assess.model_copy(update={"realism": settings.assess.realism is not False}),
             "baselines": settings.baselines.model_copy(update={"unet": unet}),
         }
     )
@@ -112,7 +113,7 @@ def _link(link: Path, target: Path) -> None:
     """A symbolic link that several processes may want to make at once."""
     link.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        link.symlink_to(target, target_is_directory=True)
+        link_folder(link, target)
 
 
 @contextlib.contextmanager

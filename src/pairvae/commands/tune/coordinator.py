@@ -28,6 +28,7 @@ from pairvae.commands.tune.optuna_study import (
     mend_journal,
     open_study,
     outcome,
+    require_no_workers,
     retry,
     worker_name,
 )
@@ -83,7 +84,8 @@ def tune(project: Project, search: Search) -> Outcome:
     place = Place(
         project.root, choose_name(project.root, storage, search.name, existing=search.resume), storage
     )
-    with held_alone(place.folder / "study.lock", f"study {place.name}") as held:
+    with held_alone(place.folder / "study.lock", f"study {place.name}"):
+        require_no_workers(place)
         mend_journal(place)
         clear_lives(place)
         shared = tuning_data(project)
@@ -94,7 +96,7 @@ def tune(project: Project, search: Search) -> Outcome:
                 str(project.folder), place.name, storage, search.trials, 0, threads, deadline, os.getpid(),
                 tracker.run_id, str(shared), project.track, search.changes,
             )  # fmt: skip
-            interrupted = _Course(project, study, place, tracker, job).run(search, held)
+            interrupted = _Course(project, study, place, tracker, job).run(search)
             found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
             _log_outcome(study, settings, found, tracker)
         clear_lives(place)
@@ -195,13 +197,13 @@ class _Course:
     tracker: Tracker
     job: Job
 
-    def run(self, search: Search, held: int) -> bool:
+    def run(self, search: Search) -> bool:
         """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
         self.seen = self._done()
         self.progress = Progress(self.job.trials, f"tune {self.place.name}", start_at=self.seen)
         try:
             if search.cluster is None:
-                run_workers(self.job, search.workers, self.place.folder, held, self._on_death, self._on_tick)
+                run_workers(self.job, search.workers, self.place.folder, self._on_death, self._on_tick)
             else:
                 callbacks = self._on_lost, self._left, self._on_tick
                 run_hosted(self.job, search.workers, search.cluster, self.place.folder, *callbacks)
