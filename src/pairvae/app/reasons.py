@@ -9,7 +9,8 @@ import numpy as np
 from fastapi import APIRouter, Query, Request
 
 from pairvae.app.model_choice import Models
-from pairvae.app.routes import FILE, ModelName, Name, Seed, Source, Work
+from pairvae.app.parameters import FILE, ModelName, Name, Seed, Source
+from pairvae.app.routes import Work
 from pairvae.app.uploads import measured, upload_of
 from pairvae.commands.explain import drawing_of
 from pairvae.commands.suggest.command import Choice, content_of, ranked

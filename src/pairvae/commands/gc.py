@@ -15,7 +15,7 @@ from pairvae import store
 from pairvae.errors import InputError
 from pairvae.stages.project import Project, open_project
 from pairvae.store.dvc_lock import output_hashes
-from pairvae.store.project_root import OWN_FILES, database_path, project_root
+from pairvae.store.project_root import OWN_FILES, PREPARED_FILES, database_path, project_root
 from pairvae.store.written import dvc_caches
 
 DAY_S = 86400.0
@@ -196,13 +196,16 @@ def _searches(project: Project, home: Path) -> Iterator[Item]:
 
 
 def _caches(own: Path) -> Iterator[Item]:
-    """What a stage makes again where it needs it, after a day: fitted U-Nets and texture statistics."""
+    """What a stage makes again where it needs it, after a day: U-Nets, texture statistics, prepared files."""
     for path in sorted((own / "baselines").glob("*")):
         if path.is_dir() and not _busy(path) and time.time() - _touched(path) > DAY_S:
             yield _folder("U-Net of a baseline", path)
     for path in sorted((own / "statistics").glob("*.safetensors")):
         if time.time() - path.lstat().st_mtime > DAY_S:
             yield Item("texture statistics", path.stem, path.lstat().st_size, path.unlink)
+    prepared = own / PREPARED_FILES
+    if prepared.is_dir() and time.time() - _touched(prepared) > DAY_S:
+        yield _folder("prepared files", prepared)
 
 
 def _folder(kind: str, path: Path, name: str = "") -> Item:

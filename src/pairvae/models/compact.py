@@ -72,12 +72,44 @@ class DenseHead(nn.Module):
         self.output.weight[:means] *= 1.0 - share
 
 
-class CompactEncoder(Encoder):
-    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""
+class ComponentEncoder(Encoder):
+    """Statistics ``(B, D)`` of an input to posterior statistics, by their principal components.
+
+    A subclass calls :meth:`add_components` when it is made, and gives the statistics.
+    """
 
     basis: Tensor
     mean: Tensor
     spread: Tensor
+
+    def add_components(self, size: int, components: int) -> None:
+        """Room for ``components`` of ``size`` numbers, filled by ``fit``."""
+        self.components = components
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("basis", torch.zeros(components, size))
+        self.register_buffer("spread", torch.ones(components))
+
+    @torch.no_grad()
+    def fit_components(self, statistics: Tensor) -> None:
+        """Principal components of the statistics ``(N, D)`` of the training inputs."""
+        for buffer, value in zip(
+            (self.mean, self.basis, self.spread),
+            principal_components(statistics, self.components),
+            strict=True,
+        ):
+            buffer.copy_(value)
+
+    def statistics(self, inputs: Tensor) -> Tensor:
+        """What the components are of, ``(B, D)``."""
+        raise NotImplementedError
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Whitened component scores ``(B, K)``."""
+        return F.linear(self.statistics(inputs) - self.mean, self.basis) / self.spread
+
+
+class CompactEncoder(ComponentEncoder):
+    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""
 
     def __init__(
         self, shape: tuple[int, int, int], pool: int, components: int, width: int, channels: int, grid: int
@@ -85,26 +117,16 @@ class CompactEncoder(Encoder):
         super().__init__()
         self.pool = (min(pool, shape[1]), min(pool, shape[2]))
         size = shape[0] * (shape[1] // self.pool[0]) * (shape[2] // self.pool[1])
-        self.components = components
-        self.register_buffer("mean", torch.zeros(size))
-        self.register_buffer("basis", torch.zeros(components, size))
-        self.register_buffer("spread", torch.ones(components))
+        self.add_components(size, components)
         self.dense = DenseHead(components, width, channels, grid)
 
-    def _pooled(self, inputs: Tensor) -> Tensor:
+    def statistics(self, inputs: Tensor) -> Tensor:
+        """Pooled pixels ``(B, D)``."""
         return F.avg_pool2d(inputs, self.pool).flatten(1)
 
-    @torch.no_grad()
     def fit(self, inputs: Tensor) -> None:
         """Principal components of the training inputs."""
-        mean, basis, spread = principal_components(self._pooled(inputs), self.components)
-        self.mean.copy_(mean)
-        self.basis.copy_(basis)
-        self.spread.copy_(spread)
-
-    def features(self, inputs: Tensor) -> Tensor:
-        """Whitened component scores ``(B, K)``."""
-        return F.linear(self._pooled(inputs) - self.mean, self.basis) / self.spread
+        self.fit_components(self.statistics(inputs))
 
     def head(self, features: Tensor) -> Tensor:
         """Posterior statistics ``(B, 2C, g, g)``."""

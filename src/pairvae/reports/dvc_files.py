@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from pairvae.modalities import MODALITIES
-from pairvae.reports.captions import entries, image_label, target_of
+from pairvae.reports.captions import image_label, target_of
 from pairvae.reports.report_data import Bands, ReportContent, Row
+from pairvae.reports.score_entries import entries
 from pairvae.reports.style import write_rows
 from pairvae.reports.tables import lookup
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pairvae.errors import printable
 from pairvae.reports.answer import headline
-from pairvae.reports.findings import warnings
+from pairvae.reports.comparisons import warnings
 from pairvae.reports.report_data import ReportContent
 from pairvae.reports.tables import ScoreTable, score_tables
 from pairvae.store import write_text

@@ -12,10 +12,10 @@ from jinja2 import Environment, StrictUndefined
 from pairvae.reports import curves, pictures
 from pairvae.reports.answer import answer_tables, headline
 from pairvae.reports.captions import METHOD_MEANINGS, METHODS, SCORES, direction_label, paper_rank, readable
+from pairvae.reports.comparisons import block_numbers, comparisons, warnings
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.encode import Picture, plot_picture, png_picture
 from pairvae.reports.figures import ordered_examples, save_figures
-from pairvae.reports.findings import block_numbers, comparisons, warnings
 from pairvae.reports.report_data import Ensemble, Example, ReportContent, Sheet
 from pairvae.reports.study_figures import study_table
 from pairvae.reports.tables import correction_rows, generation_table, lookup, score_tables

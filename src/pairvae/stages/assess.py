@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from pairvae import store
 from pairvae.evaluation.conditions import condition_correlations, condition_metrics
-from pairvae.evaluation.ensembles import Ensemble, ensembles
+from pairvae.evaluation.ensembles import ensembles
 from pairvae.evaluation.leak_check import leakage_summary, refuse_leakage
 from pairvae.evaluation.realism import Bits, Judging, realism
 from pairvae.evaluation.report_arrays import (
@@ -85,7 +85,7 @@ def assess(project: Project) -> None:
     known = references(reference, predicted.pair.latents) if reference.properties else None
     errors, fitted = _errors(project, prepared, reference, predicted, found, known)
     scored = _scored_ensembles(prepared, reference, draws, known, fitted)
-    splits = {name: selected(errors, rows) for name, rows in _members(what).items()}
+    splits = {name: selected(errors, rows) for name, rows in what.splits.items()}
     splits["validation"] = with_mean_curves(splits["validation"], draws, what)
     drawn = ensembles(pair, predicted.pair.latents[what.names[0]], what, project.settings.generate)
     leakage, warnings = leakage_summary(prepared, reference)
@@ -96,7 +96,10 @@ def assess(project: Project) -> None:
         "generation": {name: {"s2_mae": summary(one.errors)} for name, one in drawn.items()},
         "comparisons": {"validation": compared(splits["validation"], what, scored)},
         "ranking": {"validation": ranked(splits["validation"], scored)},
-        "ensembles": _of_ensembles(reference, found, drawn),
+        "ensembles": {
+            "validation": ensemble_block(reference, found),
+            "generation": generation_block(reference, drawn),
+        },
         "uncertainty": {} if draws is None else {"validation": {"_".join(what.names): draws.facts}},
         **_of_conditions(prepared, what, predicted.pair),
         "leakage": leakage,
@@ -168,11 +171,6 @@ def _from_whole_images(
     return {f"{second}_{first}": np.stack(patterns)}
 
 
-def _members(what: EvaluationSet) -> dict[str, Sequence[int]]:
-    """Samples of each split, validation apart from training."""
-    return {"validation": what.validation, "train": what.train, "all": range(len(what.patterns))}
-
-
 def _errors(
     project: Project,
     prepared: Prepared,
@@ -228,7 +226,7 @@ def _of_splits(
 ) -> dict[str, Any]:
     """Facts about the run, and the medians of each split with their intervals; ``weights``: hash of the pair's."""
     summaries = {}
-    for name, rows in _members(what).items():
+    for name, rows in what.splits.items():
         counts = resamples(len(rows), what.seed)
         summaries[name] = summarise(splits[name], range(len(rows)), counts)
     return {
@@ -266,15 +264,11 @@ def _write(
                 "validation": list(what.validation),
                 "data_digest": prepared.digest,
                 "distributions": {
-                    name: listed(splits[name], range(len(rows))) for name, rows in _members(what).items()
+                    name: listed(splits[name], range(len(rows))) for name, rows in what.splits.items()
                 },
                 "modalities": list(what.names),
             },
         )
-
-
-def _of_ensembles(reference: Reference, found: Measured, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
-    return {"validation": ensemble_block(reference, found), "generation": generation_block(reference, drawn)}
 
 
 def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> None:

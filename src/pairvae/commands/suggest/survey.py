@@ -190,7 +190,6 @@ def summaries(arrays: Sequence[np.ndarray], name: str) -> np.ndarray:
     channels, height, width = arrays[0].shape
     if channels != 3:
         return flat
-    side = [-(-length // -(-length // 48)) for length in (height, width)]
     side = [length // -(-length // 48) for length in (height, width)]
     coloured = flat.reshape(len(flat), 3, *side)
     colormap = known_colormap(coloured)

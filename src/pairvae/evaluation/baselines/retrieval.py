@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pairvae.numerics.components import principal_components
+
 QUERIES = 256  # at once: distances to many references fill the memory
 
 
@@ -18,7 +20,8 @@ def neighbours(
 ) -> np.ndarray:
     """Indices of the references ``(M, D)`` nearest to each query ``(N, D)`` (Euclidean), the nearest first.
 
-    ``own`` ``(N,)`` and ``owners`` ``(M,)`` name the samples that they belong to: a query gets none of its own.
+    ``query_samples`` ``(N,)`` and ``reference_samples`` ``(M,)`` name the samples that they belong to: a query gets
+    none of its own sample.
     Returns ``(N, count)``; fewer columns where there are fewer of other samples, but one at least.
     """
     others = len(reference_samples) - int(np.unique(reference_samples, return_counts=True)[1].max())
@@ -49,10 +52,8 @@ def gaussian_process(
     """
     training = np.asarray(train)
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
-    mean = flat[training].mean(0)
-    _, values, directions = np.linalg.svd(flat[training] - mean, full_matrices=False)
-    kept = min(components, len(training) - 1)
-    scores = (flat - mean) @ directions[:kept].T / max(values[0] / np.sqrt(len(training)), 1e-12)
+    found = principal_components(flat[training], min(components, len(training) - 1))
+    scores = found.scores(flat) / max(found.sizes[0] / np.sqrt(len(training)), 1e-12)
     squares = ((scores[:, None] - scores[None, training]) ** 2).sum(-1)
     centre = outputs[training].mean(0)
     targets = outputs[training] - centre

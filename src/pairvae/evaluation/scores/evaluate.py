@@ -48,6 +48,11 @@ class EvaluationSet:
     names: tuple[str, str] = ("saxs", "sem")
     shift: Tensor | None = None
 
+    @property
+    def splits(self) -> dict[str, Sequence[int]]:
+        """Samples of each split, validation apart from training."""
+        return {"validation": self.validation, "train": self.train, "all": range(len(self.patterns))}
+
     def array(self, name: str) -> np.ndarray:
         """The patterns or the crops, by the name of their modality."""
         return self.patterns if name == self.names[0] else self.crops
