@@ -77,13 +77,13 @@ def _suggestions(models: Models, model: str, count: int) -> dict[str, Any]:
                 "facts": list(card.facts),
                 "pictures": [
                     {
-                        "uri": one.uri,
-                        "caption": one.caption,
+                        "uri": picture.uri,
+                        "caption": picture.caption,
                         "kind": "card",
-                        "width": one.width,
-                        "height": one.height,
+                        "width": picture.width,
+                        "height": picture.height,
                     }
-                    for one in card_pictures(card, content.source, content.target)
+                    for picture in card_pictures(card, content.source, content.target)
                 ],
             }
             for card in content.cards

@@ -61,7 +61,7 @@ def _check_project(
     if settings.data.unpaired == "use":
         report = _with_unpaired(report, manifest)
     modalities, proposals = _modalities(pairs, settings)
-    problems = [*problems, *(_settings_problem(one) for one in proposals)]
+    problems = [*problems, *(_settings_problem(proposal) for proposal in proposals)]
     lone = manifest.unpaired if settings.data.unpaired == "use" else []
     measured = measure_all([*pairs, *lone], modalities, settings, kept)
     known = {problem.file for problem in report.problems if problem.severity == "error"}
@@ -90,7 +90,9 @@ def _check_project(
 
 def pairing_command(folder: Path, report: CheckReport) -> list[str]:
     """The command that pairs files of which no two have the same name."""
-    if (folder / PAIRS_FILE).exists() or all(one.kind != "missing partner" for one in report.problems):
+    if (folder / PAIRS_FILE).exists() or all(
+        problem.kind != "missing partner" for problem in report.problems
+    ):
         return []
     return ["pairs of other names are found by:", f"    pairvae data init {shlex.quote(str(folder))}"]
 

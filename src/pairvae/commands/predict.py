@@ -85,7 +85,7 @@ def _checked_inputs(files: Sequence[str], request: Request, predictor: Predictor
         inputs = unpaired_inputs(files, predictor.modalities, request.to)
     else:
         inputs = inputs_of(files, predictor.modalities, request.to, request.source)
-    require_use(request.acquisition, sorted({one.source for one in inputs}))
+    require_use(request.acquisition, sorted({measurement.source for measurement in inputs}))
     if request.neighbours:
         require_micrographs(predictor, request.to)
     _require_other_folder(request.out, inputs)
@@ -111,7 +111,7 @@ def _each(
     """What each input gives, in their order: in this process, or shared out."""
     count = workers or (workers_for(len(inputs)) if cluster is None else 1)
     if count == 1 and cluster is None:
-        return (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
+        return (make_one(predictor, measurement, wanted, number) for number, measurement in enumerate(inputs))
     return shared_out(inputs, wanted, count, cluster)
 
 
@@ -143,7 +143,7 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
                 ("curves.csv", CURVE_COLUMNS),
             )
         )
-        for one, made in zip(inputs, each, strict=True):
+        for measurement, made in zip(inputs, each, strict=True):
             if made.summary is None:
                 faults.append(InputError(**made.fault or {"expected": "a prediction", "found": "none"}))
                 if len(inputs) > 1:  # else it is the error that ends the command
@@ -153,13 +153,13 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
                 summaries.writerow(made.summary)
                 curves.writerows(made.curves)
                 nearest += made.neighbours
-                unlike += _warn(one, made.summary, unlike)
+                unlike += _warn(measurement, made.summary, unlike)
                 for line in remarks.new(made.remarks):
-                    _say(f"{one.shown}: {line}")
+                    _say(f"{measurement.shown}: {line}")
             strips += [] if made.strip is None else [made.strip]
             count += len(made.images)
             if len(inputs) > 1:
-                progress.advance(one.name)
+                progress.advance(measurement.name)
         if len(faults) == len(inputs):
             raise _fault_of(
                 faults, len(inputs)
@@ -184,13 +184,13 @@ def _fault_of(faults: Sequence[InputError], inputs: int) -> InputError:
     )
 
 
-def _warn(one: Input, summary: Row, before: int) -> bool:
+def _warn(measurement: Input, summary: Row, before: int) -> bool:
     """Tell of an input unlike the training data; of the first twenty."""
     unlike = bool(summary.get("unlike", False))
     if unlike and before < MOST_WARNINGS:
         _say(
-            f"{one.shown}: unlike the training data, {summary['distance']:.3g} times the usual largest distance - "
-            "do not trust what is predicted from it"
+            f"{measurement.shown}: unlike the training data, {summary['distance']:.3g} times the usual largest "
+            "distance - do not trust what is predicted from it"
         )
     return unlike
 
@@ -198,10 +198,12 @@ def _warn(one: Input, summary: Row, before: int) -> bool:
 def _require_other_folder(out: Path, inputs: Sequence[Input]) -> None:
     """What comes out must not lie among the inputs: the next call would predict from predictions."""
     place = out.resolve()
-    for one in inputs:
-        if file_part(one.given).resolve().parent == place:
+    for measurement in inputs:
+        if file_part(measurement.given).resolve().parent == place:
             raise InputError(
-                expected="another folder for what comes out", found=f"that of {one.shown}", where="--out"
+                expected="another folder for what comes out",
+                found=f"that of {measurement.shown}",
+                where="--out",
             )
 
 

@@ -90,24 +90,24 @@ class Made:
     neighbours: tuple[Row, ...] = ()
 
 
-def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> Made:
+def make_one(predictor: Predictor, measurement: Input, wanted: Wanted, number: int) -> Made:
     """Predict from one input and write its images; a file that cannot be read gives a reason."""
-    path, asked = str(wanted.cwd / one.given), wanted.request
+    path, asked = str(wanted.cwd / measurement.given), wanted.request
     try:
         found = predict_file(
             predictor,
             path,
-            one,
+            measurement,
             asked.samples,
             asked.seed,
             asked.acquisition,
             asked.size,
         )
     except InputError as error:
-        where = error.where.replace(path, one.given)
+        where = error.where.replace(path, measurement.given)
         fault = {"expected": error.expected, "found": error.found, "where": where, "remedy": error.remedy}
         return Made(fault=fault)
-    shown, trust = measured(predictor, found.images, one.target), trust_of(found)
+    shown, trust = measured(predictor, found.images, measurement.target), trust_of(found)
     told = NO_PROVENANCE
     if asked.kind in (NEXUS, OME):
         drawn = {
@@ -115,23 +115,29 @@ def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> M
             "samples": asked.samples,
             "size": found.images.shape[-1],
         }
-        told = provenance_of(predictor, wanted.model, one, path, drawn)
-    files = write_images(wanted.out, one, found.images, predictor, asked.kind, told)
+        told = provenance_of(predictor, wanted.model, measurement, path, drawn)
+    files = write_images(wanted.out, measurement, found.images, predictor, asked.kind, told)
     sheet = None
     if number in wanted.shown:
         note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
         warned = found.confidence is not None and found.confidence.out_of_distribution
-        nm = nm_per_px(predictor, one.target)
+        nm = nm_per_px(predictor, measurement.target)
         sheet = strip(
-            found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned, nm_per_px=nm
+            found.given,
+            found.images,
+            f"{measurement.name} -> {measurement.target}{note}",
+            warned=warned,
+            nm_per_px=nm,
         )
     return Made(
-        tuple(image_rows(one, files, shown, trust)),
-        input_row(one, len(files), shown, trust, found.remarks),
-        tuple(curve_rows(one, found.images, nm_per_px(predictor, one.target))),
+        tuple(image_rows(measurement, files, shown, trust)),
+        input_row(measurement, len(files), shown, trust, found.remarks),
+        tuple(curve_rows(measurement, found.images, nm_per_px(predictor, measurement.target))),
         sheet,
         found.remarks,
-        neighbours=tuple(write_neighbours(predictor, one, found, wanted.out, asked.kind, asked.neighbours)),
+        neighbours=tuple(
+            write_neighbours(predictor, measurement, found, wanted.out, asked.kind, asked.neighbours)
+        ),
     )
 
 
@@ -139,8 +145,8 @@ def predict_chunk(chunk: Chunk) -> list[Made]:
     """Predict from the inputs of one chunk."""
     predictor = load(chunk.wanted.model, chunk.wanted.root)
     return [
-        make_one(predictor, one, chunk.wanted, chunk.first + number)
-        for number, one in enumerate(chunk.inputs)
+        make_one(predictor, measurement, chunk.wanted, chunk.first + number)
+        for number, measurement in enumerate(chunk.inputs)
     ]
 
 
@@ -154,8 +160,8 @@ def shared_out(inputs: Sequence[Input], wanted: Wanted, workers: int, cluster: s
     due = 0
     for ended in run_tasks(predict_chunk, chunks, workers=workers, cluster=cluster):
         lost = [
-            Made(fault={"expected": "a prediction", "found": ended.reason, "where": one.given})
-            for one in ended.task.inputs
+            Made(fault={"expected": "a prediction", "found": ended.reason, "where": measurement.given})
+            for measurement in ended.task.inputs
         ]
         waiting[ended.task.first] = lost if ended.result is None else ended.result
         while due in waiting:

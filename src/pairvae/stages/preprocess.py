@@ -150,10 +150,12 @@ def checked(raw: Path, settings: Settings, kept: FileCache | None = None) -> War
     published pairs are as they are.
     """
     sides = [name for name in settings.modalities if name in FOLDERS]
-    others = {name: one for name, one in other_sections(settings).items() if name in settings.modalities}
+    others = {
+        name: section for name, section in other_sections(settings).items() if name in settings.modalities
+    }
     report = check_for(raw, settings.sem.prepare, settings.saxs.prepare, sides, others, kept)
     if settings.data.unpaired == "use":
-        problems = tuple(one for one in report.problems if one.kind != "missing partner")
+        problems = tuple(problem for problem in report.problems if problem.kind != "missing partner")
         report = dataclasses.replace(report, problems=problems)
     found, errors = summarised(report), summarised(report, ("error",))
     stopping = found if settings.data.strict else [] if settings.data.source in PUBLIC else errors

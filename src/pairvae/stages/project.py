@@ -141,7 +141,7 @@ def split_warnings(project: Project, prepared: Prepared) -> Warnings:
 
 def as_text(warnings: Warnings) -> str:
     """A line for each."""
-    return "".join(f"{one['name']}: {one['text']}\n" for one in warnings)
+    return "".join(f"{warning['name']}: {warning['text']}\n" for warning in warnings)
 
 
 def tell(warnings: Warnings) -> None:

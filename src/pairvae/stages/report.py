@@ -32,7 +32,7 @@ from pairvae.reports.report_data import (
     Example,
     LatentMap,
     Maps,
-    ReportContent,
+    ReportData,
     Row,
     Thresholded,
 )
@@ -58,15 +58,15 @@ def report(project: Project) -> None:
     """Draw ``reports/figures`` and ``reports/index.html``; the model card and the data of `dvc plots` beside them."""
     for name in ("figures", "plots"):
         shutil.rmtree(project.reports / name, ignore_errors=True)
-    content = gather(project)
-    page = write_report(content, project.reports)
-    write_plots(content, project.reports / "plots")
-    store.write_json(project.reports / "summary.json", summary_numbers(content.metrics))
-    write_model_card(content, project.reports / FILE)
+    data = gather(project)
+    page = write_report(data, project.reports)
+    write_plots(data, project.reports / "plots")
+    store.write_json(project.reports / "summary.json", summary_numbers(data.metrics))
+    write_model_card(data, project.reports / FILE)
     print(f"report: {page.relative_to(project.folder)}")
 
 
-def gather(project: Project) -> ReportContent:
+def gather(project: Project) -> ReportData:
     """Everything on the page; of other pairs than SAXS and SEM the scores and losses, without pictures."""
     folder = project.reports / "assessment"
     facts = store.read_json(folder / "assessment.json")
@@ -75,7 +75,7 @@ def gather(project: Project) -> ReportContent:
     pairs = facts["pairs"]
     drawn = set(facts["modalities"]) == DRAWN
     generated = ensembles(project)
-    return ReportContent(
+    return ReportData(
         metrics=metrics,
         distributions=facts["distributions"],
         examples=_examples(project, arrays, facts) if drawn else [],
@@ -215,7 +215,9 @@ def lineage(
     settings = project.settings
     seconds = {stage: float(load_card(project.model(stage))["seconds"]) for stage in trainings}
     entries = load_card(project.model("train-pair"))["modalities"]
-    lone = [f", {one['unpaired']} of {name} alone" for name, one in entries.items() if "unpaired" in one]
+    lone = [
+        f", {entry['unpaired']} of {name} alone" for name, entry in entries.items() if "unpaired" in entry
+    ]
     return {
         "preset": str(metrics.get("preset", settings.preset)),
         "data": settings.data.source,

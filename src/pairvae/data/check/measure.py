@@ -66,7 +66,7 @@ def _measure(pair: Pair, name: str, section: Section, kept: FileCache | None) ->
         return Measured(pair.id, name, file, **_with_tuples(entry[1]))
     measured = Measured(pair.id, name, file)
     try:
-        facts = _facts(raw_of(pair, modality), name, section)
+        facts = _offered(raw_of(pair, modality), name, section)
         measured = replace(measured, **facts)
         array, _ = prepare_file(pair, modality, section, kept)
         if modality.binary:
@@ -82,7 +82,7 @@ def _with_tuples(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in facts.items()}
 
 
-def _facts(raw: RawImage, name: str, section: Section) -> dict[str, Any]:
+def _offered(raw: RawImage, name: str, section: Section) -> dict[str, Any]:
     if isinstance(section, SemPrepare):
         height, width = image_area(raw, section).shape[:2]
         return {"area": (height, width), "size": raw.pixels.shape[:2], "scale": raw.nm_per_px}
