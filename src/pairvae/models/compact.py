@@ -99,13 +99,13 @@ class ComponentEncoder(Encoder):
         ):
             buffer.copy_(value)
 
-    def statistics(self, inputs: Tensor) -> Tensor:
+    def descriptors(self, inputs: Tensor) -> Tensor:
         """What the components are of, ``(B, D)``."""
         raise NotImplementedError
 
     def features(self, inputs: Tensor) -> Tensor:
         """Whitened component scores ``(B, K)``."""
-        return F.linear(self.statistics(inputs) - self.mean, self.basis) / self.spread
+        return F.linear(self.descriptors(inputs) - self.mean, self.basis) / self.spread
 
 
 class CompactEncoder(ComponentEncoder):
@@ -120,13 +120,13 @@ class CompactEncoder(ComponentEncoder):
         self.add_components(size, components)
         self.dense = DenseHead(components, width, channels, grid)
 
-    def statistics(self, inputs: Tensor) -> Tensor:
+    def descriptors(self, inputs: Tensor) -> Tensor:
         """Pooled pixels ``(B, D)``."""
         return F.avg_pool2d(inputs, self.pool).flatten(1)
 
     def fit(self, inputs: Tensor) -> None:
         """Principal components of the training inputs."""
-        self.fit_components(self.statistics(inputs))
+        self.fit_components(self.descriptors(inputs))
 
     def head(self, features: Tensor) -> Tensor:
         """Posterior statistics ``(B, 2C, g, g)``."""

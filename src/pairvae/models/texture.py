@@ -40,7 +40,7 @@ class TextureEncoder(ComponentEncoder):
         self.add_components(sum(sizes), components)
         self.dense = DenseHead(components, width, channels, grid)
 
-    def statistics(self, inputs: Tensor) -> Tensor:
+    def descriptors(self, inputs: Tensor) -> Tensor:
         """Texture statistics ``(B, D)`` of crops."""
         parts = texture.statistics(inputs, names=self.encoded).values()
         return torch.cat([part * scale for part, scale in zip(parts, self.scale, strict=True)], dim=1)
@@ -49,7 +49,7 @@ class TextureEncoder(ComponentEncoder):
     def fit(self, inputs: Tensor) -> None:
         """Components of the statistics of training crops, each kind with the same total variance."""
         self.scale.fill_(1.0)
-        statistics = torch.cat([self.statistics(part) for part in torch.split(inputs, FIT_CHUNK)])
+        statistics = torch.cat([self.descriptors(part) for part in torch.split(inputs, FIT_CHUNK)])
         kinds = torch.split(statistics, self.sizes, dim=1)
         variances = torch.stack([kind.var(0, correction=0).sum() for kind in kinds])
         self.scale.copy_(variances.clamp_min(1e-12).rsqrt())
