@@ -73,14 +73,16 @@ class DenseHead(nn.Module):
 
 
 class ComponentEncoder(Encoder):
-    """Statistics ``(B, D)`` of an input to posterior statistics, by their principal components.
+    """Descriptors ``(B, D)`` of an input to posterior statistics, by their principal components.
 
-    A subclass calls :meth:`add_components` when it is made, and gives the statistics.
+    A subclass gives the descriptors, calls :meth:`add_components` and sets ``dense`` when it is made, and calls
+    :meth:`fit_components` in its ``fit``.
     """
 
     basis: Tensor
     mean: Tensor
     spread: Tensor
+    dense: DenseHead
 
     def add_components(self, size: int, components: int) -> None:
         """Room for ``components`` of ``size`` numbers, filled by ``fit``."""
@@ -90,11 +92,11 @@ class ComponentEncoder(Encoder):
         self.register_buffer("spread", torch.ones(components))
 
     @torch.no_grad()
-    def fit_components(self, statistics: Tensor) -> None:
-        """Principal components of the statistics ``(N, D)`` of the training inputs."""
+    def fit_components(self, descriptors: Tensor) -> None:
+        """Principal components of the descriptors ``(N, D)`` of the training inputs."""
         for buffer, value in zip(
             (self.mean, self.basis, self.spread),
-            principal_components(statistics, self.components),
+            principal_components(descriptors, self.components),
             strict=True,
         ):
             buffer.copy_(value)
@@ -106,6 +108,11 @@ class ComponentEncoder(Encoder):
     def features(self, inputs: Tensor) -> Tensor:
         """Whitened component scores ``(B, K)``."""
         return F.linear(self.descriptors(inputs) - self.mean, self.basis) / self.spread
+
+    def head(self, features: Tensor) -> Tensor:
+        """Posterior statistics ``(B, 2C, g, g)``."""
+        statistics: Tensor = self.dense(features)
+        return statistics
 
 
 class CompactEncoder(ComponentEncoder):
@@ -127,11 +134,6 @@ class CompactEncoder(ComponentEncoder):
     def fit(self, inputs: Tensor) -> None:
         """Principal components of the training inputs."""
         self.fit_components(self.descriptors(inputs))
-
-    def head(self, features: Tensor) -> Tensor:
-        """Posterior statistics ``(B, 2C, g, g)``."""
-        statistics: Tensor = self.dense(features)
-        return statistics
 
     def last_hidden(self, features: Tensor) -> Tensor:
         """What the last layer sees, ``(B, width + K)``."""

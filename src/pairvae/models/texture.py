@@ -56,11 +56,6 @@ class TextureEncoder(ComponentEncoder):
         scaled = torch.cat([kind * scale for kind, scale in zip(kinds, self.scale, strict=True)], dim=1)
         self.fit_components(scaled)
 
-    def head(self, features: Tensor) -> Tensor:
-        """Posterior statistics ``(B, 2C, g, g)``."""
-        statistics: Tensor = self.dense(features)
-        return statistics
-
 
 class StyledConv(nn.Module):
     """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU."""

@@ -99,16 +99,37 @@ def two_point_correlation(
     estimator: str = "unbiased",
     bins: int | None = None,
 ) -> Floats:
-    """Two-point correlation S(r) of the bright phase, ``(N, bins)`` in [0, 1] in bins of 1 px.
+    """Two-point correlation S(r) of the bright phase, in bins of 1 px.
 
-    S(r) is the probability that both ends of a line of length r lie in the bright phase; bin 0 holds S(0),
-    the phase fraction. ``bins`` is half of the shorter side unless given. Estimators (each lag weighs the
-    same within its bin, as in PoreSpy):
+    S(r) is the probability that both ends of a line of length r lie in the bright phase; S(0) is the phase fraction.
 
-    * ``unbiased``: pairs inside the image over their number; bin i holds r in [i, i + 1); PoreSpy 3.2.
-    * ``periodic``: pairs across the edges too; bin i holds r in (i - 1, i]; PoreSpy 2.2.2 (the paper).
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``; bright above 0.5.
+    estimator : {"unbiased", "periodic"}
+        Each lag weighs the same within its bin, as in PoreSpy. ``unbiased``: pairs inside the image over their number;
+        bin i holds r in [i, i + 1), as PoreSpy 3.2. ``periodic``: pairs across the edges too; bin i holds r in
+        (i - 1, i], as PoreSpy 2.2.2 (the paper).
+    bins : int, optional
+        Half of the shorter side by default.
 
-    ``InputError`` for an unknown estimator or more bins than the image is wide.
+    Returns
+    -------
+    ndarray
+        ``(N, bins)`` in [0, 1].
+
+    Raises
+    ------
+    InputError
+        An unknown estimator, or more bins than the image is wide.
+
+    Examples
+    --------
+    >>> half = np.zeros((8, 8))
+    >>> half[:4] = 1
+    >>> two_point_correlation(half, bins=2).round(3).tolist()
+    [[0.5, 0.446]]
     """
     pictures = batch(images)
     height, width = pictures.shape[1:]
@@ -160,13 +181,36 @@ def _run_lengths(bright: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def lineal_path(images: NDArray[Any], axis: str, *, bins: int | None = None) -> Floats:
-    """Lineal path function P(L) of the bright phase, ``(N, bins)`` in [0, 1] for L = 1 ... bins px.
+    """Lineal path function P(L) of the bright phase, for L = 1 ... bins px.
 
-    P(L) is the share of bright pixels whose distance to the dark phase along ``axis`` (the nearer end,
-    counting the pixel itself; the image's edge ends a path) is at least L: PoreSpy's
-    ``lineal_path_distribution(...).cdf`` of ``distance_transform_lin(image, axis)`` with unit bins.
-    ``vertical`` runs along the rows' direction (axis 0), as the chemical grating does. An image without a
-    bright phase gives 0. ``bins`` is half of that side unless given. ``InputError`` for an unknown axis.
+    P(L) is the share of bright pixels whose distance to the dark phase along ``axis`` (the nearer end, counting the
+    pixel itself; the image's edge ends a path) is at least L: PoreSpy's ``lineal_path_distribution(...).cdf`` of
+    ``distance_transform_lin(image, axis)`` with unit bins.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``; bright above 0.5.
+    axis : {"vertical", "horizontal"}
+        ``vertical`` runs along axis 0, as the chemical grating does.
+    bins : int, optional
+        Half of that side by default.
+
+    Returns
+    -------
+    ndarray
+        ``(N, bins)`` in [0, 1]; 0 for an image without a bright phase.
+
+    Raises
+    ------
+    InputError
+        An unknown axis.
+
+    Examples
+    --------
+    >>> lines = np.tile([1, 1, 0, 0], (4, 1))
+    >>> lineal_path(lines, "horizontal", bins=2).tolist(), lineal_path(lines, "vertical", bins=2).tolist()
+    ([[1.0, 0.0]], [[1.0, 0.5]])
     """
     if axis not in AXES:
         raise InputError(expected="an axis, vertical or horizontal", found=repr(axis))

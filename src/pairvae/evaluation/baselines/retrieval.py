@@ -45,10 +45,24 @@ def retrieval(features: np.ndarray, train: Sequence[int], count: int = 1) -> np.
 def gaussian_process(
     inputs: np.ndarray, outputs: np.ndarray, train: Sequence[int], components: int = 12
 ) -> np.ndarray:
-    """Direct regression of curves ``(N, bins)`` on ``inputs`` ``(N, D)``, without any image: ``(N, bins)``.
+    """Direct regression of curves on inputs, without any image.
 
     Gaussian process with a squared-exponential kernel on the leading principal components of the training
     inputs; length and noise minimise the leave-one-out error over a small grid, on training pairs only.
+
+    Parameters
+    ----------
+    inputs, outputs : ndarray
+        ``(N, ...)`` and curves ``(N, bins)`` of all samples.
+    train : sequence of int
+        The samples that it learns from.
+    components : int
+        Principal components at most.
+
+    Returns
+    -------
+    ndarray
+        Curves ``(N, bins)`` of all samples.
     """
     training = np.asarray(train)
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
