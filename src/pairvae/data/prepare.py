@@ -1,4 +1,8 @@
-"""From a raw file to the prepared array: read the file of a sample, prepare it, and keep the result in a cache."""
+"""From a raw file to the prepared array: read the file of a sample, prepare it, and keep the result in a cache.
+
+The file is read by ``modalities/readers``; what happens to its pixels is the function ``prepare`` of its technique
+(``modalities/saxs.py``, ``sem.py``, ``iq.py``).
+"""
 
 from __future__ import annotations
 

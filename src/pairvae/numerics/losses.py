@@ -1,4 +1,7 @@
-"""Divergences and similarities between latents, as differentiable functions of tensors."""
+"""Terms of the loss of latents: divergence from the prior, and similarity of the latents of a pair.
+
+Plans (``training/plans.py``) add them up with the reconstruction losses of ``models/likelihoods.py``.
+"""
 
 from __future__ import annotations
 

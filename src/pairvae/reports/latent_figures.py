@@ -1,4 +1,4 @@
-"""The map of both latent spaces: where a pair's two measurements lie beside each other."""
+"""The principal plane of both latent spaces: how near the two measurements of a pair lie to each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model card: what the model is, what it was trained on, how good it is, what it is for (Markdown)."""
+"""The model card in Markdown: model, training data, scores, intended use and limits."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ USES = (
 LIMITS = (
     "A predicted SEM image is one of many that fit the pattern: a pattern holds no positions, so no single domain or"
     " defect in it is real.",
-    "It knows the morphologies, spacings, pixel sizes and the detector of its training pairs, and nothing else. Inputs"
-    " of another instrument or preparation need training pairs of their own.",
-    "Scores are medians over the pairs that were held out. With few of them they are uncertain: mind n.",
-    "It is no measurement. Confirm what matters by the technique that it stands in for.",
+    "The model covers the morphologies, spacings, pixel sizes and the detector of its training pairs. Inputs of another"
+    " instrument or preparation need training pairs of their own.",
+    "Scores are medians over the validation pairs. With few of them they are uncertain: see n.",
+    "A prediction is not a measurement. Confirm what matters with the technique that it replaces.",
 )
 
 
@@ -46,7 +46,7 @@ def write_model_card(report: ReportData, path: Path) -> None:
 
 
 def model_card(report: ReportData) -> str:
-    """The card as Markdown; what a run lacks is left out."""
+    """The card as Markdown; sections without content are left out."""
     parts = [
         _head(report),
         _section("Answer", "\n".join(plain(sentence) for sentence in headline(report.metrics).sentences)),

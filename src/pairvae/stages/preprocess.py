@@ -1,4 +1,7 @@
-"""The stage `preprocess`: raw files to prepared arrays and fixed evaluation crops, sample by sample."""
+"""The stage `preprocess`: raw files to prepared arrays and fixed evaluation crops, sample by sample.
+
+``data/prepare.py`` turns one file into an array; this module writes those of all samples.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What costs nothing, and what is possible at best: every score stands beside these."""
+"""Baselines without a network: the nearest training sample, and a Gaussian process regression of curves."""
 
 from __future__ import annotations
 
@@ -18,11 +18,21 @@ def neighbours(
     query_samples: np.ndarray,
     reference_samples: np.ndarray,
 ) -> np.ndarray:
-    """Indices of the references ``(M, D)`` nearest to each query ``(N, D)`` (Euclidean), the nearest first.
+    """The references nearest to each query (Euclidean), the nearest first; none of the query's own sample.
 
-    ``query_samples`` ``(N,)`` and ``reference_samples`` ``(M,)`` name the samples that they belong to: a query gets
-    none of its own sample.
-    Returns ``(N, count)``; fewer columns where there are fewer of other samples, but one at least.
+    Parameters
+    ----------
+    queries, references : ndarray
+        ``(N, D)`` and ``(M, D)``.
+    count : int
+        How many for each query.
+    query_samples, reference_samples : ndarray
+        ``(N,)`` and ``(M,)``: the samples that they belong to.
+
+    Returns
+    -------
+    ndarray
+        Indices ``(N, count)``; fewer columns where there are fewer references of other samples, but at least one.
     """
     others = len(reference_samples) - int(np.unique(reference_samples, return_counts=True)[1].max())
     count = max(min(count, others), 1)
@@ -36,7 +46,7 @@ def neighbours(
 
 
 def retrieval(features: np.ndarray, train: Sequence[int], count: int = 1) -> np.ndarray:
-    """The nearest *other* training samples to each of ``N`` samples with ``features`` ``(N, D)``: ``(N, count)``."""
+    """The nearest *other* training samples to each of N samples with ``features`` ``(N, ...)``: ``(N, count)``."""
     training = np.asarray(train)
     flat = features.reshape(len(features), -1).astype(np.float64)
     return np.asarray(training[neighbours(flat, flat[training], count, np.arange(len(flat)), training)])
@@ -93,8 +103,8 @@ def _leave_one_out(kernel: np.ndarray, noise: float, targets: np.ndarray) -> flo
 def at_own_fraction(probabilities: np.ndarray) -> np.ndarray:
     """Binary images ``(B, h, w)`` uint8 of probabilities ``(B, 1, h, w)``: as many bright pixels as expected.
 
-    A regression of images that lie anywhere gives a nearly even grey, whose mode at one half is all bright or
-    all dark; the brightest pixels up to the mean probability are the better guess.
+    Where domains may lie anywhere, a regression predicts a nearly even grey, and its mode at one half is all bright
+    or all dark. The brightest pixels up to the mean probability are a better guess.
     """
     flat = probabilities.reshape(len(probabilities), -1)
     count = np.round(flat.mean(1) * flat.shape[1]).astype(int)

@@ -1,4 +1,4 @@
-"""All four directions of a trained pair against the reference."""
+"""Reconstructions and errors of all four directions of a trained pair, against the true arrays."""
 
 from __future__ import annotations
 
