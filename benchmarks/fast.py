@@ -24,10 +24,10 @@ from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import Project
 from pairvae.stages.raw import make_raw
 from pairvae.training.devices import Device
-from pairvae.training.loop import run_epoch
+from pairvae.training.loop import run_round
 from pairvae.training.plans import Plan
 
-PAIRS, TRAINING = 24, 16  # one batch of 16 an epoch of one pass: an epoch is a step
+PAIRS, TRAINING = 24, 16  # one batch of 16 an epoch, logged each: a round is a step
 TITLES = {"saxs": "solo SAXS", "sem": "solo SEM", "pair": "pair"}
 COLUMNS = {
     "step": "step",
@@ -54,14 +54,14 @@ class Row:
 @contextmanager
 def project(threads: int) -> Iterator[Project]:
     """A prepared project in a temporary folder, whose stages take so many threads; nothing is tracked."""
-    one_pass = {"passes": 1}
+    one_epoch = {"log_every": 1}
     settings = resolve(
         {
             "data": {"simulated": {"pairs": PAIRS}},
             "split": {"train": TRAINING},
-            "saxs": {"training": one_pass},
-            "sem": {"training": one_pass},
-            "pair": {"training": one_pass | {"from_solo": False}},
+            "saxs": {"training": one_epoch},
+            "sem": {"training": one_epoch},
+            "pair": {"training": one_epoch | {"from_solo": False}},
             "device": {"threads": threads},
         }
     )
@@ -103,10 +103,10 @@ def measure(made: Project, step: str, precision: str, repeats: int) -> Row:
     plan, numbers = plan_of(made, step), count()
     device, optimiser = Device(torch.device("cpu"), precision == "bfloat16"), plan.make_optimiser()
     plan.module.train()
-    seconds, cpu = machine.least(lambda: run_epoch(plan, optimiser, device, next(numbers)), repeats)
+    seconds, cpu = machine.least(lambda: run_round(plan, optimiser, device, next(numbers)), repeats)
     whole = resolve({})
     training = whole.pair.training if step == "pair" else whole.modality(step).training
-    steps = training.epochs * training.passes * (whole.split.train // training.batch)
+    steps = training.epochs * (whole.split.train // training.batch)
     return Row(TITLES[step], precision, seconds, cpu, steps, steps * seconds / 60)
 
 

@@ -29,10 +29,10 @@ from pairvae.models.paper.resnet import Backbone, ResNet50, normalise, set_stati
 from pairvae.models.vae import VAE
 from pairvae.settings import PaperNetwork, Settings, resolve
 from pairvae.training.devices import Device
-from pairvae.training.loop import run_epoch
+from pairvae.training.loop import run_round
 from pairvae.training.plans import PairPlan, Plan, SoloPlan, Source
 
-BATCH = 8  # one batch an epoch: an epoch is a step
+BATCH = 8  # one batch an epoch, logged each: a round is a step
 STEPS = ("saxs", "sem", "pair-fresh", "pair")
 TITLES = {
     "saxs": "solo SAXS",
@@ -72,14 +72,14 @@ class Uncached:
     def __len__(self) -> int:
         return len(self.source)
 
-    def inputs(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+    def inputs(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
         """Prepared inputs."""
-        return self.source.inputs(indices, epoch, draw)
+        return self.source.inputs(indices, round_number, draw)
 
-    def features(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+    def features(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
         """Features, computed now."""
         with torch.no_grad():
-            return self.source.encoder.features(self.inputs(indices, epoch, draw))
+            return self.source.encoder.features(self.inputs(indices, round_number, draw))
 
 
 @dataclass(frozen=True)
@@ -126,9 +126,9 @@ def plan(settings: Settings, step: str, *, plain: bool, bfloat16: bool) -> Plan:
     assert rows is not None and columns is not None
     patterns = rng.random((BATCH, 3, settings.saxs.prepare.size, settings.saxs.prepare.size), np.float32)
     images = [(rng.random((rows, columns)) > 0.5).astype(np.uint8) for _ in range(BATCH)]
-    # Steps begin with epoch 1, so one random epoch is over before the first of them.
-    random_epochs = 1 if step == "pair" else settings.sem.training.epochs
-    crops = CropSchedule(size, random_epochs, step == "pair", 0)
+    # Steps begin with round 1, so the random round is over before the first of them.
+    random_rounds = 1 if step == "pair" else settings.sem.training.epochs
+    crops = CropSchedule(size, random_rounds, step == "pair", 0)
     whole = WholeArrays(patterns, vaes["saxs"].encoder)
     cropped = CroppedImages(images, vaes["sem"].encoder, crops)
     sources: dict[str, Source] = {"saxs": whole, "sem": cropped}
@@ -141,8 +141,8 @@ def plan(settings: Settings, step: str, *, plain: bool, bfloat16: bool) -> Plan:
     return SoloPlan(step, vaes[step], sources[step], likelihoods[step], training, 0, CPU)
 
 
-def epochs() -> Iterator[int]:
-    """Epoch numbers from 1: epoch 0 of the pair is the one that draws its crops."""
+def rounds() -> Iterator[int]:
+    """Round numbers from 1: round 0 of the pair is the one that draws its crops."""
     number = 0
     while True:
         number += 1
@@ -152,11 +152,11 @@ def epochs() -> Iterator[int]:
 def measure(settings: Settings, step: str, *, plain: bool, bfloat16: bool, repeats: int) -> Row:
     """Time and count one step; the ratio is filled in later."""
     one = plan(settings, step, plain=plain, bfloat16=bfloat16)
-    optimiser, device, numbers = one.make_optimiser(), Device(CPU, bfloat16), epochs()
+    optimiser, device, numbers = one.make_optimiser(), Device(CPU, bfloat16), rounds()
     one.module.train()
 
     def work() -> None:
-        run_epoch(one, optimiser, device, next(numbers))
+        run_round(one, optimiser, device, next(numbers))
 
     work()  # features that are kept are computed here
     with FlopCounterMode(display=False) as counter:

@@ -22,8 +22,8 @@ from pairvae.store.prepared import create_array, write_card
 ROWS, COLUMNS, CROP, PATTERN = 200, 256, 96, 64
 SMALL = [
     "saxs.prepare.size=64", f"sem.prepare.crop={CROP}", "sem.training.texture.crop=64",
-    "sem.training.texture.filters=0", "saxs.training.epochs=1", "saxs.training.passes=1", "sem.training.epochs=1",
-    "sem.training.passes=1", "pair.training.random_epochs=1", "pair.training.passes=1", "device.threads=1",
+    "sem.training.texture.filters=0", "saxs.training.epochs=1", "saxs.training.log_every=1", "sem.training.epochs=1",
+    "sem.training.log_every=1", "pair.training.random_epochs=1", "pair.training.log_every=1", "device.threads=1",
 ]  # fmt: skip
 
 

@@ -20,8 +20,8 @@ data:
     parameters: {{sem_rows: 208, sem_columns: 240, sem_bar_rows: 0, saxs_px: 64, saxs_window_nm: 300}}
 split: {{}}
 latent: {{}}
-saxs: {{prepare: {{size: 32}}, network: {{}}, training: {{epochs: 1, passes: 1}}}}
-sem: {{prepare: {{rows: 208, columns: 240}}, network: {{}}, training: {{epochs: 1, passes: 1}}}}
+saxs: {{prepare: {{size: 32}}, network: {{}}, training: {{epochs: 1, log_every: 1}}}}
+sem: {{prepare: {{rows: 208, columns: 240}}, network: {{}}, training: {{epochs: 1, log_every: 1}}}}
 iq: {{prepare: {{}}, network: {{}}, training: {{}}}}
 pair: {{training: {{}}}}
 pretrain: {{}}

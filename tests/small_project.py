@@ -21,12 +21,12 @@ ROOT = Path(__file__).resolve().parent.parent
 WITHIN_S = 1800
 # Small networks and few epochs: the pipeline's wiring is under test here, not the quality of its models.
 SMALL = [
-    "data.simulated.pairs=8", "split.train=5", "saxs.training.epochs=3", "saxs.training.passes=1",
-    "saxs.network.components=4", "saxs.network.width=16", "sem.training.epochs=3", "sem.training.passes=1",
+    "data.simulated.pairs=8", "split.train=5", "saxs.training.epochs=3", "saxs.training.log_every=1",
+    "saxs.network.components=4", "saxs.network.width=16", "sem.training.epochs=3", "sem.training.log_every=1",
     "sem.network.components=4", "sem.network.width=16", "sem.network.noise_channels=8",
-    "sem.network.block_widths=[8, 8, 8]", "pair.training.random_epochs=3", "pair.training.passes=1", "assess.crops=2",
-    "assess.realism_steps=2",
-    "generate.samples=4", "baselines.unet.epochs=1", "baselines.unet.passes=1", "baselines.unet.widths=[4, 8]",
+    "sem.network.block_widths=[8, 8, 8]", "pair.training.random_epochs=3", "pair.training.log_every=1",
+    "assess.crops=2", "assess.realism_steps=2",
+    "generate.samples=4", "baselines.unet.epochs=1", "baselines.unet.log_every=1", "baselines.unet.widths=[4, 8]",
     "device.threads=1", "device.checkpoint_seconds=0",
 ]  # fmt: skip
 

@@ -25,7 +25,7 @@ PARAMS = """
 split: {train: 5}
 latent: {channels: 4}
 modalities: [saxs, iq]
-saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, log_every: 1}}
 iq: {prepare: {q_min: 0.07, q_max: 0.33, bins: 32}}
 device: {threads: 1}
 """

@@ -56,7 +56,7 @@ def test_paper_preset_holds_the_published_numbers() -> None:
     assert pair.epochs == 1100
     assert (saxs.likelihood, sem.likelihood) == ("mse", "bernoulli")
     for training in (saxs, sem, pair):
-        assert (training.batch, training.drop_remainder, training.passes) == (8, True, 1)
+        assert (training.batch, training.drop_remainder, training.log_every) == (8, True, 1)
         assert (training.learning_rate, training.schedule, training.warmup) == (1e-3, "constant", 0.0)
         assert (training.beta1, training.beta2, training.epsilon) == (0.9, 0.999, 1e-7)
         assert training.gradient_clip == training.input_noise == 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,7 +47,7 @@ def solo_plan(**changes: object) -> SoloPlan:
     source = WholeArrays(arrays, vae.encoder)
     vae.encoder.fit(source.examples(0))
     vae.decoder.fit(source.examples(0))
-    values = {"epochs": 6, "batch": 4, "passes": 2, "learning_rate": 0.01} | changes
+    values = {"epochs": 12, "batch": 4, "log_every": 2, "learning_rate": 0.01} | changes
     settings = resolve({}).saxs.training.model_copy(update=values)
     return SoloPlan("saxs", vae, source, PIXEL_LIKELIHOODS["mse"], settings, 3, CPU)
 
@@ -70,7 +70,7 @@ def pair_plan(**changes: object) -> PairPlan:
         vae.encoder.fit(examples)
         vae.decoder.fit(examples)
     likelihoods = {"saxs": PIXEL_LIKELIHOODS["mse"], "sem": PIXEL_LIKELIHOODS["bernoulli"]}
-    values = {"random_epochs": 2, "focused_epochs": 3, "batch": 5, "passes": 1} | changes
+    values = {"random_epochs": 2, "focused_epochs": 3, "batch": 5, "log_every": 1} | changes
     settings = resolve({}).pair.training.model_copy(update=values)
     return PairPlan(PairVAE(vaes), sources, likelihoods, settings, 3, CPU)
 
@@ -83,7 +83,7 @@ def adversarial_plan(**changes: object) -> SoloPlan:
     assert discriminator is not None
     source = CroppedImages(images, vae.encoder, CropSchedule(32, 2, False, 3))
     vae.encoder.fit(source.examples(0))
-    values = {"epochs": 3, "batch": 5, "passes": 1} | changes
+    values = {"epochs": 3, "batch": 5, "log_every": 1} | changes
     settings = resolve({}).sem.training.model_copy(update=values)
     likelihood = TextureMatch(None, {"autocovariance": 30.0, "phase_fraction": 3.0}, 32)
     adversarial = {"sem": AdversarialLoss(discriminator, 0.3)}
@@ -100,7 +100,7 @@ def norm_plan(**changes: object) -> SoloPlan:
         vae.decoder = PaperDecoder(1, latent_channels=4, filters=3, kernel=3, binary=True)
     source = WholeArrays(arrays, vae.encoder)
     vae.encoder.fit(source.examples(0))
-    values = {"epochs": 3, "batch": 5, "passes": 2, "learning_rate": 0.01} | changes
+    values = {"epochs": 6, "batch": 5, "log_every": 2, "learning_rate": 0.01} | changes
     settings = resolve({}).sem.training.model_copy(update=values)
     return SoloPlan("sem", vae, source, PIXEL_LIKELIHOODS["bernoulli"], settings, 3, CPU)
 
@@ -132,6 +132,10 @@ class OneWeight:
         return self.weight
 
     @property
+    def logged_epochs(self) -> Sequence[int]:
+        return range(1, self.epochs + 1)
+
+    @property
     def gradient_clip(self) -> float:
         return self.settings.gradient_clip
 
@@ -144,7 +148,7 @@ class OneWeight:
     def steps(self) -> int:
         return 1
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
+    def batches(self, round_number: int) -> Iterator[Batch]:
         yield Batch(torch.zeros(1), {}, {})
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:

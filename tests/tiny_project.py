@@ -23,12 +23,12 @@ data:
     parameters: {sem_rows: 208, sem_columns: 240, saxs_px: 128, saxs_window_nm: 600}
 split: {train: 5}
 latent: {channels: 4}
-saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, log_every: 1}}
 sem:
   prepare: {rows: 208, columns: 240}
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
-  training: {epochs: 2, passes: 1, texture: {crop: 32}}
-pair: {training: {random_epochs: 3, passes: 1}}
+  training: {epochs: 2, log_every: 1, texture: {crop: 32}}
+pair: {training: {random_epochs: 3, log_every: 1}}
 assess: {crops: 2, realism_steps: 2}
 baselines: {fft: false, ridge: false, dual_vae: false}
 generate: {samples: 2}

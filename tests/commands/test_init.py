@@ -92,7 +92,7 @@ def test_an_experiment_of_dvc_changes_the_keys_of_params_file(tmp_path: Path) ->
     git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
     for command in (["add", "-A"], ["commit", "-qm", "start"]):
         subprocess.run([*git, *command], cwd=tmp_path, check=True)
-    change = ["sem.training.epochs=30", "+sem.training.passes=5", "data.simulated.pairs=2"]
+    change = ["sem.training.epochs=30", "+sem.training.log_every=5", "data.simulated.pairs=2"]
     small = "{sem_rows: 208, sem_columns: 240, saxs_px: 64, saxs_window_nm: 300}"
     change.append(f"+data.simulated.parameters={small}")
     done = subprocess.run(

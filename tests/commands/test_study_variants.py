@@ -40,7 +40,9 @@ def test_the_protocols_of_the_paper() -> None:
         assert pair.shared_position
 
 
-@pytest.mark.parametrize(("total", "random"), [(13, [5, 2, 1, 13]), (1, [1]), (3, [2, 1, 3])])
+@pytest.mark.parametrize(
+    ("total", "random"), [(130, [25, 5, 1, 130]), (13, [5, 2, 1, 13]), (1, [1]), (3, [2, 1, 3])]
+)
 def test_fewer_epochs_keep_their_place_on_a_logarithmic_scale(total: int, random: list[int]) -> None:
     training = resolve({"pair": {"training": {"random_epochs": total}}}).pair.training
     found = {name: one for name, one in protocols(training).items() if name != "direct"}

@@ -1,4 +1,4 @@
-"""Batches and crops: who is drawn when, and that a draw depends on (seed, epoch) alone."""
+"""Batches and crops: who is drawn when, and that a draw depends on its seed and round alone."""
 
 from itertools import chain
 
@@ -12,50 +12,50 @@ SHAPES = [(40, 50), (32, 64), (100, 33)]
 
 
 def drawn(
-    count: int, batch: int, *, passes: int = 1, drop: bool = False, seed: int = 0, epoch: int = 0
+    count: int, batch: int, *, epochs: int = 1, drop: bool = False, seed: int = 0, number: int = 0
 ) -> list[list[int]]:
-    found = batches(count, batch, passes=passes, drop_remainder=drop, seed=seed, epoch=epoch)
+    found = batches(count, batch, epochs=epochs, drop_remainder=drop, seed=seed, round_number=number)
     return [one.tolist() for one in found]
 
 
-def test_each_pass_covers_all_samples_once() -> None:
-    found = drawn(10, 4, passes=3)
+def test_each_epoch_covers_all_samples_once() -> None:
+    found = drawn(10, 4, epochs=3)
     assert [len(one) for one in found] == [4, 4, 2] * 3
     for number in range(3):
         assert sorted(chain(*found[3 * number : 3 * number + 3])) == list(range(10))
-    assert found[:3] != found[3:6], "each pass has its own order"
+    assert found[:3] != found[3:6], "each epoch has its own order"
 
 
 def test_remainder_may_be_dropped() -> None:
-    found = drawn(10, 4, passes=2, drop=True)
+    found = drawn(10, 4, epochs=2, drop=True)
     assert [len(one) for one in found] == [4, 4, 4, 4]
     assert len(set(chain(*found[:2]))) == 8
 
 
 @pytest.mark.parametrize("drop", [True, False])
 def test_batch_larger_than_the_data_is_cut(drop: bool) -> None:
-    found = drawn(3, 8, passes=2, drop=drop)
+    found = drawn(3, 8, epochs=2, drop=drop)
     assert [sorted(one) for one in found] == [[0, 1, 2], [0, 1, 2]]
 
 
 def test_published_steps_at_48_pairs() -> None:
-    assert steps_per_epoch(48, 8, passes=1, drop_remainder=True) == 6
-    assert steps_per_epoch(64, 8, passes=1, drop_remainder=True) == 8
+    assert steps_per_epoch(48, 8, drop_remainder=True) == 6
+    assert steps_per_epoch(64, 8, drop_remainder=True) == 8
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 31])
 @pytest.mark.parametrize("batch", [1, 4, 8, 100])
 @pytest.mark.parametrize("drop", [True, False])
 def test_steps_are_those_that_are_drawn(count: int, batch: int, drop: bool) -> None:
-    steps = steps_per_epoch(count, batch, passes=3, drop_remainder=drop)
-    assert len(drawn(count, batch, passes=3, drop=drop)) == steps
+    steps = steps_per_epoch(count, batch, drop_remainder=drop)
+    assert len(drawn(count, batch, epochs=3, drop=drop)) == 3 * steps
     assert steps > 0
 
 
-def test_draw_depends_on_seed_and_epoch_alone() -> None:
-    assert drawn(20, 4, seed=1, epoch=5) == drawn(20, 4, seed=1, epoch=5)
-    assert drawn(20, 4, seed=1, epoch=5) != drawn(20, 4, seed=1, epoch=6)
-    assert drawn(20, 4, seed=1, epoch=5) != drawn(20, 4, seed=2, epoch=5)
+def test_draw_depends_on_seed_and_round_alone() -> None:
+    assert drawn(20, 4, seed=1, number=5) == drawn(20, 4, seed=1, number=5)
+    assert drawn(20, 4, seed=1, number=5) != drawn(20, 4, seed=1, number=6)
+    assert drawn(20, 4, seed=1, number=5) != drawn(20, 4, seed=2, number=5)
 
 
 def test_streams_are_independent() -> None:
@@ -86,15 +86,15 @@ def test_crops_lie_inside_their_images(shared: bool) -> None:
         assert (found.min(0) == 0).all()
 
 
-def test_shared_position_is_one_for_all_images_of_an_epoch() -> None:
+def test_shared_position_is_one_for_all_images_of_a_round() -> None:
     schedule = CropSchedule(16, 10, True, seed=0)
     found = [schedule.positions(SHAPES, epoch, draw) for epoch in range(10) for draw in (0, 3)]
     assert all((one == one[0]).all() for one in found)
     assert all((first == second).all() for first, second in zip(found[::2], found[1::2], strict=True))
-    assert len({tuple(one[0]) for one in found}) == 10, "and a new one each epoch"
+    assert len({tuple(one[0]) for one in found}) == 10, "and a new one each round"
 
 
-def test_own_positions_differ_by_image_epoch_and_pass() -> None:
+def test_own_positions_differ_by_image_round_and_epoch() -> None:
     schedule = CropSchedule(8, 10, False, seed=0)
     shapes = [(500, 500)] * 4
     found = {
@@ -106,10 +106,10 @@ def test_own_positions_differ_by_image_epoch_and_pass() -> None:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-@pytest.mark.parametrize("random_epochs", [0, 1, 3])
-def test_focused_epochs_stay_on_the_last_random_crops(shared: bool, random_epochs: int) -> None:
-    schedule = CropSchedule(16, random_epochs, shared, seed=5)
-    last = max(random_epochs - 1, 0)
+@pytest.mark.parametrize("random_rounds", [0, 1, 3])
+def test_focused_rounds_stay_on_the_last_random_crops(shared: bool, random_rounds: int) -> None:
+    schedule = CropSchedule(16, random_rounds, shared, seed=5)
+    last = max(random_rounds - 1, 0)
     assert [schedule.focused(epoch) for epoch in range(5)] == [epoch > last for epoch in range(5)]
     for epoch in range(last, 6):
         for draw in (0, 2) if epoch > last else (0,):

@@ -48,7 +48,7 @@ def test_features_of_whole_arrays_are_computed_once() -> None:
     source = WholeArrays(patterns(47), encoder)
     first = source.features(np.array([3, 1, 3]))
     assert encoder.seen == 47
-    assert torch.equal(first, source.features(np.array([3, 1, 3]), epoch=9, draw=2))
+    assert torch.equal(first, source.features(np.array([3, 1, 3]), round_number=9, draw=2))
     assert encoder.seen == 47
     torch.testing.assert_close(first, Counting().features(source.inputs(np.array([3, 1, 3]))))
 
@@ -81,7 +81,7 @@ def test_examples_of_many_are_a_seeded_choice() -> None:
 
 def test_crops_are_zeros_and_ones_of_the_asked_images() -> None:
     source = cropped(CropSchedule(16, 5, False, 0))
-    found = source.inputs(np.array([2, 0]), epoch=1, draw=0)
+    found = source.inputs(np.array([2, 0]), round_number=1, draw=0)
     assert found.shape == (2, 1, 16, 16)
     assert set(found.unique().tolist()) == {0.0, 1.0}
     (row, column) = source.schedule.positions([image.shape[:2] for image in source.images], 1, 0)[2]
@@ -165,12 +165,16 @@ def test_features_beyond_the_memory_bound_are_computed_anew(monkeypatch: pytest.
     order = np.array([5, 0, 3])
     whole = module.WholeArrays(arrays, Counting())
     cropped = module.CroppedImages(images, Counting(), CropSchedule(4, 1, False, 0))
-    kept = [whole.features(order), cropped.features(order, epoch=2), cropped.features(order, epoch=2)]
+    kept = [
+        whole.features(order),
+        cropped.features(order, round_number=2),
+        cropped.features(order, round_number=2),
+    ]
     monkeypatch.setattr(module, "KEPT_BYTES", 1)
     fresh_whole = module.WholeArrays(arrays, Counting())
     fresh_cropped = module.CroppedImages(images, Counting(), CropSchedule(4, 1, False, 0))
     assert torch.equal(fresh_whole.features(order), kept[0])
-    assert torch.equal(fresh_cropped.features(order, epoch=2), kept[1])
-    assert torch.equal(fresh_cropped.features(order, epoch=2), kept[2])
+    assert torch.equal(fresh_cropped.features(order, round_number=2), kept[1])
+    assert torch.equal(fresh_cropped.features(order, round_number=2), kept[2])
     assert fresh_whole._features is None
     assert not fresh_cropped._kept

@@ -26,8 +26,8 @@ latent: {channels: 4}
 sem:
   prepare: {rows: 208, columns: 240}
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
-  training: {epochs: 2, passes: 1, texture: {crop: 32}}
-pair: {training: {random_epochs: 2, passes: 1}}
+  training: {epochs: 2, log_every: 1, texture: {crop: 32}}
+pair: {training: {random_epochs: 2, log_every: 1}}
 assess: {crops: 2, realism_steps: 2}
 baselines: {fft: false, ridge: false, dual_vae: false, unet: {epochs: 0}}
 generate: {samples: 2}
@@ -130,7 +130,7 @@ def test_stripes_peak_where_they_should_and_small_scans_are_told(package: Path, 
 def test_afm_and_sem_are_trained_scored_and_predicted(package: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     scans(project)
-    small = "network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}"
+    small = "network: {components: 3, width: 8}, training: {epochs: 2, log_every: 1}"
     params = block("params.yaml").replace("network: {}, training: {}", small)
     assert small in params
     (project / "params.yaml").write_text(params + SMALL)

@@ -100,7 +100,7 @@ YAML_WORDS = (
 )
 SETTINGS = (
     b"preset: fast\nseed: 3\nsplit: {train: 5}\nlatent:\n  channels: 4\n",
-    b"saxs: {prepare: {size: 32, beam_centre: [3, 4]}, training: {epochs: 2}}\npair: {training: {passes: 1}}\n",
+    b"saxs: {prepare: {size: 32, beam_centre: [3, 4]}, training: {epochs: 2}}\npair: {training: {log_every: 1}}\n",
     b"modalities: [iq, sem]\ntune:\n  space:\n    latent.channels: {low: 2, high: 8}\ndevice: {threads: 1}\n",
 )
 

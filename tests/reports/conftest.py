@@ -164,7 +164,7 @@ def history(generator: np.random.Generator, epochs: int, parts: tuple[str, ...])
             part: float((0.3 + rank) * np.exp(-epoch / 30) + 0.05 + 0.01 * generator.random())
             for rank, part in enumerate(parts)
         }
-        rows.append({"loss": sum(row.values()), **row, "learning_rate": 1e-3})
+        rows.append({"epoch": epoch + 1.0, "loss": sum(row.values()), **row, "learning_rate": 1e-3})
     return rows
 
 

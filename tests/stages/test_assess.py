@@ -27,12 +27,12 @@ from tiny_project import solo_trained
 PARAMS = """
 split: {train: 5}
 latent: {channels: 4}
-saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, log_every: 1}}
 sem:
   prepare: {rows: 208, columns: 240, crop: 64}
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
-  training: {epochs: 2, passes: 1, texture: {crop: 32}}
-pair: {training: {random_epochs: 2, passes: 1}}
+  training: {epochs: 2, log_every: 1, texture: {crop: 32}}
+pair: {training: {random_epochs: 2, log_every: 1}}
 assess: {crops: 3, realism_steps: 2}
 generate: {samples: 5}
 baselines: {unet: {epochs: 0}}

@@ -20,13 +20,13 @@ from tiny_project import solo_trained
 PARAMS = """
 split: {train: 5}
 latent: {channels: 4}
-saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, log_every: 1}}
 sem:
   prepare: {rows: 208, columns: 240, crop: 64}
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
-  training: {epochs: 2, passes: 1, texture: {crop: 32}}
+  training: {epochs: 2, log_every: 1, texture: {crop: 32}}
 assess: {crops: 3, realism_steps: 2}
-baselines: {unet: {epochs: 2, passes: 1, widths: [4, 8]}}
+baselines: {unet: {epochs: 2, log_every: 1, widths: [4, 8]}}
 device: {threads: 1, checkpoint_seconds: 0}
 """
 NAMES = ["fft", "fft_whole", "ridge", "ridge_whole", "dual_vae", "unet"]

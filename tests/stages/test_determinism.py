@@ -30,7 +30,7 @@ def test_same_seed_gives_the_same_metrics_in_any_folder_and_another_does_not(tmp
     more = (
         "baselines.fft=true",
         "baselines.ridge=true",
-        "baselines.unet={epochs: 1, passes: 1, widths: [4, 8]}",
+        "baselines.unet={epochs: 1, log_every: 1, widths: [4, 8]}",
     )
     found = [
         metrics_of(tiny_project(tmp_path / name).folder, *more, f"seed={seed}")

@@ -242,7 +242,7 @@ def test_missing_partner_and_unknown_key_leave_everything_as_it_was(
 def test_killed_training_resumes_to_the_same_weights(finished_project: Path, tmp_path: Path) -> None:
     project = make_project(tmp_path / "project")
     shutil.copytree(finished_project / "data", project / "data")
-    long = ["--set", "saxs.training.epochs=150", "--set", "saxs.training.passes=2"]
+    long = ["--set", "saxs.training.epochs=300", "--set", "saxs.training.log_every=2"]
     undisturbed = make_project(tmp_path / "undisturbed")
     shutil.copytree(finished_project / "data", undisturbed / "data")
     run_pairvae("train", "saxs", *long, cwd=undisturbed)

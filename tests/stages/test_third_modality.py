@@ -29,16 +29,16 @@ PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_
 PARAMS = """
 split: {train: 5}
 latent: {channels: 4}
-saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, passes: 1}}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, log_every: 1}}
 sem:
   prepare: {rows: 208, columns: 240}
   network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
-  training: {epochs: 2, passes: 1, texture: {crop: 32}}
+  training: {epochs: 2, log_every: 1, texture: {crop: 32}}
 iq:
   prepare: {q_min: 0.07, q_max: 0.33, bins: 32}
   network: {components: 3, width: 8}
-  training: {epochs: 2, passes: 1}
-pair: {training: {random_epochs: 2, passes: 1}}
+  training: {epochs: 2, log_every: 1}
+pair: {training: {random_epochs: 2, log_every: 1}}
 assess: {crops: 2, realism_steps: 2}
 generate: {samples: 2}
 device: {threads: 1}

@@ -1,5 +1,6 @@
-"""What a training tells its run after each epoch."""
+"""What a training tells its run after each round."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,33 +9,38 @@ import numpy as np
 import pytest
 
 from pairvae.stages import tracked_training as runs
-from pairvae.stages.tracked_training import SNAPSHOTS, epoch_logger
+from pairvae.stages.tracked_training import SNAPSHOTS, round_logger
 from pairvae.tracking.runs.null import NullTracker
 from pairvae.training import pictures
 from pairvae.training.pictures import live_picture
 
 
 @pytest.mark.parametrize(
-    ("epochs", "steps"),
-    [(1, [0, 1]), (3, [0, 1, 2, 3]), (45, [0, 12, 24, 36, 45]), (400, [0, 100, 200, 300, 400])],
+    ("logged", "steps"),
+    [
+        ([1], [0, 1]),
+        (range(1, 4), [0, 1, 2, 3]),
+        (range(1, 46), [0, 12, 24, 36, 45]),
+        ([*range(10, 400, 10), 395], [0, 100, 200, 300, 395]),
+    ],
 )
 def test_pictures_begin_at_step_0_where_the_slider_stands_and_end_with_the_training(
-    epochs: int, steps: list[int], monkeypatch: pytest.MonkeyPatch
+    logged: Sequence[int], steps: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runs, "snapshot", lambda plan, samples: np.zeros((4, 6, 3), np.uint8))
-    tracker, plan = NullTracker(), SimpleNamespace(epochs=epochs)
-    log = epoch_logger(tracker, plan, {})  # type: ignore[arg-type] # all that is asked of a plan here
-    for epoch in range(epochs):
+    tracker, plan = NullTracker(), SimpleNamespace(epochs=logged[-1], logged_epochs=logged)
+    log = round_logger(tracker, plan, {})  # type: ignore[arg-type] # all that is asked of a plan here
+    for epoch in logged:
         log(epoch, {"loss": 1.0})
     assert [step for _, step, _ in tracker.images] == steps
     assert len(steps) <= SNAPSHOTS
-    assert [step for step, _ in tracker.metrics] == list(range(1, epochs + 1))
+    assert [step for step, _ in tracker.metrics] == list(logged)
 
 
 def test_a_training_that_goes_on_draws_no_first_picture_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "snapshot", lambda plan, samples: np.zeros((4, 6, 3), np.uint8))
     tracker = NullTracker()
-    epoch_logger(tracker, SimpleNamespace(epochs=4), {}, begun=True)  # type: ignore[arg-type] # as above
+    round_logger(tracker, SimpleNamespace(epochs=4, logged_epochs=range(1, 5)), {}, begun=True)  # type: ignore[arg-type] # as above
     assert tracker.images == []
 
 

@@ -15,7 +15,7 @@ import story_files as files
 from small_project import run_pairvae
 
 SMALL_NETWORKS = [
-    *(f"{name}.training.{key}=1" for name in ("saxs", "iq", "sem") for key in ("epochs", "passes")),
+    *(f"{name}.training.{key}=1" for name in ("saxs", "iq", "sem") for key in ("epochs", "log_every")),
     "saxs.network.components=3",
     "saxs.network.width=8",
     "sem.network.components=3",
@@ -23,7 +23,7 @@ SMALL_NETWORKS = [
     "sem.network.noise_channels=4",
     "sem.network.block_widths=[4, 4, 4]",
     "pair.training.random_epochs=1",
-    "pair.training.passes=1",
+    "pair.training.log_every=1",
     "assess.crops=2",
     "device.threads=1",
 ]

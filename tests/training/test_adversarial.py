@@ -133,12 +133,12 @@ def test_checkpoints_hold_the_discriminator_and_the_model_does_not(tmp_path: Pat
     train(undisturbed, DEVICE, label="sem", checkpointing=NOWHERE)
 
     def kill(epoch: int, row: dict[str, float]) -> None:
-        if epoch == 2:
+        if epoch == 3:
             raise KilledError
 
     kept = Checkpointing(tmp_path, 0.0)
     with pytest.raises(KilledError):
-        train(adversarial_plan(), DEVICE, label="sem", checkpointing=kept, on_epoch=kill)
+        train(adversarial_plan(), DEVICE, label="sem", checkpointing=kept, on_round=kill)
     resumed = adversarial_plan()
     train(resumed, DEVICE, label="sem", checkpointing=kept)
     assert_same(resumed.module, undisturbed.module)

@@ -8,36 +8,39 @@ import pytest
 import torch
 
 from pairvae.data.sources import WholeArrays
-from pairvae.training.early import HELD_OUT, EarlyStop, best_epoch, exhausted, held_out_loss
+from pairvae.training.early import EPOCH, HELD_OUT, EarlyStop, best_epoch, exhausted, held_out_loss
 from pairvae.training.loop import Checkpointing, train
 from pairvae.training.plans import SoloPlan
 from tiny_plans import DEVICE, NOWHERE, KilledError, assert_same, solo_plan
 
 
-def plans(patience: int = 2) -> tuple[SoloPlan, EarlyStop]:
+def plans(patience: int = 3) -> tuple[SoloPlan, EarlyStop]:
     """A training whose rate is far too high to get better for long, and its judge on samples of its own."""
-    plan = solo_plan(epochs=30, learning_rate=0.3, schedule="constant", warmup=0.0)
+    plan = solo_plan(epochs=60, learning_rate=0.3, schedule="constant", warmup=0.0)
     arrays = np.random.default_rng(9).random((5, 3, 8, 8), dtype=np.float32)
     judge = replace(plan, source=WholeArrays(arrays[:5], plan.vae.encoder))
     return plan, EarlyStop(judge, patience)
 
 
 @pytest.mark.parametrize(("losses", "best", "ended"), [
-    ([3.0], 0, False), ([3, 2, 1], 2, False), ([1, 2, 3], 0, True), ([2, 1, 1, 1], 1, True), ([2, 1, 3], 1, False),
+    ([3.0], 5, False), ([3, 2, 1], 15, False), ([1, 2, 3], 5, True), ([2, 1, 1, 1], 10, True), ([2, 1, 3], 10, False),
 ])  # fmt: skip
 def test_patience_counts_epochs_since_the_first_best(losses: list[float], best: int, ended: bool) -> None:
-    history = [{HELD_OUT: float(loss)} for loss in losses]
-    assert (best_epoch(history), exhausted(history, 2)) == (best, ended)
+    history = [{EPOCH: 5.0 * number, HELD_OUT: float(loss)} for number, loss in enumerate(losses, 1)]
+    for patience in (6, 10):  # looked at every 5 epochs
+        assert (best_epoch(history), exhausted(history, patience)) == (best, ended)
     assert not exhausted([], 2)
 
 
 def test_training_ends_and_leaves_the_weights_of_the_best_epoch(capsys: pytest.CaptureFixture[str]) -> None:
     plan, stop = plans()
     history = train(plan, DEVICE, label="solo", checkpointing=NOWHERE, early_stop=stop)
-    assert 2 < len(history) < 30
-    assert len(history) - 1 - best_epoch(history) == 2
-    assert held_out_loss(stop.plan, DEVICE) == pytest.approx(history[best_epoch(history)][HELD_OUT])
-    assert f"kept epoch {best_epoch(history) + 1}, of least held-out loss" in capsys.readouterr().err
+    ran, kept = history[-1][EPOCH], best_epoch(history)
+    assert 4 < ran < 60
+    assert ran - kept == 4, "a patience of 3 epochs is looked at every 2"
+    (best,) = (row for row in history if row[EPOCH] == kept)
+    assert held_out_loss(stop.plan, DEVICE) == pytest.approx(best[HELD_OUT])
+    assert f"{ran} of 60 epochs; kept epoch {kept}, of least held-out loss" in capsys.readouterr().err
 
 
 def test_judging_leaves_the_training_as_it_is() -> None:
@@ -53,13 +56,13 @@ def test_killed_training_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
     expected = train(plan, DEVICE, label="whole", checkpointing=NOWHERE, early_stop=stop)
 
     def kill(epoch: int, row: dict[str, float]) -> None:
-        if epoch == len(expected) - 1:  # the best epoch lies behind
+        if epoch == expected[-1][EPOCH]:  # the best epoch lies behind
             raise KilledError
 
     keeping = Checkpointing(tmp_path, 0.0)
     killed, judge = plans()
     with pytest.raises(KilledError):
-        train(killed, DEVICE, label="k", checkpointing=keeping, early_stop=judge, on_epoch=kill)
+        train(killed, DEVICE, label="k", checkpointing=keeping, early_stop=judge, on_round=kill)
     for _ in range(2):  # and once more when all is done
         resumed, judge = plans()
         found = train(resumed, DEVICE, label="r", checkpointing=keeping, early_stop=judge)

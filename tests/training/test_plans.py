@@ -33,17 +33,17 @@ class Remembering:
     def __len__(self) -> int:
         return COUNT
 
-    def inputs(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
-        self.asked.append((indices.tolist(), epoch, draw))
+    def inputs(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
+        self.asked.append((indices.tolist(), round_number, draw))
         return self.arrays[indices]
 
-    def features(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+    def features(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
         return self.arrays[indices].flatten(1)[:, :4]
 
 
 def solo() -> tuple[SoloPlan, Remembering]:
     source = Remembering(SHAPES["saxs"])
-    settings = resolve({}).saxs.training.model_copy(update={"batch": 4, "passes": 2, "kl_weight": 0.01})
+    settings = resolve({}).saxs.training.model_copy(update={"batch": 4, "log_every": 2, "kl_weight": 0.01})
     vae = build_vae(NETWORK, LATENT, SHAPES["saxs"], seed=0)
     return SoloPlan("saxs", vae, source, PIXEL_LIKELIHOODS["mse"], settings, 7, CPU), source
 
@@ -63,12 +63,12 @@ def seeded() -> torch.Generator:
 def test_batches_carry_the_samples_of_their_numbers() -> None:
     plan, source = solo()
     found = list(plan.batches(5))
-    assert len(found) == plan.steps() == 4, "two passes, remainders dropped"
+    assert len(found) == 2 * plan.steps() == 4, "two epochs, remainders dropped"
     for batch in found:
         assert torch.equal(batch.inputs["saxs"], source.arrays[batch.indices])
         assert torch.equal(batch.features["saxs"], source.arrays[batch.indices].flatten(1)[:, :4])
-    assert [draw for _, _, draw in source.asked] == [0, 0, 1, 1], "a draw of crops is one pass"
-    assert {epoch for _, epoch, _ in source.asked} == {5}
+    assert [draw for _, _, draw in source.asked] == [0, 0, 1, 1], "a draw of crops is one epoch"
+    assert {number for _, number, _ in source.asked} == {5}
 
 
 def test_all_modalities_of_a_batch_are_the_same_samples() -> None:
@@ -82,9 +82,9 @@ def test_all_modalities_of_a_batch_are_the_same_samples() -> None:
 
 
 def test_samples_without_a_partner_have_batches_of_their_own_and_two_terms() -> None:
-    few = replace(pair(kl_weight=0.1, passes=2), pairs=6)  # of 10 samples each
+    few = replace(pair(kl_weight=0.1, log_every=2), pairs=6)  # of 10 samples each
     found = list(few.batches(3))
-    assert len(found) == few.steps() == 6, "a batch of pairs and one of each modality in each pass"
+    assert len(found) == 2 * few.steps() == 6, "a batch of pairs and one of each modality in each epoch"
     assert few.smallest_batch == 4
     for batch in found:
         terms = few.loss(batch, seeded()).parts

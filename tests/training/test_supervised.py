@@ -27,16 +27,16 @@ class Arrays:
     def __len__(self) -> int:
         return len(self.values)
 
-    def inputs(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+    def inputs(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
         return self.values[torch.from_numpy(indices)]
 
-    def features(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
-        return self.inputs(indices, epoch, draw)
+    def features(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
+        return self.inputs(indices, round_number, draw)
 
 
 @pytest.fixture
 def settings() -> UNetSettings:
-    wanted = {"epochs": 6, "passes": 2, "batch": 4, "learning_rate": 0.05}
+    wanted = {"epochs": 12, "log_every": 2, "batch": 4, "learning_rate": 0.05}
     return resolve({"preset": "fast", "baselines": {"unet": wanted}}).baselines.unet
 
 
@@ -94,12 +94,12 @@ def test_resumed_training_ends_where_an_undisturbed_one_does(settings: UNetSetti
         pass
 
     def kill(epoch: int, row: dict[str, float]) -> None:
-        if epoch == 3:
+        if epoch == 8:
             raise KilledError
 
     begun = plan(settings, binary=True)
     with pytest.raises(KilledError):
-        train(begun, DEVICE, label="test", checkpointing=Checkpointing(tmp_path, 0), on_epoch=kill)
+        train(begun, DEVICE, label="test", checkpointing=Checkpointing(tmp_path, 0), on_round=kill)
     resumed = plan(settings, binary=True)
     train(resumed, DEVICE, label="test", checkpointing=Checkpointing(tmp_path, 0))
     torch.testing.assert_close(resumed.module.state_dict(), whole.module.state_dict(), rtol=0, atol=0)

@@ -25,10 +25,10 @@ class Samples:
     def __len__(self) -> int:
         return 4
 
-    def inputs(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+    def inputs(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
         return torch.rand(len(indices), *SHAPE, generator=torch.Generator().manual_seed(draw))
 
-    def features(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+    def features(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
         return torch.randn(len(indices), 2, generator=torch.Generator().manual_seed(draw))
 
 

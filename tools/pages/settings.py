@@ -25,6 +25,7 @@ UNITS_BY_NAME = {
     "random_epochs": "epochs",
     "focused_epochs": "epochs",
     "patience": "epochs",
+    "log_every": "epochs",
     "train": "pairs",
     "pairs": "pairs",
     "sizes": "pairs",

@@ -1,4 +1,7 @@
-"""Seeded batches: samples and crops. A draw depends on (seed, epoch) alone: a resumed run repeats it."""
+"""Seeded batches: samples and crops. A draw depends on the seed and its place alone: a resumed run repeats it.
+
+The random streams are keyed by rounds, the ``log_every`` epochs between two logged losses, and by the epoch in them.
+"""
 
 from __future__ import annotations
 
@@ -17,33 +20,54 @@ def stream(seed: int, kind: int, *counters: int) -> np.random.Generator:
     return np.random.default_rng([seed, kind, *counters])
 
 
-def noise_generator(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """The torch generator of one epoch's sampled latents and noise."""
+def noise_generator(seed: int, round_number: int, device: torch.device) -> torch.Generator:
+    """The torch generator of one round's sampled latents and noise."""
     generator = torch.Generator(device=device)
-    generator.manual_seed(int(stream(seed, NOISE, epoch).integers(2**62)))
+    generator.manual_seed(int(stream(seed, NOISE, round_number).integers(2**62)))
     return generator
 
 
 def batches(
-    count: int, batch: int, *, passes: int, drop_remainder: bool, seed: int, epoch: int
+    count: int, batch: int, *, epochs: int, drop_remainder: bool, seed: int, round_number: int
 ) -> Iterator[np.ndarray]:
-    """Index batches of one epoch: ``passes`` permutations of ``count`` samples, each cut into ``batch``.
+    """Index batches of one round: for each epoch a permutation of the samples, cut into batches.
 
-    Every sample is in each pass, but for the remainder where ``drop_remainder``; a batch larger than the data
-    is cut to their number.
+    Parameters
+    ----------
+    count : int
+        Samples, at least 1.
+    batch : int
+        Samples of a batch; one larger than the data is cut to their number.
+    epochs : int
+        Epochs of the round.
+    drop_remainder : bool
+        Leave out the last, smaller batch of each epoch.
+    seed, round_number : int
+        What the permutations depend on, beside the epoch in the round.
+
+    Yields
+    ------
+    numpy.ndarray
+        ``(B,)`` indices of samples, each in [0, count).
     """
     size = min(batch, count)
-    for number in range(passes):
-        order = stream(seed, ORDER, epoch, number).permutation(count)
+    for number in range(epochs):
+        order = stream(seed, ORDER, round_number, number).permutation(count)
         whole = count - count % size if drop_remainder else count
         for start in range(0, whole, size):
             yield order[start : start + size]
 
 
-def steps_per_epoch(count: int, batch: int, *, passes: int, drop_remainder: bool) -> int:
-    """Number of batches that :func:`batches` yields."""
+def steps_per_epoch(count: int, batch: int, *, drop_remainder: bool) -> int:
+    """Number of batches that :func:`batches` yields in one epoch.
+
+    Examples
+    --------
+    >>> steps_per_epoch(50, 16, drop_remainder=True), steps_per_epoch(50, 16, drop_remainder=False)
+    (3, 4)
+    """
     size = min(batch, count)
-    return passes * (count // size if drop_remainder else -(-count // size))
+    return count // size if drop_remainder else -(-count // size)
 
 
 def smallest_batch(count: int, batch: int, *, drop_remainder: bool) -> int:
@@ -54,33 +78,36 @@ def smallest_batch(count: int, batch: int, *, drop_remainder: bool) -> int:
 
 @dataclass(frozen=True)
 class CropSchedule:
-    """Which crops an epoch draws: random ones for ``random_epochs``, then those of the last random epoch.
+    """Which crops a round draws: random ones for ``random_rounds``, then those of the last random round.
 
-    ``shared``: one position for all images of an epoch (the published protocol); else one per image and pass.
+    ``shared``: one position for all images of a round (the published protocol); else one per image and epoch.
     """
 
     size: int
-    random_epochs: int
+    random_rounds: int
     shared: bool
     seed: int
 
-    def source_epoch(self, epoch: int) -> int:
-        """The epoch whose positions are used at ``epoch``: itself, or the last random one."""
-        return min(epoch, max(self.random_epochs - 1, 0))
+    def source_round(self, round_number: int) -> int:
+        """The round whose positions are used at ``round_number``: itself, or the last random one."""
+        return min(round_number, max(self.random_rounds - 1, 0))
 
-    def focused(self, epoch: int) -> bool:
-        """Whether the crops of ``epoch`` are those of the epoch before."""
-        return epoch > 0 and epoch >= self.random_epochs
+    def focused(self, round_number: int) -> bool:
+        """Whether the crops of ``round_number`` are those of the round before."""
+        return round_number > 0 and round_number >= self.random_rounds
 
-    def positions(self, shapes: Sequence[tuple[int, int]], epoch: int, draw: int = 0) -> np.ndarray:
-        """Row and column of each image's crop: ``(N, 2)`` integers; ``shapes`` are (rows, columns) in px."""
-        source = self.source_epoch(epoch)
+    def positions(self, shapes: Sequence[tuple[int, int]], round_number: int, draw: int = 0) -> np.ndarray:
+        """Row and column of each image's crop: ``(N, 2)`` integers; ``shapes`` are (rows, columns) in px.
+
+        ``draw`` counts the epochs of the round.
+        """
+        source = self.source_round(round_number)
         if self.shared:
             rows, columns = (min(side) for side in zip(*shapes, strict=True))
             generator = stream(self.seed, CROPS, source)
             corner = [generator.integers(rows - self.size + 1), generator.integers(columns - self.size + 1)]
             return np.tile(np.array(corner), (len(shapes), 1))
-        generator = stream(self.seed, CROPS, source, 0 if self.focused(epoch) else draw)
+        generator = stream(self.seed, CROPS, source, 0 if self.focused(round_number) else draw)
         limits = np.array(shapes) - self.size + 1
         return generator.integers(0, limits)
 

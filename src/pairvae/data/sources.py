@@ -55,11 +55,11 @@ class WholeArrays:
     def __len__(self) -> int:
         return len(self.arrays)
 
-    def inputs(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+    def inputs(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
         """Prepared arrays ``(B, channels, H, W)``."""
         return torch.from_numpy(np.stack([self.arrays[index] for index in indices]).astype(np.float32))
 
-    def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+    def features(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
         """Frozen features; those of a data set that fits in ``KEPT_BYTES`` from the first call on out of memory."""
         if self._too_many:
             return frozen_features(self.encoder, self.inputs(indices))
@@ -68,7 +68,7 @@ class WholeArrays:
             first = frozen_features(self.encoder, self.inputs(parts[0]))
             self._too_many = first[0].element_size() * first[0].numel() * len(self) > KEPT_BYTES
             if self._too_many:
-                return self.features(indices, epoch, draw)
+                return self.features(indices, round_number, draw)
             rest = [frozen_features(self.encoder, self.inputs(part)) for part in parts[1:]]
             self._features = torch.cat([first, *rest])
         return self._features[torch.from_numpy(indices).to(self._features.device)]
@@ -81,7 +81,7 @@ class WholeArrays:
 
 @dataclass
 class CroppedImages:
-    """Samples of which each epoch sees crops (SEM): features of focused crops are kept.
+    """Samples of which each round sees crops (SEM): features of focused crops are kept.
 
     ``images``: ``(H, W)`` of 0 and 1 each, possibly memory-mapped.
     """
@@ -96,36 +96,36 @@ class CroppedImages:
     def __len__(self) -> int:
         return len(self.images)
 
-    def _positions(self, epoch: int, draw: int) -> np.ndarray:
-        """The crops of all images, drawn once a pass and not once a batch."""
-        if self._drawn is None or self._drawn[0] != (epoch, draw):
-            self._drawn = ((epoch, draw), self.schedule.positions(self._shapes(), epoch, draw))
+    def _positions(self, round_number: int, draw: int) -> np.ndarray:
+        """The crops of all images, drawn once an epoch and not once a batch."""
+        if self._drawn is None or self._drawn[0] != (round_number, draw):
+            self._drawn = ((round_number, draw), self.schedule.positions(self._shapes(), round_number, draw))
         return self._drawn[1]
 
     def _shapes(self) -> list[tuple[int, int]]:
         return [(image.shape[0], image.shape[1]) for image in self.images]
 
-    def _crops(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
-        return cut(self.images, indices, self._positions(epoch, draw), self.schedule.size)
+    def _crops(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
+        return cut(self.images, indices, self._positions(round_number, draw), self.schedule.size)
 
-    def inputs(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+    def inputs(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
         """Crops ``(B, 1, size, size)`` of 0 and 1."""
-        key = (epoch, draw, indices.tobytes())
+        key = (round_number, draw, indices.tobytes())
         if self._last is None or self._last[0] != key:
-            self._last = (key, self._crops(indices, epoch, draw))
+            self._last = (key, self._crops(indices, round_number, draw))
         return self._last[1]
 
-    def features(self, indices: np.ndarray, epoch: int = 0, draw: int = 0) -> Tensor:
+    def features(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
         """Frozen features of the same crops."""
-        if not self.schedule.focused(epoch):
-            return frozen_features(self.encoder, self.inputs(indices, epoch, draw))
+        if not self.schedule.focused(round_number):
+            return frozen_features(self.encoder, self.inputs(indices, round_number, draw))
         missing = np.array([index for index in indices if int(index) not in self._kept], dtype=int)
         if len(missing):
-            computed = frozen_features(self.encoder, self._crops(missing, epoch, draw))
+            computed = frozen_features(self.encoder, self._crops(missing, round_number, draw))
             self._kept.update(zip(missing.tolist(), computed, strict=True))
         kept = torch.stack([self._kept[int(index)] for index in indices])
         if kept[0].element_size() * kept[0].numel() * len(self._kept) > KEPT_BYTES:
-            self._kept.clear()  # too many to keep: a pass over all of them would only push out what comes next
+            self._kept.clear()  # too many to keep: going through all of them would only push out what comes next
         return kept
 
     def examples(self, seed: int) -> Tensor:

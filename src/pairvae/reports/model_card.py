@@ -120,7 +120,7 @@ def _data(report: ReportData) -> str:
 
 def _training(report: ReportData) -> str:
     return _bullets(
-        f"{plain(stage)}: {len(rows)} epochs, loss {rows[0]['loss']:.4g} to {rows[-1]['loss']:.4g}"
+        f"{plain(stage)}: {rows[-1]['epoch']:.0f} epochs, loss {rows[0]['loss']:.4g} to {rows[-1]['loss']:.4g}"
         for stage, rows in report.histories.items()
         if rows and "loss" in rows[0]
     )

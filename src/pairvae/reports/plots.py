@@ -37,7 +37,7 @@ PanelKey = tuple[str, str]  # predicted modality, score
 def _draw_losses(axes: Axes, stage: str, history: Sequence[Mapping[str, float]]) -> None:
     parts = [part for part in dict.fromkeys(k for row in history for k in row) if part not in NOT_LOSSES]
     parts.sort(key=lambda part: part != "loss")
-    epochs = np.arange(1, len(history) + 1)
+    epochs = [row["epoch"] for row in history]
     for part, colour, dashes in zip(parts, cycle(CYCLE), cycle(DASHES), strict=False):
         values = np.array([row.get(part, np.nan) for row in history], dtype=float)
         positive = np.where(values > 0, values, np.nan)  # a log axis has no place for the others
@@ -63,9 +63,9 @@ def losses(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Figure:
 def loss_rows(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Row]:
     """The histories as one table: stage, epoch (from 1), then every part."""
     return [
-        {"stage": stage, **row, "epoch": epoch}
+        {"stage": stage, **row, "epoch": round(row["epoch"])}
         for stage, history in histories.items()
-        for epoch, row in enumerate(history, start=1)
+        for row in history
     ]
 
 

@@ -129,7 +129,7 @@ class Example:
 @dataclass(frozen=True)
 class ReportData:
     """Everything on the page. ``metrics`` is ``metrics.json``; ``distributions`` nests like its ``splits``,
-    with the list of single scores in place of each summary. ``histories`` holds one row per epoch and stage.
+    with the list of single scores in place of each summary. ``histories`` holds one row per logged epoch and stage.
     ``generated`` are the ensembles at the first variance scale, which is scored; ``nm_per_px`` and ``q_per_px``
     (1/nm) are the sizes of the prepared pixels where all pairs share them. ``corrections`` are those of
     ``calibration.json``.

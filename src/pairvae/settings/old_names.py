@@ -46,7 +46,7 @@ def new_names(key: str, where: str) -> tuple[str, ...]:
     """Today's names of a setting (dotted), mostly one; an old name is reported."""
     if key not in RENAMED:
         return (key,)
-    _report(key, where)
+    say_once(f"{where}: {key} is now called {', '.join(RENAMED[key])}")
     return RENAMED[key]
 
 
@@ -58,8 +58,9 @@ def _with_new_condition(parameter: Any, where: str) -> Any:
 
 
 @cache
-def _report(old: str, where: str) -> None:
-    print(f"{where}: {old} is now called {', '.join(RENAMED[old])}", file=sys.stderr)
+def say_once(line: str) -> None:
+    """Print ``line`` on stderr, once a process."""
+    print(line, file=sys.stderr)
 
 
 def _pop(values: dict[str, Any], key: str) -> Any:

@@ -11,6 +11,7 @@ from pairvae.settings.networks import CompactNetwork, Network
 from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.settings.training import (
+    MOST_EPOCHS,
     CalibrationSettings,
     Optimisation,
     PairTraining,
@@ -212,10 +213,19 @@ class AssessSettings(Section):
 class UNetSettings(Optimisation):
     """A U-Net trained directly from each modality to the other, as a baseline."""
 
-    epochs: int = Field(ge=0, description="epochs of each direction; 0: leave this baseline out")
+    epochs: int = Field(
+        ge=0,
+        le=MOST_EPOCHS,
+        description="epochs of each direction: passes over the training pairs; 0: leave this baseline out",
+    )
     widths: tuple[Annotated[int, Field(ge=4, le=1024, multiple_of=4)], ...] = Field(
         strict=False, min_length=2, max_length=5, description="channels of the levels, the finest first"
     )
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """One part."""
+        return (self.epochs,)
 
 
 class BaselineSettings(Section):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
+
+MOST_EPOCHS = 1_000_000
 
 
 class Optimisation(Section):
@@ -23,20 +26,44 @@ class Optimisation(Section):
     )
     warmup: float = Field(ge=0, lt=1, description="share of the training over which the rate rises from 0")
     gradient_clip: NonNegative = Field(description="largest norm of the gradient; 0: no clipping")
-    passes: Positive = Field(description="passes over the training pairs an epoch")
+    log_every: Positive = Field(
+        description="epochs between two logged losses, held-out losses and checkpoints; another value draws other crops"
+    )
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Epochs of each part of the training."""
+        raise NotImplementedError
+
+    @property
+    def logged_epochs(self) -> tuple[int, ...]:
+        """The epochs, from 1, after which losses are logged: the ends of rounds of ``log_every`` epochs.
+
+        The last round of a part is shorter where ``log_every`` does not divide the part. Rounds are what random streams
+        are keyed by.
+        """
+        starts = itertools.accumulate(self.parts, initial=0)
+        return tuple(
+            start + min(done + self.log_every, part)
+            for start, part in zip(starts, self.parts, strict=False)
+            for done in range(0, part, self.log_every)
+        )
 
 
 class EarlyStopSettings(Section):
     """Ending a training when it no longer gets better on training pairs that are held out for this."""
 
-    patience: int = Field(ge=0, description="epochs without a better held-out loss; 0: never end early")
+    patience: int = Field(
+        ge=0,
+        description="epochs without a better held-out loss, looked at every log_every epochs; 0: never end early",
+    )
     held_out: float = Field(gt=0, lt=1, description="share of the training pairs that is held out")
 
 
 class SoloTraining(Optimisation):
     """Training of one VAE alone."""
 
-    epochs: Positive = Field(description="epochs of the training")
+    epochs: int = Field(gt=0, le=MOST_EPOCHS, description="epochs of the training: passes over its samples")
     kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
     input_noise: NonNegative = Field(description="noise on the encoder's components, in standard deviations")
     start_from: str | None = Field(
@@ -47,13 +74,24 @@ class SoloTraining(Optimisation):
     )
     early_stop: EarlyStopSettings
 
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """One part."""
+        return (self.epochs,)
+
 
 class PairTraining(Optimisation):
     """Training of the two VAEs as a pair (paper, Method: two-part protocol)."""
 
-    random_epochs: int = Field(ge=0, description="epochs with new random crops")
-    focused_epochs: int = Field(ge=0, description="epochs on the crops of the last random epoch")
-    shared_position: bool = Field(description="one crop position for all images of an epoch")
+    random_epochs: int = Field(
+        ge=0, le=MOST_EPOCHS, description="epochs on random crops: passes over the training pairs"
+    )
+    focused_epochs: int = Field(
+        ge=0, le=MOST_EPOCHS, description="epochs on crops that stay, those of the last random epochs"
+    )
+    shared_position: bool = Field(
+        description="one crop position for all images, a new one every log_every epochs"
+    )
     from_solo: bool = Field(description="start from the solo-trained weights")
     start_from: str | None = Field(
         min_length=1, description="a model folder of a pair to start from instead (transfer)"
@@ -83,6 +121,16 @@ class PairTraining(Optimisation):
     def epochs(self) -> int:
         """All epochs of the two parts."""
         return self.random_epochs + self.focused_epochs
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """Random and focused epochs."""
+        return self.random_epochs, self.focused_epochs
+
+    @property
+    def random_rounds(self) -> int:
+        """Rounds of ``log_every`` epochs on random crops."""
+        return -(-self.random_epochs // self.log_every)
 
 
 class CalibrationSettings(Section):

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from pairvae.errors import InputError
 from pairvae.settings.faults import dotted, explain, unknown_key
+from pairvae.settings.old_epochs import names_passes, warn_of_few_epochs, with_true_epochs
 from pairvae.settings.old_names import new_names, with_new_names
 from pairvae.settings.parsing import PARAMS_FILE, Section, Seed, assignments, flatten, read_params
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values, published_area
@@ -115,6 +116,8 @@ def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
     data = overrides.get("data")
     if isinstance(data, Mapping) and data.get("source") == "mdf":
         base = merge(base, published_area())
+    overrides = with_true_epochs(overrides, base, where)
+    warn_of_few_epochs(overrides, base, where)
     values = merge(_weights_of_pair(base, overrides.get("modalities", base["modalities"])), overrides)
     values["preset"] = preset
     tune = overrides.get("tune")
@@ -148,6 +151,7 @@ def with_values(settings: Settings, changes: Mapping[str, Any], where: str) -> S
     changes = {name: value for key, value in changes.items() for name in new_names(key, where)}
     values = settings.model_dump()
     values["tune"]["space"] = {}
+    changes = flatten(with_true_epochs(nested(changes), values, where)) if names_passes(changes) else changes
     known = flatten(values)
     for key in changes:
         if key not in known or not searchable(key):

@@ -218,7 +218,7 @@ def _folder(project: Project, prepared: Prepared, direction: str) -> Path:
 
 def _samples(project: Project, prepared: Prepared, members: np.ndarray, name: str) -> Sampled:
     size, settings = shape_of(project.settings, name)[1], project.settings
-    schedule = CropSchedule(size, settings.baselines.unet.epochs, False, settings.seed)
+    schedule = CropSchedule(size, len(settings.baselines.unet.logged_epochs), False, settings.seed)
     return source_of(arrays_of(prepared, members, name), name, Unencoded(), schedule)
 
 

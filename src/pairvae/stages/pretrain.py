@@ -114,7 +114,7 @@ def barlow_twins(project: Project) -> ResNet50:
             device,
             label="pretrain",
             checkpointing=keeping,
-            on_epoch=lambda epoch, row: tracker.log_metrics(row, epoch + 1),
+            on_round=lambda epoch, row: tracker.log_metrics(row, epoch),
             process_group=process_group,
         )
     network = ResNet50()  # in a process group the trained one's batch norms talk to the others

@@ -116,28 +116,29 @@ def log_warnings(tracker: Tracker, warnings: Warnings) -> None:
         tracker.log_text(as_text(warnings), "warnings.txt")
 
 
-def epoch_logger(
+def round_logger(
     tracker: Tracker, plan: Plan, samples: Mapping[str, Source], *, begun: bool = False
 ) -> Callable[[int, dict[str, float]], None]:
-    """What to call after each epoch: losses every time, sample images a few times.
+    """What to call after each round: losses every time, sample images a few times.
 
     The first picture, at step 0, shows the untrained networks, unless the training was ``begun`` earlier: MLflow's
     slider stands there at first, and would show nothing.
     """
-    every = -(-plan.epochs // (SNAPSHOTS - 1))
+    every = -(-len(plan.logged_epochs) // (SNAPSHOTS - 1))
+    pictured = {*plan.logged_epochs[every - 1 :: every], plan.epochs}
     if not begun:
         tracker.log_image(snapshot(plan, samples), "reconstructions", 0)
 
     def log(epoch: int, row: dict[str, float]) -> None:
-        tracker.log_metrics(row, epoch + 1)
-        if (epoch + 1) % every == 0 or epoch + 1 == plan.epochs:
-            tracker.log_image(snapshot(plan, samples), "reconstructions", epoch + 1)
+        tracker.log_metrics(row, epoch)
+        if epoch in pictured:
+            tracker.log_image(snapshot(plan, samples), "reconstructions", epoch)
 
     return log
 
 
 class Watch(Protocol):
-    """Called after each epoch with its number from 0, its losses and the plan; may end it with an exception."""
+    """Called after each round with the epochs done, its losses and the plan; may end it with an exception."""
 
     def __call__(self, epoch: int, row: dict[str, float], plan: Plan, /) -> None:
         """See above."""
@@ -201,11 +202,11 @@ def run_training(
     started = time.monotonic()
     with stage_run(tracked, run.stage, params, run.prepared, resume=resume) as tracker:
         samples = plan.drawn_from()
-        log = epoch_logger(tracker, plan, samples, begun=resume is not None)
+        log = round_logger(tracker, plan, samples, begun=resume is not None)
         draw = live_picture(project.reports, run.stage, plan, samples)
         seen = process_group.is_rank_0 and BY_DVC in os.environ
 
-        def on_epoch(epoch: int, row: dict[str, float]) -> None:
+        def on_round(epoch: int, row: dict[str, float]) -> None:
             log(epoch, row)
             if seen:
                 draw()
@@ -217,7 +218,7 @@ def run_training(
             run.device,
             label=run.stage,
             checkpointing=Checkpointing(folder, project.settings.device.checkpoint_seconds, tracker.run_id),
-            on_epoch=on_epoch,
+            on_round=on_round,
             process_group=process_group,
             early_stop=early_stop,
         )
@@ -226,7 +227,7 @@ def run_training(
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
-            kept = {} if early_stop is None else {"kept_epoch": best_epoch(history) + 1}
+            kept = {} if early_stop is None else {"kept_epoch": best_epoch(history)}
             card = run.card(tracker.run_id, seconds) | kept
             save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
     process_group.barrier()

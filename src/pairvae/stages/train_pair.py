@@ -53,7 +53,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     """Train both VAEs as a pair (paper, Figure 2B), from the solo-trained weights where the settings say so.
 
     A modality without a stage of its own is trained alone first, and its model kept inside that of the pair.
-    ``watch`` is called after each epoch with its number from 0, its losses and the plan; it may end the training
+    ``watch`` is called after each round with the epochs done, its losses and the plan; it may end the training
     with an exception.
     """
     settings, training = project.settings, project.settings.pair.training

@@ -99,9 +99,9 @@ def schedule(settings: Settings, name: str, training: str) -> CropSchedule:
     size = shape_of(settings, name)[1]
     if training == "pair":
         pair = settings.pair.training
-        return CropSchedule(size, pair.random_epochs, pair.shared_position, settings.seed)
-    epochs = 1 if training == "held-out" else side(settings, name).training.epochs
-    return CropSchedule(size, epochs, False, settings.seed)
+        return CropSchedule(size, pair.random_rounds, pair.shared_position, settings.seed)
+    rounds = 1 if training == "held-out" else len(side(settings, name).training.logged_epochs)
+    return CropSchedule(size, rounds, False, settings.seed)
 
 
 def lone_samples(settings: Settings, prepared: Prepared, name: str) -> Prepared | None:

@@ -161,13 +161,11 @@ def _check_file(path: Path, expected: object, content: str) -> None:
 
 
 def history_text(history: Sequence[Mapping[str, float]]) -> str:
-    """CSV of one row an epoch, epochs counted from 1."""
+    """CSV of the rows of a training: ``epoch``, then the losses at its end."""
     out = io.StringIO()
-    names = ["epoch", *(history[0] if history else [])]
-    writer = csv.DictWriter(out, names, lineterminator="\n")
+    writer = csv.DictWriter(out, list(history[0]) if history else ["epoch"], lineterminator="\n")
     writer.writeheader()
-    for number, row in enumerate(history, start=1):
-        writer.writerow({"epoch": number, **row})
+    writer.writerows(history)
     return out.getvalue()
 
 

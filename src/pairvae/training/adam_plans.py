@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from pairvae.settings import PairTraining, SoloTraining, UNetSettings
 from pairvae.training.adversarial import DISCRIMINATOR, DISCRIMINATOR_WEIGHT, GENERATOR, AdversarialLoss
 from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from pairvae.training.optimisers import adam, learning_rate
-from pairvae.training.protocol import Batch, Source
+from pairvae.training.protocol import Batch, Source, epochs_of
 
 
 class AdamPlan:
@@ -38,6 +39,11 @@ class AdamPlan:
     def epochs(self) -> int:
         """Epochs in all (of the pair: of both parts of its protocol)."""
         return self.settings.epochs
+
+    @cached_property
+    def logged_epochs(self) -> Sequence[int]:
+        """The epochs, from 1, that end a round."""
+        return self.settings.logged_epochs
 
     @property
     def gradient_clip(self) -> float:
@@ -65,36 +71,36 @@ class AdamPlan:
 
     def steps(self) -> int:
         """Steps of one epoch."""
-        return self.settings.passes * self.steps_per_pass()
+        return self.steps_of_pairs()
 
-    def steps_per_pass(self) -> int:
-        """Steps of one pass over the samples that :attr:`count` counts."""
+    def steps_of_pairs(self) -> int:
+        """Steps of one epoch with the samples that :attr:`count` counts."""
         settings = self.settings
-        return steps_per_epoch(self.count, settings.batch, passes=1, drop_remainder=settings.drop_remainder)
+        return steps_per_epoch(self.count, settings.batch, drop_remainder=settings.drop_remainder)
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch."""
-        return self.shares(epoch, SINGLE_PROCESS)
+    def batches(self, round_number: int) -> Iterator[Batch]:
+        """The batches of one round."""
+        return self.shares(round_number, SINGLE_PROCESS)
 
-    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
-        """This process's share of each batch of one epoch."""
-        settings, steps = self.settings, self.steps_per_pass()
+    def shares(self, round_number: int, process_group: ProcessGroup) -> Iterator[Batch]:
+        """This process's share of each batch of one round."""
+        settings, steps = self.settings, self.steps_of_pairs()
         drawn = batches(
             self.count,
             settings.batch,
-            passes=settings.passes,
+            epochs=epochs_of(self.logged_epochs, round_number),
             drop_remainder=settings.drop_remainder,
             seed=self.seed,
-            epoch=epoch,
+            round_number=round_number,
         )
         for number, members in enumerate(drawn):
-            yield self._batch(self.drawn_from(), members, epoch, number // steps, process_group)
+            yield self._batch(self.drawn_from(), members, round_number, number // steps, process_group)
 
     def _batch(
         self,
         sources: Mapping[str, Source],
         members: np.ndarray,
-        epoch: int,
+        round_number: int,
         draw: int,
         process_group: ProcessGroup,
     ) -> Batch:
@@ -103,8 +109,14 @@ class AdamPlan:
         indices = members[share.rows]
         return Batch(
             torch.from_numpy(indices).to(self.device),
-            {name: source.inputs(indices, epoch, draw).to(self.device) for name, source in sources.items()},
-            {name: source.features(indices, epoch, draw).to(self.device) for name, source in sources.items()},
+            {
+                name: source.inputs(indices, round_number, draw).to(self.device)
+                for name, source in sources.items()
+            },
+            {
+                name: source.features(indices, round_number, draw).to(self.device)
+                for name, source in sources.items()
+            },
             share,
         )
 

@@ -109,6 +109,11 @@ class PretrainPlan:
         return self.settings.epochs
 
     @property
+    def logged_epochs(self) -> Sequence[int]:
+        """Every epoch."""
+        return range(1, self.epochs + 1)
+
+    @property
     def module(self) -> nn.Module:
         """The backbone and its projector."""
         return self.twins
@@ -134,27 +139,34 @@ class PretrainPlan:
 
     def steps(self) -> int:
         """Steps of one epoch."""
-        return steps_per_epoch(len(self.images), self.settings.batch, passes=1, drop_remainder=True)
+        return steps_per_epoch(len(self.images), self.settings.batch, drop_remainder=True)
 
     @property
     def smallest_batch(self) -> int:
         """Samples of every batch: remainders are dropped."""
         return min(self.settings.batch, len(self.images))
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
+    def batches(self, round_number: int) -> Iterator[Batch]:
         """The batches of one epoch: two views of each image, which depend on seed, epoch and image alone."""
-        return self.shares(epoch, SINGLE_PROCESS)
+        return self.shares(round_number, SINGLE_PROCESS)
 
-    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
+    def shares(self, round_number: int, process_group: ProcessGroup) -> Iterator[Batch]:
         """This process's share of each batch of one epoch."""
         drawn = batches(
-            len(self.images), self.settings.batch, passes=1, drop_remainder=True, seed=self.seed, epoch=epoch
+            len(self.images),
+            self.settings.batch,
+            epochs=1,
+            drop_remainder=True,
+            seed=self.seed,
+            round_number=round_number,
         )
         for whole in drawn:
             share = process_group.share(len(whole))
             indices = whole[share.rows]
             views = {
-                name: torch.from_numpy(np.stack([self._view(int(index), epoch, twin) for index in indices]))
+                name: torch.from_numpy(
+                    np.stack([self._view(int(index), round_number, twin) for index in indices])
+                )
                 for twin, name in enumerate(("first", "second"))
             }
             inputs = {name: tensor.to(self.device) for name, tensor in views.items()}

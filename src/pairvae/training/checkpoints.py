@@ -1,4 +1,4 @@
-"""Checkpoints of a training at the end of an epoch: one safetensors file, replaced atomically."""
+"""Checkpoints of a training at the end of a round: one safetensors file, replaced atomically."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from pairvae.data.batches import noise_generator
 from pairvae.training.devices import Device
 from pairvae.training.protocol import Plan
 
-HELD_OUT = "held_out"  # its name in the history
+EPOCH, HELD_OUT = "epoch", "held_out"  # names in the history
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class EarlyStop:
 
 @torch.no_grad()
 def held_out_loss(plan: Plan, device: Device) -> float:
-    """Mean loss over one epoch of held-out samples: every time the same samples, crops and noise."""
+    """Mean loss over the first round of held-out samples: every time the same samples, crops and noise."""
     generator = noise_generator(plan.seed, 0, device.torch_device)
     total, count = 0.0, 0
     plan.module.eval()
@@ -39,13 +39,27 @@ def held_out_loss(plan: Plan, device: Device) -> float:
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """The first epoch, from 0, of least held-out loss."""
-    return min(range(len(history)), key=lambda epoch: history[epoch][HELD_OUT])
+    """The first logged epoch, from 1, of least held-out loss.
+
+    Examples
+    --------
+    >>> best_epoch([{"epoch": 10, "held_out": 0.5}, {"epoch": 20, "held_out": 0.4}, {"epoch": 30, "held_out": 0.4}])
+    20
+    """
+    return int(min(history, key=lambda row: row[HELD_OUT])[EPOCH])
 
 
 def exhausted(history: Sequence[Mapping[str, float]], patience: int) -> bool:
-    """Whether the last ``patience`` epochs brought no better held-out loss."""
-    return len(history) > 0 and len(history) - 1 - best_epoch(history) >= patience
+    """Whether the last ``patience`` epochs brought no better held-out loss.
+
+    Losses are looked at once a round, so that ``patience`` counts in whole rounds, rounded up.
+
+    Examples
+    --------
+    >>> exhausted([{"epoch": 10, "held_out": 0.4}, {"epoch": 20, "held_out": 0.5}], patience=15)
+    False
+    """
+    return len(history) > 0 and history[-1][EPOCH] - best_epoch(history) >= patience
 
 
 def copy_of(plan: Plan) -> dict[str, Tensor]:

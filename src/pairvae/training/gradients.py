@@ -75,11 +75,11 @@ class Gradients:
     micro_batch_size: int | None = None
     first_loss: float | None = None
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch, or this process's shares of them."""
+    def batches(self, round_number: int) -> Iterator[Batch]:
+        """The batches of one round, or this process's shares of them."""
         if self.process_group.is_single:
-            return self.plan.batches(epoch)
-        return self.divisible().shares(epoch, self.process_group)
+            return self.plan.batches(round_number)
+        return self.divisible().shares(round_number, self.process_group)
 
     def divisible(self) -> DivisiblePlan:
         """The plan, whose steps can be divided (``InputError`` where they cannot)."""

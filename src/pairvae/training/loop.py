@@ -22,13 +22,13 @@ from pairvae.training.checkpoints import Progressed
 from pairvae.training.devices import Device
 from pairvae.training.distributed.batch_norm import synchronise_batch_norms
 from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, lost_process_advice
-from pairvae.training.early import HELD_OUT, EarlyStop, best_epoch, copy_of, exhausted, held_out_loss
+from pairvae.training.early import EPOCH, HELD_OUT, EarlyStop, best_epoch, copy_of, exhausted, held_out_loss
 from pairvae.training.gradients import Gradients, memory_advice
-from pairvae.training.protocol import LossTerms, Plan
+from pairvae.training.protocol import LossTerms, Plan, epochs_before, epochs_of
 
 History = list[dict[str, float]]
-OnEpoch = Callable[[int, dict[str, float]], None]
-DIVERGED = 1000.0  # times the first loss; a learning rate 100 times too high exceeds it in the first epoch
+OnRound = Callable[[int, dict[str, float]], None]  # epochs done, and losses
+DIVERGED = 1000.0  # times the first loss; a learning rate 100 times too high exceeds it in the first round
 STEADIER = "lower learning_rate or set gradient_clip"
 
 
@@ -47,15 +47,38 @@ def train(
     *,
     label: str,
     checkpointing: Checkpointing,
-    on_epoch: OnEpoch = lambda epoch, row: None,
+    on_round: OnRound = lambda epoch, row: None,
     process_group: ProcessGroup = SINGLE_PROCESS,
     early_stop: EarlyStop | None = None,
 ) -> History:
-    """Train ``plan`` to its last epoch, from its checkpoint where there is one; returns one row an epoch.
+    """Train ``plan`` to its last epoch, from its checkpoint where there is one.
 
-    With ``early_stop`` it may end before, and the weights of the epoch of least held-out loss are left in the module.
-    Only rank 0 of a ``process_group`` calls ``on_epoch`` and writes files. ``InputError`` where a loss, a gradient or a
-    weight is not finite, where memory runs out, and where another process of the group ends.
+    Parameters
+    ----------
+    plan : Plan
+        What is trained; its module has the trained weights afterwards.
+    device : Device
+        Where, and in which precision.
+    label : str
+        The training's name in messages.
+    checkpointing : Checkpointing
+        Where checkpoints are kept, and how often they are written.
+    on_round : callable
+        Called after each round with the epochs done and the losses; in a group, by rank 0 only.
+    process_group : ProcessGroup
+        The processes that share each batch. Rank 0 writes files.
+    early_stop : EarlyStop or None
+        With it the training may end early, with the weights of least held-out loss in the module.
+
+    Returns
+    -------
+    list of dict
+        One row a round: ``epoch``, ``loss``, its parts, ``learning_rate`` and, with ``early_stop``, ``held_out``.
+
+    Raises
+    ------
+    InputError
+        A loss, a gradient or a weight is not finite, memory runs out, or another process of the group ends.
     """
     with lost_process_advice(process_group), memory_advice(label):
         training = _Training(plan, device, label, checkpointing, process_group, early_stop)
@@ -63,7 +86,7 @@ def train(
             _check_batches(training.gradients.divisible().smallest_batch, process_group, label)
             synchronise_batch_norms(plan.module)
         training.resume()
-        training.run(on_epoch)
+        training.run(on_round)
         return training.history
 
 
@@ -104,7 +127,7 @@ class _Training:
             self.gradients.micro_batch_size = done.micro_batch_size
             self.gradients.first_loss = self.history[0]["loss"] if self.history else None
             self._note_saved()
-        epochs = len(self.history)
+        epochs = self.epochs_done
         if self.process_group.broadcast_number(epochs, self.device.torch_device) != epochs:
             raise InputError(
                 expected="one checkpoint for all processes",
@@ -114,24 +137,30 @@ class _Training:
             )
         self.process_group.broadcast_weights(self.plan.module)
 
-    def run(self, on_epoch: OnEpoch) -> None:
-        """The epochs that are left."""
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that the weights have seen."""
+        return epochs_before(self.plan.logged_epochs, len(self.history))
+
+    def run(self, on_round: OnRound) -> None:
+        """The rounds that are left."""
         plan = self.plan
         stream = None if self.process_group.is_rank_0 else io.StringIO()
-        progress = Progress(plan.epochs, self.label, start_at=len(self.history), stream=stream)
+        progress = Progress(plan.epochs, self.label, start_at=self.epochs_done, stream=stream)
         saved = time.monotonic()
         plan.module.train()
         while not self._finished():
-            epoch = len(self.history)
-            row = run_epoch(plan, self.optimiser, self.device, epoch, self.gradients, self.saved)
+            number, epoch = len(self.history), plan.logged_epochs[len(self.history)]
+            row = run_round(plan, self.optimiser, self.device, number, self.gradients, self.saved)
             require_finite(plan.module, epoch, self.saved)
             _require_no_divergence(row["loss"], self.gradients.first_loss or 0.0, epoch, self.saved)
-            self.history.append(row | self._held_out_loss())
+            row |= self._held_out_loss(epoch)
+            self.history.append({EPOCH: epoch, **row})
             if self.early_stop is not None and best_epoch(self.history) == epoch:
                 self.best = copy_of(plan)
             if self.process_group.is_rank_0:
-                on_epoch(epoch, self.history[-1])
-            progress.advance(f"loss {row['loss']:.4g}")
+                on_round(epoch, row)
+            progress.advance(f"loss {row['loss']:.4g}", epochs_of(plan.logged_epochs, number))
             if time.monotonic() - saved >= self.checkpointing.seconds or self._finished():
                 self._save()
                 saved = time.monotonic()
@@ -140,18 +169,17 @@ class _Training:
         plan.module.eval()
 
     def _finished(self) -> bool:
-        done = len(self.history) >= self.plan.epochs
+        done = self.epochs_done >= self.plan.epochs
         return done or (self.early_stop is not None and exhausted(self.history, self.early_stop.patience))
 
-    def _held_out_loss(self) -> dict[str, float]:
+    def _held_out_loss(self, epoch: int) -> dict[str, float]:
         """The held-out loss of rank 0, in all processes: they have to stop together."""
         if self.early_stop is None:
             return {}
         loss = held_out_loss(self.early_stop.plan, self.device)
         loss = self.process_group.broadcast_number(loss, self.device.torch_device)
         if not math.isfinite(loss):
-            where = f"epoch {len(self.history) + 1}"
-            raise _not_finite("a finite loss on held-out pairs", HELD_OUT, where, self.saved)
+            raise _not_finite("a finite loss on held-out pairs", HELD_OUT, f"epoch {epoch}", self.saved)
         return {HELD_OUT: loss}
 
     def _save(self) -> None:
@@ -160,7 +188,7 @@ class _Training:
             return
         if self.process_group.is_rank_0:
             so_far = Progressed(
-                len(self.history),
+                self.epochs_done,
                 self.history,
                 self.checkpointing.run_id,
                 self.gradients.micro_batch_size,
@@ -172,14 +200,14 @@ class _Training:
     def _note_saved(self) -> None:
         assert self.checkpointing.folder is not None
         path = self.checkpointing.folder / checkpoints.FILE
-        self.saved = f"the last checkpoint is that of epoch {len(self.history)}, {path}"
+        self.saved = f"the last checkpoint is that of epoch {self.epochs_done}, {path}"
 
     def _take_best(self) -> None:
         """Leave the weights of least held-out loss in the module."""
         assert self.best is not None
         self.plan.module.load_state_dict(self.best)
         if self.process_group.is_rank_0:
-            ran, kept = len(self.history), best_epoch(self.history) + 1
+            ran, kept = self.epochs_done, best_epoch(self.history)
             print(
                 f"\n{self.label}: {ran} of {self.plan.epochs} epochs; kept epoch {kept}, of least held-out loss",
                 file=sys.stderr,
@@ -190,11 +218,11 @@ def require_finite(module: nn.Module, epoch: int, saved: str) -> None:
     """``InputError`` where a weight is not finite, before it can be saved."""
     for name, parameter in module.named_parameters():
         if parameter.requires_grad and not torch.isfinite(parameter).all():
-            raise _not_finite("finite weights", name, f"epoch {epoch + 1}", saved)
+            raise _not_finite("finite weights", name, f"epoch {epoch}", saved)
 
 
 def _require_no_divergence(loss: float, first: float, epoch: int, saved: str) -> None:
-    """``InputError`` where an epoch's mean loss is far above that of the untrained networks.
+    """``InputError`` where a round's mean loss is far above that of the untrained networks.
 
     Losses are means over pixels in [0, 1], so that 1 is large for a start: a formula of other terms may begin near 0.
     """
@@ -202,7 +230,7 @@ def _require_no_divergence(loss: float, first: float, epoch: int, saved: str) ->
         raise InputError(
             expected="a loss that falls",
             found=f"{loss:.3g}, after {first:.3g} at the start: the training diverged",
-            where=f"epoch {epoch + 1}",
+            where=f"epoch {epoch}",
             remedy=f"{STEADIER}; {saved}",
         )
 
@@ -216,30 +244,30 @@ def _not_finite(expected: str, found: str, where: str, saved: str) -> InputError
     )
 
 
-def run_epoch(
+def run_round(
     plan: Plan,
     optimiser: torch.optim.Optimizer,
     device: Device,
-    epoch: int,
+    number: int,
     gradients: Gradients | None = None,
     saved: str = "",
 ) -> dict[str, float]:
-    """One epoch: the mean of each loss term over its steps, and the learning rate at its end.
+    """One round (``number`` from 0): the mean of each loss term over its steps, and the learning rate at its end.
 
-    ``saved`` says in an error where the last good weights are.
+    ``saved`` says in an error where the last good weights are. ``InputError`` where a loss or a gradient is not finite.
     """
     compute = gradients or Gradients(plan, device)
-    generator = noise_generator(plan.seed, epoch, device.torch_device)
-    steps = plan.steps()
+    generator = noise_generator(plan.seed, number, device.torch_device)
+    steps, before = plan.steps(), epochs_before(plan.logged_epochs, number)
     sums: dict[str, Tensor] = {}
     counts: Counter[str] = Counter()  # a batch of samples without a partner has fewer terms
     rate = 0.0
-    for number, batch in enumerate(compute.batches(epoch)):
-        rate = plan.learning_rate(epoch * steps + number)
+    for step, batch in enumerate(compute.batches(number)):
+        rate = plan.learning_rate(before * steps + step)
         for group in optimiser.param_groups:
             group["lr"] = rate
         terms = compute(batch, generator)
-        _clip(plan, terms, f"epoch {epoch + 1}, step {number + 1}", saved)
+        _clip(plan, terms, f"epoch {before + step // steps + 1}, step {step % steps + 1}", saved)
         if compute.first_loss is None:
             compute.first_loss = float(terms.total)
         optimiser.step()

@@ -11,7 +11,22 @@ from pairvae.settings import Optimisation
 
 
 def learning_rate(settings: Optimisation, step: int, steps: int) -> float:
-    """Rate at ``step`` of ``steps``: a linear rise over the warm-up, then constant or half a cosine to 0."""
+    """Adam's step size: a linear rise over the warm-up, then constant or half a cosine to 0.
+
+    Parameters
+    ----------
+    settings : Optimisation
+        The highest rate, the schedule, and the warm-up's share of the training.
+    step : int
+        The step, from 0.
+    steps : int
+        Steps of the whole training, over all epochs.
+
+    Returns
+    -------
+    float
+        The rate, above 0 and at most ``settings.learning_rate``.
+    """
     rise = settings.warmup * steps
     if step < rise:
         return settings.learning_rate * (step + 1) / (rise + 1)

@@ -22,7 +22,7 @@ LIVE, LIVE_SECONDS = "training.png", 10.0  # below reports
 
 
 def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Source]) -> Callable[[], None]:
-    """What to call after each epoch of a training that DVC runs: draws ``folder / LIVE`` anew now and then.
+    """What to call after each round of a training that DVC runs: draws ``folder / LIVE`` anew now and then.
 
     One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies. A
     picture that cannot be written ends the pictures and not the training.

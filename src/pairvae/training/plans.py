@@ -25,6 +25,7 @@ from pairvae.training.protocol import (
     LossTerms,
     Plan,
     Source,
+    epochs_of,
     loss_at_once,
 )
 
@@ -119,42 +120,42 @@ class PairPlan(VAEPlan):
         return min([super().smallest_batch, *lone])
 
     def _lone_steps(self) -> dict[str, int]:
-        """Batches of samples without a partner in one pass over the pairs, of the modalities that have any."""
-        batch, most = self.settings.batch, self.steps_per_pass()
+        """Batches of samples without a partner in one epoch, of the modalities that have any."""
+        batch, most = self.settings.batch, self.steps_of_pairs()
         counts = {name: len(source) - self.count for name, source in self.sources.items()}
         return {
-            name: min(most, steps_per_epoch(count, batch, passes=1, drop_remainder=True))
+            name: min(most, steps_per_epoch(count, batch, drop_remainder=True))
             for name, count in counts.items()
             if count and self.weight(f"{name}_{name}") > 0
         }
 
     def steps(self) -> int:
         """Steps of one epoch."""
-        return super().steps() + self.settings.passes * sum(self._lone_steps().values())
+        return super().steps() + sum(self._lone_steps().values())
 
-    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
-        """This process's share of each batch of one epoch: of pairs, and between them of single samples."""
-        passes, lone_steps = self.settings.passes, self._lone_steps()
+    def shares(self, round_number: int, process_group: ProcessGroup) -> Iterator[Batch]:
+        """This process's share of each batch of one round: of pairs, and between them of single samples."""
+        epochs, lone_steps = epochs_of(self.logged_epochs, round_number), self._lone_steps()
         drawn = {
             name: list(
                 batches(
                     len(self.sources[name]) - self.count,
                     self.settings.batch,
-                    passes=passes,
+                    epochs=epochs,
                     drop_remainder=True,
                     seed=self.seed,
-                    epoch=epoch,
+                    round_number=round_number,
                 )
             )
             for name in lone_steps
         }
-        for number, batch in enumerate(super().shares(epoch, process_group)):
+        for number, batch in enumerate(super().shares(round_number, process_group)):
             yield batch
-            draw, step = divmod(number, self.steps_per_pass())
+            draw, step = divmod(number, self.steps_of_pairs())
             for name, steps in lone_steps.items():
                 if step < steps:
-                    members = self.count + drawn[name][draw * (len(drawn[name]) // passes) + step]
-                    yield self._batch({name: self.sources[name]}, members, epoch, draw, process_group)
+                    members = self.count + drawn[name][draw * (len(drawn[name]) // epochs) + step]
+                    yield self._batch({name: self.sources[name]}, members, round_number, draw, process_group)
 
     @cached_property
     def module(self) -> nn.Module:

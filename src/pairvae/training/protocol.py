@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -33,11 +33,11 @@ class Source(Protocol):
         """Number of samples."""
         ...
 
-    def inputs(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
-        """Prepared inputs ``(B, ...)``; ``draw`` counts the batches of the epoch."""
+    def inputs(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
+        """Prepared inputs ``(B, ...)``; ``draw`` counts the epochs of the round."""
         ...
 
-    def features(self, indices: np.ndarray, epoch: int, draw: int) -> Tensor:
+    def features(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
         """Frozen features of the same inputs."""
         ...
 
@@ -80,11 +80,20 @@ class Encoded:
 
 
 class Plan(Protocol):
-    """What the loop needs to know of a training."""
+    """What the loop needs to know of a training.
+
+    An epoch is a pass over the training samples. A round is the epochs between two logged losses: what the loop trains
+    at a time, and what the random streams are keyed by.
+    """
 
     @property
     def epochs(self) -> int:
         """Epochs in all."""
+        ...
+
+    @property
+    def logged_epochs(self) -> Sequence[int]:
+        """The epochs, from 1, that end a round."""
         ...
 
     @property
@@ -119,13 +128,29 @@ class Plan(Protocol):
         """Steps of one epoch."""
         ...
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """The batches of one epoch."""
+    def batches(self, round_number: int) -> Iterator[Batch]:
+        """The batches of one round."""
         ...
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """The loss of one batch."""
         ...
+
+
+def epochs_before(logged_epochs: Sequence[int], round_number: int) -> int:
+    """Epochs of all rounds before ``round_number`` (from 0) of a plan."""
+    return logged_epochs[round_number - 1] if round_number else 0
+
+
+def epochs_of(logged_epochs: Sequence[int], round_number: int) -> int:
+    """Epochs of the round ``round_number`` (from 0) of a plan.
+
+    Examples
+    --------
+    >>> [epochs_of((10, 20, 25), number) for number in range(3)]
+    [10, 10, 5]
+    """
+    return logged_epochs[round_number] - epochs_before(logged_epochs, round_number)
 
 
 @runtime_checkable
@@ -141,8 +166,8 @@ class DivisiblePlan(Plan, Protocol):
         """Samples of the smallest batch of an epoch."""
         ...
 
-    def shares(self, epoch: int, process_group: ProcessGroup) -> Iterator[Batch]:
-        """This process's share of each batch of one epoch."""
+    def shares(self, round_number: int, process_group: ProcessGroup) -> Iterator[Batch]:
+        """This process's share of each batch of one round."""
         ...
 
     def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:

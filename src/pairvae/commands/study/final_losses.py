@@ -1,4 +1,4 @@
-"""Losses of a cell's pair training: every epoch on the training pairs, at some epochs on the validation pairs."""
+"""Losses of a cell's pair training: all logged ones on the training pairs, some on the validation pairs."""
 
 from __future__ import annotations
 
@@ -24,29 +24,30 @@ NOT_LOSSES = ("epoch", "learning_rate")
 
 
 def loss_watch(project: Project, folder: Path) -> Callable[[int, dict[str, float], Plan], None]:
-    """What to call after each epoch of the pair: now and then it appends the validation losses to a file.
+    """What to call after each round of the pair: now and then it appends the validation losses to a file.
 
-    A training that goes on after a kill may repeat an epoch; the later line is the one that counts.
+    A training that goes on after a kill may repeat a round; the later line is the one that counts.
     """
-    every = max(1, project.settings.pair.training.epochs // POINTS)
+    logged = project.settings.pair.training.logged_epochs
+    every = max(1, len(logged) // POINTS)
+    judged = {*logged[every - 1 :: every], logged[-1]}
     made: list[PairPlan | None] = []
 
     def watch(epoch: int, row: dict[str, float], plan: Plan) -> None:
-        last = epoch + 1 == project.settings.pair.training.epochs
-        if ((epoch + 1) % every and not last) or not isinstance(plan, PairPlan):
+        if epoch not in judged or not isinstance(plan, PairPlan):
             return
         if not made:
             made.append(_on_validation(project, plan))
         if made[0] is None:
             return
         with (folder / FILE).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"epoch": epoch + 1, **losses(made[0])}) + "\n")
+            stream.write(json.dumps({"epoch": epoch, **losses(made[0])}) + "\n")
 
     return watch
 
 
 def _on_validation(project: Project, plan: PairPlan) -> PairPlan | None:
-    """The plan with the validation pairs in place of the training pairs, one pass, all of them and without noise.
+    """The plan with the validation pairs in place of the training pairs, one epoch, all of them and without noise.
 
     None where there are fewer than two: the similarity compares samples with one another.
     """
@@ -55,7 +56,7 @@ def _on_validation(project: Project, plan: PairPlan) -> PairPlan | None:
     if len(members) < 2:
         return None
     batch = min(settings.pair.training.batch, len(members))
-    still = plan.settings.model_copy(update={"passes": 1, "batch": batch, "input_noise": 0.0})
+    still = plan.settings.model_copy(update={"log_every": 1, "batch": batch, "input_noise": 0.0})
     return dataclasses.replace(
         plan,
         sources={
@@ -73,7 +74,7 @@ def _on_validation(project: Project, plan: PairPlan) -> PairPlan | None:
 
 @torch.no_grad()
 def losses(plan: PairPlan) -> dict[str, float]:
-    """Mean over one pass of each loss term, networks in evaluation mode; crops and noise are always the same."""
+    """Mean over one epoch of each loss term, networks in evaluation mode; crops and noise are always the same."""
     generator = noise_generator(plan.seed, 0, plan.device)
     rows: list[dict[str, float]] = []
     plan.module.eval()

@@ -124,19 +124,19 @@ def scorer(project: Project) -> Score:
 def run_trial(trial: SharingProject, score: Score, report: Report) -> Scores:
     """Train what is not there yet and the pair; returns its scores on the held-out pairs and its ``seconds``.
 
-    ``report`` is told the epoch (from 1), its losses and, ``tune.reports`` times, scores; it may end the trial with an
+    ``report`` is told the epochs done, the losses and, ``tune.reports`` times, scores; it may end the trial with an
     exception. A trial that was killed goes on from its checkpoint; the folder of a finished one is removed.
     """
     stages = solo_stages(trial.settings)
     from_solo = trial.settings.pair.training.from_solo
     for stage in ("pretrain", *(stages if from_solo else ())):
         train_once(trial, stage)
-    epochs = trial.settings.pair.training.epochs
-    every = max(1, epochs // trial.settings.tune.reports)
+    logged = trial.settings.pair.training.logged_epochs
+    every = max(1, len(logged) // trial.settings.tune.reports)
+    scored = set(logged[every - 1 : -1 : every])
 
     def watch(epoch: int, row: dict[str, float], plan: Plan) -> None:
-        due = (epoch + 1) % every == 0 and epoch + 1 < epochs
-        report(epoch + 1, row, score(plan.vaes) if due else None)
+        report(epoch, row, score(plan.vaes) if epoch in scored else None)
 
     train_pair(trial, watch)
     vaes, card = load_vaes(trial.model("train-pair"))

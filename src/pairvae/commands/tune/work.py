@@ -92,13 +92,14 @@ def _carry_out(
 def _scores(own: SharingProject, trial: Trial, tracker: Tracker, job: Job) -> Scores | None:
     """The scores of a trial; None where it was pruned on the way."""
     metrics = [objective.metric for objective in own.settings.tune.objectives]
+    logged = own.settings.pair.training.logged_epochs
 
     def report(epoch: int, row: Mapping[str, float], scores: Scores | None) -> None:
         tracker.log_metrics({**row, **(scores or {})}, epoch)
         if job.orphaned:
             raise KeyboardInterrupt
         if scores is not None and len(metrics) == 1 and metrics[0] != TIME:
-            trial.report(scores[metrics[0]], epoch)
+            trial.report(scores[metrics[0]], logged.index(epoch) + 1)  # Hyperband's resource counts from 1
             if trial.should_prune():
                 raise optuna.TrialPruned
 
