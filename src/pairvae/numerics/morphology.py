@@ -93,6 +93,17 @@ def _rings(reach: int, bins: int, rounded_up: bool) -> tuple[Integers, Integers]
     return order[: starts[-1]], starts[:-1]
 
 
+def _lag_weights(
+    height: int, width: int, reach: int, order: Integers, starts: Integers, periodic: bool
+) -> Floats:
+    """Weight of each sorted lag in its bin: one over its pairs of pixels and over the lags of the bin."""
+    pairs = np.full((2 * reach + 1, reach + 1), float(height * width))
+    if not periodic:
+        pairs = _overlap(height, width, np.arange(-reach, reach + 1), np.arange(reach + 1))
+    counts = np.diff(starts, append=len(order))
+    return np.asarray(1 / (pairs.ravel()[order] * np.repeat(counts, counts)))
+
+
 def two_point_correlation(
     images: NDArray[Any],
     *,
@@ -142,11 +153,7 @@ def two_point_correlation(
         raise InputError(expected=f"1 to {limit} bins of S(r)", found=str(bins))
     reach = max(bins - 1, 1)
     order, starts = _rings(reach, bins, periodic)
-    pairs = np.full((2 * reach + 1, reach + 1), float(height * width))
-    if not periodic:
-        pairs = _overlap(height, width, np.arange(-reach, reach + 1), np.arange(reach + 1))
-    counts = np.diff(starts, append=len(order))
-    weight = 1 / (pairs.ravel()[order] * np.repeat(counts, counts))
+    weight = _lag_weights(height, width, reach, order, starts, periodic)
     curves = []
     for part in chunks(pictures):
         sums = _pair_counts(part, reach, periodic).reshape(len(part), -1)

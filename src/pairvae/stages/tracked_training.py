@@ -35,8 +35,8 @@ from pairvae.training.devices import Device
 from pairvae.training.distributed.process_group import join
 from pairvae.training.early import EarlyStop, best_epoch
 from pairvae.training.loop import Checkpointing, train
-from pairvae.training.pictures import live_picture, snapshot
 from pairvae.training.plans import PairPlan, Plan, SoloPlan, Source
+from pairvae.training.snapshots import live_picture, snapshot
 
 SNAPSHOTS = 5  # pictures of a training
 
