@@ -34,7 +34,11 @@ def raw_of(pair: Pair, modality: Modality) -> RawImage:
 
 
 def prepare_file(
-    pair: Pair, modality: Modality, section: Section, kept: FileCache | None = None
+    pair: Pair,
+    modality: Modality,
+    section: Section,
+    kept: FileCache | None = None,
+    raw: RawImage | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Prepare one file of a sample.
 
@@ -48,6 +52,8 @@ def prepare_file(
         Its settings ``prepare``, with the content of mask and geometry in place of their names.
     kept : FileCache, optional
         Where results are looked up and kept.
+    raw : RawImage, optional
+        The file as :func:`raw_of` gives it, where it was read already.
 
     Returns
     -------
@@ -65,7 +71,7 @@ def prepare_file(
     entry = None if kept is None or key is None else kept.read(key)
     if entry is not None:
         return entry[0]["array"], entry[1]
-    raw = raw_of(pair, modality)
+    raw = raw_of(pair, modality) if raw is None else raw
     array, record = modality.prepare(raw, section), modality.record(raw, section)
     if kept is not None and key is not None:
         kept.write(key, {"array": array}, record)

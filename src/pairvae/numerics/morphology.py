@@ -105,10 +105,7 @@ def _lag_weights(
 
 
 def two_point_correlation(
-    images: NDArray[Any],
-    *,
-    estimator: str = "unbiased",
-    bins: int | None = None,
+    images: NDArray[Any], *, estimator: str = "unbiased", bins: int | None = None
 ) -> Floats:
     """Two-point correlation S(r) of the bright phase, in bins of 1 px.
 
@@ -119,10 +116,9 @@ def two_point_correlation(
     images : ndarray
         ``(N, H, W)``, or one ``(H, W)``; bright above 0.5.
     estimator : {"unbiased", "periodic"}
-        Each lag weighs the same within its bin, as in PoreSpy. ``unbiased``: pairs inside the image over their number;
-        bin i holds r in [i, i + 1), as PoreSpy 3.2. ``periodic``: pairs across the edges too; bin i holds r in
-        (i - 1, i], as PoreSpy 2.2.2 (the paper).
-    bins : int, optional
+        ``unbiased``: pairs inside the image; bin i holds r in [i, i + 1), as in PoreSpy 3.2. ``periodic``: pairs
+        across the edges too; bin i holds r in (i - 1, i], as in PoreSpy 2.2.2 (the paper).
+    bins : int
         Half of the shorter side by default.
 
     Returns
@@ -137,8 +133,7 @@ def two_point_correlation(
 
     Examples
     --------
-    >>> half = np.zeros((8, 8))
-    >>> half[:4] = 1
+    >>> half = np.repeat([[1], [0]], 4, axis=0).repeat(8, axis=1)
     >>> two_point_correlation(half, bins=2).round(3).tolist()
     [[0.5, 0.446]]
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pairvae.data.check.file_summary import FileSummary, ImageArea, from_entry, to_entry
-from pairvae.data.pairs.sample import Pair
+from pairvae.data.pairs.sample import Pair, with_scales
 from pairvae.data.prepare import cache_key, prepare_file
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
@@ -75,7 +75,7 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | In
         return error
     summary = _raw_summary(pair, side, raw, preparation.sem)
     try:
-        summary = _with_prepared(summary, pair, preparation)
+        summary = _with_prepared(summary, pair, with_scales(raw, pair, side), preparation)
     except InputError as error:
         return replace(summary, refused=error)
     if kept is not None and key is not None:
@@ -120,10 +120,10 @@ def _raw_summary(pair: Pair, side: str, raw: RawImage, sem: SemPrepare) -> FileS
     )
 
 
-def _with_prepared(summary: FileSummary, pair: Pair, preparation: Preparation) -> FileSummary:
+def _with_prepared(summary: FileSummary, pair: Pair, raw: RawImage, preparation: Preparation) -> FileSummary:
     """Add the properties of the prepared array (``InputError`` where it cannot be prepared)."""
     modality, section = MODALITIES[summary.side], preparation.sections[summary.side]
-    array, record = prepare_file(pair, modality, section, preparation.kept)
+    array, record = prepare_file(pair, modality, section, preparation.kept, raw)
     summary = replace(
         summary,
         scale=record.get(SCALES[summary.side]),

@@ -66,9 +66,10 @@ def _measure(pair: Pair, name: str, section: Section, kept: FileCache | None) ->
         return Measured(pair.id, name, file, **_with_tuples(entry[1]))
     measured = Measured(pair.id, name, file)
     try:
-        facts = _offered(raw_of(pair, modality), name, section)
+        raw = raw_of(pair, modality)
+        facts = _offered(raw, name, section)
         measured = replace(measured, **facts)
-        array, _ = prepare_file(pair, modality, section, kept)
+        array, _ = prepare_file(pair, modality, section, kept, raw)
         if modality.binary:
             refuse_single_phase(array, file)
     except InputError as error:
