@@ -60,7 +60,7 @@ def test_an_unknown_parameter_is_refused(address: str, finished_project: Path) -
     wanted = {"inputs": array[None].tolist(), "params": {"direction": "saxs_sem", "sample": 7}}
     answer = requests.post(f"{address}/invocations", json=wanted, timeout=WAIT)
     assert answer.status_code == 400
-    assert "expected some of direction, samples, seed, found sample" in answer.text
+    assert "expected some of direction, samples, seed, conditions, found sample" in answer.text
 
 
 def test_image_files_go_in_and_come_out(address: str, finished_project: Path) -> None:

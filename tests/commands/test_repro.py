@@ -101,6 +101,8 @@ REFUSALS: tuple[tuple[str, Callable[[Path], list[str]], str], ...] = (
      lambda _: ["pair.training.start_from=models/train-pair"], "apart from models/train-pair"),
     ("a backbone that is not there", lambda _: ["pretrain.enabled=true", "pretrain.backbone=x.pth"], "weight file"),
     ("an archive that is not there", lambda _: ["data.source=mdf", "data.mdf.archive=x.zip"], "archive"),
+    ("a condition that no pair has", lambda _: ["data.source=mine", "pair.conditions=[pitch_nm]"], "pitch_nm"),
+    ("a modality that cannot be unpaired", lambda _: ["data.source=mine", "data.unpaired=some"], "data.unpaired"),
     ("a single pair", lambda _: ["data.simulated.pairs=1"], "at least 2 pairs"),
     ("a misspelt key", lambda _: ["saxs.trainig.epochs=1"], "did you mean training"),
     ("a second line", lambda _: ["seed=1\ndata: {source: mine}"], "several lines"),

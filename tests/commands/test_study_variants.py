@@ -115,8 +115,17 @@ def test_a_cell_has_its_own_split_threads_and_changes(tmp_path: Path) -> None:
     assert (settings.split.train, settings.split.seed, settings.latent.channels) == (32, 7, 4)
     assert settings.device.threads == 1
     assert settings.pretrain.backbone == str(tmp_path / "weights.pth")
-    assert settings.baselines.unet.epochs == 0
+    assert settings.baselines.unet.epochs == 0 and settings.assess.realism is True
     assert CellTask(project, tmp_path, cell, 1).result.parent.name == "cells"
+
+
+@pytest.mark.parametrize(("chosen", "tested"), [("study", True), (True, True), (False, False)])
+def test_realism_is_tested_in_a_cell_unless_it_is_false(
+    tmp_path: Path, chosen: bool | str, tested: bool
+) -> None:
+    project = Project(tmp_path, tmp_path, resolve({"assess": {"realism": chosen}}))
+    assert cell_settings(project, Cell(32, 7), threads=1).assess.realism is tested
+    assert resolve({}).assess.realism == "study"  # and in no other assessment
 
 
 def made(median: float) -> dict[str, float | int]:

@@ -131,6 +131,7 @@ def test_conditions_are_typed_or_in_the_table_and_unpaired_samples_are_filled_in
     ):
         with pytest.raises(InputError, match=message):
             one.encode(array, "saxs", Acquisition(conditions=conditions))
+    assert known_of(predictor, str(mine / "SAXS" / "3.jpg"), "saxs").conditions is None  # an empty cell
     with pytest.raises(InputError, match="condition: expected NAME=VALUE, found 'pitch'"):
         acquisition_of(conditions=["pitch"])
     options = {"model": str(known), "samples": 1, "seed": 0, "unpaired": True}

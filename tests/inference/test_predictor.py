@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -270,6 +272,28 @@ def test_posterior_of_a_larger_image_is_that_of_its_crops_mean_features(predicto
     pooled = predictor.pooled_posterior(image, "sem")
     torch.testing.assert_close(pooled.mean, mean)
     torch.testing.assert_close(pooled.std, std)
+
+
+def test_patterns_come_from_the_heads_toward_them_of_one_crop_or_many(predictor: Predictor) -> None:
+    vaes = copy.deepcopy(dict(predictor.vaes))
+    encoder, (_, rows, columns) = vaes["sem"].encoder, predictor.shape("sem")
+    for key, shift in (("saxs", 1.0), ("saxs_whole", 2.0)):
+        encoder.toward[key] = copy.deepcopy(encoder.dense)
+        with torch.no_grad():
+            encoder.toward[key].output.bias.add_(shift)
+    moved = dataclasses.replace(predictor, vaes=vaes)
+    image = np.random.default_rng(3).integers(0, 2, (1, 2 * rows, 2 * columns)).astype(np.float32)
+    for array, shift in (
+        (image[:, :rows, :columns], 1.0),
+        (image[:, : rows + 8, :columns], 1.0),
+        (image, 2.0),
+    ):
+        posterior = moved.encode([array], "sem")
+        torch.testing.assert_close(posterior.for_target("saxs").mean, posterior.mean + shift)
+        own = predictor.encode([array], "sem")
+        assert torch.equal(posterior.mean, own.mean), "the image itself is decoded as before"
+        still = dataclasses.replace(posterior, mean=posterior.mean + shift, toward={})
+        assert np.array_equal(moved.predict([array], "sem", "saxs"), predictor.decode(still, "saxs"))
 
 
 @pytest.mark.parametrize("length", [192, 193, 336, 337, 830, 1280])

@@ -38,6 +38,21 @@ def test_numbers_are_standardised_words_one_hot_and_what_is_unknown_is_0() -> No
         fit_encoding(["anneal_h"], KNOWN)
 
 
+def test_only_known_names_and_words_are_taken() -> None:
+    encoding = fit_encoding(["pitch_nm", "blend", "batch"], [{**one, "batch": "7"} for one in KNOWN])
+    encoding.require_known({"pitch_nm": -3.0, "blend": "A", "batch": 7.0})  # as a command line has a number
+    assert encoding.encode([{"batch": 7.0}]).tolist() == encoding.encode([{"batch": "7"}]).tolist()
+    assert [encoding.takes(*one) for one in (("pitch_nm", 3), ("blend", "A"), ("blend", "C"), ("h", 1))] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    for values, message in (
+        ({"anneal_h": 1.0}, "conditions: expected conditions pitch_nm, blend, batch, found anneal_h"),
+        ({"blend": "C"}, "condition blend: expected one of A, B, found 'C'"),
+    ):
+        with pytest.raises(InputError, match=message):
+            encoding.require_known(values)
+
+
 def test_a_card_keeps_the_shift() -> None:
     weight = np.random.default_rng(0).normal(size=(3, 2, 1, 1))
     shift = ConditionShift("saxs", fit_encoding(["pitch_nm", "blend"], KNOWN), weight)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any
 
-import numpy as np
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 
 from pairvae.app.model_choice import Models
-from pairvae.app.parameters import FILE, ModelName, Name, Seed, Source
-from pairvae.app.routes import Work
+from pairvae.app.queries import Known, ModelName, Name, Seed, Source
+from pairvae.app.routes import FILE, Work
 from pairvae.app.uploads import measured, upload_of
 from pairvae.commands.explain import drawing_of
 from pairvae.commands.suggest.command import Choice, content_of, ranked
 from pairvae.commands.suggest.ranking import Wanted
 from pairvae.errors import InputError
 from pairvae.inference.attribution import attribute
-from pairvae.modalities.acquisition import Acquisition
 from pairvae.reports.encode import plot_picture
 from pairvae.reports.explanations import explanation_png
 from pairvae.reports.suggestions import card_pictures, suggestion_map
@@ -33,15 +31,20 @@ def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
 
     @router.post("/explain", openapi_extra=FILE)
     async def explain(
-        request: Request, source: Source, name: Name = "", model: ModelName = "", seed: Seed = 0
+        request: Request,
+        source: Source,
+        known: Annotated[Known, Depends()],
+        name: Name = "",
+        model: ModelName = "",
+        seed: Seed = 0,
     ) -> dict[str, Any]:
         """Which part of a file moved the predicted descriptors: a drawing and a line for each."""
         content = await request.body()
 
         def look() -> dict[str, Any]:
             predictor = models.get(model or models.first)
-            given = measured(upload_of(content, name), predictor, source, Acquisition())
-            found = attribute(predictor, np.asarray(given.array), source, seed)
+            given = measured(upload_of(content, name), predictor, source, known.acquisition)
+            found = attribute(predictor, given.array, source, seed, known=known.acquisition)
             picture = base64.b64encode(explanation_png(drawing_of(found), DPI)).decode("ascii")
             return {"uri": f"data:image/png;base64,{picture}", "lines": list(found.sentences())}
 
@@ -77,13 +80,13 @@ def _suggestions(models: Models, model: str, count: int) -> dict[str, Any]:
                 "facts": list(card.facts),
                 "pictures": [
                     {
-                        "uri": picture.uri,
-                        "caption": picture.caption,
+                        "uri": one.uri,
+                        "caption": one.caption,
                         "kind": "card",
-                        "width": picture.width,
-                        "height": picture.height,
+                        "width": one.width,
+                        "height": one.height,
                     }
-                    for picture in card_pictures(card, content.source, content.target)
+                    for one in card_pictures(card, content.source, content.target)
                 ],
             }
             for card in content.cards

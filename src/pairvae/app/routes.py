@@ -14,19 +14,7 @@ from fastapi.responses import JSONResponse
 import pairvae
 from pairvae.app.answers import as_json, as_zip, finite, png
 from pairvae.app.model_choice import Models
-from pairvae.app.parameters import (
-    ANSWERS,
-    FILE,
-    MOST_SAMPLES,
-    Asked,
-    Coordinate,
-    Known,
-    ModelName,
-    Name,
-    Seed,
-    Source,
-    bytes_of,
-)
+from pairvae.app.queries import MOST_SAMPLES, Asked, Coordinate, Known, ModelName, Name, Seed, Source
 from pairvae.app.uploads import DOOR, FullError, measured, technique_of, upload_of
 from pairvae.errors import InputError
 from pairvae.inference.explanation import BestGuess, Explained, best_guess, explain, explain_point, plane
@@ -36,6 +24,31 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import HDF5_SUFFIXES
 
 T = TypeVar("T")
+
+FILE = {
+    "requestBody": {
+        "required": True,
+        "description": "the bytes of one image file: png, jpg, tif, npy",
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+REFUSED = {
+    "description": "the file or a parameter is invalid; `error` names the problem and its remedy in one line",
+    "content": {"application/json": {"schema": {"type": "object", "required": ["error"],
+                                                 "properties": {"error": {"type": "string"}}}}},
+}  # fmt: skip
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    400: REFUSED,
+    **{code: {**REFUSED, "description": words} for code, words in (
+        (403, "another host or site"), (401, "no token"), (408, "sent too slowly"), (413, "too large"),
+        (503, "too many requests at once"), (504, "took too long"), (507, "no room for the file on the server"),
+    )},
+}  # fmt: skip
+
+
+def bytes_of(kind: str) -> dict[int | str, dict[str, Any]]:
+    """The description of an answer that is a file."""
+    return {200: {"content": {kind: {}}}}
 
 
 class Work:
@@ -86,9 +99,9 @@ def routes(models: Models, work: Work) -> APIRouter:
     router = APIRouter(prefix="/api", responses=ANSWERS)
 
     @router.get("/about")
-    async def about() -> dict[str, Any]:
-        """Models, modalities and limits."""
-        return await work.do(lambda: _about(models))
+    async def about(model: ModelName = "") -> dict[str, Any]:
+        """Models and limits; the modalities of one of the models, and the conditions that it takes."""
+        return await work.do(lambda: _about(models, models.get(model or models.first)))
 
     _add_predictions(router, models, work)
     _add_technique(router, models, work)
@@ -119,7 +132,9 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
         content = await request.body()
         explained = await work.do(lambda: _explained(models, content, asked, known))
         title = models.choices[asked.model or models.first].title
+        told = known.acquisition.conditions
         facts = {"model": title, "seed": asked.seed, "pairvae": pairvae.__version__}
+        facts |= {"conditions": dict(told)} if told else {}
         packed = await work.do(lambda: as_zip(explained, _shown_name(asked), facts))
         return Response(packed, media_type="application/zip")
 
@@ -156,7 +171,7 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
         def draw() -> Response:
             predictor = _predictor(models, model, source)
             given = measured(upload_of(content, name), predictor, source, known.acquisition)
-            return _picture(best_guess(predictor, given.array, source, seed))
+            return _picture(best_guess(predictor, given.array, source, seed, known.acquisition))
 
         return await work.do(draw)
 
@@ -198,7 +213,9 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
         looks = doubt(predictor, given, asked.source, DOOR) if unlike else None
         return (*given.remarks, *([looks] if looks else ()))
 
-    return explain(predictor, given.array, asked.source, asked.samples, asked.seed, remarks)
+    return explain(
+        predictor, given.array, asked.source, asked.samples, asked.seed, remarks, known.acquisition
+    )
 
 
 def _shown_name(asked: Asked) -> str:
@@ -215,8 +232,7 @@ def _picture(guess: BestGuess) -> Response:
     return Response(png(guess.image), media_type="image/png", headers=headers)
 
 
-def _about(models: Models) -> dict[str, Any]:
-    predictor = models.get(models.first)
+def _about(models: Models, predictor: Predictor) -> dict[str, Any]:
     return {
         "version": pairvae.__version__,
         "models": [
@@ -229,11 +245,22 @@ def _about(models: Models) -> dict[str, Any]:
                 "title": MODALITIES[name].title,
                 "suffixes": sorted(MODALITIES[name].suffixes - HDF5_SUFFIXES),
                 "known": sorted(taken_by(name)),
+                "conditions": _conditions(predictor, name),
             }
             for name in predictor.modalities
         ],
         "samples": MOST_SAMPLES,
     }
+
+
+def _conditions(predictor: Predictor, modality: str) -> list[dict[str, Any]]:
+    """The conditions that move predictions from a modality: a number with its mean in training, or the known words."""
+    shift = predictor.condition_shift
+    if shift is None or shift.modality != modality:
+        return []
+    numbers = [{"name": name, "mean": mean} for name, (mean, _) in shift.encoding.numbers.items()]
+    words = [{"name": name, "words": list(shares)} for name, shares in shift.encoding.words.items()]
+    return [*numbers, *words]
 
 
 def _plane(predictor: Predictor, modality: str) -> dict[str, Any]:

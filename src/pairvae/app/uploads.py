@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pairvae.errors import InputError
-from pairvae.inference.measurement import ANY, Door, Measurement, likely_technique, measurement
+from pairvae.inference.measurement import Door, Measurement, likely_technique, measurement
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.modalities.readers.detector_files import HDF5_MAGIC
 from pairvae.modalities.readers.fabio_files import CBF_MAGIC
 from pairvae.modalities.readers.image import HDF5_SUFFIXES

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from pairvae.evaluation.attribution import shares
 from pairvae.inference.attribution import WORDS, Attribution, attribute
 from pairvae.inference.loader import load
+from pairvae.inference.measurement import known_of
 from pairvae.inference.prediction_inputs import Input, inputs_of
 from pairvae.reports.explanations import Panel, explanation_figure, explanation_png
 from pairvae.store.files import atomic_path
@@ -38,7 +39,9 @@ def explain(files: Sequence[str], *, to: str, out: Path, model: str, seed: int, 
     lines: list[str] = []
     rows: list[dict[str, str | int | float]] = []
     for one in inputs:
-        found = attribute(predictor, predictor.prepare(one.given, one.source), one.source, seed, check)
+        known = known_of(predictor, one.given, one.source)
+        array = predictor.prepare(one.given, one.source, known)
+        found = attribute(predictor, array, one.source, seed, check, known)
         drawing = drawing_of(found)
         with atomic_path(out / f"{one.name}-explained.png") as temporary:
             temporary.write_bytes(explanation_png(drawing))

@@ -10,7 +10,6 @@ import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import ANY
 from pairvae.inference.neighbours import write_neighbours
 from pairvae.inference.output_files import NEXUS, NO_PROVENANCE, OME, provenance_of, write_images
 from pairvae.inference.prediction_inputs import Input
@@ -25,7 +24,7 @@ from pairvae.inference.predictions import (
     trust_of,
 )
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.parallel.executor import run_tasks
 from pairvae.reports.contact_sheet import strip
 

@@ -25,6 +25,7 @@ from pairvae.inference.predictions import measured, nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import LARGEST_SIDE
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.numerics.descriptors import euler_density
 from pairvae.numerics.scattering import horizontal_period
 
@@ -95,11 +96,17 @@ class Attribution:
 
 
 def attribute(
-    predictor: Predictor, array: np.ndarray, source: str, seed: int = 0, check: bool = False
+    predictor: Predictor,
+    array: np.ndarray,
+    source: str,
+    seed: int = 0,
+    check: bool = False,
+    known: Acquisition = ANY,
 ) -> Attribution:
     """Explain the prediction from one prepared array ``(C, H, W)``; of a larger micrograph, its middle.
 
-    ``check`` repeats it with randomised weights. Takes about a hundred predictions, twice as many with the check.
+    ``check`` repeats it with randomised weights. Of what is ``known`` of it the conditions
+    count. Takes about a hundred predictions, twice as many with the check.
     ``InputError`` for curves, which have no parts here.
     """
     (target,) = [name for name in predictor.modalities if name != source]
@@ -109,11 +116,11 @@ def attribute(
     pattern = not MODALITIES[source].cropped
     parts = polar_parts(given.shape[-2:]) if pattern else square_parts(given.shape[-2:])
     baseline = _usual(predictor, source, given) if pattern else shuffled(given, parts, seed)
-    describe = descriptors_of(predictor, source, target, seed)
+    describe = descriptors_of(predictor, source, target, seed, known)
     changes = occlusion(given, baseline, parts, describe)
     random: dict[str, float] = {}
     if check:
-        other = descriptors_of(randomised(predictor, seed), source, target, seed)
+        other = descriptors_of(randomised(predictor, seed), source, target, seed, known)
         effects = occlusion(given, baseline, parts, other)
         random = {name: likeness(changes[name], effects[name]) for name in changes}
     values = {name: float(numbers[0]) for name, numbers in describe(given[None]).items()}
@@ -122,13 +129,15 @@ def attribute(
     return Attribution(source, target, given, parts, changes, values, q, random)
 
 
-def descriptors_of(predictor: Predictor, source: str, target: str, seed: int) -> Describe:
+def descriptors_of(
+    predictor: Predictor, source: str, target: str, seed: int, known: Acquisition = ANY
+) -> Describe:
     """Descriptors ``(N,)`` by name of what is predicted from arrays ``(N, C, H, W)``, always with the same noise."""
 
     def describe(arrays: np.ndarray) -> dict[str, np.ndarray]:
         rows: list[dict[str, float]] = []
         for array in arrays:
-            posterior = predictor.posterior(array[None], source)
+            posterior = predictor.encode(array, source, known)
             still = replace(posterior, std=torch.zeros_like(posterior.std))
             images = predictor.decode(still, target, DRAWS, seed)[0]
             rows.append({name: _mean(values) for name, values in _numbers(predictor, images, target).items()})

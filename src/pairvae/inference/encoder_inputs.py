@@ -92,14 +92,10 @@ def shifted(posterior: Posterior, shift: ConditionShift | None, source: str, kno
     """The posterior of one input, moved by the conditions of its sample (``InputError``: one the model lacks)."""
     if not known.conditions:
         return posterior
-    names = () if shift is None else shift.encoding.names
-    unknown = [name for name in known.conditions if name not in names]
-    if unknown:
-        raise InputError(
-            expected=f"conditions {', '.join(names)}" if names else "no conditions: the model has none",
-            found=unknown[0],
-            where="conditions",
-        )
-    if shift is None or shift.modality != source:
+    if shift is None:
+        name = next(iter(known.conditions))
+        raise InputError(expected="no conditions: the model has none", found=name[:40], where="conditions")
+    shift.encoding.require_known(known.conditions)
+    if shift.modality != source:
         return posterior
     return dataclasses.replace(posterior, mean=posterior.mean + shift.of([known.conditions]))

@@ -15,6 +15,7 @@ from pairvae.inference.predictions import agreement, measured, nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.models.vae import Posterior
 from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.morphology import two_point_correlation
@@ -79,10 +80,12 @@ class BestGuess:
     confidence: Confidence | None
 
 
-def best_guess(predictor: Predictor, array: np.ndarray, source: str, seed: int) -> BestGuess:
+def best_guess(
+    predictor: Predictor, array: np.ndarray, source: str, seed: int, known: Acquisition = ANY
+) -> BestGuess:
     """Predict from one prepared array ``(channels, H, W)`` and measure nothing: half the time of :func:`explain`."""
     (target,) = [name for name in predictor.modalities if name != source]
-    image = predictor.decode(predictor.encode(array, source), target, 1, seed)[0, 0]
+    image = predictor.decode(predictor.encode(array, source, known), target, 1, seed)[0, 0]
     return BestGuess(target, image, predictor.confidence(array, source))
 
 
@@ -93,13 +96,15 @@ def explain(
     samples: int,
     seed: int,
     remarks: Callable[[bool], Sequence[str]] = lambda unlike: (),
+    known: Acquisition = ANY,
 ) -> Explained:
     """Predict the other modality from one prepared array ``(channels, H, W)``, and say what it shows.
 
+    Of what is ``known`` of it the conditions count.
     ``remarks(unlike)`` gives what else speaks against the prediction, for an input unlike the training data or not.
     """
     (target,) = [name for name in predictor.modalities if name != source]
-    posterior = predictor.encode(array, source)
+    posterior = predictor.encode(array, source, known)
     best, drawn = _decoded(predictor, posterior, target, samples, seed)
     confidence = predictor.confidence(array, source)
     warnings, notes, numbers = _trust(predictor, array, source, best, target, confidence)
@@ -108,8 +113,9 @@ def explain(
         for line in remarks(confidence is None or confidence.out_of_distribution)
     )
     shown = _numbers(predictor, drawn, target) | numbers
-    known = micrographs_of(predictor, source, target)
-    nearest = known.nearest(posterior.mean.numpy(), drawn, SHOWN_NEIGHBOURS) if known else []
+    measured_ones = micrographs_of(predictor, source, target)
+    latent = posterior.mean.numpy()
+    nearest = measured_ones.nearest(latent, drawn, SHOWN_NEIGHBOURS) if measured_ones else []
     return Explained(
         source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes,
         nm_per_px(predictor, target),

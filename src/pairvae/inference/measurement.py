@@ -15,12 +15,11 @@ from pairvae.data.pairs.sample import PAIRS_FILE
 from pairvae.errors import InputError
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, Modality
-from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.modalities.readers.image import INSIDE, file_part, read_image
 from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.modalities.technique import file_looks_like, looks_like
 
-ANY = Acquisition()
 SPOKEN_WITH_AN = ("SEM", "I(q)", "AFM")
 FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have folders of their own
 MOST_REMARKS = 20
@@ -203,9 +202,10 @@ def acquisition_in_table(path: str, source: str) -> Acquisition:
 def known_of(predictor: Predictor, path: str, source: str, given: Acquisition = ANY) -> Acquisition:
     """What is ``given`` of a file, else what the ``pairs.csv`` around it says and the model takes."""
     table, shift = acquisition_in_table(path, source), predictor.condition_shift
-    taken = shift.encoding.names if shift is not None else ()
-    conditions = {name: value for name, value in (table.conditions or {}).items() if name in taken}
-    return given.over(replace(table, conditions=conditions or None))
+    told, taken = table.conditions or {}, dict[str, float | str]()
+    if shift is not None:
+        taken = {name: value for name, value in told.items() if shift.encoding.takes(name, value)}
+    return given.over(replace(table, conditions=taken or None))
 
 
 @lru_cache(maxsize=8)

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pairvae.evaluation.scores.patterns import properties_of
-from pairvae.inference.measurement import ANY, doubt, known_of, measurement
+from pairvae.inference.measurement import doubt, known_of, measurement
 from pairvae.inference.prediction_inputs import Input
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.models.vae import Posterior
 from pairvae.numerics import descriptors
 from pairvae.numerics.colormaps import levels

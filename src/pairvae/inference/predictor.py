@@ -20,10 +20,12 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
 from pairvae.models.conditions import ConditionShift, shift_of_card
-from pairvae.models.vae import VAE, Posterior
+from pairvae.models.vae import VAE, Posterior, joined
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 from pairvae.store.model_folder import copy_model
+
+MANY = 4  # crops whose mean features are those of a whole array rather than of one crop
 
 
 @dataclass(frozen=True, repr=False)
@@ -132,7 +134,7 @@ class Predictor:
         ]
         if not posteriors:
             return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
-        return _together(posteriors)
+        return joined(posteriors)
 
     def _encoded(self, array: np.ndarray, source: str, known: Acquisition) -> Posterior:
         if MODALITIES[source].cropped and array.shape != self.shape(source):
@@ -162,8 +164,7 @@ class Predictor:
             # One by one: a matrix product's last bits depend on the batch, and may tip a pixel over its threshold.
             some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
             parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
-        whole = _together(parts)
-        return Posterior(whole.mean[: len(inputs)], whole.std[: len(inputs)], whole.correlation)
+        return joined(parts).first(len(inputs))
 
     def predict(
         self,
@@ -245,6 +246,7 @@ class Predictor:
         """Images of ``target`` for posteriors ``(N, C, g, g)``; see :meth:`predict`."""
         self.check_size(target, size)
         require_draws(samples, seed)
+        posterior = posterior.for_target(target)
         channels, rows, columns = self.shape(target)
         binary, decoder = self.is_binary(target), self.vaes[target].decoder
         side = None if size == rows else size
@@ -274,11 +276,9 @@ class Predictor:
             total, count = torch.zeros(()), 0
             for crop in crops:
                 stack = crop[None] if crop.ndim == 3 else crop[None, None]
-                total, count = (
-                    total + encoder.features(network_inputs(stack, self.shape(source), source)).double(),
-                    count + 1,
-                )
-            return self.vaes[source].posterior_of((total / count).float())
+                inputs = network_inputs(stack, self.shape(source), source)
+                total, count = total + encoder.features(inputs).double(), count + 1
+            return self.vaes[source].posterior_of((total / count).float(), whole=count >= MANY)
 
     def is_binary(self, modality: str) -> bool:
         """Whether images of ``modality`` have two values."""
@@ -290,9 +290,3 @@ class Predictor:
             raise InputError(
                 expected=f"a modality: {', '.join(self.vaes)}", found=repr(modality), where="modality"
             )
-
-
-def _together(posteriors: list[Posterior]) -> Posterior:
-    """Posteriors of several inputs as one."""
-    mean = torch.cat([posterior.mean for posterior in posteriors])
-    return Posterior(mean, torch.cat([posterior.std for posterior in posteriors]), posteriors[0].correlation)

@@ -52,6 +52,9 @@ class Acquisition:
         return raw, settings
 
 
+ANY = Acquisition()  # nothing is known
+
+
 def acquisition_of(
     nm_per_px: float | None = None,
     q_per_px: float | None = None,

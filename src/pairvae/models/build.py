@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -26,6 +27,7 @@ from pairvae.settings import (
 )
 
 Shape = tuple[int, int, int]
+TOWARD = "encoder.toward."  # begins the names of weights of heads toward other techniques
 SCALE_TRIL = "encoder.scale_tril"  # among the weights of a VAE whose posterior covariance was calibrated
 OBSOLETE = frozenset({"critic"})  # of a network in a card of pairvae 0.1: the width of the discriminator
 LONGEST_SIDE = 16_384  # px of a prepared array
@@ -156,10 +158,14 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
 
 
 def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
-    """Give an untrained VAE the buffer of a posterior covariance where the weights hold one."""
+    """Give an untrained VAE what the calibration added to its encoder: a posterior covariance, heads toward others."""
     if SCALE_TRIL in weights:
         channels = description["latent"]["channels"]
         vae.encoder.scale_tril = torch.zeros(channels, channels, device=next(vae.parameters()).device)
+    head, others = getattr(vae.encoder, "dense", None), vae.encoder.toward
+    for name in sorted({key[len(TOWARD) :].partition(".")[0] for key in weights if key.startswith(TOWARD)}):
+        if head is not None and name and not hasattr(others, name):
+            others[name] = copy.deepcopy(head)
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:

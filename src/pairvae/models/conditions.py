@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,24 @@ class ConditionEncoding(BaseModel):
         """Numbers for each sample."""
         return len(self.numbers) + sum(map(len, self.words.values()))
 
+    def require_known(self, values: Values) -> None:
+        """``InputError`` for a condition, or the word of one, that the training pairs did not have."""
+        for name, value in values.items():
+            if name not in self.names:
+                raise InputError(
+                    expected=f"conditions {', '.join(self.names)}", found=name[:40], where="conditions"
+                )
+            shares = self.words.get(name)
+            if shares is not None and _word(value) not in shares:
+                known = ", ".join(shares)
+                raise InputError(
+                    expected=f"one of {known}", found=repr(value)[:40], where=f"condition {name}"
+                )
+
+    def takes(self, name: str, value: float | str) -> bool:
+        """Whether it is a condition of the training pairs, with a word that they had."""
+        return name in self.numbers or _word(value) in self.words.get(name, ())
+
     def encode(self, samples: Sequence[Values]) -> np.ndarray:
         """``(N, D)`` float64 of the conditions of N samples (``InputError``: a word in place of a number)."""
         rows = [[*self._numbers(sample), *self._words(sample)] for sample in samples]
@@ -64,7 +83,7 @@ class ConditionEncoding(BaseModel):
     def _words(self, values: Values) -> list[float]:
         found: list[float] = []
         for name, shares in self.words.items():
-            value = str(values.get(name))
+            value = _word(values[name]) if name in values else None
             found += [(word == value) - share if value in shares else 0.0 for word, share in shares.items()]
         return found
 
@@ -87,9 +106,14 @@ def fit_encoding(names: Sequence[str], samples: Sequence[Values]) -> ConditionEn
             values = np.array(known, np.float64)
             numbers[name] = (float(values.mean()), float(values.std()))
         else:
-            counted = {word: sum(str(value) == word for value in known) for word in sorted(map(str, known))}
+            counted = Counter(sorted(map(_word, known)))
             words[name] = {word: count / len(known) for word, count in counted.items()}
     return ConditionEncoding(numbers=numbers, words=words)
+
+
+def _word(value: float | str) -> str:
+    """The text of a word; 1 of a typed number, as a table has it."""
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 @dataclass(frozen=True)

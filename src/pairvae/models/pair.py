@@ -42,5 +42,5 @@ class PairVAE(nn.Module):
 
     def translate(self, inputs: Tensor, source: str, target: str) -> Tensor:
         """Image ``(B, channels, H, W)`` in [0, 1] of ``target``, from the posterior mean of ``source``."""
-        image: Tensor = self.vae(target).decoder(self.posterior(source, inputs).mean)
+        image: Tensor = self.vae(target).decoder(self.posterior(source, inputs).for_target(target).mean)
         return image

@@ -200,9 +200,10 @@ class AssessSettings(Section):
     estimator: Literal["unbiased", "periodic"] = Field(description="estimator of S(r)")
     crops: int = Field(ge=2, le=100, description="evaluation crops per image")
     crop_seed: Seed = Field(description="seed of the first evaluation crop; the others follow it")
-    realism: bool = Field(
-        default=False,
-        description="train classifiers to distinguish predicted images from true crops (takes minutes)",
+    realism: bool | Literal["study"] = Field(
+        default="study",
+        description="train classifiers to distinguish predicted images from true crops, which takes minutes; "
+        "study: only in `pairvae study`",
     )
     realism_steps: Positive = Field(
         default=800,

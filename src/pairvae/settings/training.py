@@ -144,6 +144,9 @@ class CalibrationSettings(Section):
         description="let samples for a pattern vary together, as crops do around the prediction for left-out pairs"
     )
     variance_matching: bool = Field(description="let decoded phase fractions vary as those of crops do")
+    cross_regression: bool = Field(
+        description="blend what the pattern's decoder gets of an image with a ridge regression, as far as it helps"
+    )
     crops: int = Field(ge=2, le=100, description="crops of each training image that the corrections look at")
     seed: Seed = Field(description="of these crops, and of the latents and the noise that are decoded")
 

@@ -109,7 +109,7 @@ def assess(project: Project) -> None:
     }
     if scored is not None and draws is not None:
         metrics["splits"]["validation"]["ensembles"] = scored.block()
-        if project.settings.assess.realism:
+        if project.settings.assess.realism is True:
             metrics["splits"]["validation"]["realism"] = _realism(project, data, draws, predicted)
     _write(project, prepared, reference, predicted, measurements, splits)
     store.write_json(project.reports / "metrics.json", metrics)

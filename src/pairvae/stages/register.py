@@ -1,4 +1,4 @@
-"""The stage `register`: four programs and the whole pair in the registry; champion moves only for a better score.
+"""The stage `register`: programs and the whole pair in the registry; champion moves only for a better score.
 
 Model folder and scores are all that it needs: a run that the store does not have is left out.
 """
@@ -20,7 +20,7 @@ import pairvae
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.inference.card import load_vaes
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, WHOLE, Toward
 from pairvae.reports import model_card
 from pairvae.reports.validation_scores import decisive, medians
 from pairvae.stages.champion_score import Anew, score_anew, validation_score
@@ -203,7 +203,7 @@ def _register_pair(
         (any_size, any_size),
         registry.About(**shared),
         artifacts={"pair": bundle},
-        params={"direction": "_".join(names), "samples": 1, "seed": 0},
+        params={"direction": "_".join(names), "samples": 1, "seed": 0, "conditions": ""},
     )
 
 
@@ -271,11 +271,16 @@ def _reasons(champion: Version | None, anew: Anew | None, number: int, *, better
 
 
 def programs(vae: VAE, description: dict[str, Any]) -> list[tuple[str, nn.Module, Tensor]]:
-    """Name, network and example batch of two for each half of a VAE."""
+    """Name, network and example batch of two for each half of a VAE, and for each head toward another technique."""
     latent = description["latent"]
     inputs = torch.rand(2, *description["shape"], generator=torch.Generator().manual_seed(0)).round()
     latents = torch.zeros(2, latent["channels"], latent["grid"], latent["grid"])
-    return [("encoder", vae.encoder, inputs), ("decoder", vae.decoder, latents)]
+    toward = [
+        (f"encoder-{key}", Toward(vae.encoder, key), inputs)
+        for key in vae.encoder.toward
+        if not key.endswith(WHOLE)
+    ]
+    return [("encoder", vae.encoder, inputs), ("decoder", vae.decoder, latents), *toward]
 
 
 def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:

@@ -79,7 +79,7 @@ def test_missing_curve_is_a_missing_partner_where_it_takes_a_place(folder: Path)
     with pytest.raises(InputError, match=r"expected a partner IQ/00001\.<ext> of SEM/00001\.tif, found none"):
         read_pairs(folder)
     (folder / "pairs.csv").write_text("id,iq,sem\na,IQ/00000.csv,SEM/00000.tif\nb,,SEM/00001.tif\n")
-    with pytest.raises(InputError, match=r"line 3, column iq: expected a path inside the folder"):
+    with pytest.raises(InputError, match=r"line 3, column iq: expected a file, found an empty cell"):
         read_pairs(folder)
 
 

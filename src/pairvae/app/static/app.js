@@ -1,5 +1,5 @@
 // The page: asks the server it came from, shows what it says. Nothing is loaded from anywhere else.
-import { element, result, scores, suggestions } from "./drawing.js";
+import { condition, element, result, scores, suggestions } from "./drawing.js";
 import { Plane } from "./latent.js";
 
 const get = (id) => document.getElementById(id);
@@ -8,6 +8,7 @@ const PICTURES = ["png", "jpg", "jpeg", "tif", "tiff", "npy"];
 let about = { models: [], modalities: [] };
 let last = null;
 let turn = 0;
+const taken = {}; // by model: the conditions that move predictions from each modality
 
 function token() {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
@@ -46,7 +47,20 @@ const plane = new Plane(ask);
 function query(model) {
   const source = document.querySelector("input[name=source]:checked").value;
   const known = Object.fromEntries(KNOWN.filter((name) => takes(source, name) && get(name).value).map((name) => [name, get(name).value]));
-  return new URLSearchParams({ source, model, name: last.name.slice(-200), samples: get("samples").value, seed: get("seed").value, ...known });
+  const asked = new URLSearchParams({ source, model, name: last.name.slice(-200), samples: get("samples").value, seed: get("seed").value, ...known });
+  const names = (taken[model]?.[source] ?? []).map((one) => one.name);
+  for (const field of document.querySelectorAll("#conditions [data-name]"))
+    if (field.value && names.includes(field.dataset.name)) asked.append("condition", `${field.dataset.name}=${field.value}`);
+  return asked;
+}
+
+const models = () => (get("compare").checked ? about.models.map((one) => one.name) : [get("model").value]);
+
+async function conditions(model) {
+  if (!taken[model]) {
+    const found = await ask(`/api/about?model=${encodeURIComponent(model)}`);
+    if (found) taken[model] = Object.fromEntries(found.modalities.map((one) => [one.name, one.conditions]));
+  }
 }
 
 const takes = (source, name) => about.modalities.find((one) => one.name === source)?.known.includes(name);
@@ -54,6 +68,13 @@ const takes = (source, name) => about.modalities.find((one) => one.name === sour
 function offer() {
   const source = document.querySelector("input[name=source]:checked").value;
   for (const name of KNOWN) get(`${name}-label`).hidden = !takes(source, name);
+  const each = models().flatMap((model) => taken[model]?.[source] ?? []);
+  const fields = [...new Map(each.map((one) => [one.name, one])).values()];
+  const now = [...document.querySelectorAll("#conditions [data-name]")];
+  if (fields.map((one) => one.name).join() === now.map((one) => one.dataset.name).join()) return;
+  const typed = Object.fromEntries(now.map((one) => [one.dataset.name, one.value]));
+  get("conditions").replaceChildren(...fields.map(condition));
+  for (const field of document.querySelectorAll("#conditions [data-name]")) field.value = typed[field.dataset.name] ?? "";
 }
 
 const post = (path) => send(path, { method: "POST", body: last, headers: { "Content-Type": "application/octet-stream" } });
@@ -68,8 +89,9 @@ async function download(model) {
 }
 
 async function explain(model) {
-  const { source, name, seed } = Object.fromEntries(query(model));
-  return (await post(`/api/explain?${new URLSearchParams({ source, name, seed, model })}`))?.json();
+  const asked = query(model);
+  asked.delete("samples");
+  return (await post(`/api/explain?${asked}`))?.json();
 }
 
 async function suggest() {
@@ -126,6 +148,7 @@ async function start() {
   const found = await ask("/api/about");
   if (!found) return;
   about = found;
+  taken[about.models[0].name] = Object.fromEntries(about.modalities.map((one) => [one.name, one.conditions]));
   get("model").replaceChildren(...about.models.map((one) => element("option", { value: one.name }, one.title)));
   get("model-label").hidden = about.models.length < 2;
   get("compare-label").hidden = about.models.length < 2;
@@ -138,9 +161,19 @@ async function start() {
 }
 
 get("file").addEventListener("change", (event) => { take(event.target.files[0]); event.target.value = ""; });
-get("choices").addEventListener("change", () => { offer(); predict(); });
+async function update() {
+  for (const model of models()) await conditions(model);
+  offer();
+}
+
+async function chosen() {
+  await update();
+  predict();
+}
+
+get("choices").addEventListener("change", chosen);
 get("form").addEventListener("submit", (event) => event.preventDefault());
-get("model").addEventListener("change", () => (get("latent").hidden ? predict() : plane.show(get("model").value)));
+get("model").addEventListener("change", () => (get("latent").hidden ? chosen() : update().then(() => plane.show(get("model").value))));
 get("tab-predict").addEventListener("click", () => view("predict"));
 get("tab-latent").addEventListener("click", () => view("latent"));
 get("tab-next").addEventListener("click", () => view("next"));

@@ -16,6 +16,16 @@ function filled(made, attributes, children) {
   return made;
 }
 
+// A field for a condition of the sample: empty where it is not known.
+export function condition(one) {
+  const marks = { "data-name": one.name };
+  const options = (one.words ?? []).map((word) => element("option", {}, word));
+  const field = one.words
+    ? element("select", marks, [element("option", { value: "" }, "unknown"), ...options])
+    : element("input", { ...marks, type: "number", step: "any", placeholder: `usual: ${Number(one.mean.toPrecision(3))}` });
+  return element("label", {}, [`${one.name} `, field]);
+}
+
 // A scale bar below a picture: as wide as the picture, whatever that is.
 function scaleBar(scale) {
   const bar = shape("rect", { x: 0, y: 0, width: (1000 * scale.share).toFixed(1), height: 16 });

@@ -93,7 +93,7 @@ def cell_project(task: CellTask, folder: Path) -> SharingProject:
 
 
 def cell_settings(project: Project, cell: Cell, threads: int) -> Settings:
-    """The settings of a cell: with realism, but no baseline that takes long, which would be the same in every cell."""
+    """The settings of a cell: with realism unless that is false, without the slow baseline that is the same in all."""
     settings = with_own_backbone(project.settings, project.folder)
     if cell.changes:
         settings = with_values(settings, dict(cell.changes), f"variant {cell.variant}")
@@ -102,7 +102,7 @@ def cell_settings(project: Project, cell: Cell, threads: int) -> Settings:
         update={
             "split": settings.split.model_copy(update={"train": cell.train, "seed": cell.seed}),
             "device": settings.device.model_copy(update={"threads": threads or settings.device.threads}),
-            "assess": settings.assess.model_copy(update={"realism": True}),
+            "assess": settings.assess.model_copy(update={"realism": settings.assess.realism is not False}),
             "baselines": settings.baselines.model_copy(update={"unet": unet}),
         }
     )

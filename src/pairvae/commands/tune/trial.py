@@ -23,6 +23,7 @@ from pairvae.data.split import hold_out
 from pairvae.evaluation.scores.evaluate import Reference, model_errors, reconstruct, summarise
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
+from pairvae.models.conditions import shifts_of
 from pairvae.models.vae import VAE
 from pairvae.settings import with_values
 from pairvae.settings.search_space import TIME
@@ -31,16 +32,16 @@ from pairvae.stages.project import Project
 from pairvae.stages.train_pair import train_pair
 from pairvae.store.locks import locked
 from pairvae.store.model_folder import CARD, load_card
-from pairvae.store.prepared import Prepared, create_array, write_card
+from pairvae.store.prepared import UNPAIRED, Prepared, create_array, write_card
 from pairvae.training.plans import Plan
 
 Scores = dict[str, float]
-Score = Callable[[Mapping[str, VAE]], Scores]
+Score = Callable[[Mapping[str, VAE], Mapping[str, Any]], Scores]  # of VAEs, and the card of a finished pair
 Report = Callable[[int, Mapping[str, float], Scores | None], None]
 
 
 def tuning_data(project: Project) -> Path:
-    """The folder ``.pairvae/tune/data-<digest>``: the training pairs alone, a share of them held out.
+    """The folder ``.pairvae/tune/data-<digest>``: training pairs, a share of them held out, and unpaired samples.
 
     The report's validation pairs are not in it, so that no trial can see them. ``InputError`` for fewer than two
     training pairs.
@@ -53,12 +54,16 @@ def tuning_data(project: Project) -> Path:
         for row in rows
     ]
     known = [dataclasses.asdict(pair) for pair in pairs]
-    name = store.digest({"data": prepared.digest, "pairs": known})
+    lone = prepared.card.get("unpaired", {})
+    name = store.digest({"data": prepared.digest, "pairs": known, **({"unpaired": lone} if lone else {})})
     shared = project.root / ".pairvae" / "tune" / f"data-{name}"
     with locked(shared / "data.lock"):
         if not (shared / PREPARED / CARD).is_file():
             with store.atomic_folder(shared / PREPARED) as folder:
                 _write_rows(prepared, rows, known, name, folder)
+                for modality in lone:
+                    samples = f"{UNPAIRED}{modality}"
+                    shutil.copytree(prepared.folder / samples, folder / samples)
     return shared
 
 
@@ -84,7 +89,7 @@ def _write_rows(
         for key in ("shapes", "done")
     }
     card = {**prepared.card, **per_pair, "pairs": known, "digest": digest}
-    kept = {key: value for key, value in card.items() if key not in ("format", "sha256", "unpaired")}
+    kept = {key: value for key, value in card.items() if key not in ("format", "sha256")}
     write_card(folder, kept, files)
 
 
@@ -95,9 +100,14 @@ def trial_project(project: Project, shared: Path, folder: Path, changes: Mapping
 
 
 def scorer(project: Project) -> Score:
-    """What gives the median scores, ``<from>_<to>.<score>``, of VAEs on the held-out pairs of a trial's data."""
-    what = evaluated(project, project.prepared())
+    """What gives the median scores, ``<from>_<to>.<score>``, of VAEs on the held-out pairs of a trial's data.
+
+    The card of a finished pair says what the conditions of these pairs do to the posteriors of patterns.
+    """
+    prepared = project.prepared()
+    what = evaluated(project, prepared)
     rows = list(what.validation)
+    told = [prepared.pairs[row].conditions for row in rows]
     held = dataclasses.replace(
         what,
         patterns=what.patterns[rows],
@@ -108,9 +118,10 @@ def scorer(project: Project) -> Score:
     )
     truth = Reference(held)
 
-    def score(vaes: Mapping[str, VAE]) -> Scores:
+    def score(vaes: Mapping[str, VAE], card: Mapping[str, Any]) -> Scores:
         still = {name: copy.deepcopy(vae).cpu().eval() for name, vae in vaes.items()}
-        errors = model_errors(truth, reconstruct(still, held).images)
+        moved = dataclasses.replace(held, shift=shifts_of(card, told, held.names[0]))
+        errors = model_errors(truth, reconstruct(still, moved).images)
         found = summarise(errors, held.validation)
         return {
             f"{direction}.{name}": float(value["median"])
@@ -136,11 +147,11 @@ def run_trial(trial: SharingProject, score: Score, report: Report) -> Scores:
     scored = set(logged[every - 1 : -1 : every])
 
     def watch(epoch: int, row: dict[str, float], plan: Plan) -> None:
-        report(epoch, row, score(plan.vaes) if epoch in scored else None)
+        report(epoch, row, score(plan.vaes, {}) if epoch in scored else None)
 
     train_pair(trial, watch)
     vaes, card = load_vaes(trial.model("train-pair"))
     solo = [load_card(trial.model(stage))["seconds"] for stage in stages] if from_solo else []
-    scores = score(vaes) | {TIME: float(card["seconds"]) + sum(float(seconds) for seconds in solo)}
+    scores = score(vaes, card) | {TIME: float(card["seconds"]) + sum(float(seconds) for seconds in solo)}
     shutil.rmtree(trial.folder, ignore_errors=True)
     return scores

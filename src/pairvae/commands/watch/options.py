@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairvae.errors import InputError
-from pairvae.inference.measurement import ANY
-from pairvae.modalities.acquisition import Acquisition
+from pairvae.modalities.acquisition import ANY, Acquisition
 
 
 @dataclass(frozen=True)

@@ -201,8 +201,8 @@ def _alone(folder: Path, sample: Pair, missing: str, table: Table | None) -> Fau
     present = next(iter(sample.files.values()))
     if table is not None:
         error = InputError(
-            expected="a path inside the folder, with / and relative to it",
-            found="''",
+            expected="a file",
+            found="an empty cell",
             where=f"{folder / PAIRS_FILE}, line {table.lines[sample.id]}, column {missing}",
             remedy=f"fill it in, or {ALLOW_LONE}",
         )
