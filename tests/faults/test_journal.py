@@ -77,7 +77,7 @@ def test_locks_of_killed_workers_go_and_those_of_living_ones_stay(location: Stud
     location.life("here:1").touch()
     with locked(location.life("here:2")):
         clear_lives(location)
-        assert [path.name for path in location.folder.iterdir()] == ["here:2.alive"]
+        assert [path.name for path in location.folder.iterdir()] == ["here-2.alive"]
 
 
 def test_a_name_that_another_process_took_meanwhile_is_told(location: StudyLocation) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -29,6 +28,7 @@ from pairvae.inference.predictions import (
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities.readers.image import file_part
 from pairvae.numerics.series import evenly_spread
+from pairvae.operating_system import cores
 from pairvae.progress import Progress
 from pairvae.reports.contact_sheet import ROWS, write_contact_sheet
 from pairvae.store.locks import folder_alone
@@ -124,7 +124,7 @@ def _say_of_earlier(out: Path) -> None:
 
 def workers_for(inputs: int) -> int:
     """Processes for so many inputs: one a core, as far as each has enough to do, and at most four."""
-    return max(1, min(len(os.sched_getaffinity(0)), inputs // LEAST_SHARE, MOST_WORKERS))
+    return max(1, min(cores(), inputs // LEAST_SHARE, MOST_WORKERS))
 
 
 def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:

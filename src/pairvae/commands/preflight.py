@@ -5,7 +5,6 @@ A pipeline that cannot end well must not begin: it would replace data and models
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from pairvae.evaluation.leakage import content_digests, refuse_same_content
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import file_part
 from pairvae.models.conditions import fit_encoding
+from pairvae.operating_system import cores
 from pairvae.progress import track
 from pairvae.settings import Settings
 from pairvae.stages.preprocess import with_calibrations
@@ -164,7 +164,7 @@ def _check_split(settings: Settings, pairs: Sequence[Pair]) -> Split:
 
 def _sizes(pairs: Sequence[Pair], settings: Settings, kept: FileCache) -> list[Size]:
     """Prepare every file as `preprocess` will (``InputError`` names the first that cannot be)."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         found = pool.map(lambda pair: _size(pair, settings, kept), pairs)
         return list(track(found, len(pairs), "check"))
 

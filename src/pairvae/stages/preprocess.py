@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pairvae import store
+from pairvae import operating_system, store
 from pairvae.data.check.folder import check_for, other_sections
 from pairvae.data.check.problems import summarised
 from pairvae.data.pairs.manifest import read_samples
@@ -202,7 +201,7 @@ Files = Iterator[tuple[Pair, np.ndarray, dict[str, Any]]]
 
 def _prepared(modality: Modality, pairs: Sequence[Pair], section: Section, prepare: Prepare) -> Files:
     """Each pair with its prepared array and what was done; a few are in memory at a time, on all cores."""
-    cores = len(os.sched_getaffinity(0))
+    cores = operating_system.cores()
     progress = Progress(len(pairs), f"preprocess {modality.name}")
     with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(pairs), 4 * cores):

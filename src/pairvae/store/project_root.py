@@ -162,7 +162,7 @@ def how_to_register(root: Path) -> str:
 
 def local_uri(root: Path) -> str:
     """The project's own database, whatever the environment names."""
-    return f"sqlite:///{database_path(root)}"
+    return f"{SQLITE}{database_path(root).as_posix()}"
 
 
 def is_server(uri: str) -> bool:

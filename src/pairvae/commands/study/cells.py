@@ -18,6 +18,7 @@ from pairvae.commands.shared_stages import (
     with_own_backbone,
 )
 from pairvae.commands.study.final_losses import loss_rows, loss_watch
+from pairvae.operating_system import link_folder
 from pairvae.settings import Settings, with_values
 from pairvae.stages.assess import assess
 from pairvae.stages.project import Project
@@ -112,7 +113,7 @@ def _link(link: Path, target: Path) -> None:
     """A symbolic link that several processes may want to make at once."""
     link.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        link.symlink_to(target, target_is_directory=True)
+        link_folder(link, target)
 
 
 @contextlib.contextmanager

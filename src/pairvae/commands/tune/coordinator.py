@@ -28,6 +28,7 @@ from pairvae.commands.tune.optuna_study import (
     mend_journal,
     open_study,
     outcome,
+    require_no_workers,
     retry,
     worker_name,
 )
@@ -83,7 +84,8 @@ def tune(project: Project, search: Search) -> Outcome:
     location = StudyLocation(
         project.root, choose_name(project.root, storage, search.name, existing=search.resume), storage
     )
-    with held_alone(location.folder / "study.lock", f"study {location.name}") as held:
+    with held_alone(location.folder / "study.lock", f"study {location.name}"):
+        require_no_workers(location)
         mend_journal(location)
         clear_lives(location)
         shared = tuning_data(project)
@@ -94,7 +96,7 @@ def tune(project: Project, search: Search) -> Outcome:
                 str(project.folder), location.name, storage, search.trials, 0, threads, deadline, os.getpid(),
                 tracker.run_id, str(shared), project.track, search.changes,
             )  # fmt: skip
-            interrupted = _Course(project, study, location, tracker, job).run(search, held)
+            interrupted = _Course(project, study, location, tracker, job).run(search)
             found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
             _log_outcome(study, settings, found, tracker)
         clear_lives(location)
@@ -168,7 +170,7 @@ def _ready(
     """The study with its first trial enqueued, or with the trials that were cut off enqueued again."""
     study = open_study(location, settings.tune, new=new)
     space = {key: one.model_dump(mode="json") for key, one in settings.tune.space.items()}
-    objectives = [objective.model_dump() for objective in settings.tune.objectives]
+    objectives = [one.model_dump() for one in settings.tune.objectives]
     declared = store.digest({"space": space, "objectives": objectives, "data": shared.name})
     known = study.user_attrs.get(DECLARED)
     if known in (None, declared) and not study.get_trials(deepcopy=False):  # new, or killed at its start
@@ -197,15 +199,13 @@ class _Course:
     tracker: Tracker
     job: Job
 
-    def run(self, search: Search, held: int) -> bool:
+    def run(self, search: Search) -> bool:
         """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
         self.seen = self._done()
         self.progress = Progress(self.job.trials, f"tune {self.location.name}", start_at=self.seen)
         try:
             if search.cluster is None:
-                run_workers(
-                    self.job, search.workers, self.location.folder, held, self._on_death, self._on_tick
-                )
+                run_workers(self.job, search.workers, self.location.folder, self._on_death, self._on_tick)
             else:
                 callbacks = self._on_lost, self._left, self._on_tick
                 run_hosted(self.job, search.workers, search.cluster, self.location.folder, *callbacks)

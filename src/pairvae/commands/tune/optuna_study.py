@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pairvae.commands.tune.trial_report import Outcome, Ranked
 from pairvae.errors import InputError
 from pairvae.settings.search_space import TuneSettings
-from pairvae.store.locks import is_free, locked
+from pairvae.store.locks import LockTakenError, is_free, locked
 from pairvae.store.project_root import OWN_FILES
 
 SAMPLERS: dict[str, Callable[[TuneSettings, int], BaseSampler]] = {
@@ -76,7 +76,7 @@ class StudyLocation:
 
     def life(self, worker: str) -> Path:
         """The lock that a worker holds while it lives, on whatever machine."""
-        return self.folder / f"{worker}.alive"
+        return self.folder / f"{worker.replace(':', '-')}.alive"  # Windows takes no colon
 
 
 def studies_folder(root: Path) -> Path:
@@ -112,6 +112,18 @@ def _has_begun(journal: Path) -> bool:
     """Whether a journal holds a study: a process that was killed at its start leaves an empty one."""
     with journal.open("rb") as stream:
         return stream.readline().endswith(b"\n")
+
+
+def require_no_workers(location: StudyLocation) -> None:
+    """``LockTakenError`` where workers of this machine are at work: their coordinator was killed a moment ago."""
+    host = worker_name(0).rpartition(":")[0]
+    if not all(is_free(path) for path in location.folder.glob(f"{host}-*.alive")):
+        raise LockTakenError(
+            expected="a study that is not in use",
+            found="workers of a search that was killed",
+            where=f"study {location.name}",
+            remedy="they end by themselves: run it again in a minute",
+        )
 
 
 def clear_lives(location: StudyLocation) -> None:

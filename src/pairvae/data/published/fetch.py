@@ -77,7 +77,7 @@ def fetch(
     ``base_url`` is a mirror, of the file server or of a folder that an earlier fetch wrote; ``archive`` is
     a local zip or tar instead. At most four connections are open, whatever ``workers`` says. Each request
     waits ``timeout_s`` s for an answer and is repeated ``retries`` times, after ``backoff_s`` s, then twice
-    that, and so on. A killed fetch goes on where it stopped; a complete one only has its hashes checked.
+    that, and so on. A killed fetch keeps the files that are whole; a complete one only has its hashes checked.
     ``InputError``: every fault, in one line.
     """
     client = Client(identifiers.limits, timeout_s=timeout_s, retries=retries, backoff_s=backoff_s)
