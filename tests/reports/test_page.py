@@ -78,7 +78,7 @@ def test_new_and_foreign_keys_of_the_metrics_do_no_harm(content: ReportData) -> 
     metrics["tomorrow"] = {"a": [1, {"b": None}]}
     html = page.render(replace(content, metrics=metrics), 64)
     assert "a score of tomorrow" in html
-    assert "paired model, whole image" in html
+    assert "paired model (whole image)" in html
     assert "95 % 0.650 to 0.750" in html
     assert html.index("samples 3 and 7 are alike") < html.index("<nav")
     assert "&lt; 0.001" in html

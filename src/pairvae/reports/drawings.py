@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from pairvae.reports import plots
-from pairvae.reports.captions import SCORES, readable
+from pairvae.reports.captions import readable
+from pairvae.reports.dot_plots import dot_panels, dot_plot
 from pairvae.reports.encode import Picture, plot_picture, saved_image, saved_plot
 from pairvae.reports.report_data import ReportData
 
-SCORE_PLOTS = 3  # box plots on the page; the figure shows all
 # Section of the page -> the saved figures it shows, with words for each. Those that hold images keep their colours
 # on a dark page, plots do not.
 IMAGES = {
@@ -44,7 +44,9 @@ def drawings(report: ReportData, figures: Path) -> dict[str, list[Picture]]:
     """By section of the page; empty where ``figures`` lacks a section's files."""
     saved = {section: _saved(names, figures, ".png") for section, names in IMAGES.items()}
     saved |= {section: _saved(names, figures, ".svg") for section, names in PLOTS.items()}
-    saved["score_plots"] = _scores(report)
+    saved["score_plots"] = [
+        plot_picture(dot_plot(panel), "", f"dot plot: {panel.title}") for panel in dot_panels(report.metrics)
+    ]
     saved["loss_plots"] = [
         plot_picture(plots.losses({stage: rows}), "", f"losses of {readable(stage)} against the epoch")
         for stage, rows in report.histories.items()
@@ -56,12 +58,3 @@ def _saved(names: dict[str, str], figures: Path, ending: str) -> list[Picture]:
     read = saved_image if ending == ".png" else saved_plot
     paths = {name: figures / f"{name}{ending}" for name in names}
     return [read(paths[name], words) for name, words in names.items() if paths[name].is_file()]
-
-
-def _scores(report: ReportData) -> list[Picture]:
-    panels = list(plots.score_panels(report.distributions).items())[:SCORE_PLOTS]
-    names = [SCORES[score].label if score in SCORES else score for (_, score), _ in panels]
-    return [
-        plot_picture(plots.scores({key: splits}), "", f"box plots of {name}")
-        for (key, splits), name in zip(panels, names, strict=True)
-    ]

@@ -30,7 +30,6 @@ SIDES = (
     64,
 )  # longest side of a picture in pixels; the first with which the page fits is taken
 SHOWN_EXAMPLES = 8  # morphologies on the page; the figures show all
-FIRST_SCORES = 3  # tables shown at once; the others are folded
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,7 @@ def render(report: ReportData, side: int, shown: Mapping[str, object] | None = N
     return template.render(
         headline=headline(report.metrics),
         answer_tables=answers,
-        tables=tables[:FIRST_SCORES],
-        more_tables=tables[FIRST_SCORES:],
+        tables=tables,
         generation_table=generation_table(report.metrics),
         estimator=report.metrics.get("estimator", "unknown"),
         preset=report.metrics.get("preset", ""),

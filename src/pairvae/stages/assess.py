@@ -103,9 +103,7 @@ def assess(project: Project) -> None:
         "uncertainty": {} if draws is None else {"validation": {"_".join(data.names): draws.facts}},
         **_of_conditions(prepared, data, predicted.pair),
         "leakage": leakage,
-        "warnings": data_warnings(project, prepared)
-        + warnings
-        + degenerate(predicted.images, data, ids, data.validation),
+        "warnings": warnings + degenerate(predicted.images, data, ids, data.validation),
     }
     if scored is not None and draws is not None:
         metrics["splits"]["validation"]["ensembles"] = scored.block()
