@@ -10,6 +10,7 @@ from pairvae.reports.captions import ARROW, METHODS, SCORES, direction_label, re
 from pairvae.reports.tables import figure, lookup
 
 PAIR = "pair"
+MOST_TIES = 3  # that a sentence names, the paired model first
 LOOKING_UP = ("nearest_pattern", "three_nearest_patterns", "latent_crops")
 RANKED = (  # direction and score, and how a sentence names it
     ("saxs_sem", "energy_score", "By the energy score"),
@@ -85,10 +86,10 @@ def _standings(metrics: Mapping[str, Any]) -> Iterator[str]:
     for direction, score, by in RANKED:
         ranking = lookup(metrics, "ranking", "validation", direction, score)
         if ranking:
-            tied = [_name(name) for name in ranking["not_told_apart"]]
-            beside = (
-                f"not told apart from it: {', '.join(tied)}" if tied else "better than every other method"
-            )
+            tied = sorted(ranking["not_told_apart"], key=lambda name: name != PAIR)
+            listed = ", ".join(_name(name) for name in tied[:MOST_TIES])
+            rest = f" and {len(tied) - MOST_TIES} more" if len(tied) > MOST_TIES else ""
+            beside = f"not told apart from it: {listed}{rest}" if tied else "better than every other method"
             worse = (
                 "" if PAIR in (ranking["best"], *ranking["not_told_apart"]) else "; the paired model is worse"
             )
