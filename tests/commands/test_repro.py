@@ -168,6 +168,22 @@ def test_sound_settings_are_written_and_dvc_runs(project: Path, monkeypatch: pyt
     )
 
 
+def test_a_dvc_that_was_killed_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = iter([-9, 1])
+    monkeypatch.setattr(
+        module.subprocess,
+        "run",
+        lambda command, **_: subprocess.CompletedProcess(command, next(codes)),
+    )
+    told = "DVC was ended by signal 9, as the system does where memory runs out; the same command continues"
+    assert repro(project, "raw", ["data.source=mine"]) == 1
+    assert told in capsys.readouterr().err
+    assert repro(project, "raw", []) == 1  # DVC has said why
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "text", ["preset: fast\n", "", "preset: paper\n", "# mine\nsaxs:\nsem: {prepare: }\nseed: 3\n"]
 )
