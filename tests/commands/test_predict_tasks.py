@@ -187,7 +187,7 @@ def test_hundreds_of_files_are_worth_a_process_for_each_core(
 def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
     tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pairvae.commands.predict.CHUNK", 1)
+    monkeypatch.setattr("pairvae.commands.predict_tasks.CHUNK", 1)
     good = next((tiny_pair / "data" / "raw" / "SAXS").iterdir())
     files = [tmp_path / f"a{good.suffix}", tmp_path / f"b{good.suffix}"]
     shutil.copy(good, files[0])

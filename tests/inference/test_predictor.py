@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from pairvae.errors import InputError
-from pairvae.inference.predictor import Predictor, _starts
+from pairvae.inference.encoder_inputs import _starts
+from pairvae.inference.predictor import Predictor
 from pairvae.models.build import build_vae
 from pairvae.models.texture import TextureEncoder
 from pairvae.models.vae import CHUNK, ScoreRegression

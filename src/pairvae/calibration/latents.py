@@ -80,7 +80,7 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         *(_encoded(pair.vae(cropped), array) for array in data.arrays[cropped]), strict=True
     )
     mean, std = (_at_places([getattr(one, part)[0] for _, one in arrays]) for part in ("mean", "std"))
-    crop_mean, crop_std = (_at_places([getattr(one, part) for one in crops]) for part in ("mean", "std"))
+    crop_mean, crop_std = (_at_places([getattr(crop, part) for crop in crops]) for part in ("mean", "std"))
     features = torch.cat([one for one, _ in arrays])
     with torch.inference_mode():
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()

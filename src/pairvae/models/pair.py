@@ -1,4 +1,8 @@
-"""The pair: one VAE per modality, keyed by name, that share a latent space (paper, Figure 2B)."""
+"""The pair: one VAE per modality, keyed by name, that share a latent space (paper, Figure 2B).
+
+Its loss is put together in ``training/plans.py`` (:class:`~pairvae.training.plans.PairPlan`), from the terms of
+``numerics/losses.py`` and ``models/likelihoods.py``.
+"""
 
 from __future__ import annotations
 

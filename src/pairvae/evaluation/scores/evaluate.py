@@ -1,4 +1,4 @@
-"""All four directions of a trained pair against the reference."""
+"""Reconstructions and errors of all four directions of a trained pair, against the true arrays."""
 
 from __future__ import annotations
 
@@ -47,6 +47,11 @@ class EvaluationSet:
     seed: int
     names: tuple[str, str] = ("saxs", "sem")
     shift: Tensor | None = None
+
+    @property
+    def splits(self) -> dict[str, Sequence[int]]:
+        """Samples of each split, validation apart from training."""
+        return {"validation": self.validation, "train": self.train, "all": range(len(self.patterns))}
 
     def array(self, name: str) -> np.ndarray:
         """The patterns or the crops, by the name of their modality."""
