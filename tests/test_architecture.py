@@ -151,3 +151,26 @@ def test_stages_are_what_dvc_yaml_names_and_what_they_share() -> None:
     there = {path.stem for path in (PACKAGE / "stages").glob("*.py")}
     wanted = {stage_module(stage).partition(".")[2] for stage in stages}
     assert wanted <= there and len(there) <= 16
+
+
+def test_posix_is_one_module() -> None:
+    """What Windows lacks is called in one file, each with what is done instead."""
+    lacking = {
+        "sched_getaffinity",
+        "fork",
+        "getuid",
+        "geteuid",
+        "kill",
+        "killpg",
+        "setsid",
+        "pthread_kill",
+        "symlink_to",
+    }
+    found = set()
+    for path in sources():
+        name = path.relative_to(PACKAGE).as_posix()
+        used = {call.rpartition(".")[2] for call, _ in calls(path) if call.startswith(("os.", "signal."))}
+        modules = {"fcntl", "resource", "pwd", "grp", "termios"} & set(imported(path))
+        if used & lacking or modules or "SIGKILL" in path.read_text(encoding="utf-8"):
+            found.add(name)
+    assert found == {"operating_system.py"}

@@ -5,10 +5,16 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from pairvae.stages.preprocess import preprocess
+from pairvae.data.simulate.samples import simulate
+from pairvae.settings.simulation import SimulationParameters
+from pairvae.stages.preprocess import prepare_folder, preprocess
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import make_raw
+from pairvae.stages.train_solo import train_solo
 
+PHYSICS = SimulationParameters(
+    sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600
+)  # of the same pairs
 TINY = """
 data:
   source: simulated
@@ -53,3 +59,15 @@ def tiny_project(folder: Path, *changes: str) -> Project:
         return _make(folder, *changes)
     shutil.copytree(_prepared().name, folder, dirs_exist_ok=True)
     return open_project(list(changes), folder=folder, track=False)
+
+
+def solo_trained(folder: Path, params: str) -> Project:
+    """A project in ``folder`` with the settings ``params``, eight pairs and each modality's VAE trained alone."""
+    folder.mkdir()
+    simulate(folder.parent / "raw", pairs=8, seed=0, parameters=PHYSICS, workers=1)
+    (folder / "params.yaml").write_text(params)
+    project = open_project(folder=folder, track=False)
+    prepare_folder(folder.parent / "raw", project.prepared_folder, project.settings)
+    for name in project.settings.modalities:
+        train_solo(project, name)
+    return project

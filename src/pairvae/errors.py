@@ -36,4 +36,4 @@ def _short(text: str) -> str:
 
 def printable(text: str) -> str:
     """``text`` on one line of a terminal or table: what would steer it, or cannot be encoded, is shown escaped."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)

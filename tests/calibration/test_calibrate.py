@@ -25,6 +25,7 @@ NONE = ALL.model_copy(
         "posterior_mean": 0.0,
         "posterior_covariance": False,
         "variance_matching": False,
+        "cross_regression": False,
     }
 )
 
@@ -112,6 +113,7 @@ def test_each_step_can_be_taken_alone(
         "posterior_mean",
         "posterior_covariance",
         "variance_matching",
+        "cross_regression",
     ]
     assert {one.step for one in found if not one.reason} == expected
     assert all(one.reason for one in found if one.target is None)
@@ -162,6 +164,7 @@ def test_what_does_not_apply_says_why(seen: Samples) -> None:
     found = steps(calibrate(pair, data, ALL, seed=0))
     assert "length scale" in found["length_scale"].reason
     assert "more than 256" in found["posterior_mean"].reason
+    assert "no texture statistics" in found["cross_regression"].reason
     assert found["posterior_covariance"].reason == ""
     alike = dataclasses.replace(data, groups=["a"] * (PAIRS - 1) + ["b"])
     found = steps(calibrate(trained(seen), alike, ALL, seed=0))

@@ -170,35 +170,35 @@ def test_checkpoints_of_finished_runs_go_and_those_that_can_go_on_stay(
 
 
 def test_trials_but_the_best_go_unless_the_search_is_at_work(project: tuple[Path, dict[str, str]]) -> None:
-    from pairvae.commands.tune.optuna_study import RUN, Place, open_study
+    from pairvae.commands.tune.optuna_study import RUN, StudyLocation, open_study
     from pairvae.settings import load_settings
 
     root, _ = project
-    place = Place(root, "tune-1", None)
+    location = StudyLocation(root, "tune-1", None)
     settings = load_settings(root / "params.yaml", [])
-    study = open_study(place, settings.tune, new=True)
+    study = open_study(location, settings.tune, new=True)
     runs = [tracked(root, f"trial {number}", "trial") for number in range(3)]
     for number, score in enumerate((0.3, 0.1, 0.2)):
         trial = study.ask()
         trial.set_user_attr(RUN, runs[number])
         study.tell(trial, score)
-        (place.folder / f"trial-{number}").mkdir(parents=True)
+        (location.folder / f"trial-{number}").mkdir(parents=True)
     for name, written in (("data-a", OLD), ("data-b", OLD + 1)):
-        (place.home / name).mkdir()
-        aged(place.home / name, written)
-    aged(place.folder)
+        (location.home / name).mkdir()
+        aged(location.home / name, written)
+    aged(location.folder)
     busy = Outbox.opened(root, "a" * 32, {"uri": "", "name": ""})
-    os.link(busy.folder / "lock", place.folder / "study.lock")  # held
+    os.link(busy.folder / "lock", location.folder / "study.lock")  # held
     assert not [item for item in gc(root) if item.kind == "trial of a search"]
     busy.close()
-    (place.folder / "study.lock").unlink(missing_ok=True)
-    aged(place.folder)
+    (location.folder / "study.lock").unlink(missing_ok=True)
+    aged(location.folder)
     names = {item.name for item in gc(root, yes=True)}
     assert {"tune-1 trial-0", "tune-1 trial-2", "trial 0", "trial 2", "data-a"} <= names
     assert not {"tune-1 trial-1", "trial 1", "data-b"} & names
-    assert [path.name for path in sorted(place.folder.glob("trial-*"))] == ["trial-1"]
+    assert [path.name for path in sorted(location.folder.glob("trial-*"))] == ["trial-1"]
     assert artifacts(root, runs[1]) and not artifacts(root, runs[0])
-    assert study.best_trial.number == 1 and (place.home / "tune-1.log").is_file()
+    assert study.best_trial.number == 1 and (location.home / "tune-1.log").is_file()
 
 
 def test_cells_of_other_settings_go(

@@ -137,7 +137,8 @@ def test_networks_as_onnx_give_the_same_numbers(tiny_pair: Path, tmp_path: Path)
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     made = {one.name: one for one in export(tmp_path, str(tiny_pair / "models/train-pair"))}
-    assert [name for name, one in made.items() if one.file is None] == ["sem-encoder"]
+    without = {name for name, one in made.items() if one.file is None}
+    assert without and without <= {"sem-encoder", "sem-encoder-saxs"}
     assert made["sem-encoder"].reason
     model = load(tiny_pair / "models/train-pair")
     for count in (1, 3):
@@ -187,7 +188,7 @@ def test_hundreds_of_files_are_worth_a_process_for_each_core(
 def test_a_bad_file_is_named_and_the_other_chunks_are_kept(
     tiny_pair: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pairvae.commands.predict.CHUNK", 1)
+    monkeypatch.setattr("pairvae.commands.predict_tasks.CHUNK", 1)
     good = next((tiny_pair / "data" / "raw" / "SAXS").iterdir())
     files = [tmp_path / f"a{good.suffix}", tmp_path / f"b{good.suffix}"]
     shutil.copy(good, files[0])

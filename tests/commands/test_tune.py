@@ -29,7 +29,7 @@ from pairvae.commands.tune.optuna_study import (
     REPLACES,
     RUN,
     WORKER,
-    Place,
+    StudyLocation,
     choose_name,
     counted,
     open_study,
@@ -93,7 +93,9 @@ def wait_for_worker(folder: Path, study: str, process: subprocess.Popen[str]) ->
 
 def study_of(folder: Path, name: str) -> optuna.Study | None:
     try:
-        return open_study(Place(folder, name, None), open_project(folder=folder).settings.tune, new=False)
+        return open_study(
+            StudyLocation(folder, name, None), open_project(folder=folder).settings.tune, new=False
+        )
     except KeyError:  # the file is there before the study is
         return None
 
@@ -265,29 +267,29 @@ def test_no_trial_sees_a_validation_pair(prepared: Path) -> None:
     assert tuning_data(project) == shared
 
 
-def memory_study(tmp_path: Path) -> tuple[optuna.Study, Place]:
-    place = Place(tmp_path, "a", None)
-    return open_study(place, resolve({}).tune, new=True), place
+def memory_study(tmp_path: Path) -> tuple[optuna.Study, StudyLocation]:
+    location = StudyLocation(tmp_path, "a", None)
+    return open_study(location, resolve({}).tune, new=True), location
 
 
 def test_a_trial_that_was_killed_twice_is_given_up(tmp_path: Path) -> None:
-    study, place = memory_study(tmp_path)
+    study, location = memory_study(tmp_path)
     study.enqueue_trial({"x": 0.25})
     for expected in (1, 0):
         trial = study.ask()
         assert trial.suggest_float("x", 0, 1) == 0.25
         trial.set_user_attr(WORKER, "host:1")
-        assert len(retry(study, place, lambda worker: worker == "host:1", killed=True)) == 1
+        assert len(retry(study, location, lambda worker: worker == "host:1", killed=True)) == 1
         waiting = study.get_trials(states=(TrialState.WAITING,))
         assert len(waiting) == expected
     assert counted(study) == 1
 
 
 def test_an_interrupted_trial_is_never_given_up(tmp_path: Path) -> None:
-    study, place = memory_study(tmp_path)
+    study, location = memory_study(tmp_path)
     for _ in range(4):
         study.ask().set_user_attr(WORKER, "host:1")
-        retry(study, place, lambda worker: worker == "host:1", killed=False)
+        retry(study, location, lambda worker: worker == "host:1", killed=False)
     waiting = study.get_trials(states=(TrialState.WAITING,))
     assert [(trial.user_attrs[ORIGIN], trial.user_attrs[KILLS]) for trial in waiting] == [(0, 0)]
 
@@ -304,7 +306,7 @@ def worker(
     def run(fake: Fake, *changes: str, trials: int = 4, **job: Any) -> optuna.Study:
         project = open_project(changes, folder=prepared, track=False)
         name = choose_name(project.root, None, None, existing=False)
-        study = open_study(Place(project.root, name, None), project.settings.tune, new=True)
+        study = open_study(StudyLocation(project.root, name, None), project.settings.tune, new=True)
         study.enqueue_trial(start_values(project.settings))
         monkeypatch.setattr(tune_work, "run_trial", fake)
         monkeypatch.setattr(tune_work, "scorer", lambda own: None)
@@ -437,8 +439,8 @@ def test_a_study_and_a_trial_describe_themselves() -> None:
 
 def test_a_database_holds_a_study_too(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/studies.db"
-    place = Place(tmp_path, choose_name(tmp_path, url, "mine", existing=False), url)
-    open_study(place, resolve({}).tune, new=True)
+    location = StudyLocation(tmp_path, choose_name(tmp_path, url, "mine", existing=False), url)
+    open_study(location, resolve({}).tune, new=True)
     assert choose_name(tmp_path, url, None, existing=True) == "mine"
     with pytest.raises(InputError, match="expected a new name, found study mine"):
         choose_name(tmp_path, url, "mine", existing=False)

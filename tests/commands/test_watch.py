@@ -181,7 +181,7 @@ def test_a_torn_end_of_the_table_is_cut_off(tmp_path: Path) -> None:
 
 def test_a_table_is_written_by_one_process_and_is_no_other_table(tmp_path: Path) -> None:
     table = Table(tmp_path / "predictions.csv")
-    with pytest.raises(InputError, match="a table that no other process writes"):
+    with pytest.raises(InputError, match="a folder that no other process writes results into"):
         Table(tmp_path / "predictions.csv")
     table.close()
     for content in (b"input,sample\na,1\n", b"a note"):

@@ -53,6 +53,15 @@ def test_actions_run_every_python_that_the_package_names() -> None:
     assert PROJECT["requires-python"] == f">={named[0]}"
 
 
+def test_the_systems_are_three_with_every_python() -> None:
+    matrix = parsed(".github/workflows/systems.yml")["jobs"]["test"]["strategy"]["matrix"]
+    assert matrix["system"] == ["ubuntu-latest", "windows-latest", "macos-latest"]
+    assert (
+        matrix["python"]
+        == parsed(".github/workflows/test.yml")["jobs"]["test"]["strategy"]["matrix"]["python"]
+    )
+
+
 def test_hooks_are_local_and_call_the_makefile_or_a_tool() -> None:
     for repository in parsed(".pre-commit-config.yaml")["repos"]:
         assert repository["repo"] == "local", "a hook from elsewhere needs a network"

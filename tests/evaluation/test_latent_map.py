@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from pairvae.evaluation.latent_map import LEAST, embed, joint_map, separate_maps, standardised
+from pairvae.evaluation.latent_map import LEAST, embed, joint_map, separate_maps
+from pairvae.numerics.components import standardised
 
 
 def groups(count: int = 12) -> np.ndarray:

@@ -188,7 +188,7 @@ def _prepare(job: dict[str, Any], injector: Injector, written: Path) -> None:
         assert project.open_project.__kwdefaults__ is not None
         project.open_project.__kwdefaults__["track"] = False
     armed = written if job.get("who") == "worker" else None
-    workers.start = lambda tune_job, logs, held: Forked(tune_job, logs, injector, armed)  # type: ignore[assignment]
+    workers.start = lambda tune_job, logs: Forked(tune_job, logs, injector, armed)  # type: ignore[assignment]
     grid.run_tasks = _run_here  # type: ignore[assignment]  # a new process would import everything anew
     if "until_rows" in job:
         table = Path(job["cwd"], job["table"])

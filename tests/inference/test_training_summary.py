@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pairvae.inference.novelty import Novelty
+from pairvae.inference.training_distance import DistanceScale
 from pairvae.inference.training_summary import (
     OutOfDistributionScore,
     familiar_arrays,
@@ -109,7 +109,9 @@ def test_strange_images_are_told(images: OutOfDistributionScore) -> None:
 
 def test_fewer_crops_are_allowed_to_stray_farther() -> None:
     none = np.zeros(0, np.float32)
-    one = OutOfDistributionScore(none, none, none, none, Novelty(4, 1.0, 2.0), crops=10, crop_threshold=4.0)
+    one = OutOfDistributionScore(
+        none, none, none, none, DistanceScale(4, 1.0, 2.0), crops=10, crop_threshold=4.0
+    )
     assert one.threshold(1) == pytest.approx(4.0)
     assert one.threshold(10) == pytest.approx(2.0)
     assert one.threshold(1) > one.threshold(3) > one.threshold(30)

@@ -12,13 +12,13 @@ import pytest
 
 import pairvae
 from pairvae.data.pairs.manifest import read_pairs
+from pairvae.data.prepare import raw_of
 from pairvae.data.simulate.samples import simulate
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.settings import modality_names, resolve
 from pairvae.settings.simulation import SimulationParameters
-from pairvae.stages.preprocess import raw_of
 
 PHYSICS = SimulationParameters(
     sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True, saxs_q_max_per_nm=0.36

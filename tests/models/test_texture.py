@@ -51,7 +51,7 @@ def test_each_kind_of_statistic_weighs_the_same() -> None:
     encoder = TextureEncoder(4, 16, 3, 1)
     inputs = crops(12)
     encoder.fit(inputs)
-    scaled = torch.split(encoder._statistics(inputs), encoder.sizes, dim=1)
+    scaled = torch.split(encoder.descriptors(inputs), encoder.sizes, dim=1)
     for part in scaled:
         assert part.var(0, correction=0).sum().item() == pytest.approx(1.0, rel=1e-3)
 

@@ -15,7 +15,7 @@ from pairvae.reports.report_data import (
     Example,
     LatentMap,
     Maps,
-    ReportContent,
+    ReportData,
     Row,
     Sheet,
     Study,
@@ -250,7 +250,7 @@ def latent_maps(generator: np.random.Generator, names: list[str | None]) -> Maps
     )
 
 
-def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportContent:
+def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportData:
     """A whole run: four morphologies, three stages, 24 validation scores."""
     generator = np.random.default_rng(seed)
     splits = {"validation": 24, "train": 48, "all": 72}
@@ -269,7 +269,7 @@ def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportConten
         name: {"s2_mae": summaries(distributions["validation"])["pair"]["saxs_sem"]["s2_mae"]}
         for name in sheets
     }
-    return ReportContent(
+    return ReportData(
         metrics={
             "preset": "fast",
             "estimator": "unbiased",
@@ -334,11 +334,11 @@ def make_content(size: int = 64, crops: int = 16, seed: int = 7) -> ReportConten
 
 
 @pytest.fixture(scope="session")
-def content() -> ReportContent:
+def content() -> ReportData:
     return make_content()
 
 
 @pytest.fixture(scope="session")
-def report(content: ReportContent, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def report(content: ReportData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of ``content``, with its figures beside it."""
     return write_report(content, tmp_path_factory.mktemp("report"))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pairvae.reports.answer import answer_tables, headline
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.report_data import ReportData
 
 
-def test_the_answer_counts_samples_and_names_what_is_not_told_apart(content: ReportContent) -> None:
+def test_the_answer_counts_samples_and_names_what_is_not_told_apart(content: ReportData) -> None:
     answer = headline(content.metrics)
     median = content.metrics["splits"]["validation"]["pair"]["saxs_sem"]["s2_mae"]["median"]
     assert answer.sentences[0] == (
@@ -32,7 +32,7 @@ def test_what_was_not_scored_is_not_claimed() -> None:
     assert answer_tables({"splits": {"validation": {"pair": {}}}}) == []
 
 
-def test_ensembles_are_listed_from_the_best_on_with_the_floor_last(content: ReportContent) -> None:
+def test_ensembles_are_listed_from_the_best_on_with_the_floor_last(content: ReportData) -> None:
     ensembles, realism = answer_tables(content.metrics)
     assert [row[0] for row in ensembles.rows][:2] == ["paired model", "dual VAE"]
     assert ensembles.rows[-1][0] == "floor: crop to crop"

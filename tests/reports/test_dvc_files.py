@@ -9,10 +9,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from pairvae.reports.dvc_files import ENSEMBLES, mean_curves, single_scores, summary_numbers, write_plots
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.report_data import ReportData
 
 
-def test_curves_have_a_column_each_and_no_word_of_yaml(content: ReportContent) -> None:
+def test_curves_have_a_column_each_and_no_word_of_yaml(content: ReportData) -> None:
     rows = mean_curves(content.bands)
     names = ("SEM → SEM, trained alone", "SEM → SEM, paired model", "SAXS → SEM, paired model")
     assert set(rows[0]) == {"distance_px", "measured", *names}
@@ -24,13 +24,13 @@ def test_curves_have_a_column_each_and_no_word_of_yaml(content: ReportContent) -
     assert rows[3]["measured"] == pytest.approx(content.bands["s2"]["validation"]["true"][0, 3])
 
 
-def test_single_scores_are_the_validation_pairs(content: ReportContent) -> None:
+def test_single_scores_are_the_validation_pairs(content: ReportData) -> None:
     rows = single_scores(content.distributions, "saxs")
     values = [row["mae"] for row in rows if row["method"] == "SEM → SAXS, paired model"]
     assert values == content.distributions["validation"]["pair"]["sem_saxs"]["mae"]
 
 
-def test_summary_holds_what_decides(content: ReportContent) -> None:
+def test_summary_holds_what_decides(content: ReportData) -> None:
     found = summary_numbers(content.metrics)
     validation = content.metrics["splits"]["validation"]
     assert found["saxs_sem.s2.pair"] == validation["pair"]["saxs_sem"]["s2_mae"]["median"]
@@ -50,7 +50,7 @@ def test_summary_holds_what_decides(content: ReportContent) -> None:
     assert summary_numbers({}) == {}
 
 
-def test_the_summary_stays_short_whatever_is_scored(content: ReportContent) -> None:
+def test_the_summary_stays_short_whatever_is_scored(content: ReportData) -> None:
     """`dvc metrics show` fits on a screen, also with methods and scores that come later."""
     validation = content.metrics["splits"]["validation"]
     leaf = validation["pair"]["saxs_sem"]["s2_mae"]
@@ -77,7 +77,7 @@ def test_other_modalities_are_summarised_too() -> None:
 
 
 def test_files_are_there_even_where_a_run_has_no_data(tmp_path: Path) -> None:
-    write_plots(ReportContent({}, {}, [], {}), tmp_path)
+    write_plots(ReportData({}, {}, [], {}), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         "s2_validation.csv", "scores_sem.csv", "scores_saxs.csv",
     }  # fmt: skip

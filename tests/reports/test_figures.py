@@ -12,7 +12,7 @@ from pairvae.reports import curves, pictures, plots
 from pairvae.reports import latent_figures as latents
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.figures import ordered_examples, save_figures
-from pairvae.reports.report_data import Latents, ReportContent
+from pairvae.reports.report_data import Latents, ReportData
 from pairvae.reports.style import PANEL, LengthScale, svg_bytes
 
 
@@ -47,7 +47,7 @@ def test_png_has_300_dots_per_inch(folder: Path) -> None:
     assert image.shape[1] == pytest.approx(3 * 3.4 * 300, abs=3)
 
 
-def test_score_data_are_the_scores(content: ReportContent, folder: Path) -> None:
+def test_score_data_are_the_scores(content: ReportData, folder: Path) -> None:
     with (folder / "scores.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     found = [
@@ -59,7 +59,7 @@ def test_score_data_are_the_scores(content: ReportContent, folder: Path) -> None
     assert found == content.distributions["validation"]["pair"]["saxs_sem"]["s2_mae"]
 
 
-def test_curve_data_are_in_nm_where_the_pixel_size_is_known(content: ReportContent, folder: Path) -> None:
+def test_curve_data_are_in_nm_where_the_pixel_size_is_known(content: ReportData, folder: Path) -> None:
     with (folder / "curves.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["distance_nm"]) for row in rows[:3]] == [0.0, 4.5, 9.0]
@@ -76,7 +76,7 @@ def test_reconstruction_data_name_pairs_and_columns(folder: Path) -> None:
     ]  # fmt: skip
 
 
-def test_axes_carry_units(content: ReportContent) -> None:
+def test_axes_carry_units(content: ReportData) -> None:
     example = ordered_examples(content)[0]
     for nm_per_px, unit in ((4.5, "nm"), (None, "px")):
         drawing = curves.example_curves(example, ("s2",), nm_per_px)
@@ -84,7 +84,7 @@ def test_axes_carry_units(content: ReportContent) -> None:
     assert LengthScale.of(4.5).per_px == 4.5
 
 
-def test_the_same_data_give_the_same_svg(content: ReportContent) -> None:
+def test_the_same_data_give_the_same_svg(content: ReportData) -> None:
     first, second = (svg_bytes(plots.losses(content.histories)) for _ in range(2))
     assert first == second
 
@@ -100,7 +100,7 @@ def test_notches_only_where_they_fit() -> None:
     assert not plots.notch_fits(np.array([0.0, 0.5, 1.0]))
 
 
-def test_score_panels_hold_one_box_per_method_and_split(content: ReportContent) -> None:
+def test_score_panels_hold_one_box_per_method_and_split(content: ReportData) -> None:
     found = plots.score_panels(content.distributions)
     assert next(iter(found)) == ("sem", "s2_mae")
     drawing = plots.scores({("saxs", "mae"): found[("saxs", "mae")]})
@@ -151,28 +151,28 @@ def test_pairs_without_a_morphology_are_drawn() -> None:
 
 
 def test_nothing_to_draw_writes_nothing(tmp_path: Path) -> None:
-    save_figures(ReportContent({}, {}, [], {}), tmp_path)
+    save_figures(ReportData({}, {}, [], {}), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_labels_of_one_slug_keep_their_own_files(content: ReportContent, tmp_path: Path) -> None:
+def test_labels_of_one_slug_keep_their_own_files(content: ReportData, tmp_path: Path) -> None:
     """Hard labels: a slash, one slug three times, half a formula, more characters than a name may have."""
     sheet = content.sheets["ladders"]
     labels = ["a/../b", "a b", "A_b", "µ/", "/", "$\\frac$", "x" * 300, "x" * 301]
-    save_figures(ReportContent({}, {}, [], {}, sheets=dict.fromkeys(labels, sheet)), tmp_path)
+    save_figures(ReportData({}, {}, [], {}, sheets=dict.fromkeys(labels, sheet)), tmp_path)
     names = ["a_b", "a_b_2", "a_b_3", "µ", "unnamed", "frac", "x" * 60, f"{'x' * 60}_2"]
     assert {path.stem for path in tmp_path.glob("*.png")} == {f"sheet_{name}" for name in names}
     for label, name in zip(labels, names, strict=True):
         assert json.loads((tmp_path / f"sheet_{name}.json").read_text())["true"]["morphology"] == label
 
 
-def test_lineal_axis_ends_where_the_curves_vanish(content: ReportContent) -> None:
+def test_lineal_axis_ends_where_the_curves_vanish(content: ReportData) -> None:
     axes = curves.example_curves(content.examples[0], ("lineal_horizontal",), None).axes[0]
     assert axes.get_xlim()[1] == pytest.approx(19)  # exp(-r / 4) falls below 1 % of its start after r = 18
     assert PANEL[0] * 96 <= 340  # fits a telephone
 
 
-def test_the_page_shows_the_saved_figures(content: ReportContent, folder: Path) -> None:
+def test_the_page_shows_the_saved_figures(content: ReportData, folder: Path) -> None:
     shown = drawings(content, folder)
     assert set(shown) == set(SECTIONS)
     assert all(shown[section] for section in SECTIONS)
@@ -181,4 +181,4 @@ def test_the_page_shows_the_saved_figures(content: ReportContent, folder: Path) 
     assert overview.width == pytest.approx(3 * 1.75 * 96, abs=1)
     (protocols,) = shown["protocol_plots"]
     assert protocols.width == pytest.approx(2 * 3.1 * 96, abs=1)
-    assert not any(drawings(ReportContent({}, {}, [], {}), folder / "none").values())
+    assert not any(drawings(ReportData({}, {}, [], {}), folder / "none").values())

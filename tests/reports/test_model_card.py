@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pairvae.reports.model_card import FILE, description_of, model_card, write_model_card
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.report_data import ReportData
 
 
-def test_the_card_has_every_section(content: ReportContent, tmp_path: Path) -> None:
+def test_the_card_has_every_section(content: ReportData, tmp_path: Path) -> None:
     write_model_card(content, tmp_path / FILE)
     card = (tmp_path / FILE).read_text()
     sections = [line[3:] for line in card.splitlines() if line.startswith("## ")]
@@ -20,12 +20,12 @@ def test_the_card_has_every_section(content: ReportContent, tmp_path: Path) -> N
     assert "train-pair: 120 epochs" in card
 
 
-def test_warnings_are_in_the_card(content: ReportContent) -> None:
+def test_warnings_are_in_the_card(content: ReportData) -> None:
     metrics = {**content.metrics, "warnings": [{"name": "leakage", "text": "3 and 7"}]}
     assert "* **leakage**: 3 and 7" in model_card(replace(content, metrics=metrics))
 
 
-def test_the_description_is_the_beginning_and_short(content: ReportContent) -> None:
+def test_the_description_is_the_beginning_and_short(content: ReportData) -> None:
     text = description_of(model_card(content))
     assert text.startswith("# Model card: pairvae (fast)")
     assert "## Training data" in text
@@ -34,12 +34,12 @@ def test_the_description_is_the_beginning_and_short(content: ReportContent) -> N
 
 
 def test_an_almost_empty_run_has_a_card() -> None:
-    card = model_card(ReportContent({}, {}, [], {}))
+    card = model_card(ReportData({}, {}, [], {}))
     assert "No validation pair was scored" in card
     assert "## Scores" not in card
 
 
-def test_labels_and_names_from_outside_are_shown_as_text(content: ReportContent) -> None:
+def test_labels_and_names_from_outside_are_shown_as_text(content: ReportData) -> None:
     label = "<img src=x onerror=alert(1)> | [a](javascript:b) `c` *d*\n# e"
     assert content.latents is not None
     labelled = replace(

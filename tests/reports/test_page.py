@@ -13,7 +13,7 @@ import pytest
 
 from pairvae.reports import page
 from pairvae.reports.encode import png_picture
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.report_data import ReportData
 from reports.browser import CHROMIUM, Browser
 
 
@@ -41,27 +41,27 @@ def test_every_picture_has_words(html: str) -> None:
     assert all(re.search(r'alt="[^"]+"', image) for image in images)
 
 
-def test_the_answer_comes_first(html: str, content: ReportContent) -> None:
+def test_the_answer_comes_first(html: str, content: ReportData) -> None:
     value = f"{content.metrics['splits']['validation']['pair']['saxs_sem']['s2_mae']['median']:#.3g}"
     assert value in html[html.index("<body>") : html.index("<nav")]
     assert "unbiased estimator" in html
 
 
-def test_ids_and_facts_are_escaped(content: ReportContent) -> None:
+def test_ids_and_facts_are_escaped(content: ReportData) -> None:
     nasty = replace(content.examples[0], id="<script>alert(1)</script>")
-    few = ReportContent({}, {}, [nasty], {}, facts={"pairs": "<b>8</b>"})
+    few = ReportData({}, {}, [nasty], {}, facts={"pairs": "<b>8</b>"})
     html = page.render(few, 64)
     assert "<script>" not in html
     assert "&lt;b&gt;8&lt;/b&gt;" in html
 
 
 def test_an_almost_empty_run_still_gives_a_page(tmp_path: Path) -> None:
-    html = page.write_report(ReportContent({}, {}, [], {}), tmp_path).read_text()
+    html = page.write_report(ReportData({}, {}, [], {}), tmp_path).read_text()
     assert "No validation pair was scored" in html
     assert "<h2>Scores</h2>" not in html
 
 
-def test_new_and_foreign_keys_of_the_metrics_do_no_harm(content: ReportContent) -> None:
+def test_new_and_foreign_keys_of_the_metrics_do_no_harm(content: ReportData) -> None:
     metrics = copy.deepcopy(dict(content.metrics))
     validation = metrics["splits"]["validation"]
     leaf = {"median": 0.7, "q1": 0.6, "q3": 0.8, "n": 24, "interval": [0.65, 0.75]}
@@ -98,13 +98,13 @@ def test_corrections_stand_with_their_targets_or_the_reason_for_none(html: str) 
 
 
 def test_pictures_shrink_until_the_page_fits(
-    content: ReportContent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    content: ReportData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generator = np.random.default_rng(0)
     noisy = replace(
         content.examples[0], saxs=generator.random((3, 200, 200), dtype=np.float32), curves={}, images={}
     )
-    few = ReportContent({}, {}, [noisy], {})
+    few = ReportData({}, {}, [noisy], {})
     full = page.write_report(few, tmp_path / "full").stat().st_size
     monkeypatch.setattr(page, "LARGEST_PAGE", int(0.8 * full))
     assert page.write_report(few, tmp_path / "small").stat().st_size <= 0.8 * full

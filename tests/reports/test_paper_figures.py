@@ -8,7 +8,7 @@ from pairvae.reports import paper_figures as paper
 from pairvae.reports import threshold_figures as thresholds
 from pairvae.reports.curves import curve_rows, generation
 from pairvae.reports.figures import ordered_examples
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.report_data import ReportData
 from pairvae.store.picture_files import bar_length
 
 
@@ -17,7 +17,7 @@ def test_scale_bars_have_round_lengths(width: float, length: float) -> None:
     assert bar_length(width) == pytest.approx(length)
 
 
-def test_figure_1_tells_spacing_share_and_units(content: ReportContent) -> None:
+def test_figure_1_tells_spacing_share_and_units(content: ReportData) -> None:
     examples = ordered_examples(content)
     drawing = paper.figure_1(examples, 4.5, 0.004)
     assert drawing.axes[0].get_xlabel() == "q (1/nm)"
@@ -28,7 +28,7 @@ def test_figure_1_tells_spacing_share_and_units(content: ReportContent) -> None:
     assert row["spacing_nm"] == pytest.approx(49.5)
 
 
-def test_figure_1_without_sizes_speaks_of_pixels(content: ReportContent) -> None:
+def test_figure_1_without_sizes_speaks_of_pixels(content: ReportData) -> None:
     example = replace(content.examples[0], spacing_px=None, phase_fraction=None)
     drawing = paper.figure_1([example], None, None)
     assert drawing.axes[0].get_xlabel() == ""
@@ -37,7 +37,7 @@ def test_figure_1_without_sizes_speaks_of_pixels(content: ReportContent) -> None
 
 
 @pytest.mark.parametrize(("plan", "images", "lines"), [("solo", 4, 2), ("pair", 6, 3)])
-def test_figures_3_and_4_show_one_plan(content: ReportContent, plan: str, images: int, lines: int) -> None:
+def test_figures_3_and_4_show_one_plan(content: ReportData, plan: str, images: int, lines: int) -> None:
     drawing = paper.reconstructions_and_curves(ordered_examples(content), plan, 4.5)
     first = drawing.axes[: images + 2]
     assert [bool(axes.images) for axes in first] == [True] * images + [False] * 2
@@ -49,7 +49,7 @@ def test_figures_3_and_4_show_one_plan(content: ReportContent, plan: str, images
                    for row in rows)  # fmt: skip
 
 
-def test_figure_5_draws_the_mean_and_one_standard_deviation(content: ReportContent) -> None:
+def test_figure_5_draws_the_mean_and_one_standard_deviation(content: ReportData) -> None:
     drawing = bands.bands(content.bands, ["s2"], None)
     assert [axes.get_title(loc="left") for axes in drawing.axes] == [
         "A  trained alone: all pairs", "B  paired model: all pairs",
@@ -64,7 +64,7 @@ def test_figure_5_draws_the_mean_and_one_standard_deviation(content: ReportConte
     assert rows[0]["mean"] == pytest.approx(content.bands["s2"]["all"]["true"][0, 0])
 
 
-def test_figure_7_shows_the_reconstruction_beside_five_samples(content: ReportContent) -> None:
+def test_figure_7_shows_the_reconstruction_beside_five_samples(content: ReportData) -> None:
     drawing = generation(content.generated, 4.5, content.examples)
     titles = [axes.get_title() for axes in drawing.axes[:6]]
     assert titles == ["SAXS → SEM", *(f"sample {number}" for number in range(1, 6))]
@@ -82,7 +82,7 @@ def test_protocol_lines_are_medians_over_repetitions() -> None:
     assert protocols.protocols(rows).axes[0].get_title(loc="left") == "loss"
 
 
-def test_thresholds_name_method_and_share(content: ReportContent) -> None:
+def test_thresholds_name_method_and_share(content: ReportData) -> None:
     drawing = thresholds.thresholds(content.thresholds)
     assert [axes.get_title(loc="left") for axes in drawing.axes[:3]] == [
         "ladders, as measured", "adaptive, bright 50%", "otsu, bright 40%",
@@ -90,7 +90,7 @@ def test_thresholds_name_method_and_share(content: ReportContent) -> None:
     assert thresholds.threshold_rows(content.thresholds)[0]["rows"] == 80
 
 
-def test_thumbnails_hide_neither_points_nor_each_other(content: ReportContent) -> None:
+def test_thumbnails_hide_neither_points_nor_each_other(content: ReportData) -> None:
     assert content.maps is not None
     points = np.random.default_rng(2).uniform(0.1, 0.9, (40, 2))
     rows = latent_maps.chosen(content.maps, points)
@@ -108,6 +108,6 @@ def test_apart_keeps_the_first_of_close_points() -> None:
     assert latent_maps.apart(points, 0.1) == [0, 2]
 
 
-def test_map_rows_hold_every_sample_of_every_map(content: ReportContent) -> None:
+def test_map_rows_hold_every_sample_of_every_map(content: ReportData) -> None:
     assert content.maps is not None
     assert len(latent_maps.map_rows(content.maps)) == 40 + 2 * 40

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.reports.report_data import ReportContent, Study
+from pairvae.reports.report_data import ReportData, Study
 from pairvae.reports.study_figures import (
     FIGURES,
     MEDIANS,
@@ -90,7 +90,7 @@ def test_a_table_without_its_columns_names_the_first_that_is_missing(tmp_path: P
         read_study(path)
 
 
-def test_boxes_of_both_panels_share_their_axis(content: ReportContent) -> None:
+def test_boxes_of_both_panels_share_their_axis(content: ReportData) -> None:
     assert content.study is not None
     drawing = study_boxes(content.study, "mae")
     first, second = drawing.axes

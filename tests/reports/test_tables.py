@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.report_data import ReportData
 from pairvae.reports.tables import figure, generation_table, lookup, score_tables
 
 
@@ -54,13 +54,13 @@ def test_a_method_scored_in_one_split_only_leaves_an_empty_cell() -> None:
     assert rows["SAXS → SEM, retrieval"][1] is None
 
 
-def test_sem_images_come_first_and_every_score_has_a_table(content: ReportContent) -> None:
+def test_sem_images_come_first_and_every_score_has_a_table(content: ReportData) -> None:
     titles = [table.title for table in score_tables(content.metrics)]
     assert titles[:3] == ["SEM: S(r) error", "SAXS: pixel error", "SEM: lineal path error"]
     assert len(titles) == 5
 
 
-def test_generation_rows_follow_the_paper(content: ReportContent) -> None:
+def test_generation_rows_follow_the_paper(content: ReportData) -> None:
     table = generation_table(content.metrics)
     assert table is not None
     assert [row.label for row in table.rows] == ["hexagonal", "skew", "alternating lines", "ladders"]

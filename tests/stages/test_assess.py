@@ -18,15 +18,12 @@ from pairvae.evaluation.leak_check import leakage_summary, refuse_leakage
 from pairvae.evaluation.scores.evaluate import Reference
 from pairvae.inference.card import load_vaes
 from pairvae.reports.validation_scores import decisive, medians, verdict
-from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import assess, evaluated
-from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
-from pairvae.stages.train_solo import train_solo
 from pairvae.store.prepared import Prepared
+from tiny_project import solo_trained
 
-PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
 PARAMS = """
 split: {train: 5}
 latent: {channels: 4}
@@ -58,16 +55,7 @@ TO_SAXS = {"mae", "ssim_error", "ring_position", "ring_width", "arc_angle_deg", 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate.samples import simulate
-
-    folder = tmp_path_factory.mktemp("assess") / "project"
-    folder.mkdir()
-    simulate(folder.parent / "raw", pairs=8, seed=0, parameters=PHYSICS, workers=1)
-    (folder / "params.yaml").write_text(PARAMS)
-    made = open_project(folder=folder, track=False)
-    prepare_folder(folder.parent / "raw", made.prepared_folder, made.settings)
-    for name in made.settings.modalities:
-        train_solo(made, name)
+    made = solo_trained(tmp_path_factory.mktemp("assess") / "project", PARAMS)
     train_pair(made)
     assess(made)
     return made

@@ -12,14 +12,11 @@ import numpy as np
 import pytest
 
 from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
-from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import evaluated
 from pairvae.stages.baselines import fitted_errors, trained_predictions
-from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
-from pairvae.stages.train_solo import train_solo
+from tiny_project import solo_trained
 
-PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600)
 PARAMS = """
 split: {train: 5}
 latent: {channels: 4}
@@ -38,17 +35,7 @@ ONE_CROP, WHOLE, IMAGES = (8, 3, 3, 32, 32), (8, 3, 32, 32), (8, 3, 64, 64)
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate.samples import simulate
-
-    folder = tmp_path_factory.mktemp("baselines") / "project"
-    folder.mkdir()
-    simulate(folder.parent / "raw", pairs=8, seed=0, parameters=PHYSICS, workers=1)
-    (folder / "params.yaml").write_text(PARAMS)
-    made = open_project(folder=folder, track=False)
-    prepare_folder(folder.parent / "raw", made.prepared_folder, made.settings)
-    for name in made.settings.modalities:
-        train_solo(made, name)
-    return made
+    return solo_trained(tmp_path_factory.mktemp("baselines") / "project", PARAMS)
 
 
 def predicted(

@@ -111,6 +111,8 @@ def test_the_stage_calibrates_the_pattern_s_posterior_and_tells(trained: Project
         "posterior_mean",
         "posterior_covariance",
         "variance_matching",
+        "cross_regression",
+        "cross_regression_of_crops",
     ]
     assert all(
         {"target", "before", "after", "value", "statistic", "knob"} <= one.keys()
@@ -124,7 +126,7 @@ def test_calibrating_the_uncalibrated_model_gives_the_calibrated_one(
 ) -> None:
     """Training does not depend on the calibration, which former names switch off."""
     reasons = [one["reason"] for one in read_corrections(plain.model("train-pair"))]
-    assert reasons == ["switched off"] * 4
+    assert reasons == ["switched off"] * 5
     vaes = load_vaes(plain.model("train-pair"))[0]
     calibrated(trained, vaes)
     expected = load_vaes(trained.model("train-pair"))[0]
@@ -205,7 +207,7 @@ def test_a_training_can_start_from_a_calibrated_model(trained: Project, tmp_path
 
 
 def test_the_served_pair_draws_as_the_library_does() -> None:
-    from pairvae.tracking.registry.served import CHUNK, ServedPair
+    from pairvae.tracking.registry.served import CHUNK, Conditions, ServedPair
 
     class Known(Encoder):
         def features(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -220,6 +222,7 @@ def test_the_served_pair_draws_as_the_library_does() -> None:
     encoder.scale_tril = torch.tensor([[1.0, 0.0], [0.8, 0.9]])
     program = torch.export.export(encoder, (torch.from_numpy(inputs),)).module()
     served = ServedPair()
+    served.conditions = Conditions(None)
     served.shapes, served.binary = {"saxs": (2, 1, 1), "sem": (2, 1, 1)}, {"saxs": False, "sem": False}
     served.programs = {"saxs-encoder": program, "sem-decoder": torch.nn.Identity()}
     found = served.predict(None, inputs, {"direction": "saxs_sem", "samples": 5, "seed": 3})
@@ -229,20 +232,32 @@ def test_the_served_pair_draws_as_the_library_does() -> None:
     np.testing.assert_array_equal(found, expected.numpy())
     single = served.predict(None, inputs, {"direction": "saxs_sem"})
     np.testing.assert_array_equal(single, inputs)
+    toward = torch.nn.Conv2d(2, 4, 1)
+    served.programs |= {"saxs-encoder-sem": toward, "saxs-decoder": torch.nn.Identity()}
+    with torch.no_grad():
+        moved = toward(torch.from_numpy(inputs))[:, :2].numpy()
+    np.testing.assert_array_equal(served.predict(None, inputs, {"direction": "saxs_sem"}), moved)
+    np.testing.assert_array_equal(served.predict(None, inputs, {"direction": "saxs_saxs"}), inputs)
 
 
 def test_presets_and_former_names(capsys: pytest.CaptureFixture[str]) -> None:
     fast, paper = resolve({}).pair.calibration, resolve({"preset": "paper"}).pair.calibration
-    steps = ("length_scale", "posterior_mean", "posterior_covariance", "variance_matching")
-    assert [getattr(fast, step) for step in steps] == [True, 0.5, True, True]
+    steps = (
+        "length_scale",
+        "posterior_mean",
+        "posterior_covariance",
+        "variance_matching",
+        "cross_regression",
+    )
+    assert [getattr(fast, step) for step in steps] == [True, 0.5, True, True, True]
     assert not any(getattr(paper, step) for step in steps)
     capsys.readouterr()
     old = {"pair": {"training": {"refit": 0.25, "calibrate": False}, "calibration": {"length_scale": True}}}
     for _ in range(2):
         found = resolve(old, where="a file").pair.calibration
-        assert [getattr(found, step) for step in steps] == [True, 0.25, False, False]
+        assert [getattr(found, step) for step in steps] == [True, 0.25, False, False, False]
     assert capsys.readouterr().err.splitlines() == [
         "a file: pair.training.refit is now called pair.calibration.posterior_mean",
         "a file: pair.training.calibrate is now called pair.calibration.length_scale, "
-        "pair.calibration.posterior_covariance, pair.calibration.variance_matching",
+        "pair.calibration.posterior_covariance, pair.calibration.variance_matching, pair.calibration.cross_regression",
     ]

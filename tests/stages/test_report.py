@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
+from pairvae.reports.assessment_data import sheets
 from pairvae.stages import report as report_material
 from pairvae.stages.project import open_project
-from pairvae.stages.report import _sheets, gather
+from pairvae.stages.report import gather
 from pairvae.tracking.database import connect
 from pairvae.tracking.runs import lineage
 
@@ -107,4 +108,4 @@ def test_a_label_with_slashes_is_one_label() -> None:
     arrays = {
         f"sheet/{label}/{side}": crops for label in ("a/b", "/true", "") for side in ("true", "predicted")
     }
-    assert set(_sheets(arrays)) == {"a/b", "/true", ""}
+    assert set(sheets(arrays)) == {"a/b", "/true", ""}

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from pairvae.stages import tracked_training as runs
-from pairvae.stages.tracked_training import SNAPSHOTS, live_picture, round_logger
+from pairvae.stages.tracked_training import SNAPSHOTS, round_logger
 from pairvae.tracking.runs.null import NullTracker
+from pairvae.training import snapshots
+from pairvae.training.snapshots import live_picture
 
 
 @pytest.mark.parametrize(
@@ -51,12 +53,12 @@ def test_the_live_picture_is_drawn_after_the_first_epoch_and_then_only_now_and_t
         drawn.append(1)
         return np.zeros((4, 6, 3), np.uint8)
 
-    monkeypatch.setattr(runs, "snapshot", snapshot)
+    monkeypatch.setattr(snapshots, "snapshot", snapshot)
     draw = live_picture(tmp_path / "reports", "train-sem", SimpleNamespace(), {"sem": None})  # type: ignore
     for _ in range(3):
         draw()
     assert len(drawn) == 1
-    monkeypatch.setattr(runs, "LIVE_SECONDS", 0.0)
+    monkeypatch.setattr(snapshots, "LIVE_SECONDS", 0.0)
     draw()
     assert len(drawn) == 2
     assert cv2.imread(str(tmp_path / "reports" / "training.png")).shape == (4, 6, 3)
@@ -68,8 +70,8 @@ def test_the_live_picture_is_drawn_after_the_first_epoch_and_then_only_now_and_t
 def test_a_live_picture_that_cannot_be_written_does_not_end_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(runs, "snapshot", lambda plan, samples: np.zeros((4, 6, 3), np.uint8))
-    monkeypatch.setattr(runs, "LIVE_SECONDS", 0.0)
+    monkeypatch.setattr(snapshots, "snapshot", lambda plan, samples: np.zeros((4, 6, 3), np.uint8))
+    monkeypatch.setattr(snapshots, "LIVE_SECONDS", 0.0)
     (tmp_path / "reports").write_text("no folder")
     draw = live_picture(tmp_path / "reports", "train-sem", SimpleNamespace(), {"sem": None})  # type: ignore
     for _ in range(2):

@@ -8,16 +8,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import json
 import secrets
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+App = ASGIApp
 
 DRAIN_S = 5.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -50,18 +48,16 @@ class Rules:
     answer_s: float = 60.0
 
 
-@dataclass(frozen=True)
-class Refusal:
-    """An answer that is sent without calling the application."""
-
-    status: int
-    text: str
-    headers: dict[str, str] = field(default_factory=dict)
+def _refusal(status: int, text: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": text}, status, headers)
 
 
-BUSY = Refusal(503, "too many requests at once: try again in a second", {"retry-after": "1"})
-LATE = Refusal(504, "the answer took too long")
-SLOW = Refusal(408, "the request took too long to arrive")
+BUSY = _refusal(503, "too many requests at once: try again in a second", {"retry-after": "1"})
+LATE = _refusal(504, "the answer took too long")
+SLOW = _refusal(408, "the request took too long to arrive")
+NOT_HERE = _refusal(403, "this server does not answer to that host name")
+OTHER_SITE = _refusal(403, "requests from other sites are refused")
+NO_TOKEN = _refusal(401, "a token is needed: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"})
 
 
 class Guard:
@@ -72,7 +68,7 @@ class Guard:
         self._admitted = 0
         self._turn = asyncio.Semaphore(1)
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             return
@@ -81,15 +77,15 @@ class Guard:
         send_with_headers = _with_headers(send)
         refusal = self._refusal(scope)
         if refusal is not None:
-            await self._refuse(refusal, receive, send_with_headers)
+            await self._refuse(refusal, scope, receive, send_with_headers)
         elif scope["path"] in self.rules.open:
             await self.app(scope, receive, send_with_headers)
         elif self._admitted >= self.rules.capacity:
-            await self._refuse(BUSY, receive, send_with_headers)
+            await self._refuse(BUSY, scope, receive, send_with_headers)
         else:
             await self._admit(scope, receive, send_with_headers)
 
-    async def _admit(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def _admit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body, wait for the turn, answer; the slot is occupied until the work has ended."""
         self._admitted += 1
         kept = False
@@ -97,10 +93,10 @@ class Guard:
             try:
                 body = await asyncio.wait_for(_read(receive, self.rules.largest_body), self.rules.body_s)
             except TimeoutError:
-                await _answer(SLOW, send)
+                await SLOW(scope, receive, send)
                 return
             if body is None:
-                await self._refuse(self._too_large(), receive, send)
+                await self._refuse(self._too_large(), scope, receive, send)
                 return
             answer: list[Message] = []
             task = asyncio.create_task(self._work(scope, body, answer))
@@ -108,7 +104,7 @@ class Guard:
             if not done:
                 kept = True
                 task.add_done_callback(self._leave)
-                await _answer(LATE, send)
+                await LATE(scope, receive, send)
                 return
             task.result()
             for message in answer:
@@ -119,7 +115,7 @@ class Guard:
             if not kept:
                 self._admitted -= 1
 
-    async def _work(self, scope: MutableMapping[str, Any], body: bytes, answer: list[Message]) -> None:
+    async def _work(self, scope: Scope, body: bytes, answer: list[Message]) -> None:
         messages = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def receive() -> Message:
@@ -139,33 +135,29 @@ class Guard:
         if not task.cancelled():
             task.exception()  # has been answered with "too long" already
 
-    def _refusal(self, scope: MutableMapping[str, Any]) -> Refusal | None:
-        headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
-        }
+    def _refusal(self, scope: Scope) -> JSONResponse | None:
+        headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._known(host):
-            return Refusal(403, "this server does not answer to that host name")
+            return NOT_HERE
         origin = headers.get("origin")
         if origin is not None and origin.partition("://")[2] != host:
-            return Refusal(403, "requests from other sites are refused")
+            return OTHER_SITE
         if scope["path"] in self.rules.open:
             return None
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-            return Refusal(403, "requests from other sites are refused")
+            return OTHER_SITE
         if self.rules.token is not None:
             shown = headers.get("authorization", "").removeprefix("Bearer ").encode()
             if not secrets.compare_digest(shown, self.rules.token.encode()):
-                return Refusal(
-                    401, "a token is needed: Authorization: Bearer TOKEN", {"www-authenticate": "Bearer"}
-                )
+                return NO_TOKEN
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit() and int(length) <= self.rules.largest_body):
             return self._too_large()
         return None
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"at most {self.rules.largest_body / 1e6:g} MB are taken")
+    def _too_large(self) -> JSONResponse:
+        return _refusal(413, f"at most {self.rules.largest_body / 1e6:g} MB are taken")
 
     def _known(self, host: str) -> bool:
         """Whether a Host header names this server, against DNS rebinding."""
@@ -181,11 +173,11 @@ class Guard:
             return False
         return True
 
-    async def _refuse(self, refusal: Refusal, receive: Receive, send: Send) -> None:
+    async def _refuse(self, refusal: JSONResponse, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse; the rest of the body is discarded for a while, so that the caller reads the answer."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_drain(receive, 2 * self.rules.largest_body), DRAIN_S)
-        await _answer(refusal, send)
+        await refusal(scope, receive, send)
 
 
 async def _read(receive: Receive, largest: int) -> bytes | None:
@@ -212,21 +204,13 @@ async def _drain(receive: Receive, most: int) -> None:
             return
 
 
-async def _answer(refusal: Refusal, send: Send) -> None:
-    body = json.dumps({"error": refusal.text}).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(body)), **refusal.headers}
-    listed = [(name.encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": refusal.status, "headers": listed})
-    await send({"type": "http.response.body", "body": body})
-
-
 def _with_headers(send: Send) -> Send:
     """``send`` that adds the security headers to every answer."""
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            security = [(name.encode(), value.encode()) for name, value in SECURITY.items()]
-            message = {**message, "headers": [*message.get("headers", ()), *security]}
+            message.setdefault("headers", [])
+            MutableHeaders(scope=message).update(SECURITY)
         await send(message)
 
     return send_with_headers

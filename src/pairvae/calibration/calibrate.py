@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pairvae.calibration import (
     conditions,
+    cross_regression,
     length_scale,
     posterior_covariance,
     posterior_mean,
@@ -55,9 +56,10 @@ def _posterior(
     elif len(set(data.groups)) < LEAST_GROUPS:
         reason = f"fewer than {LEAST_GROUPS} groups of training pairs"
     if data.whole is None or reason:
-        yield from (step.STEP.skipped(reason) for step in steps)
+        yield from (step.STEP.skipped(reason) for step in (*steps, cross_regression))
         return
     latents = encode_pairs(pair, data, data.whole)
     for step in steps:
         latents, correction = step.correct(pair, latents, settings, seed)
         yield correction
+    yield from cross_regression.correct(pair, latents, data, settings)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pairvae.calibration.correction import CalibrationData
-from pairvae.models.compact import CompactEncoder
+from pairvae.models.compact import ComponentEncoder
 from pairvae.models.conditions import ConditionEncoding, Values
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Encoder, Posterior
@@ -32,6 +32,8 @@ class Latents:
         ``(N, D)``: the arrays, as regressions see them (:func:`feature_weights`).
     last_hidden : ndarray
         ``(N, H)``: the arrays, as the last layer of their encoder sees them.
+    crop_features : ndarray
+        ``(N, K, ...)``: the crops, as the head of their encoder sees them.
     mean, std : ndarray
         ``(N, C, P)``: posteriors of the arrays, by the network alone.
     centre, left_out_centre : ndarray
@@ -49,6 +51,7 @@ class Latents:
     cropped: str
     features: np.ndarray
     last_hidden: np.ndarray
+    crop_features: np.ndarray
     mean: np.ndarray
     std: np.ndarray
     centre: np.ndarray
@@ -72,9 +75,11 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
     (cropped,) = data.arrays.keys() - {whole}
     encoder = pair.vae(whole).encoder
     arrays = [_encoded(pair.vae(whole), array) for array in data.arrays[whole]]
-    crops = [_encoded(pair.vae(cropped), array)[1] for array in data.arrays[cropped]]
+    crop_features, crops = zip(
+        *(_encoded(pair.vae(cropped), array) for array in data.arrays[cropped]), strict=True
+    )
     mean, std = (_at_places([getattr(one, part)[0] for _, one in arrays]) for part in ("mean", "std"))
-    crop_mean, crop_std = (_at_places([getattr(one, part) for one in crops]) for part in ("mean", "std"))
+    crop_mean, crop_std = (_at_places([getattr(crop, part) for crop in crops]) for part in ("mean", "std"))
     features = torch.cat([one for one, _ in arrays])
     with torch.inference_mode():
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
@@ -84,6 +89,7 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         cropped=cropped,
         features=flat(features.double().numpy()) * feature_weights(encoder),
         last_hidden=flat(hidden),
+        crop_features=torch.stack(crop_features).numpy(),
         mean=mean,
         std=std,
         centre=mean,
@@ -96,7 +102,10 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         encoding=data.encoding,
         conditions=data.conditions,
     )
-    return dataclasses.replace(latents, left_out_centre=left_out_by_network(latents).reshape(mean.shape))
+    unseen = left_out_by_network(
+        latents.last_hidden, flat(mean), latents.target, data.groups, len(mean) / data.pairs
+    )
+    return dataclasses.replace(latents, left_out_centre=unseen.reshape(mean.shape))
 
 
 def feature_weights(encoder: Encoder) -> np.ndarray:
@@ -106,7 +115,7 @@ def feature_weights(encoder: Encoder) -> np.ndarray:
     nothing. Square roots of the standard deviations undo half of the whitening: what differs most between patterns
     counts most, and the weak components, in which few patterns give mostly noise, count little.
     """
-    if not isinstance(encoder, CompactEncoder):
+    if not isinstance(encoder, ComponentEncoder):
         return np.ones(1)
     spread = encoder.spread.double().cpu().numpy()
     return np.asarray(np.sqrt(spread / spread.max()))
@@ -117,20 +126,31 @@ def left_out_by_ridge(latents: Latents) -> np.ndarray:
     return cross_val_predict(latents.features, latents.target, latents.groups)
 
 
-def left_out_by_network(latents: Latents) -> np.ndarray:
-    """Posterior means ``(N, C P)`` that the network would give to pairs that it had not been trained on: an estimate.
+def left_out_by_network(
+    last_hidden: np.ndarray, given: np.ndarray, target: np.ndarray, groups: Sequence[str], seen_share: float
+) -> np.ndarray:
+    """Latents ``(N, C P)`` that the network would give to pairs that it had not been trained on: an estimate.
 
     Training it anew without each pair would take hours. A ridge regression from the inputs of its last layer stands
     for it, only as much regularised as to miss the pairs that it is fitted to by as much as the network does. What
     leaving a pair out adds to the error of that regression is added to the network's error; of many training pairs,
     of which the regression sees N, that share of it.
+
+    Parameters
+    ----------
+    last_hidden : ndarray
+        ``(N, H)``: what the last layer sees.
+    given, target : ndarray
+        ``(N, C P)``: the latents that it gives, and those that it should give.
+    groups : sequence of str
+        Of the pairs; those of one are left out together.
+    seen_share : float
+        N over the number of training pairs.
     """
-    target = latents.target
-    own = flat(latents.mean) - target
-    alpha = alpha_of_error(latents.last_hidden, target, float(np.square(own).mean()))
-    seen = ridge(latents.last_hidden, target, alphas=[alpha])(latents.last_hidden)
-    unseen = cross_val_predict(latents.last_hidden, target, latents.groups, [alpha])
-    return np.asarray(flat(latents.mean) + (unseen - seen) * (len(target) / latents.pairs))
+    alpha = alpha_of_error(last_hidden, target, float(np.square(given - target).mean()))
+    seen = ridge(last_hidden, target, alphas=[alpha])(last_hidden)
+    unseen = cross_val_predict(last_hidden, target, groups, [alpha])
+    return np.asarray(given + (unseen - seen) * seen_share)
 
 
 def flat(values: np.ndarray) -> np.ndarray:

@@ -29,8 +29,8 @@ def correct(
     set_scale_tril(pair, latents.whole, factor)
     fold = folds(latents.groups)
     ratios = np.empty((2, len(fold)))
-    for one in np.unique(fold):
-        rest, out = fold != one, fold == one
+    for number in np.unique(fold):
+        rest, out = fold != number, fold == number
         parts = [(residuals[rows], latents.crop_std[rows], latents.std[rows]) for rows in (rest, out)]
         ratios[:, out] = _ratios(scale_tril_of(*parts[0]), _direction(*parts[0]), *parts[1])
     before, after = ratios.mean(1)

@@ -63,12 +63,15 @@ def check(
     from pairvae.modalities import check_modalities
     from pairvae.modalities.readers.linked_folders import declare_roots
     from pairvae.settings import PARAMS_FILE, assignments, load_settings, resolve
+    from pairvae.store.file_cache import FileCache
+    from pairvae.store.project_root import OWN_FILES, PREPARED_FILES, project_root
 
     params = Path(PARAMS_FILE)
     given = load_settings(params, changes or []) if params.is_file() else resolve(assignments(changes or []))
     settings = check_modalities(given)
     declare_roots(settings.data.roots)
-    report = check_project(folder, settings)
+    kept = FileCache(project_root() / OWN_FILES / PREPARED_FILES) if params.is_file() else None
+    report = check_project(folder, settings, kept)
     typer.echo(render(report))
     if sheet is not None:
         from pairvae.data.check.pair_sheet import pair_sheet

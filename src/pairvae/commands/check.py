@@ -4,38 +4,35 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 from pairvae.data.check.folder import check_for, other_sections
+from pairvae.data.check.measure import measure_all
 from pairvae.data.check.problems import CheckReport, Problem, error_text
-from pairvae.data.check.proposals import Measured, Proposal, calibrations, lines, no_common_range, propose
+from pairvae.data.check.proposals import Proposal, calibrations, lines, no_common_range, propose
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction
 from pairvae.data.pairs.pairs_table import is_number
 from pairvae.data.pairs.sample import FOLDERS, Pair
 from pairvae.errors import InputError
-from pairvae.modalities import MODALITIES, prepare_settings
+from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import file_part
-from pairvae.modalities.readers.raw_image import RawImage
-from pairvae.modalities.sem import image_area
-from pairvae.progress import track
-from pairvae.settings import PARAMS_FILE, Section, SemPrepare, Settings
-from pairvae.stages.preprocess import raw_of, with_calibrations
+from pairvae.settings import PARAMS_FILE, Settings
+from pairvae.stages.preprocess import with_calibrations
+from pairvae.store.file_cache import FileCache
 
-WORKERS = 2
 MOST_WORDS = 5
 LEAST_NUMBERED = 3  # pairs from which numbers in names tell anything
 
 
-def check_project(folder: Path, settings: Settings) -> CheckReport:
+def check_project(folder: Path, settings: Settings, kept: FileCache | None = None) -> CheckReport:
     """The check of a folder, with what preprocessing would refuse under ``settings``, and proposals for them.
 
-    A file that preprocessing would refuse is an error of the report, also where the file itself is sound.
+    A file that preprocessing would refuse is an error of the report, also where the file itself is sound. ``kept``:
+    where prepared arrays and what was found in files are looked up and kept.
     """
     try:
         filled, absent = with_calibrations(settings, folder), []
@@ -44,22 +41,29 @@ def check_project(folder: Path, settings: Settings) -> CheckReport:
         plain = settings.saxs.prepare.model_copy(update={"mask": None, "geometry": None})
         filled = settings.model_copy(update={"saxs": settings.saxs.model_copy(update={"prepare": plain})})
         absent = [Problem("", PARAMS_FILE, "settings", str(error), "error")]
-    return _check_project(folder, filled, absent)
+    return _check_project(folder, filled, absent, kept)
 
 
-def _check_project(folder: Path, settings: Settings, problems: Sequence[Problem]) -> CheckReport:
+def _check_project(
+    folder: Path, settings: Settings, problems: Sequence[Problem], kept: FileCache | None
+) -> CheckReport:
     sides = [name for name in settings.modalities if name in FOLDERS]
     report = check_for(
-        folder, settings.sem.prepare, settings.saxs.prepare, sides or (*FOLDERS,), other_sections(settings)
+        folder,
+        settings.sem.prepare,
+        settings.saxs.prepare,
+        sides or (*FOLDERS,),
+        other_sections(settings),
+        kept,
     )
     manifest = read_manifest(folder)
     pairs = manifest.pairs
     if settings.data.unpaired == "use":
         report = _with_unpaired(report, manifest)
     modalities, proposals = _modalities(pairs, settings)
-    problems = [*problems, *(_settings_problem(one) for one in proposals)]
+    problems = [*problems, *(_settings_problem(proposal) for proposal in proposals)]
     lone = manifest.unpaired if settings.data.unpaired == "use" else []
-    measured = _measure_all([*pairs, *lone], modalities, settings)
+    measured = measure_all([*pairs, *lone], modalities, settings, kept)
     known = {problem.file for problem in report.problems if problem.severity == "error"}
     refused = [one for one in measured if one.refused is not None and one.file not in known]
     problems += [
@@ -86,7 +90,9 @@ def _check_project(folder: Path, settings: Settings, problems: Sequence[Problem]
 
 def pairing_command(folder: Path, report: CheckReport) -> list[str]:
     """The command that pairs files of which no two have the same name."""
-    if (folder / PAIRS_FILE).exists() or all(one.kind != "missing partner" for one in report.problems):
+    if (folder / PAIRS_FILE).exists() or all(
+        problem.kind != "missing partner" for problem in report.problems
+    ):
         return []
     return ["pairs of other names are found by:", f"    pairvae data init {shlex.quote(str(folder))}"]
 
@@ -178,57 +184,6 @@ def _is_source(folder: Path, settings: Settings) -> bool:
     """Whether the project reads this folder already: as its source, or as its copy."""
     source = Path(settings.data.source).expanduser()
     return folder.resolve() in (source.resolve(), Path("data/raw").resolve())
-
-
-def _measure_all(pairs: Sequence[Pair], modalities: Sequence[str], settings: Settings) -> list[Measured]:
-    sections = {name: prepare_settings(settings, name) for name in modalities}
-    jobs: dict[tuple[str, str], tuple[Pair, str]] = {}
-    for pair in pairs:
-        for name in modalities:
-            file = pair.files.get(name) or pair.files.get(MODALITIES[name].instead or "")
-            if file is not None:
-                jobs.setdefault((name, str(file)), (pair, name))
-    with ThreadPoolExecutor(WORKERS) as pool:
-        done = pool.map(lambda job: _measure(job[0], job[1], sections[job[1]]), jobs.values())
-        return list(track(done, len(jobs), "check"))
-
-
-def _measure(pair: Pair, name: str, section: Section) -> Measured:
-    """Prepare one file as preprocessing would, and keep its numbers alone."""
-    modality = MODALITIES[name]
-    file = pair.files.get(name) or pair.files.get(modality.instead or "")
-    measured = Measured(pair.id, name, str(file))
-    try:
-        raw = raw_of(pair, modality)
-        measured = replace(measured, **_facts(raw, name, section))
-        array = modality.prepare(raw, section)
-    except InputError as error:
-        return replace(measured, refused=error)
-    if modality.binary and array.min() == array.max():
-        constant = InputError(expected="an image of two phases", found="a single grey level", where=str(file))
-        return replace(measured, refused=constant)
-    return measured
-
-
-def _facts(raw: RawImage, name: str, section: Section) -> dict[str, Any]:
-    if isinstance(section, SemPrepare):
-        height, width = image_area(raw, section).shape[:2]
-        return {"area": (height, width), "size": raw.pixels.shape[:2], "scale": raw.nm_per_px}
-    if raw.format == "curve":
-        q, intensity = raw.pixels[:, 0], raw.pixels[:, 1]
-        usable = q[(intensity > 0) & (q > 0)]
-        if not usable.size:
-            return {}
-        described: Mapping[str, Any] = MODALITIES[name].describe(raw, section)
-        per_nm = float(described["q_range_inv_nm"][1]) / float(q[-1])
-        known = getattr(raw, "q_unit", None) is not None
-        return {"q_range": (float(usable[0]) * per_nm, float(usable[-1]) * per_nm), "unit_known": known}
-    if MODALITIES[name].coordinates is not None and raw.q_per_px is not None:
-        # from the second ring to the last that lies within the picture
-        rings = min(raw.pixels.shape[:2]) // 2
-        return {"size": raw.pixels.shape[:2], "q_range": (2 * raw.q_per_px, (rings - 1) * raw.q_per_px)}
-    size = raw.pixels.shape[:2]
-    return {"size": size, "scale": MODALITIES[name].describe(raw, section).get("q_per_px_inv_nm")}
 
 
 def _extended(report: CheckReport, problems: Sequence[Problem], proposals: Sequence[str]) -> CheckReport:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pairvae import store
+from pairvae.operating_system import link_folder
 from pairvae.settings import parse_yaml, preset_values
 from pairvae.stages.project import Project, stage_module
 from pairvae.store.code import PACKAGE, code_digest
@@ -86,4 +87,4 @@ def link_package(folder: Path) -> None:
         link.unlink()
     elif (link / "store" / "code.py").is_file():
         shutil.rmtree(link)  # a copy of the project that followed the link: the package itself
-    link.symlink_to(PACKAGE, target_is_directory=True)
+    link_folder(link, PACKAGE)

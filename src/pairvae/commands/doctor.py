@@ -13,6 +13,7 @@ from functools import partial
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+from pairvae import operating_system
 from pairvae.commands import store_checks
 from pairvae.commands.code_digests import made_by_other_code
 from pairvae.commands.repro import dvc_environment
@@ -105,7 +106,7 @@ def _install() -> str:
 
 
 def _installation() -> Findings:
-    cores = len(os.sched_getaffinity(0))
+    cores = operating_system.cores()
     threads = os.environ.get("OMP_NUM_THREADS", "not set")
     yield Finding("python", "ok", f"{platform.python_version()}, {cores} cores, OMP_NUM_THREADS {threads}")
     for package in ("pairvae", *PACKAGES):

@@ -82,7 +82,7 @@ def ensemble(
         found[name] = draw(decode, centre, deviation, wishes.samples, ranges, generator)
         progress.advance(name)
     _check_found(found, wishes)
-    return _write(out, found, nm, _facts(predictor, wishes, list(centres), source, target, nm))
+    return _write(out, found, nm, _provenance(predictor, wishes, list(centres), source, target, nm))
 
 
 def _direction(predictor: Predictor) -> tuple[str, str]:
@@ -172,7 +172,7 @@ def _check_found(found: dict[str, AcceptedSamples], wishes: Constraints) -> None
             )
 
 
-def _facts(
+def _provenance(
     predictor: Predictor, wishes: Constraints, names: list[str], source: str, target: str, nm: float | None
 ) -> dict[str, Any]:
     return {
@@ -197,19 +197,21 @@ def _write(
 ) -> EnsembleResult:
     """The ensemble file with all images one after the other, and a stack for each centre."""
     parts = list(found.values())
-    images = np.concatenate([one.images for one in parts])
-    shown = {name: np.concatenate([one.descriptors[name] for one in parts]) for name in parts[0].descriptors}
+    images = np.concatenate([part.images for part in parts])
+    shown = {
+        name: np.concatenate([part.descriptors[name] for part in parts]) for name in parts[0].descriptors
+    }
     if nm is not None:
         shown["spacing_nm"] = shown["spacing"] * nm
     arrays = {
         "images": images,
-        "latents": np.concatenate([one.latents for one in parts]),
-        "noise_seeds": np.concatenate([one.seeds for one in parts]),
-        "centre": np.repeat(np.arange(len(parts)), [len(one.images) for one in parts]),
+        "latents": np.concatenate([part.latents for part in parts]),
+        "noise_seeds": np.concatenate([part.seeds for part in parts]),
+        "centre": np.repeat(np.arange(len(parts)), [len(part.images) for part in parts]),
         "s2": two_point_correlation(images).astype(np.float32),
         **{f"descriptors_{name}": values for name, values in shown.items()},
     }
-    drawn = sum(one.drawn for one in parts)
+    drawn = sum(part.drawn for part in parts)
     acceptance = {name: round(one.acceptance, 4) for name, one in found.items()}
     write_ensemble(out, arrays, facts | {"acceptance": acceptance})
     stacks = _stacks(out, found)

@@ -36,7 +36,7 @@ def prepare_measurements(
     lines: list[str] = []
     count = _length(items)
 
-    def one(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
+    def prepare_one(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
         number, shape = int(pair.id), modality.prepared_shape(section)
         name = modality.name
         item = items[name][number] if number < count else lone[name][number - count]
@@ -51,7 +51,7 @@ def prepare_measurements(
 
     pairs, single = _samples(items, lone, conditions)
     try:
-        prepare_samples(project.prepared_folder, pairs, single, project.settings, one)
+        prepare_samples(project.prepared_folder, pairs, single, project.settings, prepare_one)
     except InputError as error:
         remedy = (
             error.remedy if "pairs.csv" not in error.remedy else "leave the pair out, or give `acquisition`"

@@ -15,7 +15,7 @@ from pairvae import store
 from pairvae.errors import InputError
 from pairvae.stages.project import Project, open_project
 from pairvae.store.dvc_lock import output_hashes
-from pairvae.store.project_root import OWN_FILES, database_path, project_root
+from pairvae.store.project_root import OWN_FILES, PREPARED_FILES, database_path, project_root
 from pairvae.store.written import dvc_caches
 
 DAY_S = 86400.0
@@ -75,8 +75,8 @@ def found(project: Project) -> Iterator[Item]:
     if database_path(project.root).is_file():
         from pairvae.tracking.unused import remove, unused  # 3 s of mlflow
 
-        for one in unused(project.root, kept.runs, kept.versions):
-            yield Item(one.kind, one.name, one.size, partial(remove, project.root, one))
+        for entry in unused(project.root, kept.runs, kept.versions):
+            yield Item(entry.kind, entry.name, entry.size, partial(remove, project.root, entry))
     own = project.root / OWN_FILES
     yield from _checkpoints(project, own / "checkpoints")
     yield from _study_cells(project, own / "study")
@@ -94,10 +94,10 @@ def referred_to(project: Project) -> Kept:
     facts += [store.read_json(registered)] if registered.is_file() else []
     facts += _locked(project.folder)
     versions: dict[str, set[int]] = {}
-    for one in facts:
-        for name, number in one.get("versions", {}).items():
+    for card in facts:
+        for name, number in card.get("versions", {}).items():
             versions.setdefault(name, set()).add(int(number))
-    runs = {str(one["run_id"]) for one in facts if one.get("run_id")}
+    runs = {str(fact["run_id"]) for fact in facts if fact.get("run_id")}
     runs |= {run for _, _, run in _best_trials(project.root) if run}
     return Kept(frozenset(runs), versions)
 
@@ -108,7 +108,7 @@ def _locked(folder: Path) -> list[dict[str, Any]]:
 
     def read(md5: str) -> Any:
         paths = (cache / md5[:2] / md5[2:] for cache in caches)
-        path = next((one for one in paths if one.is_file()), None)
+        path = next((candidate for candidate in paths if candidate.is_file()), None)
         return json.loads(path.read_text("utf-8")) if path is not None else None
 
     facts = []
@@ -119,18 +119,18 @@ def _locked(folder: Path) -> list[dict[str, Any]]:
         for entry in listed or []:
             if Path(entry["relpath"]).name in (CARD, REGISTERED):
                 facts.append(read(entry["md5"]))
-    return [one for one in facts if isinstance(one, dict)]
+    return [fact for fact in facts if isinstance(fact, dict)]
 
 
 def _best_trials(root: Path) -> Iterator[tuple[str, int, str]]:
     """Study, number of its folder and run of the best trials of each search in a journal file."""
     if not list((root / OWN_FILES / "tune").glob("*.log")):
         return
-    from pairvae.commands.tune.optuna_study import ORIGIN, RUN, Place, open_study, study_names
+    from pairvae.commands.tune.optuna_study import ORIGIN, RUN, StudyLocation, open_study, study_names
 
     settings = open_project(folder=root).settings.tune
     for name in study_names(root, None):
-        for trial in open_study(Place(root, name, None), settings, new=False).best_trials:
+        for trial in open_study(StudyLocation(root, name, None), settings, new=False).best_trials:
             number = int(trial.user_attrs.get(ORIGIN, trial.number))
             yield name, number, str(trial.user_attrs.get(RUN, ""))
 
@@ -196,17 +196,20 @@ def _searches(project: Project, home: Path) -> Iterator[Item]:
 
 
 def _caches(own: Path) -> Iterator[Item]:
-    """What a stage makes again where it needs it, after a day: fitted U-Nets and texture statistics."""
+    """What a stage makes again where it needs it, after a day: U-Nets, texture statistics, prepared files."""
     for path in sorted((own / "baselines").glob("*")):
         if path.is_dir() and not _busy(path) and time.time() - _touched(path) > DAY_S:
             yield _folder("U-Net of a baseline", path)
     for path in sorted((own / "statistics").glob("*.safetensors")):
         if time.time() - path.lstat().st_mtime > DAY_S:
             yield Item("texture statistics", path.stem, path.lstat().st_size, path.unlink)
+    prepared = own / PREPARED_FILES
+    if prepared.is_dir() and time.time() - _touched(prepared) > DAY_S:
+        yield _folder("prepared files", prepared)
 
 
 def _folder(kind: str, path: Path, name: str = "") -> Item:
-    size = sum(one.lstat().st_size for one in path.rglob("*") if one.is_file() and not one.is_symlink())
+    size = sum(file.lstat().st_size for file in path.rglob("*") if file.is_file() and not file.is_symlink())
     return Item(kind, name or path.name, size, partial(shutil.rmtree, path))
 
 

@@ -2,119 +2,51 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pairvae.commands.predict_tasks import Made, Request, Wanted, make_one, predict_chunk, shared_out
 from pairvae.errors import InputError, printable
 from pairvae.inference.loader import REGISTRY, load, pinned
 from pairvae.inference.measurement import Once, require_use
-from pairvae.inference.neighbours import require_micrographs, write_neighbours
-from pairvae.inference.output_files import (
-    NEXUS,
-    NO_PROVENANCE,
-    OME,
-    check_format,
-    provenance_of,
-    write_image,
-    write_images,
-)
+from pairvae.inference.neighbours import require_micrographs
+from pairvae.inference.output_files import check_format, write_image
 from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of, unpaired_inputs
 from pairvae.inference.predictions import (
     CURVE_COLUMNS,
     IMAGE_COLUMNS,
     INPUT_COLUMNS,
     Row,
-    curve_rows,
     describe,
-    image_rows,
-    input_row,
-    measured,
-    nm_per_px,
     posterior_of_file,
-    predict_file,
     prepared_with,
-    trust_of,
 )
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.modalities.readers.image import file_part
 from pairvae.numerics.series import evenly_spread
-from pairvae.parallel.executor import run_tasks
+from pairvae.operating_system import cores
 from pairvae.progress import Progress
-from pairvae.reports.contact_sheet import ROWS, strip, write_contact_sheet
+from pairvae.reports.contact_sheet import ROWS, write_contact_sheet
 from pairvae.store.locks import folder_alone
 from pairvae.store.project_root import project_root
 from pairvae.store.rows import table, write_table
 
-__all__ = ["describe", "posterior_of_file", "predict", "predict_chunk", "prepared_with", "write_image"]
-CHUNK = 50  # files of a task at most: the model is read once for each
+__all__ = [
+    "Request",
+    "describe",
+    "posterior_of_file",
+    "predict",
+    "predict_chunk",
+    "prepared_with",
+    "write_image",
+]
 MOST_WARNINGS = 20
 LEAST_SHARE = 150  # inputs of a process: its start takes as long as about 80 predictions
 MOST_WORKERS = 4  # unless asked for: each holds torch and the model, half a GB
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to predict from files, and how it is written.
-
-    ``to`` is a modality or ``both``: then each file is taken to the other one, and ``source`` or its folder says what
-    it is. ``kind``: one of ``FORMATS``. ``acquisition`` is known of all files and goes before their rows of a
-    ``pairs.csv``. ``neighbours``: measured training micrographs beside the predictions of a pattern. ``size``: side of
-    micrographs, px. ``unpaired``: the files are folders of pairs, and their samples without a partner count.
-    """
-
-    to: str
-    out: Path
-    model: str
-    samples: int = 1
-    seed: int = 0
-    source: str | None = None
-    kind: str = "png"
-    acquisition: Acquisition = ANY
-    neighbours: int = 0
-    size: int | None = None
-    unpaired: bool = False
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A request as processes elsewhere carry it out: with the model, and the folders that paths start from."""
-
-    request: Request
-    out: Path
-    model: str
-    cwd: Path
-    root: Path
-    shown: frozenset[int]  # numbers of the inputs on the contact sheet
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Some inputs for one task, of which the ``first`` has that number among all."""
-
-    inputs: tuple[Input, ...]
-    wanted: Wanted
-    first: int
-
-
-@dataclass(frozen=True)
-class Made:
-    """What one input gave: rows of the tables and its strip of the contact sheet; or what is at ``fault``, as the
-    words of an ``InputError`` (which does not travel between processes itself)."""
-
-    images: tuple[Row, ...] = ()
-    summary: Row | None = None
-    curves: tuple[Row, ...] = ()
-    strip: np.ndarray | None = None
-    remarks: tuple[str, ...] = ()
-    fault: Mapping[str, str] | None = None
-    neighbours: tuple[Row, ...] = ()
 
 
 def predict(
@@ -153,7 +85,7 @@ def _checked_inputs(files: Sequence[str], request: Request, predictor: Predictor
         inputs = unpaired_inputs(files, predictor.modalities, request.to)
     else:
         inputs = inputs_of(files, predictor.modalities, request.to, request.source)
-    require_use(request.acquisition, sorted({one.source for one in inputs}))
+    require_use(request.acquisition, sorted({measurement.source for measurement in inputs}))
     if request.neighbours:
         require_micrographs(predictor, request.to)
     _require_other_folder(request.out, inputs)
@@ -179,8 +111,8 @@ def _each(
     """What each input gives, in their order: in this process, or shared out."""
     count = workers or (workers_for(len(inputs)) if cluster is None else 1)
     if count == 1 and cluster is None:
-        return (make_one(predictor, one, wanted, number) for number, one in enumerate(inputs))
-    return _shared_out(inputs, wanted, count, cluster)
+        return (make_one(predictor, measurement, wanted, number) for number, measurement in enumerate(inputs))
+    return shared_out(inputs, wanted, count, cluster)
 
 
 def _say_of_earlier(out: Path) -> None:
@@ -192,7 +124,7 @@ def _say_of_earlier(out: Path) -> None:
 
 def workers_for(inputs: int) -> int:
     """Processes for so many inputs: one a core, as far as each has enough to do, and at most four."""
-    return max(1, min(len(os.sched_getaffinity(0)), inputs // LEAST_SHARE, MOST_WORKERS))
+    return max(1, min(cores(), inputs // LEAST_SHARE, MOST_WORKERS))
 
 
 def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) -> int:
@@ -211,7 +143,7 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
                 ("curves.csv", CURVE_COLUMNS),
             )
         )
-        for one, made in zip(inputs, each, strict=True):
+        for measurement, made in zip(inputs, each, strict=True):
             if made.summary is None:
                 faults.append(InputError(**made.fault or {"expected": "a prediction", "found": "none"}))
                 if len(inputs) > 1:  # else it is the error that ends the command
@@ -221,13 +153,13 @@ def _collect(inputs: Sequence[Input], each: Iterator[Made], out: Path, to: str) 
                 summaries.writerow(made.summary)
                 curves.writerows(made.curves)
                 nearest += made.neighbours
-                unlike += _warn(one, made.summary, unlike)
+                unlike += _warn(measurement, made.summary, unlike)
                 for line in remarks.new(made.remarks):
-                    _say(f"{one.shown}: {line}")
+                    _say(f"{measurement.shown}: {line}")
             strips += [] if made.strip is None else [made.strip]
             count += len(made.images)
             if len(inputs) > 1:
-                progress.advance(one.name)
+                progress.advance(measurement.name)
         if len(faults) == len(inputs):
             raise _fault_of(
                 faults, len(inputs)
@@ -252,13 +184,13 @@ def _fault_of(faults: Sequence[InputError], inputs: int) -> InputError:
     )
 
 
-def _warn(one: Input, summary: Row, before: int) -> bool:
+def _warn(measurement: Input, summary: Row, before: int) -> bool:
     """Tell of an input unlike the training data; of the first twenty."""
     unlike = bool(summary.get("unlike", False))
     if unlike and before < MOST_WARNINGS:
         _say(
-            f"{one.shown}: unlike the training data, {summary['distance']:.3g} times the usual largest distance - "
-            "do not trust what is predicted from it"
+            f"{measurement.shown}: unlike the training data, {summary['distance']:.3g} times the usual largest "
+            "distance - do not trust what is predicted from it"
         )
     return unlike
 
@@ -266,85 +198,14 @@ def _warn(one: Input, summary: Row, before: int) -> bool:
 def _require_other_folder(out: Path, inputs: Sequence[Input]) -> None:
     """What comes out must not lie among the inputs: the next call would predict from predictions."""
     place = out.resolve()
-    for one in inputs:
-        if file_part(one.given).resolve().parent == place:
+    for measurement in inputs:
+        if file_part(measurement.given).resolve().parent == place:
             raise InputError(
-                expected="another folder for what comes out", found=f"that of {one.shown}", where="--out"
+                expected="another folder for what comes out",
+                found=f"that of {measurement.shown}",
+                where="--out",
             )
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def make_one(predictor: Predictor, one: Input, wanted: Wanted, number: int) -> Made:
-    """Predict from one input and write its images; a file that cannot be read gives a reason."""
-    path, asked = str(wanted.cwd / one.given), wanted.request
-    try:
-        found = predict_file(
-            predictor,
-            path,
-            one,
-            asked.samples,
-            asked.seed,
-            asked.acquisition,
-            asked.size,
-        )
-    except InputError as error:
-        where = error.where.replace(path, one.given)
-        fault = {"expected": error.expected, "found": error.found, "where": where, "remedy": error.remedy}
-        return Made(fault=fault)
-    shown, trust = measured(predictor, found.images, one.target), trust_of(found)
-    told = NO_PROVENANCE
-    if asked.kind in (NEXUS, OME):
-        drawn = {
-            "seed": asked.seed,
-            "samples": asked.samples,
-            "size": found.images.shape[-1],
-        }
-        told = provenance_of(predictor, wanted.model, one, path, drawn)
-    files = write_images(wanted.out, one, found.images, predictor, asked.kind, told)
-    sheet = None
-    if number in wanted.shown:
-        note = f"  distance {found.confidence.distance:.2f}" if found.confidence is not None else ""
-        warned = found.confidence is not None and found.confidence.out_of_distribution
-        nm = nm_per_px(predictor, one.target)
-        sheet = strip(
-            found.given, found.images, f"{one.name} -> {one.target}{note}", warned=warned, nm_per_px=nm
-        )
-    return Made(
-        tuple(image_rows(one, files, shown, trust)),
-        input_row(one, len(files), shown, trust, found.remarks),
-        tuple(curve_rows(one, found.images, nm_per_px(predictor, one.target))),
-        sheet,
-        found.remarks,
-        neighbours=tuple(write_neighbours(predictor, one, found, wanted.out, asked.kind, asked.neighbours)),
-    )
-
-
-def predict_chunk(chunk: Chunk) -> list[Made]:
-    """Predict from the inputs of one chunk."""
-    predictor = load(chunk.wanted.model, chunk.wanted.root)
-    return [
-        make_one(predictor, one, chunk.wanted, chunk.first + number)
-        for number, one in enumerate(chunk.inputs)
-    ]
-
-
-def _shared_out(inputs: Sequence[Input], wanted: Wanted, workers: int, cluster: str | None) -> Iterator[Made]:
-    """What each input gives, in their order; chunks that end early wait for the ones before them."""
-    size = max(1, min(CHUNK, -(-len(inputs) // workers)))
-    chunks = [
-        Chunk(tuple(inputs[start : start + size]), wanted, start) for start in range(0, len(inputs), size)
-    ]
-    waiting: dict[int, list[Made]] = {}
-    due = 0
-    for ended in run_tasks(predict_chunk, chunks, workers=workers, cluster=cluster):
-        lost = [
-            Made(fault={"expected": "a prediction", "found": ended.reason, "where": one.given})
-            for one in ended.task.inputs
-        ]
-        waiting[ended.task.first] = lost if ended.result is None else ended.result
-        while due in waiting:
-            yield from waiting.pop(due)
-            due += size

@@ -5,7 +5,6 @@ A pipeline that cannot end well must not begin: it would replace data and models
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -19,18 +18,21 @@ import pairvae
 from pairvae import store
 from pairvae.data.pairs.manifest import read_pairs, read_samples
 from pairvae.data.pairs.sample import Pair
+from pairvae.data.prepare import prepare_file, refuse_single_phase
 from pairvae.data.split import Split, hold_out, split_pairs
 from pairvae.errors import InputError, number_of, reason
 from pairvae.evaluation.leakage import content_digests, refuse_same_content
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import file_part
 from pairvae.models.conditions import fit_encoding
+from pairvae.operating_system import cores
 from pairvae.progress import track
 from pairvae.settings import Settings
-from pairvae.stages.preprocess import raw_of, with_calibrations
+from pairvae.stages.preprocess import with_calibrations
 from pairvae.stages.project import Project
 from pairvae.stages.raw import fingerprint, source_folder
 from pairvae.store.code import code_digest
+from pairvae.store.file_cache import FileCache
 from pairvae.store.outputs import refuse_sources
 from pairvae.store.project_root import OWN_FILES
 
@@ -51,8 +53,8 @@ class Size:
 def check_before(project: Project) -> None:
     """``InputError`` for what would end the pipeline later; what was found sound is not looked at again.
 
-    The folder of an own source is read as ``pairvae data check`` reads it, and every file is prepared once, without
-    keeping the result; of simulated pairs one is.
+    The folder of an own source is read as ``pairvae data check`` reads it, and every file is prepared; of simulated
+    pairs one is. What is prepared is kept for the stage `preprocess`.
     """
     refuse_sources(project.folder, project.settings)
     found = {"sound": _digest(project)}
@@ -63,7 +65,7 @@ def check_before(project: Project) -> None:
     split = _check_split(project.settings, pairs)
     fit_encoding(project.settings.pair.conditions, [pairs[row].conditions for row in split.train])
     settings = with_calibrations(project.settings, source_folder(project)) if readable else project.settings
-    sizes = _prepare_once(readable, settings)
+    sizes = _sizes(readable, settings, project.file_cache)
     if sizes:  # `assess` would refuse to score validation pairs that a training pair repeats
         digests = {name: [size.digests[name] for size in sizes] for name in project.settings.modalities}
         refuse_same_content(digests, [pair.id for pair in pairs], split.train, split.validation)
@@ -107,7 +109,7 @@ def _simulated(project: Project) -> Sequence[Pair]:
         folder = Path(scratch) / "raw"
         write_first(folder, data.seed, data.parameters)
         try:
-            sizes = _prepare_once(read_pairs(folder), project.settings)
+            sizes = _sizes(read_pairs(folder), project.settings, project.file_cache)
         except InputError as error:
             advice = "change data.simulated, or the setting that does not fit"
             raise InputError(
@@ -137,7 +139,7 @@ def refuse_bad_folder(project: Project) -> None:
     from pairvae.commands.check import check_project
 
     folder = source_folder(project)
-    report = check_project(folder, project.settings)
+    report = check_project(folder, project.settings, project.file_cache)
     errors = [problem for problem in report.problems if problem.severity == "error"]
     if errors:
         first, more = errors[0], len(errors) - 1
@@ -160,18 +162,18 @@ def _check_split(settings: Settings, pairs: Sequence[Pair]) -> Split:
     return split
 
 
-def _prepare_once(pairs: Sequence[Pair], settings: Settings) -> list[Size]:
+def _sizes(pairs: Sequence[Pair], settings: Settings, kept: FileCache) -> list[Size]:
     """Prepare every file as `preprocess` will (``InputError`` names the first that cannot be)."""
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        found = pool.map(lambda pair: _prepared_size(pair, settings), pairs)
+    with ThreadPoolExecutor(cores()) as pool:
+        found = pool.map(lambda pair: _size(pair, settings, kept), pairs)
         return list(track(found, len(pairs), "check"))
 
 
-def _prepared_size(pair: Pair, settings: Settings) -> Size:
+def _size(pair: Pair, settings: Settings, kept: FileCache) -> Size:
     total, digests = 0, {}
     for name in settings.modalities:
         modality, section = MODALITIES[name], prepare_settings(settings, name)
-        array = modality.prepare(raw_of(pair, modality), section)
+        array, _ = prepare_file(pair, modality, section, kept)
         total += array.nbytes
         (digests[name],) = content_digests([array])
         if modality.cropped:
@@ -190,13 +192,7 @@ def _refuse_image(pair: Pair, name: str, image: np.ndarray, crop: int) -> None:
             where=str(pair.files[name]),
             remedy=f"lower {name}.prepare.crop, or leave the pair out of pairs.csv",
         )
-    if image.min() == image.max():
-        raise InputError(
-            expected="an image of two phases",
-            found="a single grey level",
-            where=str(pair.files[name]),
-            remedy="leave the pair out of pairs.csv",
-        )
+    refuse_single_phase(image, pair.files[name])
 
 
 def _refuse_full_disk(folder: Path, sizes: Sequence[Size], times: int = 1) -> None:

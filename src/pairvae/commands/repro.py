@@ -115,7 +115,7 @@ def _refuse_busy(folder: Path) -> None:
     ):  # DVC's own file, read as it may be
         locks = json.loads((folder / ".dvc" / "tmp" / "rwlock").read_bytes())
         holders = locks["write"].values()
-        busy = next((one for one in holders if one and psutil.pid_exists(int(one["pid"]))), None)
+        busy = next((holder for holder in holders if holder and psutil.pid_exists(int(holder["pid"]))), None)
     if busy is not None:
         raise LockTakenError(
             expected="no other process that runs the pipeline",

@@ -52,7 +52,11 @@ def _determining(settings: Settings, stage: str) -> dict[str, Any]:
     sections: dict[str, Any] = {"pretrain": settings.pretrain}
     if name in SOLO_STAGES:
         sections |= {"latent": settings.latent, "network": side(settings, name)}
-    plain = {key: one.model_dump(mode="json") for key, one in sections.items() if isinstance(one, BaseModel)}
+    plain = {
+        key: section.model_dump(mode="json")
+        for key, section in sections.items()
+        if isinstance(section, BaseModel)
+    }
     facts = {"modalities": settings.modalities, "precision": settings.device.precision}
     return {"stage": stage, "seed": settings.seed, "code": code_digest(stage_module(stage)), **plain, **facts}
 

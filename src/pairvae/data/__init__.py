@@ -1,1 +1,1 @@
-"""Sources of raw pairs, the manifest and its checks, seeded batches and crop schedules (level 2)."""
+"""Raw pairs: where they come from, which files belong together, checks, prepared arrays, seeded batches (level 2)."""

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from pairvae.numerics.components import standardised
+
 PERPLEXITY = 15.0
 LEAST = 5  # samples; fewer have no neighbourhoods to keep
-
-
-def standardised(latents: np.ndarray) -> np.ndarray:
-    """``(N, ...)`` as ``(N, C)`` float64 with mean 0 and deviation 1 per feature, as the similarity loss sees it."""
-    flat = np.asarray(latents, dtype=np.float64).reshape(len(latents), -1)
-    spread = flat.std(axis=0)
-    return np.asarray((flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
 
 
 def embed(features: np.ndarray, seed: int) -> np.ndarray:

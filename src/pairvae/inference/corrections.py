@@ -24,22 +24,24 @@ def write_conditions(folder: Path, shift: ConditionShift | None) -> None:
 
 def log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:
     """Statistics, targets and knobs as metrics of the run."""
-    for one in corrections:
-        numbers = {key: getattr(one, key) for key in ("target", "before", "after", "value")}
+    for correction in corrections:
+        numbers = {key: getattr(correction, key) for key in ("target", "before", "after", "value")}
         known = {
-            f"calibration.{one.step}.{key}": value for key, value in numbers.items() if value is not None
+            f"calibration.{correction.step}.{key}": value
+            for key, value in numbers.items()
+            if value is not None
         }
         if known:
             tracker.log_metrics(known)
         else:
-            tracker.set_tags({f"calibration.{one.step}": one.reason})
+            tracker.set_tags({f"calibration.{correction.step}": correction.reason})
 
 
 def write_corrections(folder: Path, corrections: Sequence[Correction]) -> None:
     """Write ``calibration.json`` into a model folder."""
     rows = [
-        {key: value for key, value in dataclasses.asdict(one).items() if value not in (None, "")}
-        for one in corrections
+        {key: value for key, value in dataclasses.asdict(correction).items() if value not in (None, "")}
+        for correction in corrections
     ]
     store.write_json(folder / FILE, {"corrections": rows})
     add_file(folder, FILE)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pairvae.numerics.components import principal_components
+
 Floats = NDArray[np.float64]
 NEIGHBOURS = 3
 
@@ -31,15 +33,14 @@ def plane_of(latents: NDArray[np.floating]) -> Plane:
     flat = np.asarray(latents, dtype=np.float64).reshape(len(latents), -1)
     if min(flat.shape) < 2:
         raise ValueError("a plane needs two latents of two values")
-    mean = flat.mean(0)
-    _, values, axes = np.linalg.svd(flat - mean, full_matrices=False)
+    components = principal_components(flat, 2)
     # An axis may point either way: its largest value is made positive, so that a map looks the same every time.
-    signs = np.sign(axes[np.arange(2), np.abs(axes[:2]).argmax(1)])
-    axes = axes[:2] * np.where(signs == 0, 1.0, signs)[:, None]
-    points = (flat - mean) @ axes.T
-    total = max(float((values**2).sum()), np.finfo(float).tiny)
-    first, second = (float(value**2) / total for value in values[:2])
-    return Plane(mean, axes, points, flat - mean - points @ axes, (first, second))
+    signs = np.sign(components.axes[np.arange(2), np.abs(components.axes).argmax(1)])
+    axes = components.axes * np.where(signs == 0, 1.0, signs)[:, None]
+    centred = flat - components.mean
+    points = centred @ axes.T
+    first, second = (float(share) for share in components.shares)
+    return Plane(components.mean, axes, points, centred - points @ axes, (first, second))
 
 
 def latent_at(plane: Plane, x: float, y: float) -> Floats:

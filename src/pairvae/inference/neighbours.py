@@ -1,4 +1,4 @@
-"""Measured micrographs as an answer to a pattern: the training micrographs that it fits best."""
+"""Measured micrographs beside a prediction: the training micrographs whose latents are nearest to a pattern's."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NEIGHBOUR_COLUMNS = ("input", "number", "file", "sample", "morphology", "distanc
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A measured crop ``(h, w)`` of 0 and 1 of a training sample, and how well it fits a pattern.
+    """A measured crop of a training sample, ``(h, w)`` of 0 and 1, and its distance from a pattern.
 
     ``distance``: of the micrograph's latent from the pattern's, in units of the median distance between the two latents
     of a training pair. ``s2_difference``: mean absolute difference of its S(r) from the mean over the predicted images.
@@ -38,7 +38,7 @@ class Neighbour:
 
     @property
     def caption(self) -> str:
-        """The same in words."""
+        """One line for a figure or a page."""
         kind = f" ({self.morphology.replace('_', ' ')})" if self.morphology else ""
         return f"Measured {self.sample}{kind}: distance {self.distance:.2f}, S(r) differs by {self.s2_difference:.4f}"
 
@@ -73,7 +73,7 @@ class Micrographs:
 
 
 def micrographs_of(predictor: Predictor, source: str, target: str) -> Micrographs | None:
-    """What a model keeps of its training data that patterns of ``source`` can be compared with; None for nothing."""
+    """The training micrographs that a model keeps for patterns of ``source``; None where it keeps none."""
     facts = predictor.facts
     if facts is None or facts.micrographs is None or not predictor.is_binary(target):
         return None
@@ -84,7 +84,7 @@ def micrographs_of(predictor: Predictor, source: str, target: str) -> Micrograph
 
 
 def require_micrographs(predictor: Predictor, to: str) -> None:
-    """``InputError`` where there is nothing measured to show beside predictions of ``to``, a modality or ``both``."""
+    """``InputError`` where the model keeps no micrographs for predictions of ``to``, a modality or ``both``."""
     names = predictor.modalities
     targets = [name for name in names if predictor.is_binary(name) and to in (name, "both")]
     if any(

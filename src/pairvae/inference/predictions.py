@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pairvae.evaluation.scores.patterns import facts
+from pairvae.evaluation.scores.patterns import properties_of
 from pairvae.inference.measurement import doubt, known_of, measurement
 from pairvae.inference.prediction_inputs import Input
 from pairvae.inference.predictor import Predictor
@@ -141,7 +141,7 @@ def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str,
     known = predictor.facts.scattering if predictor.facts is not None else None
     if known is None or target != known.pattern:
         return {}
-    rings = facts(levels(images, known.colormap), known.mask).ring
+    rings = properties_of(levels(images, known.colormap), known.mask).ring
     q = predictor.facts.q_per_px if predictor.facts is not None else None
     return {"ring_px": rings} if q is None else {"ring_px": rings, "ring_q_inv_nm": rings * q}
 

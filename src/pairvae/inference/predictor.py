@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,24 +10,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pairvae.errors import InputError
+from pairvae.inference.decoder_outputs import draw, require_draws, require_size
+from pairvae.inference.encoder_inputs import Known, acquisitions, covering_crops, network_inputs, shifted
 from pairvae.inference.model_summary import html_table, summary
 from pairvae.inference.training_summary import Confidence, TrainingSummary
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
 from pairvae.models.conditions import ConditionShift, shift_of_card
-from pairvae.models.vae import VAE, Posterior, decode_in_chunks
+from pairvae.models.vae import VAE, Posterior, joined
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 from pairvae.store.model_folder import copy_model
 
-SEEDS = 2**63
-Known = Acquisition | Sequence[Acquisition] | None  # of all inputs, or of each
-SMALLEST, LARGEST = 32, 4096  # px of the side of an image
-OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
+MANY = 4  # crops whose mean features are those of a whole array rather than of one crop
 
 
 @dataclass(frozen=True, repr=False)
@@ -97,7 +93,10 @@ class Predictor:
         Of a whole micrograph it is larger than what the networks see; an array that is prepared comes back as it is.
         ``InputError`` for what cannot be read.
         """
-        (item,) = _exactly_one(self._separate(measurement, source), source)
+        items = self._separate(measurement, source)
+        if len(items) != 1:
+            raise InputError(expected="one measurement", found=str(len(items)), where=source)
+        (item,) = items
         return self._prepared(item, source, source, acquisition or Acquisition())
 
     def _separate(self, inputs: Any, source: str) -> list[Item]:
@@ -128,41 +127,21 @@ class Predictor:
         ``.numpy()`` gives their means and standard deviations as arrays.
         """
         items = self._separate(inputs, source)
+        known_of_each = acquisitions(acquisition, len(items))
         posteriors = [
-            self._shifted(
-                self._encoded(self._prepared(item, source, f"{source}[{number}]", known), source),
-                source,
-                known,
-            )
-            for number, (item, known) in enumerate(zip(items, _each(acquisition, len(items)), strict=True))
+            self._encoded(self._prepared(item, source, f"{source}[{number}]", known), source, known)
+            for number, (item, known) in enumerate(zip(items, known_of_each, strict=True))
         ]
         if not posteriors:
             return self.posterior(np.zeros((0, *self.shape(source)), np.float32), source)
-        mean, std = (
-            torch.cat([posterior.mean for posterior in posteriors]),
-            torch.cat([posterior.std for posterior in posteriors]),
-        )
-        return Posterior(mean, std, posteriors[0].correlation)
+        return joined(posteriors)
 
-    def _encoded(self, array: np.ndarray, source: str) -> Posterior:
+    def _encoded(self, array: np.ndarray, source: str, known: Acquisition) -> Posterior:
         if MODALITIES[source].cropped and array.shape != self.shape(source):
-            return self.pooled_posterior(array, source)
-        return self.posterior(array[None], source)
-
-    def _shifted(self, posterior: Posterior, source: str, known: Acquisition) -> Posterior:
-        """The posterior of one input, moved by the conditions of its sample."""
-        if not known.conditions:
-            return posterior
-        shift = self.condition_shift
-        if shift is None:
-            name = next(iter(known.conditions))
-            raise InputError(
-                expected="no conditions: the model has none", found=name[:40], where="conditions"
-            )
-        shift.encoding.require_known(known.conditions)
-        if shift.modality != source:
-            return posterior
-        return dataclasses.replace(posterior, mean=posterior.mean + shift.of([known.conditions]))
+            posterior = self.pooled_posterior(array, source)
+        else:
+            posterior = self.posterior(array[None], source)
+        return shifted(posterior, self.condition_shift, source, known)
 
     def confidence(self, measurement: str | Path | np.ndarray, source: str) -> Confidence | None:
         """How unlike the training data one measurement is, as :meth:`prepare` takes it; None for a model that does
@@ -180,13 +159,12 @@ class Predictor:
 
     def posterior(self, arrays: np.ndarray, source: str) -> Posterior:
         """Posterior ``(N, C, g, g)`` of prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
-        inputs = self._checked(arrays, source)
+        inputs = network_inputs(arrays, self.shape(source), source)
         with torch.inference_mode():
             # One by one: a matrix product's last bits depend on the batch, and may tip a pixel over its threshold.
             some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
             parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
-        mean, std = torch.cat([p.mean for p in parts]), torch.cat([p.std for p in parts])
-        return Posterior(mean[: len(inputs)], std[: len(inputs)], parts[0].correlation)
+        return joined(parts).first(len(inputs))
 
     def predict(
         self,
@@ -260,72 +238,36 @@ class Predictor:
         self._known(target)
         if size is None:
             return
-        expected = " x ".join(map(str, self.shape(target)[1:]))
-        if not self.draws_any_size(target):
-            raise InputError(
-                expected=f"predicted {MODALITIES[target].title} of {expected}, the only size that this network draws",
-                found=str(size),
-                where="size",
-                remedy="leave it out",
-            )
-        if not SMALLEST <= size <= LARGEST:
-            raise InputError(
-                expected=f"a side from {SMALLEST} to {LARGEST} px", found=str(size), where="size"
-            )
+        require_size(size, self.shape(target), self.draws_any_size(target), MODALITIES[target].title)
 
     def decode(
-        self,
-        posterior: Posterior,
-        target: str,
-        samples: int = 1,
-        seed: int = 0,
-        size: int | None = None,
+        self, posterior: Posterior, target: str, samples: int = 1, seed: int = 0, size: int | None = None
     ) -> np.ndarray:
         """Images of ``target`` for posteriors ``(N, C, g, g)``; see :meth:`predict`."""
         self.check_size(target, size)
-        self._known(target)
-        if samples < 1:
-            raise InputError(expected="at least one sample", found=str(samples), where="samples")
-        if not 0 <= seed < SEEDS:
-            raise InputError(expected="a seed from 0 to 2**63 - 1", found=str(seed), where="seed")
+        require_draws(samples, seed)
+        posterior = posterior.for_target(target)
+        channels, rows, columns = self.shape(target)
+        binary, decoder = self.is_binary(target), self.vaes[target].decoder
+        side = None if size == rows else size
         images = [
-            self._decode(posterior.repeated(index, samples), target, seed, size)
+            draw(decoder, posterior.repeated(index, samples), seed, side, binary=binary)
             for index in range(len(posterior.mean))
         ]
-        shape = self.shape(target) if size is None else (self.shape(target)[0], size, size)
-        binary = self.is_binary(target)
-        if not images:
-            return np.zeros(
-                (0, samples, *(shape[1:] if binary else shape)), np.uint8 if binary else np.float32
-            )
-        return np.stack(images)
+        if images:
+            return np.stack(images)
+        sides = (rows, columns) if size is None else (size, size)
+        shape = sides if binary else (channels, *sides)
+        return np.zeros((0, samples, *shape), np.uint8 if binary else np.float32)
 
     def pooled_posterior(self, image: np.ndarray, source: str) -> Posterior:
         """One posterior ``(1, C, g, g)`` of an array ``(channels, H, W)`` larger than the networks see.
 
-        Crops on a grid that covers the array, overlapping by a quarter or more, are encoded up to the frozen
-        features, and the posterior is that of the features' mean: a whole micrograph says more of its sample
-        than one crop does, and the mean of statistics is the statistics of the whole. One crop is in memory at
-        a time, so that a memory-mapped image of any size will do.
+        The crops that cover the array are encoded up to the frozen features, and the posterior is that of the
+        features' mean: a whole micrograph says more of its sample than one crop does, and the mean of statistics is
+        the statistics of the whole.
         """
-        channels, rows, columns = self.shape(source)
-        if (
-            image.ndim != 3
-            or image.shape[0] != channels
-            or min(image.shape[1] - rows, image.shape[2] - columns) < 0
-        ):
-            raise InputError(
-                expected=f"an array of {channels} x {rows} x {columns} or more",
-                found=" x ".join(map(str, image.shape)),
-                where=source,
-            )
-        corners = [
-            (row, column)
-            for row in _starts(image.shape[1], rows)
-            for column in _starts(image.shape[2], columns)
-        ]
-        cut = (image[:, row : row + rows, column : column + columns] for row, column in corners)
-        return self.pooled_of_crops(cut, source)
+        return self.pooled_of_crops(covering_crops(image, self.shape(source), source), source)
 
     def pooled_of_crops(self, crops: Iterable[np.ndarray], source: str) -> Posterior:
         """One posterior ``(1, C, g, g)`` of crops ``(channels, H, W)`` of one image: of their features' mean."""
@@ -334,73 +276,17 @@ class Predictor:
             total, count = torch.zeros(()), 0
             for crop in crops:
                 stack = crop[None] if crop.ndim == 3 else crop[None, None]
-                total, count = total + encoder.features(self._checked(stack, source)).double(), count + 1
-            return self.vaes[source].posterior_of((total / count).float())
+                inputs = network_inputs(stack, self.shape(source), source)
+                total, count = total + encoder.features(inputs).double(), count + 1
+            return self.vaes[source].posterior_of((total / count).float(), whole=count >= MANY)
 
     def is_binary(self, modality: str) -> bool:
         """Whether images of ``modality`` have two values."""
         one_channel = self.shape(modality)[0] == 1
         return bool(self.card["modalities"][modality].get("binary", one_channel))
 
-    def _decode(self, posterior: Posterior, target: str, seed: int, size: int | None) -> np.ndarray:
-        with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            latents = posterior.antithetic_samples() if len(posterior.mean) > 1 else posterior.mean
-            size = None if size == self.shape(target)[1] else size
-            image = decode_in_chunks(self.vaes[target].decoder, latents, size)
-        if self.is_binary(target):
-            return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))
-        return np.asarray(image.float().numpy())
-
     def _known(self, modality: str) -> None:
         if modality not in self.vaes:
             raise InputError(
                 expected=f"a modality: {', '.join(self.vaes)}", found=repr(modality), where="modality"
             )
-
-    def _checked(self, arrays: np.ndarray, source: str) -> Tensor:
-        shape = self.shape(source)
-        values = np.asarray(arrays)
-        if values.ndim == 3 and shape[0] == 1:
-            values = values[:, None]
-        if values.shape[1:] != shape:
-            raise InputError(
-                expected=f"arrays of shape (N, {', '.join(map(str, shape))})",
-                found=str(np.asarray(arrays).shape),
-                where=source,
-                remedy="give raw measurements to `predict`, which prepares them",
-            )
-        if values.dtype.kind not in "biuf":
-            raise InputError(expected="numbers", found=f"dtype {values.dtype}", where=source)
-        numbers = values.astype(np.float32)
-        if numbers.size and not (np.isfinite(numbers).all() and numbers.min() >= 0 and numbers.max() <= 1):
-            raise InputError(
-                expected="values in [0, 1]", found=f"{numbers.min():.3g} to {numbers.max():.3g}", where=source
-            )
-        return torch.from_numpy(np.ascontiguousarray(numbers))
-
-
-def _each(acquisition: Known, count: int) -> Sequence[Acquisition]:
-    """What is known of each of ``count`` inputs."""
-    if acquisition is None or isinstance(acquisition, Acquisition):
-        return [acquisition or Acquisition()] * count
-    if len(acquisition) != count:
-        raise InputError(
-            expected=f"one acquisition, or {count}, one for each input",
-            found=str(len(acquisition)),
-            where="acquisition",
-        )
-    return acquisition
-
-
-def _exactly_one(items: list[Item], source: str) -> list[Item]:
-    if len(items) != 1:
-        raise InputError(expected="one measurement", found=str(len(items)), where=source)
-    return items
-
-
-def _starts(length: int, size: int) -> list[int]:
-    """First pixels of the fewest evenly spread windows of ``size`` px that cover ``length`` px with overlap."""
-    step = size * (1 - OVERLAP)
-    count = 1 + max(0, math.ceil((length - size) / step))
-    return [int(start) for start in np.linspace(0, length - size, count).round()]

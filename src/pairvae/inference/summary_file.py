@@ -14,8 +14,8 @@ from torch import Tensor
 
 from pairvae.inference.card import refusing
 from pairvae.inference.measurement import size_in
-from pairvae.inference.novelty import Novelty
 from pairvae.inference.predictor import Predictor
+from pairvae.inference.training_distance import DistanceScale
 from pairvae.inference.training_summary import (
     OutOfDistributionScore,
     Scattering,
@@ -165,7 +165,7 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummar
             tensors[f"{name}.mean"].numpy(),
             tensors[f"{name}.basis"].numpy(),
             tensors[f"{name}.spread"].numpy(),
-            Novelty(**entry["card"]),
+            DistanceScale(**entry["card"]),
             entry["crops"],
             entry["crop_threshold"],
         )

@@ -1,8 +1,8 @@
-"""What a model remembers of its training data: enough to tell an unlike input, and whether a prediction fits.
+"""What a model keeps of its training data: whether an input is out of distribution, and whether a prediction fits.
 
-An encoder answers to anything. Summaries of the training inputs (pooled pixels of whole arrays, texture
-statistics of crops) say whether an input is of their kind (:mod:`pairvae.inference.novelty`); the ring ratio of
-true pairs says whether an image scatters like a pattern (:func:`pairvae.numerics.scattering.physical_check`).
+An encoder answers to anything. Summaries of the training inputs (pooled pixels of whole arrays, texture statistics
+of crops) say whether an input is of their kind (:mod:`pairvae.inference.training_distance`); the ring ratio of true
+pairs says whether an image scatters like a pattern (:func:`pairvae.numerics.scattering.physical_check`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pairvae.inference import novelty
+from pairvae.inference import training_distance
 from pairvae.models.compact import principal_components
 from pairvae.numerics import texture_statistics as texture
 from pairvae.numerics.colormaps import known_colormap, levels
@@ -34,7 +34,7 @@ LEAST_INPUTS = 3
 
 @dataclass(frozen=True)
 class Confidence:
-    """``distance`` from the training data in units of the largest that is usual: above 1 an input is ``unlike``."""
+    """``distance`` from the training data in units of the largest that is usual: above 1 it is out of distribution."""
 
     distance: float
 
@@ -56,7 +56,7 @@ class OutOfDistributionScore:
     mean: Singles
     basis: Singles
     spread: Singles
-    card: novelty.Novelty
+    card: training_distance.DistanceScale
     crops: int = 0
     crop_threshold: float = 0.0
 
@@ -82,7 +82,7 @@ class OutOfDistributionScore:
     def _distances(self, summaries: Singles) -> Floats:
         inputs = summaries * self.weight
         parts = (np.asarray(part, dtype=np.float64) for part in (self.mean, self.basis, self.spread))
-        return novelty.distance(*novelty.scores_and_residuals(inputs, *parts), self.card)
+        return training_distance.distance(*training_distance.scores_and_residuals(inputs, *parts), self.card)
 
 
 @dataclass(frozen=True)
@@ -192,9 +192,9 @@ def _fitted(
     summaries: Singles, weight: Singles, groups: Sequence[str | None] | None
 ) -> OutOfDistributionScore | None:
     """Components and thresholds of weighted summaries ``(N, D)``; None for too few."""
-    if novelty.sets_apart(summaries, groups).max() + 1 < LEAST_INPUTS:
+    if training_distance.sets_apart(summaries, groups).max() + 1 < LEAST_INPUTS:
         return None
-    card = novelty.fit(summaries, COMPONENTS, groups=groups)
+    card = training_distance.fit(summaries, COMPONENTS, groups=groups)
     mean, basis, spread = principal_components(torch.from_numpy(summaries), card.components)
     return OutOfDistributionScore(weight, mean.numpy(), basis.numpy(), spread.numpy(), card)
 

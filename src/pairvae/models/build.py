@@ -15,7 +15,7 @@ from pairvae.models.discriminator import PatchDiscriminator, split_discriminator
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder, TextureEncoder
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, ScoreRegression
 from pairvae.settings import (
     CompactNetwork,
     LatentSettings,
@@ -26,6 +26,7 @@ from pairvae.settings import (
 )
 
 Shape = tuple[int, int, int]
+TOWARD = "encoder.toward."  # begins the names of regressions toward other techniques
 SCALE_TRIL = "encoder.scale_tril"  # among the weights of a VAE whose posterior covariance was calibrated
 OBSOLETE = frozenset({"critic"})  # of a network in a card of pairvae 0.1: the width of the discriminator
 LONGEST_SIDE = 16_384  # px of a prepared array
@@ -156,10 +157,16 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
 
 
 def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
-    """Give an untrained VAE the buffer of a posterior covariance where the weights hold one."""
+    """Give an untrained VAE what the calibration added to its encoder: a covariance, regressions toward others."""
     if SCALE_TRIL in weights:
         channels = description["latent"]["channels"]
         vae.encoder.scale_tril = torch.zeros(channels, channels, device=next(vae.parameters()).device)
+    if isinstance(vae.encoder, TextureEncoder):
+        for key in sorted(one for one in weights if one.startswith(TOWARD) and one.endswith(".weight")):
+            name, weight = key[len(TOWARD) : -len(".weight")], weights[key]
+            if name.isidentifier() and not hasattr(vae.encoder.toward, name) and weight.ndim == 2:
+                empty = weight.new_zeros(len(weight), vae.encoder.components, device=vae.encoder.mean.device)
+                vae.encoder.toward[name] = ScoreRegression(empty, empty[:, 0].clone())
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:

@@ -72,39 +72,42 @@ class DenseHead(nn.Module):
         self.output.weight[:means] *= 1.0 - share
 
 
-class CompactEncoder(Encoder):
-    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""
+class ComponentEncoder(Encoder):
+    """Descriptors ``(B, D)`` of an input to posterior statistics, by their principal components.
+
+    A subclass gives the descriptors, calls :meth:`add_components` and sets ``dense`` when it is made, and calls
+    :meth:`fit_components` in its ``fit``.
+    """
 
     basis: Tensor
     mean: Tensor
     spread: Tensor
+    dense: DenseHead
 
-    def __init__(
-        self, shape: tuple[int, int, int], pool: int, components: int, width: int, channels: int, grid: int
-    ) -> None:
-        super().__init__()
-        self.pool = (min(pool, shape[1]), min(pool, shape[2]))
-        size = shape[0] * (shape[1] // self.pool[0]) * (shape[2] // self.pool[1])
+    def add_components(self, size: int, components: int) -> None:
+        """Room for ``components`` of ``size`` numbers, filled by ``fit``."""
         self.components = components
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("basis", torch.zeros(components, size))
         self.register_buffer("spread", torch.ones(components))
-        self.dense = DenseHead(components, width, channels, grid)
-
-    def _pooled(self, inputs: Tensor) -> Tensor:
-        return F.avg_pool2d(inputs, self.pool).flatten(1)
 
     @torch.no_grad()
-    def fit(self, inputs: Tensor) -> None:
-        """Principal components of the training inputs."""
-        mean, basis, spread = principal_components(self._pooled(inputs), self.components)
-        self.mean.copy_(mean)
-        self.basis.copy_(basis)
-        self.spread.copy_(spread)
+    def fit_components(self, descriptors: Tensor) -> None:
+        """Principal components of the descriptors ``(N, D)`` of the training inputs."""
+        for buffer, value in zip(
+            (self.mean, self.basis, self.spread),
+            principal_components(descriptors, self.components),
+            strict=True,
+        ):
+            buffer.copy_(value)
+
+    def descriptors(self, inputs: Tensor) -> Tensor:
+        """What the components are of, ``(B, D)``."""
+        raise NotImplementedError
 
     def features(self, inputs: Tensor) -> Tensor:
         """Whitened component scores ``(B, K)``."""
-        return F.linear(self._pooled(inputs) - self.mean, self.basis) / self.spread
+        return F.linear(self.descriptors(inputs) - self.mean, self.basis) / self.spread
 
     def head(self, features: Tensor) -> Tensor:
         """Posterior statistics ``(B, 2C, g, g)``."""
@@ -114,6 +117,27 @@ class CompactEncoder(Encoder):
     def last_hidden(self, features: Tensor) -> Tensor:
         """What the last layer sees, ``(B, width + K)``."""
         return self.dense.last_hidden(features)
+
+
+class CompactEncoder(ComponentEncoder):
+    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""
+
+    def __init__(
+        self, shape: tuple[int, int, int], pool: int, components: int, width: int, channels: int, grid: int
+    ) -> None:
+        super().__init__()
+        self.pool = (min(pool, shape[1]), min(pool, shape[2]))
+        size = shape[0] * (shape[1] // self.pool[0]) * (shape[2] // self.pool[1])
+        self.add_components(size, components)
+        self.dense = DenseHead(components, width, channels, grid)
+
+    def descriptors(self, inputs: Tensor) -> Tensor:
+        """Pooled pixels ``(B, D)``."""
+        return F.avg_pool2d(inputs, self.pool).flatten(1)
+
+    def fit(self, inputs: Tensor) -> None:
+        """Principal components of the training inputs."""
+        self.fit_components(self.descriptors(inputs))
 
 
 class CompactDecoder(Decoder):

@@ -67,7 +67,7 @@ class ConditionEncoding(BaseModel):
 
     def encode(self, samples: Sequence[Values]) -> np.ndarray:
         """``(N, D)`` float64 of the conditions of N samples (``InputError``: a word in place of a number)."""
-        rows = [[*self._numbers(one), *self._words(one)] for one in samples]
+        rows = [[*self._numbers(sample), *self._words(sample)] for sample in samples]
         return np.array(rows, np.float64).reshape(len(samples), self.width)
 
     def _numbers(self, values: Values) -> list[float]:
@@ -93,9 +93,9 @@ def fit_encoding(names: Sequence[str], samples: Sequence[Values]) -> ConditionEn
     numbers: dict[str, tuple[float, float]] = {}
     words: dict[str, dict[str, float]] = {}
     for name in names:
-        known = [one[name] for one in samples if name in one]
+        known = [sample[name] for sample in samples if name in sample]
         if not known:
-            present = ", ".join(dict.fromkeys(key for one in samples for key in one)) or "none"
+            present = ", ".join(dict.fromkeys(key for sample in samples for key in sample)) or "none"
             raise InputError(
                 expected=f"training pairs with the condition {name}",
                 found=f"conditions {present}",

@@ -1,4 +1,8 @@
-"""The pair: one VAE per modality, keyed by name, that share a latent space (paper, Figure 2B)."""
+"""The pair: one VAE per modality, keyed by name, that share a latent space (paper, Figure 2B).
+
+Its loss is put together in ``training/plans.py`` (:class:`~pairvae.training.plans.PairPlan`), from the terms of
+``numerics/losses.py`` and ``models/likelihoods.py``.
+"""
 
 from __future__ import annotations
 
@@ -38,5 +42,5 @@ class PairVAE(nn.Module):
 
     def translate(self, inputs: Tensor, source: str, target: str) -> Tensor:
         """Image ``(B, channels, H, W)`` in [0, 1] of ``target``, from the posterior mean of ``source``."""
-        image: Tensor = self.vae(target).decoder(self.posterior(source, inputs).mean)
+        image: Tensor = self.vae(target).decoder(self.posterior(source, inputs).for_target(target).mean)
         return image

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pairvae.models.compact import DenseHead, principal_components
+from pairvae.models.compact import ComponentEncoder, DenseHead
 from pairvae.models.torus import circular_pad, smoothed
-from pairvae.models.vae import Decoder, Encoder
+from pairvae.models.vae import Decoder
 from pairvae.numerics import texture_statistics as texture
 
 STYLE_WIDTH = 128
@@ -24,13 +24,10 @@ FIT_CHUNK = 64
 ENCODED = ("autocovariance", "phase_fraction", "lineal_path")
 
 
-class TextureEncoder(Encoder):
+class TextureEncoder(ComponentEncoder):
     """Binary crops ``(B, 1, H, W)`` to posterior statistics, by components of their texture statistics."""
 
     scale: Tensor
-    basis: Tensor
-    mean: Tensor
-    spread: Tensor
 
     def __init__(
         self, components: int, width: int, channels: int, grid: int, encoded: Sequence[str] = ENCODED
@@ -39,39 +36,25 @@ class TextureEncoder(Encoder):
         self.encoded = tuple(encoded)
         empty = texture.statistics(torch.zeros(1, 1, 96, 96), names=self.encoded)
         self.sizes = sizes = [part.shape[1] for part in empty.values()]
-        self.components = components
         self.register_buffer("scale", torch.ones(len(sizes)))
-        self.register_buffer("mean", torch.zeros(sum(sizes)))
-        self.register_buffer("basis", torch.zeros(components, sum(sizes)))
-        self.register_buffer("spread", torch.ones(components))
+        self.add_components(sum(sizes), components)
         self.dense = DenseHead(components, width, channels, grid)
 
-    def _statistics(self, crops: Tensor) -> Tensor:
-        parts = texture.statistics(crops, names=self.encoded).values()
+    def descriptors(self, inputs: Tensor) -> Tensor:
+        """Texture statistics ``(B, D)`` of crops."""
+        parts = texture.statistics(inputs, names=self.encoded).values()
         return torch.cat([part * scale for part, scale in zip(parts, self.scale, strict=True)], dim=1)
 
     @torch.no_grad()
     def fit(self, inputs: Tensor) -> None:
         """Components of the statistics of training crops, each kind with the same total variance."""
         self.scale.fill_(1.0)
-        statistics = torch.cat([self._statistics(part) for part in torch.split(inputs, FIT_CHUNK)])
+        statistics = torch.cat([self.descriptors(part) for part in torch.split(inputs, FIT_CHUNK)])
         kinds = torch.split(statistics, self.sizes, dim=1)
         variances = torch.stack([kind.var(0, correction=0).sum() for kind in kinds])
         self.scale.copy_(variances.clamp_min(1e-12).rsqrt())
         scaled = torch.cat([kind * scale for kind, scale in zip(kinds, self.scale, strict=True)], dim=1)
-        mean, basis, spread = principal_components(scaled, self.components)
-        self.mean.copy_(mean)
-        self.basis.copy_(basis)
-        self.spread.copy_(spread)
-
-    def features(self, inputs: Tensor) -> Tensor:
-        """Whitened component scores ``(B, K)`` of the crops' texture statistics."""
-        return F.linear(self._statistics(inputs) - self.mean, self.basis) / self.spread
-
-    def head(self, features: Tensor) -> Tensor:
-        """Posterior statistics ``(B, 2C, g, g)``."""
-        statistics: Tensor = self.dense(features)
-        return statistics
+        self.fit_components(scaled)
 
 
 class StyledConv(nn.Module):

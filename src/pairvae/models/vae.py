@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LEAST_STD = 1e-4
+WHOLE = "_whole"  # ends the key of a regression for whole arrays
 SMALL = 256**2  # px of an image of which CHUNK are decoded at a time; of larger ones fewer
 CHUNK = 5  # what a network holds of more images leaves the processor's caches: 40 take twice as long an image
 
@@ -25,11 +27,22 @@ class Posterior:
     correlation : Tensor, optional
         ``(C, C)``, lower triangular with rows of norm 1: the Cholesky factor of the correlations of the channels at
         one place. Without it the channels are independent.
+    toward : mapping of modality to Tensor
+        Further channels ``(B, 1 + T, 1, 1)`` that the decoder of another technique gets (:class:`ScoreRegression`).
     """
 
     mean: Tensor
     std: Tensor
     correlation: Tensor | None = None
+    toward: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def for_target(self, modality: str) -> Posterior:
+        """The posterior that the decoder of a modality gets."""
+        if modality not in self.toward:
+            return replace(self, toward={})
+        more = self.toward[modality]
+        mean, std = torch.cat([self.mean, more], dim=1), torch.cat([self.std, torch.zeros_like(more)], dim=1)
+        return Posterior(mean, std, self.correlation)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One reparameterised sample, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
@@ -59,14 +72,54 @@ class Posterior:
 
     def repeated(self, index: int, count: int) -> Posterior:
         """The posterior of one of its inputs, ``count`` times over."""
-        mean, std = (part[index].expand(count, *part.shape[1:]) for part in (self.mean, self.std))
-        return Posterior(mean, std, self.correlation)
+        return self._each(lambda part: part[index].expand(count, *part.shape[1:]))
+
+    def first(self, count: int) -> Posterior:
+        """The posteriors of the first inputs."""
+        return self._each(lambda part: part[:count])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Posterior:
+        toward = {name: change(mean) for name, mean in self.toward.items()}
+        return Posterior(change(self.mean), change(self.std), self.correlation, toward)
+
+
+def joined(parts: Sequence[Posterior]) -> Posterior:
+    """One posterior of the inputs of several, which one encoder gave; there is at least one."""
+    mean, std = (torch.cat([getattr(part, name) for part in parts]) for name in ("mean", "std"))
+    toward = {name: torch.cat([part.toward[name] for part in parts]) for name in parts[0].toward}
+    return Posterior(mean, std, parts[0].correlation, toward)
 
 
 def join_statistics(outputs: Tensor) -> Tensor:
     """``(B, 2C, g, g)`` of mean and unbounded scale to mean and standard deviation (softplus, as published)."""
     mean, scale = outputs.chunk(2, dim=1)
     return torch.cat([mean, F.softplus(scale) + LEAST_STD], dim=1)
+
+
+class ScoreRegression(nn.Module):
+    """A ridge regression from features to the component scores of another technique's array, and its share in them.
+
+    Parameters
+    ----------
+    weight, bias : Tensor
+        ``(T, K)`` and ``(T,)``: T component scores of K features.
+    share : float
+        In (0, 1]; the rest is the network's.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    share: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, share: float = 0.0) -> None:
+        super().__init__()
+        for name, values in (("weight", weight), ("bias", bias), ("share", weight.new_full((1,), share))):
+            self.register_buffer(name, values)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Share and scores ``(B, 1 + T, 1, 1)``: :class:`pairvae.models.levels.LevelDecoder` reads them."""
+        scores = F.linear(features, self.weight, self.bias)
+        return torch.cat([self.share.expand(scores.shape[0], 1), scores], dim=1)[:, :, None, None]
 
 
 class Encoder(nn.Module):
@@ -76,6 +129,9 @@ class Encoder(nn.Module):
     ``scale_tril`` ``(C, C)``, lower triangular, is set by the calibration that follows a training: with D the square
     roots of the head's standard deviations, D L L^T D is then the covariance of the channels at one place. (Few
     samples tell a common width better than one of each, so half of the logarithm of the width is each one's own.)
+
+    ``toward``: regressions for the decoders of other techniques, which the calibration may add: by the technique's name
+    that on features of one array, by the name and ``_whole`` that on features that are means over many crops.
     """
 
     scale_tril: Tensor | None
@@ -83,6 +139,7 @@ class Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("scale_tril", None)
+        self.toward = nn.ModuleDict()
 
     def features(self, inputs: Tensor) -> Tensor:
         """Frozen features of prepared inputs."""
@@ -107,15 +164,30 @@ class Encoder(nn.Module):
         mean, std = found.chunk(2, dim=1)
         return torch.cat([mean, (std * self.scale_tril.square().sum(1)[:, None, None]).sqrt()], dim=1)
 
-    def posterior(self, features: Tensor) -> Posterior:
-        """The posterior of features."""
+    def posterior(self, features: Tensor, *, whole: bool = False) -> Posterior:
+        """The posterior of features; ``whole``: of means over many crops of an array."""
         mean, std = self.statistics(features).chunk(2, dim=1)
         tril = self.scale_tril
-        return Posterior(mean, std, None if tril is None else F.normalize(tril, dim=1))
+        heads = {key.removesuffix(WHOLE): key for key in self.toward if key.endswith(WHOLE) == whole}
+        toward = {name: self.toward[key](features) for name, key in heads.items()}
+        return Posterior(mean, std, None if tril is None else F.normalize(tril, dim=1), toward)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Posterior statistics ``(B, 2C, g, g)`` of prepared inputs."""
         return self.statistics(self.features(inputs))
+
+
+class Toward(nn.Module):
+    """An encoder as the decoder of another technique needs it, as a network of its own."""
+
+    def __init__(self, encoder: Encoder, target: str) -> None:
+        super().__init__()
+        self.encoder, self.target = encoder, target
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Mean and standard deviation ``(B, 2 (C + 1 + T), 1, 1)`` of prepared inputs."""
+        posterior = self.encoder.posterior(self.encoder.features(inputs)).for_target(self.target)
+        return torch.cat([posterior.mean, posterior.std], dim=1)
 
 
 class Decoder(nn.Module):
@@ -177,12 +249,17 @@ class VAE(nn.Module):
         return self.posterior_of(self.encoder.features(inputs), noise, generator)
 
     def posterior_of(
-        self, features: Tensor, noise: float = 0.0, generator: torch.Generator | None = None
+        self,
+        features: Tensor,
+        noise: float = 0.0,
+        generator: torch.Generator | None = None,
+        *,
+        whole: bool = False,
     ) -> Posterior:
-        """Posterior of features that were computed before."""
+        """Posterior of features that were computed before; ``whole``: means over many crops of an array."""
         if noise > 0:
             draw = torch.randn(
                 features.shape, generator=generator, device=features.device, dtype=features.dtype
             )
             features = features + noise * draw
-        return self.encoder.posterior(features)
+        return self.encoder.posterior(features, whole=whole)

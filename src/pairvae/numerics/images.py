@@ -40,9 +40,28 @@ def grey_levels(image: Bytes) -> Bytes:
 def crop_positions(
     height: int, width: int, crop: int, count: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """``(count, 2)`` upper left corners (row, column), every position of a whole crop equally likely.
+    """Random positions of square crops, every position of a whole crop equally likely.
 
-    ``InputError`` where the crop does not fit.
+    Parameters
+    ----------
+    height, width : int
+        Size of the image, px.
+    crop : int
+        Side of the crops, px.
+    count : int
+        How many.
+    rng : Generator
+        The random numbers.
+
+    Returns
+    -------
+    ndarray
+        ``(count, 2)``: upper left corners (row, column).
+
+    Raises
+    ------
+    InputError
+        The crop does not fit.
     """
     if crop > min(height, width):
         raise InputError(
@@ -71,7 +90,22 @@ def crops(image: NDArray[Any], positions: NDArray[np.int64], crop: int) -> NDArr
 
 
 def seeded_crops(image: NDArray[Any], crop: int, count: int, seed: int, index: int) -> NDArray[Any]:
-    """Fixed crops ``(count, crop, crop)`` of the image ``(H, W)`` of sample ``index``: crop k by ``seed + k``."""
+    """The fixed evaluation crops of one sample: crop k is drawn by ``seed + k`` and the sample's ``index``.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``(H, W)``.
+    crop, count : int
+        Side of the crops (px), and how many.
+    seed, index : int
+        Of the crops, and of the sample.
+
+    Returns
+    -------
+    ndarray
+        ``(count, crop, crop)``.
+    """
     height, width = image.shape
     positions = [
         crop_positions(height, width, crop, 1, np.random.default_rng([seed + number, index]))[0]

@@ -93,22 +93,49 @@ def _rings(reach: int, bins: int, rounded_up: bool) -> tuple[Integers, Integers]
     return order[: starts[-1]], starts[:-1]
 
 
-def two_point_correlation(
-    images: NDArray[Any],
-    *,
-    estimator: str = "unbiased",
-    bins: int | None = None,
+def _lag_weights(
+    height: int, width: int, reach: int, order: Integers, starts: Integers, periodic: bool
 ) -> Floats:
-    """Two-point correlation S(r) of the bright phase, ``(N, bins)`` in [0, 1] in bins of 1 px.
+    """Weight of each sorted lag in its bin: one over its pairs of pixels and over the lags of the bin."""
+    pairs = np.full((2 * reach + 1, reach + 1), float(height * width))
+    if not periodic:
+        pairs = _overlap(height, width, np.arange(-reach, reach + 1), np.arange(reach + 1))
+    counts = np.diff(starts, append=len(order))
+    return np.asarray(1 / (pairs.ravel()[order] * np.repeat(counts, counts)))
 
-    S(r) is the probability that both ends of a line of length r lie in the bright phase; bin 0 holds S(0),
-    the phase fraction. ``bins`` is half of the shorter side unless given. Estimators (each lag weighs the
-    same within its bin, as in PoreSpy):
 
-    * ``unbiased``: pairs inside the image over their number; bin i holds r in [i, i + 1); PoreSpy 3.2.
-    * ``periodic``: pairs across the edges too; bin i holds r in (i - 1, i]; PoreSpy 2.2.2 (the paper).
+def two_point_correlation(
+    images: NDArray[Any], *, estimator: str = "unbiased", bins: int | None = None
+) -> Floats:
+    """Two-point correlation S(r) of the bright phase, in bins of 1 px.
 
-    ``InputError`` for an unknown estimator or more bins than the image is wide.
+    S(r) is the probability that both ends of a line of length r lie in the bright phase; S(0) is the phase fraction.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``; bright above 0.5.
+    estimator : {"unbiased", "periodic"}
+        ``unbiased``: pairs inside the image; bin i holds r in [i, i + 1), as in PoreSpy 3.2. ``periodic``: pairs
+        across the edges too; bin i holds r in (i - 1, i], as in PoreSpy 2.2.2 (the paper).
+    bins : int
+        Half of the shorter side by default.
+
+    Returns
+    -------
+    ndarray
+        ``(N, bins)`` in [0, 1].
+
+    Raises
+    ------
+    InputError
+        An unknown estimator, or more bins than the image is wide.
+
+    Examples
+    --------
+    >>> half = np.repeat([[1], [0]], 4, axis=0).repeat(8, axis=1)
+    >>> two_point_correlation(half, bins=2).round(3).tolist()
+    [[0.5, 0.446]]
     """
     pictures = batch(images)
     height, width = pictures.shape[1:]
@@ -121,11 +148,7 @@ def two_point_correlation(
         raise InputError(expected=f"1 to {limit} bins of S(r)", found=str(bins))
     reach = max(bins - 1, 1)
     order, starts = _rings(reach, bins, periodic)
-    pairs = np.full((2 * reach + 1, reach + 1), float(height * width))
-    if not periodic:
-        pairs = _overlap(height, width, np.arange(-reach, reach + 1), np.arange(reach + 1))
-    counts = np.diff(starts, append=len(order))
-    weight = 1 / (pairs.ravel()[order] * np.repeat(counts, counts))
+    weight = _lag_weights(height, width, reach, order, starts, periodic)
     curves = []
     for part in chunks(pictures):
         sums = _pair_counts(part, reach, periodic).reshape(len(part), -1)
@@ -160,13 +183,36 @@ def _run_lengths(bright: NDArray[np.bool_]) -> NDArray[np.int32]:
 
 
 def lineal_path(images: NDArray[Any], axis: str, *, bins: int | None = None) -> Floats:
-    """Lineal path function P(L) of the bright phase, ``(N, bins)`` in [0, 1] for L = 1 ... bins px.
+    """Lineal path function P(L) of the bright phase, for L = 1 ... bins px.
 
-    P(L) is the share of bright pixels whose distance to the dark phase along ``axis`` (the nearer end,
-    counting the pixel itself; the image's edge ends a path) is at least L: PoreSpy's
-    ``lineal_path_distribution(...).cdf`` of ``distance_transform_lin(image, axis)`` with unit bins.
-    ``vertical`` runs along the rows' direction (axis 0), as the chemical grating does. An image without a
-    bright phase gives 0. ``bins`` is half of that side unless given. ``InputError`` for an unknown axis.
+    P(L) is the share of bright pixels whose distance to the dark phase along ``axis`` (the nearer end, counting the
+    pixel itself; the image's edge ends a path) is at least L: PoreSpy's ``lineal_path_distribution(...).cdf`` of
+    ``distance_transform_lin(image, axis)`` with unit bins.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``; bright above 0.5.
+    axis : {"vertical", "horizontal"}
+        ``vertical`` runs along axis 0, as the chemical grating does.
+    bins : int, optional
+        Half of that side by default.
+
+    Returns
+    -------
+    ndarray
+        ``(N, bins)`` in [0, 1]; 0 for an image without a bright phase.
+
+    Raises
+    ------
+    InputError
+        An unknown axis.
+
+    Examples
+    --------
+    >>> lines = np.tile([1, 1, 0, 0], (4, 1))
+    >>> lineal_path(lines, "horizontal", bins=2).tolist(), lineal_path(lines, "vertical", bins=2).tolist()
+    ([[1.0, 0.0]], [[1.0, 0.5]])
     """
     if axis not in AXES:
         raise InputError(expected="an axis, vertical or horizontal", found=repr(axis))

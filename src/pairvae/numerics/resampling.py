@@ -1,4 +1,4 @@
-"""A square window of an image on another grid: area means where pixels become larger, interpolation where smaller."""
+"""Resample a square window of an image: area means where pixels become larger, interpolation where smaller."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def window(
     side: float,
     size: int,
 ) -> tuple[Floats, Floats]:
-    """A square of ``image`` on ``size`` x ``size`` pixels, and how much of each was seen.
+    """Resample a square window to ``size`` x ``size`` pixels, and tell how much of each pixel was measured.
 
-    Where a new pixel is larger than an old one it is the mean of all old ones under it, else it is interpolated.
-    Pixels outside of ``trusted``, and what lies beyond the edges, do not count.
+    A new pixel that is larger than an old one is the mean of the old ones that it covers; a smaller one is
+    interpolated linearly. Pixels outside ``trusted`` or beyond the edges do not count.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def window(
     trusted
         ``(H, W)``, True where a pixel counts; None: everywhere.
     centre
-        Row and column (px, pixel centres at whole numbers) that the middle of the square falls on.
+        Row and column of the middle of the square (px, pixel centres at whole numbers).
     side
         Side of the square in pixels of ``image``; need not be whole, and may reach beyond the edges.
     size
@@ -39,7 +39,7 @@ def window(
     Returns
     -------
     tuple
-        Means ``(size, size[, C])`` float32, 0 where nothing was seen; shares ``(size, size)`` float32 in [0, 1].
+        Means ``(size, size[, C])`` float32, 0 where nothing was measured; shares ``(size, size)`` float32 in [0, 1].
     """
     height, width = image.shape[:2]
     seen = np.ones((height, width), bool) if trusted is None else trusted
@@ -60,7 +60,7 @@ def _both(rows: Any, values: NDArray[np.float64], columns: Any) -> NDArray[np.fl
 
 
 def _weights(length: int, centre: float, side: float, size: int) -> Any:
-    """Sparse ``(size, length)``: what share of each new pixel every old one has; rows beyond the edges sum to less."""
+    """Sparse ``(size, length)``: the weight of each old pixel in each new one; rows beyond the edges sum to less."""
     step = side / size
     starts = (
         centre - side / 2 + step * np.arange(size)

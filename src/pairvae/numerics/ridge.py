@@ -83,10 +83,22 @@ def ridge(
 def cross_val_predict(
     inputs: np.ndarray, outputs: np.ndarray, groups: Sequence[Hashable], alphas: Sequence[float] = ALPHAS
 ) -> np.ndarray:
-    """Outputs ``(N, T)`` of each sample, predicted by a ridge regression on ``inputs`` ``(N, D)`` that never saw it.
+    """Cross-validated prediction: the outputs of each sample, by a ridge regression that never saw it.
 
-    Samples of one of the ``groups`` are left out together, several groups at a time where there are more than
-    ``FOLDS``. There are two groups at least.
+    Parameters
+    ----------
+    inputs, outputs : ndarray
+        ``(N, D)`` and ``(N, T)``.
+    groups : sequence
+        The group of each sample, two different ones at least. Samples of one group are left out together, several
+        groups at a time where there are more than ``FOLDS``.
+    alphas : sequence of float
+        Candidates, as in :func:`ridge`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, T)``.
     """
     fold = folds(groups)
     predicted = np.empty(outputs.shape)
@@ -103,9 +115,19 @@ def folds(groups: Sequence[Hashable]) -> np.ndarray:
 
 
 def alpha_of_error(inputs: np.ndarray, outputs: np.ndarray, error: float) -> float:
-    """The ``alpha`` with which a regression misses the outputs ``(N, T)`` that it was fitted to by ``error``.
+    """The strength of a ridge regression that misses the outputs it is fitted to by a given error.
 
-    ``error`` is a mean square; the result stays within the range of ``ALPHAS``.
+    Parameters
+    ----------
+    inputs, outputs : ndarray
+        ``(N, D)`` and ``(N, T)``.
+    error : float
+        Mean squared error on these outputs.
+
+    Returns
+    -------
+    float
+        ``alpha``, within the range of ``ALPHAS``.
     """
     rows = inputs.astype(np.float64) - inputs.mean(0)
     values, vectors = np.linalg.eigh(_kernel(rows, rows, max(float((rows**2).sum(1).mean()), 1e-300)))

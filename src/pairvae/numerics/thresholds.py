@@ -90,11 +90,33 @@ def binarise_sem(
     offset: float = OFFSET,
     method: str = "adaptive",
 ) -> Bytes:
-    """Bright phase of a micrograph ``(H, W)`` or RGB ``(H, W, 3)`` uint8, as ``(H, W)`` uint8 in {0, 1}.
+    """Bright phase of a micrograph, by the paper's recipe (Method).
 
-    The paper's recipe (Method): Gaussian blur, grey, adaptive mean threshold (or another ``method``), and the
-    same blur once more of the 0/1 image, whose rounding removes single pixels and keeps it 0/1. ``blur_px = 1``
-    leaves both blurs out. ``InputError`` for an even window or blur.
+    Gaussian blur, grey, threshold, and the same blur once more of the 0/1 image, whose rounding removes single pixels
+    and keeps it 0/1.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``(H, W)`` grey or ``(H, W, 3)`` RGB, uint8.
+    blur_px, blur_sigma : int, float
+        Side (odd, px) and width (px) of the blur; a side of 1 leaves both blurs out.
+    window_px : int
+        Side (odd, px) of the window of local thresholds.
+    offset : float
+        Grey levels, taken from the mean of the adaptive threshold.
+    method : str
+        One of ``THRESHOLDS``; the paper's is ``adaptive``.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)`` uint8 in {0, 1}.
+
+    Raises
+    ------
+    InputError
+        An even window or blur, or an unknown method.
     """
     _check_odd("window", window_px, 3)
     _check_odd("blur", blur_px, 1)
@@ -138,10 +160,15 @@ def noise_share(
     offset: float = OFFSET,
     method: str = "adaptive",
 ) -> float:
-    """Share of the pixels, in [0, 1], whose phase :func:`binarise_sem` gives by chance.
+    """Share of the pixels whose phase :func:`binarise_sem` gives by chance.
 
     Those are closer to the threshold than 1.5 standard deviations of the noise that the blur leaves. A plain
-    noise image has 0.87, a published micrograph about 0.2.
+    noise image has 0.87, a published micrograph about 0.2. The parameters are those of :func:`binarise_sem`.
+
+    Returns
+    -------
+    float
+        In [0, 1].
     """
     grey = grey_levels(image)
     kernel = cv2.getGaussianKernel(blur_px, blur_sigma)

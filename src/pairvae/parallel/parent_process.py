@@ -7,9 +7,10 @@ environment names is still above it.
 from __future__ import annotations
 
 import os
-import signal
 import threading
 import time
+
+from pairvae.operating_system import interrupt_main_thread
 
 REPRO = "PAIRVAE_REPRO"  # the process that everything below it ends with
 POLL_S = 0.5
@@ -27,9 +28,7 @@ def end_with_repro(grace_s: float = STAGE_GRACE_S) -> None:
 def _watch(above: int, grace_s: float) -> None:
     while _is_below(above):
         time.sleep(POLL_S)
-    main = threading.main_thread().ident
-    if main is not None:
-        signal.pthread_kill(main, signal.SIGINT)  # to the thread itself: it may be asleep
+    interrupt_main_thread()
     time.sleep(grace_s)
     os._exit(1)  # where Ctrl-C is ignored, as by what a script started with `&`
 

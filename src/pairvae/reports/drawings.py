@@ -7,7 +7,7 @@ from pathlib import Path
 from pairvae.reports import plots
 from pairvae.reports.captions import SCORES, readable
 from pairvae.reports.encode import Picture, plot_picture, saved_image, saved_plot
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.report_data import ReportData
 
 SCORE_PLOTS = 3  # box plots on the page; the figure shows all
 # Section of the page -> the saved figures it shows, with words for each. Those that hold images keep their colours
@@ -40,14 +40,14 @@ PLOTS = {
 SECTIONS = (*IMAGES, *PLOTS, "score_plots", "loss_plots")
 
 
-def drawings(content: ReportContent, figures: Path) -> dict[str, list[Picture]]:
+def drawings(report: ReportData, figures: Path) -> dict[str, list[Picture]]:
     """By section of the page; empty where ``figures`` lacks a section's files."""
     saved = {section: _saved(names, figures, ".png") for section, names in IMAGES.items()}
     saved |= {section: _saved(names, figures, ".svg") for section, names in PLOTS.items()}
-    saved["score_plots"] = _scores(content)
+    saved["score_plots"] = _scores(report)
     saved["loss_plots"] = [
         plot_picture(plots.losses({stage: rows}), "", f"losses of {readable(stage)} against the epoch")
-        for stage, rows in content.histories.items()
+        for stage, rows in report.histories.items()
     ]
     return saved
 
@@ -58,8 +58,8 @@ def _saved(names: dict[str, str], figures: Path, ending: str) -> list[Picture]:
     return [read(paths[name], words) for name, words in names.items() if paths[name].is_file()]
 
 
-def _scores(content: ReportContent) -> list[Picture]:
-    panels = list(plots.score_panels(content.distributions).items())[:SCORE_PLOTS]
+def _scores(report: ReportData) -> list[Picture]:
+    panels = list(plots.score_panels(report.distributions).items())[:SCORE_PLOTS]
     names = [SCORES[score].label if score in SCORES else score for (_, score), _ in panels]
     return [
         plot_picture(plots.scores({key: splits}), "", f"box plots of {name}")

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from pairvae.modalities import MODALITIES
-from pairvae.reports.captions import entries, image_label, target_of
-from pairvae.reports.report_data import Bands, ReportContent, Row
+from pairvae.reports.captions import image_label, target_of
+from pairvae.reports.report_data import Bands, ReportData, Row
+from pairvae.reports.score_entries import entries
 from pairvae.reports.style import write_rows
 from pairvae.reports.tables import lookup
 
@@ -54,12 +55,12 @@ def single_scores(distributions: Mapping[str, Any], target: str) -> list[Row]:
     ]
 
 
-def write_plots(content: ReportContent, folder: Path) -> None:
+def write_plots(report: ReportData, folder: Path) -> None:
     """Write ``s2_validation.csv`` and ``scores_<modality>.csv``; one row of zeros where a run has none."""
-    write_rows(folder / "s2_validation.csv", mean_curves(content.bands) or [{"distance_px": 0}])
+    write_rows(folder / "s2_validation.csv", mean_curves(report.bands) or [{"distance_px": 0}])
     for target, score in SCORES.items():
         empty: list[Row] = [{"method": "none", score: 0.0}]
-        write_rows(folder / f"scores_{target}.csv", single_scores(content.distributions, target) or empty)
+        write_rows(folder / f"scores_{target}.csv", single_scores(report.distributions, target) or empty)
 
 
 def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The map of both latent spaces: where a pair's two measurements lie beside each other."""
+"""The principal plane of both latent spaces: how near the two measurements of a pair lie to each other."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from pairvae.numerics.components import principal_components, standardised
 from pairvae.reports.captions import readable
 from pairvae.reports.report_data import Array, Latents, Row
 from pairvae.reports.style import BLACK, BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, panels, styled
@@ -17,20 +18,13 @@ MARKERS = {"saxs": "o", "sem": "s"}
 COLOURS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 
 
-def _standardised(latent: Array) -> Array:
-    """(N, ...) -> (N, C) with mean 0 and standard deviation 1 per feature, as the similarity loss sees it."""
-    flat = np.asarray(latent, dtype=float).reshape(len(latent), -1)
-    spread = flat.std(axis=0)
-    return np.asarray((flat - flat.mean(axis=0)) / np.where(spread > 0, spread, 1.0))
-
-
 def principal_plane(saxs: Array, sem: Array) -> tuple[Array, Array, tuple[float, float]]:
     """Both latents (N, C) on their common principal axes, (N, 2) each, and both shares of the variance."""
-    both = np.concatenate([_standardised(saxs), _standardised(sem)])
-    left, values, _ = np.linalg.svd(both - both.mean(axis=0), full_matrices=False)
-    plane = left[:, :2] * values[:2]
-    shares = values[:2] ** 2 / max(float((values**2).sum()), np.finfo(float).tiny)
-    return plane[: len(saxs)], plane[len(saxs) :], (float(shares[0]), float(shares[1]))
+    both = np.concatenate([standardised(saxs), standardised(sem)])
+    components = principal_components(both, 2)
+    points = components.scores(both)
+    first, second = (float(share) for share in components.shares)
+    return points[: len(saxs)], points[len(saxs) :], (first, second)
 
 
 def _legend(axes: Axes, colours: dict[str | None, str]) -> None:

@@ -1,4 +1,4 @@
-"""The model card: what the model is, what it was trained on, how good it is, what it is for (Markdown)."""
+"""The model card in Markdown: model, training data, scores, intended use and limits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from pairvae.errors import printable
 from pairvae.reports.answer import headline
-from pairvae.reports.findings import warnings
-from pairvae.reports.report_data import ReportContent
+from pairvae.reports.comparisons import warnings
+from pairvae.reports.report_data import ReportData
 from pairvae.reports.tables import ScoreTable, score_tables
 from pairvae.store import write_text
 
@@ -33,37 +33,37 @@ USES = (
 LIMITS = (
     "A predicted SEM image is one of many that fit the pattern: a pattern holds no positions, so no single domain or"
     " defect in it is real.",
-    "It knows the morphologies, spacings, pixel sizes and the detector of its training pairs, and nothing else. Inputs"
-    " of another instrument or preparation need training pairs of their own.",
-    "Scores are medians over the pairs that were held out. With few of them they are uncertain: mind n.",
-    "It is no measurement. Confirm what matters by the technique that it stands in for.",
+    "The model covers the morphologies, spacings, pixel sizes and the detector of its training pairs. Inputs of another"
+    " instrument or preparation need training pairs of their own.",
+    "Scores are medians over the validation pairs. With few of them they are uncertain: see n.",
+    "A prediction is not a measurement. Confirm what matters with the technique that it replaces.",
 )
 
 
-def write_model_card(content: ReportContent, path: Path) -> None:
-    """Write the card of ``content`` to ``path``, atomically."""
-    write_text(path, model_card(content))
+def write_model_card(report: ReportData, path: Path) -> None:
+    """Write the card of ``report`` to ``path``, atomically."""
+    write_text(path, model_card(report))
 
 
-def model_card(content: ReportContent) -> str:
-    """The card as Markdown; what a run lacks is left out."""
+def model_card(report: ReportData) -> str:
+    """The card as Markdown; sections without content are left out."""
     parts = [
-        _head(content),
-        _section("Answer", "\n".join(plain(sentence) for sentence in headline(content.metrics).sentences)),
+        _head(report),
+        _section("Answer", "\n".join(plain(sentence) for sentence in headline(report.metrics).sentences)),
         _section(
             "Warnings",
             _bullets(
-                f"**{plain(finding.name)}**: {plain(finding.text)}" for finding in warnings(content.metrics)
+                f"**{plain(finding.name)}**: {plain(finding.text)}" for finding in warnings(report.metrics)
             ),
         ),
-        _section("Model", _model(content)),
-        _section("Training data", _data(content)),
-        _section("Training", _training(content)),
-        _section("Scores", _scores(content.metrics)),
+        _section("Model", _model(report)),
+        _section("Training data", _data(report)),
+        _section("Training", _training(report)),
+        _section("Scores", _scores(report.metrics)),
         _section("Intended use", _bullets(USES)),
         _section("Limits", _bullets(LIMITS)),
         _section("Licence", LICENCE),
-        _section("Lineage", _facts(content.facts)),
+        _section("Lineage", _lines_of(report.facts)),
     ]
     return "\n".join(part for part in parts if part)
 
@@ -78,8 +78,8 @@ def plain(text: str) -> str:
     return MARKS.sub(r"\\\1", html.escape(printable(text), quote=False))
 
 
-def _head(content: ReportContent) -> str:
-    preset = content.metrics.get("preset", "")
+def _head(report: ReportData) -> str:
+    preset = report.metrics.get("preset", "")
     return f"# Model card: pairvae{f' ({plain(str(preset))})' if preset else ''}\n"
 
 
@@ -91,11 +91,11 @@ def _bullets(lines: Any) -> str:
     return "\n".join(f"* {line}" for line in lines)
 
 
-def _facts(facts: Mapping[str, str]) -> str:
+def _lines_of(facts: Mapping[str, str]) -> str:
     return _bullets(f"{plain(name)}: {plain(str(value))}" for name, value in facts.items())
 
 
-def _model(content: ReportContent) -> str:
+def _model(report: ReportData) -> str:
     return (
         "Two variational autoencoders, one for 2D SAXS patterns and one for binarised SEM images, trained alone and"
         " then as a pair, so that the latent of either measurement is decoded to the other (after Lu and Jayaraman,"
@@ -103,25 +103,25 @@ def _model(content: ReportContent) -> str:
     )
 
 
-def _data(content: ReportContent) -> str:
-    source = content.facts.get("data", "")
+def _data(report: ReportData) -> str:
+    source = report.facts.get("data", "")
     lines = [SOURCES.get(source, f"pairs of the folder {source}" if source else "")]
-    if "pairs" in content.facts:
-        lines.append(f"{content.facts['pairs']}; split seed {content.facts.get('split seed', 'unknown')}")
-    if content.nm_per_px:
-        lines.append(f"SEM pixel size {content.nm_per_px:g} nm")
-    if content.q_per_px:
-        lines.append(f"SAXS pixel size {content.q_per_px:g} 1/nm")
-    if content.latents is not None:
-        names = sorted({name for name in content.latents["morphology"] if name})
+    if "pairs" in report.facts:
+        lines.append(f"{report.facts['pairs']}; split seed {report.facts.get('split seed', 'unknown')}")
+    if report.nm_per_px:
+        lines.append(f"SEM pixel size {report.nm_per_px:g} nm")
+    if report.q_per_px:
+        lines.append(f"SAXS pixel size {report.q_per_px:g} 1/nm")
+    if report.latents is not None:
+        names = sorted({name for name in report.latents["morphology"] if name})
         lines += [f"morphologies: {', '.join(names)}"] if names else []
     return _bullets(plain(line) for line in lines if line)
 
 
-def _training(content: ReportContent) -> str:
+def _training(report: ReportData) -> str:
     return _bullets(
         f"{plain(stage)}: {rows[-1]['epoch']:.0f} epochs, loss {rows[0]['loss']:.4g} to {rows[-1]['loss']:.4g}"
-        for stage, rows in content.histories.items()
+        for stage, rows in report.histories.items()
         if rows and "loss" in rows[0]
     )
 

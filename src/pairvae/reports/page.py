@@ -12,11 +12,11 @@ from jinja2 import Environment, StrictUndefined
 from pairvae.reports import curves, pictures
 from pairvae.reports.answer import answer_tables, headline
 from pairvae.reports.captions import METHOD_MEANINGS, METHODS, SCORES, direction_label, paper_rank, readable
+from pairvae.reports.comparisons import block_numbers, comparisons, warnings
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.encode import Picture, plot_picture, png_picture
 from pairvae.reports.figures import ordered_examples, save_figures
-from pairvae.reports.findings import block_numbers, comparisons, warnings
-from pairvae.reports.report_data import Ensemble, Example, ReportContent, Sheet
+from pairvae.reports.report_data import Ensemble, Example, ReportData, Sheet
 from pairvae.reports.study_figures import study_table
 from pairvae.reports.tables import correction_rows, generation_table, lookup, score_tables
 from pairvae.store import write_text
@@ -50,13 +50,13 @@ def _four_way(example: Example, plan: str, side: int) -> tuple[Picture, ...]:
     )
 
 
-def _example_block(example: Example, content: ReportContent, side: int) -> Block:
+def _example_block(example: Example, report: ReportData, side: int) -> Block:
     title = readable(example.title)
     plots_: tuple[Picture, ...] = ()
     kinds = [kind for kind in ("s2", "lineal_vertical") if example.curves.get(kind)]
     if kinds:
         alt = f"{title}: two-point correlation and vertical lineal path, true and predicted"
-        plots_ = (plot_picture(curves.example_curves(example, kinds, content.nm_per_px), "", alt),)
+        plots_ = (plot_picture(curves.example_curves(example, kinds, report.nm_per_px), "", alt),)
     held_out = "not seen in training" if example.split == "validation" else "a training pair"
     note = f"Pair {example.id}, {held_out}."
     measured = tuple(
@@ -76,14 +76,14 @@ def _solo_block(example: Example, side: int) -> Block:
     return Block(title, "", shown, ())
 
 
-def _ensemble_block(name: str, ensemble: Ensemble, content: ReportContent, side: int) -> Block:
+def _ensemble_block(name: str, ensemble: Ensemble, report: ReportData, side: int) -> Block:
     title = readable(name)
     shown = tuple(
         png_picture(image, f"sample {number}", f"{title}: generated SEM image {number}", side)
         for number, image in enumerate(ensemble["images"][: curves.SHOWN_SAMPLES], start=1)
     )
     alt = f"{title}: mean and standard deviation of S(r), generated and true"
-    plot = plot_picture(curves.ensemble_curves(ensemble, content.nm_per_px), "", alt)
+    plot = plot_picture(curves.ensemble_curves(ensemble, report.nm_per_px), "", alt)
     return Block(title, f"Variance scale {ensemble['scale']:g}.", shown, (plot,))
 
 
@@ -113,29 +113,29 @@ def _hero(examples: list[Example], side: int) -> tuple[Picture, ...]:
     return ()
 
 
-def _blocks(content: ReportContent, side: int) -> dict[str, object]:
-    examples = ordered_examples(content)[:SHOWN_EXAMPLES]
-    generated = sorted(content.generated, key=paper_rank)[:SHOWN_EXAMPLES]
-    sheets = sorted(content.sheets, key=paper_rank)[:SHOWN_EXAMPLES]
+def _blocks(report: ReportData, side: int) -> dict[str, object]:
+    examples = ordered_examples(report)[:SHOWN_EXAMPLES]
+    generated = sorted(report.generated, key=paper_rank)[:SHOWN_EXAMPLES]
+    sheets = sorted(report.sheets, key=paper_rank)[:SHOWN_EXAMPLES]
     solo = [_solo_block(example, side) for example in examples]
     return {
         "hero": _hero(examples, side),
-        "examples": [_example_block(example, content, side) for example in examples],
+        "examples": [_example_block(example, report, side) for example in examples],
         "solo": [block for block in solo if block.pictures],
-        "generated": [_ensemble_block(name, content.generated[name], content, side) for name in generated],
-        "sheets": [_sheet_block(name, content.sheets[name], side) for name in sheets],
+        "generated": [_ensemble_block(name, report.generated[name], report, side) for name in generated],
+        "sheets": [_sheet_block(name, report.sheets[name], side) for name in sheets],
     }
 
 
-def _crop_note(content: ReportContent) -> str:
-    if not content.examples:
+def _crop_note(report: ReportData) -> str:
+    if not report.examples:
         return ""
-    width = content.examples[0].sem.shape[1]
-    size = f", {width * content.nm_per_px:.0f} nm" if content.nm_per_px else ""
+    width = report.examples[0].sem.shape[1]
+    size = f", {width * report.nm_per_px:.0f} nm" if report.nm_per_px else ""
     return f"Each SEM crop is {width} px{size} wide; the bright phase is white."
 
 
-def render(content: ReportContent, side: int, shown: Mapping[str, object] | None = None) -> str:
+def render(report: ReportData, side: int, shown: Mapping[str, object] | None = None) -> str:
     """The page as HTML, pictures at most ``side`` pixels long; ``shown`` are the :func:`drawings`, none by default."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -143,46 +143,46 @@ def render(content: ReportContent, side: int, shown: Mapping[str, object] | None
     template = environment.from_string(
         files("pairvae.reports").joinpath("template.html").read_text(encoding="utf-8")
     )
-    tables = score_tables(content.metrics)
+    tables = score_tables(report.metrics)
     present = [table.score for table in tables]
-    answers = answer_tables(content.metrics)
+    answers = answer_tables(report.metrics)
     present += ["energy_score", "mean_curve_mae"] if answers else []
-    validation = lookup(content.metrics, "splits", "validation") or {}
+    validation = lookup(report.metrics, "splits", "validation") or {}
     named = {*validation, *(validation.get("baselines") or {}), "floor"}
     methods = [name for name in METHOD_MEANINGS if name in named]
     return template.render(
-        headline=headline(content.metrics),
+        headline=headline(report.metrics),
         answer_tables=answers,
         tables=tables[:FIRST_SCORES],
         more_tables=tables[FIRST_SCORES:],
-        generation_table=generation_table(content.metrics),
-        estimator=content.metrics.get("estimator", "unknown"),
-        preset=content.metrics.get("preset", ""),
-        train_pairs=content.metrics.get("train_pairs"),
+        generation_table=generation_table(report.metrics),
+        estimator=report.metrics.get("estimator", "unknown"),
+        preset=report.metrics.get("preset", ""),
+        train_pairs=report.metrics.get("train_pairs"),
         scores=[fact for score, fact in SCORES.items() if score in present],
         methods=[(METHODS[name], METHOD_MEANINGS[name]) for name in methods],
-        crop_note=_crop_note(content),
-        facts=content.facts,
-        parameters=content.parameters,
-        warnings=warnings(content.metrics),
-        comparisons=comparisons(content.metrics),
-        blocks=block_numbers(content.metrics),
-        study_table=study_table(content.study),
-        corrections=correction_rows(content.corrections),
+        crop_note=_crop_note(report),
+        facts=report.facts,
+        parameters=report.parameters,
+        warnings=warnings(report.metrics),
+        comparisons=comparisons(report.metrics),
+        blocks=block_numbers(report.metrics),
+        study_table=study_table(report.study),
+        corrections=correction_rows(report.corrections),
         **{section: (shown or {}).get(section, []) for section in SECTIONS},
-        **_blocks(content, side),
+        **_blocks(report, side),
     )
 
 
-def write_report(content: ReportContent, folder: Path) -> Path:
+def write_report(report: ReportData, folder: Path) -> Path:
     """Write ``folder/index.html`` (one file, 7.5 MB at most) and ``folder/figures``; return the page.
 
     The pictures on the page shrink until it fits; the figures keep every pixel.
     """
-    save_figures(content, folder / "figures")
-    shown = drawings(content, folder / "figures")
+    save_figures(report, folder / "figures")
+    shown = drawings(report, folder / "figures")
     for side in SIDES:
-        page = render(content, side, shown)
+        page = render(report, side, shown)
         if len(page.encode()) <= LARGEST_PAGE:
             break
     path = folder / "index.html"

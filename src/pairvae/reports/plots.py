@@ -10,8 +10,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.captions import SCORES, Entry, entries, part_label, readable, score_label, target_of
+from pairvae.reports.captions import SCORES, part_label, readable, score_label, target_of
 from pairvae.reports.report_data import Array, Row
+from pairvae.reports.score_entries import Entry, entries
 from pairvae.reports.style import (
     BLACK,
     BLUE,

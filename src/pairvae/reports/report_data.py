@@ -127,7 +127,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class ReportContent:
+class ReportData:
     """Everything on the page. ``metrics`` is ``metrics.json``; ``distributions`` nests like its ``splits``,
     with the list of single scores in place of each summary. ``histories`` holds one row per logged epoch and stage.
     ``generated`` are the ensembles at the first variance scale, which is scored; ``nm_per_px`` and ``q_per_px``

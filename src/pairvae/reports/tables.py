@@ -9,13 +9,12 @@ from typing import Any
 from pairvae.reports.captions import (
     SCORES,
     SPLITS,
-    Entry,
-    entries,
     paper_rank,
     readable,
     score_label,
     target_of,
 )
+from pairvae.reports.score_entries import Entry, entries
 
 FIRST_TABLES = (("sem", "s2_mae"), ("saxs", "mae"), ("sem", "lineal_path_mae"), ("sem", "s2_mean16_mae"))
 

@@ -1,4 +1,4 @@
-"""The scores and the times of a finished pipeline as a table for the terminal."""
+"""Tables for the terminal: scores and stage times of a finished pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BEST, TIED = "*", "~"
 
 
 def score_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """Median errors on the validation pairs, a method a row, the best and its equals marked; empty without scores."""
+    """Median errors on the validation pairs, one row for each method, the best and its ties marked; or nothing."""
     validation = lookup(metrics, "splits", "validation") or {}
     lines = {
         "pair": [lookup(validation, "pair", direction, score) for direction, score, _ in COLUMNS],
@@ -43,7 +43,7 @@ def score_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def time_lines(seconds: Mapping[str, float]) -> list[str]:
-    """How long each stage took, and all of them together; empty where none ran."""
+    """The time of each stage and the total; nothing where none ran."""
     if not seconds:
         return []
     rows = [[name, _duration(value)] for name, value in seconds.items()]

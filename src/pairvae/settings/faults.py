@@ -1,4 +1,4 @@
-"""What is wrong with the settings, in one line that names the key."""
+"""Errors of the settings, in one line that names the key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pairvae.settings.presets import PRESETS, preset_values
 
 
 def unknown_key(key: str, where: str) -> InputError:
-    """A key that no preset knows, with the one that was probably meant."""
+    """The error for an unknown key, with the known key that is most like it."""
     known = set().union(*(_keys(preset_values(preset)) for preset in PRESETS)) | {"preset"}
     close = difflib.get_close_matches(key.rpartition(".")[2], sorted(known), n=1)
     remedy = f"did you mean {close[0]}?" if close else "remove it; `pairvae params` prints the known keys"
@@ -21,7 +21,7 @@ def unknown_key(key: str, where: str) -> InputError:
 
 
 def explain(error: ValidationError, values: Mapping[str, Any], where: str, prefix: str = "") -> InputError:
-    """The first fault of ``values`` in one line that names its key; ``prefix`` goes before the key."""
+    """The first error of a validation as an ``InputError`` that names the key; ``prefix`` goes before the key."""
     first = error.errors()[0]
     key = f"{prefix}{dotted(first['loc'], values)}".rstrip(".")
     if first["type"] == "extra_forbidden":

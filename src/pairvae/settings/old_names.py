@@ -16,6 +16,7 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
         "pair.calibration.length_scale",
         "pair.calibration.posterior_covariance",
         "pair.calibration.variance_matching",
+        "pair.calibration.cross_regression",
     ),
 }
 _ABSENT = object()

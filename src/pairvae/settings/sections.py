@@ -290,7 +290,9 @@ class TrackingSettings(Section):
 class DeviceSettings(Section):
     """Where and how the networks run."""
 
-    kind: Literal["auto", "cpu", "cuda"] = Field(description="where to run; auto: a GPU where there is one")
+    kind: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        description="where to run; auto: a CUDA device where there is one; mps: the GPU of a Mac (untested)"
+    )
     precision: Literal["auto", "fastest", "float32", "bfloat16"] = Field(
         description="of convolutions and matrix products; auto: bfloat16 on a GPU, float32 on the CPU; "
         "fastest: bfloat16 also on a CPU with matrix units (AMX)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from pairvae import store
 from pairvae.evaluation.conditions import condition_correlations, condition_metrics
-from pairvae.evaluation.ensembles import Ensemble, ensembles
+from pairvae.evaluation.ensembles import ensembles
 from pairvae.evaluation.leak_check import leakage_summary, refuse_leakage
 from pairvae.evaluation.realism import Bits, Judging, realism
 from pairvae.evaluation.report_arrays import (
@@ -77,51 +77,54 @@ def assess(project: Project) -> None:
     choose(project.settings.device)
     pair, card = load_vaes(project.model("train-pair"))
     reference = Reference(evaluated(project, prepared, card), full=True)
-    what = reference.data
+    data = reference.data
     refuse_leakage(prepared, reference, card)
-    predicted = _predicted(project, prepared, what, Predictor(pair, card))
-    found = measured(reference, predicted.images)
+    predicted = _predicted(project, prepared, data, Predictor(pair, card))
+    measurements = measured(reference, predicted.images)
     draws = sampled(pair, reference) if reference.properties else None
     known = references(reference, predicted.pair.latents) if reference.properties else None
-    errors, fitted = _errors(project, prepared, reference, predicted, found, known)
+    errors, fitted = _errors(project, prepared, reference, predicted, measurements, known)
     scored = _scored_ensembles(prepared, reference, draws, known, fitted)
-    splits = {name: selected(errors, rows) for name, rows in _members(what).items()}
-    splits["validation"] = with_mean_curves(splits["validation"], draws, what)
-    drawn = ensembles(pair, predicted.pair.latents[what.names[0]], what, project.settings.generate)
+    splits = {name: selected(errors, rows) for name, rows in data.splits.items()}
+    splits["validation"] = with_mean_curves(splits["validation"], draws, data)
+    drawn = ensembles(pair, predicted.pair.latents[data.names[0]], data, project.settings.generate)
     leakage, warnings = leakage_summary(prepared, reference)
     warnings = data_warnings(project, prepared) + warnings
     ids = [one.id for one in prepared.pairs]
     metrics = {
-        **_of_splits(project, what, splits, card["weights_sha256"]),
+        **_of_splits(project, data, splits, card["weights_sha256"]),
         "generation": {name: {"s2_mae": summary(one.errors)} for name, one in drawn.items()},
-        "comparisons": {"validation": compared(splits["validation"], what, scored)},
+        "comparisons": {"validation": compared(splits["validation"], data, scored)},
         "ranking": {"validation": ranked(splits["validation"], scored)},
-        "ensembles": _of_ensembles(reference, found, drawn),
-        "uncertainty": {} if draws is None else {"validation": {"_".join(what.names): draws.facts}},
-        **_of_conditions(prepared, what, predicted.pair),
+        "ensembles": {
+            "validation": ensemble_block(reference, measurements),
+            "generation": generation_block(reference, drawn),
+        },
+        "uncertainty": {} if draws is None else {"validation": {"_".join(data.names): draws.facts}},
+        **_of_conditions(prepared, data, predicted.pair),
         "leakage": leakage,
         "warnings": data_warnings(project, prepared)
         + warnings
-        + degenerate(predicted.images, what, ids, what.validation),
+        + degenerate(predicted.images, data, ids, data.validation),
     }
     if scored is not None and draws is not None:
         metrics["splits"]["validation"]["ensembles"] = scored.block()
         if project.settings.assess.realism is True:
-            metrics["splits"]["validation"]["realism"] = _realism(project, what, draws, predicted)
-    _write(project, prepared, reference, predicted, found, splits)
+            metrics["splits"]["validation"]["realism"] = _realism(project, data, draws, predicted)
+    _write(project, prepared, reference, predicted, measurements, splits)
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
     _annotate(project, prepared, metrics)
 
 
-def _of_conditions(prepared: Prepared, what: EvaluationSet, decoded: Reconstructions) -> dict[str, Any]:
+def _of_conditions(prepared: Prepared, data: EvaluationSet, decoded: Reconstructions) -> dict[str, Any]:
     """How far latents tell what is known of the samples; those of patterns as they were before it moved them."""
     told = [pair.conditions for pair in prepared.pairs]
     if not any(told):
         return {}
-    latents = {name: sample_latents(what, decoded)[f"latent_{name}"] for name in what.names}
-    if what.shift is not None:
-        latents[what.names[0]] = latents[what.names[0]] - what.shift.flatten(1).numpy()
+    latents = {name: sample_latents(data, decoded)[f"latent_{name}"] for name in data.names}
+    if data.shift is not None:
+        latents[data.names[0]] = latents[data.names[0]] - data.shift.flatten(1).numpy()
     groups = [pair.group or pair.id for pair in prepared.pairs]
     return {"conditions": condition_correlations(latents, told, groups)}
 
@@ -144,33 +147,28 @@ def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | No
     )
 
 
-def _predicted(project: Project, prepared: Prepared, what: EvaluationSet, predictor: Predictor) -> Predicted:
+def _predicted(project: Project, prepared: Prepared, data: EvaluationSet, predictor: Predictor) -> Predicted:
     """Images of the pair, of the models alone, and of the pair from whole images (``whole``)."""
-    decoded = reconstruct(predictor.vaes, what)
+    decoded = reconstruct(predictor.vaes, data)
     images: dict[str, dict[str, np.ndarray]] = {"solo": {}, "pair": decoded.images}
     latents: dict[str, np.ndarray] = {}
     for name in predictor.vaes:
-        alone = reconstruct({name: load_vaes(project.solo(name))[0][name]}, replace(what, shift=None))
+        alone = reconstruct({name: load_vaes(project.solo(name))[0][name]}, replace(data, shift=None))
         images["solo"] |= alone.images
         latents |= alone.latents
-    if what.cropped(what.names[1]):
-        images["whole"] = _from_whole_images(prepared, what, predictor)
+    if data.cropped(data.names[1]):
+        images["whole"] = _from_whole_images(prepared, data, predictor)
     return Predicted(images, decoded, latents)
 
 
 def _from_whole_images(
-    prepared: Prepared, what: EvaluationSet, predictor: Predictor
+    prepared: Prepared, data: EvaluationSet, predictor: Predictor
 ) -> dict[str, np.ndarray]:
     """Patterns ``(N, channels, H, W)`` predicted from whole images instead of single crops."""
-    first, second = what.names
+    first, second = data.names
     posteriors = (predictor.pooled_posterior(image[None], second) for image in prepared.images(second))
     patterns = [predictor.decode(posterior, first)[0, 0] for posterior in posteriors]
     return {f"{second}_{first}": np.stack(patterns)}
-
-
-def _members(what: EvaluationSet) -> dict[str, Sequence[int]]:
-    """Samples of each split, validation apart from training."""
-    return {"validation": what.validation, "train": what.train, "all": range(len(what.patterns))}
 
 
 def _errors(
@@ -178,13 +176,14 @@ def _errors(
     prepared: Prepared,
     reference: Reference,
     predicted: Predicted,
-    found: Measured,
+    measurements: Measured,
     known: References | None,
 ) -> tuple[dict[str, Any], dict[str, Errors]]:
     """Errors of models, baselines and floor over all samples, every one a finite number; the images' properties of
     fitted baselines besides."""
     errors: dict[str, Any] = {
-        family: model_errors(reference, images, found[family]) for family, images in predicted.images.items()
+        family: model_errors(reference, images, measurements[family])
+        for family, images in predicted.images.items()
     }
     fitted, properties = fitted_errors(project, prepared, reference)
     errors |= {"baselines": baseline_errors(reference, known) | fitted, "floor": floor_errors(reference)}
@@ -207,36 +206,36 @@ def _scored_ensembles(
     )
 
 
-def _realism(project: Project, what: EvaluationSet, draws: Sampled, predicted: Predicted) -> dict[str, Any]:
+def _realism(project: Project, data: EvaluationSet, draws: Sampled, predicted: Predicted) -> dict[str, Any]:
     """Whether classifiers tell the pair's images from true crops, drawn from patterns and from crops."""
-    device, (_, second) = choose(project.settings.device).torch_device, what.names
+    device, (_, second) = choose(project.settings.device).torch_device, data.names
     steps = project.settings.assess.realism_steps
-    rows = np.asarray(what.validation)
+    rows = np.asarray(data.validation)
     images = {
-        "_".join(what.names): draws.images,
+        "_".join(data.names): draws.images,
         f"{second}_{second}": predicted.pair.images[f"{second}_{second}"][rows],
     }
 
     def train(first: Bits, other: Bits, side: int, seed: int) -> Judging:
         return train_judge(first, other, side, seed, device, steps).logits
 
-    return realism(images, what.crops[rows], [what.morphologies[row] for row in rows], train, what.seed)
+    return realism(images, data.crops[rows], [data.morphologies[row] for row in rows], train, data.seed)
 
 
 def _of_splits(
-    project: Project, what: EvaluationSet, splits: Mapping[str, Any], weights: str
+    project: Project, data: EvaluationSet, splits: Mapping[str, Any], weights: str
 ) -> dict[str, Any]:
     """Facts about the run, and the medians of each split with their intervals; ``weights``: hash of the pair's."""
     summaries = {}
-    for name, rows in _members(what).items():
-        counts = resamples(len(rows), what.seed)
+    for name, rows in data.splits.items():
+        counts = resamples(len(rows), data.seed)
         summaries[name] = summarise(splits[name], range(len(rows)), counts)
     return {
         "preset": project.settings.preset,
         "estimator": project.settings.assess.estimator,
         "weights_sha256": weights,
-        "train_pairs": len(what.train),
-        "validation_pairs": len(what.validation),
+        "train_pairs": len(data.train),
+        "validation_pairs": len(data.validation),
         "splits": summaries,
     }
 
@@ -246,13 +245,15 @@ def _write(
     prepared: Prepared,
     reference: Reference,
     predicted: Predicted,
-    found: Measured,
+    measurements: Measured,
     splits: Mapping[str, Any],
 ) -> None:
     """``reports/assessment``, which the report draws (docs/metrics.md): arrays, and scores of single samples."""
-    what = reference.data
-    described = {f"{family}/{key}": one for family, all_of in found.items() for key, one in all_of.items()}
-    arrays = figure_arrays(what, reference, predicted.images, predicted.solo_latents)
+    data = reference.data
+    described = {
+        f"{family}/{key}": one for family, all_of in measurements.items() for key, one in all_of.items()
+    }
+    arrays = figure_arrays(data, reference, predicted.images, predicted.solo_latents)
     arrays |= descriptor_arrays({"true": reference.properties, **described})
     arrays |= example_arrays(reference, predicted.images, predicted.pair)
     with store.atomic_folder(project.reports / "assessment") as folder:
@@ -260,21 +261,17 @@ def _write(
         store.write_json(
             folder / "assessment.json",
             {
-                "examples": [prepared.pairs[index].id for index in examples(what)],
+                "examples": [prepared.pairs[index].id for index in examples(data)],
                 "pairs": [vars(pair) for pair in prepared.pairs],
-                "train": list(what.train),
-                "validation": list(what.validation),
+                "train": list(data.train),
+                "validation": list(data.validation),
                 "data_digest": prepared.digest,
                 "distributions": {
-                    name: listed(splits[name], range(len(rows))) for name, rows in _members(what).items()
+                    name: listed(splits[name], range(len(rows))) for name, rows in data.splits.items()
                 },
-                "modalities": list(what.names),
+                "modalities": list(data.names),
             },
         )
-
-
-def _of_ensembles(reference: Reference, found: Measured, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
-    return {"validation": ensemble_block(reference, found), "generation": generation_block(reference, drawn)}
 
 
 def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> None:

@@ -1,30 +1,34 @@
-"""The stage `preprocess`: raw files to prepared arrays and fixed evaluation crops, sample by sample."""
+"""The stage `preprocess`: raw files to prepared arrays and fixed evaluation crops, sample by sample.
+
+``data/prepare.py`` turns one file into an array; this module writes those of all samples.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pairvae import store
+from pairvae import operating_system, store
 from pairvae.data.check.folder import check_for, other_sections
 from pairvae.data.check.problems import summarised
 from pairvae.data.pairs.manifest import read_samples
-from pairvae.data.pairs.sample import FOLDERS, Pair, with_scales
+from pairvae.data.pairs.sample import FOLDERS, Pair
+from pairvae.data.prepare import prepare_file, refuse_single_phase
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.calibration_files import with_files
-from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.images import seeded_crops
 from pairvae.progress import Progress
-from pairvae.settings import AssessSettings, Section, Settings
+from pairvae.settings import Section, Settings
 from pairvae.stages.project import Project, tell
+from pairvae.store.file_cache import FileCache
 from pairvae.store.prepared import UNPAIRED, PreparedPair, create_array, write_card
 
 # A sample of one modality as its prepared array, and what was done to it
@@ -34,21 +38,24 @@ PUBLIC = ("simulated", "mdf")  # sources that nobody here can mend
 
 def preprocess(project: Project) -> None:
     """Prepare all pairs in ``data/raw`` and write ``data/prepared``, all or nothing."""
-    prepare_folder(project.raw, project.prepared_folder, project.settings)
+    prepare_folder(project.raw, project.prepared_folder, project.settings, project.file_cache)
 
 
-def prepare_folder(raw: Path, out: Path, settings: Settings) -> None:
-    """Prepare the pairs of any folder in the data layout, and samples without a partner where they are wanted."""
+def prepare_folder(raw: Path, out: Path, settings: Settings, kept: FileCache | None = None) -> None:
+    """Prepare the pairs of any folder in the data layout, and samples without a partner where they are wanted.
+
+    ``kept``: where files that were prepared before are looked up, and others are kept.
+    """
     unpaired = settings.data.unpaired
     pairs, lone = read_samples(raw, unpaired, settings.modalities if unpaired == "use" else None)
     # Models keep the content of masks and geometries, to predict without the folder.
     filled = with_calibrations(settings, raw)
-    warnings = checked(raw, filled)
+    warnings = checked(raw, filled, kept)
     by_side = {
         name: [sample for sample in lone if {name, MODALITIES[name].instead} & {*sample.files}]
         for name in settings.modalities
     }
-    _prepare_all(out, pairs, by_side, settings, filled, warnings, _from_file)
+    _prepare_all(out, pairs, by_side, settings, filled, warnings, partial(prepare_file, kept=kept))
 
 
 def with_calibrations(settings: Settings, folder: Path) -> Settings:
@@ -100,11 +107,6 @@ def _prepare_all(
         _write(folder, pairs, sections, settings, known, warnings, prepare)
 
 
-def _from_file(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
-    raw = raw_of(pair, modality)
-    return modality.prepare(raw, section), modality.record(raw, section)
-
-
 def _write(
     folder: Path,
     samples: Sequence[Pair],
@@ -119,11 +121,15 @@ def _write(
     written: dict[str, Written] = {}
     files: list[str] = []
     for name, section in sections.items():
-        modality = MODALITIES[name]
-        write = _write_cropped if modality.cropped else _write_whole
-        each = _prepared(modality, samples, section, prepare)
-        written[name] = write(folder, modality, samples, section, settings.assess, each)
-        files += [f"{name}.npy", *([f"{name}-crops.npy"] if modality.cropped else [])]
+        modality, prepared = MODALITIES[name], _prepared(MODALITIES[name], samples, section, prepare)
+        files.append(f"{name}.npy")
+        if modality.cropped:
+            files.append(f"{name}-crops.npy")
+            _, *sides = modality.prepared_shape(section)
+            crops = create_array(folder, files[-1], (len(samples), settings.assess.crops, *sides), "uint8")
+            written[name] = _write_cropped(folder, modality, crops, settings.assess.crop_seed, prepared)
+        else:
+            written[name] = _write_whole(folder, modality, len(samples), section, prepared)
     facts: dict[str, Any] = {
         "pairs": [_known(pair, index, written) for index, pair in enumerate(samples)],
         "shapes": {name: one.shapes for name, one in written.items()},
@@ -139,18 +145,20 @@ def _write(
     return digest
 
 
-def checked(raw: Path, settings: Settings) -> Warnings:
+def checked(raw: Path, settings: Settings, kept: FileCache | None = None) -> Warnings:
     """What is wrong with raw pairs, told on the terminal, too; kept in the card for the report and the runs.
 
     ``InputError`` for errors in a folder of one's own, with ``data.strict`` for warnings as well. Simulated and
     published pairs are as they are.
     """
     sides = [name for name in settings.modalities if name in FOLDERS]
-    others = {name: one for name, one in other_sections(settings).items() if name in settings.modalities}
-    report = check_for(raw, settings.sem.prepare, settings.saxs.prepare, sides, others)
+    others = {
+        name: section for name, section in other_sections(settings).items() if name in settings.modalities
+    }
+    report = check_for(raw, settings.sem.prepare, settings.saxs.prepare, sides, others, kept)
     if settings.data.unpaired == "use":
-        kept = [one for one in report.problems if one.kind != "missing partner"]
-        report = dataclasses.replace(report, problems=tuple(kept))
+        problems = tuple(problem for problem in report.problems if problem.kind != "missing partner")
+        report = dataclasses.replace(report, problems=problems)
     found, errors = summarised(report), summarised(report, ("error",))
     stopping = found if settings.data.strict else [] if settings.data.source in PUBLIC else errors
     if stopping:
@@ -188,96 +196,58 @@ def _known(pair: Pair, index: int, written: Mapping[str, Written]) -> dict[str, 
     return known
 
 
-def raw_of(pair: Pair, modality: Modality) -> RawImage:
-    """The pair's file of a modality, or of the one that may stand in for it, with the scales of pairs.csv."""
-    reader = (
-        modality if modality.name in pair.files or modality.instead is None else MODALITIES[modality.instead]
-    )
-    file = pair.files.get(reader.name)
-    if file is None:
-        raise InputError(
-            expected=f"a file of {modality.title} for pair {pair.id}",
-            found="none",
-            where="pairs.csv",
-            remedy=f"add {modality.folder}/{pair.id}.<ext>, or the column {modality.name}",
-        )
-    return with_scales(reader.read(file), pair, modality.name)
+Files = Iterator[tuple[Pair, np.ndarray, dict[str, Any]]]
 
 
-Each = Iterator[tuple[np.ndarray, dict[str, Any]]]
-
-
-def _prepared(modality: Modality, pairs: Sequence[Pair], section: Section, prepare: Prepare) -> Each:
-    """Prepared arrays in the order of ``pairs``, and what was done; a few are in memory at a time, on all cores."""
-    cores = len(os.sched_getaffinity(0))
+def _prepared(modality: Modality, pairs: Sequence[Pair], section: Section, prepare: Prepare) -> Files:
+    """Each pair with its prepared array and what was done; a few are in memory at a time, on all cores."""
+    cores = operating_system.cores()
     progress = Progress(len(pairs), f"preprocess {modality.name}")
     with ThreadPoolExecutor(cores) as pool:
         for start in range(0, len(pairs), 4 * cores):
             some = pairs[start : start + 4 * cores]
-            for found in pool.map(lambda pair: prepare(pair, modality, section), some):
+            arrays = pool.map(lambda pair: prepare(pair, modality, section), some)
+            for pair, (array, record) in zip(some, arrays, strict=True):
                 progress.advance()
-                yield found
+                yield pair, array, record
 
 
-def _write_whole(
-    folder: Path,
-    modality: Modality,
-    pairs: Sequence[Pair],
-    section: Section,
-    assess: AssessSettings,
-    each: Each,
-) -> Written:
+def _write_whole(folder: Path, modality: Modality, count: int, section: Section, files: Files) -> Written:
+    """Arrays of one shape in one file."""
     shape = modality.prepared_shape(section)
-    stacked = create_array(folder, f"{modality.name}.npy", (len(pairs), *shape), "float32")
+    stacked = create_array(folder, f"{modality.name}.npy", (count, *shape), "float32")
     done: list[dict[str, Any]] = []
-    for index, (array, facts) in enumerate(each):
+    for index, (_, array, record) in enumerate(files):
         stacked[index] = array
-        done.append(facts)
+        done.append(record)
     stacked.flush()  # type: ignore[attr-defined]  # a numpy.memmap
-    return Written([list(shape)] * len(pairs), done)
+    return Written([list(shape)] * count, done)
 
 
-def _write_cropped(
-    folder: Path,
-    modality: Modality,
-    pairs: Sequence[Pair],
-    section: Section,
-    assess: AssessSettings,
-    each: Each,
-) -> Written:
-    """Binary images, appended one by one since their sizes differ, and the fixed evaluation crops of each."""
-    size = modality.prepared_shape(section)[1]
-    fixed = create_array(
-        folder, f"{modality.name}-crops.npy", (len(pairs), assess.crops, size, size), "uint8"
-    )
+def _write_cropped(folder: Path, modality: Modality, crops: np.ndarray, seed: int, files: Files) -> Written:
+    """Binary images, appended one by one since their sizes differ, and the fixed evaluation ``crops`` of each."""
     shapes: list[list[int]] = []
     done: list[dict[str, Any]] = []
     flat = folder / f"{modality.name}.flat"
     with flat.open("wb") as stream:
-        for index, (array, facts) in enumerate(each):
-            done.append(facts)
+        for index, (pair, array, record) in enumerate(files):
             image = array[0]
+            refuse_single_phase(image, pair.sem)
+            done.append(record)
             shapes.append([int(side) for side in image.shape])
             stream.write(np.ascontiguousarray(image, np.uint8).tobytes())
-            fixed[index] = seeded_crops(image, size, assess.crops, assess.crop_seed, index)
-            _refuse_constant(image, pairs[index])
-    fixed.flush()  # type: ignore[attr-defined]  # a numpy.memmap
-    total = sum(height * width for height, width in shapes)
-    whole = create_array(folder, f"{modality.name}.npy", (total,), "uint8")
+            crops[index] = seeded_crops(image, crops.shape[-1], crops.shape[1], seed, index)
+    crops.flush()  # type: ignore[attr-defined]  # a numpy.memmap
+    _store_flat(folder, modality.name, flat, sum(height * width for height, width in shapes))
+    return Written(shapes, done)
+
+
+def _store_flat(folder: Path, name: str, flat: Path, total: int) -> None:
+    """Turn ``total`` bytes into the array of that modality, a part in memory at a time."""
+    whole = create_array(folder, f"{name}.npy", (total,), "uint8")
     source = np.memmap(flat, np.uint8, "r", shape=(total,))
     for start in range(0, total, 1 << 26):
         whole[start : start + (1 << 26)] = source[start : start + (1 << 26)]
     whole.flush()  # type: ignore[attr-defined]  # a numpy.memmap
     del source
     flat.unlink()
-    return Written(shapes, done)
-
-
-def _refuse_constant(image: np.ndarray, pair: Pair) -> None:
-    if image.min() == image.max():
-        raise InputError(
-            expected="an image of two phases",
-            found="a single grey level",
-            where=str(pair.sem),
-            remedy="leave the pair out of pairs.csv",
-        )

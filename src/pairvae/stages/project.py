@@ -14,8 +14,9 @@ from pairvae.modalities import check_modalities, prepare_settings
 from pairvae.modalities.readers.linked_folders import declare_roots
 from pairvae.settings import PARAMS_FILE, Settings, SplitSettings, load_settings
 from pairvae.store.code import code_digest
+from pairvae.store.file_cache import FileCache
 from pairvae.store.prepared import REMEDY, Prepared, open_prepared
-from pairvae.store.project_root import project_root
+from pairvae.store.project_root import OWN_FILES, PREPARED_FILES, project_root
 
 SOLO_STAGES = ("saxs", "sem")  # modalities whose solo training is a stage in dvc.yaml
 
@@ -100,11 +101,16 @@ class Project:
         section = self.settings.split
         return section.model_copy(update={"train": training_pairs(prepared.pairs, section.train)})
 
+    @property
+    def file_cache(self) -> FileCache:
+        """What was made of raw files by this and earlier commands."""
+        return FileCache(self.root / OWN_FILES / PREPARED_FILES)
+
     def checkpoints(self, stage: str, params: object, data: str, *, bfloat16: bool) -> Path:
         """Folder of a stage's checkpoint, named by all that decides what it becomes: a change starts afresh."""
         inputs = {"params": params, "data": data, "bfloat16": bfloat16}
         name = store.digest({"stage": stage, "inputs": inputs, "code": code_digest(stage_module(stage))})
-        return self.root / ".pairvae" / "checkpoints" / name
+        return self.root / OWN_FILES / "checkpoints" / name
 
 
 def open_project(overrides: Sequence[str] = (), *, folder: Path | None = None, track: bool = True) -> Project:
@@ -135,7 +141,7 @@ def split_warnings(project: Project, prepared: Prepared) -> Warnings:
 
 def as_text(warnings: Warnings) -> str:
     """A line for each."""
-    return "".join(f"{one['name']}: {one['text']}\n" for one in warnings)
+    return "".join(f"{warning['name']}: {warning['text']}\n" for warning in warnings)
 
 
 def tell(warnings: Warnings) -> None:

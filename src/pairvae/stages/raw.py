@@ -85,7 +85,7 @@ def copy_folder(
     from pairvae.modalities.readers.instruments import sidecars
 
     named = [path for sample in named_samples(folder, unpaired) for path in sample.files.values()]
-    further = [*(one for path in named for one in companions(path)), *calibrations]
+    further = [*(companion for path in named for companion in companions(path)), *calibrations]
     inside = {one for one in further if one.resolve().is_relative_to(folder.resolve())}
     own = set(map(file_part, named))
     files = sorted(own | inside | {beside for file in own for beside in sidecars(file)})

@@ -13,6 +13,7 @@ import numpy as np
 
 from pairvae import store
 from pairvae.data.pairs.manifest import read_pairs
+from pairvae.data.prepare import raw_of
 from pairvae.evaluation import latent_map
 from pairvae.inference.corrections import read_corrections
 from pairvae.inference.neighbours import Micrographs
@@ -20,7 +21,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
 from pairvae.numerics import thresholds as thresholding
 from pairvae.numerics.images import grey_levels
-from pairvae.numerics.morphology import domain_spacing, phase_fraction
+from pairvae.reports.assessment_data import bands, example, latents, shared, sheets
 from pairvae.reports.captions import paper_rank
 from pairvae.reports.dvc_files import summary_numbers, write_plots
 from pairvae.reports.model_card import FILE, write_model_card
@@ -30,16 +31,13 @@ from pairvae.reports.report_data import (
     Ensemble,
     Example,
     LatentMap,
-    Latents,
     Maps,
-    ReportContent,
+    ReportData,
     Row,
-    Sheet,
     Thresholded,
 )
 from pairvae.reports.study_figures import read_study
 from pairvae.settings import flatten
-from pairvae.stages.preprocess import raw_of
 from pairvae.stages.project import Project
 from pairvae.store.model_folder import REMEDY, load_card, read_history
 from pairvae.store.prepared import read_arrays
@@ -54,22 +52,21 @@ SHOWN_RAW = 2
 THUMBNAIL_PX = {"saxs": 48, "sem": 48}
 PROTOCOLS = "protocols.csv"
 SHOWN_NEIGHBOURS = 3
-CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
 
 
 def report(project: Project) -> None:
     """Draw ``reports/figures`` and ``reports/index.html``; the model card and the data of `dvc plots` beside them."""
     for name in ("figures", "plots"):
         shutil.rmtree(project.reports / name, ignore_errors=True)
-    content = gather(project)
-    page = write_report(content, project.reports)
-    write_plots(content, project.reports / "plots")
-    store.write_json(project.reports / "summary.json", summary_numbers(content.metrics))
-    write_model_card(content, project.reports / FILE)
+    data = gather(project)
+    page = write_report(data, project.reports)
+    write_plots(data, project.reports / "plots")
+    store.write_json(project.reports / "summary.json", summary_numbers(data.metrics))
+    write_model_card(data, project.reports / FILE)
     print(f"report: {page.relative_to(project.folder)}")
 
 
-def gather(project: Project) -> ReportContent:
+def gather(project: Project) -> ReportData:
     """Everything on the page; of other pairs than SAXS and SEM the scores and losses, without pictures."""
     folder = project.reports / "assessment"
     facts = store.read_json(folder / "assessment.json")
@@ -78,17 +75,17 @@ def gather(project: Project) -> ReportContent:
     pairs = facts["pairs"]
     drawn = set(facts["modalities"]) == DRAWN
     generated = ensembles(project)
-    return ReportContent(
+    return ReportData(
         metrics=metrics,
         distributions=facts["distributions"],
         examples=_examples(project, arrays, facts) if drawn else [],
         histories={stage: rows for stage in TRAININGS if (rows := read_history(project.model(stage)))},
         generated=generated[0] if generated else {},
         other_scales=generated[1:],
-        sheets=_sheets(arrays) if drawn else {},
-        latents=_latents(arrays, facts) if drawn else None,
-        nm_per_px=_shared(pairs, "sem_nm_per_px"),
-        q_per_px=_shared(pairs, "saxs_q_per_px_inv_nm"),
+        sheets=sheets(arrays) if drawn else {},
+        latents=latents(arrays, facts) if drawn else None,
+        nm_per_px=shared(pairs, "sem_nm_per_px"),
+        q_per_px=shared(pairs, "saxs_q_per_px_inv_nm"),
         bands=bands(arrays),
         thresholds=thresholds(project) if drawn else (),
         maps=maps(project, arrays, facts) if drawn else None,
@@ -98,12 +95,6 @@ def gather(project: Project) -> ReportContent:
         parameters=parameters(project),
         corrections=read_corrections(project.model("train-pair")),
     )
-
-
-def _shared(pairs: Sequence[Mapping[str, Any]], key: str) -> float | None:
-    """The value of ``key`` where all pairs have the same one."""
-    values = {pair.get(key) for pair in pairs}
-    return values.pop() if len(values) == 1 else None
 
 
 def _examples(project: Project, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> list[Example]:
@@ -119,63 +110,11 @@ def _examples(project: Project, arrays: dict[str, np.ndarray], facts: dict[str, 
     rows = {pair["id"]: row for row, pair in enumerate(pairs)}
     found = []
     for number, name in enumerate(facts["examples"]):
-        example = _example(arrays, facts, number)
-        predicted, latent = example.images["pair/saxs_sem"], arrays["latent_saxs"][rows[name]]
+        pair = example(arrays, facts, number)
+        predicted, latent = pair.images["pair/saxs_sem"], arrays["latent_saxs"][rows[name]]
         nearest = library.nearest(latent, predicted[None], SHOWN_NEIGHBOURS)
-        found.append(replace(example, measured=tuple((one.caption, one.image) for one in nearest)))
+        found.append(replace(pair, measured=tuple((one.caption, one.image) for one in nearest)))
     return found
-
-
-def _example(arrays: dict[str, np.ndarray], facts: dict[str, Any], row: int) -> Example:
-    identity = facts["examples"][row]
-    pair = next(pair for pair in facts["pairs"] if pair["id"] == identity)
-    images = {
-        name.removeprefix("image/"): array[row] for name, array in arrays.items() if name.startswith("image/")
-    }
-    curves = {
-        kind: {
-            name.removeprefix(f"curve/{kind}/"): array[row]
-            for name, array in arrays.items()
-            if name.startswith(f"curve/{kind}/")
-        }
-        for kind in CURVES
-    }
-    sem = arrays["sem"][row]
-    spacing = float(domain_spacing(sem[None])[0])
-    return Example(
-        identity,
-        pair["morphology"],
-        "validation",
-        arrays["saxs"][row],
-        sem,
-        images,
-        curves,
-        phase_fraction=float(phase_fraction(sem[None])[0]),
-        spacing_px=spacing if np.isfinite(spacing) else None,
-    )
-
-
-def _sheets(arrays: dict[str, np.ndarray]) -> dict[str, Sheet]:
-    names = [  # a label may hold a slash itself
-        name.removeprefix("sheet/").removesuffix("/true")
-        for name in arrays
-        if name.startswith("sheet/") and name.endswith("/true")
-    ]
-    return {
-        name: Sheet(true=arrays[f"sheet/{name}/true"], predicted=arrays[f"sheet/{name}/predicted"])
-        for name in names
-    }
-
-
-def _latents(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Latents:
-    training = set(facts["train"])
-    return Latents(
-        saxs=arrays["latent_saxs"],
-        sem=arrays["latent_sem"],
-        ids=[pair["id"] for pair in facts["pairs"]],
-        morphology=[pair["morphology"] for pair in facts["pairs"]],
-        split=["train" if row in training else "validation" for row in range(len(facts["pairs"]))],
-    )
 
 
 def thresholds(project: Project) -> tuple[Thresholded, ...]:
@@ -260,16 +199,6 @@ def ensembles(project: Project) -> tuple[dict[str, Ensemble], ...]:
     return tuple(by_scale.values())
 
 
-def bands(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-    """``band/<kind>/<split>/<key>`` of the assessment, nested."""
-    found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
-    for name, values in arrays.items():
-        if name.startswith("band/"):
-            _, kind, split, key = name.split("/", 3)
-            found.setdefault(kind, {}).setdefault(split, {})[key] = values
-    return found
-
-
 def protocols(project: Project) -> tuple[Row, ...]:
     """Rows of the protocol study's ``reports/protocols.csv``; none where it was not run."""
     path = project.reports / PROTOCOLS
@@ -286,7 +215,9 @@ def lineage(
     settings = project.settings
     seconds = {stage: float(load_card(project.model(stage))["seconds"]) for stage in trainings}
     entries = load_card(project.model("train-pair"))["modalities"]
-    lone = [f", {one['unpaired']} of {name} alone" for name, one in entries.items() if "unpaired" in one]
+    lone = [
+        f", {entry['unpaired']} of {name} alone" for name, entry in entries.items() if "unpaired" in entry
+    ]
     return {
         "preset": str(metrics.get("preset", settings.preset)),
         "data": settings.data.source,

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pairvae.errors import InputError
-from pairvae.models.build import OBSOLETE, SCALE_TRIL, load_weights
+from pairvae.models.build import OBSOLETE, SCALE_TRIL, TOWARD, load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.vae import VAE
 from pairvae.settings import flatten
@@ -58,7 +58,8 @@ def starting_weights(folder: Path, name: str, description: Mapping[str, Any], ke
                 remedy=f"change {key} in params.yaml, or the settings of {name}",
             )
     weights, _ = split_discriminator(_of_modality(stored.weights, name))
-    weights.pop(SCALE_TRIL, None)  # it is that of other training pairs
+    for key in [one for one in weights if one == SCALE_TRIL or one.startswith(TOWARD)]:
+        del weights[key]  # calibrated on other training pairs
     return Start(weights, stored.card["weights_sha256"])
 
 

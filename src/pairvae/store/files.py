@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from pairvae.errors import InputError
+from pairvae.operating_system import flush_to_disk, process_lives
 
 LONGEST_SHOWN = 100  # bytes of a file's name within that of its temporary sibling
 PARTIAL = re.compile(r"\..+\.([0-9a-f]{8})-(\d+)-\w+\.partial")  # whose it is: machine and process
@@ -57,32 +58,13 @@ def _clear(folder: Path) -> None:
     """Remove what killed processes of this machine left half written in a folder."""
     for path in folder.glob(".*.partial"):
         match = PARTIAL.fullmatch(path.name)
-        if match is None or match[1] != _machine() or _lives(int(match[2])):
+        if match is None or match[1] != _machine() or process_lives(int(match[2])):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             with suppress(OSError):
                 path.unlink()
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
-
-
-def _flush_to_disk(path: Path) -> None:
-    """fsync a file, so that a power cut after the rename cannot leave an empty file under the final name."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 Written = Callable[[Path, Path], None]
@@ -113,7 +95,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary, mode = _reserved(path)
     try:
         yield temporary
-        _flush_to_disk(temporary)
+        flush_to_disk(temporary)
         temporary.chmod(mode)  # some writers make private files
         _announce(temporary, path)
         temporary.replace(path)
@@ -163,7 +145,7 @@ def replace_folder(finished: Path, path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically (UTF-8)."""
     with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")  # the same bytes on Windows
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

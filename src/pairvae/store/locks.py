@@ -1,14 +1,17 @@
-"""Locks between processes: files that the kernel unlocks when their holder is killed."""
+"""Locks between processes, the one way to lock: files that the system unlocks when their holder is killed."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from pairvae.errors import InputError
+
+IN_FOLDER = ".pairvae.lock"
 
 
 class LockTakenError(InputError):
@@ -16,80 +19,81 @@ class LockTakenError(InputError):
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Make other processes that lock ``path`` wait until the block ends."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Make other processes that lock ``path`` wait until the block ends.
+
+    Without ``wait``, a lock that is taken is a ``LockTakenError`` at once.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    lock = FileLock(path, blocking=wait, thread_local=False)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        lock.acquire()
+    except Timeout as error:
+        raise LockTakenError(expected="a free lock", found="one in use", where=str(path)) from error
+    try:
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 @contextmanager
-def held_alone(path: Path, name: str, *, kind: str = "study") -> Iterator[int]:
-    """The descriptor of the lock ``path``, which child processes may inherit; ``InputError`` where it is taken.
+def held_alone(path: Path, name: str, *, kind: str = "study") -> Iterator[None]:
+    """Hold the lock ``path`` until the block ends; ``LockTakenError`` where it is taken.
 
     ``name`` names the study or project in that error, ``kind`` says what it is. The lock file holds the holder's pid.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            stack.enter_context(locked(path, wait=False))
+        except LockTakenError as error:
             raise LockTakenError(
                 expected=f"a {kind} that is not in use",
-                found=f"one in use by another process{_holder(descriptor)}",
+                found=f"one in use by another process{_holder(path)}",
                 where=name,
                 remedy="wait until it ends, or stop it with Ctrl-C",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        path.write_text(str(os.getpid()), encoding="ascii")
+        yield
 
 
-def _holder(descriptor: int) -> str:
-    pid = os.pread(descriptor, 20, 0)
-    return f" (pid {int(pid)})" if pid.isdigit() else ""  # a lock of an earlier version is empty
+def _holder(path: Path) -> str:
+    with suppress(OSError, ValueError):  # Windows lets nobody read what is locked; an old lock is empty
+        return f" (pid {int(path.read_bytes())})"
+    return ""
 
 
 @contextmanager
-def folder_alone(folder: Path) -> Iterator[None]:
+def folder_alone(folder: Path, remedy: str = "wait until it ends, or choose another --out") -> Iterator[None]:
     """Let no other process that asks write into ``folder`` until the block ends (``LockTakenError``).
 
-    Nothing is left in the folder. Where a file system knows no locks of folders, there is none.
+    Nothing is left in the folder.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
+    path = folder / IN_FOLDER
+    with ExitStack() as stack:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            stack.enter_context(locked(path, wait=False))
+        except LockTakenError as error:
             raise LockTakenError(
                 expected="a folder that no other process writes results into",
                 found="one in use",
                 where=str(folder),
-                remedy="wait until it ends, or choose another --out",
+                remedy=remedy,
             ) from error
-        except OSError:
-            pass
-        yield
-    finally:
-        os.close(descriptor)
+        try:
+            yield
+        finally:
+            with suppress(
+                OSError
+            ):  # while it is held, so that nobody else's goes; Windows removes it by itself
+                path.unlink()
 
 
 def is_free(path: Path) -> bool:
     """Whether no process holds the lock ``path``."""
     if not path.is_file():
         return True
-    descriptor = os.open(path, os.O_RDWR)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    except BlockingIOError:
+        with locked(path, wait=False):
+            return True
+    except LockTakenError:
         return False
-    finally:
-        os.close(descriptor)

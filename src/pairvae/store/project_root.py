@@ -18,6 +18,7 @@ EXPERIMENT_COPIES = (".dvc", "tmp", "exps")
 ARTIFACTS = "mlruns"
 DATABASE = "mlflow.db"
 OWN_FILES = ".pairvae"
+PREPARED_FILES = "files"  # the folder in it with what was made of raw files
 SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 USER_PART = re.compile(r"(?<=://)[^@/\s]*@")
 NOT_IN_AN_ADDRESS = re.compile(r"\?|%[0-9A-Fa-f]{2}")  # of a database: the rest is read as text
@@ -161,7 +162,7 @@ def how_to_register(root: Path) -> str:
 
 def local_uri(root: Path) -> str:
     """The project's own database, whatever the environment names."""
-    return f"sqlite:///{database_path(root)}"
+    return f"{SQLITE}{database_path(root).as_posix()}"
 
 
 def is_server(uri: str) -> bool:

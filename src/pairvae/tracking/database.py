@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import re
@@ -65,21 +64,17 @@ class StoreAwayError(InputError):
 def store_lock(root: Path) -> Iterator[None]:
     """Hold back the other processes of this project; an unwritable folder is an ``InputError``."""
     path = root / OWN_FILES / "store.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise InputError(
-            expected="a project folder that can be written",
-            found=error.strerror or str(error),
-            where=str(path),
-            remedy="mend its permissions or work in a copy",
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(path))
+        except OSError as error:
+            raise InputError(
+                expected="a project folder that can be written",
+                found=error.strerror or str(error),
+                where=str(path),
+                remedy="mend its permissions or work in a copy",
+            ) from error
         yield
-    finally:
-        os.close(descriptor)
 
 
 def first_line(error: Exception) -> str:

@@ -6,7 +6,8 @@ import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pairvae.errors import InputError
 from pairvae.store.project_root import ARTIFACTS, artifacts_path, database_path, is_local
@@ -33,10 +34,10 @@ def local_path(location: str | None) -> Path | None:
     """The folder that a plain path or a ``file:`` address names; None for any other address."""
     if not location:
         return None
-    if location.startswith("/"):
+    if Path(location).is_absolute():
         return Path(location)
     parts = urlsplit(location)
-    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+    return Path(url2pathname(parts.path)) if parts.scheme == "file" else None
 
 
 def _moved(location: str | None, root: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""The first view of the table of runs: its columns, newest runs first."""
+"""The default view of MLflow's table of runs: its columns, newest runs first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from pairvae.errors import InputError
 from pairvae.tracking.database import KIND, connect, has_store
 
-# MLflow's page keeps a view that somebody shares in a tag of the experiment, and names it in the address
+# MLflow keeps a shared view in a tag of the experiment, and names it in the address
 SHARED = "mlflow.sharedViewState.pairvae"
 # Without these two the page shows the menus of language models
 MENUS = "workflowType=machine_learning"
@@ -50,7 +50,7 @@ STATE = {
 
 
 def page_of(root: Path, experiment: str) -> str:
-    """The part of the UI's address after the port that opens at the experiment, in our view; "" without one."""
+    """The part of the UI's address that opens the experiment in the default view; "" without an experiment."""
     if not has_store(root):
         return ""
     try:

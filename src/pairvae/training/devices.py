@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from pairvae.errors import InputError
+from pairvae.operating_system import cores
 from pairvae.settings import DeviceSettings
 
 
@@ -28,12 +29,13 @@ class Device:
 
 def choose(settings: DeviceSettings) -> Device:
     """The device that ``settings`` ask for (``InputError`` when a GPU is asked for and there is none)."""
-    available = torch.cuda.is_available()
-    if settings.kind == "cuda" and not available:
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = settings.kind if settings.kind != "auto" else "cuda" if available["cuda"] else "cpu"
+    if not available[kind]:
         raise InputError(
-            expected="a CUDA device", found="none", where="device.kind", remedy="set it to auto or cpu"
-        )
-    kind = "cuda" if available and settings.kind != "cpu" else "cpu"
+            expected="a CUDA device" if kind == "cuda" else "the GPU of a Mac", found="none",
+            where="device.kind", remedy="set it to auto or cpu",
+        )  # fmt: skip
     local_rank = os.environ.get("LOCAL_RANK") if kind == "cuda" else None  # several processes: a GPU each
     if kind == "cpu":
         torch.set_num_threads(settings.threads or available_cores())
@@ -41,7 +43,7 @@ def choose(settings: DeviceSettings) -> Device:
         "bfloat16": True,
         "float32": False,
         "auto": kind == "cuda",
-        "fastest": kind == "cuda" or has_matrix_units(),
+        "fastest": kind == "cuda" or (kind == "cpu" and has_matrix_units()),
     }[settings.precision]
     return Device(torch.device(kind if local_rank is None else f"{kind}:{local_rank}"), bfloat16)
 
@@ -59,5 +61,5 @@ def has_matrix_units() -> bool:
 def available_cores() -> int:
     """CPU cores that this process may use."""
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    allowed = len(os.sched_getaffinity(0))
+    allowed = cores()
     return min(allowed, int(limit)) if limit.isdigit() and int(limit) > 0 else allowed

@@ -16,7 +16,7 @@ INDEX = "/v1/index/test-index/search"
 
 
 class MdfServer(ThreadingHTTPServer):
-    """Data sets by DOI; ``faults`` are used up one a request, ``log`` keeps (method, path, Range, status)."""
+    """Data sets by DOI; ``faults`` are used up one a request, ``log`` keeps (method, path, status)."""
 
     daemon_threads = True
 
@@ -26,11 +26,10 @@ class MdfServer(ThreadingHTTPServer):
         self.sets: dict[str, str] = {}
         self.entries: dict[str, list[dict[str, Any]]] = {}
         self.faults: dict[str, list[Fault]] = {}
-        self.log: list[tuple[str, str, str | None, int]] = []
+        self.log: list[tuple[str, str, int]] = []
         self.lock = threading.Lock()
         self.busy = self.busiest = 0
         self.latency_s = 0.0
-        self.etags = True
 
     @property
     def url(self) -> str:
@@ -66,7 +65,7 @@ class MdfServer(ThreadingHTTPServer):
         gmeta = [{"subject": str(i), "entries": [{"content": one}]} for i, one in enumerate(page)]
         return {"gmeta": gmeta, "count": len(page), "offset": query["offset"], "total": len(contents)}
 
-    def downloads(self) -> list[tuple[str, str, str | None, int]]:
+    def downloads(self) -> list[tuple[str, str, int]]:
         return [entry for entry in self.log if entry[0] == "GET"]
 
 
@@ -79,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         with self.server.lock:
-            entry = (self.command, unquote(self.path), self.headers.get("Range"), int(code))
+            entry = (self.command, unquote(self.path), int(code))
             self.server.log.append(entry)
 
     def reply(self, status: int, body: bytes, **headers: str) -> None:
@@ -122,21 +121,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.busy -= 1
 
     def send(self, content: bytes, upto: int | None = None, pause_s: float = 0.0) -> None:
-        """The file from the Range on; ``upto``: cut there; ``pause_s``: wait after each 16 KB."""
-        etag = f'"{hashlib.md5(content).hexdigest()}"'
-        span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(span[1]) if span and self.headers.get("If-Range", etag) == etag else 0
-        if start and start >= len(content):
-            self.reply(416, b"", Content_Range=f"bytes */{len(content)}")
-            return
-        self.send_response(206 if start else 200)
-        if self.server.etags:
-            self.send_header("ETag", etag)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        self.send_header("Content-Length", str(len(content) - start))
+        """The file; ``upto``: cut there; ``pause_s``: wait after each 16 KB."""
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        for place in range(start, len(content) if upto is None else upto, 16384):
+        for place in range(0, len(content) if upto is None else upto, 16384):
             self.wfile.write(content[place : min(place + 16384, upto or len(content))])
             if pause_s:
                 self.wfile.flush()

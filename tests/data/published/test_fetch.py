@@ -1,5 +1,4 @@
 import errno
-import hashlib
 import importlib.util
 import io
 import json
@@ -17,11 +16,10 @@ from typing import Any
 import pytest
 
 from pairvae.data.pairs.manifest import read_pairs
-from pairvae.data.published.download import Client
 from pairvae.data.published.fetch import fetch
 from pairvae.data.published.mdf import MdfIdentifiers, parse_identifiers, published_identifiers
-from pairvae.data.published.published_file import PublishedFile
 from pairvae.errors import InputError
+from pairvae.store.locks import folder_alone
 
 SAXS_DOI, SEM_DOI = "10.18126/saxs-0001", "10.18126/sem-0002"
 
@@ -165,33 +163,11 @@ def test_a_missing_part_is_told(server: Any, tmp_path: Path) -> None:
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_cut_connection_is_resumed_by_range(server: Any, tmp_path: Path) -> None:
+def test_a_cut_file_is_asked_for_again(server: Any, tmp_path: Path) -> None:
     server.faults[SEM_PATH] = [web.cut(20000), web.cut(40000)]
     get(server, tmp_path)
     check_whole(tmp_path)
-    ranges = [entry[2] for entry in server.downloads() if entry[1] == SEM_PATH]
-    assert ranges[0] is None and len(ranges) == 3
-    assert all(span is not None and int(span[6:-1]) > 0 for span in ranges[1:])
-
-
-def test_a_cut_file_that_changed_on_the_server_starts_anew(server: Any, tmp_path: Path) -> None:
-    server.entries["doerk_sem_v1.1"][1] = {
-        "url": server.url + SEM_PATH, "filename": "x", "data_type": "image",
-    }  # fmt: skip
-    server.faults[SEM_PATH] = [web.cut(20000), web.status(404)]
-    with pytest.raises(InputError, match="404"):
-        get(server, tmp_path)
-    server.files[SEM_PATH] = tif(9)
-    get(server, tmp_path)
-    assert (tmp_path / "SEM/02.tif").read_bytes() == tif(9)
-
-
-def test_without_a_version_tag_nothing_is_resumed(server: Any, tmp_path: Path) -> None:
-    server.etags = False
-    server.faults[SEM_PATH] = [web.cut(20000)]
-    get(server, tmp_path)
-    check_whole(tmp_path)
-    assert all(entry[2] is None for entry in server.downloads())
+    assert sum(entry[1] == SEM_PATH for entry in server.downloads()) == 3
 
 
 def test_a_connection_that_is_always_cut_ends_in_one_line(server: Any, tmp_path: Path) -> None:
@@ -400,7 +376,6 @@ def test_wrong_choices_are_told(server: Any, tmp_path: Path) -> None:
 SCRIPT = """
 import json, sys
 from pathlib import Path
-from pairvae.data.published.download import Client
 from pairvae.data.published.fetch import fetch
 from pairvae.data.published.mdf import MdfIdentifiers
 known = MdfIdentifiers.model_validate_json(sys.argv[1])
@@ -412,7 +387,7 @@ def _finished(out: Path) -> list[Path]:
     return [path for path in out.glob(".partial/*") if not path.suffix]
 
 
-def test_kill_9_then_a_second_run_goes_on_where_the_first_stopped(server: Any, tmp_path: Path) -> None:
+def test_kill_9_then_a_second_run_asks_only_for_what_is_missing(server: Any, tmp_path: Path) -> None:
     out, known = tmp_path / "raw", identifiers_of(server)
     server.faults[SEM_PATH] = [web.drip(1.0)]
     child = subprocess.Popen([sys.executable, "-c", SCRIPT, known.model_dump_json(), str(out)])
@@ -429,16 +404,7 @@ def test_kill_9_then_a_second_run_goes_on_where_the_first_stopped(server: Any, t
     get(server, out)
     check_whole(out)
     again = server.downloads()[before:]
-    assert [(entry[1], entry[3]) for entry in again] == [(SEM_PATH, 206)]
-
-
-def test_kill_9_between_the_last_byte_and_the_new_name(server: Any, tmp_path: Path) -> None:
-    file = PublishedFile("SEM_pos1.tif", server.url + SEM_PATH, len(tif(1)))
-    (tmp_path / "x.partial").write_bytes(tif(1))
-    (tmp_path / "x.partial.tag").write_text(f'"{hashlib.md5(tif(1)).hexdigest()}"')
-    Client(identifiers_of(server).limits, backoff_s=0.01).file(file, file.source, tmp_path / "x")
-    assert tree(tmp_path) == {"x": tif(1)}
-    assert [entry[3] for entry in server.downloads()] == [416]
+    assert [entry[1] for entry in again] == [SEM_PATH]
 
 
 def test_a_fetch_killed_while_moving_files_into_place_is_finished(server: Any, tmp_path: Path) -> None:
@@ -464,14 +430,10 @@ def test_a_fetch_killed_while_moving_files_into_place_is_finished(server: Any, t
 
 
 def test_two_fetches_at_once_are_kept_apart(server: Any, tmp_path: Path) -> None:
-    import fcntl
-
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    with pytest.raises(InputError, match="one fetch at a time"):
+    with folder_alone(tmp_path), pytest.raises(InputError, match="no other process writes results into"):
         get(server, tmp_path)
-    os.close(descriptor)
     get(server, tmp_path)
+    check_whole(tmp_path)
 
 
 @pytest.fixture

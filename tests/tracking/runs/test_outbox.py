@@ -1,6 +1,5 @@
 """Entries that wait: in order, whole, sent once, by one process."""
 
-import fcntl
 import signal
 import subprocess
 import sys
@@ -268,7 +267,7 @@ def test_what_a_kill_left_of_a_beginning_goes_with_the_next_run(root: Path) -> N
         (folder / ".target.json.0a0a0a0a-1-xyz.partial").write_text("{")
     (kept / "000000001.json").write_text('{"kind": "metrics"}')
     holder = Outbox(living)
-    holder._lock(fcntl.LOCK_EX)
+    holder.lock(wait=True)
     outbox = Outbox.opened(root, "d" * 32, TARGET)
     assert not begun.exists()
     assert living.is_dir(), "its process lives"

@@ -18,6 +18,7 @@ from pairvae.commands.shared_stages import (
     with_own_backbone,
 )
 from pairvae.commands.study.final_losses import loss_rows, loss_watch
+from pairvae.operating_system import link_folder
 from pairvae.settings import Settings, with_values
 from pairvae.stages.assess import assess
 from pairvae.stages.project import Project
@@ -112,7 +113,7 @@ def _link(link: Path, target: Path) -> None:
     """A symbolic link that several processes may want to make at once."""
     link.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        link.symlink_to(target, target_is_directory=True)
+        link_folder(link, target)
 
 
 @contextlib.contextmanager
@@ -129,7 +130,7 @@ def _into_log(path: Path) -> Iterator[None]:
 
 def _result(own: SharingProject, cell: Cell, work: Path) -> dict[str, Any]:
     metrics = store.read_json(own.reports / "metrics.json")
-    material = store.read_json(own.reports / "assessment" / "assessment.json")
+    assessment = store.read_json(own.reports / "assessment" / "assessment.json")
     folders = [own.model(stage) for stage in (*solo_stages(own.settings), "train-pair")]
     return {
         "train_pairs": cell.train,
@@ -137,17 +138,17 @@ def _result(own: SharingProject, cell: Cell, work: Path) -> dict[str, Any]:
         "changes": dict(cell.changes),
         "splits": metrics["splits"],
         "uncertainty": metrics["uncertainty"],
-        "samples": _samples(material),
-        "values": {name: _single(one) for name, one in material["distributions"].items()},
+        "samples": _samples(assessment),
+        "values": {name: _single(distribution) for name, distribution in assessment["distributions"].items()},
         "losses": loss_rows(own, work),
         "seconds": sum(float(load_card(folder)["seconds"]) for folder in folders),
     }
 
 
-def _samples(material: Mapping[str, Any]) -> dict[str, list[str]]:
+def _samples(assessment: Mapping[str, Any]) -> dict[str, list[str]]:
     """Names of the pairs of each split, in the order of the scores."""
-    names = [pair["id"] for pair in material["pairs"]]
-    found = {name: [names[row] for row in material[name]] for name in ("train", "validation")}
+    names = [pair["id"] for pair in assessment["pairs"]]
+    found = {name: [names[row] for row in assessment[name]] for name in ("train", "validation")}
     return {**found, "all": names}
 
 

@@ -83,7 +83,7 @@ def image_rows(cell: Cell, result: Mapping[str, Any]) -> Iterator[Row]:
         names = result["samples"][split]
         for model, directions in models.items():
             for direction, scores in directions.items():
-                for score in [one for one in IMAGE_SCORES if one in scores]:
+                for score in [evaluation for evaluation in IMAGE_SCORES if evaluation in scores]:
                     values = scores[score]
                     found = (cell.variant, cell.train, cell.seed, split, model, direction, score)
                     for sample, value in zip(_labels(names, len(values)), values, strict=True):
@@ -117,10 +117,14 @@ def write_tables(files: Files, finished: Sequence[tuple[Cell, Mapping[str, Any]]
     """Write the tables of the finished cells, in the order of the cells; returns the rows of scores."""
     scores = [row for cell, result in finished for row in score_rows(cell, result)]
     _write(files.scores, COLUMNS, scores)
-    _write(files.images, IMAGE_COLUMNS, (row for cell, one in finished for row in image_rows(cell, one)))
-    _write(files.draws, DRAW_COLUMNS, (row for cell, one in finished for row in draw_rows(cell, one)))
+    _write(
+        files.images, IMAGE_COLUMNS, (row for cell, result in finished for row in image_rows(cell, result))
+    )
+    _write(files.draws, DRAW_COLUMNS, (row for cell, result in finished for row in draw_rows(cell, result)))
     if files.losses is not None:
-        _write(files.losses, LOSS_COLUMNS, (row for cell, one in finished for row in loss_rows(cell, one)))
+        _write(
+            files.losses, LOSS_COLUMNS, (row for cell, result in finished for row in loss_rows(cell, result))
+        )
     return scores
 
 

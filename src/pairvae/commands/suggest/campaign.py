@@ -212,8 +212,8 @@ class CampaignOptimizer:
 
     def register_failures(self, suggestions: Sequence[Mapping[str, Any]]) -> None:
         """Samples whose measurement failed: they are not suggested again."""
-        for one in suggestions:
-            self.campaign.tell(str(one["_id"]), None)
+        for suggestion in suggestions:
+            self.campaign.tell(str(suggestion["_id"]), None)
 
     def should_stop(self) -> tuple[bool, str | None]:
         """Whether to stop, and why."""

@@ -12,7 +12,7 @@ from pairvae.commands.suggest.campaign import STATE, Campaign
 from pairvae.commands.suggest.ranking import TERMS, Ranking, Wanted, rank
 from pairvae.commands.suggest.survey import Survey, survey
 from pairvae.errors import InputError, number_of
-from pairvae.evaluation.scores.patterns import facts
+from pairvae.evaluation.scores.patterns import properties_of
 from pairvae.inference.latent_plane import plane_of
 from pairvae.inference.loader import REGISTRY, load
 from pairvae.inference.predictor import Predictor
@@ -114,7 +114,7 @@ def ask_and_tell(
 
 
 def _columns(known: Survey) -> list[str]:
-    conditions = list(dict.fromkeys(name for one in known.conditions for name in one))
+    conditions = list(dict.fromkeys(name for condition in known.conditions for name in condition))
     files = ["file"] if known.files else []
     model = [
         *(["spread"] if known.spread is not None else []),
@@ -156,7 +156,7 @@ def _rings(predictor: Predictor, known: Survey, ranking: Ranking) -> list[tuple[
     q = predictor.facts.q_per_px if predictor.facts is not None else None
     some = [known.measured_arrays[row] for row in evenly_spread(len(known.measured), MOST_RINGS)]
     shown = np.stack([*(known.arrays[number] for number in ranking.chosen), *some])
-    rings = facts(levels(shown, scattering.colormap), scattering.mask).ring * (q or 1.0)
+    rings = properties_of(levels(shown, scattering.colormap), scattering.mask).ring * (q or 1.0)
     own, measured = rings[: len(ranking.chosen)], rings[len(ranking.chosen) :]
     measured = measured[np.isfinite(measured)]
     low, high = (float(measured.min()), float(measured.max())) if len(measured) else (np.nan, np.nan)

@@ -58,9 +58,11 @@ class Ranking:
 
 def outcomes_table(outcomes: Sequence[Outcome]) -> Targets:
     """Targets of measured samples; curves count where all have one of the same length."""
-    names = list(dict.fromkeys(name for one in outcomes for name in one.descriptors))
-    table = {name: np.array([one.descriptors.get(name, np.nan) for one in outcomes]) for name in names}
-    curves = [one.curve for one in outcomes if one.curve is not None]
+    names = list(dict.fromkeys(name for outcome in outcomes for name in outcome.descriptors))
+    table = {
+        name: np.array([outcome.descriptors.get(name, np.nan) for outcome in outcomes]) for name in names
+    }
+    curves = [outcome.curve for outcome in outcomes if outcome.curve is not None]
     whole = len(curves) == len(outcomes) and len({len(curve) for curve in curves}) == 1
     if not whole and not names:
         raise InputError(expected="numbers of measured samples", found="none", where="tell")
@@ -168,7 +170,7 @@ def satisfies(known: Survey, constraints: Sequence[str]) -> np.ndarray:
     kept = np.ones(len(known.candidates), bool)
     for text in constraints:
         found = CONSTRAINT.fullmatch(text)
-        columns = sorted({name for one in known.conditions for name in one})
+        columns = sorted({name for condition in known.conditions for name in condition})
         if found is None or found[1] not in columns:
             raise InputError(
                 expected=f"a condition such as temperature<=180 on {', '.join(columns) or 'a column of pairs.csv'}",

@@ -142,7 +142,12 @@ def _unpaired(prepared: Prepared, source: str) -> Candidates:
     lone = prepared.unpaired(source)
     if lone is None:
         return [], [], [], []
-    return [one.id for one in lone.pairs], _arrays(lone, source), [one.conditions for one in lone.pairs], []
+    return (
+        [pair.id for pair in lone.pairs],
+        _arrays(lone, source),
+        [pair.conditions for pair in lone.pairs],
+        [],
+    )
 
 
 def _new_files(files: Sequence[str], source: str, target: str, predictor: Predictor | None) -> Candidates:
@@ -179,18 +184,17 @@ def summaries(arrays: Sequence[np.ndarray], name: str) -> np.ndarray:
     """Summaries ``(N, D)`` of prepared arrays: pooled intensity levels of patterns, curves as they are, texture
     statistics of micrographs; a few arrays in memory at a time."""
     if MODALITIES[name].cropped:
-        shape = (1, *(min(min(one.shape[axis] for one in arrays), 192) for axis in (1, 2)))
+        shape = (1, *(min(min(array.shape[axis] for array in arrays), 192) for axis in (1, 2)))
         return np.concatenate(
-            [texture_summary(spread_crops(one, shape)).mean(0, keepdims=True) for one in arrays]
+            [texture_summary(spread_crops(array, shape)).mean(0, keepdims=True) for array in arrays]
         )
     parts = []
     for start in range(0, len(arrays), CHUNK):
-        parts.append(np.stack([pooled(one[None])[0] for one in arrays[start : start + CHUNK]]))
+        parts.append(np.stack([pooled(array[None])[0] for array in arrays[start : start + CHUNK]]))
     flat = np.concatenate(parts)
     channels, height, width = arrays[0].shape
     if channels != 3:
         return flat
-    side = [-(-length // -(-length // 48)) for length in (height, width)]
     side = [length // -(-length // 48) for length in (height, width)]
     coloured = flat.reshape(len(flat), 3, *side)
     colormap = known_colormap(coloured)
@@ -242,4 +246,4 @@ def _distances(predictor: Predictor, arrays: Sequence[np.ndarray], source: str) 
     if predictor.facts is None or source not in predictor.facts.familiar:
         return None
     familiar, shape = predictor.facts.familiar[source], predictor.shape(source)
-    return np.array([familiar.confidence(np.asarray(one), shape).distance for one in arrays])
+    return np.array([familiar.confidence(np.asarray(array), shape).distance for array in arrays])

@@ -7,10 +7,12 @@ import sys
 from pairvae.commands.tune.work import work
 from pairvae.commands.tune.workers import Job
 from pairvae.errors import InputError
+from pairvae.operating_system import take_interrupts
 
 
 def main() -> None:
     """Take trials until the job is done; exit code 130 after Ctrl-C, 1 where something does not fit."""
+    take_interrupts()
     try:
         work(Job.parse(sys.argv[1]))
     except KeyboardInterrupt:

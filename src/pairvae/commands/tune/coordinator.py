@@ -19,7 +19,7 @@ from pairvae import store
 from pairvae.commands.repro import write_params
 from pairvae.commands.tune.optuna_study import (
     RUN,
-    Place,
+    StudyLocation,
     best,
     choose_name,
     clear_lives,
@@ -28,6 +28,7 @@ from pairvae.commands.tune.optuna_study import (
     mend_journal,
     open_study,
     outcome,
+    require_no_workers,
     retry,
     worker_name,
 )
@@ -80,32 +81,35 @@ def tune(project: Project, search: Search) -> Outcome:
     _require_metrics(settings)
     metrics = tuple(objective.metric for objective in settings.tune.objectives)
     deadline = None if timeout is None else time.time() + timeout
-    place = Place(
+    location = StudyLocation(
         project.root, choose_name(project.root, storage, search.name, existing=search.resume), storage
     )
-    with held_alone(place.folder / "study.lock", f"study {place.name}") as held:
-        mend_journal(place)
-        clear_lives(place)
+    with held_alone(location.folder / "study.lock", f"study {location.name}"):
+        require_no_workers(location)
+        mend_journal(location)
+        clear_lives(location)
         shared = tuning_data(project)
-        study = _ready(place, settings, shared, start, new=not search.resume)
-        with _parent_run(project, study, place) as tracker:
+        study = _ready(location, settings, shared, start, new=not search.resume)
+        with _parent_run(project, study, location) as tracker:
             threads = 1 if search.workers > 1 or search.cluster else 0
             job = Job(
-                str(project.folder), place.name, storage, search.trials, 0, threads, deadline, os.getpid(),
+                str(project.folder), location.name, storage, search.trials, 0, threads, deadline, os.getpid(),
                 tracker.run_id, str(shared), project.track, search.changes,
             )  # fmt: skip
-            interrupted = _Course(project, study, place, tracker, job).run(search, held)
+            interrupted = _Course(project, study, location, tracker, job).run(search)
             found = dataclasses.replace(outcome(study, metrics), interrupted=interrupted)
             _log_outcome(study, settings, found, tracker)
-        clear_lives(place)
+        clear_lives(location)
     if not found.best and not interrupted:
-        raise _without_result(found, place, None if deadline is None or time.time() < deadline else timeout)
+        raise _without_result(
+            found, location, None if deadline is None or time.time() < deadline else timeout
+        )
     return found
 
 
-def _without_result(found: Outcome, place: Place, timeout: float | None) -> InputError:
+def _without_result(found: Outcome, location: StudyLocation, timeout: float | None) -> InputError:
     """Why not one trial was finished; ``timeout`` where the time was up."""
-    where, logs = f"study {place.name}", f"the workers' logs are in {place.folder}"
+    where, logs = f"study {location.name}", f"the workers' logs are in {location.folder}"
     if timeout is None or found.reasons:
         return InputError(
             expected="a finished trial",
@@ -117,7 +121,7 @@ def _without_result(found: Outcome, place: Place, timeout: float | None) -> Inpu
         expected="a finished trial",
         found=f"none that was begun within the {timeout:g} s of --timeout",
         where=where,
-        remedy=f"go on with more time: pairvae tune --resume --study {place.name}",
+        remedy=f"go on with more time: pairvae tune --resume --study {location.name}",
     )
 
 
@@ -129,9 +133,9 @@ def apply(
     Returns what was written, by dotted key. ``InputError``: no such study or trial, or several objectives and no trial.
     """
     project = open_project(folder=folder)
-    place = Place(project.root, choose_name(project.root, storage, study, existing=True), storage)
-    mend_journal(place)
-    opened = open_study(place, project.settings.tune, new=False)
+    location = StudyLocation(project.root, choose_name(project.root, storage, study, existing=True), storage)
+    mend_journal(location)
+    opened = open_study(location, project.settings.tune, new=False)
     front = best(opened)
     chosen = front if trial is None else []
     if trial is not None:
@@ -161,10 +165,10 @@ def _require_metrics(settings: Settings) -> None:
 
 
 def _ready(
-    place: Place, settings: Settings, shared: Path, start: Mapping[str, Any], *, new: bool
+    location: StudyLocation, settings: Settings, shared: Path, start: Mapping[str, Any], *, new: bool
 ) -> optuna.Study:
     """The study with its first trial enqueued, or with the trials that were cut off enqueued again."""
-    study = open_study(place, settings.tune, new=new)
+    study = open_study(location, settings.tune, new=new)
     space = {key: one.model_dump(mode="json") for key, one in settings.tune.space.items()}
     objectives = [one.model_dump() for one in settings.tune.objectives]
     declared = store.digest({"space": space, "objectives": objectives, "data": shared.name})
@@ -177,11 +181,11 @@ def _ready(
         raise InputError(
             expected="the space, the objectives and the data that the study began with",
             found="others",
-            where=f"study {place.name}",
+            where=f"study {location.name}",
             remedy="undo the change, or start a new study without --resume",
         )
     here = worker_name(0).rpartition(":")[0]
-    retry(study, place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=True)
+    retry(study, location, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=True)
     return study
 
 
@@ -191,24 +195,27 @@ class _Course:
 
     project: Project
     study: optuna.Study
-    place: Place
+    location: StudyLocation
     tracker: Tracker
     job: Job
 
-    def run(self, search: Search, held: int) -> bool:
+    def run(self, search: Search) -> bool:
         """Let the workers work; True where Ctrl-C ended it. What they left behind is enqueued again."""
         self.seen = self._done()
-        self.progress = Progress(self.job.trials, f"tune {self.place.name}", start_at=self.seen)
+        self.progress = Progress(self.job.trials, f"tune {self.location.name}", start_at=self.seen)
         try:
             if search.cluster is None:
-                run_workers(self.job, search.workers, self.place.folder, held, self._on_death, self._on_tick)
+                run_workers(self.job, search.workers, self.location.folder, self._on_death, self._on_tick)
             else:
                 callbacks = self._on_lost, self._left, self._on_tick
-                run_hosted(self.job, search.workers, search.cluster, self.place.folder, *callbacks)
+                run_hosted(self.job, search.workers, search.cluster, self.location.folder, *callbacks)
         except KeyboardInterrupt:
             here = worker_name(0).rpartition(":")[0]
             retry(
-                self.study, self.place, lambda worker: worker.rpartition(":")[0] in (here, ""), killed=False
+                self.study,
+                self.location,
+                lambda worker: worker.rpartition(":")[0] in (here, ""),
+                killed=False,
             )
             return True
         return False
@@ -221,7 +228,7 @@ class _Course:
         return max(0, self.job.trials - counted(self.study))
 
     def _again(self, is_dead: Callable[[str], bool]) -> int:
-        dead = retry(self.study, self.place, is_dead, killed=True)
+        dead = retry(self.study, self.location, is_dead, killed=True)
         _end_runs(self.project, [str(trial.user_attrs[RUN]) for trial in dead if RUN in trial.user_attrs])
         return len(dead)
 
@@ -229,7 +236,7 @@ class _Course:
         return self._again(lambda worker: worker in (worker_name(process), ""))
 
     def _on_lost(self) -> int:
-        return self._again(lambda worker: not worker or is_free(self.place.life(worker)))
+        return self._again(lambda worker: not worker or is_free(self.location.life(worker)))
 
     def _on_tick(self) -> None:
         now = self._done()
@@ -253,7 +260,7 @@ def _end_runs(project: Project, run_ids: list[str]) -> None:
 
 
 @contextmanager
-def _parent_run(project: Project, study: optuna.Study, place: Place) -> Iterator[Tracker]:
+def _parent_run(project: Project, study: optuna.Study, location: StudyLocation) -> Iterator[Tracker]:
     """The run that stands for the study; a resumed study goes on in its own."""
     if not project.track:
         yield NullTracker()
@@ -264,12 +271,12 @@ def _parent_run(project: Project, study: optuna.Study, place: Place) -> Iterator
     with start_run(
         project.root,
         settings.tracking.experiment,
-        f"{place.name} {settings.preset}",
+        f"{location.name} {settings.preset}",
         tags={
             "stage": "tune",
             "preset": settings.preset,
-            "study": place.name,
-            DESCRIPTION: about_study(place.name),
+            "study": location.name,
+            DESCRIPTION: about_study(location.name),
         },
         resume=study.user_attrs.get(PARENT),
     ) as tracker:

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from pairvae.commands.tune.trial_report import Outcome, Ranked
 from pairvae.errors import InputError
 from pairvae.settings.search_space import TuneSettings
-from pairvae.store.locks import is_free, locked
+from pairvae.store.locks import LockTakenError, is_free, locked
 from pairvae.store.project_root import OWN_FILES
 
 SAMPLERS: dict[str, Callable[[TuneSettings, int], BaseSampler]] = {
@@ -47,7 +47,7 @@ PRUNERS: dict[str, Callable[[TuneSettings], BasePruner]] = {
 
 
 @dataclass(frozen=True)
-class Place:
+class StudyLocation:
     """Where a study lives: ``folder`` for logs and trials, and a journal file beside it or the database ``url``."""
 
     root: Path
@@ -76,7 +76,7 @@ class Place:
 
     def life(self, worker: str) -> Path:
         """The lock that a worker holds while it lives, on whatever machine."""
-        return self.folder / f"{worker}.alive"
+        return self.folder / f"{worker.replace(':', '-')}.alive"  # Windows takes no colon
 
 
 def studies_folder(root: Path) -> Path:
@@ -84,18 +84,18 @@ def studies_folder(root: Path) -> Path:
     return root / OWN_FILES / "tune"
 
 
-def _storage(place: Place) -> BaseStorage:
+def _storage(location: StudyLocation) -> BaseStorage:
     """A journal file, which any number of processes may start at once, or a database (``InputError``: unusable)."""
-    if place.url is None:
-        place.home.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(place.journal)))
+    if location.url is None:
+        location.home.mkdir(parents=True, exist_ok=True)
+        return JournalStorage(JournalFileBackend(str(location.journal)))
     try:
-        return RDBStorage(place.url)
+        return RDBStorage(location.url)
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise InputError(
             expected="a database that can be used",
             found=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            where=f"--storage {place.url.rpartition('@')[2]}",  # never show a password
+            where=f"--storage {location.url.rpartition('@')[2]}",  # never show a password
             remedy="check the address and the driver (postgresql+psycopg2://...), or leave --storage out",
         ) from error
 
@@ -103,7 +103,7 @@ def _storage(place: Place) -> BaseStorage:
 def study_names(root: Path, url: str | None) -> list[str]:
     """Names of the studies that there are, the newest last."""
     if url is not None:
-        return list(optuna.get_all_study_names(_storage(Place(root, "", url))))
+        return list(optuna.get_all_study_names(_storage(StudyLocation(root, "", url))))
     files = sorted(studies_folder(root).glob("*.log"), key=lambda path: path.stat().st_mtime)
     return [path.stem for path in files if _has_begun(path)]
 
@@ -114,34 +114,46 @@ def _has_begun(journal: Path) -> bool:
         return stream.readline().endswith(b"\n")
 
 
-def clear_lives(place: Place) -> None:
+def require_no_workers(location: StudyLocation) -> None:
+    """``LockTakenError`` where workers of this machine are at work: their coordinator was killed a moment ago."""
+    host = worker_name(0).rpartition(":")[0]
+    if not all(is_free(path) for path in location.folder.glob(f"{host}-*.alive")):
+        raise LockTakenError(
+            expected="a study that is not in use",
+            found="workers of a search that was killed",
+            where=f"study {location.name}",
+            remedy="they end by themselves: run it again in a minute",
+        )
+
+
+def clear_lives(location: StudyLocation) -> None:
     """Remove the locks of workers that were killed, once none is at work.
 
     A worker's own, and what optuna's lock of the journal is renamed to before it is removed.
     """
-    for path in place.folder.glob("*.alive"):
+    for path in location.folder.glob("*.alive"):
         if is_free(path):
             path.unlink(missing_ok=True)
-    for path in place.journal.parent.glob(f"{place.journal.name}.lock*.rename"):
+    for path in location.journal.parent.glob(f"{location.journal.name}.lock*.rename"):
         path.unlink(missing_ok=True)
 
 
-def mend_journal(place: Place) -> None:
+def mend_journal(location: StudyLocation) -> None:
     """Cut off the torn last line that a full disk leaves: the next line would be written behind it, and both be lost.
 
     ``InputError`` for any other damage.
     """
-    if place.url is not None or not place.journal.is_file():
+    if location.url is not None or not location.journal.is_file():
         return
-    lock = JournalFileSymlinkLock(str(place.journal))
+    lock = JournalFileSymlinkLock(str(location.journal))
     lock.acquire()  # whoever appends holds it: a line without an end was not finished and never will be
     try:
-        content = place.journal.read_bytes()
+        content = location.journal.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         for number, line in enumerate(whole.splitlines(), start=1):
-            _require_json(line, place.journal, number)
+            _require_json(line, location.journal, number)
         if len(whole) < len(content):
-            os.truncate(place.journal, len(whole))
+            os.truncate(location.journal, len(whole))
     finally:
         lock.release()
 
@@ -184,20 +196,20 @@ def choose_name(root: Path, url: str | None, asked: str | None, *, existing: boo
     return asked or f"tune-{number}"
 
 
-def open_study(place: Place, tune: TuneSettings, *, new: bool, seed: int = 0) -> optuna.Study:
-    """The study at ``place``; ``seed`` of the sampler: another one for each worker."""
+def open_study(location: StudyLocation, tune: TuneSettings, *, new: bool, seed: int = 0) -> optuna.Study:
+    """The study at ``location``; ``seed`` of the sampler: another one for each worker."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     several = len(tune.objectives) > 1
     pruner = PRUNERS["none" if several else tune.pruner](tune)
-    storage = _storage(place)
+    storage = _storage(location)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)  # groups of conditional settings
         sampler = SAMPLERS[tune.sampler](tune, seed)
     if not new:
-        return optuna.load_study(study_name=place.name, storage=storage, sampler=sampler, pruner=pruner)
+        return optuna.load_study(study_name=location.name, storage=storage, sampler=sampler, pruner=pruner)
     try:
         return optuna.create_study(
-            study_name=place.name,
+            study_name=location.name,
             storage=storage,
             sampler=sampler,
             pruner=pruner,
@@ -205,7 +217,7 @@ def open_study(place: Place, tune: TuneSettings, *, new: bool, seed: int = 0) ->
         )
     except DuplicatedStudyError as error:  # by another process since the name was chosen
         raise InputError(
-            expected="a new name", found=f"study {place.name}", where="--study", remedy="run it again"
+            expected="a new name", found=f"study {location.name}", where="--study", remedy="run it again"
         ) from error
 
 
@@ -222,13 +234,13 @@ def counted(study: optuna.Study) -> int:
 
 
 def retry(
-    study: optuna.Study, place: Place, is_dead: Callable[[str], bool], *, killed: bool
+    study: optuna.Study, location: StudyLocation, is_dead: Callable[[str], bool], *, killed: bool
 ) -> list[FrozenTrial]:
     """Tell Optuna that the trials of dead workers failed, and enqueue each again; returns those trials.
 
     ``is_dead`` takes a worker's name. Where it was ``killed``, and not for the first time, the trial is given up.
     """
-    with locked(place.claims):
+    with locked(location.claims):
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         dead = [trial for trial in running if is_dead(trial.user_attrs.get(WORKER, ""))]
         for trial in dead:

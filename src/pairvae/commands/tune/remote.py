@@ -33,7 +33,7 @@ class Hosted:
 
 def host(task: Hosted) -> int:
     """Run a worker process to its end; returns its exit code. It ends, too, when this process is gone."""
-    process = start(dataclasses.replace(task.job, coordinator=os.getpid()), task.logs, None)
+    process = start(dataclasses.replace(task.job, coordinator=os.getpid()), task.logs)
     while process.poll() is None:
         time.sleep(POLL_S)
         if task.stop.exists():

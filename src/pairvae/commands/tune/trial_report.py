@@ -44,7 +44,7 @@ class Outcome:
         told += [f"  failed: {reason}" for reason in self.reasons]
         if self.current is not None:
             told.append(f"  now    {self._scores(self.current)}  (trial {self.current.number}, params.yaml)")
-        told += [f"  best   {self._scores(one)}  (trial {one.number})" for one in self.best]
+        told += [f"  best   {self._scores(ranked)}  (trial {ranked.number})" for ranked in self.best]
         if self.interrupted:
             told.append(f"interrupted; go on with: pairvae tune --resume --study {self.study}")
         elif self.best:
@@ -52,9 +52,9 @@ class Outcome:
             told.append(f"use it with: pairvae tune apply {self.study}{which} --then-repro")
         return told
 
-    def _scores(self, one: Ranked) -> str:
+    def _scores(self, ranked: Ranked) -> str:
         return "  ".join(
-            f"{metric} {score:.5g}" for metric, score in zip(self.metrics, one.scores, strict=True)
+            f"{metric} {score:.5g}" for metric, score in zip(self.metrics, ranked.scores, strict=True)
         )
 
 
@@ -67,11 +67,11 @@ def about_study(name: str, found: Outcome | None = None) -> str:
     if found is None or not found.best:
         return told
     rows = [("params.yaml", found.current)] if found.current else []
-    rows += [("best", one) for one in found.best]
+    rows += [("best", ranked) for ranked in found.best]
     table = ["| | trial | " + " | ".join(found.metrics) + " |", "| --- " * (2 + len(found.metrics)) + "|"]
-    for what, one in rows:
-        scores = " | ".join(f"{score:.4g}" for score in one.scores)
-        table.append(f"| {what} | {one.number} | {scores} |")
+    for what, ranked in rows:
+        scores = " | ".join(f"{score:.4g}" for score in ranked.scores)
+        table.append(f"| {what} | {ranked.number} | {scores} |")
     return "\n\n".join([told, "\n".join(table), f"`{found.lines()[-1]}`"])
 
 

@@ -20,7 +20,7 @@ from pairvae.commands.tune.optuna_study import (
     RUN,
     VALUES,
     WORKER,
-    Place,
+    StudyLocation,
     counted,
     open_study,
     worker_name,
@@ -47,30 +47,32 @@ def work(job: Job) -> None:
         device = settings.device.model_copy(update={"threads": job.threads})
         settings = settings.model_copy(update={"device": device})
         project = dataclasses.replace(project, settings=settings)
-    place = Place(project.root, job.study, job.storage)
+    location = StudyLocation(project.root, job.study, job.storage)
     begun = counted(
-        open_study(place, settings.tune, new=False)
+        open_study(location, settings.tune, new=False)
     )  # a later worker is not to repeat an earlier one
     seed = (settings.seed + 1000 * begun + job.worker) % 2**32
-    study = open_study(place, settings.tune, new=False, seed=seed)
+    study = open_study(location, settings.tune, new=False, seed=seed)
     name = worker_name(os.getpid())
-    with locked(place.life(name)):
+    with locked(location.life(name)):
         while True:
-            with locked(place.claims):
+            with locked(location.claims):
                 if job.late or job.orphaned or counted(study) >= job.trials:
                     break
                 trial = study.ask()
                 trial.set_user_attr(WORKER, name)
-            _carry_out(project, study, trial, job, place)
-        place.life(name).unlink()
+            _carry_out(project, study, trial, job, location)
+        location.life(name).unlink()
 
 
-def _carry_out(project: Project, study: optuna.Study, trial: Trial, job: Job, place: Place) -> None:
+def _carry_out(
+    project: Project, study: optuna.Study, trial: Trial, job: Job, location: StudyLocation
+) -> None:
     """Run one trial and tell the study how it ended."""
     settings = project.settings
     chosen = suggest(trial, settings)
     trial.set_user_attr(VALUES, chosen)
-    folder = place.folder / f"trial-{trial.user_attrs.get(ORIGIN, trial.number)}"
+    folder = location.folder / f"trial-{trial.user_attrs.get(ORIGIN, trial.number)}"
     try:
         with _child_run(project, trial, job, chosen) as tracker:
             trial.set_user_attr(RUN, tracker.run_id)

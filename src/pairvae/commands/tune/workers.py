@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from pairvae import operating_system
+
 POLL_S = 0.5
 GRACE_S = 20.0
 STORAGE = "PAIRVAE_TUNE_STORAGE"
@@ -59,11 +61,8 @@ class Job:
         return self.coordinator is not None and os.getppid() != self.coordinator
 
 
-def start(job: Job, logs: Path, held: int | None) -> subprocess.Popen[bytes]:
-    """A worker in a session of its own, so that Ctrl-C reaches it through the coordinator alone.
-
-    It inherits the lock ``held``, if any, which thereby stays locked until the last worker has gone.
-    """
+def start(job: Job, logs: Path) -> subprocess.Popen[bytes]:
+    """A worker in a session of its own, so that Ctrl-C reaches it through the coordinator alone."""
     environment = {name: value for name, value in os.environ.items() if name != STORAGE}
     if job.storage is not None:
         environment[STORAGE] = job.storage
@@ -77,8 +76,7 @@ def start(job: Job, logs: Path, held: int | None) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,
-            pass_fds=() if held is None else (held,),
+            **operating_system.apart(),
         )
 
 
@@ -97,7 +95,7 @@ def ended_like_ctrl_c() -> Iterator[None]:
 
 
 def run_workers(
-    job: Job, count: int, logs: Path, held: int, on_death: Callable[[int], int], on_tick: Callable[[], None]
+    job: Job, count: int, logs: Path, on_death: Callable[[int], int], on_tick: Callable[[], None]
 ) -> None:
     """Run ``count`` workers until all have ended.
 
@@ -108,7 +106,7 @@ def run_workers(
     try:
         with ended_like_ctrl_c():
             for number in range(count):
-                running[number] = start(dataclasses.replace(job, worker=number), logs, held)
+                running[number] = start(dataclasses.replace(job, worker=number), logs)
             while running:
                 time.sleep(POLL_S)
                 for number, process in list(running.items()):
@@ -116,7 +114,7 @@ def run_workers(
                         continue
                     del running[number]
                     if process.returncode and on_death(process.pid) and not job.late:
-                        running[number] = start(dataclasses.replace(job, worker=number), logs, held)
+                        running[number] = start(dataclasses.replace(job, worker=number), logs)
                 on_tick()
     finally:
         end_all(list(running.values()))
@@ -126,7 +124,7 @@ def end_all(processes: list[subprocess.Popen[bytes]]) -> None:
     """Interrupt, wait, and kill what is left."""
     for process in processes:
         if process.poll() is None:
-            process.send_signal(signal.SIGINT)
+            operating_system.interrupt(process)
     limit = time.monotonic() + GRACE_S
     for process in processes:
         try:

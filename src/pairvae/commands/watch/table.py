@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import io
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from pairvae.commands.watch.arrivals import Mark
 from pairvae.errors import InputError
 from pairvae.inference.predictions import MEASURED, TRUST
+from pairvae.store.locks import folder_alone
 from pairvae.store.rows import Row, TableWriter, cell_text
 
 COLUMNS = (
@@ -31,6 +32,7 @@ COLUMNS = (
     "predicted_at",
     "seconds",
 )
+BINARY = getattr(os, "O_BINARY", 0)  # Windows would write other line ends
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 
 
@@ -47,15 +49,18 @@ class Table:
     """``predictions.csv``: rows are only ever added, those of one input in one piece, and reach the disk.
 
     ``entries`` by input name, ``files`` all names of predicted files. At the start a torn end, as a power cut
-    leaves it, is cut off. ``InputError`` where another process writes it, or it is another kind of table.
+    leaves it, is cut off. ``InputError`` where another process writes into its folder, or it is another kind of table.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
-        try:
-            self._lock()
+        with ExitStack() as stack:
+            stack.enter_context(
+                folder_alone(path.parent, "stop the other `pairvae watch`, or choose another --out")
+            )
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
+            stack.callback(os.close, self._descriptor)
             content = path.read_bytes()
             whole = content[: _whole(content, path)]
             if len(whole) < len(content):
@@ -66,9 +71,7 @@ class Table:
                 self._remember(row)
             if not whole:
                 self._write(_text([dict(zip(COLUMNS, COLUMNS, strict=True))]))
-        except BaseException:
-            self.close()
-            raise
+            self._held = stack.pop_all()
 
     def append(self, groups: Sequence[Sequence[Row]]) -> None:
         """Add the rows of some inputs; all or nothing (``OSError`` where the disk has no room)."""
@@ -79,19 +82,8 @@ class Table:
             self._remember({key: str(value) for key, value in row.items()})
 
     def close(self) -> None:
-        """Give up the lock."""
-        os.close(self._descriptor)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                expected="a table that no other process writes",
-                found="one",
-                where=str(self.path),
-                remedy="stop the other `pairvae watch`, or choose another --out",
-            ) from error
+        """Close it and let others write into its folder."""
+        self._held.close()
 
     def _write(self, text: str) -> None:
         before = os.fstat(self._descriptor).st_size

@@ -171,18 +171,18 @@ class _Watching:
             )
             self.page.cards.append(Card(name, _clock(), draw))
 
-    def _write(self, one: Input, found: Prediction, arrival: Arrival, digest: str) -> list[Row]:
+    def _write(self, given: Input, found: Prediction, arrival: Arrival, digest: str) -> list[Row]:
         """Write the images of one input; its rows. What was written before a failure is overwritten later."""
-        files = write_images(self.options.out, one, found.images, self.predictor)
+        files = write_images(self.options.out, given, found.images, self.predictor)
         shown = measured(self.predictor, found.images, self.options.to)
-        shared = self._facts(arrival, len(files)) | {"sha256": digest} | trust_of(found)
+        shared = self._row_start(arrival, len(files)) | {"sha256": digest} | trust_of(found)
         return [
             {**shared, "sample": number, "file": file}
             | {key: digits(values[number]) for key, values in shown.items()}
             for number, file in enumerate(files)
         ]
 
-    def _facts(self, arrival: Arrival, samples: int) -> dict[str, Any]:
+    def _row_start(self, arrival: Arrival, samples: int) -> dict[str, Any]:
         return {
             "input": printable(arrival.path.name),
             "samples": samples,
@@ -194,7 +194,7 @@ class _Watching:
         }
 
     def _give_up(self, arrival: Arrival, fault: str) -> None:
-        row: Row = self._facts(arrival, 1) | {"sha256": "", "error": fault}
+        row: Row = self._row_start(arrival, 1) | {"sha256": "", "error": fault}
         self._done(arrival, [row])
         named = arrival.path.name in fault
         self.tell(f"left out: {fault if named else printable(arrival.path.name) + ': ' + fault}")

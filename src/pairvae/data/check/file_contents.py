@@ -1,19 +1,19 @@
-"""Properties of one file of a pair, for the check of a folder. Pixels are not kept."""
+"""Look at one file of a pair, raw and prepared, for the check of a folder."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pairvae.data.check.file_summary import FileSummary, ImageArea, from_entry, to_entry
 from pairvae.data.pairs.sample import Pair, with_scales
+from pairvae.data.prepare import cache_key, prepare_file
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.pattern import refuse_mask
-from pairvae.modalities.readers.data_bar import BarSource
 from pairvae.modalities.readers.image import RawImage, beam_centre, read_image
 from pairvae.modalities.sem import BAR_LEFT, image_rows
 from pairvae.numerics.colormaps import known_colormap, levels
@@ -28,6 +28,7 @@ from pairvae.numerics.scattering import (
 )
 from pairvae.numerics.series import evenly_spread
 from pairvae.settings import Section, SemPrepare
+from pairvae.store.file_cache import FileCache
 
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
 SCALES = {"sem": "nm_per_px", "saxs": "q_per_px_inv_nm"}  # of a prepared pixel, as the modalities describe it
@@ -39,30 +40,17 @@ SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and colum
 
 
 @dataclass(frozen=True)
-class ImageArea:
-    """The micrograph without its data bar: rows and columns in px, and the source of the rows."""
-
-    rows: int
-    columns: int
-    source: BarSource
-    detected_bar: int
-
-    @property
-    def keeps_a_bar(self) -> bool:
-        """Whether the settings keep rows of a detected data bar, which a rule of the check reports."""
-        return self.source == "settings" and self.detected_bar > 0
-
-
-@dataclass(frozen=True)
 class Preparation:
     """How files will be prepared: the settings by modality, and what hides the detector in all patterns.
 
     ``mask`` ``(H, W)`` True where patterns show nothing; ``colormap``: the known one that they are coloured by.
+    ``kept``: where prepared arrays and summaries are looked up and kept.
     """
 
     sections: Mapping[str, Section]
     mask: Mask | None = None
     colormap: str | None = None
+    kept: FileCache | None = None
 
     @property
     def sem(self) -> SemPrepare:
@@ -72,59 +60,48 @@ class Preparation:
         return section
 
 
-@dataclass(frozen=True)
-class FileSummary:
-    """One readable file. ``lowest_share``, ``highest_share``: share of the pixels at the extremes, in [0, 1].
-
-    ``centre``: row and column of the beam as shares of the sides (SAXS), None where no symmetry is found.
-    ``scale``: nm or 1/nm per prepared pixel, where known. ``scattering`` of the prepared array, of two ``parts`` of
-    a large micrograph, and of a pattern ``turned`` by a quarter either way. ``noise``: :func:`noise_asymmetry` of a
-    micrograph. ``refused``: why it cannot be prepared. ``notes`` and ``warnings`` are the reader's.
-    """
-
-    pair: str
-    side: str
-    file: str
-    digest: str
-    shape: tuple[int, ...]
-    dtype: str
-    format: str
-    nm_per_px: float | None
-    levels: int
-    lowest_share: float
-    highest_share: float
-    not_finite: int
-    colourful: bool
-    area: ImageArea | None
-    centre: tuple[float, float] | None
-    scale: float | None = None
-    noise: float = float("nan")
-    scattering: RingAndArcs | None = field(default=None, compare=False)
-    parts: tuple[RingAndArcs, RingAndArcs] | None = field(default=None, compare=False)
-    turned: tuple[RingAndArcs, RingAndArcs] | None = field(default=None, compare=False)
-    refused: InputError | None = field(default=None, compare=False)
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
 def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | InputError:
     """Read one file of a pair: its properties, raw and prepared, or the error that it raised."""
-    source = pair.files[side]
+    source, kept = pair.files[side], preparation.kept
+    key = None if kept is None else _key(pair, side, preparation)
+    entry = None if kept is None or key is None else kept.read(key)
+    if entry is not None:
+        return from_entry(pair.id, side, str(source), *entry)
     try:
         raw = read_image(source)
         if side == "saxs":
             refuse_mask(raw, "saxs.prepare.mask")
     except InputError as error:
         return error
-    area = image_area(raw, preparation.sem) if side == "sem" else None
+    summary = _raw_summary(pair, side, raw, preparation.sem)
+    try:
+        summary = _with_prepared(summary, pair, with_scales(raw, pair, side), preparation)
+    except InputError as error:
+        return replace(summary, refused=error)
+    if kept is not None and key is not None:
+        kept.write(key, *to_entry(summary))
+    return summary
+
+
+def _key(pair: Pair, side: str, preparation: Preparation) -> str | None:
+    look: list[object] = [preparation.sem.model_dump(mode="json")]
+    if side == "saxs":
+        mask = preparation.mask
+        look = [preparation.colormap, None if mask is None else np.packbits(mask).tobytes().hex()]
+    section = preparation.sections[side]
+    return cache_key("data.check.file_contents", pair, MODALITIES[side], section, *look)
+
+
+def _raw_summary(pair: Pair, side: str, raw: RawImage, sem: SemPrepare) -> FileSummary:
+    area = image_area(raw, sem) if side == "sem" else None
     seen = raw.pixels if area is None else raw.pixels[: area.rows, : area.columns]
     grey = _grey(seen)
     finite = grey[np.isfinite(grey)]
     lowest, highest = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    summary = FileSummary(
+    return FileSummary(
         pair=pair.id,
         side=side,
-        file=str(source),
+        file=str(pair.files[side]),
         digest=content_digest(raw.pixels),
         shape=raw.pixels.shape,
         dtype=str(raw.pixels.dtype),
@@ -141,17 +118,12 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | In
         notes=raw.notes,
         warnings=raw.warnings,
     )
-    try:
-        return _prepared(summary, with_scales(raw, pair, side), preparation)
-    except InputError as error:
-        return replace(summary, refused=error)
 
 
-def _prepared(summary: FileSummary, raw: RawImage, preparation: Preparation) -> FileSummary:
+def _with_prepared(summary: FileSummary, pair: Pair, raw: RawImage, preparation: Preparation) -> FileSummary:
     """Add the properties of the prepared array (``InputError`` where it cannot be prepared)."""
     modality, section = MODALITIES[summary.side], preparation.sections[summary.side]
-    array = modality.prepare(raw, section)
-    record = modality.record(raw, section)
+    array, record = prepare_file(pair, modality, section, preparation.kept, raw)
     summary = replace(
         summary,
         scale=record.get(SCALES[summary.side]),
@@ -190,12 +162,14 @@ def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, R
     return whole, (scattering_of_spectrum(lines[0]), scattering_of_spectrum(lines[-1]))
 
 
-def detector_look(sources: Sequence[Path | str], section: Section) -> tuple[Mask | None, str | None]:
-    """What is dark in most of some patterns, evenly chosen of ``sources``, and the colour map that they share."""
+def detector_look(
+    pairs: Sequence[Pair], section: Section, kept: FileCache | None = None
+) -> tuple[Mask | None, str | None]:
+    """What is dark in most of some patterns, evenly chosen of ``pairs``, and the colour map that they share."""
     arrays = []
-    for index in evenly_spread(len(sources), MOST_PATTERNS):
+    for index in evenly_spread(len(pairs), MOST_PATTERNS):
         try:
-            arrays.append(MODALITIES["saxs"].prepare(read_image(sources[int(index)]), section))
+            arrays.append(prepare_file(pairs[int(index)], MODALITIES["saxs"], section, kept)[0])
         except InputError:
             continue  # reported for this file already
     if not arrays:

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pairvae.data.check.file_contents import FileSummary, Preparation, curve_digest, detector_look, inspect
+from pairvae.data.check.file_contents import Preparation, curve_digest, detector_look, inspect
+from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.check.partners import partners
 from pairvae.data.check.problems import (
     MOST_NAMES,
@@ -27,6 +28,7 @@ from pairvae.modalities.readers.image import FORMATS, file_part
 from pairvae.modalities.readers.instruments import sidecars
 from pairvae.progress import track
 from pairvae.settings import SaxsPrepare, Section, SemPrepare, Settings, resolve
+from pairvae.store.file_cache import FileCache
 
 
 def check_for(
@@ -35,18 +37,19 @@ def check_for(
     saxs: SaxsPrepare | None = None,
     names: Sequence[str] = tuple(FOLDERS),
     others: Mapping[str, Section] | None = None,
+    kept: FileCache | None = None,
 ) -> CheckReport:
     """:func:`check_folder` for the preprocessing that the settings ask for.
 
     ``saxs``: the settings of patterns (None: the defaults); ``names``: modalities whose pictures are looked at;
-    ``others``: the settings of further modalities, by name.
+    ``others``: the settings of further modalities, by name; ``kept``: where what is found in files is kept.
     """
     sections: dict[str, Section] = {
         "sem": prepare,
         "saxs": saxs or resolve({}).saxs.prepare,
         **(others or {}),
     }
-    return _check(folder, sections, names, workers=2, least_pairs=8)
+    return _check(folder, sections, names, workers=2, least_pairs=8, kept=kept)
 
 
 def other_sections(settings: Settings) -> dict[str, Section]:
@@ -79,15 +82,21 @@ def check_folder(
 
 
 def _check(
-    folder: Path, sections: Mapping[str, Section], names: Sequence[str], *, workers: int, least_pairs: int
+    folder: Path,
+    sections: Mapping[str, Section],
+    names: Sequence[str],
+    *,
+    workers: int,
+    least_pairs: int,
+    kept: FileCache | None = None,
 ) -> CheckReport:
     pairs, faults = collect(folder)
     problems = [
         Problem(fault.pair, fault.file, fault.kind, error_text(fault.error), "error") for fault in faults
     ]
     problems += _leftovers(folder)
-    patterns = [pair.files["saxs"] for pair in pairs if "saxs" in pair.files and "saxs" in names]
-    preparation = Preparation(sections, *detector_look(patterns, sections["saxs"]))
+    patterns = [pair for pair in pairs if "saxs" in pair.files and "saxs" in names]
+    preparation = Preparation(sections, *detector_look(patterns, sections["saxs"], kept), kept)
     summaries, unreadable = _inspect_all(pairs, preparation, names, workers)
     faults_of_others, remarks, curves = _read_others(pairs, sections)
     problems += unreadable + faults_of_others

@@ -9,7 +9,7 @@ from math import nan
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from pairvae.data.check.file_contents import FileSummary
+from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.check.problems import Limits, Problem
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_by

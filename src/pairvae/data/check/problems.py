@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pairvae.data.check.file_contents import FileSummary
+from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.errors import InputError, number_of, printable
 from pairvae.settings import BeamCentreOption

@@ -13,6 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from pairvae.data.check.measure import Measured
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.geometry import read_poni
@@ -29,26 +30,6 @@ SHARE_KEPT = (
 )
 Size = tuple[int, int]
 CROP_STEP = 32  # px, see sem.prepare.crop
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one file of a pair offers to preprocessing.
-
-    ``area``, ``size``: rows and columns that are used, and that the file has (px). ``scale``: nm per px of a
-    micrograph, 1/nm per prepared px of a pattern. ``q_range``: first and last usable q, 1/nm, with ``unit_known``
-    where the file names its unit. ``refused``: what preprocessing says to it.
-    """
-
-    pair: str
-    modality: str
-    file: str
-    area: tuple[int, int] | None = None
-    size: tuple[int, int] | None = None
-    scale: float | None = None
-    q_range: tuple[float, float] | None = None
-    unit_known: bool = True
-    refused: InputError | None = None
 
 
 @dataclass(frozen=True)

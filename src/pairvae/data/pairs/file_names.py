@@ -1,4 +1,4 @@
-"""File names as people mean them: composed letters, numbers in order, without what other programs leave behind."""
+"""File names: normalised letters, natural order, and no leftovers of other programs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def has_suffix(path: Path, suffixes: Collection[str]) -> bool:
 
 
 def modality_folders(folder: Path, name: str, called: str | None = None) -> list[Path]:
-    """The sub-folders of a modality: of its name in any case, or ``called`` so."""
+    """The sub-folders of a modality, by its folder's name in any case, or by the name ``called``."""
     folder_name = composed(called or MODALITIES[name].folder).casefold()
     if not folder.is_dir():
         return []

@@ -1,10 +1,9 @@
-"""Downloads that survive a bad line: one site, few connections, resumed, repeated, checked, bounded."""
+"""Downloads that survive a bad line: one site, few connections, repeated, checked, bounded."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,13 +19,13 @@ from pairvae.data.published.published_file import Limits, PublishedFile, inspect
 from pairvae.errors import InputError
 
 T = TypeVar("T")
-CHUNK = 1 << 14  # what a cut connection loses at most
+CHUNK = 1 << 16
 MOST_CONNECTIONS = 4
 MOST_REDIRECTS = 5
 MOST_JSON_BYTES = 32 << 20
 LONGEST_PAUSE_S = 120.0
 PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504})
-RESUME = "check the connection and run the command again: it goes on where it stopped"
+RESUME = "check the connection and run the command again: the files that are there are not asked for again"
 
 
 class _PassingError(Exception):
@@ -70,7 +69,6 @@ class Client:
         self.timeout_s, self.retries, self.backoff_s = timeout_s, retries, backoff_s
         self.budget, self.stop = Budget(limits), threading.Event()
         self.session = requests.Session()
-        # identity: a Range counts the bytes that travel, which must be the bytes of the file
         self.session.headers.update({"Accept-Encoding": "identity", "User-Agent": "pairvae"})
         for scheme in ("https://", "http://"):
             self.session.mount(scheme, HTTPAdapter(pool_maxsize=MOST_CONNECTIONS, pool_block=True))
@@ -84,22 +82,19 @@ class Client:
         return self._persist(lambda: self._json(url, None, absent_ok=True) or None, url)
 
     def file(self, file: PublishedFile, url: str, target: Path) -> None:
-        """Download ``url`` to ``target``, which appears only once it is whole and agrees with ``file``.
-
-        The bytes so far lie in ``<target>.partial``, from where a later call goes on.
-        """
+        """Download ``url`` to ``target``, which appears only once it is whole and agrees with ``file``."""
         partial = target.with_name(f"{target.name}.partial")
         if self.stop.is_set():
             raise _StoppedError
         try:
             self._persist(lambda: self._whole(file, url, partial), url)
             partial.replace(target)
-            _tag_path(partial).unlink(missing_ok=True)
         except OSError as error:
             if is_full(error):
                 self.stop.set()
-                partial.unlink(missing_ok=True)
             raise
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _persist(self, action: Callable[[], T], where: str) -> T:
         reason = ""
@@ -130,21 +125,18 @@ class Client:
                 expected="a server with time for us",
                 found=f"a request to wait {seconds:.0f} s",
                 where=where,
-                remedy="run the command again later: it goes on where it stopped",
+                remedy="run the command again later: the files that are there are not asked for again",
             )
         if self.stop.wait(seconds):
             raise _StoppedError
 
-    def _open(
-        self, url: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]
-    ) -> requests.Response:
+    def _open(self, url: str, body: Mapping[str, Any] | None) -> requests.Response:
         method = "GET" if body is None else "POST"
         for _ in range(MOST_REDIRECTS):
             response = self.session.request(
                 method,
                 url,
                 json=body,
-                headers=dict(headers),
                 timeout=self.timeout_s,
                 stream=True,
                 allow_redirects=False,
@@ -156,7 +148,7 @@ class Client:
         raise InputError(expected=f"at most {MOST_REDIRECTS} redirects", found="more", where=url)
 
     def _json(self, url: str, body: Mapping[str, Any] | None, absent_ok: bool = False) -> dict[str, Any]:
-        with self._open(url, body, {}) as response:
+        with self._open(url, body) as response:
             if absent_ok and response.status_code == 404:
                 return {}
             _check_status(response, url)
@@ -192,23 +184,9 @@ class Client:
         )
 
     def _stream(self, url: str, partial: Path) -> None:
-        """Append the bytes still missing to ``partial``; all of them where the server's file changed."""
-        tag = _tag_path(partial)
-        have = partial.stat().st_size if partial.exists() and tag.exists() else 0
-        headers = {"Range": f"bytes={have}-", "If-Range": tag.read_text("utf-8")} if have else {}
-        with self._open(url, None, headers) as response:
-            if response.status_code == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
-                return  # a kill came between the last byte and the new name
-            if response.status_code == 416 or not _continues(response, have):
-                partial.unlink(missing_ok=True)
-                raise _PassingError("a range that does not continue the file")
+        with self._open(url, None) as response:
             _check_status(response, url)
-            resumed = response.status_code == 206
-            if not resumed:
-                # first the old bytes go, then the new tag comes: a kill in between must not join two versions
-                partial.unlink(missing_ok=True)
-                _remember_tag(tag, response.headers)
-            with partial.open("ab") as stream:
+            with partial.open("wb") as stream:
                 for chunk in response.iter_content(CHUNK):
                     if self.stop.is_set():
                         raise _StoppedError
@@ -218,30 +196,9 @@ class Client:
                 os.fsync(stream.fileno())
 
 
-def _tag_path(partial: Path) -> Path:
-    return partial.with_name(f"{partial.name}.tag")
-
-
-def _remember_tag(path: Path, headers: Mapping[str, str]) -> None:
-    """Keep what names the server's version of the file; without it a partial file is not resumed."""
-    etag = headers.get("ETag", "")
-    tag = headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
-    if tag:
-        path.write_text(tag, "utf-8")
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _continues(response: requests.Response, have: int) -> bool:
-    if response.status_code != 206:
-        return True
-    span = re.match(r"bytes (\d{1,19})-", response.headers.get("Content-Range", ""))
-    return have > 0 and span is not None and int(span[1]) == have
-
-
 def _check_status(response: requests.Response, url: str) -> None:
     status = response.status_code
-    if status in (200, 206):
+    if status == 200:
         return
     if status in PASSING_STATUS:
         raise _PassingError(f"status {status}", _retry_after(response.headers.get("Retry-After")))

@@ -1,7 +1,7 @@
 """``pairvae data fetch``: the published pairs, from their server, a mirror or an archive, in the data layout.
 
-Everything is first gathered in ``OUT/.partial`` and moved into place once all of it is there and checked.
-Names that a server or an archive gives are recorded, never used as paths.
+Files are gathered in ``OUT/.partial``, checked, and moved into place once all are complete. Names given by a server or
+an archive are recorded, never used as paths.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ __all__ = ["fetch", "published_identifiers"]
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where the files come from: an archive, or a site; ``copied``: the site mirrors a fetched folder."""
+class _Source:
+    """Where files come from: an archive or a site; ``copied``: the record of the folder that the site mirrors."""
 
     client: Client
     archive: Path | None = None
@@ -77,7 +77,7 @@ def fetch(
     ``base_url`` is a mirror, of the file server or of a folder that an earlier fetch wrote; ``archive`` is
     a local zip or tar instead. At most four connections are open, whatever ``workers`` says. Each request
     waits ``timeout_s`` s for an answer and is repeated ``retries`` times, after ``backoff_s`` s, then twice
-    that, and so on. A killed fetch goes on where it stopped; a complete one only has its hashes checked.
+    that, and so on. A killed fetch keeps the files that are whole; a complete one only has its hashes checked.
     ``InputError``: every fault, in one line.
     """
     client = Client(identifiers.limits, timeout_s=timeout_s, retries=retries, backoff_s=backoff_s)
@@ -98,7 +98,7 @@ def fetch(
 
 def _plan(
     out: Path, client: Client, identifiers: MdfIdentifiers, base_url: str | None, archive: str | Path | None
-) -> tuple[_Place, Record]:
+) -> tuple[_Source, Record]:
     """Where to take which files from: what an earlier fetch recorded, else what the source lists."""
     if base_url is not None and archive is not None:
         raise InputError(expected="--base-url or --archive", found="both", where="pairvae data fetch")
@@ -110,18 +110,18 @@ def _plan(
     if archive is not None:
         return _plan_archive(Path(archive), known, client, identifiers)
     if known is not None and not _absent(out, known):
-        return _Place(client), known
+        return _Source(client), known
     if base_url is None:
-        return _Place(client), known or _listed(client, identifiers)
+        return _Source(client), known or _listed(client, identifiers)
     base = base_url.rstrip("/")
     value = client.optional_json(f"{base}/{RECORD}")
     copied = None if value is None else parse_record(value, f"{base}/{RECORD}")
-    return _Place(client, None, base, copied), known or copied or _listed(client, identifiers)
+    return _Source(client, None, base, copied), known or copied or _listed(client, identifiers)
 
 
 def _plan_archive(
     path: Path, known: Record | None, client: Client, identifiers: MdfIdentifiers
-) -> tuple[_Place, Record]:
+) -> tuple[_Source, Record]:
     if not path.is_file():
         raise InputError(expected="a zip or tar archive", found="no such file", where=str(path))
     sha256 = file_digest(path)
@@ -133,11 +133,11 @@ def _plan_archive(
                 where=str(path),
                 remedy="fetch into a new folder",
             )
-        return _Place(client, path), known
+        return _Source(client, path), known
     suffixes = {modality: chosen.suffixes for modality, chosen in identifiers.sets.items()}
     chosen = choose_sets(read_images(path, identifiers.limits), suffixes, str(path))
     items = pair_up(chosen, None, str(path))
-    return _Place(client, path), Record(identifiers.citation, identifiers.license, sha256, tuple(items))
+    return _Source(client, path), Record(identifiers.citation, identifiers.license, sha256, tuple(items))
 
 
 def _listed(client: Client, identifiers: MdfIdentifiers) -> Record:
@@ -151,12 +151,12 @@ def _absent(out: Path, record: Record) -> bool:
 
 
 def _waiting(out: Path, item: Item) -> Path:
-    """Where the file of ``item`` waits, whole and checked, until all are there."""
+    """Where the checked file of ``item`` is kept until all are fetched."""
     return out / GATHERED / digest([item.target, item.file.source])
 
 
 def _what_is_there(out: Path, items: Sequence[Item]) -> tuple[dict[str, tuple[int, str]], list[Item]]:
-    """Size and sha256 by target of the files that are there already, and the items that are missing."""
+    """Size and sha256 by target of the files that exist already, and the missing items."""
     there: dict[str, tuple[int, str]] = {}
     missing = []
     for item in items:
@@ -215,7 +215,7 @@ def _unpack(out: Path, missing: Sequence[Item], archive: Path, identifiers: MdfI
         raise InputError(expected=lost[0].file.source, found="no such member", where=str(archive))
 
 
-def _download(out: Path, missing: Sequence[Item], source: _Place, workers: int) -> None:
+def _download(out: Path, missing: Sequence[Item], source: _Source, workers: int) -> None:
     jobs: list[Callable[[], None]] = []
     for item in missing:
         url = source.url(item)
@@ -236,7 +236,7 @@ def _download(out: Path, missing: Sequence[Item], source: _Place, workers: int) 
 
 
 def _put_in_place(out: Path, record: Record) -> None:
-    """Move what waits to its place; the record comes last, so that its presence says that all is there."""
+    """Move the gathered files into place; the record comes last: where it exists, all files do."""
     waiting = out / GATHERED
     if waiting.is_dir():
         write_json(waiting / RECORD, record_json(record))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pairvae.data.published.published_file import is_full
 from pairvae.errors import InputError
+from pairvae.store.locks import folder_alone
 
 GATHERED = ".partial"
 
@@ -20,12 +18,10 @@ def held(out: Path) -> Iterator[None]:
     """Make the folder, keep other fetches out of it, and leave no empty folder of ours behind."""
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(out, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        with folder_alone(out, "wait until it ends"):
+            yield
     finally:
-        os.close(descriptor)
         waiting = out / GATHERED
         if waiting.is_dir() and not any(waiting.iterdir()):
             waiting.rmdir()
@@ -44,14 +40,7 @@ def disk_faults(out: Path) -> Iterator[None]:
                 expected="room on the disk",
                 found="a full one",
                 where=str(out),
-                remedy="make room and run the command again: it goes on where it stopped",
-            ) from error
-        if error.errno == errno.EWOULDBLOCK:
-            raise InputError(
-                expected="one fetch at a time",
-                found="another one in this folder",
-                where=str(out),
-                remedy="wait for it",
+                remedy="make room and run the command again: what is complete stays",
             ) from error
         raise InputError(
             expected="a folder to write to",

@@ -22,6 +22,7 @@ from pairvae.data.simulate.saxs_pattern import Curve, azimuthal_curve, colour_ma
 from pairvae.data.simulate.structure import Latents, draw_latents, make_field
 from pairvae.errors import InputError
 from pairvae.numerics.phasefield import Field
+from pairvae.operating_system import cores
 from pairvae.progress import track
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.store import atomic_path, read_json, write_json
@@ -239,7 +240,7 @@ def simulate(
     missing = [i for i in range(pairs) if not all(path.is_file() for path in sample_files(out, i, physics))]
     if missing:
         work = partial(_write_sample, out=out, seed=seed, parameters=physics)
-        processes = min(workers or len(os.sched_getaffinity(0)), len(missing))
+        processes = min(workers or cores(), len(missing))
         for _ in track(_run(work, missing, processes), len(missing), "simulate"):
             pass
     _write_tables(out, pairs, seed, physics)

@@ -40,12 +40,17 @@ def q_grid(parameters: SimulationParameters) -> tuple[Field, Field]:
     return q[:, None].astype(np.float32), q[None, :].astype(np.float32)
 
 
-def structure_intensity(field: Field, parameters: SimulationParameters) -> Field:
-    """|FFT|^2 of the two phases of ``field`` on the detector ``(side, side)``, smeared by the beam."""
-    cell_nm = field_grid(parameters).cell_nm
+def on_detector(
+    structure: Field, cell_nm: float, parameters: SimulationParameters, *, mirrored: bool
+) -> Field:
+    """|FFT|^2 of a periodic ``structure`` with cells of ``cell_nm`` on the detector ``(side, side)``.
+
+    Smeared by the beam; ``mirrored``: averaged with its mirror image.
+    """
     window = 2 * round(parameters.saxs_window_nm / cell_nm / 2)
-    centred = mirror_average(scattering(np.tanh(field), window))
-    q_cell = 2 * np.pi / (window * cell_nm)
+    centred, q_cell = scattering(structure, window), 2 * np.pi / (window * cell_nm)
+    if mirrored:
+        centred = mirror_average(centred)
     if parameters.saxs_resolution_per_nm > 0:
         centred = cv2.GaussianBlur(centred, (0, 0), parameters.saxs_resolution_per_nm / q_cell)
     q_y, q_x = q_grid(parameters)
@@ -72,7 +77,8 @@ def expected_counts(field: Field, latents: Latents, parameters: SimulationParame
     halo += np.float32(STREAK_STRENGTH) * np.exp(
         -np.abs(q_x) * np.float32(STREAK_ALONG_NM) - np.abs(q_y) * np.float32(STREAK_ACROSS_NM)
     )
-    total = contrast * damping * structure_intensity(field, parameters)
+    structure = on_detector(np.tanh(field), field_grid(parameters).cell_nm, parameters, mirrored=True)
+    total = contrast * damping * structure
     total += np.float32(latents.halo) * halo + grating_orders(latents, parameters) + np.float32(BACKGROUND)
     return np.asarray(total * np.float32(parameters.saxs_dose), dtype=np.float32)
 

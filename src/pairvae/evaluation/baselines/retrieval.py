@@ -1,10 +1,12 @@
-"""What costs nothing, and what is possible at best: every score stands beside these."""
+"""Baselines without a network: the nearest training sample, and a Gaussian process regression of curves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+
+from pairvae.numerics.components import principal_components
 
 QUERIES = 256  # at once: distances to many references fill the memory
 
@@ -16,10 +18,21 @@ def neighbours(
     query_samples: np.ndarray,
     reference_samples: np.ndarray,
 ) -> np.ndarray:
-    """Indices of the references ``(M, D)`` nearest to each query ``(N, D)`` (Euclidean), the nearest first.
+    """The references nearest to each query (Euclidean), the nearest first; none of the query's own sample.
 
-    ``own`` ``(N,)`` and ``owners`` ``(M,)`` name the samples that they belong to: a query gets none of its own.
-    Returns ``(N, count)``; fewer columns where there are fewer of other samples, but one at least.
+    Parameters
+    ----------
+    queries, references : ndarray
+        ``(N, D)`` and ``(M, D)``.
+    count : int
+        How many for each query.
+    query_samples, reference_samples : ndarray
+        ``(N,)`` and ``(M,)``: the samples that they belong to.
+
+    Returns
+    -------
+    ndarray
+        Indices ``(N, count)``; fewer columns where there are fewer references of other samples, but at least one.
     """
     others = len(reference_samples) - int(np.unique(reference_samples, return_counts=True)[1].max())
     count = max(min(count, others), 1)
@@ -33,7 +46,7 @@ def neighbours(
 
 
 def retrieval(features: np.ndarray, train: Sequence[int], count: int = 1) -> np.ndarray:
-    """The nearest *other* training samples to each of ``N`` samples with ``features`` ``(N, D)``: ``(N, count)``."""
+    """The nearest *other* training samples to each of N samples with ``features`` ``(N, ...)``: ``(N, count)``."""
     training = np.asarray(train)
     flat = features.reshape(len(features), -1).astype(np.float64)
     return np.asarray(training[neighbours(flat, flat[training], count, np.arange(len(flat)), training)])
@@ -42,17 +55,29 @@ def retrieval(features: np.ndarray, train: Sequence[int], count: int = 1) -> np.
 def gaussian_process(
     inputs: np.ndarray, outputs: np.ndarray, train: Sequence[int], components: int = 12
 ) -> np.ndarray:
-    """Direct regression of curves ``(N, bins)`` on ``inputs`` ``(N, D)``, without any image: ``(N, bins)``.
+    """Direct regression of curves on inputs, without any image.
 
     Gaussian process with a squared-exponential kernel on the leading principal components of the training
     inputs; length and noise minimise the leave-one-out error over a small grid, on training pairs only.
+
+    Parameters
+    ----------
+    inputs, outputs : ndarray
+        ``(N, ...)`` and curves ``(N, bins)`` of all samples.
+    train : sequence of int
+        The samples that it learns from.
+    components : int
+        Principal components at most.
+
+    Returns
+    -------
+    ndarray
+        Curves ``(N, bins)`` of all samples.
     """
     training = np.asarray(train)
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
-    mean = flat[training].mean(0)
-    _, values, directions = np.linalg.svd(flat[training] - mean, full_matrices=False)
-    kept = min(components, len(training) - 1)
-    scores = (flat - mean) @ directions[:kept].T / max(values[0] / np.sqrt(len(training)), 1e-12)
+    found = principal_components(flat[training], min(components, len(training) - 1))
+    scores = found.scores(flat) / max(found.sizes[0] / np.sqrt(len(training)), 1e-12)
     squares = ((scores[:, None] - scores[None, training]) ** 2).sum(-1)
     centre = outputs[training].mean(0)
     targets = outputs[training] - centre
@@ -78,8 +103,8 @@ def _leave_one_out(kernel: np.ndarray, noise: float, targets: np.ndarray) -> flo
 def at_own_fraction(probabilities: np.ndarray) -> np.ndarray:
     """Binary images ``(B, h, w)`` uint8 of probabilities ``(B, 1, h, w)``: as many bright pixels as expected.
 
-    A regression of images that lie anywhere gives a nearly even grey, whose mode at one half is all bright or
-    all dark; the brightest pixels up to the mean probability are the better guess.
+    Where domains may lie anywhere, a regression predicts a nearly even grey, and its mode at one half is all bright
+    or all dark. The brightest pixels up to the mean probability are a better guess.
     """
     flat = probabilities.reshape(len(probabilities), -1)
     count = np.round(flat.mean(1) * flat.shape[1]).astype(int)

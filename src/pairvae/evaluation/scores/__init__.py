@@ -1,1 +1,1 @@
-"""Scores of predictions as plain numbers."""
+"""Scores of predictions as plain numbers; ``definitions.py`` has the formulas, and says where a new one goes."""

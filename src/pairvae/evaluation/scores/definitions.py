@@ -1,4 +1,8 @@
-"""Errors of images against images: every score is an error, so that lower is better."""
+"""The scores of single images: every score is an error, so that lower is better.
+
+A new score is computed here (patterns: ``patterns.py``; ensembles: ``energy.py``) and gets its label and meaning in
+``reports/captions.py``. ``evaluate.py`` calls these functions for every direction.
+"""
 
 from __future__ import annotations
 

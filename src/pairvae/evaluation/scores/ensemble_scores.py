@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from pairvae.numerics.components import PrincipalComponents, principal_components
+
 Floats = NDArray[np.float64]
 
 COMPONENTS = 3
@@ -26,12 +28,11 @@ class Space:
 
     centre: Floats
     scale: Floats
-    curve: Floats
-    components: Floats
+    components: PrincipalComponents
 
     def vectors(self, properties: dict[str, NDArray[np.float64]]) -> Floats:
         """Descriptor vectors ``(..., D)`` of numbers ``(...,)`` and ``s2`` ``(..., bins)`` by name."""
-        scores = (properties["s2"] - self.curve) @ self.components.T
+        scores = self.components.scores(properties["s2"])
         raw = np.concatenate([_numbers(properties), scores], axis=-1)
         return np.asarray((raw - self.centre) / self.scale)
 
@@ -44,12 +45,11 @@ def _numbers(properties: dict[str, NDArray[np.float64]]) -> Floats:
 def descriptor_space(true: dict[str, NDArray[np.float64]]) -> Space:
     """The space of true crops, whose numbers are ``(...,)`` and whose ``s2`` is ``(..., bins)``."""
     curves = true["s2"].reshape(-1, true["s2"].shape[-1])
-    curve = curves.mean(0)
-    components = np.linalg.svd(curves - curve, full_matrices=False)[2][:COMPONENTS]
+    components = principal_components(curves, COMPONENTS)
     numbers = _numbers(true)
-    flat = np.concatenate([numbers.reshape(-1, len(PARTS)), (curves - curve) @ components.T], axis=1)
+    flat = np.concatenate([numbers.reshape(-1, len(PARTS)), components.scores(curves)], axis=1)
     deviation = flat.std(0)
-    return Space(flat.mean(0), np.where(deviation > 1e-12, deviation, 1.0), curve, components)
+    return Space(flat.mean(0), np.where(deviation > 1e-12, deviation, 1.0), components)
 
 
 def frechet_distance(first: Floats, second: Floats) -> float:

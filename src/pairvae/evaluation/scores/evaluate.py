@@ -1,9 +1,9 @@
-"""All four directions of a trained pair against the reference."""
+"""Reconstructions and errors of all four directions of a trained pair, against the true arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from pairvae.evaluation.scores.definitions import (
 )
 from pairvae.evaluation.scores.patterns import TruePatterns, true_patterns
 from pairvae.evaluation.scores.statistics import Integers, summary
-from pairvae.models.vae import CHUNK, VAE, decode_in_chunks
+from pairvae.models.vae import CHUNK, VAE, Posterior, decode_in_chunks, joined
 
 Errors = dict[str, np.ndarray]
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
@@ -47,6 +47,11 @@ class EvaluationSet:
     seed: int
     names: tuple[str, str] = ("saxs", "sem")
     shift: Tensor | None = None
+
+    @property
+    def splits(self) -> dict[str, Sequence[int]]:
+        """Samples of each split, validation apart from training."""
+        return {"validation": self.validation, "train": self.train, "all": range(len(self.patterns))}
 
     def array(self, name: str) -> np.ndarray:
         """The patterns or the crops, by the name of their modality."""
@@ -77,7 +82,13 @@ class Reconstructions:
 @torch.no_grad()
 def encode(vae: VAE, inputs: Tensor) -> Tensor:
     """Posterior means ``(B, C, g, g)`` of prepared inputs, in chunks."""
-    return torch.cat([vae.posterior(part).mean for part in torch.split(inputs, CHUNK)])
+    return posteriors(vae, inputs).mean
+
+
+@torch.no_grad()
+def posteriors(vae: VAE, inputs: Tensor) -> Posterior:
+    """Posteriors of prepared inputs ``(B, ...)``, in chunks."""
+    return joined([vae.posterior(part) for part in torch.split(inputs, CHUNK)])
 
 
 @torch.no_grad()
@@ -96,19 +107,21 @@ def binary(images: np.ndarray) -> np.ndarray:
 def reconstruct(vaes: Mapping[str, VAE], data: EvaluationSet) -> Reconstructions:
     """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
     n, k = data.crops.shape[:2]
-    latents = {name: encode(vaes[name], data.inputs(name)) for name in data.names if name in vaes}
-    if data.shift is not None and data.names[0] in latents:
-        latents[data.names[0]] = latents[data.names[0]] + data.shift
+    encoded = {name: posteriors(vaes[name], data.inputs(name)) for name in data.names if name in vaes}
+    first = data.names[0]
+    if data.shift is not None and first in encoded:
+        encoded[first] = replace(encoded[first], mean=encoded[first].mean + data.shift)
     images: dict[str, np.ndarray] = {}
-    for source, latent in latents.items():
+    for source, posterior in encoded.items():
         for target, vae in vaes.items():
+            latent = posterior.for_target(target).mean
             each_crop = data.cropped(target) and not data.cropped(source)
             decoded = decode(vae, latent.repeat_interleave(k, dim=0) if each_crop else latent, data.seed)
             if data.cropped(target):
                 decoded = binary(decoded)
             shape = (n, k) if data.cropped(source) or data.cropped(target) else (n,)
             images[f"{source}_{target}"] = decoded.reshape(*shape, *decoded.shape[1:])
-    return Reconstructions(images, {name: latent.numpy() for name, latent in latents.items()})
+    return Reconstructions(images, {name: posterior.mean.numpy() for name, posterior in encoded.items()})
 
 
 class Reference:

@@ -33,7 +33,7 @@ SSIM_SIGMA, SSIM_K1, SSIM_K2 = 1.5, 0.01, 0.03
 
 
 @dataclass(frozen=True)
-class PatternFacts:
+class PatternProperties:
     """What ``N`` patterns show: I(q) ``(N, K)``, the ring's radius and width (px), arcs ``(N, 90)`` of unit sum.
 
     ``arcs`` is the intensity around the ring above its darkest direction, by angle mod 180 degrees; ``strength``
@@ -59,23 +59,23 @@ class TruePatterns:
     patterns: NDArray[np.float32]
     colormap: str | None
     mask: Mask
-    facts: PatternFacts
+    properties: PatternProperties
 
 
 def true_patterns(patterns: NDArray[np.float32], mask: Mask | None = None) -> TruePatterns:
     """Measure true patterns ``(N, 3, H, W)`` in [0, 1]; unless given, ``mask`` is what is dark in all of them."""
     colormap = known_colormap(patterns)
     hidden = shadow(patterns) if mask is None else mask
-    return TruePatterns(patterns, colormap, hidden, facts(levels(patterns, colormap), hidden))
+    return TruePatterns(patterns, colormap, hidden, properties_of(levels(patterns, colormap), hidden))
 
 
-def facts(intensity: Floats, mask: Mask) -> PatternFacts:
+def properties_of(intensity: Floats, mask: Mask) -> PatternProperties:
     """Measure patterns of intensity levels ``(N, H, W)``; ``mask`` is True where a pixel does not count."""
-    rows = [_facts_of_one(pattern, mask) for pattern in intensity]
-    return PatternFacts(*(np.stack(column) for column in zip(*rows, strict=True)))
+    rows = [_properties_of_one(pattern, mask) for pattern in intensity]
+    return PatternProperties(*(np.stack(column) for column in zip(*rows, strict=True)))
 
 
-def _facts_of_one(intensity: Floats, mask: Mask) -> tuple[Floats, ...]:
+def _properties_of_one(intensity: Floats, mask: Mask) -> tuple[Floats, ...]:
     height, width = intensity.shape
     centre = ((height - 1) / 2, (width - 1) / 2)
     profile = azimuthal_average(intensity, centre, mask)
@@ -96,19 +96,19 @@ def pattern_errors(predicted: NDArray[np.float32], truth: TruePatterns) -> dict[
       predicted ones, at most 16 px for 192; a missing spot counts as that far.
     * ``iq_error``: mean absolute difference of the azimuthal averages, in levels.
     """
-    true, true_facts = truth.patterns, truth.facts
-    predicted_facts = facts(levels(predicted, truth.colormap), truth.mask)
+    true, true_rings = truth.patterns, truth.properties
+    predicted_rings = properties_of(levels(predicted, truth.colormap), truth.mask)
     return {
         "mae": np.abs(predicted.astype(np.float64) - true).mean((1, 2, 3)),
         "ssim": np.array([similarity(image, other) for image, other in zip(predicted, true, strict=True)]),
-        "ring_position": _relative(predicted_facts.ring, true_facts.ring),
-        "ring_width": _relative(predicted_facts.width, true_facts.width),
-        "arc_angle_deg": turned_by(predicted_facts.arcs, true_facts.arcs),
-        "arc_strength": _difference(predicted_facts.strength, true_facts.strength),
+        "ring_position": _relative(predicted_rings.ring, true_rings.ring),
+        "ring_width": _relative(predicted_rings.width, true_rings.width),
+        "arc_angle_deg": turned_by(predicted_rings.arcs, true_rings.arcs),
+        "arc_strength": _difference(predicted_rings.strength, true_rings.strength),
         "spot_px": spot_distance(
-            predicted_facts.spots, true_facts.spots, FARTHEST_SPOT_PX * true.shape[-1] / 192
+            predicted_rings.spots, true_rings.spots, FARTHEST_SPOT_PX * true.shape[-1] / 192
         ),
-        "iq_error": np.nanmean(np.abs(predicted_facts.curve - true_facts.curve), axis=1),
+        "iq_error": np.nanmean(np.abs(predicted_rings.curve - true_rings.curve), axis=1),
     }
 
 

@@ -49,10 +49,31 @@ def azimuthal_average(
     bins: int | None = None,
     q_per_px: float = 1.0,
 ) -> RadialProfile:
-    """I(q) of an intensity pattern ``(H, W)``: means over rings, the first one at q = 0.
+    """Azimuthal average I(q) of a pattern: means over rings, the first one at q = 0.
 
-    Rings are 1 px wide up to half of the shorter side, or ``bins`` equally spaced ones. ``mask`` is True
-    where a pixel does not count (``gap_mask``).
+    Parameters
+    ----------
+    pattern : ndarray
+        Intensities ``(H, W)``.
+    centre : (float, float)
+        Row and column of the beam, px.
+    mask : ndarray, optional
+        ``(H, W)``, True where a pixel does not count (:func:`gap_mask`).
+    bins : int, optional
+        Equally spaced rings up to half of the shorter side; rings of 1 px by default.
+    q_per_px : float
+        1/nm; 1 gives q in px.
+
+    Returns
+    -------
+    RadialProfile
+        ``q``, ``intensity`` (nan where a ring has no pixel that counts) and ``counts``, each ``(bins,)``.
+
+    Examples
+    --------
+    >>> profile = azimuthal_average(np.full((9, 9), 2.0), (4.0, 4.0), q_per_px=0.01)
+    >>> profile.q.tolist(), profile.intensity.tolist()
+    ([0.0, 0.01, 0.02, 0.03], [2.0, 2.0, 2.0, 2.0])
     """
     shape = (pattern.shape[0], pattern.shape[1])
     reach = min(shape) // 2
@@ -81,9 +102,25 @@ def azimuthal_profile(
     bins: int = 72,
     mask: Mask | None = None,
 ) -> AzimuthalProfile:
-    """I(phi) of an intensity pattern ``(H, W)`` between two radii (px), in ``bins`` directions from phi = 0.
+    """Azimuthal profile I(phi) of a pattern between two radii.
 
-    ``mask`` is True where a pixel does not count.
+    Parameters
+    ----------
+    pattern : ndarray
+        Intensities ``(H, W)``.
+    centre : (float, float)
+        Row and column of the beam, px.
+    q_range : (float, float)
+        Inner and outer radius, px.
+    bins : int
+        Directions, the first at phi = 0.
+    mask : ndarray, optional
+        ``(H, W)``, True where a pixel does not count.
+
+    Returns
+    -------
+    AzimuthalProfile
+        ``phi`` (rad, counterclockwise from the right) and ``intensity``, each ``(bins,)``.
     """
     shape = (pattern.shape[0], pattern.shape[1])
     up, right = offsets(shape, centre)

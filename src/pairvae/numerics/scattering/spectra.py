@@ -46,14 +46,29 @@ def physical_check(
     mask: Mask | None = None,
     calibration: Calibration | None = None,
 ) -> PhysicalCheck:
-    """Whether the power spectrum of images ``(S, H, W)`` has the ring and the arcs of a given pattern.
+    """Whether the power spectrum of images has the ring and the arcs of a given pattern; no reference is needed.
 
-    It needs no truth. ``pattern`` ``(h, w)``: intensity, or levels that keep its order, the beam at the middle;
-    ``mask`` True where it shows nothing. ``nm_per_px`` of the images and ``q_per_px`` (1/nm) of the pattern;
-    without one of them the ratio is rad/px of the images over px of the pattern, which only a ``calibration``
-    makes sense of. Spectra are
-    averaged over the images, and taken of their central squares; their arcs are those of the amplitude, since
-    the levels of a pattern are compressed, too.
+    Spectra are averaged over the central squares of the images; their arcs are those of the amplitude, since the
+    levels of a pattern are compressed, too.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(S, H, W)``, binary.
+    pattern : ndarray
+        ``(h, w)``: intensity, or levels that keep its order, the beam at the middle.
+    nm_per_px, q_per_px : float or None
+        Pixel size of the images (nm), and q per pixel of the pattern (1/nm). Without one of them the ratio is rad/px
+        of the images over px of the pattern, which only a ``calibration`` makes sense of.
+    mask : ndarray, optional
+        ``(h, w)``, True where the pattern shows nothing.
+    calibration : Calibration, optional
+        The usual ratio and the tolerances of true pairs.
+
+    Returns
+    -------
+    PhysicalCheck
+        The ratio of the rings, the angle between the arcs, and whether both are within the tolerances.
     """
     usual = calibration or Calibration()
     in_units = nm_per_px is not None and q_per_px is not None

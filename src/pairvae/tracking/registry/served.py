@@ -1,4 +1,4 @@
-"""The registered pair as MLflow serves it: four pt2 programs behind one `predict`.
+"""The registered pair as MLflow serves it: pt2 programs behind one `predict`.
 
 This file is copied into the model ("models from code") and runs where pairvae is not installed: it imports only
 torch, numpy and mlflow, and reads its facts from the model's own ``card.json``. Nothing is unpickled.
@@ -32,11 +32,7 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
             name: entry.get("binary", entry["shape"][0] == 1) for name, entry in card["modalities"].items()
         }
         self.conditions = Conditions(card.get("conditions"))
-        self.programs = {
-            f"{name}-{part}": torch.export.load(folder / f"{name}-{part}.pt2").module()
-            for name in self.shapes
-            for part in ("encoder", "decoder")
-        }
+        self.programs = {path.stem: torch.export.load(path).module() for path in sorted(folder.glob("*.pt2"))}
 
     def predict(
         self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
@@ -60,7 +56,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
             raise ValueError("input: expected values in [0, 1]")
         told = self.conditions.read(str(chosen.get("conditions", "")), len(values))
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            mean, std = self.programs[f"{source}-encoder"](torch.from_numpy(values)).chunk(2, dim=1)
+            # Encoder and decoder may have programs of their own for one another.
+            encoder = self.programs.get(f"{source}-encoder-{target}", self.programs[f"{source}-encoder"])
+            mean, std = encoder(torch.from_numpy(values)).chunk(2, dim=1)
             if told and source == self.conditions.modality:
                 mean = mean + self.conditions.shifts(told).view_as(mean)
             images = []
@@ -71,7 +69,7 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                     noise = torch.randn((samples + 1) // 2, *one.shape)  # as models/vae.py draws several
                     antithetic = torch.stack([noise, -noise], dim=1).flatten(0, 1)[:samples]
                     latents = latents + spread * self._correlated(source, antithetic)
-                decoder = self.programs[f"{target}-decoder"]
+                decoder = self.programs.get(f"{target}-decoder-{source}", self.programs[f"{target}-decoder"])
                 images += [decoder(few) for few in torch.split(latents.contiguous(), CHUNK)]
             stacked = torch.cat(images)
         if self.binary[target]:

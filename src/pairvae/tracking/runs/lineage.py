@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pairvae
+from pairvae import operating_system
 from pairvae.store import digest
 from pairvae.store.dvc_lock import input_hashes, output_hashes
 
@@ -96,5 +97,5 @@ def machine() -> str:
         lines = CPU_LIST.read_text(encoding="utf-8", errors="replace").splitlines()
         names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         name = names[0] if names else name
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = operating_system.cores()
     return f"{name}, {cores} cores, {platform.system()} {platform.machine()}"

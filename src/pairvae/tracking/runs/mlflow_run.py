@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import sqlite3
@@ -18,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils import mlflow_tags
 
 from pairvae.errors import InputError, number_of
+from pairvae.operating_system import process_began, user
 from pairvae.store.project_root import database_path, local_uri, shown, tracking_uri
 from pairvae.tracking.database import STORE_ERRORS, StoreAwayError, answers, connect, prepare_store, unusable
 from pairvae.tracking.runs.machine import Sampler
@@ -41,25 +41,13 @@ class _Begun:
 
 
 def process_mark(process: int) -> str:
-    """A unique name of a process: host, process id, start time (kernel ticks)."""
-    try:
-        began = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        began = "0"
-    return f"{socket.gethostname()}:{process}:{began}"
-
-
-def _user() -> str:
-    """The login name; the user id of a container may have none."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return f"uid-{os.getuid()}"
+    """A unique name of a process: host, process id, start time."""
+    return f"{socket.gethostname()}:{process}:{process_began(process)}"
 
 
 def _own_tags(parent: str | None) -> dict[str, str]:
     tags = {
-        mlflow_tags.MLFLOW_USER: _user(),
+        mlflow_tags.MLFLOW_USER: user(),
         mlflow_tags.MLFLOW_SOURCE_NAME: Path(sys.argv[0]).name,
         mlflow_tags.MLFLOW_SOURCE_TYPE: "LOCAL",
         PROCESS_TAG: process_mark(os.getpid()),
@@ -75,7 +63,7 @@ def is_here(root: Path, run_id: str | None) -> bool:
     if run_id is None or not path.is_file():
         return False
     try:
-        with closing(sqlite3.connect(f"file:{path.as_posix()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             row = connection.execute("SELECT 1 FROM runs WHERE run_uuid = ?", (run_id,)).fetchone()
     except sqlite3.Error:
         return False

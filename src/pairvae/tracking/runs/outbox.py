@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pairvae import store
+from pairvae.store.locks import LockTakenError, locked
 from pairvae.store.project_root import OWN_FILES
 
 TARGET, LOCK, ENTRY, FILES, REFUSED = "target.json", "lock", ".json", ".files", ".refused"
@@ -62,7 +61,7 @@ class Outbox:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._descriptor: int | None = None
+        self._held = ExitStack()
         self._next, self._putting = 0, threading.Lock()
 
     @classmethod
@@ -71,7 +70,7 @@ class Outbox:
         outbox = cls(outbox_folder(root, run_id))
         _clear_beginnings(outbox.folder.parent)
         outbox.folder.mkdir(parents=True, exist_ok=True)
-        outbox._lock(fcntl.LOCK_EX)
+        outbox.lock(wait=True)
         store.write_json(outbox.folder / TARGET, dict(target))
         return outbox
 
@@ -79,10 +78,13 @@ class Outbox:
     @contextmanager
     def abandoned(cls, folder: Path) -> Iterator[Outbox | None]:
         """The outbox in ``folder`` if no living process holds it, else None."""
+        if not folder.is_dir():
+            yield None
+            return
         outbox = cls(folder)
         try:
-            outbox._lock(fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, FileNotFoundError):
+            outbox.lock(wait=False)
+        except LockTakenError:
             yield None
             return
         try:
@@ -90,18 +92,14 @@ class Outbox:
         finally:
             outbox.close()
 
-    def _lock(self, how: int) -> None:
-        path = self.folder / LOCK
-        while self._descriptor is None:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    def lock(self, *, wait: bool) -> None:
+        """Take the folder; ``LockTakenError`` where another process has it and ``wait`` is false."""
+        while True:
             try:
-                fcntl.flock(descriptor, how)
-                if path.exists() and path.stat().st_ino == os.fstat(descriptor).st_ino:
-                    self._descriptor = descriptor
-            finally:
-                if self._descriptor is None:  # refused, or the folder was emptied and removed meanwhile
-                    os.close(descriptor)
-                    self.folder.mkdir(parents=True, exist_ok=True)
+                self._held.enter_context(locked(self.folder / LOCK, wait=wait))
+                break
+            except FileNotFoundError:  # its last holder emptied and removed the folder meanwhile
+                continue
         self._next = max((int(path.stem) for path in self._paths()), default=0) + 1
 
     def _paths(self) -> list[Path]:
@@ -158,11 +156,8 @@ class Outbox:
 
     def close(self) -> None:
         """Release the lock and remove an empty outbox."""
-        if self._descriptor is None:
-            return
         if not len(self) and not self.refused():
             shutil.rmtree(self.folder, ignore_errors=True)
             with suppress(OSError):
                 self.folder.parent.rmdir()
-        os.close(self._descriptor)
-        self._descriptor = None
+        self._held.close()

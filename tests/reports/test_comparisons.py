@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pairvae.reports.findings import block_numbers, comparisons, warnings
+from pairvae.reports.comparisons import block_numbers, comparisons, warnings
 
 
 @pytest.mark.parametrize(

@@ -38,28 +38,30 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Warn:
+class NamedWarning:
     """A named finding that the reader must know before the scores."""
 
     name: str
     text: str
 
 
-def warnings(metrics: Mapping[str, Any]) -> list[Warn]:
+def warnings(metrics: Mapping[str, Any]) -> list[NamedWarning]:
     """The block ``warnings``: a list of sentences or of {name, text}, or a mapping of names to sentences."""
     entries = metrics.get("warnings") or ()
     if isinstance(entries, Mapping):
-        return [Warn(readable(str(name)), _sentence(value)) for name, value in entries.items()]
+        return [NamedWarning(readable(str(name)), _sentence(value)) for name, value in entries.items()]
     return [_warning(item) for item in entries]
 
 
-def _warning(item: Any) -> Warn:
+def _warning(item: Any) -> NamedWarning:
     if isinstance(item, Mapping):
         name = next((str(item[key]) for key in ("name", "kind", "warning") if key in item), "warning")
         rest = {key: value for key, value in item.items() if key not in ("name", "kind", "warning")}
-        return Warn(readable(name), _sentence(rest))
+        return NamedWarning(readable(name), _sentence(rest))
     name, colon, text = str(item).partition(": ")
-    return Warn(readable(name), text) if colon and len(name) < 40 else Warn("warning", str(item))
+    return (
+        NamedWarning(readable(name), text) if colon and len(name) < 40 else NamedWarning("warning", str(item))
+    )
 
 
 def _sentence(value: Any) -> str:

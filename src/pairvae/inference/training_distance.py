@@ -1,9 +1,8 @@
-"""How unlike the training data an input is: inside and outside of the components that an encoder keeps.
+"""Distance of an input from the training data, inside and outside of the components that an encoder keeps.
 
 An encoder that sees inputs ``(N, D)`` by their leading principal components keeps whitened scores ``(N, K)`` and
-drops a residual. An input is unlike the training data where its scores are far from theirs (Mahalanobis), or
-where much of it lies in no component; the encoder alone is blind to the latter. The card holds three numbers:
-everything else is in the encoder.
+drops a residual. An input is out of distribution where its scores are far from those of the training data
+(Mahalanobis distance), or where much of it lies in no component, which the encoder alone does not see.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Novelty:
-    """Number of components, the usual norm of a residual, and the distance from which an input is unlike."""
+class DistanceScale:
+    """Number of components, the usual norm of a residual, and the largest usual distance."""
 
     components: int
     residual: float
@@ -36,7 +35,7 @@ def scores_and_residuals(
     return scores / spread, np.sqrt(np.maximum(outside, 0.0))
 
 
-def distance(scores: NDArray[np.floating], residuals: NDArray[np.floating], card: Novelty) -> Floats:
+def distance(scores: NDArray[np.floating], residuals: NDArray[np.floating], card: DistanceScale) -> Floats:
     """Distance ``(N,)`` from the training data, about 1 within them: scores ``(N, K)``, residual norms ``(N,)``.
 
     sqrt of half the mean squared whitened score plus half the squared residual over the usual one.
@@ -46,18 +45,13 @@ def distance(scores: NDArray[np.floating], residuals: NDArray[np.floating], card
     return np.asarray(np.sqrt((inside + outside) / 2))
 
 
-def unlike(distances: Floats, card: Novelty) -> NDArray[np.bool_]:
-    """Whether each input ``(N,)`` lies beyond the threshold."""
-    return np.asarray(distances > card.threshold)
-
-
 def fit(
     inputs: NDArray[np.floating],
     components: int,
     quantile: float = 0.95,
     margin: float = 1.1,
     groups: Sequence[object] | None = None,
-) -> Novelty:
+) -> DistanceScale:
     """The card of training inputs ``(N, D)`` for an encoder that keeps ``components`` of them.
 
     Every input is measured by the components of the others, since its own are too kind to it. Inputs of one of
@@ -68,7 +62,7 @@ def fit(
     owners = sets_apart(inputs, groups)
     distinct = int(owners.max(initial=-1)) + 1
     if distinct < 3:
-        raise ValueError("novelty needs at least three training inputs that differ, of three groups")
+        raise ValueError("a distance needs at least three training inputs that differ, of three groups")
     kept = min(components, distinct - 2)
     flat = np.asarray(inputs, dtype=np.float64)
     flat = flat - flat.mean(0)
@@ -78,8 +72,10 @@ def fit(
     ]
     scores, residuals = (np.concatenate(part) for part in zip(*held_out, strict=True))
     usual = max(float(np.median(residuals)), 1e-6 * float(np.abs(inputs).max()) + 1e-12)
-    loose = Novelty(kept, usual, np.inf)
-    return Novelty(kept, usual, margin * float(np.quantile(distance(scores, residuals, loose), quantile)))
+    loose = DistanceScale(kept, usual, np.inf)
+    return DistanceScale(
+        kept, usual, margin * float(np.quantile(distance(scores, residuals, loose), quantile))
+    )
 
 
 def sets_apart(inputs: NDArray[np.floating], groups: Sequence[object] | None) -> NDArray[np.int64]:
