@@ -1,4 +1,4 @@
-"""Heads toward the pattern, on stripes whose spacing decides where the ring of their pattern lies."""
+"""Regressions toward the pattern, on stripes whose spacing decides where the ring of their pattern lies."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def calibrated(data: CalibrationData) -> tuple[PairVAE, dict[str, Correction]]:
 
 
 @torch.no_grad()
-def misfit(pair: PairVAE, new: dict[str, np.ndarray], *, whole: bool, head: bool) -> float:
+def misfit(pair: PairVAE, new: dict[str, np.ndarray], *, whole: bool, joint: bool) -> float:
     """Mean squared error of the component scores of patterns of new samples, from one crop or all."""
     vae, decoder = pair.vae("sem"), pair.vae("saxs").decoder
     assert isinstance(decoder, LevelDecoder)
     features = torch.stack([vae.encoder.features(torch.from_numpy(one)) for one in new["sem"]])
     posterior = vae.posterior_of(features.mean(1) if whole else features[:, 0], whole=whole)
-    latent = posterior.for_target("saxs").mean if head else posterior.mean
+    latent = posterior.for_target("saxs").mean if joint else posterior.mean
     return float(
         (decoder.scores(latent) - decoder.project(torch.from_numpy(new["saxs"][:, 0]))).square().mean()
     )
@@ -95,7 +95,7 @@ def test_new_patterns_follow_from_images_once_a_regression_has_its_share(data: C
         one = found[step]
         assert one.before is not None and one.after is not None and one.value is not None
         assert one.after < 0.5 * one.before and one.value > 0.3
-        assert misfit(pair, new, whole=whole, head=True) < 0.5 * misfit(pair, new, whole=whole, head=False)
+        assert misfit(pair, new, whole=whole, joint=True) < 0.5 * misfit(pair, new, whole=whole, joint=False)
 
 
 def test_the_image_s_own_latent_stays_and_copies_carry_both(data: CalibrationData) -> None:
@@ -105,14 +105,18 @@ def test_the_image_s_own_latent_stays_and_copies_carry_both(data: CalibrationDat
         before, after = (one.vae("sem").posterior(crops) for one in (plain, pair))
         toward = Toward(pair.vae("sem").encoder, "saxs")(crops).chunk(2, dim=1)[0]
     assert torch.equal(before.mean, after.for_target("sem").mean) and torch.equal(before.std, after.std)
-    moved = after.for_target("saxs").mean
-    assert torch.equal(moved, toward) and not torch.equal(moved, after.mean)
+    moved, width = after.for_target("saxs").mean, LATENT.channels
+    assert torch.equal(moved, toward) and torch.equal(moved[:, :width], before.mean)
+    drawn = after.for_target("saxs").repeated(0, 3).sample()
+    assert torch.equal(drawn[:, width:], moved[:1, width:].expand(3, -1, -1, -1)), (
+        "the regression has no scatter"
+    )
     assert torch.equal(joined([after.first(1), after]).for_target("saxs").mean, torch.cat([moved[:1], moved]))
     assert torch.equal(after.repeated(2, 5).for_target("saxs").mean, moved[2].expand(5, -1, -1, -1))
     torch.testing.assert_close(pair.translate(crops, "sem", "saxs"), pair.vae("saxs").decoder(moved))
 
 
-def test_heads_are_weights_that_are_loaded_again(data: CalibrationData) -> None:
+def test_regressions_are_weights_that_are_loaded_again(data: CalibrationData) -> None:
     pair, _ = calibrated(data)
     weights = pair.vae("sem").state_dict()
     assert {key.split(".")[2] for key in weights if ".toward." in key} == {"saxs", "saxs" + WHOLE}
@@ -145,19 +149,20 @@ def test_a_second_calibration_starts_anew(data: CalibrationData) -> None:
     assert "more than 256" in skipped.reason and not pair.vae("sem").encoder.toward
 
 
-def test_a_head_is_registered_as_a_program_of_its_own(data: CalibrationData) -> None:
+def test_halves_that_are_joined_so_are_registered_as_programs(data: CalibrationData) -> None:
     pair, _ = calibrated(data)
-    found = {
-        name: {part: network for part, network, _ in programs(pair.vae(name), describe(*described))}
-        for name, described in (
-            ("saxs", (SAXS, LATENT, (3, SIDE, SIDE))),
-            ("sem", (SEM, LATENT, (1, SIDE, SIDE))),
-        )
+    described = {
+        "saxs": describe(SAXS, LATENT, (3, SIDE, SIDE)),
+        "sem": describe(SEM, LATENT, (1, SIDE, SIDE)),
     }
-    assert list(found["saxs"]) == ["encoder", "decoder"]
-    assert list(found["sem"]) == ["encoder", "decoder", "encoder-saxs"]
+    found = {name: (network, example) for name, network, example in programs(pair.vaes, described)}
+    halves = ["saxs-encoder", "saxs-decoder", "sem-encoder", "sem-decoder"]
+    assert list(found) == [*halves, "sem-encoder-saxs", "saxs-decoder-sem"]
     crops = torch.from_numpy(data.arrays["sem"][:3, 0])
+    encoder, decoder = (
+        torch.export.export(network.eval(), (example,), dynamic_shapes=({0: torch.export.Dim.AUTO},)).module()
+        for network, example in (found["sem-encoder-saxs"], found["saxs-decoder-sem"])
+    )
     with torch.no_grad():
-        program = torch.export.export(found["sem"]["encoder-saxs"].eval(), (crops,)).module()
-        expected = pair.vae("sem").posterior(crops)
-        torch.testing.assert_close(program(crops).chunk(2, dim=1)[0], expected.for_target("saxs").mean)
+        served = decoder(encoder(crops).chunk(2, dim=1)[0])
+        torch.testing.assert_close(served, pair.translate(crops, "sem", "saxs"))

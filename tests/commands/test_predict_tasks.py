@@ -137,7 +137,8 @@ def test_networks_as_onnx_give_the_same_numbers(tiny_pair: Path, tmp_path: Path)
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     made = {one.name: one for one in export(tmp_path, str(tiny_pair / "models/train-pair"))}
-    assert [name for name, one in made.items() if one.file is None] == ["sem-encoder"]
+    without = {name for name, one in made.items() if one.file is None}
+    assert without and without <= {"sem-encoder", "sem-encoder-saxs"}
     assert made["sem-encoder"].reason
     model = load(tiny_pair / "models/train-pair")
     for count in (1, 3):

@@ -20,11 +20,11 @@ from small_project import ROOT
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """sha256 of every file of a project, but for the empty locks."""
+    """sha256 of every file of a project, but for the empty locks and the cache of prepared files."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.suffix != ".lock"
+        if path.is_file() and path.suffix != ".lock" and path.parent.name != "files"
     }
 
 
@@ -166,6 +166,22 @@ def test_sound_settings_are_written_and_dvc_runs(project: Path, monkeypatch: pyt
     assert (project / ".pairvae" / "checked.json").stat().st_mtime_ns == again, (
         "what was sound is not read again"
     )
+
+
+def test_a_dvc_that_was_killed_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    codes = iter([-9, 1])
+    monkeypatch.setattr(
+        module.subprocess,
+        "run",
+        lambda command, **_: subprocess.CompletedProcess(command, next(codes)),
+    )
+    told = "DVC was ended by signal 9, as the system does where memory runs out; the same command continues"
+    assert repro(project, "raw", ["data.source=mine"]) == 1
+    assert told in capsys.readouterr().err
+    assert repro(project, "raw", []) == 1  # DVC has said why
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

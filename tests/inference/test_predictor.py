@@ -17,7 +17,8 @@ from pairvae.errors import InputError
 from pairvae.inference.encoder_inputs import _starts
 from pairvae.inference.predictor import Predictor
 from pairvae.models.build import build_vae
-from pairvae.models.vae import CHUNK
+from pairvae.models.texture import TextureEncoder
+from pairvae.models.vae import CHUNK, ScoreRegression
 from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork, resolve
 
 SHAPES = {"saxs": (3, 32, 32), "sem": (1, 32, 32)}
@@ -274,26 +275,23 @@ def test_posterior_of_a_larger_image_is_that_of_its_crops_mean_features(predicto
     torch.testing.assert_close(pooled.std, std)
 
 
-def test_patterns_come_from_the_heads_toward_them_of_one_crop_or_many(predictor: Predictor) -> None:
+def test_a_regression_toward_patterns_is_that_of_one_crop_or_many(predictor: Predictor) -> None:
     vaes = copy.deepcopy(dict(predictor.vaes))
     encoder, (_, rows, columns) = vaes["sem"].encoder, predictor.shape("sem")
-    for key, shift in (("saxs", 1.0), ("saxs_whole", 2.0)):
-        encoder.toward[key] = copy.deepcopy(encoder.dense)
-        with torch.no_grad():
-            encoder.toward[key].output.bias.add_(shift)
+    assert isinstance(encoder, TextureEncoder)
+    for key, share in (("saxs", 0.25), ("saxs_whole", 0.75)):
+        encoder.toward[key] = ScoreRegression(torch.ones(3, encoder.components), torch.zeros(3), share)
     moved = dataclasses.replace(predictor, vaes=vaes)
     image = np.random.default_rng(3).integers(0, 2, (1, 2 * rows, 2 * columns)).astype(np.float32)
-    for array, shift in (
-        (image[:, :rows, :columns], 1.0),
-        (image[:, : rows + 8, :columns], 1.0),
-        (image, 2.0),
+    for array, share in (
+        (image[:, :rows, :columns], 0.25),
+        (image[:, : rows + 8, :columns], 0.25),
+        (image, 0.75),
     ):
-        posterior = moved.encode([array], "sem")
-        torch.testing.assert_close(posterior.for_target("saxs").mean, posterior.mean + shift)
-        own = predictor.encode([array], "sem")
+        posterior, own = moved.encode([array], "sem"), predictor.encode([array], "sem")
         assert torch.equal(posterior.mean, own.mean), "the image itself is decoded as before"
-        still = dataclasses.replace(posterior, mean=posterior.mean + shift, toward={})
-        assert np.array_equal(moved.predict([array], "sem", "saxs"), predictor.decode(still, "saxs"))
+        more = posterior.for_target("saxs").mean[0, own.mean.shape[1] :].flatten()
+        assert float(more[0]) == share and torch.equal(more[1:], more[1].expand(3))
 
 
 @pytest.mark.parametrize("length", [192, 193, 336, 337, 830, 1280])

@@ -207,7 +207,7 @@ def test_a_training_can_start_from_a_calibrated_model(trained: Project, tmp_path
 
 
 def test_the_served_pair_draws_as_the_library_does() -> None:
-    from pairvae.tracking.registry.served import CHUNK, ServedPair
+    from pairvae.tracking.registry.served import CHUNK, Conditions, ServedPair
 
     class Known(Encoder):
         def features(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -222,6 +222,7 @@ def test_the_served_pair_draws_as_the_library_does() -> None:
     encoder.scale_tril = torch.tensor([[1.0, 0.0], [0.8, 0.9]])
     program = torch.export.export(encoder, (torch.from_numpy(inputs),)).module()
     served = ServedPair()
+    served.conditions = Conditions(None)
     served.shapes, served.binary = {"saxs": (2, 1, 1), "sem": (2, 1, 1)}, {"saxs": False, "sem": False}
     served.programs = {"saxs-encoder": program, "sem-decoder": torch.nn.Identity()}
     found = served.predict(None, inputs, {"direction": "saxs_sem", "samples": 5, "seed": 3})

@@ -256,7 +256,7 @@ def _about(models: Models, predictor: Predictor) -> dict[str, Any]:
 def _conditions(predictor: Predictor, modality: str) -> list[dict[str, Any]]:
     """The conditions that move predictions from a modality: a number with its mean in training, or the known words."""
     shift = predictor.condition_shift
-    if shift is None or shift.modality != modality:
+    if shift is None or shift.modality != modality or not shift.weight.any():
         return []
     numbers = [{"name": name, "mean": mean} for name, (mean, _) in shift.encoding.numbers.items()]
     words = [{"name": name, "words": list(shares)} for name, shares in shift.encoding.words.items()]

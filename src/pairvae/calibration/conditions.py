@@ -26,10 +26,13 @@ def correct(
     """Fit a ridge regression from conditions to what is wrong with the posterior mean of left-out pairs.
 
     It has no intercept, so that a sample of which nothing is known is not shifted. Where it does not lower the error
-    of left-out pairs there is no shift. The ``seed`` is not used: nothing is drawn.
+    of left-out pairs the shift is zero: the model knows the conditions' names, so that no later command refuses them.
+    The ``seed`` is not used: nothing is drawn.
     """
-    pair.condition_shift = None
     assert latents.encoding is not None
+    _, channels, places = latents.centre.shape
+    shape = (latents.encoding.width, channels, round(places**0.5), round(places**0.5))
+    pair.condition_shift = ConditionShift(latents.whole, latents.encoding, np.zeros(shape))
     inputs = latents.encoding.encode(latents.conditions)
     wrong = latents.target - flat(latents.left_out_centre)
     unseen = cross_val_predict(inputs, wrong, latents.groups) - wrong.mean(0)
@@ -38,10 +41,7 @@ def correct(
         reason = "they do not lower the error of left-out pairs"
         return latents, STEP.skipped(reason, latents.whole)
     weight = ridge(inputs, wrong).affine()[0].T
-    _, channels, places = latents.centre.shape
-    side = round(places**0.5)
-    shaped = weight.reshape(len(weight), channels, side, side)
-    pair.condition_shift = ConditionShift(latents.whole, latents.encoding, shaped)
+    pair.condition_shift = ConditionShift(latents.whole, latents.encoding, weight.reshape(shape))
     shift = inputs @ weight
     shifted = dataclasses.replace(
         latents,

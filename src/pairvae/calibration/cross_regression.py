@@ -1,12 +1,11 @@
-"""Blend the latent that the pattern's decoder gets of an image with a ridge regression on the image's statistics.
+"""Blend the patterns that are decoded for images with a ridge regression on the images' statistics.
 
-Latents of crops have to tell what the crops look like. Their pattern follows from less, and on some films a regression
-predicts it better than a network that was trained on few pairs.
+On films that nothing was tuned to, a regression predicts patterns better than a network that was trained on few pairs.
+So it gets a share in the component scores that the pattern's decoder adds up.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,7 +17,7 @@ from pairvae.calibration.latents import Latents, feature_weights, flat, left_out
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureEncoder
-from pairvae.models.vae import WHOLE
+from pairvae.models.vae import WHOLE, ScoreRegression
 from pairvae.numerics.ridge import cross_val_predict, ridge
 from pairvae.settings import CalibrationSettings
 
@@ -28,7 +27,7 @@ SHARES = np.linspace(0.0, 1.0, 11)  # of the regression, that are tried
 STEP = Correction(
     "cross_regression",
     "mean squared error of the component scores of left-out patterns, from whole images",
-    "share of a ridge regression in the latent for the pattern's decoder",
+    "share of a ridge regression in the component scores",
 )
 OF_CROPS = Correction(
     "cross_regression_of_crops",
@@ -40,10 +39,10 @@ OF_CROPS = Correction(
 def correct(
     pair: PairVAE, latents: Latents, data: CalibrationData, settings: CalibrationSettings
 ) -> Iterator[Correction]:
-    """Add heads toward the pattern to the encoder of crops: one for means over the crops of an image, one for a crop.
+    """Add two regressions toward the pattern to the encoder of crops: on the mean features of an image, and of a crop.
 
-    A ridge regression is fitted from features to the posterior mean of the sample's pattern. Its share in a head is the
-    one with the least error of left-out pairs; where that is 0 there is no head.
+    Each predicts component scores of the sample's pattern from features. Its share is the one with the least error of
+    left-out pairs; where that is 0 there is no regression.
     """
     encoder, decoder = pair.vae(latents.cropped).encoder, pair.vae(latents.whole).decoder
     encoder.toward.clear()
@@ -54,6 +53,8 @@ def correct(
         reason = "the encoder of images has no texture statistics"
     elif not isinstance(decoder, LevelDecoder):
         reason = "the decoder has no components of intensity levels"
+    elif latents.mean.shape[2] > 1:
+        reason = "the latent has several places"
     elif latents.pairs > LARGEST:
         reason = f"more than {LARGEST} training pairs"
     if reason or not isinstance(encoder, TextureEncoder) or not isinstance(decoder, LevelDecoder):
@@ -61,23 +62,23 @@ def correct(
         return
     scores = decoder.project(_tensor(np.concatenate(list(data.arrays[latents.whole])), decoder.basis))
     crops = latents.crop_features[:, : max(1, ROWS // len(scores))]
-    heads = {
+    views = {
         latents.whole + WHOLE: (STEP, latents.crop_features.mean(1, keepdims=True)),
         latents.whole: (OF_CROPS, crops),
     }
-    for key, (step, features) in heads.items():
-        yield _add_head(encoder, decoder, key, features, (latents, scores.double().cpu().numpy(), step))
+    for key, (step, features) in views.items():
+        yield _add_regression(encoder, decoder, key, features, (latents, scores.double().cpu().numpy(), step))
 
 
 @torch.no_grad()
-def _add_head(
+def _add_regression(
     encoder: TextureEncoder,
     decoder: LevelDecoder,
     key: str,
     features: np.ndarray,
     known: tuple[Latents, np.ndarray, Correction],
 ) -> Correction:
-    """Fit one head to features ``(N, V, F)`` of V views of each sample; ``known`` are their component scores too."""
+    """Fit one to features ``(N, V, F)`` of V views of each sample; ``known``: latents, component scores, the step."""
     latents, scores, step = known
     count, views, _ = features.shape
     owner = np.repeat(np.arange(count), views)
@@ -85,24 +86,21 @@ def _add_head(
     weights, target = feature_weights(encoder), flat(latents.mean)
     inputs = rows.double().cpu().numpy() * weights
     groups = [group for group in latents.groups for _ in range(views)]
-    alpha = ridge(inputs, scores, owner).alpha  # what counts is the pattern, not each element of its latent
-    regression = cross_val_predict(inputs, target[owner], groups, [alpha])
+    fitted = ridge(inputs, scores, owner)
+    regression = cross_val_predict(inputs, scores[owner], groups, [fitted.alpha])
     given = encoder.head(rows).chunk(2, dim=1)[0].flatten(1).double().cpu().numpy()
     hidden = encoder.last_hidden(rows).double().cpu().numpy()
-    network = left_out_by_network(hidden, given, target[owner], groups, count / latents.pairs)
-
-    def error(share: float) -> float:
-        blended = _tensor((1 - share) * network + share * regression, decoder.basis)
-        found = decoder.scores(blended).double().cpu().numpy()
-        return float(np.square(found - scores[owner]).mean())
-
-    errors = [error(share) for share in SHARES]
+    unseen = left_out_by_network(hidden, given, target[owner], groups, count / latents.pairs)
+    network = decoder.scores(_tensor(unseen, decoder.basis)).double().cpu().numpy()
+    errors = [
+        float(np.square((1 - share) * network + share * regression - scores[owner]).mean())
+        for share in SHARES
+    ]
     best = int(np.argmin(errors))
     if best:
-        weight, bias = ridge(inputs, target, owner, [alpha]).affine()
-        head = copy.deepcopy(encoder.dense)
-        head.blend(torch.from_numpy(weight * weights), torch.from_numpy(bias), float(SHARES[best]))
-        encoder.toward[key] = head
+        weight, bias = (_tensor(part, decoder.basis) for part in fitted.affine())
+        scaled = weight * _tensor(weights, decoder.basis)
+        encoder.toward[key] = ScoreRegression(scaled, bias, float(SHARES[best]))
     return step.taken(
         latents.whole, target=0.0, before=errors[0], after=errors[best], value=float(SHARES[best])
     )

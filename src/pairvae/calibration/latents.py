@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from pairvae.calibration.correction import CalibrationData
-from pairvae.models.compact import CompactEncoder
+from pairvae.models.compact import ComponentEncoder
 from pairvae.models.conditions import ConditionEncoding, Values
 from pairvae.models.pair import PairVAE
-from pairvae.models.texture import TextureEncoder
 from pairvae.models.vae import VAE, Encoder, Posterior
 from pairvae.numerics.ridge import alpha_of_error, cross_val_predict, ridge
 
@@ -116,7 +115,7 @@ def feature_weights(encoder: Encoder) -> np.ndarray:
     nothing. Square roots of the standard deviations undo half of the whitening: what differs most between patterns
     counts most, and the weak components, in which few patterns give mostly noise, count little.
     """
-    if not isinstance(encoder, CompactEncoder | TextureEncoder):
+    if not isinstance(encoder, ComponentEncoder):
         return np.ones(1)
     spread = encoder.spread.double().cpu().numpy()
     return np.asarray(np.sqrt(spread / spread.max()))

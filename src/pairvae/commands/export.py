@@ -45,10 +45,9 @@ def export(out: Path, model: str) -> Iterator[Exported]:
         )
     predictor = load(model)
     found = []
-    for name, vae in predictor.vaes.items():
-        for part, network, example in programs(vae, predictor.card["modalities"][name]):
-            found.append(_exported(f"{name}-{part}", network, example, out))
-            yield found[-1]
+    for name, network, example in programs(predictor.vaes, predictor.card["modalities"]):
+        found.append(_exported(name, network, example, out))
+        yield found[-1]
     if not any(one.file for one in found):
         raise InputError(expected="a network that ONNX can hold", found="none", where=model)
 

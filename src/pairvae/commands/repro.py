@@ -74,10 +74,18 @@ def _run_dvc(project: Project, stage: str | None, *, stale: bool) -> int:
         first = subprocess.run(
             [*dvc, "repro", "--single-item", "--force", "raw"], cwd=project.folder, env=environment
         )
-        if first.returncode:
+        if _exit_code(first.returncode):
             return 1
     done = subprocess.run([*dvc, "repro", *([stage] if stage else [])], cwd=project.folder, env=environment)
-    return 1 if done.returncode else 0
+    return _exit_code(done.returncode)
+
+
+def _exit_code(code: int) -> int:
+    """1 where DVC failed; it cannot say so itself where a signal ended it."""
+    if code < 0:
+        reason = f"DVC was ended by signal {-code}, as the system does where memory runs out"
+        print(f"{reason}; the same command continues", file=sys.stderr)
+    return 1 if code else 0
 
 
 def _summarise(project: Project, started: float, *, scores: bool) -> None:

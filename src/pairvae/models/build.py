@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from pairvae.models.discriminator import PatchDiscriminator, split_discriminator
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder, TextureEncoder
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, ScoreRegression
 from pairvae.settings import (
     CompactNetwork,
     LatentSettings,
@@ -27,7 +26,7 @@ from pairvae.settings import (
 )
 
 Shape = tuple[int, int, int]
-TOWARD = "encoder.toward."  # begins the names of weights of heads toward other techniques
+TOWARD = "encoder.toward."  # begins the names of regressions toward other techniques
 SCALE_TRIL = "encoder.scale_tril"  # among the weights of a VAE whose posterior covariance was calibrated
 OBSOLETE = frozenset({"critic"})  # of a network in a card of pairvae 0.1: the width of the discriminator
 LONGEST_SIDE = 16_384  # px of a prepared array
@@ -158,14 +157,16 @@ def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor],
 
 
 def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
-    """Give an untrained VAE what the calibration added to its encoder: a posterior covariance, heads toward others."""
+    """Give an untrained VAE what the calibration added to its encoder: a covariance, regressions toward others."""
     if SCALE_TRIL in weights:
         channels = description["latent"]["channels"]
         vae.encoder.scale_tril = torch.zeros(channels, channels, device=next(vae.parameters()).device)
-    head, others = getattr(vae.encoder, "dense", None), vae.encoder.toward
-    for name in sorted({key[len(TOWARD) :].partition(".")[0] for key in weights if key.startswith(TOWARD)}):
-        if head is not None and name and not hasattr(others, name):
-            others[name] = copy.deepcopy(head)
+    if isinstance(vae.encoder, TextureEncoder):
+        for key in sorted(one for one in weights if one.startswith(TOWARD) and one.endswith(".weight")):
+            name, weight = key[len(TOWARD) : -len(".weight")], weights[key]
+            if name.isidentifier() and not hasattr(vae.encoder.toward, name) and weight.ndim == 2:
+                empty = weight.new_zeros(len(weight), vae.encoder.components, device=vae.encoder.mean.device)
+                vae.encoder.toward[name] = ScoreRegression(empty, empty[:, 0].clone())
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:

@@ -114,6 +114,10 @@ class ComponentEncoder(Encoder):
         statistics: Tensor = self.dense(features)
         return statistics
 
+    def last_hidden(self, features: Tensor) -> Tensor:
+        """What the last layer sees, ``(B, width + K)``."""
+        return self.dense.last_hidden(features)
+
 
 class CompactEncoder(ComponentEncoder):
     """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""
@@ -134,10 +138,6 @@ class CompactEncoder(ComponentEncoder):
     def fit(self, inputs: Tensor) -> None:
         """Principal components of the training inputs."""
         self.fit_components(self.descriptors(inputs))
-
-    def last_hidden(self, features: Tensor) -> Tensor:
-        """What the last layer sees, ``(B, width + K)``."""
-        return self.dense.last_hidden(features)
 
 
 class CompactDecoder(Decoder):

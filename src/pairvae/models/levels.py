@@ -48,7 +48,7 @@ class LevelDecoder(Decoder):
         self.shape = shape
         self.components = components
         height, columns = shape[1:]
-        inputs = channels * grid * grid
+        self.inputs = inputs = channels * grid * grid
         self.register_buffer("mean", torch.zeros(4 * height * columns))
         self.register_buffer("basis", torch.zeros(components, 4 * height * columns))
         self.register_buffer("spread", torch.ones(components))
@@ -97,12 +97,16 @@ class LevelDecoder(Decoder):
         return F.linear(self.planes(patterns).flatten(1) - self.mean, self.basis)
 
     def scores(self, latent: Tensor) -> Tensor:
-        """Component scores ``(B, K)`` of latents ``(B, C, g, g)``."""
+        """Component scores ``(B, K)`` of latents ``(B, C, g, g)``.
+
+        Of ``(B, C + 1 + K, 1, 1)``: with the share that channel C asks for of the scores in the channels after it.
+        """
         flat = latent.flatten(1)
+        more, flat = flat[:, self.inputs :], flat[:, : self.inputs]
         hidden = F.silu(self.hidden(flat))
         hidden = hidden + F.silu(self.inner(hidden))
         scores: Tensor = (self.output(hidden) + self.shortcut(flat)) * self.spread
-        return scores
+        return torch.lerp(scores, more[:, 1:], more[:, :1]) if more.shape[1] else scores
 
     def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None

@@ -56,10 +56,6 @@ class TextureEncoder(ComponentEncoder):
         scaled = torch.cat([kind * scale for kind, scale in zip(kinds, self.scale, strict=True)], dim=1)
         self.fit_components(scaled)
 
-    def last_hidden(self, features: Tensor) -> Tensor:
-        """What the last layer sees, ``(B, width + K)``."""
-        return self.dense.last_hidden(features)
-
 
 class StyledConv(nn.Module):
     """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU."""

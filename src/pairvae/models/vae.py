@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 LEAST_STD = 1e-4
-WHOLE = "_whole"  # ends the key of a head for whole arrays
+WHOLE = "_whole"  # ends the key of a regression for whole arrays
 SMALL = 256**2  # px of an image of which CHUNK are decoded at a time; of larger ones fewer
 CHUNK = 5  # what a network holds of more images leaves the processor's caches: 40 take twice as long an image
 
@@ -28,7 +28,7 @@ class Posterior:
         ``(C, C)``, lower triangular with rows of norm 1: the Cholesky factor of the correlations of the channels at
         one place. Without it the channels are independent.
     toward : mapping of modality to Tensor
-        Means ``(B, C, g, g)`` that the decoder of another technique gets in place of ``mean``, where they differ.
+        Further channels ``(B, 1 + T, 1, 1)`` that the decoder of another technique gets (:class:`ScoreRegression`).
     """
 
     mean: Tensor
@@ -38,7 +38,11 @@ class Posterior:
 
     def for_target(self, modality: str) -> Posterior:
         """The posterior that the decoder of a modality gets."""
-        return replace(self, mean=self.toward.get(modality, self.mean), toward={})
+        if modality not in self.toward:
+            return replace(self, toward={})
+        more = self.toward[modality]
+        mean, std = torch.cat([self.mean, more], dim=1), torch.cat([self.std, torch.zeros_like(more)], dim=1)
+        return Posterior(mean, std, self.correlation)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One reparameterised sample, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
@@ -92,6 +96,32 @@ def join_statistics(outputs: Tensor) -> Tensor:
     return torch.cat([mean, F.softplus(scale) + LEAST_STD], dim=1)
 
 
+class ScoreRegression(nn.Module):
+    """A ridge regression from features to the component scores of another technique's array, and its share in them.
+
+    Parameters
+    ----------
+    weight, bias : Tensor
+        ``(T, K)`` and ``(T,)``: T component scores of K features.
+    share : float
+        In (0, 1]; the rest is the network's.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    share: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor, share: float = 0.0) -> None:
+        super().__init__()
+        for name, values in (("weight", weight), ("bias", bias), ("share", weight.new_full((1,), share))):
+            self.register_buffer(name, values)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Share and scores ``(B, 1 + T, 1, 1)``: :class:`pairvae.models.levels.LevelDecoder` reads them."""
+        scores = F.linear(features, self.weight, self.bias)
+        return torch.cat([self.share.expand(scores.shape[0], 1), scores], dim=1)[:, :, None, None]
+
+
 class Encoder(nn.Module):
     """Input ``(B, ...)`` to posterior statistics ``(B, 2C, g, g)``: ``head(features(x))``.
 
@@ -100,8 +130,8 @@ class Encoder(nn.Module):
     roots of the head's standard deviations, D L L^T D is then the covariance of the channels at one place. (Few
     samples tell a common width better than one of each, so half of the logarithm of the width is each one's own.)
 
-    ``toward``: heads for the decoders of other techniques, which the calibration may add: by the technique's name that
-    for features of one array, by the name and ``_whole`` that for features that are means over many crops.
+    ``toward``: regressions for the decoders of other techniques, which the calibration may add: by the technique's name
+    that on features of one array, by the name and ``_whole`` that on features that are means over many crops.
     """
 
     scale_tril: Tensor | None
@@ -126,12 +156,9 @@ class Encoder(nn.Module):
     def fit(self, inputs: Tensor) -> None:
         """Set the frozen part from training inputs, where it is learned from data in closed form."""
 
-    def statistics(self, features: Tensor, key: str | None = None) -> Tensor:
-        """Mean and standard deviation of samples ``(B, 2C, g, g)``: the head's, with the covariance where it is set.
-
-        Those of a head ``toward`` another technique by its key.
-        """
-        found = self.head(features) if key is None else self.toward[key](features)
+    def statistics(self, features: Tensor) -> Tensor:
+        """Mean and standard deviation of samples ``(B, 2C, g, g)``: the head's, with the covariance where it is set."""
+        found = self.head(features)
         if self.scale_tril is None:
             return found
         mean, std = found.chunk(2, dim=1)
@@ -142,7 +169,7 @@ class Encoder(nn.Module):
         mean, std = self.statistics(features).chunk(2, dim=1)
         tril = self.scale_tril
         heads = {key.removesuffix(WHOLE): key for key in self.toward if key.endswith(WHOLE) == whole}
-        toward = {name: self.statistics(features, key).chunk(2, dim=1)[0] for name, key in heads.items()}
+        toward = {name: self.toward[key](features) for name, key in heads.items()}
         return Posterior(mean, std, None if tril is None else F.normalize(tril, dim=1), toward)
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -151,15 +178,16 @@ class Encoder(nn.Module):
 
 
 class Toward(nn.Module):
-    """An encoder with one of its heads toward other techniques as a network of its own."""
+    """An encoder as the decoder of another technique needs it, as a network of its own."""
 
-    def __init__(self, encoder: Encoder, key: str) -> None:
+    def __init__(self, encoder: Encoder, target: str) -> None:
         super().__init__()
-        self.encoder, self.key = encoder, key
+        self.encoder, self.target = encoder, target
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Posterior statistics ``(B, 2C, g, g)`` of prepared inputs."""
-        return self.encoder.statistics(self.encoder.features(inputs), self.key)
+        """Mean and standard deviation ``(B, 2 (C + 1 + T), 1, 1)`` of prepared inputs."""
+        posterior = self.encoder.posterior(self.encoder.features(inputs)).for_target(self.target)
+        return torch.cat([posterior.mean, posterior.std], dim=1)
 
 
 class Decoder(nn.Module):

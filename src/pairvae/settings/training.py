@@ -145,7 +145,7 @@ class CalibrationSettings(Section):
     )
     variance_matching: bool = Field(description="let decoded phase fractions vary as those of crops do")
     cross_regression: bool = Field(
-        description="blend what the pattern's decoder gets of an image with a ridge regression, as far as it helps"
+        description="blend patterns that are predicted from images with a ridge regression, as far as that helps"
     )
     crops: int = Field(ge=2, le=100, description="crops of each training image that the corrections look at")
     seed: Seed = Field(description="of these crops, and of the latents and the noise that are decoded")

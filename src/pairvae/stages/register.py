@@ -175,14 +175,13 @@ def _register_programs(about: _Registration, vaes: Mapping[str, VAE], bundle: Pa
     from pairvae.tracking.registry import registration as registry
 
     root, versions = about.project.root, dict[str, int]()
-    for name, vae in vaes.items():
-        for part, program, example in programs(vae, about.card["modalities"][name]):
-            registered = f"{about.name}-{name}-{part}"
-            versions[registered] = registry.register_program(
-                root, registered, program, example, registry.About(**about.shared)
-            )
-            source = aliases.program_file(root, registered, versions[registered])
-            shutil.copyfile(source, bundle / f"{name}-{part}.pt2")
+    for name, program, example in programs(vaes, about.card["modalities"]):
+        registered = f"{about.name}-{name}"
+        versions[registered] = registry.register_program(
+            root, registered, program, example, registry.About(**about.shared)
+        )
+        source = aliases.program_file(root, registered, versions[registered])
+        shutil.copyfile(source, bundle / f"{name}.pt2")
     return versions
 
 
@@ -270,17 +269,26 @@ def _reasons(champion: Version | None, anew: Anew | None, number: int, *, better
     yield f"it stays champion; to replace it: pairvae register --promote {number} --force --why TEXT"
 
 
-def programs(vae: VAE, description: dict[str, Any]) -> list[tuple[str, nn.Module, Tensor]]:
-    """Name, network and example batch of two for each half of a VAE, and for each head toward another technique."""
-    latent = description["latent"]
-    inputs = torch.rand(2, *description["shape"], generator=torch.Generator().manual_seed(0)).round()
-    latents = torch.zeros(2, latent["channels"], latent["grid"], latent["grid"])
-    toward = [
-        (f"encoder-{key}", Toward(vae.encoder, key), inputs)
-        for key in vae.encoder.toward
-        if not key.endswith(WHOLE)
-    ]
-    return [("encoder", vae.encoder, inputs), ("decoder", vae.decoder, latents), *toward]
+def programs(
+    vaes: Mapping[str, VAE], descriptions: Mapping[str, Any]
+) -> Iterator[tuple[str, nn.Module, Tensor]]:
+    """Name, network and example batch of two for each half of the VAEs.
+
+    Where an image's encoder has a regression toward a technique, for the two halves as they are joined then, too.
+    """
+    for name, vae in vaes.items():
+        latent = descriptions[name]["latent"]
+        generator = torch.Generator().manual_seed(0)
+        inputs = torch.rand(2, *descriptions[name]["shape"], generator=generator).round()
+        latents = torch.zeros(2, latent["channels"], latent["grid"], latent["grid"])
+        yield f"{name}-encoder", vae.encoder, inputs
+        yield f"{name}-decoder", vae.decoder, latents
+        for target in [key for key in vae.encoder.toward if not key.endswith(WHOLE)]:
+            toward = Toward(vae.encoder, target).eval()
+            with torch.no_grad():
+                statistics = toward(inputs)
+            yield f"{name}-encoder-{target}", toward, inputs
+            yield f"{target}-decoder-{name}", vaes[target].decoder, statistics.chunk(2, dim=1)[0]
 
 
 def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:

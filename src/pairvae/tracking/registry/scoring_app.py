@@ -23,7 +23,7 @@ EARLIER = frozenset(  # sha256 of served.py in models that earlier versions regi
     {
         "3f67d834e1c28d39b09b0326491f3d965dac6b9540d78d7e2fba8c5a2e37cabb",  # 0.1.0
         "dad225562d4520369af5eda673985ae249ca5af2d4a07b59b343683d2ead31b1",  # before `conditions`
-        "bd3f7cac5a3d0109b5545e230c725d37f79087b9250641e4ea12a251c96e7aac",  # before heads toward other techniques
+        "bd3f7cac5a3d0109b5545e230c725d37f79087b9250641e4ea12a251c96e7aac",  # before regressions toward patterns
     }
 )
 

@@ -56,7 +56,7 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
             raise ValueError("input: expected values in [0, 1]")
         told = self.conditions.read(str(chosen.get("conditions", "")), len(values))
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            # An encoder may have a program of its own for the decoder of another technique.
+            # Encoder and decoder may have programs of their own for one another.
             encoder = self.programs.get(f"{source}-encoder-{target}", self.programs[f"{source}-encoder"])
             mean, std = encoder(torch.from_numpy(values)).chunk(2, dim=1)
             if told and source == self.conditions.modality:
@@ -69,7 +69,7 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                     noise = torch.randn((samples + 1) // 2, *one.shape)  # as models/vae.py draws several
                     antithetic = torch.stack([noise, -noise], dim=1).flatten(0, 1)[:samples]
                     latents = latents + spread * self._correlated(source, antithetic)
-                decoder = self.programs[f"{target}-decoder"]
+                decoder = self.programs.get(f"{target}-decoder-{source}", self.programs[f"{target}-decoder"])
                 images += [decoder(few) for few in torch.split(latents.contiguous(), CHUNK)]
             stacked = torch.cat(images)
         if self.binary[target]:
