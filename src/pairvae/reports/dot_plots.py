@@ -9,7 +9,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.evaluation.scores.blocks import REFERENCES
 from pairvae.reports.captions import METHODS, SCORES, direction_label, readable, target_of
 from pairvae.reports.score_entries import entries
 from pairvae.reports.style import BLACK, BLUE, GREY, panels, styled
@@ -17,6 +16,7 @@ from pairvae.reports.tables import lookup
 
 WIDTH, LINE, FRAME = 3.75, 0.21, 0.95  # inches: of a panel, of a method, of title and axis
 ENERGY = "energy_score"
+KNOWING = "_morphology"  # end of the names of references that know the morphology: no methods
 MODEL_KINDS = ("solo", "pair", "whole")
 
 
@@ -68,7 +68,7 @@ def dot_panels(metrics: Mapping[str, Any]) -> list[DotPanel]:
         dots = [
             Dot(entry.method, float(entry.leaf["median"]), _interval(entry.leaf), entry.method in best)
             for entry in known
-            if (entry.direction, entry.score) == (direction, score) and entry.method not in REFERENCES
+            if (entry.direction, entry.score) == (direction, score) and not entry.method.endswith(KNOWING)
         ]
         target = target_of(direction)
         floor = lookup(validation, "floor", f"{target}_{target}", score)
