@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from pairvae.store.picture_files import png_bytes
 from pairvae.training.plans import Plan, Source
 
 SAMPLES = 3  # each costs 2 ms to decode and 3 ms as PNG, which a training of seconds would feel
+NAMES_PX = 124  # width of the band with the names of the rows
 LIVE, LIVE_SECONDS = "training.png", 10.0  # below reports
 
 
@@ -42,16 +44,14 @@ def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Sou
             print(f"{stage}: no picture while it trains: {reason(error)}")
             return
         if first:
-            rows = [f"{name.upper()} measured" for name in samples]
-            rows += [f"{target.upper()} from {source.upper()}" for target in samples for source in samples]
-            print(f"{stage}: look at {folder.name}/{LIVE}, updated while it trains (rows: {', '.join(rows)})")
+            print(f"{stage}: look at {folder.name}/{LIVE}, updated while it trains")
 
     return draw
 
 
 @torch.no_grad()
 def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
-    """First training inputs and their reconstructions as one uint8 picture ``(H, W, 3)``."""
+    """First training inputs and their reconstructions as one uint8 picture ``(H, W, 3)``, a named row each."""
     plan.module.eval()
     indices = np.arange(min(SAMPLES, len(next(iter(samples.values())))))
     vaes = plan.vaes
@@ -60,11 +60,26 @@ def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
         torch.manual_seed(plan.seed)
         inputs = {name: one.inputs(indices, 0, 0).to(device) for name, one in samples.items()}
         latents = {name: vae.posterior(inputs[name]).mean for name, vae in vaes.items()}
-        rows = [inputs[name] for name in samples]
-        rows += [vaes[target].decoder(latents[source]) for target in samples for source in samples]
+        rows: dict[str, torch.Tensor] = {}
+        for target in samples:
+            rows[f"{target.upper()} measured"] = inputs[target]
+            for source in samples:
+                rows[f"{target.upper()} from {source.upper()}"] = vaes[target].decoder(latents[source])
     plan.module.train()
-    largest = max(max(row.shape[-2:]) for row in rows)
-    return contact_sheet(np.concatenate([_colour(row, largest) for row in rows]), columns=len(indices))
+    largest = max(max(row.shape[-2:]) for row in rows.values())
+    sheet = contact_sheet(
+        np.concatenate([_colour(row, largest) for row in rows.values()]), columns=len(indices)
+    )
+    return np.concatenate([_names(list(rows), len(sheet)), sheet], axis=1)
+
+
+def _names(rows: Sequence[str], height: int) -> np.ndarray:
+    """A white band ``(height, NAMES_PX, 3)`` uint8 with the name of each row beside its middle."""
+    band = np.full((height, NAMES_PX, 3), 255, np.uint8)
+    for number, name in enumerate(rows):
+        middle = round((number + 0.5) * height / len(rows))
+        cv2.putText(band, name, (4, middle), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), lineType=cv2.LINE_AA)
+    return band
 
 
 def _colour(images: torch.Tensor, size: int) -> np.ndarray:
