@@ -84,7 +84,7 @@ def test_python_pages_cover_the_package() -> None:
 def test_drawing_has_every_level() -> None:
     contract, package = ROOT / ".importlinter", ROOT / "src" / "pairvae"
     found = levels.levels(contract)
-    assert (found[0], found[-1]) == (["pairvae.cli"], ["pairvae.errors"])
+    assert (found[0], found[-1][0]) == (["pairvae.cli"], "pairvae.errors")
     drawing = levels.drawing(contract, package)
     for module in chain.from_iterable(found):
         assert f">{module.removeprefix('pairvae.')}</text>" in drawing
