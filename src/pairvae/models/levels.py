@@ -101,7 +101,8 @@ class LevelDecoder(Decoder):
 
         Of ``(B, C + 1 + K, 1, 1)``: with the share that channel C asks for of the scores in the channels after it.
         """
-        flat = latent.flatten(1)
+        # A copy: an exported program of arithmetic on a view would hold for views of the same strides alone.
+        flat = latent.flatten(1).clone(memory_format=torch.contiguous_format)
         more, flat = flat[:, self.inputs :], flat[:, : self.inputs]
         hidden = F.silu(self.hidden(flat))
         hidden = hidden + F.silu(self.inner(hidden))

@@ -288,7 +288,7 @@ def programs(
             with torch.no_grad():
                 statistics = toward(inputs)
             yield f"{name}-encoder-{target}", toward, inputs
-            yield f"{target}-decoder-{name}", vaes[target].decoder, statistics.chunk(2, dim=1)[0]
+            yield f"{target}-decoder-{name}", vaes[target].decoder, statistics.chunk(2, dim=1)[0].contiguous()
 
 
 def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:
