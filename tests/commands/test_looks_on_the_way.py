@@ -43,7 +43,7 @@ def test_a_trial_is_scored_as_often_as_the_search_asks_before_its_end(
     trial = SimpleNamespace(settings=settings, model=lambda stage: tmp_path, folder=tmp_path / "trial")
     told: list[tuple[int, bool]] = []
     module.run_trial(
-        trial, lambda vaes: {}, lambda epoch, row, scores: told.append((epoch, scores is not None))
+        trial, lambda vaes, shifts: {}, lambda epoch, row, scores: told.append((epoch, scores is not None))
     )
     assert [epoch for epoch, _ in told] == [*range(10, 101, 10), 105]
     assert [epoch for epoch, scored in told if scored] == [20, 40, 60, 80, 100]

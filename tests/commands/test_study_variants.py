@@ -54,7 +54,7 @@ def test_the_ablation_changes_what_it_names() -> None:
     settings = resolve({})
     found = shipped_variants("ablation", settings)
     assert found["whole"] == {}
-    assert len(found) == 22
+    assert len(found) == 23
     whole = settings.sem.training.texture
     for name in NAMES:
         off = with_values(settings, found[f"without-{name.replace('_', '-')}"], "test").sem
