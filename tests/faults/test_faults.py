@@ -34,6 +34,7 @@ def few_of(count: int) -> int:
     return math.ceil(SHARE * count)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_few_faults_change_nothing(warm: Warm, tmp_path: Path, tally: Tally, few: dict[str, Path]) -> None:
     for name, counts in SOME.items():

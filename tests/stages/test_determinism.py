@@ -26,6 +26,7 @@ def metrics_of(folder: Path, *changes: str) -> bytes:
     return (folder / "reports" / "metrics.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_metrics_in_any_folder_and_another_does_not(tmp_path: Path) -> None:
     more = (
         "baselines.fft=true",
