@@ -99,8 +99,10 @@ def test_pipeline_starts_from_another_project(tmp_path: Path) -> None:
     second = another(first, tmp_path / "second", *changes, *begin, "split.train=2")
     train_all(second)
     begun, ended = load_model(elsewhere).weights, load_model(second.model("train-pair")).weights
-    begun.pop("saxs.encoder.scale_tril")  # two pairs are too few to measure it
+    begun.pop("saxs.encoder.scale_tril")  # two pairs are too few to measure it, and to fit the regressions
     for name, value in begun.items():
+        if ".toward." in name:
+            continue
         torch.testing.assert_close(ended[name], value, atol=1e-5, rtol=0, msg=name)
     card = load_card(second.model("train-saxs"))
     assert card["params"]["start"] == load_card(elsewhere)["weights_sha256"]
