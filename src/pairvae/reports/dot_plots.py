@@ -9,15 +9,15 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.captions import METHODS, SCORES, direction_label, readable, target_of
+from pairvae.reports.captions import METHODS, MODELS, direction_label, is_direction, readable, score_label
 from pairvae.reports.score_entries import entries
 from pairvae.reports.style import BLACK, BLUE, GREY, panels, styled
 from pairvae.reports.tables import lookup
 
 WIDTH, LINE, FRAME = 3.75, 0.21, 0.95  # inches: of a panel, of a method, of title and axis
 ENERGY = "energy_score"
+MAIN = ("s2_mae", "mae")  # of single predictions: the first that a direction has
 KNOWING = "_morphology"  # end of the names of references that know the morphology: no methods
-MODEL_KINDS = ("solo", "pair", "whole")
 
 
 @dataclass(frozen=True)
@@ -48,29 +48,28 @@ class DotPanel:
     @property
     def title(self) -> str:
         """Direction and score in words."""
-        name = SCORES[self.score].label if self.score in SCORES else readable(self.score)
-        return f"{direction_label(self.direction)}: {name}"
+        return f"{direction_label(self.direction)}: {score_label(self.score)}"
 
 
 def dot_panels(metrics: Mapping[str, Any]) -> list[DotPanel]:
     """Of each direction between the two modalities the scores that matter most; of ensembles the energy score."""
     validation = lookup(metrics, "splits", "validation") or {}
     known = list(entries(validation))
-    crossed = dict.fromkeys(
-        entry.direction for entry in known if len(set(entry.direction.split("_"))) == 2
-    )  # the floor is of one modality
     found = []
-    for direction in crossed:
+    for direction in dict.fromkeys(entry.direction for entry in known):
+        source, target = direction.split("_") if is_direction(direction) else ("", "")
+        if source == target:  # a measurement from itself, as the floor is
+            continue
         if ensembles := _of_ensembles(metrics, validation, direction):
             found.append(ensembles)
-        score = "s2_mae" if target_of(direction) == "sem" else "mae"
+        named = {entry.score for entry in known if entry.direction == direction}
+        score = next((name for name in MAIN if name in named), "")
         best = _best(metrics, direction, score)
         dots = [
             Dot(entry.method, float(entry.leaf["median"]), _interval(entry.leaf), entry.method in best)
             for entry in known
             if (entry.direction, entry.score) == (direction, score) and not entry.method.endswith(KNOWING)
         ]
-        target = target_of(direction)
         floor = lookup(validation, "floor", f"{target}_{target}", score)
         band = (floor["q1"], floor["median"], floor["q3"]) if floor else None
         if len(dots) > 1:
@@ -110,7 +109,7 @@ def _interval(leaf: Mapping[str, Any]) -> tuple[float, float] | None:
 
 def _draw(axes: Axes, panel: DotPanel) -> None:
     for row, dot in enumerate(panel.dots):
-        colour = BLACK if dot.method in MODEL_KINDS else GREY
+        colour = BLACK if dot.method in MODELS else GREY
         if dot.interval:
             axes.plot(dot.interval, (row, row), color=colour, linewidth=1.6, solid_capstyle="butt")
         face = colour if dot.best else "white"
@@ -121,11 +120,10 @@ def _draw(axes: Axes, panel: DotPanel) -> None:
         axes.axvline(middle, color=BLUE, linestyle=(0, (4, 2)), linewidth=1, zorder=1)
     axes.set_yticks(range(len(panel.dots)), [dot.label for dot in panel.dots])
     for tick, dot in zip(axes.get_yticklabels(), panel.dots, strict=True):
-        tick.set_fontweight("bold" if dot.method in MODEL_KINDS else "normal")
+        tick.set_fontweight("bold" if dot.method in MODELS else "normal")
     axes.set_ylim(len(panel.dots) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.grid(axis="x", color=GREY, alpha=0.25, linewidth=0.5)
-    axes.set_title(panel.title, loc="left")
 
 
 @styled
@@ -133,4 +131,5 @@ def dot_plot(panel: DotPanel) -> Figure:
     """Dots and intervals, the lowest on top: filled where a method is the best or not told apart from it."""
     drawing, grid = panels(1, 1, (WIDTH, FRAME + LINE * len(panel.dots)))
     _draw(grid[0][0], panel)
+    drawing.suptitle(panel.title, x=0.02, ha="left", fontsize="medium")  # over the labels too: it is long
     return drawing

@@ -69,8 +69,9 @@ def reconstruction_data(examples: Sequence[Example], plan: str) -> dict[str, Any
 
 
 def montage(crops: Array, columns: int = 4) -> Array:
-    """(n, h, w) in [0, 1] as one image, ``columns`` crops wide with mid-grey gaps between them."""
+    """(n, h, w) in [0, 1] as one image, at most ``columns`` crops wide with mid-grey gaps between them."""
     count, height, width = crops.shape
+    columns = min(columns, count)
     rows = -(-count // columns)
     shape = (rows * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX)
     sheet = np.full(shape, GAP_LEVEL, dtype=np.float32)
