@@ -82,9 +82,8 @@ def folder_alone(folder: Path, remedy: str = "wait until it ends, or choose anot
         try:
             yield
         finally:
-            with suppress(
-                OSError
-            ):  # while it is held, so that nobody else's goes; Windows removes it by itself
+            # While it is held, so that nobody else's goes; Windows removes it by itself.
+            with suppress(OSError):
                 path.unlink()
 
 
