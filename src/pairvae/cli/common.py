@@ -46,7 +46,7 @@ Conditions = Annotated[
         "--condition", metavar="NAME=VALUE", help="condition of the samples; overrides pairs.csv; repeatable"
     ),
 ]
-WILD, REGISTRY = "*?[", "models:/"
+WILD, REGISTRY, PRIOR = "*?[", "models:/", "prior"
 CHAMPION = "models:/pairvae@champion"
 
 
@@ -90,9 +90,9 @@ def require_folder(folder: Path) -> None:
 
 def require_model(location: str) -> None:
     """``InputError`` if a model folder does not exist; called before heavy imports."""
-    if not location.startswith(REGISTRY) and not Path(location).is_dir():
+    if location != PRIOR and not location.startswith(REGISTRY) and not Path(location).is_dir():
         raise InputError(
-            expected="a model folder, or models:/pairvae@champion",
+            expected="a model folder, models:/pairvae@champion, or prior",
             found="a file" if Path(location).exists() else "none",
             where=location,
             remedy="check --model",

@@ -18,6 +18,9 @@ def simulate(
     out: Annotated[Path, typer.Argument(help="folder to write")],
     pairs: Annotated[int, typer.Option(min=1, help="pairs to simulate")] = 72,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    world: Annotated[
+        str, typer.Option(metavar="film|broad", help="the built-in film, or structures of many kinds")
+    ] = "film",
     changes: Annotated[
         list[str] | None,
         typer.Option(
@@ -31,9 +34,9 @@ def simulate(
     from pairvae.data.simulate.samples import simulate as run
     from pairvae.settings import assignments, resolve
 
-    physics = {"simulated": {"parameters": assignments(changes or [])}}
-    settings = resolve({"data": physics}, where="--set")
-    run(out, pairs=pairs, seed=seed, parameters=settings.data.simulated.parameters)
+    physics = {"simulated": {"world": world, "parameters": assignments(changes or [])}}
+    data = resolve({"data": physics}, where="--set").data.simulated
+    run(out, pairs=pairs, seed=seed, parameters=data.parameters, world=data.world)
     typer.echo(f"{number_of(pairs, 'pair')} in {out}")
 
 

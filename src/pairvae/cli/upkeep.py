@@ -93,6 +93,23 @@ def sync(
 
 
 @app.command()
+def prior(
+    out: Annotated[Path, typer.Argument(help="model folder to write")],
+    pairs: Annotated[int, typer.Option(min=100, help="pairs of the broad world, a multiple of 100")] = 10_000,
+    steps: Annotated[int, typer.Option(min=1, help="steps of the VAE of micrographs")] = 3_000,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    work: Annotated[Path, typer.Option(help="samples and checkpoints: a killed run goes on")] = Path(
+        ".pairvae/prior"
+    ),
+) -> None:
+    """Pre-train the model that ships with the package on simulated structures of many kinds; takes hours."""
+    from pairvae.commands.prior import make_prior
+
+    make_prior(out, work, pairs=pairs, steps=steps, seed=seed)
+    typer.echo(f"{out}: try it with `pairvae predict FILE --to sem --model {out}`")
+
+
+@app.command()
 def gc(
     yes: Annotated[bool, typer.Option("--yes", help="delete what the table lists")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list (the default)")] = False,

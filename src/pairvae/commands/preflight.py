@@ -33,6 +33,7 @@ from pairvae.stages.project import Project
 from pairvae.stages.raw import fingerprint, source_folder
 from pairvae.store.code import code_digest
 from pairvae.store.file_cache import FileCache
+from pairvae.store.model_folder import PRIOR
 from pairvae.store.outputs import refuse_sources
 from pairvae.store.project_root import OWN_FILES
 
@@ -107,7 +108,7 @@ def _simulated(project: Project) -> Sequence[Pair]:
     data = project.settings.data.simulated
     with tempfile.TemporaryDirectory(prefix="pairvae-") as scratch:
         folder = Path(scratch) / "raw"
-        write_first(folder, data.seed, data.parameters)
+        write_first(folder, data.seed, data.parameters, data.world)
         try:
             sizes = _sizes(read_pairs(folder), project.settings, project.file_cache)
         except InputError as error:
@@ -212,7 +213,7 @@ def check_networks(project: Project) -> None:
     import torch
 
     from pairvae.inference.backbone import read_backbone
-    from pairvae.stages.start import begin_from
+    from pairvae.stages.start import begin_from, begin_from_prior
     from pairvae.stages.training_inputs import card_description, shape_of, side, untrained
     from pairvae.training.devices import choose
 
@@ -241,4 +242,7 @@ def check_networks(project: Project) -> None:
             "pair.training.start_from": settings.pair.training.start_from,
         }
         for key, start in starts.items():
+            if start == PRIOR:
+                begin_from_prior(vae, name, torch.rand(4, *shape).round(), key)
+                continue
             begin_from(project.folder, vae, name, start, card_description(settings, name), key)

@@ -11,7 +11,7 @@ from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import FILE as FACTS
 from pairvae.inference.summary_file import read_training_summary
 from pairvae.store.files import read_json
-from pairvae.store.model_folder import CARD
+from pairvae.store.model_folder import CARD, PRIOR, prior_folder
 from pairvae.store.project_root import own_model, pair_name, project_root
 
 REGISTRY = "models:/"
@@ -20,6 +20,8 @@ CHAMPION = f"{REGISTRY}pairvae@champion"
 
 def load(location: str | Path, root: Path | None = None) -> Predictor:
     """The pair at ``location``: a model folder, or ``models:/<name>@<alias>`` or ``models:/<name>/<version>``.
+
+    ``prior`` is the one that ships with the package.
 
     ``root`` is the project whose registry is asked (the one around the current folder by default). Weights come from
     safetensors; nothing is unpickled and no code of the model is run. ``InputError`` where there is no such model,
@@ -32,7 +34,7 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
         if root is None and (line := _undecided(project, text)) is not None:
             print(line, file=sys.stderr)
     else:
-        folder = Path(location)
+        folder = prior_folder() if text == PRIOR else Path(location)
     vaes, card = load_vaes(folder)
     predictor = Predictor(vaes, card, read_training_summary(folder), folder.absolute())
     check_training_summary(predictor, folder / FACTS)

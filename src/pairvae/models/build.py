@@ -14,6 +14,7 @@ from pairvae.models.compact import CompactDecoder, CompactEncoder
 from pairvae.models.discriminator import PatchDiscriminator, split_discriminator
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
+from pairvae.models.scattering import ScatteringEncoder
 from pairvae.models.texture import TextureDecoder, TextureEncoder
 from pairvae.models.vae import VAE, ScoreRegression
 from pairvae.settings import (
@@ -22,6 +23,7 @@ from pairvae.settings import (
     LevelsNetwork,
     Network,
     PaperNetwork,
+    ScatteringNetwork,
     TextureNetwork,
 )
 
@@ -47,13 +49,17 @@ def _compact(network: CompactNetwork, latent: LatentSettings, shape: Shape) -> V
     return VAE(encoder, decoder)
 
 
-def _levels(network: LevelsNetwork, latent: LatentSettings, shape: Shape) -> VAE:
+def _levels(network: LevelsNetwork | ScatteringNetwork, latent: LatentSettings, shape: Shape) -> VAE:
     if shape[0] != 3:
         raise InputError(
             expected="a pattern of three channels", found=f"{shape[0]}", where="network.architecture"
         )
-    encoder = CompactEncoder(
-        shape, network.pool, network.components, network.width, latent.channels, latent.grid
+    encoder = (
+        ScatteringEncoder(network.width, latent.channels, latent.grid)
+        if isinstance(network, ScatteringNetwork)
+        else CompactEncoder(
+            shape, network.pool, network.components, network.width, latent.channels, latent.grid
+        )
     )
     decoder = LevelDecoder(shape, network.components, network.width, latent.channels, latent.grid)
     return VAE(encoder, decoder)
@@ -98,7 +104,7 @@ def build_trainable(
         torch.manual_seed(seed)
         if isinstance(network, CompactNetwork):
             return _compact(network, latent, shape), None
-        if isinstance(network, LevelsNetwork):
+        if isinstance(network, LevelsNetwork | ScatteringNetwork):
             return _levels(network, latent, shape), None
         if isinstance(network, TextureNetwork):
             return _texture(network, latent, shape, discriminator_width)

@@ -18,6 +18,7 @@ from pairvae.settings.networks import (
     LevelsNetwork,
     Network,
     PaperNetwork,
+    ScatteringNetwork,
     TextureNetwork,
 )
 from pairvae.settings.parsing import (
@@ -83,6 +84,7 @@ __all__ = [
     "PretrainSettings",
     "SaxsPrepare",
     "SaxsSettings",
+    "ScatteringNetwork",
     "Section",
     "SemPrepare",
     "SemSettings",

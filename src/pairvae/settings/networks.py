@@ -27,6 +27,14 @@ class LevelsNetwork(Section):
     pool: int = Field(ge=1, le=16, description="average pooling before the components, px")
 
 
+class ScatteringNetwork(Section):
+    """Radial curves of patterns of any detector in, levels of patterns of one look out (the prior)."""
+
+    architecture: Literal["scattering"]
+    components: int = Field(ge=1, le=512, description="principal components of decoded patterns")
+    width: int = Field(ge=4, le=4096, description="hidden units of the dense layers")
+
+
 class TextureNetwork(Section):
     """Texture statistics in, a noise-driven convolutional texture out (preset ``fast``)."""
 
@@ -74,5 +82,6 @@ class PaperNetwork(Section):
 
 
 Network = Annotated[
-    CompactNetwork | LevelsNetwork | TextureNetwork | PaperNetwork, Field(discriminator="architecture")
+    CompactNetwork | LevelsNetwork | ScatteringNetwork | TextureNetwork | PaperNetwork,
+    Field(discriminator="architecture"),
 ]

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
 from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
-from pairvae.settings.simulation import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters, World
 from pairvae.settings.training import (
     MOST_EPOCHS,
     CalibrationSettings,
@@ -25,6 +25,10 @@ class SimulatedData(Section):
 
     pairs: Positive = Field(description="pairs to simulate")
     seed: Seed = Field(description="seed of the simulated samples")
+    # The default is for cards that were written before this setting was; presets name it all the same.
+    world: World = Field(
+        default="film", description="film, or broad: structures of many kinds (docs/prior.md)"
+    )
     parameters: SimulationParameters = Field(description="physics of the samples, in nm and 1/nm")
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 MORPHOLOGIES = ("hexagonal", "skew", "alternating lines", "ladders")
 LEAST_PX_PER_SPACING = 8
+
+World = Literal["film", "broad"]  # the built-in film, or two-phase structures of many kinds
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, le=3, allow_inf_nan=False)]

@@ -67,7 +67,8 @@ class SoloTraining(Optimisation):
     kl_weight: NonNegative = Field(description="weight of the divergence from the unit normal")
     input_noise: NonNegative = Field(description="noise on the encoder's components, in standard deviations")
     start_from: str | None = Field(
-        min_length=1, description="a model folder to start from (transfer); null: seeded weights"
+        min_length=1,
+        description="a model folder to start from (transfer), or prior (sem: docs/prior.md); null: seeded weights",
     )
     unpaired: bool = Field(
         description="train on samples without a partner too, here and with the pair (needs data.unpaired: use)"

@@ -54,7 +54,7 @@ def simulate_raw(project: Project) -> None:
     for other in project.raw.parent.glob(f".{project.raw.name}-*"):
         if other != growing and GROWING.fullmatch(other.name):
             shutil.rmtree(other)
-    simulate(growing, pairs=data.pairs, seed=data.seed, parameters=data.parameters)
+    simulate(growing, pairs=data.pairs, seed=data.seed, parameters=data.parameters, world=data.world)
     store.replace_folder(growing, project.raw)
 
 

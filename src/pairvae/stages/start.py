@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from pairvae.errors import InputError
-from pairvae.models.build import OBSOLETE, SCALE_TRIL, TOWARD, load_weights
+from pairvae.models.build import OBSOLETE, SCALE_TRIL, TOWARD, load_weights, trained
 from pairvae.models.discriminator import split_discriminator
-from pairvae.models.vae import VAE
+from pairvae.models.texture import TextureEncoder
+from pairvae.models.vae import LEAST_STD, VAE
+from pairvae.numerics.ridge import ridge
 from pairvae.settings import flatten
-from pairvae.store.model_folder import load_discriminators, load_model
+from pairvae.store.model_folder import PRIOR, load_discriminators, load_model, prior_folder
 
 # How files are read, and what a network no longer has: weights mean the same
 IRRELEVANT = {"prepare.q_unit", *(f"network.{key}" for key in OBSOLETE)}
 MEASURED = "measured."
+CHUNK = 32  # crops encoded at a time
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,72 @@ def begin_from(
     load_weights(vae, start.weights, model)
     continue_discriminator(discriminator, project_folder / model, name)
     return start.digest
+
+
+def begin_from_prior(
+    vae: VAE, name: str, crops: Tensor, key: str, discriminator: nn.Module | None = None
+) -> str:
+    """Put what the prior knows into an untrained VAE of micrographs, and tell the digest of its weights.
+
+    The decoder and the discriminator become those of the prior. The encoder keeps components of its own, learned from
+    the training crops: a ridge regression gives them the prior's latents.
+
+    Parameters
+    ----------
+    vae : VAE
+        Of textures, its closed-form parts fitted.
+    name : str
+        Its modality.
+    crops : Tensor
+        ``(N, 1, H, W)`` of 0 and 1: training crops.
+    key : str
+        The setting that asks for the prior.
+    discriminator : nn.Module or None
+        That of the training, where it has one.
+
+    Raises
+    ------
+    InputError
+        The prior has no network for this modality, or another decoder.
+    """
+    stored = load_model(prior_folder())
+    described = stored.card["modalities"].get(name)
+    if described is None or not isinstance(vae.encoder, TextureEncoder):
+        raise InputError(
+            expected="a model folder, or null",
+            found=f"no prior of {name}",
+            where=key,
+            remedy=f"set {key} to null",
+        )
+    weights, _ = split_discriminator(_of_modality(stored.weights, name))
+    prior = trained(described, weights, PRIOR).eval()
+    theirs, ours = prior.decoder.state_dict(), vae.decoder.state_dict()
+    if {part: value.shape for part, value in theirs.items()} != {
+        part: value.shape for part, value in ours.items()
+    }:
+        raise InputError(
+            expected=f"the decoder of the prior: {name}.network and latent as in the preset fast",
+            found="another one",
+            where=f"{name}.network",
+            remedy=f"set {key} to null",
+        )
+    vae.decoder.load_state_dict(theirs)
+    continue_discriminator(discriminator, prior_folder(), name)
+    _imitate(vae.encoder, prior, crops)
+    return str(stored.card["weights_sha256"])
+
+
+@torch.no_grad()
+def _imitate(encoder: TextureEncoder, prior: VAE, crops: Tensor) -> None:
+    """Give an encoder the latents that the prior gives to training crops, as well as its components tell them."""
+    parts = torch.split(crops, CHUNK)
+    posteriors = [prior.posterior(part) for part in parts]
+    mean, std = (torch.cat([getattr(one, part).flatten(1) for one in posteriors]) for part in ("mean", "std"))
+    features = torch.cat([encoder.features(part) for part in parts])
+    weight, bias = ridge(features.double().numpy(), mean.double().numpy()).affine()
+    encoder.dense.blend(torch.from_numpy(weight), torch.from_numpy(bias), 1.0)
+    wide = (std.mean(0) - LEAST_STD).clamp_min(1e-3)
+    encoder.dense.output.bias[len(bias) :] = torch.log(torch.expm1(wide))
 
 
 def continue_discriminator(discriminator: nn.Module | None, folder: Path, name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from pairvae.inference.backbone import give_backbone
 from pairvae.models.vae import VAE
 from pairvae.stages.project import Project
-from pairvae.stages.start import begin_from
+from pairvae.stages.start import begin_from, begin_from_prior
 from pairvae.stages.tracked_training import Run, early_stopping, run_training
 from pairvae.stages.training_inputs import (
     adversarial_losses,
@@ -26,7 +26,7 @@ from pairvae.stages.training_inputs import (
     training_rows,
     untrained_with_discriminator,
 )
-from pairvae.store.model_folder import save_model
+from pairvae.store.model_folder import PRIOR, save_model
 from pairvae.store.prepared import Prepared
 from pairvae.training.devices import Device, choose
 from pairvae.training.distributed.process_group import join
@@ -48,9 +48,15 @@ def train_solo(project: Project, name: str) -> None:
     plan = dataclasses.replace(plan, adversarial=adversarial_losses(settings, {name: discriminator}))
     described = {name: card_description(settings, name, prepared)}
     key = f"{name}.training.start_from"
-    started = begin_from(project.folder, vae, name, training.start_from, described[name], key, discriminator)
-    if started is None:
-        fit_closed_form(vae, plan.source, settings.seed)
+    if training.start_from == PRIOR:
+        crops = fit_closed_form(vae, plan.source, settings.seed)
+        started: str | None = begin_from_prior(vae, name, crops, key, discriminator)
+    else:
+        started = begin_from(
+            project.folder, vae, name, training.start_from, described[name], key, discriminator
+        )
+        if started is None:
+            fit_closed_form(vae, plan.source, settings.seed)
     plan.module.to(device.torch_device)
     relevant = {
         "latent": settings.latent,

@@ -139,12 +139,13 @@ def without_crops(names: Sequence[str]) -> str | None:
     return whole[0] if len(whole) == 1 else None
 
 
-def fit_closed_form(vae: VAE, samples: Source, seed: int) -> None:
-    """Set the parts that are learned in closed form from training samples (principal components)."""
+def fit_closed_form(vae: VAE, samples: Source, seed: int) -> Tensor:
+    """Set the parts that are learned in closed form from training samples (principal components); returns these."""
     assert isinstance(samples, WholeArrays | CroppedImages)
     examples = samples.examples(seed)
     vae.encoder.fit(examples)
     vae.decoder.fit(examples)
+    return examples
 
 
 def likelihood(

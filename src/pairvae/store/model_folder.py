@@ -20,6 +20,7 @@ WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
 DISCRIMINATORS = "discriminators.safetensors"  # where a training ends, for one that goes on from it
 DISCRIMINATORS_HASH = "discriminators_sha256"  # in a card
 FILES = "files_sha256"  # in a card: hashes of what lies beside the weights
+PRIOR = "prior"  # names the model that ships with the package (docs/prior.md)
 FORMAT = 2  # of a model folder; a change that older versions of pairvae would misread counts it up
 REMEDY = "run its stage again with `pairvae repro`"
 
@@ -30,6 +31,11 @@ class StoredModel:
 
     weights: dict[str, Tensor]
     card: dict[str, Any]
+
+
+def prior_folder() -> Path:
+    """The model folder of the prior."""
+    return Path(__file__).parents[1] / "prior"
 
 
 def save_model(

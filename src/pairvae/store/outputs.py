@@ -16,6 +16,7 @@ from pathlib import Path
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.settings import Settings, flatten
+from pairvae.store.model_folder import PRIOR
 from pairvae.store.project_root import OWN_FILES
 from pairvae.store.written import WrittenFiles, files_below, refuse_strangers, stamp
 
@@ -134,7 +135,7 @@ def _named_paths(settings: Settings) -> dict[str, str]:
     keys += ["data.mdf.archive", "pretrain.backbone"]
     if settings.data.source not in ("simulated", "mdf"):
         keys.append("data.source")
-    return {key: str(values[key]) for key in keys if values.get(key) is not None}
+    return {key: str(values[key]) for key in keys if values.get(key) not in (None, PRIOR)}
 
 
 def meets(path: Path, other: Path) -> bool:

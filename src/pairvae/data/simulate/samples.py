@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pairvae.data.simulate import broad
 from pairvae.data.simulate.instrument_files import write_curve, write_micrograph, write_pattern
 from pairvae.data.simulate.micrograph import micrograph, with_data_bar
 from pairvae.data.simulate.saxs_pattern import Curve, azimuthal_curve, colour_mapped, detect, expected_counts
@@ -24,7 +25,7 @@ from pairvae.errors import InputError
 from pairvae.numerics.phasefield import Field
 from pairvae.operating_system import cores
 from pairvae.progress import track
-from pairvae.settings.simulation import SimulationParameters
+from pairvae.settings.simulation import SimulationParameters, World
 from pairvae.store import atomic_path, read_json, write_json
 
 # Raise it when the same seed and parameters give other samples: a folder never mixes two simulators.
@@ -32,6 +33,7 @@ SIMULATOR = 1
 RECORD = "simulation.json"
 TABLES = ("pairs.csv", "truth.csv")
 LARGEST_INLINE = 4
+Made = tuple[int, broad.Truth | None]  # a sample's index, and of the broad world what was drawn
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,21 @@ def sample_files(out: Path, index: int, parameters: SimulationParameters) -> lis
     return files
 
 
-def _write_sample(index: int, *, out: Path, seed: int, parameters: SimulationParameters) -> int:
+def _write_sample(
+    index: int, *, out: Path, seed: int, parameters: SimulationParameters, world: World
+) -> Made:
+    if world == "broad":
+        pair, name = broad.broad_pair(index, seed), sample_id(index)
+        write_micrograph(out / "SEM" / f"{name}.tif", pair.grey, broad.SIDE, parameters.sem_nm_per_px)
+        write_pattern(out / "SAXS" / f"{name}.jpg", broad.coloured(pair))
+        return index, pair.truth
     sample = simulate_sample(index, seed, parameters)
     for name, view in zip(view_ids(index, parameters), sample.sem, strict=True):
         write_micrograph(out / "SEM" / f"{name}.tif", view, parameters.sem_rows, parameters.sem_nm_per_px)
     write_pattern(out / "SAXS" / f"{sample_id(index)}.jpg", sample.pattern)
     if parameters.curves:
         write_curve(out / "IQ" / f"{sample_id(index)}.csv", sample.curve)
-    return index
+    return index, None
 
 
 def _end_with_parent() -> None:
@@ -118,7 +127,7 @@ def _start_worker() -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _run(work: Callable[[int], int], indices: list[int], workers: int) -> Iterator[int]:
+def _run(work: Callable[[int], Made], indices: list[int], workers: int) -> Iterator[Made]:
     if workers == 1 or len(indices) <= LARGEST_INLINE:
         yield from map(work, indices)
         return
@@ -131,9 +140,11 @@ def _run(work: Callable[[int], int], indices: list[int], workers: int) -> Iterat
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _claim(out: Path, pairs: int, seed: int, parameters: SimulationParameters) -> None:
+def _claim(out: Path, pairs: int, seed: int, parameters: SimulationParameters, world: World) -> None:
     """Make ``out`` ours: new, or left by the same simulation, killed or finished; else ``InputError``."""
     record = {"simulator": SIMULATOR, "seed": seed, "parameters": parameters.model_dump(mode="json")}
+    if world != "film":
+        record["world"] = world
     other = "give another folder, or empty this one"
     if out.exists() and not out.is_dir():
         raise InputError(expected="a folder", found="a file", where=str(out), remedy="give another name")
@@ -178,6 +189,32 @@ def _refuse_strangers(out: Path, pairs: int, parameters: SimulationParameters, r
             )
 
 
+def _broad_tables(out: Path, pairs: int, seed: int, nm_per_px: float, made: Iterable[Made]) -> None:
+    """``pairs.csv`` and ``truth.csv`` of the broad world, whose samples have q scales of their own.
+
+    What was drawn for samples that were ``made`` before is drawn again.
+    """
+    known_truths = dict(made)
+    truths = [
+        (sample_id(index), known_truths.get(index) or broad.broad_pair(index, seed).truth)
+        for index in range(pairs)
+    ]
+    rows: list[dict[str, str | float]] = [
+        {
+            "id": name,
+            "saxs": f"SAXS/{name}.jpg",
+            "sem": f"SEM/{name}.tif",
+            "morphology": truth.kind,
+            "sem_nm_per_px": nm_per_px,
+            "saxs_q_per_px_inv_nm": round(truth.q_edge_per_px / (broad.PATTERN / 2) / nm_per_px, 10),
+        }
+        for name, truth in truths
+    ]
+    _write_table(out / "pairs.csv", list(rows[0]), rows)
+    known: list[dict[str, str | float]] = [{"id": name, **truth.row()} for name, truth in truths]
+    _write_table(out / "truth.csv", list(known[0]), known)
+
+
 def _write_table(path: Path, columns: list[str], rows: Iterable[dict[str, str | float]]) -> None:
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, columns, lineterminator="\n")
@@ -208,7 +245,17 @@ def _truth_row(index: int, seed: int, parameters: SimulationParameters) -> dict[
     return {"id": sample_id(index), **sample_latents(index, seed, parameters).row()}
 
 
-def _write_tables(out: Path, pairs: int, seed: int, parameters: SimulationParameters) -> None:
+def _write_tables(
+    out: Path,
+    pairs: int,
+    seed: int,
+    parameters: SimulationParameters,
+    world: World,
+    made: Iterable[Made] = (),
+) -> None:
+    if world == "broad":
+        _broad_tables(out, pairs, seed, parameters.sem_nm_per_px, made)
+        return
     curves = ["iq"] if parameters.curves else []
     columns = ["id", "saxs", "sem", *curves, "morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm"]
     if parameters.sem_views > 1:
@@ -224,9 +271,12 @@ def simulate(
     pairs: int = 72,
     seed: int = 0,
     parameters: SimulationParameters | None = None,
+    world: World = "film",
     workers: int | None = None,
 ) -> None:
     """Write ``pairs`` simulated pairs to ``out`` in the data layout, ``truth.csv`` and ``simulation.json``.
+
+    Of the ``world`` broad (:mod:`pairvae.data.simulate.broad`) they have ``sem_nm_per_px`` of the parameters alone.
 
     Samples stream to disk one by one and complete ones are kept, so that a killed run continues where it was.
     ``workers`` processes share the work (all cores by default); their number changes nothing in the files.
@@ -236,18 +286,18 @@ def simulate(
     for name, value, least in (("pairs", pairs, 1), ("seed", seed, 0), ("workers", workers or 1, 1)):
         if value < least:
             raise InputError(expected=f"{name} of at least {least}", found=str(value), where="data simulate")
-    _claim(out, pairs, seed, physics)
+    _claim(out, pairs, seed, physics, world)
     missing = [i for i in range(pairs) if not all(path.is_file() for path in sample_files(out, i, physics))]
+    made: list[Made] = []
     if missing:
-        work = partial(_write_sample, out=out, seed=seed, parameters=physics)
+        work = partial(_write_sample, out=out, seed=seed, parameters=physics, world=world)
         processes = min(workers or cores(), len(missing))
-        for _ in track(_run(work, missing, processes), len(missing), "simulate"):
-            pass
-    _write_tables(out, pairs, seed, physics)
+        made.extend(track(_run(work, missing, processes), len(missing), "simulate"))
+    _write_tables(out, pairs, seed, physics, world, made)
 
 
-def write_first(out: Path, seed: int, parameters: SimulationParameters) -> None:
+def write_first(out: Path, seed: int, parameters: SimulationParameters, world: World = "film") -> None:
     """Write the first sample alone, in the data layout: what :func:`simulate` will write looks like it."""
-    _claim(out, 1, seed, parameters)
-    _write_sample(0, out=out, seed=seed, parameters=parameters)
-    _write_tables(out, 1, seed, parameters)
+    _claim(out, 1, seed, parameters, world)
+    _write_sample(0, out=out, seed=seed, parameters=parameters, world=world)
+    _write_tables(out, 1, seed, parameters, world)

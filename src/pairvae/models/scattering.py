@@ -1,0 +1,81 @@
+"""An encoder of patterns of any detector and dose: by radial curves of what it sees, not by the colours of one look."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pairvae.models.vae import Encoder, join_statistics
+from pairvae.numerics.colormaps import COLOUR_STEPS, colormap_table, known_colormap
+from pairvae.numerics.scattering import harmonics
+
+POOL = 2  # patterns vary slowly, and their colours are looked up in a quarter of the time
+DARK = 0.02  # levels at most this high are shadows, or as dark as one
+Q_EDGE = 1.044  # radians per px of the image at the middle of an edge: it sets the scale of what is predicted
+
+
+class ScatteringEncoder(Encoder):
+    """Patterns ``(B, 3, H, H)`` in [0, 1] to posterior statistics.
+
+    The frozen part reads levels from colours or grey, and from these the radial curves of angular harmonics
+    (:func:`pairvae.numerics.scattering.harmonics.radial_harmonics`); a dense network makes the posterior of them.
+
+    Parameters
+    ----------
+    width : int
+        Units of each of the two hidden layers.
+    channels, grid : int
+        C and g of the latent.
+    """
+
+    table: Tensor
+    q_edge: Tensor
+
+    def __init__(self, width: int, channels: int, grid: int) -> None:
+        super().__init__()
+        self.shape = (2 * channels, grid, grid)
+        self.register_buffer("table", torch.from_numpy(colormap_table("vge")).float())
+        self.register_buffer("q_edge", torch.full((1,), Q_EDGE))
+        self.dense = nn.Sequential(
+            nn.Linear(harmonics.SIZE, width),
+            nn.SiLU(),
+            nn.Linear(width, width),
+            nn.SiLU(),
+            nn.Linear(width, 2 * channels * grid * grid),
+        )
+
+    @torch.no_grad()
+    def fit(self, inputs: Tensor) -> None:
+        """The colour map of the training patterns, or grey levels."""
+        colormap = known_colormap(inputs.cpu().numpy())
+        if colormap is None:
+            self.table.copy_(torch.linspace(0, 1, COLOUR_STEPS)[:, None].expand(-1, 3))
+        else:
+            self.table.copy_(torch.from_numpy(colormap_table(colormap)))
+
+    def levels(self, patterns: Tensor) -> Tensor:
+        """Levels ``(B, H / 2, H / 2)`` in [0, 1]: the place of the nearest colour on the map; of grey, the grey."""
+        small = F.avg_pool2d(patterns, POOL)
+        colours = small.flatten(2).mT  # (B, P, 3)
+        table = self.table.to(colours.dtype)
+        away = table.square().sum(1) - 2.0 * colours @ table.mT
+        on_map = away.argmin(2).to(colours.dtype) / (COLOUR_STEPS - 1)
+        grey = (colours.amax(2) - colours.amin(2)).mean(1, keepdim=True) < 1e-3
+        return torch.where(grey, colours.mean(2), on_map).view(-1, *small.shape[-2:])
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Radial curves of angular harmonics ``(B, 384)``."""
+        levels = self.levels(inputs)
+        dark = (levels <= DARK).to(levels.dtype)[:, None]
+        seen = 1.0 - F.max_pool2d(dark, 3, stride=1, padding=1)[:, 0]
+        return harmonics.radial_harmonics(levels, seen, self.q_edge.expand(len(levels)))
+
+    def head(self, features: Tensor) -> Tensor:
+        """Posterior statistics ``(B, 2C, g, g)``."""
+        return join_statistics(self.dense(features).view(-1, *self.shape))
+
+    def last_hidden(self, features: Tensor) -> Tensor:
+        """``(B, width)``: what the posterior statistics, before their softplus, depend on linearly."""
+        hidden: Tensor = self.dense[:-1](features)
+        return hidden
