@@ -49,7 +49,7 @@ from pairvae.training.loop import Checkpointing, History, train
 from pairvae.training.plans import PairPlan, SoloPlan
 
 SHAPES = {"saxs": (3, 192, 192), "sem": (1, 192, 192)}
-COMPONENTS = {"saxs": 24, "sem": 64}  # of patterns that are decoded, and of the statistics of crops
+COMPONENTS = {"saxs": 16, "sem": 64}  # of patterns that are decoded, and of the statistics of crops
 PATTERN_EPOCHS, PATTERN_BATCH, PATIENCE, HELD_OUT = 200, 128, 20, 0.1
 PATTERNS = 600  # with the look of the built-in film, for the decoder of patterns
 REMEMBERED = 128  # pairs by which an input counts as unlike
@@ -96,7 +96,8 @@ def _micrographs(
         network, settings.latent, SHAPES["sem"], settings.seed, chosen.training.adversarial.width
     )
     source = PackedCrops(samples.crops, vae.encoder, settings.seed)
-    some = np.array_split(np.arange(min(FITTED, len(source))), 32)
+    count = min(FITTED, len(source))
+    some = np.array_split(np.arange(count), -(-count // 64))
     vae.encoder.fit(torch.cat([source.inputs(part) for part in some]))
     weights = chosen.training.texture.model_dump()
     size, _ = weights.pop("crop"), weights.pop("target")
@@ -166,9 +167,8 @@ def _patterns(samples: BroadSamples, sem: VAE, settings: Settings, device: Devic
 def _crop_features(samples: BroadSamples, sem: VAE) -> Tensor:
     """Features ``(N, 4, K)`` of the crops, the k-th of each pair turned as the k-th curves of its pattern."""
     found = []
-    for part in track(
-        np.array_split(samples.crops, -(-len(samples.crops) // 16)), -(-len(samples.crops) // 16), "crops"
-    ):
+    parts = np.array_split(samples.crops, -(-len(samples.crops) // 16))
+    for part in track(parts, len(parts), "crops"):
         images = unpacked(part)
         each = [turned_images(images[:, turn], turn).astype(np.float32) for turn in range(PER_PAIR)]
         features = [sem.encoder.features(torch.from_numpy(one)[:, None]) for one in each]

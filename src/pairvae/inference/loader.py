@@ -29,7 +29,7 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     """
     text = str(location)
     if text.startswith(REGISTRY):
-        project = project_root(root)
+        project = _project(root)
         folder = model_folder(project, text)
         if root is None and (line := _undecided(project, text)) is not None:
             print(line, file=sys.stderr)
@@ -39,6 +39,18 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
     predictor = Predictor(vaes, card, read_training_summary(folder), folder.absolute())
     check_training_summary(predictor, folder / FACTS)
     return predictor
+
+
+def _project(root: Path | None) -> Path:
+    try:
+        return project_root(root)
+    except InputError as error:
+        raise InputError(
+            expected=error.expected,
+            found=error.found,
+            where=error.where,
+            remedy=f"{error.remedy}, or name the model: a folder, or {PRIOR} for the one that ships with pairvae",
+        ) from error
 
 
 def pinned(uri: str, root: Path) -> str:

@@ -22,7 +22,7 @@ def test_a_pair_depends_on_its_index_and_seed_alone_and_is_what_was_drawn(index:
     assert not np.array_equal(first.phase, other.phase)
     assert first.truth.kind == list(broad.KINDS)[index]
     assert abs(first.phase.mean() - first.truth.phase_fraction) < 0.02
-    assert 0 <= first.levels.min()
+    assert first.levels.min() >= 0
     assert first.levels.max() <= 1
     assert not first.levels[~first.seen].any()
 
@@ -90,7 +90,9 @@ def test_curves_are_free_of_scale_offset_and_q_range() -> None:
     assert torch.corrcoef(both)[0, 1] > 0.999
 
 
-def test_samples_of_the_prior_are_kept_and_not_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_samples_of_the_prior_are_kept_and_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(broad_samples, "CHUNK", 3)
     made = broad_samples.broad_samples(tmp_path, 6, 0, workers=1)
     assert made.crops.shape == (6, 4, 192 * 192 // 8)
