@@ -165,11 +165,17 @@ def _patterns(samples: BroadSamples, sem: VAE, settings: Settings, device: Devic
 
 @torch.no_grad()
 def _crop_features(samples: BroadSamples, sem: VAE) -> Tensor:
-    """Features ``(N, 4, K)`` of the crops, the k-th of each pair turned as the k-th curves of its pattern."""
+    """Features ``(N, 4, K)`` of the crops, the k-th of each pair turned as the k-th curves of its pattern.
+
+    A pattern does not tell which phase is the bright one (Babinet's principle). So that the encoder of patterns need
+    not predict the mean of both, the bright phase is the smaller one here.
+    """
     found = []
     parts = np.array_split(samples.crops, -(-len(samples.crops) // 16))
     for part in track(parts, len(parts), "crops"):
         images = unpacked(part)
+        larger = images.mean((1, 2, 3)) > 0.5
+        images[larger] = 1 - images[larger]
         each = [turned_images(images[:, turn], turn).astype(np.float32) for turn in range(PER_PAIR)]
         features = [sem.encoder.features(torch.from_numpy(one)[:, None]) for one in each]
         found.append(torch.stack(features, 1))
