@@ -1,8 +1,7 @@
 """Transposed convolutions of stride 2 with Keras's 'same' padding: the output has twice the input's side.
 
-Two exact forms of one map of ``(B, I, n, n)`` by kernels ``(I, O, k, k)`` (k odd) and a bias ``(O,)``:
-``direct`` is torch's transposed convolution, ``polyphase`` an ordinary convolution to 4 O channels whose
-pixels are then interleaved. Which is faster depends on the layer: docs/speed.md.
+Two exact forms of one map: ``direct`` is torch's transposed convolution, ``polyphase`` an ordinary convolution to 4 O
+channels whose pixels are then interleaved. Which is faster depends on the layer: docs/speed.md.
 """
 
 from __future__ import annotations
@@ -12,12 +11,23 @@ from torch.nn import functional as F
 
 
 def crop_before(kernel: int) -> int:
-    """Rows that 'same' padding crops in front (of ``kernel - 2`` in all; the odd one goes behind)."""
+    """Rows that 'same' padding crops in front, of ``kernel - 2`` in all; the odd one goes behind."""
     return (kernel - 2) // 2
 
 
 def direct(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """``(B, O, 2n, 2n)`` by torch's transposed convolution, cropped as Keras does."""
+    """Torch's transposed convolution, cropped as Keras does.
+
+    Parameters
+    ----------
+    maps, weight, bias
+        As for :func:`polyphase`.
+
+    Returns
+    -------
+    Tensor
+        ``(B, O, 2n, 2n)``.
+    """
     rows, columns = 2 * maps.shape[-2], 2 * maps.shape[-1]
     full = F.conv_transpose2d(maps, weight, bias, stride=2, padding=crop_before(weight.shape[-1]))
     return full[..., :rows, :columns]
@@ -58,7 +68,22 @@ def interleave(phases: Tensor) -> Tensor:
 
 
 def polyphase(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """``(B, O, 2n, 2n)`` by an ordinary convolution whose outputs are interleaved."""
+    """Transposed convolution of stride 2 by an ordinary convolution whose outputs are interleaved.
+
+    Parameters
+    ----------
+    maps : Tensor
+        ``(B, I, n, n)``.
+    weight : Tensor
+        ``(I, O, k, k)``, k odd.
+    bias : Tensor, optional
+        ``(O,)``.
+
+    Returns
+    -------
+    Tensor
+        ``(B, O, 2n, 2n)``.
+    """
     first, last = tap_range(weight.shape[-1])
     repeated = None if bias is None else bias.repeat(4)
     kernels = phase_kernels(weight)
