@@ -37,7 +37,21 @@ UNKNOWING = "This model does not know its training data and cannot tell an unlik
 
 @dataclass(frozen=True)
 class Curve:
-    """A curve over samples: the mean and the range of the samples; ``y_label`` names a quantity beside the title's."""
+    """A curve over several samples.
+
+    Parameters
+    ----------
+    title : str
+        What it shows.
+    x_label : str
+        Name and unit of ``x``.
+    x : ndarray
+        ``(bins,)``.
+    mean, low, high : ndarray
+        ``(bins,)``: the mean, the least and the largest value over the samples.
+    y_label : str
+        A quantity besides the one that the title names.
+    """
 
     title: str
     x_label: str
@@ -50,11 +64,32 @@ class Curve:
 
 @dataclass(frozen=True)
 class Explained:
-    """``best`` from the middle of the posterior, ``samples`` ``(S, ...)`` drawn from it, ``spread`` of them ``(H, W)``.
+    """What a prediction shows and how far it can be trusted.
 
-    ``numbers`` are pairs of words and values, ``warnings`` what speaks against the prediction, ``notes`` what else
-    should be known. ``nm_per_px``: pixel size of predicted micrographs, where it is known. ``neighbours``: the measured
-    micrographs that a pattern fits best.
+    Parameters
+    ----------
+    source, target : str
+        The modality of the input, and the one that is predicted.
+    given : ndarray or None
+        The prepared input, ``(channels, H, W)``; None for a point of the latent plane.
+    best : ndarray
+        The image from the middle of the posterior, ``(H, W)`` of 0 and 1, or ``(channels, H, W)``.
+    samples : ndarray
+        ``(S, ...)`` drawn from the posterior.
+    spread : ndarray or None
+        ``(H, W)`` in [0, 1], where samples differ.
+    curve : Curve or None
+        S(r) or I(q) of the samples.
+    numbers : dict of str to str
+        Names and values of what the samples show.
+    warnings : tuple of str
+        What speaks against the prediction.
+    notes : tuple of str
+        What else should be known.
+    nm_per_px : float or None
+        Pixel size of predicted micrographs, where it is known.
+    neighbours : tuple of Neighbour
+        The measured micrographs that a pattern fits best.
     """
 
     source: str
@@ -73,7 +108,17 @@ class Explained:
 
 @dataclass(frozen=True)
 class BestGuess:
-    """The prediction from the middle of the posterior, and how like the training data its input is."""
+    """The prediction from the middle of the posterior.
+
+    Parameters
+    ----------
+    target : str
+        Its modality.
+    image : ndarray
+        ``(H, W)`` of 0 and 1, or ``(channels, H, W)``.
+    confidence : Confidence or None
+        How like the training data its input is; None for a model that does not know.
+    """
 
     target: str
     image: np.ndarray
@@ -83,7 +128,26 @@ class BestGuess:
 def best_guess(
     predictor: Predictor, array: np.ndarray, source: str, seed: int, known: Acquisition = ANY
 ) -> BestGuess:
-    """Predict from one prepared array ``(channels, H, W)`` and measure nothing: half the time of :func:`explain`."""
+    """Predict from one prepared array and measure nothing: half the time of :func:`explain`.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    array : ndarray
+        ``(channels, H, W)`` in [0, 1].
+    source : str
+        Its modality.
+    seed : int
+        Of the noise of the decoder.
+    known : Acquisition
+        What is known of it besides, of which the conditions count.
+
+    Returns
+    -------
+    BestGuess
+        Of the other modality.
+    """
     (target,) = [name for name in predictor.modalities if name != source]
     image = predictor.decode(predictor.encode(array, source, known), target, 1, seed)[0, 0]
     return BestGuess(target, image, predictor.confidence(array, source))
@@ -98,10 +162,29 @@ def explain(
     remarks: Callable[[bool], Sequence[str]] = lambda unlike: (),
     known: Acquisition = ANY,
 ) -> Explained:
-    """Predict the other modality from one prepared array ``(channels, H, W)``, and say what it shows.
+    """Predict the other modality from one prepared array, and say what it shows.
 
-    Of what is ``known`` of it the conditions count.
-    ``remarks(unlike)`` gives what else speaks against the prediction, for an input unlike the training data or not.
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    array : ndarray
+        ``(channels, H, W)`` in [0, 1].
+    source : str
+        Its modality.
+    samples : int
+        Images to draw.
+    seed : int
+        Of the draws.
+    remarks : callable
+        Gives what else speaks against the prediction, of whether the input is unlike the training data.
+    known : Acquisition
+        What is known of the input besides, of which the conditions count.
+
+    Returns
+    -------
+    Explained
+        Pictures, a curve, numbers and warnings.
     """
     (target,) = [name for name in predictor.modalities if name != source]
     posterior = predictor.encode(array, source, known)
@@ -124,7 +207,20 @@ def explain(
 
 
 def plane(predictor: Predictor, modality: str) -> tuple[Plane, tuple[str, ...], tuple[str | None, ...]]:
-    """The principal plane of the training latents, with ids and morphologies; of a sample of the prior without them."""
+    """The principal plane of the training latents; of a sample of the prior for a model that does not keep them.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    modality : str
+        Whose latents.
+
+    Returns
+    -------
+    tuple of Plane, ids and morphologies
+        Of the training pairs, in the order of the plane's points; both are empty for the prior.
+    """
     facts = predictor.facts
     if facts is not None and len(facts.latents.get(modality, ())) > 1:
         return plane_of(facts.latents[modality]), facts.ids, facts.morphologies
@@ -134,7 +230,24 @@ def plane(predictor: Predictor, modality: str) -> tuple[Plane, tuple[str, ...], 
 
 
 def explain_point(predictor: Predictor, modality: str, x: float, y: float, seed: int) -> list[Explained]:
-    """Images of both modalities at a point of the latent plane."""
+    """Images of both modalities at a point of the latent plane.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    modality : str
+        Whose plane.
+    x, y : float
+        The point, in units of the latents.
+    seed : int
+        Of the noise of the decoders.
+
+    Returns
+    -------
+    list of Explained
+        One for each modality, without an input.
+    """
     latent = latent_at(plane(predictor, modality)[0], x, y)
     mean = torch.from_numpy(latent.astype(np.float32)).reshape(1, *_latent_shape(predictor, modality))
     posterior = Posterior(mean, torch.zeros_like(mean))
@@ -188,11 +301,11 @@ def _trust(
             )
     check = agreement(predictor, array, best[None], source, target)
     if check is not None:
-        words = f"ring ratio {_said(check.ring_ratio)}, arcs turned by {_said(check.arc_angle_deg, 0)}°"
-        numbers["Physical check"] = f"{'agrees' if check.agrees else 'disagrees'}: {words}"
+        comparison = f"ring ratio {_said(check.ring_ratio)}, arcs turned by {_said(check.arc_angle_deg, 0)}°"
+        numbers["Physical check"] = f"{'agrees' if check.agrees else 'disagrees'}: {comparison}"
         if not check.agrees:
             warnings.append(
-                f"Image and pattern scatter less alike than those of the training pairs ({words})."
+                f"Image and pattern scatter less alike than those of the training pairs ({comparison})."
             )
     return tuple(warnings), () if confidence is not None else (UNKNOWING,), numbers
 

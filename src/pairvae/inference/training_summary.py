@@ -34,7 +34,13 @@ LEAST_INPUTS = 3
 
 @dataclass(frozen=True)
 class Confidence:
-    """``distance`` from the training data in units of the largest that is usual: above 1 it is out of distribution."""
+    """How unlike the training data an input is.
+
+    Parameters
+    ----------
+    distance : float
+        In units of the largest that is usual: above 1 it is out of distribution.
+    """
 
     distance: float
 
@@ -46,10 +52,20 @@ class Confidence:
 
 @dataclass(frozen=True)
 class OutOfDistributionScore:
-    """Components ``(K, D)`` of the training inputs' summaries ``(N, D)``, each element times ``weight``.
+    """Principal components of the training inputs' summaries ``(N, D)``.
 
-    ``crops``: from how many crops a summary of the card was averaged (0: whole arrays); ``crop_threshold`` is the
-    threshold for a single one, whose statistics vary more.
+    Parameters
+    ----------
+    weight : ndarray
+        ``(D,)``, times which summaries are taken.
+    mean, basis, spread : ndarray
+        ``(D,)``, ``(K, D)`` and ``(K,)``: centre, orthonormal directions, and standard deviations along them.
+    card : DistanceScale
+        Of the summaries.
+    crops : int
+        From how many crops a summary of the card was averaged; 0: whole arrays.
+    crop_threshold : float
+        The threshold for a single crop, whose statistics vary more.
     """
 
     weight: Singles
@@ -70,7 +86,20 @@ class OutOfDistributionScore:
         return sqrt(lasting + max(single - lasting, 0.0) / count)
 
     def confidence(self, array: NDArray[np.generic], shape: tuple[int, int, int]) -> Confidence:
-        """Of a prepared array ``(channels, H, W)``; one larger than ``shape`` is looked at crop by crop."""
+        """How unlike the training data an array is.
+
+        Parameters
+        ----------
+        array : ndarray
+            Prepared, ``(channels, H, W)``; one larger than ``shape`` is looked at crop by crop.
+        shape : tuple of int
+            ``(channels, h, w)`` of a crop.
+
+        Returns
+        -------
+        Confidence
+            Its distance over the threshold of as many crops.
+        """
         if not self.crops:
             summary, count = pooled(array[None]), 1
         else:
@@ -87,7 +116,19 @@ class OutOfDistributionScore:
 
 @dataclass(frozen=True)
 class Scattering:
-    """How an image and a pattern of one sample agree in the training data, for the physical check."""
+    """How an image and a pattern of one sample agree in the training data, for the physical check.
+
+    Parameters
+    ----------
+    image, pattern : str
+        The modalities.
+    calibration : Calibration
+        Of the check, on true pairs.
+    mask : ndarray of bool
+        ``(h, w)``, True where a pixel of the pattern does not count.
+    colormap : str or None
+        Of the patterns, where it is known.
+    """
 
     image: str
     pattern: str
@@ -96,7 +137,20 @@ class Scattering:
     colormap: str | None
 
     def agreement(self, images: NDArray[np.generic], pattern: Singles) -> PhysicalCheck:
-        """Images ``(S, H, W)`` against a pattern ``(3, h, w)`` in [0, 1]; the ring ratio is 1 in the training data."""
+        """Check images against a pattern.
+
+        Parameters
+        ----------
+        images : ndarray
+            ``(S, H, W)`` of 0 and 1.
+        pattern : ndarray
+            ``(3, h, w)`` in [0, 1].
+
+        Returns
+        -------
+        PhysicalCheck
+            Its ring ratio is 1 in the training data.
+        """
         level = levels(pattern[None], self.colormap)[0]
         check = physical_check(images, level, None, None, mask=self.mask, calibration=self.calibration)
         return PhysicalCheck(check.ring_ratio / self.calibration.ratio, check.arc_angle_deg, check.agrees)
@@ -104,10 +158,26 @@ class Scattering:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """All of it, by modality; ``latents`` ``(N, C, g, g)`` are those of the training pairs ``ids``.
+    """What a model keeps of N training pairs.
 
-    ``sizes``: rows and columns (px) that were used of the files, the most frequent first. ``micrographs``
-    ``(N, h, w)`` of 0 and 1: a measured crop of each training pair (None: the model keeps none).
+    Parameters
+    ----------
+    familiar : mapping of str to OutOfDistributionScore
+        By modality.
+    latents : mapping of str to ndarray
+        ``(N, C, g, g)`` by modality.
+    ids : tuple of str
+        Of the pairs.
+    morphologies : tuple of str or None
+        Of the pairs, where they are known.
+    scattering : Scattering or None
+        Where the pair is an image and a pattern.
+    nm_per_px, q_per_px : float or None
+        Medians of the pixel sizes, nm and 1/nm.
+    sizes : mapping of str to tuple
+        Rows and columns (px) that were used of the files, by modality, the most frequent first.
+    micrographs : ndarray of uint8, optional
+        ``(N, h, w)`` of 0 and 1: a measured crop of each pair; None: the model keeps none.
     """
 
     familiar: Mapping[str, OutOfDistributionScore] = field(default_factory=dict)
@@ -138,7 +208,20 @@ def texture_summary(crops: NDArray[np.generic]) -> Singles:
 
 
 def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDArray[np.generic]:
-    """At most twelve crops of ``shape`` that an array ``(channels, H, W)`` holds side by side, evenly spread."""
+    """Crops that an array holds side by side, evenly spread.
+
+    Parameters
+    ----------
+    array : ndarray
+        ``(channels, H, W)``.
+    shape : tuple of int
+        ``(channels, h, w)`` of a crop.
+
+    Returns
+    -------
+    ndarray
+        ``(M, channels, h, w)``, at most twelve.
+    """
     _, rows, columns = shape
     corners = [
         (top, left)
@@ -156,9 +239,19 @@ def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDA
 def familiar_arrays(
     arrays: NDArray[np.generic], groups: Sequence[str | None] | None = None
 ) -> OutOfDistributionScore | None:
-    """Of whole training arrays ``(N, channels, H, W)``; None for fewer than three that differ.
+    """What whole training arrays are like.
 
-    Arrays of one of ``groups`` (``N`` names, None is none) are views of one sample.
+    Parameters
+    ----------
+    arrays : ndarray
+        ``(N, channels, H, W)``.
+    groups : sequence of str or None, optional
+        ``N`` names, None is none: arrays of one group are views of one sample.
+
+    Returns
+    -------
+    OutOfDistributionScore or None
+        None for fewer than three that differ.
     """
     if len(arrays) < LEAST_INPUTS:
         return None
@@ -169,13 +262,23 @@ def familiar_arrays(
 def familiar_crops(
     crops: Sequence[NDArray[np.generic]], groups: Sequence[str | None] | None = None
 ) -> OutOfDistributionScore | None:
-    """Of ``N`` training images, each ``K`` of its crops ``(K, h, w)``; None for fewer than three that differ.
+    """What the crops of training images are like.
 
-    ``groups`` as of :func:`familiar_arrays`.
+    Parameters
+    ----------
+    crops : sequence of ndarray
+        ``K`` crops ``(K, h, w)`` of each of ``N`` images.
+    groups : sequence of str or None, optional
+        As for :func:`familiar_arrays`.
+
+    Returns
+    -------
+    OutOfDistributionScore or None
+        None for fewer than three that differ.
     """
     if len(crops) < LEAST_INPUTS:
         return None
-    single = np.stack([texture_summary(some[:, None]) for some in crops])
+    single = np.stack([texture_summary(sample[:, None]) for sample in crops])
     weight = _equal_shares(single.mean(1))
     whole = _fitted(single.mean(1) * weight, weight, groups)
     if whole is None:
@@ -213,10 +316,25 @@ def _equal_shares(summaries: Singles) -> Singles:
 def scattering_of(
     names: tuple[str, str], crops: Sequence[NDArray[np.generic]], patterns: Singles
 ) -> Scattering:
-    """Calibrated on true pairs: crops ``(K, h, w)`` of each image, and patterns ``(N, 3, H, W)`` in [0, 1]."""
+    """Calibrate the physical check on true pairs.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The modalities of image and pattern.
+    crops : sequence of ndarray
+        ``(K, h, w)`` of each image.
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    Scattering
+        For predictions.
+    """
     mask, colormap = shadow(patterns), known_colormap(patterns)
     checks = [
-        physical_check(some, levels(pattern[None], colormap)[0], None, None, mask=mask)
-        for some, pattern in zip(crops, patterns, strict=True)
+        physical_check(images, levels(pattern[None], colormap)[0], None, None, mask=mask)
+        for images, pattern in zip(crops, patterns, strict=True)
     ]
     return Scattering(*names, calibrate(checks), mask, colormap)

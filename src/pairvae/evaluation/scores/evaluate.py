@@ -31,11 +31,27 @@ LEAST_PATTERN = 32  # px; smaller ones have no rings to measure
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """What is assessed: patterns ``(N, 3, H, W)``, crops ``(N, K, h, w)`` of 0 and 1, which samples train.
+    """The samples that are assessed.
 
-    ``names`` are the modalities of the two. Where the second is no binary image either, ``crops`` holds its
-    arrays as they are, ``(N, channels, H, W)`` float32. ``shift`` ``(N, C, g, g)`` is what the conditions of the
-    samples add to the pair's latents of the patterns.
+    Parameters
+    ----------
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+    crops : ndarray
+        ``(N, K, h, w)`` uint8 of 0 and 1. Where the second modality is no binary image either, its arrays as they are,
+        ``(N, channels, H, W)`` float32.
+    train, validation : sequence of int
+        The samples of each split.
+    morphologies : sequence of str or None
+        Of the N samples; None where it is not known.
+    estimator : str
+        Of S(r), see :func:`pairvae.numerics.morphology.two_point_correlation`.
+    seed : int
+        Of all that is drawn.
+    names : tuple of str
+        The modalities of patterns and crops.
+    shift : Tensor, optional
+        ``(N, C, g, g)``: what the conditions of the samples add to the pair's latents of the patterns.
     """
 
     patterns: np.ndarray
@@ -73,7 +89,15 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class Reconstructions:
-    """Decoded images: patterns ``(N, ...)`` or ``(N, K, ...)``, binary crops ``(N, K, h, w)`` of 0 and 1."""
+    """Decoded images and the latents that they come from.
+
+    Parameters
+    ----------
+    images : dict of str to ndarray
+        By direction: patterns ``(N, ...)`` or ``(N, K, ...)`` in [0, 1], binary crops ``(N, K, h, w)`` of 0 and 1.
+    latents : dict of str to ndarray
+        Posterior means ``(N, C, g, g)``, or ``(N K, C, g, g)`` of crops, by modality.
+    """
 
     images: dict[str, np.ndarray]
     latents: dict[str, np.ndarray]
@@ -81,19 +105,58 @@ class Reconstructions:
 
 @torch.no_grad()
 def encode(vae: VAE, inputs: Tensor) -> Tensor:
-    """Posterior means ``(B, C, g, g)`` of prepared inputs, in chunks."""
+    """Posterior means of prepared inputs, in chunks.
+
+    Parameters
+    ----------
+    vae : VAE
+        Of the inputs' modality.
+    inputs : Tensor
+        ``(B, channels, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        ``(B, C, g, g)``.
+    """
     return posteriors(vae, inputs).mean
 
 
 @torch.no_grad()
 def posteriors(vae: VAE, inputs: Tensor) -> Posterior:
-    """Posteriors of prepared inputs ``(B, ...)``, in chunks."""
+    """Posteriors of prepared inputs, in chunks.
+
+    Parameters
+    ----------
+    vae, inputs
+        As for :func:`encode`.
+
+    Returns
+    -------
+    Posterior
+        Of B inputs.
+    """
     return joined([vae.posterior(part) for part in torch.split(inputs, CHUNK)])
 
 
 @torch.no_grad()
 def decode(vae: VAE, latents: Tensor, seed: int) -> np.ndarray:
-    """Images ``(B, channels, H, W)`` float32 in [0, 1]; the noise of a stochastic decoder is seeded."""
+    """Decode latents, in chunks.
+
+    Parameters
+    ----------
+    vae : VAE
+        Of the images' modality.
+    latents : Tensor
+        ``(B, C, g, g)``.
+    seed : int
+        Of the noise of a stochastic decoder.
+
+    Returns
+    -------
+    ndarray
+        Images ``(B, channels, H, W)`` float32 in [0, 1].
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return decode_in_chunks(vae.decoder, latents).numpy()
@@ -105,7 +168,20 @@ def binary(images: np.ndarray) -> np.ndarray:
 
 
 def reconstruct(vaes: Mapping[str, VAE], data: EvaluationSet) -> Reconstructions:
-    """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
+    """Every direction that the VAEs allow; each image has its own noise.
+
+    Parameters
+    ----------
+    vaes : mapping of str to VAE
+        By modality.
+    data : EvaluationSet
+        The samples.
+
+    Returns
+    -------
+    Reconstructions
+        Keyed ``<source>_<target>``.
+    """
     n, k = data.crops.shape[:2]
     encoded = {name: posteriors(vaes[name], data.inputs(name)) for name in data.names if name in vaes}
     first = data.names[0]
@@ -127,8 +203,19 @@ def reconstruct(vaes: Mapping[str, VAE], data: EvaluationSet) -> Reconstructions
 class Reference:
     """The true patterns and what the true crops are like (nothing where no crops are binary), computed once.
 
-    ``properties`` are curves ``(N, K, bins)`` and, with ``full``, descriptors ``(N, K)`` by name; ``full`` adds their
-    errors, and those of the physics of patterns, to those of curves and pixels.
+    Parameters
+    ----------
+    data : EvaluationSet
+        The samples.
+    full : bool
+        Whether descriptors and the physics of patterns are scored besides curves and pixels.
+
+    Attributes
+    ----------
+    properties : dict of str to ndarray
+        Curves ``(N, K, bins)`` and, with ``full``, descriptors ``(N, K)``, by name.
+    spacing : ndarray
+        ``(N, 1)``: median domain spacing of each sample's crops in px; 1 without ``full``.
     """
 
     def __init__(self, data: EvaluationSet, full: bool = False) -> None:
@@ -155,7 +242,20 @@ class Reference:
         return {name: values.reshape(n, k, *values.shape[1:]) for name, values in flat.items()}
 
     def errors(self, target: str, images: np.ndarray) -> Errors:
-        """Errors of images or arrays of modality ``target``."""
+        """Errors of one direction, whatever its target.
+
+        Parameters
+        ----------
+        target : str
+            The modality of the images.
+        images : ndarray
+            As for :meth:`crops` or :meth:`whole`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            By score.
+        """
         return self.crops(images) if self.data.cropped(target) else self.whole(target, images)
 
     def crops(self, images: np.ndarray) -> Errors:
@@ -170,9 +270,20 @@ class Reference:
         return errors
 
     def whole(self, target: str, images: np.ndarray) -> Errors:
-        """Errors ``(N,)`` or ``(N, K)`` of arrays ``(N, [K,] channels, H, W)``, per element.
+        """Errors per element of arrays that are not cropped.
 
-        Those of the physics of patterns are ``(N,)``, or ``(N, PHYSICS_CROPS)`` of the first crops.
+        Parameters
+        ----------
+        target : str
+            The modality of the arrays.
+        images : ndarray
+            ``(N, [K,] channels, H, W)`` in [0, 1].
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``(N,)`` or ``(N, K)`` by score. Those of the physics of patterns are ``(N,)``, or ``(N, PHYSICS_CROPS)``
+            of the first crops.
         """
         true = self.data.array(target)
         physics = self.full and true.shape[1] == 3 and min(true.shape[2:]) >= LEAST_PATTERN
@@ -211,7 +322,22 @@ def model_errors(
     images: Mapping[str, np.ndarray],
     measured: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, Errors]:
-    """Errors of each direction's reconstructions; ``measured`` are their properties where they are known already."""
+    """Errors of each direction's reconstructions.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of the samples.
+    images : mapping of str to ndarray
+        By direction.
+    measured : mapping of str to mapping, optional
+        Properties of the images by direction, where they are known already.
+
+    Returns
+    -------
+    dict of str to dict
+        Direction -> score.
+    """
     known = measured or {}
     return {
         direction: reference.against(known[direction])
@@ -222,10 +348,23 @@ def model_errors(
 
 
 def require_finite(errors: Mapping[str, Any], ids: Sequence[str], where: str = "") -> None:
-    """``InputError`` that names direction and sample where a nested error is not a finite number.
+    """Refuse nested errors of which one is not a finite number.
 
-    ``errors`` ends in arrays ``(N,)`` or ``(N, K)``, ``ids`` are the N samples. Without this, one nan would be no more
-    than a median that is a little off, or a table without numbers.
+    Without this, one nan would be no more than a median that is a little off, or a table without numbers.
+
+    Parameters
+    ----------
+    errors : mapping
+        Ends in arrays ``(N,)`` or ``(N, K)``.
+    ids : sequence of str
+        Of the N samples.
+    where : str
+        The keys above, for the message.
+
+    Raises
+    ------
+    InputError
+        It names direction and sample.
     """
     for key, value in errors.items():
         path = f"{where}.{key}" if where else str(key)
@@ -245,7 +384,22 @@ def require_finite(errors: Mapping[str, Any], ids: Sequence[str], where: str = "
 def summarise(
     errors: Mapping[str, Any], members: Sequence[int], counts: Integers | None = None
 ) -> dict[str, Any]:
-    """Nested errors over all samples to nested summaries over ``members``; intervals with resamples ``counts``."""
+    """Nested errors to nested summaries.
+
+    Parameters
+    ----------
+    errors : mapping
+        Ends in arrays ``(N,)`` or ``(N, K)``.
+    members : sequence of int
+        The samples to summarise.
+    counts : ndarray, optional
+        Resamples of the members, for intervals (:func:`pairvae.evaluation.scores.statistics.resamples`).
+
+    Returns
+    -------
+    dict
+        Of the same keys, each as :func:`pairvae.evaluation.scores.statistics.summary` returns it.
+    """
     chosen = np.asarray(members)
     return {
         key: summarise(value, members, counts)
@@ -256,7 +410,18 @@ def summarise(
 
 
 def listed(errors: Mapping[str, Any], members: Sequence[int]) -> dict[str, Any]:
-    """As :func:`summarise`, but with all the numbers."""
+    """Nested errors to nested lists of all numbers.
+
+    Parameters
+    ----------
+    errors, members
+        As for :func:`summarise`.
+
+    Returns
+    -------
+    dict
+        Of the same keys.
+    """
     chosen = np.asarray(members)
     return {
         key: listed(value, members) if isinstance(value, Mapping) else value[chosen].ravel().tolist()
