@@ -138,7 +138,20 @@ def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[
 
 
 def sample_latents(data: EvaluationSet, decoded: Reconstructions) -> dict[str, np.ndarray]:
-    """``latent_<modality>`` -> latents ``(N, D)`` of the samples: of crops their mean."""
+    """Latents of the samples: of crops their mean.
+
+    Parameters
+    ----------
+    data : EvaluationSet
+        N samples.
+    decoded : Reconstructions
+        With latents of every modality.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``latent_<modality>`` -> ``(N, D)``.
+    """
     arrays = {}
     for name in data.names:
         latents, array = decoded.latents[name], data.array(name)

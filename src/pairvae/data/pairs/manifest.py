@@ -40,10 +40,20 @@ ALLOW_LONE = "set data.unpaired to use"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder holds: pairs and samples without a partner, all sorted by id, and what is wrong with others.
+    """What a folder holds, all sorted by id, and what is wrong with the rest.
 
-    ``left_out`` are sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM). ``missing`` has
-    a fault for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
+    Parameters
+    ----------
+    pairs : list of Pair
+        Those with both files.
+    unpaired : list of Pair
+        Samples without a partner.
+    left_out : list of Pair
+        Sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM).
+    missing : list of Fault
+        One for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
+    faults : list of Fault
+        What is wrong with other files and rows.
     """
 
     pairs: list[Pair]
@@ -56,10 +66,26 @@ class Manifest:
 def read_pairs(
     folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
 ) -> list[Pair]:
-    """The pairs of a folder, sorted by id: from ``pairs.csv`` where there is one, else from equal file names.
+    """The pairs of a folder: from ``pairs.csv`` where there is one, else from equal file names. Files are not opened.
 
-    Files are named, not opened. ``InputError`` names the first fault and the number of faults. Samples without a
-    partner are faults unless ``unpaired`` is "use"; they are never among the pairs.
+    Parameters
+    ----------
+    folder : Path
+        In the data layout.
+    unpaired : {"error", "use"}
+        Whether samples without a partner are faults; they are never among the pairs.
+    modalities : sequence of str, optional
+        The two that make a pair; by default those that are there.
+
+    Returns
+    -------
+    list of Pair
+        Sorted by id, at least one.
+
+    Raises
+    ------
+    InputError
+        It names the first fault and the number of faults.
     """
     return _sound(folder, unpaired, modalities).pairs
 
@@ -67,7 +93,23 @@ def read_pairs(
 def read_samples(
     folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
 ) -> tuple[list[Pair], list[Pair]]:
-    """As :func:`read_pairs`, and beside the pairs the samples without a partner (none where they are not wanted)."""
+    """As :func:`read_pairs`, and beside the pairs the samples without a partner.
+
+    Parameters
+    ----------
+    folder, unpaired, modalities
+        As for :func:`read_pairs`.
+
+    Returns
+    -------
+    tuple of list of Pair
+        The pairs, and the others (none where they are not wanted).
+
+    Raises
+    ------
+    InputError
+        As from :func:`read_pairs`.
+    """
     manifest = _sound(folder, unpaired, modalities)
     return manifest.pairs, manifest.unpaired if unpaired == "use" else []
 
@@ -90,13 +132,42 @@ def _sound(folder: Path, unpaired: Unpaired, modalities: Sequence[str] | None) -
 
 
 def no_pair(folder: Path, manifest: Manifest) -> InputError:
-    """The error for samples without a partner alone."""
+    """The error for samples without a partner alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Their folder.
+    manifest : Manifest
+        What it holds.
+
+    Returns
+    -------
+    InputError
+        To raise.
+    """
     found = f"{number_of(len(manifest.unpaired), 'sample')} without a partner and no pair"
     return InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
 
 
 def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:
-    """All sound samples whose files a copy of the folder needs (``InputError`` as :func:`read_pairs`)."""
+    """All sound samples whose files a copy of the folder needs.
+
+    Parameters
+    ----------
+    folder, unpaired
+        As for :func:`read_pairs`.
+
+    Returns
+    -------
+    list of Pair
+        Pairs first.
+
+    Raises
+    ------
+    InputError
+        As from :func:`read_pairs`.
+    """
     manifest = _sound(folder, unpaired, None)
     return [*manifest.pairs, *manifest.unpaired, *manifest.left_out]
 
@@ -108,7 +179,20 @@ def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
 
 
 def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Manifest:
-    """Everything that a folder holds. ``modalities``: the two that make a pair; by default those that are there."""
+    """Everything that a folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        In the data layout.
+    modalities : sequence of str, optional
+        The two that make a pair; by default those that are there.
+
+    Returns
+    -------
+    Manifest
+        With the faults.
+    """
     if not folder.is_dir():
         found = "a file" if folder.exists() else "none"
         error = InputError(

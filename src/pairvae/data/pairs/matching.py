@@ -17,7 +17,15 @@ SEPARATORS = r"[\s_\-.()/]+"
 
 @dataclass(frozen=True)
 class Sample:
-    """The files of one sample by modality; several only of the modality whose images are cropped."""
+    """The files of one sample.
+
+    Parameters
+    ----------
+    id : str
+        Its name.
+    files : dict of str to list of Path
+        By modality; several only of the modality whose images are cropped.
+    """
 
     id: str
     files: dict[str, list[Path]]
@@ -25,7 +33,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class Matching:
-    """Samples, files without a partner by modality, files of a further modality that join no sample, and how."""
+    """Which files belong together.
+
+    Parameters
+    ----------
+    samples : list of Sample
+        Those with files of both sides.
+    lone : list of (str, Path)
+        Modalities and files without a partner.
+    left_out : list of Path
+        Files of a further modality that join no sample.
+    how : str
+        In words, by what they were matched.
+    """
 
     samples: list[Sample]
     lone: list[tuple[str, Path]]
@@ -45,9 +65,21 @@ def sides_of(files: Files) -> tuple[str, str]:
 def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = False) -> Matching | None:
     """Equal names, or micrographs whose name begins with the sample's (``a_1`` and ``a_2`` of ``a``).
 
-    With ``path`` a name has its sub-folders before it; with ``strip`` it has no words such as ``saxs`` and ``sem``,
-    and no case.
-    None where two files of one side have the same name.
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+    root : Path
+        The folder of all.
+    strip : bool
+        Compare names without words such as ``saxs`` and ``sem``, and without case.
+    path : bool
+        Compare names with their sub-folders before them.
+
+    Returns
+    -------
+    Matching or None
+        None where two files of one side have the same name.
     """
     words = {word for name, modality in MODALITIES.items() for word in (name, modality.folder.casefold())}
 
@@ -73,11 +105,11 @@ def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = Fals
 
 def _assign_names(firsts: Sequence[str], others: Sequence[str]) -> list[int | None]:
     """For each of ``others``, the index of the name in ``firsts`` that equals it or is its longest prefix."""
-    places = {name: index for index, name in enumerate(firsts) if name}
+    index_of = {name: index for index, name in enumerate(firsts) if name}
 
     def find(name: str) -> int | None:
         lengths = (length for length in range(len(name), 0, -1) if _ends_a_word(name, length))
-        return next((places[name[:length]] for length in lengths if name[:length] in places), None)
+        return next((index_of[name[:length]] for length in lengths if name[:length] in index_of), None)
 
     return [find(name) for name in others]
 
@@ -91,16 +123,32 @@ def _ends_a_word(text: str, length: int) -> bool:
 
 
 def by_numbers(files: Files) -> Matching:
-    """The same number in both names; ``InputError`` where two numbers would pair the files differently."""
+    """The same number in both names.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+
+    Returns
+    -------
+    Matching
+        By the numbers that leave the fewest files without a partner.
+
+    Raises
+    ------
+    InputError
+        Where two numbers would pair the files differently.
+    """
     first, _ = sides_of(files)
     columns = {name: number_columns(files[name]) for name in files}
 
     def assign(a: str, b: str) -> list[int | None]:
         candidates: list[list[int | None]] = []
         for column in columns[a]:
-            places = {number: index for index, number in enumerate(column)}
-            if len(places) == len(column):
-                candidates += [[places.get(number) for number in other] for other in columns[b]]
+            index_of = {number: index for index, number in enumerate(column)}
+            if len(index_of) == len(column):
+                candidates += [[index_of.get(number) for number in other] for other in columns[b]]
         if not candidates:
             return [None] * len(files[b])
         lone = [_without_partner(assigned, len(files[a])) for assigned in candidates]
@@ -138,7 +186,22 @@ def number_columns(files: Sequence[Path]) -> list[list[int]]:
 def by_order(files: Files, *, trusted: bool) -> Matching:
     """The n-th file of one side with the n-th of the other, in natural order.
 
-    ``InputError`` for unequal numbers of files and, unless ``trusted``, where the names' numbers contradict.
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+    trusted : bool
+        Whether the order rules where the names' numbers contradict it.
+
+    Returns
+    -------
+    Matching
+        Without lone files of the two sides.
+
+    Raises
+    ------
+    InputError
+        For unequal numbers of files and, unless ``trusted``, where the names' numbers contradict.
     """
     first, second = sides_of(files)
     firsts, others = files[first], files[second]
@@ -166,9 +229,19 @@ def by_order(files: Files, *, trusted: bool) -> Matching:
 
 
 def contradiction(firsts: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
-    """A file, its partner in the same place, and the one of the other side that has its number; None where none is.
+    """Where the order of files contradicts the numbers in their names.
 
     Numbers that stand in every name and differ in all of them count; none is where one of them agrees in every pair.
+
+    Parameters
+    ----------
+    firsts, others : sequence of Path
+        As many files of either side, in order.
+
+    Returns
+    -------
+    tuple of Path or None
+        A file, its partner by the order, and the one of the other side that has its number; None where none is.
     """
     columns = [
         (column, other)
@@ -179,15 +252,33 @@ def contradiction(firsts: Sequence[Path], others: Sequence[Path]) -> tuple[Path,
     if any(column == other for column, other in columns):
         return None
     for column, other in columns:
-        places = {number: index for index, number in enumerate(other)}
+        index_of = {number: index for index, number in enumerate(other)}
         for index, number in enumerate(column):
-            if places.get(number, index) != index:
-                return firsts[index], others[index], others[places[number]]
+            if index_of.get(number, index) != index:
+                return firsts[index], others[index], others[index_of[number]]
     return None
 
 
 def by_pattern(files: Files, pattern: str) -> Matching:
-    """Equal ids, which a regular expression with the named group ``id`` takes out of the names (``InputError``)."""
+    """Equal ids, which a regular expression takes out of the names.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+    pattern : str
+        With a named group ``id``.
+
+    Returns
+    -------
+    Matching
+        By these ids.
+
+    Raises
+    ------
+    InputError
+        For no such expression, a name that it does not match, or two files of one id.
+    """
     where = "--pattern"
     try:
         expression = re.compile(pattern)
@@ -201,8 +292,8 @@ def by_pattern(files: Files, pattern: str) -> Matching:
     first, second = sides_of(files)
 
     def assign(a: str, b: str) -> list[int | None]:
-        places = {identity: index for index, identity in enumerate(ids[a])}
-        return [places.get(identity) for identity in ids[b]]
+        index_of = {identity: index for index, identity in enumerate(ids[a])}
+        return [index_of.get(identity) for identity in ids[b]]
 
     for name in files:
         seen: dict[str, Path] = {}
@@ -215,7 +306,25 @@ def by_pattern(files: Files, pattern: str) -> Matching:
 
 
 def id_in(expression: re.Pattern[str], file: Path) -> str:
-    """What the group ``id`` of ``expression`` finds in a file's name (``InputError`` for nothing)."""
+    """What the group ``id`` of an expression finds in a file's name.
+
+    Parameters
+    ----------
+    expression : re.Pattern
+        With a named group ``id``.
+    file : Path
+        Its name is searched.
+
+    Returns
+    -------
+    str
+        Not empty.
+
+    Raises
+    ------
+    InputError
+        Where it finds nothing.
+    """
     match = expression.search(composed(file.name))
     if match is None or not match["id"]:
         raise InputError(

@@ -33,7 +33,17 @@ LONGEST_PATH, LONGEST_PART = 1024, 255  # characters; bytes of a file's or folde
 
 @dataclass(frozen=True)
 class Table:
-    """Samples of a ``pairs.csv`` in its order, each with at least one file; the line of each; what is not sound."""
+    """What a ``pairs.csv`` says.
+
+    Parameters
+    ----------
+    pairs : list of Pair
+        Samples in the table's order, each with at least one file.
+    lines : dict of str to int
+        The line of each, by id.
+    faults : list of Fault
+        Rows that are not sound.
+    """
 
     pairs: list[Pair]
     lines: dict[str, int]
@@ -193,7 +203,25 @@ def fit_id(text: str) -> str:
 
 
 def checked_id(text: str, where: str) -> str:
-    """An id that can be part of a file name on any system."""
+    """Refuse an id that cannot be part of a file name on any system.
+
+    Parameters
+    ----------
+    text : str
+        The id.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    str
+        The same.
+
+    Raises
+    ------
+    InputError
+        For what is no id of 1 to 100 letters, digits and _-+.,()=@ or spaces.
+    """
     bad = not text or len(text) > LONGEST_ID or text.startswith(".")
     if bad or not all(_fits(char) for char in text):
         raise InputError(
@@ -261,7 +289,15 @@ def _number(text: str, where: str) -> float | None:
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
-    """Write ``pairs.csv`` atomically, files relative to its folder; optional columns and conditions where filled."""
+    """Write ``pairs.csv`` atomically, optional columns and conditions where filled.
+
+    Parameters
+    ----------
+    path : Path
+        The table; files in it are relative to its folder.
+    pairs : sequence of Pair
+        A row for each.
+    """
     used = [name for name in OPTIONAL if any(getattr(pair, name) is not None for pair in pairs)]
     further = list(dict.fromkeys(name for pair in pairs for name in pair.conditions))
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:

@@ -45,7 +45,20 @@ Opened = tuple[PublishedFile, Callable[[], IO[bytes] | None]]
 
 
 def check_name(name: str, where: str) -> None:
-    """Refuse a name that could lead out of a folder: ``..``, absolute, drive, NUL (``InputError``)."""
+    """Refuse a name that could lead out of a folder: ``..``, absolute, drive, NUL.
+
+    Parameters
+    ----------
+    name : str
+        As an archive or a server gives it.
+    where : str
+        For the message.
+
+    Raises
+    ------
+    InputError
+        It shows the name.
+    """
     parts = name.replace("\\", "/").split("/")
     control = any(ord(letter) < 32 or ord(letter) == 127 for letter in name)
     drive = re.match(r"[A-Za-z]:", name) is not None
@@ -59,7 +72,25 @@ def check_name(name: str, where: str) -> None:
 
 
 def read_images(path: Path, limits: Limits) -> list[PublishedFile]:
-    """The images in the archive, in its order (``InputError``: broken, hostile, too large, no images)."""
+    """The images in an archive.
+
+    Parameters
+    ----------
+    path : Path
+        A zip or tar file.
+    limits : Limits
+        The most that it may hold.
+
+    Returns
+    -------
+    list of PublishedFile
+        In its order, at least one.
+
+    Raises
+    ------
+    InputError
+        For an archive that is broken, hostile or too large, or without images.
+    """
     images = [file for file, _ in _members(path, limits) if _is_image(file)]
     names = [file.name for file in images]
     if len(set(names)) != len(names):
@@ -73,7 +104,24 @@ def read_images(path: Path, limits: Limits) -> list[PublishedFile]:
 
 
 def copy_images(path: Path, targets: Mapping[str, Path], limits: Limits, done: Callable[[], None]) -> None:
-    """Copy the members in ``targets`` (source -> path), calling ``done`` after each; no cut copy stays."""
+    """Copy members of an archive; no cut copy stays.
+
+    Parameters
+    ----------
+    path : Path
+        A zip or tar file.
+    targets : mapping of str to Path
+        Where each goes, by its ``source``.
+    limits : Limits
+        The most that the archive may hold.
+    done : callable
+        Called after each.
+
+    Raises
+    ------
+    InputError
+        For an archive that is broken, hostile or too large.
+    """
     for file, opener in _members(path, limits):
         target = targets.get(file.source)
         if target is None:
@@ -97,9 +145,28 @@ def copy_images(path: Path, targets: Mapping[str, Path], limits: Limits, done: C
 def choose_sets(
     files: list[PublishedFile], suffixes: Mapping[str, tuple[str, ...]], where: str
 ) -> dict[str, list[PublishedFile]]:
-    """The files of the one folder of each modality, sorted by name.
+    """The files of the one folder of each modality.
 
     A folder belongs to a modality by its own name (``SAXS``, ``sem_images``), else by its files' suffixes.
+
+    Parameters
+    ----------
+    files : list of PublishedFile
+        Of all folders.
+    suffixes : mapping of str to tuple of str
+        Of each modality, with dots.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    dict of str to list of PublishedFile
+        By modality, sorted by name.
+
+    Raises
+    ------
+    InputError
+        Where a modality has no folder, or several.
     """
     folders: dict[str, list[PublishedFile]] = {}
     for file in files:
