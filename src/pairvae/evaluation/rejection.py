@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,9 @@ from pairvae.numerics.descriptors import describe
 
 TRIES = 50  # draws for each requested image before it is given up
 BATCH = 16
+_Accepted = tuple[
+    NDArray[np.uint8], NDArray[np.float32], int, dict[str, float]
+]  # image, latent, seed, descriptors
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ def draw(
     AcceptedSamples
         ``count`` images, or fewer.
     """
-    kept: list[tuple[NDArray[np.uint8], NDArray[np.float32], int, dict[str, float]]] = []
+    kept: list[_Accepted] = []
     drawn = 0
     while len(kept) < count and drawn < count * TRIES:
         size = min(BATCH, count * TRIES - drawn, BATCH if ranges else count - len(kept))
@@ -109,6 +112,10 @@ def draw(
             if fits[index]:
                 values = {name: float(column[index]) for name, column in descriptors.items()}
                 kept.append((images[index], latents[index], int(seeds[index]), values))
+    return _collected(kept, drawn)
+
+
+def _collected(kept: Sequence[_Accepted], drawn: int) -> AcceptedSamples:
     names = list(kept[0][3]) if kept else []
     return AcceptedSamples(
         np.array([image[0] for image in kept], np.uint8),

@@ -119,8 +119,6 @@ def attribute(
 ) -> Attribution:
     """Explain the prediction from one prepared array by occlusion.
 
-    Takes about a hundred predictions, twice as many with the check.
-
     Parameters
     ----------
     predictor : Predictor
@@ -132,7 +130,7 @@ def attribute(
     seed : int
         Of the noise of decoders, of shuffled pixels and of random weights.
     check : bool
-        Whether to repeat it with randomised weights.
+        Whether to repeat it with randomised weights: it takes about a hundred predictions each time.
     known : Acquisition
         What is known of it besides, of which the conditions count.
 
@@ -150,9 +148,7 @@ def attribute(
     if MODALITIES[source].coordinates is not None or MODALITIES[target].coordinates is not None:
         raise InputError(expected="patterns and images", found="curves", where=source)
     given = _middle(np.asarray(array, np.float32), predictor.shape(source))
-    pattern = not MODALITIES[source].cropped
-    parts = polar_parts(given.shape[-2:]) if pattern else square_parts(given.shape[-2:])
-    baseline = _usual(predictor, source, given) if pattern else shuffled(given, parts, seed)
+    parts, baseline = _parts(predictor, source, given, seed)
     describe = descriptors_of(predictor, source, target, seed, known)
     changes = occlusion(given, baseline, parts, describe)
     random: dict[str, float] = {}
@@ -161,9 +157,16 @@ def attribute(
         effects = occlusion(given, baseline, parts, other)
         random = {name: likeness(changes[name], effects[name]) for name in changes}
     values = {name: float(numbers[0]) for name, numbers in describe(given[None]).items()}
-    facts = predictor.facts
-    q = facts.q_per_px if facts is not None and pattern else None
+    q = None if predictor.facts is None or MODALITIES[source].cropped else predictor.facts.q_per_px
     return Attribution(source, target, given, parts, changes, values, q, random)
+
+
+def _parts(predictor: Predictor, source: str, given: np.ndarray, seed: int) -> tuple[Parts, np.ndarray]:
+    """The parts of a pattern or a micrograph ``(C, H, W)``, and what takes their place."""
+    if MODALITIES[source].cropped:
+        parts = square_parts(given.shape[-2:])
+        return parts, shuffled(given, parts, seed)
+    return polar_parts(given.shape[-2:]), _usual(predictor, source, given)
 
 
 def descriptors_of(

@@ -172,10 +172,8 @@ def explain(
         ``(channels, H, W)`` in [0, 1].
     source : str
         Its modality.
-    samples : int
-        Images to draw.
-    seed : int
-        Of the draws.
+    samples, seed : int
+        Images to draw, and the seed of the draws.
     remarks : callable
         Gives what else speaks against the prediction, of whether the input is unlike the training data.
     known : Acquisition

@@ -199,18 +199,7 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummar
     TrainingSummary
         As it was packed.
     """
-    familiar = {
-        name: OutOfDistributionScore(
-            tensors[f"{name}.weight"].numpy(),
-            tensors[f"{name}.mean"].numpy(),
-            tensors[f"{name}.basis"].numpy(),
-            tensors[f"{name}.spread"].numpy(),
-            DistanceScale(**entry["card"]),
-            entry["crops"],
-            entry["crop_threshold"],
-        )
-        for name, entry in card["familiar"].items()
-    }
+    familiar = {name: _unpacked_score(tensors, name, entry) for name, entry in card["familiar"].items()}
     latents = {
         name.removesuffix(".latents"): tensor.numpy()
         for name, tensor in tensors.items()
@@ -242,6 +231,14 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummar
         if "micrographs" in card
         else None,
     )
+
+
+def _unpacked_score(tensors: dict[str, Tensor], name: str, entry: dict[str, Any]) -> OutOfDistributionScore:
+    weight, mean, basis, spread = (
+        tensors[f"{name}.{part}"].numpy() for part in ("weight", "mean", "basis", "spread")
+    )
+    scale = DistanceScale(**entry["card"])
+    return OutOfDistributionScore(weight, mean, basis, spread, scale, entry["crops"], entry["crop_threshold"])
 
 
 def _unpacked_bits(packed_bits: np.ndarray, shape: list[int]) -> np.ndarray:

@@ -101,8 +101,7 @@ def fit(
     components : int
         How many the encoder keeps.
     quantile, margin : float
-        The threshold is this quantile of the distances times the margin, which makes up for the few inputs that it
-        rests on.
+        The threshold is this quantile of the distances times the margin, which makes up for few inputs.
     groups : sequence, optional
         ``N`` names; None is none.
 

@@ -37,9 +37,7 @@ def pair_sheet(
     unpaired: Unpaired = "error",
     prepare: SemPrepare | None = None,
 ) -> None:
-    """Write a PNG of the first pairs in natural order: pattern, curve and micrograph under id and names.
-
-    A file that cannot be read shows as a crossed tile.
+    """Write a PNG of the first pairs in natural order: pattern, curve and micrograph, or a cross.
 
     Parameters
     ----------

@@ -90,6 +90,20 @@ def init_pairs(
         ``force``.
     """
     rules = rules or NameRules(pattern=pattern)
+    _require_new_table(folder, force)
+    files = _files(folder, rules.folders)
+    matching = _match(folder, files, rules, force)
+    if matching.lone and not rules.lone:
+        raise _without_partner(folder, files, matching, rules.pattern)
+    pairs = _rows(matching)
+    write_pairs(folder / PAIRS_FILE, pairs)
+    say(f"paired {matching.how}")
+    if matching.left_out:
+        say(f"in no pair: {_some(matching.left_out)}")
+    return pairs
+
+
+def _require_new_table(folder: Path, force: bool) -> None:
     table = folder / PAIRS_FILE
     if not folder.is_dir():
         raise InputError(expected="a folder", found="none", where=str(folder), remedy="check the path")
@@ -97,16 +111,6 @@ def init_pairs(
         raise InputError(
             expected="no pairs.csv yet", found="one", where=str(table), remedy="--force writes it anew"
         )
-    files = _files(folder, rules.folders)
-    matching = _match(folder, files, rules, force)
-    if matching.lone and not rules.lone:
-        raise _without_partner(folder, files, matching, rules.pattern)
-    pairs = _rows(matching)
-    write_pairs(table, pairs)
-    say(f"paired {matching.how}")
-    if matching.left_out:
-        say(f"in no pair: {_some(matching.left_out)}")
-    return pairs
 
 
 def named_folders(given: Sequence[str]) -> dict[str, str]:

@@ -74,12 +74,10 @@ def fetch(
 ) -> None:
     """Bring the published pairs to a folder: its images, ``pairs.csv`` and ``fetch.json``.
 
-    A killed fetch keeps the files that are whole; a complete one only has its hashes checked.
-
     Parameters
     ----------
     out : Path
-        The folder: new, empty, or of an earlier fetch.
+        The folder: new, empty, or of an earlier fetch, whose whole files are kept and checked.
     identifiers : MdfIdentifiers
         What the Materials Data Facility calls the pairs, and limits.
     base_url : str, optional
@@ -88,12 +86,8 @@ def fetch(
         A local zip or tar instead.
     workers : int
         Connections, of which at most four are open.
-    timeout_s : float
-        How long each request waits for an answer, s.
-    retries : int
-        How often it is repeated.
-    backoff_s : float
-        Pause before the first repetition, s; then twice that, and so on.
+    timeout_s, retries, backoff_s
+        As for :class:`~pairvae.data.published.download.Client`.
 
     Raises
     ------

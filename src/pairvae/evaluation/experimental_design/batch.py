@@ -47,6 +47,16 @@ class Preferences:
     allowed: NDArray[np.bool_] | None = None
     pending: Sequence[int] = ()
 
+    def free(self, count: int) -> NDArray[np.bool_]:
+        """Which of ``count`` candidates may be chosen: those allowed that are not being measured."""
+        free = np.ones(count, bool) if self.allowed is None else np.array(self.allowed, dtype=bool)
+        free[list(self.pending)] = False
+        return free
+
+    def prices(self, count: int) -> Floats:
+        """Costs ``(count,)`` of the candidates; 1 where none are given."""
+        return np.ones(count) if self.costs is None else np.asarray(self.costs, dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -133,48 +143,41 @@ def greedy_batch(
     """
     preferences = preferences or Preferences()
     inputs = np.asarray(candidates, dtype=np.float64)
-    rows = inputs[evenly_spread(len(inputs), MOST_REFERENCES)]
-    share = np.ones(len(process.noise)) if weights is None else np.asarray(weights, dtype=np.float64)
-    share = share / max(float(share.sum()), 1e-300)
-    states = _Targets(process, inputs, rows, share)
-    free = (
-        np.ones(len(inputs), bool)
-        if preferences.allowed is None
-        else np.array(preferences.allowed, dtype=bool)
-    )
+    targets = _Targets(process, inputs, weights)
     for index in preferences.pending:
-        states.measure(index)
-        free[index] = False
-    price = (
-        np.ones(len(inputs)) if preferences.costs is None else np.asarray(preferences.costs, dtype=np.float64)
-    )
+        targets.measure(index)
+    free, prices = preferences.free(len(inputs)), preferences.prices(len(inputs))
     extra = {name: (weight, _relative(values)) for name, (weight, values) in preferences.terms.items()}
-    before, first = states.variance(), states.reduction()
+    before, first = targets.variance(), targets.reduction()
     largest = max(float(first.max()), 1e-300)
     chosen, known = list[int](), list(preferences.pending)
-    errors = [_expected(process, rows, inputs[known])]
+    errors = [targets.error(inputs[known])]
     for _ in range(min(count, int(free.sum()))):
-        utility = preferences.error_weight * states.reduction() / largest
+        utility = preferences.error_weight * targets.reduction() / largest
         for weight, values in extra.values():
-            utility = utility + weight * values * states.variance() / before
-        best = int(np.argmax(np.where(free, utility / price, -np.inf)))
+            utility = utility + weight * values * targets.variance() / before
+        best = int(np.argmax(np.where(free, utility / prices, -np.inf)))
         chosen.append(best)
         free[best] = False
-        states.measure(best)
-        errors.append(_expected(process, rows, inputs[known + chosen]))
-    stacked_errors = np.stack(errors)
+        targets.measure(best)
+        errors.append(targets.error(inputs[known + chosen]))
     terms = {"error": first / largest, **{name: values for name, (_, values) in extra.items()}}
-    return Batch(tuple(chosen), stacked_errors, np.sqrt((stacked_errors / process.scale) ** 2 @ share), terms)
+    return Batch(tuple(chosen), np.stack(errors), targets.total(np.stack(errors)), terms)
 
 
 class _Targets:
     """Covariances by each noise of the process, weighted by its targets; these are standardised."""
 
-    def __init__(self, process: GaussianProcess, inputs: Floats, rows: Floats, share: Floats) -> None:
+    def __init__(
+        self, process: GaussianProcess, inputs: Floats, weights: NDArray[np.floating] | None
+    ) -> None:
+        share = np.ones(len(process.noise)) if weights is None else np.asarray(weights, dtype=np.float64)
+        self.share = share / max(float(share.sum()), 1e-300)
+        self.process, self.rows = process, inputs[evenly_spread(len(inputs), MOST_REFERENCES)]
         self.parts = [
             (
-                float((share * process.amplitude)[process.noise == noise].sum()),
-                _Conditioned(process.kernel, float(noise), process.features, inputs, rows),
+                float((self.share * process.amplitude)[process.noise == noise].sum()),
+                _Conditioned(process.kernel, float(noise), process.features, inputs, self.rows),
             )
             for noise in np.unique(process.noise)
         ]
@@ -192,10 +195,13 @@ class _Targets:
         for _, part in self.parts:
             part.measure(index)
 
+    def error(self, measured: Floats) -> Floats:
+        """Root mean square errors ``(T,)`` over all rows with some more ``measured``, by the fitted process itself."""
+        return np.asarray(np.sqrt(self.process.variance(self.rows, measured).mean(0)))
 
-def _expected(process: GaussianProcess, rows: Floats, measured: Floats) -> Floats:
-    """Root mean square errors ``(T,)`` over ``rows`` with some more ``measured``, by the fitted process itself."""
-    return np.asarray(np.sqrt(process.variance(rows, measured).mean(0)))
+    def total(self, errors: Floats) -> Floats:
+        """Errors ``(K, T)`` of all targets together, relative to their spread, ``(K,)``."""
+        return np.asarray(np.sqrt((errors / self.process.scale) ** 2 @ self.share))
 
 
 def _relative(values: NDArray[np.floating]) -> Floats:
