@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import EvaluationSet, binary, decode
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode
 from pairvae.models.vae import VAE
 from pairvae.settings import GenerateSettings
 

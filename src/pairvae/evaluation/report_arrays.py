@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import EvaluationSet, Reconstructions, Reference
+from pairvae.evaluation.scores.evaluate import Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, Reconstructions
 
 SPLITS = ("all", "validation")
 SHEET = 16  # images

@@ -21,9 +21,9 @@ from pairvae.evaluation.attribution import (
     shuffled,
     square_parts,
 )
+from pairvae.inference.out_of_distribution import LARGEST_SIDE
 from pairvae.inference.predictions import measured, nm_per_px
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.training_summary import LARGEST_SIDE
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.numerics.descriptors import euler_density

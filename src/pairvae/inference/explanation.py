@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from pairvae.inference.explained_curve import Curve, curve_of
 from pairvae.inference.latent_plane import Plane, latent_at, plane_of
 from pairvae.inference.neighbours import Neighbour, micrographs_of
-from pairvae.inference.output_files import curve_columns, scale_of
+from pairvae.inference.out_of_distribution import Confidence
 from pairvae.inference.predictions import agreement, measured, nm_per_px
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.models.vae import Posterior
-from pairvae.numerics.colormaps import known_colormap, levels
-from pairvae.numerics.morphology import two_point_correlation
-from pairvae.numerics.scattering import azimuthal_average
 
 PRIOR_SAMPLES = 200
 SHOWN_NEIGHBOURS = 3
@@ -33,33 +30,6 @@ SHOWN = {
     "ring_spacing_nm": ("Spacing of the ring, 2π/q", 1, "nm", 1),
 }
 UNKNOWING = "This model does not know its training data and cannot tell an unlike input: train it again."
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A curve over several samples.
-
-    Parameters
-    ----------
-    title : str
-        What it shows.
-    x_label : str
-        Name and unit of ``x``.
-    x : ndarray
-        ``(bins,)``.
-    mean, low, high : ndarray
-        ``(bins,)``: the mean, the least and the largest value over the samples.
-    y_label : str
-        A quantity besides the one that the title names.
-    """
-
-    title: str
-    x_label: str
-    x: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    y_label: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,16 +102,8 @@ def best_guess(
 
     Parameters
     ----------
-    predictor : Predictor
-        The model.
-    array : ndarray
-        ``(channels, H, W)`` in [0, 1].
-    source : str
-        Its modality.
-    seed : int
-        Of the noise of the decoder.
-    known : Acquisition
-        What is known of it besides, of which the conditions count.
+    predictor, array, source, seed, known
+        As for :func:`explain`.
 
     Returns
     -------
@@ -198,7 +160,7 @@ def explain(
     latent = posterior.mean.numpy()
     nearest = measured_ones.nearest(latent, drawn, SHOWN_NEIGHBOURS) if measured_ones else []
     return Explained(
-        source, target, array, best, drawn, _spread(drawn), _curve(predictor, drawn, target), shown, warnings, notes,
+        source, target, array, best, drawn, _spread(drawn), curve_of(predictor, drawn, target), shown, warnings, notes,
         nm_per_px(predictor, target),
         tuple(nearest),
     )  # fmt: skip
@@ -252,7 +214,7 @@ def explain_point(predictor: Predictor, modality: str, x: float, y: float, seed:
     explanations = []
     for target in predictor.modalities:
         image = predictor.decode(posterior, target, 1, seed)[0]
-        curve = _curve(predictor, image, target)
+        curve = curve_of(predictor, image, target)
         numbers = _numbers(predictor, image, target)
         explanations.append(Explained(modality, target, None, image[0], image, None, curve, numbers))
     return explanations
@@ -336,40 +298,3 @@ def _range(values: np.ndarray, unit: str, digits: int) -> str:
     if len(known) > 1:
         text += f" ({known.min():.{digits}f} to {known.max():.{digits}f})"
     return text
-
-
-def _radial(predictor: Predictor, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """q (px) and I(q) in levels of a pattern ``(3, H, W)``; the detector's gaps do not count, where they are known."""
-    known = predictor.facts.scattering if predictor.facts is not None else None
-    colormap = known.colormap if known is not None else known_colormap(pattern[None])
-    level = levels(pattern[None], colormap)[0]
-    mask = known.mask if known is not None else None
-    profile = azimuthal_average(level, ((level.shape[0] - 1) / 2, (level.shape[1] - 1) / 2), mask)
-    return profile.q, profile.intensity
-
-
-def _curve(predictor: Predictor, drawn: np.ndarray, target: str) -> Curve | None:
-    """S(r) of images ``(S, H, W)``, I(q) of patterns ``(S, 3, H, W)`` and of curves ``(S, 1, 1, bins)``."""
-    modality, scale = MODALITIES[target], scale_of(predictor, target)
-    per_px, unit = (scale.per_px, scale.unit) if scale else (1.0, "px")
-    y_label = ""
-    if drawn.ndim == 3:
-        curves = two_point_correlation(drawn)
-        x, label = np.arange(curves.shape[1]) * per_px, f"r ({unit})"
-        title = "Two-point correlation S(r) of the bright phase"
-    elif modality.coordinates is not None:
-        columns = [curve_columns(image, predictor, target) for image in drawn]
-        (label, x), (quantity, _) = columns[0].items()
-        curves, y_label = np.stack([column[quantity] for column in columns]), quantity
-        if quantity.startswith("I "):  # intensities span decades; the network sees their logarithms
-            curves, y_label = np.log10(curves), f"log10 of {quantity}"
-        title = f"{modality.title}, {y_label}"
-    elif drawn.shape[1] == 3:
-        radial = [_radial(predictor, image) for image in drawn]
-        curves, x = np.stack([profile for _, profile in radial]), radial[0][0] * per_px
-        title, label = "Azimuthal average I(q), in levels", f"q ({unit})"
-    else:
-        return None
-    known = np.isfinite(curves).all(0)
-    curves, x = curves[:, known], np.asarray(x)[known]
-    return Curve(title, label, x, curves.mean(0), curves.min(0), curves.max(0), y_label)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pairvae.errors import InputError
 from pairvae.inference.output_files import write_image
 from pairvae.inference.prediction_inputs import Input
-from pairvae.inference.predictions import Prediction, Row
+from pairvae.inference.prediction_rows import Row
+from pairvae.inference.predictions import Prediction
 from pairvae.inference.predictor import Predictor
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.store.picture_files import SUFFIXES

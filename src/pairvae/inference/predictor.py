@@ -15,7 +15,8 @@ from pairvae.errors import InputError
 from pairvae.inference.decoder_outputs import draw, require_draws, require_size
 from pairvae.inference.encoder_inputs import Known, acquisitions, covering_crops, network_inputs, shifted
 from pairvae.inference.model_summary import html_table, summary
-from pairvae.inference.training_summary import Confidence, TrainingSummary
+from pairvae.inference.out_of_distribution import Confidence
+from pairvae.inference.training_summary import TrainingSummary
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate

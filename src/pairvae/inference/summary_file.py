@@ -14,16 +14,10 @@ from torch import Tensor
 
 from pairvae.inference.card import refusing
 from pairvae.inference.measurement import size_in
+from pairvae.inference.out_of_distribution import OutOfDistributionScore, familiar_arrays, familiar_crops
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_distance import DistanceScale
-from pairvae.inference.training_summary import (
-    OutOfDistributionScore,
-    Scattering,
-    TrainingSummary,
-    familiar_arrays,
-    familiar_crops,
-    scattering_of,
-)
+from pairvae.inference.training_summary import Scattering, TrainingSummary, scattering_of
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shifts_of
 from pairvae.numerics.scattering import Calibration

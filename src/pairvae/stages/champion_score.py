@@ -10,14 +10,8 @@ import numpy as np
 import torch
 
 from pairvae.errors import InputError
-from pairvae.evaluation.scores.evaluate import (
-    EvaluationSet,
-    Reference,
-    model_errors,
-    reconstruct,
-    require_finite,
-    summarise,
-)
+from pairvae.evaluation.scores.evaluate import Reference, model_errors, require_finite, summarise
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, reconstruct
 from pairvae.inference.loader import load
 from pairvae.inference.predictor import Predictor
 from pairvae.stages.assess import evaluated

@@ -11,7 +11,8 @@ from pairvae.evaluation.ensembles import Ensemble
 from pairvae.evaluation.scores.definitions import properties
 from pairvae.evaluation.scores.energy import EnsembleErrors
 from pairvae.evaluation.scores.ensemble_scores import descriptor_space, ensemble_scores, repeats
-from pairvae.evaluation.scores.evaluate import Errors, EvaluationSet, Reference
+from pairvae.evaluation.scores.evaluate import Errors, Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, Sampled
 from pairvae.evaluation.scores.statistics import comparisons, ranking
 

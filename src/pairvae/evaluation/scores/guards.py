@@ -8,7 +8,7 @@ import numpy as np
 
 from pairvae.evaluation.leakage import Warnings, warning
 from pairvae.evaluation.scores.ensemble_scores import repeats
-from pairvae.evaluation.scores.evaluate import EvaluationSet
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.numerics.descriptors import uniform
 
 REPEATED = 0.5

@@ -6,8 +6,7 @@ Initial values and batch norms are Keras's, whose layers the published networks 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 
 from pairvae.errors import InputError
 from pairvae.models.paper import resnet
-from pairvae.models.paper.polyphase import direct, polyphase
+from pairvae.models.paper.polyphase import Form, UpConv
 from pairvae.models.paper.resnet import Backbone
 from pairvae.models.vae import VAE, Decoder, Encoder
 from pairvae.settings import LatentSettings, PaperNetwork
@@ -26,12 +25,6 @@ KERAS_NORM_MOMENTUM = 1 - 0.99  # torch counts the new share, Keras the old one
 SMALLEST_STD = 1e-7
 BACKBONE_KEY = "backbone."
 
-Form = Literal["direct", "polyphase"]
-# The same map, and the memory format it is quicker in on a CPU (docs/speed.md).
-FORMS: dict[Form, tuple[Callable[[Tensor, Tensor, Tensor | None], Tensor], torch.memory_format]] = {
-    "direct": (direct, torch.contiguous_format),
-    "polyphase": (polyphase, torch.channels_last),
-}
 LAST = f"convolutions.{LAYERS - 1}"
 
 
@@ -126,31 +119,6 @@ def _drop_backbone(
 def _excuse_backbone(module: nn.Module, problems: torch.nn.modules.module._IncompatibleKeys) -> None:
     kept = [key for key in problems.missing_keys if f".{BACKBONE_KEY}" not in f".{key}"]
     problems.missing_keys[:] = kept
-
-
-class UpConv(nn.Module):
-    """Keras's transposed convolution of stride 2, padding 'same': ``(B, I, n, n)`` to ``(B, O, 2n, 2n)``.
-
-    Parameters
-    ----------
-    inputs, outputs : int
-        Channels I and O.
-    kernel : int
-        Side of the kernel in px, odd.
-    form : {"polyphase", "direct"}
-        How it is computed; the map is the same (:mod:`pairvae.models.paper.polyphase`).
-    """
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, form: Form = "polyphase") -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(inputs, outputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        nn.init.xavier_uniform_(self.weight)
-        self.evaluate, self.memory_format = FORMS[form]
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Twice the side."""
-        return self.evaluate(maps.contiguous(memory_format=self.memory_format), self.weight, self.bias)
 
 
 class PaperDecoder(Decoder):

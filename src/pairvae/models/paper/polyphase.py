@@ -6,7 +6,11 @@ channels whose pixels are then interleaved. Which is faster depends on the layer
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -90,3 +94,36 @@ def polyphase(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if last == -first:
         return interleave(F.conv2d(maps, kernels, repeated, padding=last))
     return interleave(F.conv2d(F.pad(maps, (last, -first, last, -first)), kernels, repeated))
+
+
+Form = Literal["direct", "polyphase"]
+# The same map, and the memory format it is quicker in on a CPU (docs/speed.md).
+FORMS: dict[Form, tuple[Callable[[Tensor, Tensor, Tensor | None], Tensor], torch.memory_format]] = {
+    "direct": (direct, torch.contiguous_format),
+    "polyphase": (polyphase, torch.channels_last),
+}
+
+
+class UpConv(nn.Module):
+    """Keras's transposed convolution of stride 2, padding 'same': ``(B, I, n, n)`` to ``(B, O, 2n, 2n)``.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels I and O.
+    kernel : int
+        Side of the kernel in px, odd.
+    form : {"polyphase", "direct"}
+        How it is computed; the map is the same (:mod:`pairvae.models.paper.polyphase`).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, form: Form = "polyphase") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        nn.init.xavier_uniform_(self.weight)
+        self.evaluate, self.memory_format = FORMS[form]
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Twice the side."""
+        return self.evaluate(maps.contiguous(memory_format=self.memory_format), self.weight, self.bias)
