@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pairvae.data.check.file_contents import Preparation, curve_digest, detector_look, inspect
+from pairvae.data.check.file_contents import Preparation, detector_look, inspect
 from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.check.partners import partners
+from pairvae.data.check.picture_digests import curve_digest
 from pairvae.data.check.problems import (
     MOST_NAMES,
     CheckReport,

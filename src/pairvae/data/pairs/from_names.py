@@ -10,19 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from pairvae.data.pairs.file_names import is_utf8, modality_files, natural, not_utf8, stem_of
-from pairvae.data.pairs.matching import (
-    Files,
-    Matching,
-    Sample,
-    by_names,
-    by_numbers,
-    by_order,
-    by_pattern,
-    id_in,
-    sides_of,
-)
-from pairvae.data.pairs.pairs_table import fit_id, write_pairs
+from pairvae.data.pairs.matching import by_names, by_numbers, by_order, by_pattern, id_in
+from pairvae.data.pairs.pairs_table import write_pairs
 from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair
+from pairvae.data.pairs.sample_files import Files, Matching, Sample, sides_of
+from pairvae.data.pairs.sample_ids import fit_id
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import FORMATS

@@ -3,63 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from pairvae.data.pairs.file_names import composed, natural, stem_of
+from pairvae.data.pairs.file_names import composed, stem_of
+from pairvae.data.pairs.sample_files import Files, Matching, matched, sides_of
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 
-Files = Mapping[str, Sequence[Path]]
 SEPARATORS = r"[\s_\-.()/]+"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The files of one sample.
-
-    Parameters
-    ----------
-    id : str
-        Its name.
-    files : dict of str to list of Path
-        By modality; several only of the modality whose images are cropped.
-    """
-
-    id: str
-    files: dict[str, list[Path]]
-
-
-@dataclass(frozen=True)
-class Matching:
-    """Which files belong together.
-
-    Parameters
-    ----------
-    samples : list of Sample
-        Those with files of both sides.
-    lone : list of (str, Path)
-        Modalities and files without a partner.
-    left_out : list of Path
-        Files of a further modality that join no sample.
-    how : str
-        In words, by what they were matched.
-    """
-
-    samples: list[Sample]
-    lone: list[tuple[str, Path]]
-    left_out: list[Path]
-    how: str
-
-
-def sides_of(files: Files) -> tuple[str, str]:
-    """The two modalities that make a pair: SAXS and SEM, or one of them and a further one."""
-    present = [name for name in files if files[name]]
-    main = [name for name in ("saxs", "sem") if name in present]
-    further = [name for name in present if name not in main]
-    first, second = (*main, *further)[:2]
-    return (second, first) if MODALITIES[first].cropped else (first, second)
 
 
 def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = False) -> Matching | None:
@@ -100,7 +52,7 @@ def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = Fals
     equal = all(set(keys[name]) <= set(keys[first]) for name in files)
     how = "by equal names" if equal else "by names that begin with the sample's"
     how = "by what their names share besides the technique" if strip else how
-    return _matching(files, lambda a, b: _assign_names(keys[a], keys[b]), labels[first], how)
+    return matched(files, lambda a, b: _assign_names(keys[a], keys[b]), labels[first], how)
 
 
 def _assign_names(firsts: Sequence[str], others: Sequence[str]) -> list[int | None]:
@@ -164,7 +116,7 @@ def by_numbers(files: Files) -> Matching:
         return (single or chosen)[0]
 
     ids = [stem_of(file) for file in files[first]]
-    return _matching(files, assign, ids, "by the numbers in their names")
+    return matched(files, assign, ids, "by the numbers in their names")
 
 
 def _without_partner(assigned: Sequence[int | None], count: int) -> int:
@@ -225,7 +177,7 @@ def by_order(files: Files, *, trusted: bool) -> Matching:
     def assign(a: str, b: str) -> list[int | None]:
         return list(range(len(others))) if b == second else _assign_names(ids, [stem_of(f) for f in files[b]])
 
-    return _matching(files, assign, ids, "by their order alone: compare the names")
+    return matched(files, assign, ids, "by their order alone: compare the names")
 
 
 def contradiction(firsts: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
@@ -302,7 +254,7 @@ def by_pattern(files: Files, pattern: str) -> Matching:
             if other is not file and not (name == second and MODALITIES[name].cropped):
                 found = f"{other.name} and {file.name} for id {identity}"
                 raise InputError(expected="one file for each id", found=found, where=where)
-    return _matching(files, assign, ids[first], "by the ids in their names")
+    return matched(files, assign, ids[first], "by the ids in their names")
 
 
 def id_in(expression: re.Pattern[str], file: Path) -> str:
@@ -331,40 +283,3 @@ def id_in(expression: re.Pattern[str], file: Path) -> str:
             expected=f"names that {expression.pattern} matches", found=file.name, where="--pattern"
         )
     return match["id"]
-
-
-def _matching(
-    files: Files, assign: Callable[[str, str], list[int | None]], ids: Sequence[str], how: str
-) -> Matching:
-    """Samples of the first side's files and those that ``assign(first, other)`` gives them."""
-    first, second = sides_of(files)
-    by_sample: list[dict[str, list[Path]]] = [{first: [file]} for file in files[first]]
-    left_out: list[Path] = []
-    lone: list[tuple[str, Path]] = []
-    for name in (name for name in files if name != first):
-        assigned = assign(first, name)
-        if name == second and None in assigned:
-            assigned = _other_way_round(assigned, assign(second, first))
-        for index, file in zip(assigned, files[name], strict=True):
-            if index is not None and (name not in by_sample[index] or MODALITIES[name].cropped):
-                by_sample[index].setdefault(name, []).append(file)
-            elif name == second:
-                lone.append((name, file))
-            else:
-                left_out.append(file)
-    pairs = zip(ids, by_sample, strict=True)
-    samples = [Sample(identity, sample_files) for identity, sample_files in pairs if second in sample_files]
-    lone += [(first, sample_files[first][0]) for sample_files in by_sample if second not in sample_files]
-    return Matching(samples, sorted(lone, key=lambda entry: natural(str(entry[1]))), left_out, how)
-
-
-def _other_way_round(forwards: list[int | None], backwards: Sequence[int | None]) -> list[int | None]:
-    """The assignment from the other side (``film1_scan3`` of ``film1``) where it is one to one and leaves less out."""
-    partners = [index for index in backwards if index is not None]
-    if len(set(partners)) < len(partners) or len(partners) <= sum(index is not None for index in forwards):
-        return forwards
-    turned: list[int | None] = [None] * len(forwards)
-    for position, other in enumerate(backwards):
-        if other is not None:
-            turned[other] = position
-    return turned

@@ -13,6 +13,7 @@ from typing import cast
 
 from pairvae.data.pairs.file_names import composed
 from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
+from pairvae.data.pairs.sample_ids import checked_id
 from pairvae.errors import InputError
 from pairvae.modalities.readers.image import INSIDE
 from pairvae.store import atomic_path
@@ -27,7 +28,6 @@ MISSPELT = 0.8  # similarity to a known column above which a name is taken for a
 LONGEST_CONDITION, MOST_CONDITIONS = 100, 100  # characters of a name or word; columns
 SPLITS = ("train", "validation")
 LARGEST_TABLE_BYTES = 50_000_000
-LONGEST_ID = 100
 LONGEST_PATH, LONGEST_PART = 1024, 255  # characters; bytes of a file's or folder's name
 
 
@@ -189,47 +189,6 @@ def _pair(folder: Path, row: dict[str, str], numeric: frozenset[str], where: str
             for name, cell in further.items()
         },
     )
-
-
-def _fits(char: str) -> bool:
-    """Whether a character can be part of a file name on any system."""
-    return char.isalnum() or char in " _-+.,()=@" or (not char.isascii() and char.isprintable())
-
-
-def fit_id(text: str) -> str:
-    """An id made of any text: composed letters, ``_`` in place of what no file name can have."""
-    kept = "".join(char if _fits(char) else "_" for char in composed(text)).strip(" .")
-    return kept[: LONGEST_ID - 10].rstrip() or "sample"
-
-
-def checked_id(text: str, where: str) -> str:
-    """Refuse an id that cannot be part of a file name on any system.
-
-    Parameters
-    ----------
-    text : str
-        The id.
-    where : str
-        For the message.
-
-    Returns
-    -------
-    str
-        The same.
-
-    Raises
-    ------
-    InputError
-        For what is no id of 1 to 100 letters, digits and _-+.,()=@ or spaces.
-    """
-    bad = not text or len(text) > LONGEST_ID or text.startswith(".")
-    if bad or not all(_fits(char) for char in text):
-        raise InputError(
-            expected="an id of 1 to 100 letters, digits and _-+.,()=@",
-            found=repr(text[:LONGEST_ID]),
-            where=where,
-        )
-    return text
 
 
 def _inside(folder: Path, text: str, where: str) -> Path | str:

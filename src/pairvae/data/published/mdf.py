@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pairvae.data.published.archive import check_name
+from pairvae.data.published.archive_members import check_name
 from pairvae.data.published.download import Client
 from pairvae.data.published.published_file import Limits, PublishedFile
 from pairvae.errors import InputError

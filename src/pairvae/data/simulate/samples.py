@@ -289,27 +289,11 @@ def simulate(
     parameters: SimulationParameters | None = None,
     workers: int | None = None,
 ) -> None:
-    """Write simulated pairs in the data layout, ``truth.csv`` and ``simulation.json``.
+    """Write ``pairs`` simulated pairs to ``out`` in the data layout, ``truth.csv`` and ``simulation.json``.
 
     Samples stream to disk one by one and complete ones are kept, so that a killed run continues where it was.
-
-    Parameters
-    ----------
-    out : Path
-        The folder: new, empty, or of the same simulation.
-    pairs : int
-        How many, at least 1.
-    seed : int
-        >= 0.
-    parameters : SimulationParameters, optional
-        The defaults without them.
-    workers : int, optional
-        Processes that share the work (all cores by default); their number changes nothing in the files.
-
-    Raises
-    ------
-    InputError
-        For fewer than one pair, a negative seed, or a folder with other contents.
+    ``workers`` processes share the work (all cores by default); their number changes nothing in the files.
+    ``InputError`` for fewer than one pair, a negative seed, or a folder with other contents.
     """
     physics = parameters or SimulationParameters()
     for name, value, least in (("pairs", pairs, 1), ("seed", seed, 0), ("workers", workers or 1, 1)):
@@ -326,18 +310,7 @@ def simulate(
 
 
 def write_first(out: Path, seed: int, parameters: SimulationParameters) -> None:
-    """Write the first sample alone, in the data layout: what :func:`simulate` will write looks like it.
-
-    Parameters
-    ----------
-    out, seed, parameters
-        As for :func:`simulate`.
-
-    Raises
-    ------
-    InputError
-        For a folder with other contents.
-    """
+    """Write the first sample alone, in the data layout: what :func:`simulate` will write looks like it."""
     _claim(out, 1, seed, parameters)
     _write_sample(0, out=out, seed=seed, parameters=parameters)
     _write_tables(out, 1, seed, parameters)
