@@ -24,7 +24,7 @@ class ConditionEncoding(BaseModel):
 
     What is not known is 0, the mean of the training pairs, and so is a word that they did not have.
 
-    Parameters
+    Attributes
     ----------
     numbers : dict of str to (float, float)
         Mean and standard deviation over the training pairs that have it.

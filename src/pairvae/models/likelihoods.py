@@ -17,7 +17,7 @@ from pairvae.numerics import texture_statistics as texture
 class Reconstruction(NamedTuple):
     """How well decoded samples explain the inputs.
 
-    Parameters
+    Attributes
     ----------
     loss : Tensor
         Negative log likelihood, a scalar.
