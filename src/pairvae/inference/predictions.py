@@ -19,6 +19,7 @@ from pairvae.numerics import descriptors
 from pairvae.numerics.colormaps import levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import PhysicalCheck
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.settings import Section
 
 Row = dict[str, str | int | float | bool]
@@ -108,7 +109,7 @@ def describe(image: np.ndarray, modality: str) -> Row:
     """What one predicted micrograph shows: phase fraction and domain spacing in px; nothing of others."""
     if not MODALITIES[modality].binary:
         return {}
-    fraction, spacing = descriptors.phase_fraction(image[None]), descriptors.domain_spacing(image[None])
+    fraction, spacing = descriptors.phase_fraction(image[None]), domain_spacing(image[None])
     return {"phase_fraction": _number(fraction[0]), "domain_spacing_px": _number(spacing[0])}
 
 

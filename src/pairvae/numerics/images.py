@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -11,12 +12,30 @@ from numpy.typing import NDArray
 from pairvae.errors import InputError
 
 Bytes = NDArray[np.uint8]
+CHUNK = 8  # images; larger parts leave the processor's caches: half as fast
 SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)  # blind to edges and ramps
 SIDE = 512  # px that are looked at
 SMOOTHING = 1.5  # px
 LEAST_NOISE = 2.4  # mean absolute second difference; 4.8 where pixels scatter by one grey level of 255
 LEAST_PIXELS = 2000
 CLIPPED = (3, 252)  # of 255; beyond, noise is cut off
+
+
+def batch(images: NDArray[Any]) -> NDArray[Any]:
+    """``(N, H, W)`` of images ``(N, H, W)`` or one ``(H, W)``."""
+    return images[None] if images.ndim == 2 else images
+
+
+def chunks(images: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Parts of ``(N, H, W)`` that fit the processor's caches."""
+    for start in range(0, len(images), CHUNK):
+        yield images[start : start + CHUNK]
+
+
+def uniform(images: NDArray[Any]) -> NDArray[np.bool_]:
+    """Whether an image is all black or all white, ``(N,)``."""
+    flat = batch(images).reshape(len(batch(images)), -1)
+    return np.asarray(flat.max(axis=1) == flat.min(axis=1))
 
 
 def resize(image: NDArray[Any], size: int) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""Morphology of two-phase images: correlation functions, and the descriptors of ``descriptors.py``.
+"""Morphology of two-phase images: correlation functions. Descriptors in a few numbers: ``descriptors.py``.
 
 Every function takes binary images ``(N, H, W)`` of {0, 1} (bool, integer or float), where 1 is the bright
 phase, and returns one result per image along the first axis; a single ``(H, W)`` image counts as N = 1.
@@ -15,28 +15,8 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pairvae.errors import InputError
-from pairvae.numerics.descriptors import (
-    Floats,
-    Integers,
-    batch,
-    chunks,
-    domain_spacing,
-    euler_number,
-    orientation,
-    phase_fraction,
-    spacing_spread,
-)
-
-__all__ = [
-    "autocovariance_map",
-    "domain_spacing",
-    "euler_number",
-    "lineal_path",
-    "orientation",
-    "phase_fraction",
-    "spacing_spread",
-    "two_point_correlation",
-]
+from pairvae.numerics.images import batch, chunks
+from pairvae.numerics.spacing import Floats, Integers
 
 AXES = ("vertical", "horizontal")
 EXACT_IN_SINGLE = 2**17  # pixels up to which sums of a single-precision FFT are right to less than one half

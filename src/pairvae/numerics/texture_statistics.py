@@ -119,7 +119,7 @@ def wave_numbers(images: Tensor) -> Tensor:
     """Logarithm of the dominant wave number (in periods per px) of images ``(B, 1, H, W)``: ``(B, 1)``.
 
     Its mean weighted by the power of the spectrum to 3/2, under a Hann window, between three periods across the shorter
-    side and 4 px: a smooth stand-in for -log of :func:`pairvae.numerics.descriptors.domain_spacing`. A uniform image
+    side and 4 px: a smooth stand-in for -log of :func:`pairvae.numerics.spacing.domain_spacing`. A uniform image
     has the least.
     """
     height, width = images.shape[-2:]
