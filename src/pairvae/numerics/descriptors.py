@@ -21,26 +21,61 @@ COHERENT = 32  # px; about three domains of the published micrographs
 
 
 def phase_fraction(images: NDArray[Any]) -> Floats:
-    """Share of bright pixels, ``(N,)`` in [0, 1]."""
+    """Share of bright pixels.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)`` in [0, 1].
+    """
     return np.asarray(batch(images).mean(axis=(1, 2), dtype=np.float64))
 
 
 def orientation_tensor(images: NDArray[Any], sigma: float = 1.0) -> Floats:
-    """Order times (cos, sin) of twice the direction along the domains, ``(N, 2)`` in the unit disc.
+    """Order times (cos, sin) of twice the direction along the domains, averaged over the image.
 
-    From the structure tensor of the image smoothed by ``sigma`` px, averaged over the image. (1, 0) are
-    horizontal lines, (-1, 0) vertical ones, (0, 0) no preferred direction: unlike the angle, it does not jump
-    where there is hardly any order.
+    From the structure tensor. Unlike the angle, it does not jump where there is hardly any order.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+    sigma : float
+        Width of the Gaussian that smooths them first, px.
+
+    Returns
+    -------
+    ndarray
+        ``(N, 2)`` in the unit disc: (1, 0) are horizontal lines, (-1, 0) vertical ones, (0, 0) no preferred
+        direction.
     """
     return _order(images, COHERENT, sigma)[0]
 
 
 def coherence(images: NDArray[Any], window: int = COHERENT, sigma: float = 1.0) -> Floats:
-    """How parallel domains run, ``(N,)`` in [0, 1]: 1 where they are parallel within every ``window`` px.
+    """How parallel domains run within windows, wherever they point.
 
-    Mean square order of the structure tensor within square windows of ``window`` px, weighted by the square of the
-    edges in each; as in :func:`orientation_tensor`, but grains count wherever they point. Small grains and dots
-    have little. 0 for a uniform image; an image that is smaller than a window is one.
+    Mean square order of the structure tensor within square windows, weighted by the square of the edges in each;
+    as in :func:`orientation_tensor`, but grains count wherever they point. Small grains and dots have little.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+    window : int
+        Side of a window, px. An image that is smaller is one window.
+    sigma : float
+        Width of the Gaussian that smooths them first, px.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)`` in [0, 1]: 1 where domains are parallel within every window, 0 for a uniform image.
     """
     return _order(images, window, sigma)[1]
 
@@ -77,9 +112,17 @@ def _windows(sums: Floats, window: int) -> Floats:
 
 
 def edge_roughness(images: NDArray[Any]) -> Floats:
-    """Share of the pixels that a 3 x 3 median filter changes, ``(N,)`` in [0, 1].
+    """Share of the pixels that a 3 x 3 median filter changes: specks of one or two pixels and ragged edges.
 
-    Specks of one or two pixels and ragged edges: smooth domains that are wider than 3 px have hardly any.
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)`` in [0, 1]; near 0 for smooth domains that are wider than 3 px.
     """
     bright = (batch(images) > 0.5).astype(np.uint8)
     changed = [np.count_nonzero(cv2.medianBlur(image, 3) != image) / image.size for image in bright]
@@ -92,11 +135,23 @@ def _smoothed(image: NDArray[Any], sigma: float) -> NDArray[np.float32]:
 
 
 def orientation(images: NDArray[Any], sigma: float = 1.0) -> tuple[Floats, Floats]:
-    """Direction along the domains, ``(N,)`` rad in (-pi/2, pi/2], and its order, ``(N,)`` in [0, 1].
+    """Direction along the domains, and its order.
 
-    0 is horizontal, pi/2 vertical, positive angles turn counter-clockwise as seen on the image. Order is the
-    difference of the structure tensor's eigenvalues over their sum, 1 for parallel lines and 0 without a
-    preferred direction.
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+    sigma : float
+        Width of the Gaussian that smooths them first, px.
+
+    Returns
+    -------
+    angle : ndarray
+        ``(N,)`` rad in (-pi/2, pi/2]: 0 is horizontal, pi/2 vertical; positive angles turn counter-clockwise as
+        seen on the image.
+    order : ndarray
+        ``(N,)`` in [0, 1]: difference of the structure tensor's eigenvalues over their sum, 1 for parallel lines
+        and 0 without a preferred direction.
     """
     tensor = orientation_tensor(images, sigma)
     angle = np.arctan2(tensor[:, 1], tensor[:, 0]) / 2
@@ -104,9 +159,19 @@ def orientation(images: NDArray[Any], sigma: float = 1.0) -> tuple[Floats, Float
 
 
 def euler_number(images: NDArray[Any]) -> Integers:
-    """Bright domains minus the holes in them, ``(N,)``; pixels touching at corners only are not connected.
+    """Bright domains minus the holes in them; pixels touching at corners only are not connected.
 
     Pixels - neighbouring pairs + full 2 x 2 blocks (the vertices, edges and faces of the bright phase).
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)`` int64.
     """
     bright = batch(images) > 0.5
     below, beside = bright[:, 1:] & bright[:, :-1], bright[:, :, 1:] & bright[:, :, :-1]
@@ -120,11 +185,21 @@ def euler_number(images: NDArray[Any]) -> Integers:
 
 
 def euler_density(images: NDArray[Any]) -> Floats:
-    """Euler number per px^2 of the pattern that the image is a window of, ``(N,)``, without edge effects.
+    """Euler number per px^2 of the pattern that the image is a window of, without edge effects.
 
     Each vertex counts with the edges and the face towards larger rows and columns, and only where all of these
     lie inside: the mean over windows is that of the unbounded pattern, however small they are, whereas
     :func:`euler_number` counts every domain that the edge cuts off.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)``, 1/px^2.
     """
     bright = batch(images) > 0.5
     here, below, beside = bright[:, :-1, :-1], bright[:, 1:, :-1], bright[:, :-1, 1:]
@@ -136,11 +211,19 @@ def euler_density(images: NDArray[Any]) -> Floats:
 
 
 def describe(images: NDArray[Any]) -> dict[str, Floats]:
-    """All descriptors ``(N,)`` by name.
+    """All descriptors by name.
 
-    ``phase_fraction`` in [0, 1], ``spacing`` in px and its relative ``spacing_spread`` (nan for uniform images),
-    ``orientation_x`` and ``orientation_y`` (:func:`orientation_tensor`), ``euler_density`` per px^2,
-    ``coherence`` and ``edge_roughness`` in [0, 1].
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    dict of ndarray
+        ``(N,)`` each: ``phase_fraction`` in [0, 1], ``spacing`` in px and its relative ``spacing_spread`` (nan
+        for uniform images), ``orientation_x`` and ``orientation_y`` (:func:`orientation_tensor`),
+        ``euler_density`` per px^2, ``coherence`` and ``edge_roughness`` in [0, 1].
     """
     spacing, spread = spacing_and_spread(images)
     tensor, coherent = _order(images, COHERENT, 1.0)

@@ -137,10 +137,26 @@ def two_point_correlation(
 
 
 def autocovariance_map(images: NDArray[Any], lags: int = 32) -> Floats:
-    """Autocovariance for lags of up to ``lags`` px each way, ``(N, 2 lags + 1, 2 lags + 1)``, lag 0 central.
+    """Autocovariance of the bright phase, as a map over lags in both directions.
 
-    Each image's mean is removed and each lag is divided by its number of pixel pairs; the centre is the
-    variance, f (1 - f) for a phase fraction f. ``InputError`` where a lag is longer than the image.
+    Each image's mean is removed, and each lag is divided by its number of pixel pairs.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+    lags : int
+        The longest lag each way, px.
+
+    Returns
+    -------
+    ndarray
+        ``(N, 2 lags + 1, 2 lags + 1)``, lag 0 central. There it is the variance, f (1 - f) for a phase fraction f.
+
+    Raises
+    ------
+    InputError
+        A lag is as long as the image, or below 1.
     """
     pictures = batch(images)
     height, width = pictures.shape[1:]

@@ -37,11 +37,22 @@ def _rings(height: int, width: int) -> tuple[Integers, Floats, Floats]:
 
 
 def radial_spectra(images: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Azimuthally averaged power spectra ``(N, K)`` in rings of 1 / shorter side, and where each ring's power lies.
+    """Azimuthally averaged power spectra, and where each ring's power lies.
 
-    The second is the ring's mean radius weighted by the power, ``(N, K)`` in units of the ring's width: a line's
-    position is known better than that. Each image's mean is removed and a Hann window applied, so that edges
-    leave no cross; all 0 for a uniform image.
+    Each image's mean is removed and a Hann window applied, so that edges leave no cross.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    spectra : ndarray
+        ``(N, K)``, in K rings of 1 / shorter side; all 0 for a uniform image.
+    radius : ndarray
+        ``(N, K)``: each ring's mean radius weighted by the power, in widths of a ring. A line's position is known
+        better than that.
     """
     values = batch(images)
     height, width = values.shape[1:]
@@ -102,7 +113,20 @@ def _centroid(spectrum: Floats, radius_px: Floats, height: float, top: int) -> f
 
 
 def spacing_and_spread(images: NDArray[Any]) -> tuple[Floats, Floats]:
-    """Both of :func:`domain_spacing` (px) and :func:`spacing_spread`, ``(N,)`` each, from one spectrum."""
+    """Domain spacing and its spread, from one spectrum.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    spacing : ndarray
+        ``(N,)`` px; see :func:`domain_spacing`.
+    spread : ndarray
+        ``(N,)``; see :func:`spacing_spread`.
+    """
     spectra, radius_px = radial_spectra(images)
     smooth = spectra @ _band_average(spectra.shape[1]).T
     narrow = scipy.ndimage.convolve1d(spectra, [0.25, 0.5, 0.25], axis=1)
@@ -118,18 +142,38 @@ def spacing_and_spread(images: NDArray[Any]) -> tuple[Floats, Floats]:
 
 
 def domain_spacing(images: NDArray[Any], nm_per_px: float = 1.0) -> Floats:
-    """Dominant period of the morphology, ``(N,)`` in px (in nm with ``nm_per_px``); nan for a uniform image.
+    """Dominant period of the morphology.
 
     Where the azimuthally averaged power spectrum has the peak with the most variance per octave, to a part of a
     bin. Periods longer than a third of the shorter side do not count.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+    nm_per_px : float
+        Pixel size, nm; 1 gives px.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)`` nm; nan for a uniform image.
     """
     return nm_per_px * spacing_and_spread(images)[0]
 
 
 def spacing_spread(images: NDArray[Any]) -> Floats:
-    """Full width at half maximum of the spectrum's peak over its position, ``(N,)``; nan without a peak.
+    """Relative width of the spectrum's peak: how regular the spacing is.
 
-    Small for a well-ordered pattern, limited by the window to about 3 periods / side; about 1 without any
-    order.
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)``: full width at half maximum over position. Small for a well-ordered pattern, limited by the
+        window to about 3 periods / side; about 1 without any order; nan without a peak.
     """
     return spacing_and_spread(images)[1]
