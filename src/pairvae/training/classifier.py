@@ -17,14 +17,35 @@ VIEWS = 5  # crops of an image that is judged: the corners and the middle
 
 
 class Judge:
-    """A trained classifier of images, by crops of ``side`` px."""
+    """A trained classifier of binary images.
+
+    Parameters
+    ----------
+    network : Classifier
+        In evaluation mode.
+    side : int
+        Side of the crops that it judges, px.
+    device : torch.device
+        Where the network is.
+    """
 
     def __init__(self, network: Classifier, side: int, device: torch.device) -> None:
         self.network, self.side, self.device = network, side, device
 
     @torch.no_grad()
     def logits(self, images: Bits) -> NDArray[np.float64]:
-        """Mean logit ``(N,)`` of five crops of binary images ``(N, h, w)``: above 0 for the second kind."""
+        """Mean logit of five crops of each image.
+
+        Parameters
+        ----------
+        images : ndarray
+            ``(N, h, w)`` uint8 in {0, 1}.
+
+        Returns
+        -------
+        ndarray
+            ``(N,)``: above 0 for the second kind.
+        """
         high, wide = images.shape[1] - self.side, images.shape[2] - self.side
         places = [(0, 0), (0, wide), (high, 0), (high, wide), (high // 2, wide // 2)]
         found = []
@@ -39,10 +60,29 @@ class Judge:
 def train_judge(
     first: Bits, second: Bits, side: int, seed: int, device: torch.device, steps: int, width: int = 1
 ) -> Judge:
-    """Train on two kinds of binary images, ``(N, h, w)`` and ``(M, h, w)``, of which a batch holds as many each.
+    """Train a classifier on two kinds of binary images, of which a batch holds as many each.
 
-    Each is a random crop of ``side`` px, mirrored or turned upside down or not. Seeded; the global random state is
-    left as it was.
+    Each is a random crop, mirrored or turned upside down or not. The global random state is left as it was.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        ``(N, h, w)`` and ``(M, h, w)`` uint8 in {0, 1}.
+    side : int
+        Side of the crops, px.
+    seed : int
+        Of weights and crops.
+    device : torch.device
+        Where it is trained.
+    steps : int
+        Steps of AdamW, over which the rate rises and falls once.
+    width : int
+        Of the network.
+
+    Returns
+    -------
+    Judge
+        The trained classifier.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
