@@ -46,8 +46,8 @@ def colormap_table(name: str) -> Floats:
     if name not in COLORMAPS:
         raise InputError(expected=f"a colour map among {', '.join(COLORMAPS)}", found=repr(name))
     anchors = np.asarray(COLORMAPS[name], dtype=np.float64) / 255
-    steps, places = np.linspace(0, 1, COLOUR_STEPS), np.linspace(0, 1, len(anchors))
-    return np.stack([np.interp(steps, places, anchors[:, channel]) for channel in range(3)], axis=1)
+    steps, positions = np.linspace(0, 1, COLOUR_STEPS), np.linspace(0, 1, len(anchors))
+    return np.stack([np.interp(steps, positions, anchors[:, channel]) for channel in range(3)], axis=1)
 
 
 def invert_colormap(rgb: NDArray[Any], colormap: str | NDArray[Any]) -> tuple[Floats, Floats]:
@@ -115,8 +115,8 @@ def apply_colormap(intensity: NDArray[Any], colormap: str) -> Floats:
         ``(..., 3)`` in [0, 1].
     """
     table = colormap_table(colormap)
-    places = np.linspace(0, 1, len(table))
-    return np.stack([np.interp(intensity, places, table[:, channel]) for channel in range(3)], axis=-1)
+    positions = np.linspace(0, 1, len(table))
+    return np.stack([np.interp(intensity, positions, table[:, channel]) for channel in range(3)], axis=-1)
 
 
 def known_colormap(patterns: NDArray[np.float32]) -> str | None:
@@ -132,10 +132,10 @@ def known_colormap(patterns: NDArray[np.float32]) -> str | None:
     str or None
         One of ``COLORMAPS``; None for grey patterns and where no map fits.
     """
-    some = np.moveaxis(patterns[:LOOKED_AT], 1, -1)
-    if float(np.ptp(some, axis=-1).mean()) < OWN_COLOURS:
+    pixels = np.moveaxis(patterns[:LOOKED_AT], 1, -1)
+    if float(np.ptp(pixels, axis=-1).mean()) < OWN_COLOURS:
         return None
-    fits = {name: float(invert_colormap(some, name)[1].mean()) for name in COLORMAPS}
+    fits = {name: float(invert_colormap(pixels, name)[1].mean()) for name in COLORMAPS}
     best = min(fits, key=lambda name: fits[name])
     return best if fits[best] < OWN_COLOURS else None
 
@@ -175,8 +175,8 @@ def coloured(intensity: Tensor, table: Tensor) -> Tensor:
     Tensor
         ``(B, 3, H, W)`` in [0, 1].
     """
-    places = intensity.clamp(0.0, 1.0) * (table.shape[0] - 1)
-    below = places.detach().floor().clamp(0, table.shape[0] - 2)
+    rows = intensity.clamp(0.0, 1.0) * (table.shape[0] - 1)
+    below = rows.detach().floor().clamp(0, table.shape[0] - 2)
     index = below.long()
-    part = (places - below).unsqueeze(-1)
+    part = (rows - below).unsqueeze(-1)
     return (table[index] * (1 - part) + table[index + 1] * part).movedim(-1, 1)

@@ -112,14 +112,14 @@ def ridge(
     """
     chosen = evenly_spread(len(inputs), LARGEST)
     rows = inputs[chosen].astype(np.float64)
-    of = (np.arange(len(inputs)) if samples is None else np.asarray(samples))[chosen]
+    sample_of = (np.arange(len(inputs)) if samples is None else np.asarray(samples))[chosen]
     centre, mean = rows.mean(0), outputs.mean(0)
     rows = rows - centre
     scale = max(float((rows**2).sum(1).mean()), 1e-300)
     kernel = _kernel(rows, rows, scale)
     scores, components = _components(outputs - mean)
-    targets = scores[of]
-    errors = _left_out_errors(kernel, targets, of, alphas)
+    targets = scores[sample_of]
+    errors = _left_out_errors(kernel, targets, sample_of, alphas)
     best = int(np.argmin(errors))
     coefficients = np.linalg.solve(kernel + alphas[best] * np.eye(len(kernel)), targets)
     return Ridge(
@@ -216,13 +216,13 @@ def _components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _left_out_errors(
-    kernel: np.ndarray, targets: np.ndarray, of: np.ndarray, alphas: Sequence[float]
+    kernel: np.ndarray, targets: np.ndarray, sample_of: np.ndarray, alphas: Sequence[float]
 ) -> list[float]:
     """Mean squared error of each row's outputs when the rows of its sample are left out, for each alpha."""
     if len(alphas) == 1:
         return [float("nan")]  # nothing to choose
-    if len(np.unique(of)) < len(of):
-        return [_left_out(kernel, alpha, targets, of) for alpha in alphas]
+    if len(np.unique(sample_of)) < len(sample_of):
+        return [_left_out(kernel, alpha, targets, sample_of) for alpha in alphas]
     values, vectors = np.linalg.eigh(kernel)
     scores, squares, errors = vectors.T @ targets, np.square(vectors), []
     for alpha in alphas:
@@ -232,12 +232,12 @@ def _left_out_errors(
     return errors
 
 
-def _left_out(kernel: np.ndarray, alpha: float, targets: np.ndarray, of: np.ndarray) -> float:
+def _left_out(kernel: np.ndarray, alpha: float, targets: np.ndarray, sample_of: np.ndarray) -> float:
     """The error for one alpha, of samples with several rows."""
     inverse = np.linalg.inv(kernel + alpha * np.eye(len(kernel)))
     weighted = inverse @ targets
     squares = 0.0
-    for sample in np.unique(of):
-        rows = np.flatnonzero(of == sample)
+    for sample in np.unique(sample_of):
+        rows = np.flatnonzero(sample_of == sample)
         squares += float((np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows]) ** 2).sum())
     return squares / len(kernel)

@@ -177,8 +177,8 @@ class VAEPlan(AdamPlan):
                 decoder, likelihood = self.vaes[target].decoder, self.likelihood_of(target)
                 terms[direction], images = likelihood(decoder, latent, inputs, batch.indices, generator)
                 if target in self.adversarial and images is not None:
-                    both = self.adversarial[target](images, inputs, latent)
-                    terms |= {f"{direction}_{name}": loss for name, loss in both.items()}
+                    hinge_losses = self.adversarial[target](images, inputs, latent)
+                    terms |= {f"{direction}_{name}": loss for name, loss in hinge_losses.items()}
         return terms
 
     def weight(self, term: str) -> float:

@@ -47,14 +47,14 @@ class Judge:
             ``(N,)``: above 0 for the second kind.
         """
         high, wide = images.shape[1] - self.side, images.shape[2] - self.side
-        places = [(0, 0), (0, wide), (high, 0), (high, wide), (high // 2, wide // 2)]
-        found = []
+        corners = [(0, 0), (0, wide), (high, 0), (high, wide), (high // 2, wide // 2)]
+        means = []
         for start in range(0, len(images), BATCH):
             part = images[start : start + BATCH]
-            views = [part[:, top : top + self.side, left : left + self.side] for top, left in places]
+            views = [part[:, top : top + self.side, left : left + self.side] for top, left in corners]
             logits = self.network(_tensor(np.concatenate(views), self.device))
-            found.append(logits.reshape(VIEWS, -1).mean(0).double().cpu().numpy())
-        return np.concatenate(found)
+            means.append(logits.reshape(VIEWS, -1).mean(0).double().cpu().numpy())
+        return np.concatenate(means)
 
 
 def train_judge(
@@ -90,10 +90,10 @@ def train_judge(
     generator = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    wanted = torch.repeat_interleave(torch.tensor([0.0, 1.0], device=device), BATCH // 2)
+    labels = torch.repeat_interleave(torch.tensor([0.0, 1.0], device=device), BATCH // 2)
     for _ in range(steps):
         crops = [_crops(kind, side, BATCH // 2, generator) for kind in (first, second)]
-        loss = F.binary_cross_entropy_with_logits(network(_tensor(np.concatenate(crops), device)), wanted)
+        loss = F.binary_cross_entropy_with_logits(network(_tensor(np.concatenate(crops), device)), labels)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimiser.step()

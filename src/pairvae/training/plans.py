@@ -245,11 +245,11 @@ class PairPlan(VAEPlan):
         """Divergences from the unit normal, and of crops' posteriors from the other one, where they have a weight."""
         terms = {}
         if self.settings.kl_weight > 0:
-            each = [
+            divergences = [
                 losses.kl_to_unit_normal(posterior.mean, posterior.std).mean()
                 for posterior in posteriors.values()
             ]
-            terms[DIVERGENCE] = torch.stack(each).sum()
+            terms[DIVERGENCE] = torch.stack(divergences).sum()
         if self.settings.match_weight > 0 and self.uncropped is not None and len(posteriors) > 1:
             (cropped,) = posteriors.keys() - {self.uncropped}
             terms[MATCH] = posterior_divergence(posteriors[cropped], posteriors[self.uncropped]).mean()

@@ -87,7 +87,7 @@ def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
     device = next(plan.module.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        inputs = {name: one.inputs(indices, 0, 0).to(device) for name, one in samples.items()}
+        inputs = {name: source.inputs(indices, 0, 0).to(device) for name, source in samples.items()}
         latents = {name: vae.posterior(inputs[name]).mean for name, vae in vaes.items()}
         rows: dict[str, torch.Tensor] = {}
         for target in samples:

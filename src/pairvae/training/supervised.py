@@ -62,9 +62,9 @@ class SupervisedPlan(AdamPlan):
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """Mean squared error, or mean Bernoulli negative log likelihood, per pixel."""
-        logits, wanted = self.network(batch.inputs[self.source]).float(), batch.inputs[self.target]
+        logits, target = self.network(batch.inputs[self.source]).float(), batch.inputs[self.target]
         if self.binary:
-            loss = F.binary_cross_entropy_with_logits(logits, wanted)
+            loss = F.binary_cross_entropy_with_logits(logits, target)
         else:
-            loss = F.mse_loss(torch.sigmoid(logits), wanted)
+            loss = F.mse_loss(torch.sigmoid(logits), target)
         return LossTerms(loss, {f"{self.source}_{self.target}": loss})

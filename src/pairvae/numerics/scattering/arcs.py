@@ -111,11 +111,11 @@ def arc_distribution(
     if mask is not None:  # a direction that shows only the ring's inner or outer flank is no weak direction
         shown = azimuthal_profile((~mask).astype(np.float64), centre, reach, 2 * DIRECTIONS).intensity
         seen &= shown.reshape(2, DIRECTIONS) >= LEAST_SHOWN
-    places = np.flatnonzero(seen.any(0))
-    if len(places) < DIRECTIONS // 2:
+    directions = np.flatnonzero(seen.any(0))
+    if len(directions) < DIRECTIONS // 2:
         return none, float("nan")
     mean = np.where(seen, halves, 0).sum(0) / np.maximum(seen.sum(0), 1)
-    filled = np.interp(np.arange(DIRECTIONS), places, mean[places], period=DIRECTIONS)
+    filled = np.interp(np.arange(DIRECTIONS), directions, mean[directions], period=DIRECTIONS)
     above = filled - filled.min()
     unit = above / above.sum() if above.sum() > 0 else np.full(DIRECTIONS, 1 / DIRECTIONS)
     return unit, float(filled.std() / max(filled.mean(), 1e-12))

@@ -97,10 +97,10 @@ def _valley(smooth: Floats) -> int:
     half = max(len(smooth) // 4, 1)
     lit = _lit(smooth, int(np.argmax(smooth[:half])))
     shape = np.log(np.maximum(smooth[lit:], FLOOR * smooth.max() + 1e-300))
-    peaks, facts = find_peaks(shape, prominence=LEAST_PROMINENCE)
+    peaks, properties = find_peaks(shape, prominence=LEAST_PROMINENCE)
     if not len(peaks):
         return lit + int(np.argmax(smooth[lit : max(half, lit + 1)]))
-    clarity = facts["prominences"] * np.sqrt(peaks + lit)
+    clarity = properties["prominences"] * np.sqrt(peaks + lit)
     clear = peaks[clarity >= LEAST_CLARITY * clarity.max()]
     top = int(clear[np.argmax(peak_prominences(smooth[lit:], clear)[0])])  # not one of its higher orders
     return lit + int(np.argmin(shape[: top + 1]))
