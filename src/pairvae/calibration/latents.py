@@ -85,7 +85,7 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
     Returns
     -------
     Latents
-        With the left-out centres that the network would have.
+        With ``left_out_centre`` by :func:`left_out_by_network`.
     """
     (cropped,) = data.arrays.keys() - {whole}
     encoder = pair.vae(whole).encoder

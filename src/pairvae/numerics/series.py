@@ -60,7 +60,7 @@ def frame_change(frames: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def evenly_spread(count: int, most: int) -> NDArray[np.int64]:
-    """Indices of rows at even distances, the first and the last among them.
+    """Indices of rows at even distances, the first and (of two or more) the last among them.
 
     Parameters
     ----------

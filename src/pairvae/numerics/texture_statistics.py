@@ -176,7 +176,7 @@ def wave_numbers(images: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        ``(B, 1)``, of periods per px. A uniform image has the least.
+        ``(B, 1)``; wave numbers in periods per px. A uniform image has the least.
     """
     height, width = images.shape[-2:]
     window = torch.outer(*(_hann(side, images.device) for side in (height, width)))
