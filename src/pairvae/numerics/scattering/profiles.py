@@ -18,7 +18,7 @@ SHADOW_PX = 2  # pixels beside a gap hold a share of its darkness
 class RadialProfile(NamedTuple):
     """Azimuthal average of a pattern, ``(bins,)`` each.
 
-    Parameters
+    Attributes
     ----------
     q : ndarray
         Radius of each ring around the centre.
@@ -36,7 +36,7 @@ class RadialProfile(NamedTuple):
 class AzimuthalProfile(NamedTuple):
     """Intensity by direction, ``(bins,)`` each.
 
-    Parameters
+    Attributes
     ----------
     phi : ndarray
         Directions, rad, counter-clockwise from the right.
