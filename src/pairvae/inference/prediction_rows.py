@@ -11,6 +11,7 @@ from pairvae.inference.predictions import Prediction
 from pairvae.modalities import MODALITIES
 from pairvae.numerics import descriptors
 from pairvae.numerics.morphology import two_point_correlation
+from pairvae.numerics.spacing import domain_spacing
 
 Row = dict[str, str | int | float | bool]
 MEASURED = (
@@ -43,7 +44,7 @@ def describe(image: np.ndarray, modality: str) -> Row:
     """
     if not MODALITIES[modality].binary:
         return {}
-    fraction, spacing = descriptors.phase_fraction(image[None]), descriptors.domain_spacing(image[None])
+    fraction, spacing = descriptors.phase_fraction(image[None]), domain_spacing(image[None])
     return {"phase_fraction": _number(fraction[0]), "domain_spacing_px": _number(spacing[0])}
 
 

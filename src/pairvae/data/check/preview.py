@@ -13,8 +13,8 @@ from pairvae.data.pairs.manifest import read_pairs
 from pairvae.errors import InputError
 from pairvae.modalities.readers.image import RawImage, read_image
 from pairvae.modalities.sem import MOSTLY, prepared_grey, threshold_options
-from pairvae.numerics.descriptors import domain_spacing
 from pairvae.numerics.images import grey_levels
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.numerics.thresholds import binarise_sem, noise_share
 from pairvae.settings import SemPrepare
 from pairvae.store import atomic_path

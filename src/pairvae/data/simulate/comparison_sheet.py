@@ -16,8 +16,10 @@ from pairvae.data.pairs.manifest import Pair, read_pairs
 from pairvae.errors import InputError
 from pairvae.modalities.readers.data_bar import rows_above_bar
 from pairvae.modalities.readers.image import read_image
+from pairvae.numerics.descriptors import phase_fraction
 from pairvae.numerics.images import crop_positions, crops
-from pairvae.numerics.morphology import domain_spacing, phase_fraction, two_point_correlation
+from pairvae.numerics.morphology import two_point_correlation
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.numerics.thresholds import binarise_sem
 from pairvae.progress import track
 from pairvae.store import atomic_path

@@ -9,7 +9,7 @@ import numpy as np
 from pairvae.evaluation.leakage import Warnings, warning
 from pairvae.evaluation.scores.ensemble_scores import repeats
 from pairvae.evaluation.scores.reconstruct import EvaluationSet
-from pairvae.numerics.descriptors import uniform
+from pairvae.numerics.images import uniform
 
 REPEATED = 0.5
 SAME_PATTERN = 0.05
