@@ -26,10 +26,11 @@ from pairvae.data.simulate.broad_samples import (
     unpacked,
 )
 from pairvae.errors import InputError
+from pairvae.inference.out_of_distribution import familiar_arrays, familiar_crops
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import FILE as SUMMARY
 from pairvae.inference.summary_file import packed
-from pairvae.inference.training_summary import TrainingSummary, familiar_arrays, familiar_crops
+from pairvae.inference.training_summary import TrainingSummary
 from pairvae.modalities import prepare_settings
 from pairvae.models.build import build_trainable, build_vae, describe
 from pairvae.models.levels import LevelDecoder

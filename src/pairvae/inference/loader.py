@@ -19,13 +19,20 @@ CHAMPION = f"{REGISTRY}pairvae@champion"
 
 
 def load(location: str | Path, root: Path | None = None) -> Predictor:
-    """The pair at ``location``: a model folder, or ``models:/<name>@<alias>`` or ``models:/<name>/<version>``.
+    """A trained pair. Weights come from safetensors; nothing is unpickled and no code of the model is run.
 
-    ``prior`` is the one that ships with the package.
+    Parameters
+    ----------
+    location : str or Path
+        A model folder, ``models:/<name>@<alias>``, ``models:/<name>/<version>``, or ``prior``: the pair that ships with
+        the package.
+    root : Path, optional
+        The project whose registry is asked; by default the one around the current folder.
 
-    ``root`` is the project whose registry is asked (the one around the current folder by default). Weights come from
-    safetensors; nothing is unpickled and no code of the model is run. ``InputError`` where there is no such model,
-    or where its files are not those that were registered.
+    Raises
+    ------
+    InputError
+        There is no such model, or its files are not those that were registered.
     """
     text = str(location)
     if text.startswith(REGISTRY):
