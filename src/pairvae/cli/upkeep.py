@@ -67,10 +67,10 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
         typer.echo(tracking_uri(root))
         return
     from pairvae.stages.project import open_project
-    from pairvae.tracking.view import page_of  # mlflow takes 2 s to import; the page takes longer
+    from pairvae.tracking.database import page_with_runs  # mlflow takes 2 s to import; the page takes longer
 
     command, environment = ui_command(root, port)
-    page = page_of(root, open_project(folder=root).settings.tracking.experiment)
+    page = page_with_runs(root, open_project(folder=root).settings.tracking.experiment)
     typer.echo(f"http://127.0.0.1:{port}/{page}  (Ctrl-C stops)")
     os.execvpe(command[0], command, {**os.environ, **environment})
 
