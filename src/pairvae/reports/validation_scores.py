@@ -65,24 +65,22 @@ def run_metrics(metrics: Mapping[str, Any], model: str = PAIR) -> dict[str, floa
 
 def verdict(metrics: Mapping[str, Any], model: str = PAIR) -> str:
     """How good ``model`` is, for the description of its run: its scores beside retrieval and floor, in Markdown."""
-    rows = [
-        (
-            f"{direction_label(direction)}, {score_label(score)}",
+    rows = {
+        f"{direction_label(direction)}, {score_label(score)}": (
             value,
             *_references(metrics, direction, score),
         )
         for direction, score, value in _scores(metrics, model)
         if model != PAIR or crosses(direction)
-    ]
+    }
     if not rows:
         return ""
-    columns = [number for number in (1, 2, 3) if any(row[number] is not None for row in rows)]
-    names = ("", "this model", "retrieval", "floor")
-    lines = [" | ".join(["| error", *(names[number] for number in columns)]) + " |"]
-    lines.append("| --- " * (1 + len(columns)) + "|")
-    for row in rows:
-        cells = ["" if row[number] is None else figure(row[number]) for number in columns]
-        lines.append(" | ".join([f"| {row[0]}", *cells]) + " |")
+    names = ("this model", "retrieval", "floor")
+    columns = [at for at in range(len(names)) if any(row[at] is not None for row in rows.values())]
+    lines = [f"| error | {' | '.join(names[at] for at in columns)} |", "| --- " * (1 + len(columns)) + "|"]
+    for label, row in rows.items():
+        cells = ["" if (value := row[at]) is None else figure(value) for at in columns]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
     pairs = number_of(metrics["validation_pairs"], "validation pair")
     if model != PAIR:
         said = f"Its reconstructions of {pairs}:"
