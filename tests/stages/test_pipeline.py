@@ -81,7 +81,7 @@ def test_dvc_is_clean_and_shows_metrics_and_plots(finished_project: Path) -> Non
     shown = dvc(finished_project, "metrics", "show").splitlines()
     assert len(shown) == 2 and max(map(len, shown)) < 400, "one screen"
     assert "saxs_sem.s2.pair" in shown[0]
-    assert "index.html" in dvc(finished_project, "plots", "show", "--out", ".dvc/tmp/plots")
+    assert "index.html" in dvc(finished_project, "plots", "show")
     left = subprocess.run(
         ["git", "status", "--porcelain"], cwd=finished_project, capture_output=True, text=True, check=True
     ).stdout.split()
