@@ -94,11 +94,16 @@ def is_command(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return name.startswith("cli/") and bool(node.decorator_list)
 
 
+def lines_of_code(name: str, node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its docstring, and of a command without its options."""
+    first = node.body[0]
+    documented = ast.get_docstring(node) is not None
+    docstring = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
+    return (node.end_lineno or 0) - (first if is_command(name, node) else node).lineno + 1 - docstring
+
+
 def test_functions_are_short() -> None:
-    lengths = {
-        name: (node.end_lineno or 0) - (node.body[0] if is_command(name, node) else node).lineno + 1
-        for name, node in functions()
-    }
+    lengths = {name: lines_of_code(name, node) for name, node in functions()}
     assert {name: length for name, length in lengths.items() if length > 50} == {}
 
 

@@ -27,8 +27,8 @@ from pairvae.inference.loader import load
 from pairvae.inference.predictions import nm_per_px
 from pairvae.modalities.readers.image import read_image
 from pairvae.models.vae import Posterior
-from pairvae.numerics.descriptors import domain_spacing
 from pairvae.numerics.morphology import two_point_correlation
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.stages.project import open_project
 from pairvae.store.locks import folder_alone
 from pairvae.store.model_folder import FORMAT

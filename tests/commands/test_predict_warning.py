@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from matplotlib.cbook import get_sample_data
 
+from pairvae.inference.out_of_distribution import familiar_arrays, familiar_crops
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.training_summary import TrainingSummary, familiar_arrays, familiar_crops
+from pairvae.inference.training_summary import TrainingSummary
 from pairvae.settings import Settings
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project

@@ -6,7 +6,7 @@ import torch
 
 from pairvae.evaluation.ensembles import centres, ensembles
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import EvaluationSet
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.models.build import build_vae
 from pairvae.models.vae import VAE, Decoder, Encoder
 from pairvae.settings import CompactNetwork, GenerateSettings, LatentSettings

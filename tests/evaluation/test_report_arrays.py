@@ -22,7 +22,8 @@ def test_curves_keep_samples_and_crops() -> None:
 
 
 def test_material_holds_latents_by_sample_and_bands_of_image_directions() -> None:
-    from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
+    from pairvae.evaluation.scores.evaluate import Reference
+    from pairvae.evaluation.scores.reconstruct import EvaluationSet
 
     generator = np.random.default_rng(0)
     crops = generator.integers(0, 2, (3, 2, 16, 16)).astype(np.uint8)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pairvae.inference.out_of_distribution import familiar_arrays
 from pairvae.inference.summary_file import FILE as FACTS
 from pairvae.inference.summary_file import packed
-from pairvae.inference.training_summary import TrainingSummary, familiar_arrays
+from pairvae.inference.training_summary import TrainingSummary
 from pairvae.modalities import MODALITIES
 from pairvae.models.build import build_vae, describe
 from pairvae.settings import resolve

@@ -16,8 +16,9 @@ from pairvae.commands.predict import Request, predict
 from pairvae.commands.watch import watch
 from pairvae.commands.watch import watcher as run
 from pairvae.errors import InputError
+from pairvae.inference.known_acquisition import acquisition_in_table, known_of
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import acquisition_in_table, known_of, measurement
+from pairvae.inference.measurement import measurement
 from pairvae.modalities.acquisition import Acquisition, acquisition_of
 from pairvae.modalities.readers.image import read_image
 from pairvae.modalities.technique import looks_like

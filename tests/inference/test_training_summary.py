@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from pairvae.inference.training_distance import DistanceScale
-from pairvae.inference.training_summary import (
+from pairvae.inference.out_of_distribution import (
     OutOfDistributionScore,
     familiar_arrays,
     familiar_crops,
     pooled,
-    scattering_of,
     spread_crops,
 )
+from pairvae.inference.training_distance import DistanceScale
+from pairvae.inference.training_summary import scattering_of
 
 PATTERN = (3, 64, 64)
 CROP = (1, 64, 64)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pairvae.numerics import descriptors
+from pairvae.numerics import descriptors, spacing
+from pairvae.numerics.images import uniform
 
 
 def grating(period: float, angle: float = np.pi / 2, shape: tuple[int, int] = (192, 192)) -> np.ndarray:
@@ -23,13 +24,13 @@ def lattice(step: int, cells: int, kind: str) -> np.ndarray:
 @pytest.mark.parametrize("angle", [0.0, 0.3, 0.6, 1.2, np.pi / 2])
 @pytest.mark.parametrize("period", [5.3, 8.3, 10.0, 11.3, 14.7])
 def test_spacing_of_gratings_in_nm(period: float, angle: float) -> None:
-    spacing = descriptors.domain_spacing(grating(period, angle), nm_per_px=2.9)
-    assert spacing == pytest.approx([2.9 * period], rel=0.005)
+    measured = spacing.domain_spacing(grating(period, angle), nm_per_px=2.9)
+    assert measured == pytest.approx([2.9 * period], rel=0.005)
 
 
 def test_spacing_of_a_few_periods_is_right_within_three_percent() -> None:
     for angle in (0.0, 0.4, 1.1):
-        assert descriptors.domain_spacing(grating(40.0, angle)) == pytest.approx([40.0], rel=0.03)
+        assert spacing.domain_spacing(grating(40.0, angle)) == pytest.approx([40.0], rel=0.03)
 
 
 @pytest.mark.parametrize("shape", [(24, 30), (31, 25)])
@@ -39,7 +40,7 @@ def test_radial_spectrum_is_the_mean_of_the_whole_transform_in_rings(shape: tupl
     window = np.outer(*(np.hanning(side + 2)[1:-1] for side in shape))
     power = np.abs(np.fft.fft2((image - (image * window).sum() / window.sum()) * window)) ** 2
     radius = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.fftfreq(shape[1])) * min(shape)
-    spectra, places = descriptors.radial_spectra(image)
+    spectra, places = spacing.radial_spectra(image)
     assert spectra.shape == places.shape == (1, min(shape) // 2 + 1)
     for ring, (found, place) in enumerate(zip(spectra[0], places[0], strict=True)):
         inside = np.rint(radius) == ring
@@ -48,7 +49,7 @@ def test_radial_spectrum_is_the_mean_of_the_whole_transform_in_rings(shape: tupl
 
 
 def test_a_flat_spectrum_stays_flat_when_it_is_smoothed() -> None:
-    assert descriptors._band_average(97) @ np.ones(97) == pytest.approx(np.ones(97))
+    assert spacing._band_average(97) @ np.ones(97) == pytest.approx(np.ones(97))
 
 
 def test_broad_patches_of_a_whole_image_do_not_hide_the_domains() -> None:
@@ -57,9 +58,9 @@ def test_broad_patches_of_a_whole_image_do_not_hide_the_domains() -> None:
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     patches = np.sin(columns / 130) + np.cos(rows / 110 + columns / 300) > 0.4
     image = grating(11.3, 0.7, shape) & ~patches
-    spectrum, _ = descriptors.radial_spectra(image)
+    spectrum, _ = spacing.radial_spectra(image)
     assert spectrum[0].argmax() < 10
-    assert descriptors.domain_spacing(image) == pytest.approx([11.3], rel=0.02)
+    assert spacing.domain_spacing(image) == pytest.approx([11.3], rel=0.02)
 
 
 def test_spread_grows_with_disorder() -> None:
@@ -67,13 +68,13 @@ def test_spread_grows_with_disorder() -> None:
     rows, columns = np.mgrid[:192, :192]
     phase = np.cumsum(generator.normal(scale=0.25, size=192))[None, :] + 0 * rows
     wavering = np.cos(2 * np.pi * columns / 11 + phase) > 0
-    straight, disordered = descriptors.spacing_spread(np.stack([grating(11), wavering]))
+    straight, disordered = spacing.spacing_spread(np.stack([grating(11), wavering]))
     assert straight < 0.15 < disordered
 
 
 def test_uniform_images_have_no_period_and_no_orientation() -> None:
     blank = np.stack([np.zeros((64, 64)), np.ones((64, 64)), grating(8, shape=(64, 64))])
-    assert descriptors.uniform(blank).tolist() == [True, True, False]
+    assert uniform(blank).tolist() == [True, True, False]
     found = descriptors.describe(blank)
     assert np.isnan(found["spacing"]).tolist() == [True, True, False]
     assert np.isnan(found["spacing_spread"]).tolist() == [True, True, False]

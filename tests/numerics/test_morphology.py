@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from pairvae.errors import InputError
-from pairvae.numerics import morphology
+from pairvae.numerics import descriptors, morphology, spacing
 from real_files import real_file
 
 SIDE = 96
@@ -127,7 +127,7 @@ def test_s_starts_at_the_phase_fraction_and_ends_at_its_square() -> None:
     noise = np.random.default_rng(1).random((3, 192, 192)) < 0.4
     curves = morphology.two_point_correlation(noise)
     assert curves.shape == (3, 96)
-    assert np.allclose(curves[:, 0], morphology.phase_fraction(noise))
+    assert np.allclose(curves[:, 0], descriptors.phase_fraction(noise))
     assert np.allclose(curves[:, 1:], 0.16, atol=0.01)
 
 
@@ -184,7 +184,7 @@ def test_lineal_path_is_cut_without_rescaling_and_zero_without_a_phase() -> None
 def test_autocovariance_map_holds_the_variance_and_the_lags() -> None:
     images = random_domains(2, 60, 50)
     maps = morphology.autocovariance_map(images, lags=10)
-    fraction = morphology.phase_fraction(images)
+    fraction = descriptors.phase_fraction(images)
     assert maps.shape == (2, 21, 21)
     assert np.allclose(maps[:, 10, 10], fraction * (1 - fraction))
     assert np.allclose(maps, maps[:, ::-1, ::-1])
@@ -195,44 +195,44 @@ def test_autocovariance_map_holds_the_variance_and_the_lags() -> None:
 @pytest.mark.parametrize("period", [8.3, 10.0, 11.3, 14.7])
 @pytest.mark.parametrize("angle", [0.0, 0.6, np.pi / 2])
 def test_domain_spacing_of_gratings(period: float, angle: float) -> None:
-    spacing = morphology.domain_spacing(grating(period, angle))
-    assert spacing == pytest.approx([period], rel=0.02)
-    assert morphology.domain_spacing(grating(period, angle), nm_per_px=3.0) == pytest.approx(3 * spacing)
+    measured = spacing.domain_spacing(grating(period, angle))
+    assert measured == pytest.approx([period], rel=0.02)
+    assert spacing.domain_spacing(grating(period, angle), nm_per_px=3.0) == pytest.approx(3 * measured)
 
 
 def test_spread_tells_order_from_disorder() -> None:
-    ordered, disordered = morphology.spacing_spread(np.stack([grating(11), random_domains(1, 192, 192)[0]]))
+    ordered, disordered = spacing.spacing_spread(np.stack([grating(11), random_domains(1, 192, 192)[0]]))
     assert ordered < 0.2 < disordered
 
 
 def test_uniform_images_have_no_period() -> None:
     for value in (0, 1):
-        assert np.isnan(morphology.domain_spacing(np.full((64, 64), value)))
-        assert np.isnan(morphology.spacing_spread(np.full((64, 64), value)))
+        assert np.isnan(spacing.domain_spacing(np.full((64, 64), value)))
+        assert np.isnan(spacing.spacing_spread(np.full((64, 64), value)))
 
 
 @pytest.mark.parametrize("angle", [-1.2, -0.5, 0.0, 0.7, np.pi / 2])
 def test_orientation_of_gratings(angle: float) -> None:
-    found, order = morphology.orientation(grating(12, angle))
+    found, order = descriptors.orientation(grating(12, angle))
     assert np.exp(2j * found) == pytest.approx(np.exp([2j * angle]), abs=0.05)
     assert order[0] > 0.9
 
 
 def test_orientation_without_a_direction() -> None:
     crossed = grating(16, 0.0) & grating(16, np.pi / 2)
-    assert morphology.orientation(crossed)[1][0] < 0.05
-    assert morphology.orientation(np.ones((32, 32)))[1][0] == 0
+    assert descriptors.orientation(crossed)[1][0] < 0.05
+    assert descriptors.orientation(np.ones((32, 32)))[1][0] == 0
 
 
 def test_euler_number_is_domains_minus_holes() -> None:
     skimage = pytest.importorskip("skimage.measure")
     images = random_domains(4)
     expected = [skimage.euler_number(image, connectivity=1) for image in images]
-    assert morphology.euler_number(images).tolist() == expected
+    assert descriptors.euler_number(images).tolist() == expected
     ring = np.ones((5, 5))
     ring[2, 2] = 0
-    assert morphology.euler_number(ring).tolist() == [0]
-    assert morphology.euler_number(np.eye(4)).tolist() == [4]
+    assert descriptors.euler_number(ring).tolist() == [0]
+    assert descriptors.euler_number(np.eye(4)).tolist() == [4]
 
 
 @pytest.mark.parametrize(
@@ -240,6 +240,6 @@ def test_euler_number_is_domains_minus_holes() -> None:
 )
 def test_real_crops(name: str, fraction: float, period: float) -> None:
     image = cv2.imread(str(real_file(name)), cv2.IMREAD_GRAYSCALE) > 127
-    assert morphology.phase_fraction(image)[0] == pytest.approx(fraction, abs=5e-4)
+    assert descriptors.phase_fraction(image)[0] == pytest.approx(fraction, abs=5e-4)
     # the published periods are whole Fourier bins of a 192 px crop: 17 and 18 periods
-    assert abs(192 / morphology.domain_spacing(image)[0] - 192 / period) < 1.0
+    assert abs(192 / spacing.domain_spacing(image)[0] - 192 / period) < 1.0

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pairvae.numerics import descriptors, morphology, straight_runs
+from pairvae.numerics import descriptors, morphology, spacing, straight_runs
 from pairvae.numerics import texture_statistics as texture
 
 PERIOD = 8
@@ -167,12 +167,12 @@ def test_wave_number_follows_the_spacing_of_the_scores() -> None:
         for period in np.linspace(9, 13, 9)
     ])  # fmt: skip
     found = texture.wave_numbers(torch.from_numpy(images.astype(np.float32))[:, None])[:, 0].numpy()
-    assert np.abs(found + np.log(descriptors.domain_spacing(images))).max() < 0.06
+    assert np.abs(found + np.log(spacing.domain_spacing(images))).max() < 0.06
     part = texture.wave_numbers(torch.from_numpy(images[:, :96, :96].astype(np.float32))[:, None])[
         :, 0
     ].numpy()
     assert np.abs(part - found).mean() < 0.06
-    assert np.corrcoef(found, -np.log(descriptors.domain_spacing(images)))[0, 1] > 0.95
+    assert np.corrcoef(found, -np.log(spacing.domain_spacing(images)))[0, 1] > 0.95
 
 
 def test_wave_number_of_a_uniform_image_is_the_least_and_has_a_gradient() -> None:

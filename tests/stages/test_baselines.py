@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
+from pairvae.evaluation.scores.evaluate import Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.stages.assess import evaluated
 from pairvae.stages.baselines import fitted_errors, trained_predictions
 from pairvae.stages.project import Project, open_project

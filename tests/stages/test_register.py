@@ -152,7 +152,8 @@ def test_a_champion_of_another_split_is_scored_on_todays_pairs(
 
 def test_scoring_anew_gives_the_score_of_assess(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same model on the same pairs; prepared otherwise, or of other modalities, it has none."""
-    from pairvae.evaluation.scores.evaluate import Reference, model_errors, reconstruct, summarise
+    from pairvae.evaluation.scores.evaluate import Reference, model_errors, summarise
+    from pairvae.evaluation.scores.reconstruct import reconstruct
     from pairvae.stages.assess import evaluated
 
     project, predictor = scored(folder, 1.0), load(folder / "models" / "train-pair")

@@ -10,7 +10,8 @@ from pairvae.errors import InputError
 from pairvae.settings import resolve
 from pairvae.training.loop import Checkpointing, train
 from pairvae.training.plans import PairPlan
-from pairvae.training.protocol import LossTerms, Plan, epochs_before, epochs_of
+from pairvae.training.protocol import Plan
+from pairvae.training.rounds import LossTerms, epochs_before, epochs_of
 from tiny_plans import DEVICE, NOWHERE, KilledError, assert_same, pair_plan, solo_plan
 
 

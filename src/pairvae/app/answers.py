@@ -13,7 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pairvae.inference.explanation import Curve, Explained
+from pairvae.inference.explained_curve import Curve
+from pairvae.inference.explanation import Explained
 from pairvae.modalities import MODALITIES
 from pairvae.store.picture_files import bar_length
 

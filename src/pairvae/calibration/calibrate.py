@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 from pairvae.calibration import (
     conditions,
@@ -13,9 +14,40 @@ from pairvae.calibration import (
     variance_matching,
 )
 from pairvae.calibration.correction import CalibrationData, Correction
-from pairvae.calibration.latents import LEAST_GROUPS, encode_pairs
+from pairvae.calibration.latents import LEAST_GROUPS, Latents, encode_pairs
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CalibrationSettings
+
+
+class PosteriorStep(Protocol):
+    """What a module of a step about the posterior offers."""
+
+    STEP: Correction
+
+    def correct(
+        self, pair: PairVAE, latents: Latents, settings: CalibrationSettings, seed: int
+    ) -> tuple[Latents, Correction]:
+        """Correct the pair in place.
+
+        Parameters
+        ----------
+        pair : PairVAE
+            The pair, in evaluation mode.
+        latents : Latents
+            Of its training pairs, as the steps before leave them.
+        settings : CalibrationSettings
+            Whether, and how far, the step is taken.
+        seed : int
+            Of the noise of what is decoded; steps that decode nothing do not use it.
+
+        Returns
+        -------
+        latents : Latents
+            With the centres that the corrected pair gives.
+        correction : Correction
+            What was done, or why nothing was.
+        """
+        ...
 
 
 def calibrate(
@@ -47,7 +79,7 @@ def _posterior(
     pair: PairVAE, data: CalibrationData, settings: CalibrationSettings, seed: int
 ) -> Iterator[Correction]:
     """The steps about the posterior of the modality with one array for the many crops of the other."""
-    steps = [posterior_mean, posterior_covariance, variance_matching]
+    steps: list[PosteriorStep] = [posterior_mean, posterior_covariance, variance_matching]
     if data.encoding is not None:
         steps.insert(1, conditions)
     reason = ""
@@ -56,7 +88,8 @@ def _posterior(
     elif len(set(data.groups)) < LEAST_GROUPS:
         reason = f"fewer than {LEAST_GROUPS} groups of training pairs"
     if data.whole is None or reason:
-        yield from (step.STEP.skipped(reason) for step in (*steps, cross_regression))
+        yield from (step.STEP.skipped(reason) for step in steps)
+        yield cross_regression.STEP.skipped(reason)
         return
     latents = encode_pairs(pair, data, data.whole)
     for step in steps:

@@ -25,9 +25,9 @@ def correct(
 ) -> tuple[Latents, Correction]:
     """Fit a ridge regression from conditions to what is wrong with the posterior mean of left-out pairs.
 
-    It has no intercept, so that a sample of which nothing is known is not shifted. Where it does not lower the error
-    of left-out pairs the shift is zero: the model knows the conditions' names, so that no later command refuses them.
-    The ``seed`` is not used: nothing is drawn.
+    It has no intercept, so that a sample of which nothing is known is not shifted. Where it does not lower the
+    error of left-out pairs the shift is zero: the model knows the conditions' names, so that no later command
+    refuses them.
     """
     assert latents.encoding is not None
     _, channels, places = latents.centre.shape
@@ -36,7 +36,7 @@ def correct(
     inputs = latents.encoding.encode(latents.conditions)
     wrong = latents.target - flat(latents.left_out_centre)
     unseen = cross_val_predict(inputs, wrong, latents.groups) - wrong.mean(0)
-    before, after = (float(np.square(one).mean()) for one in (wrong, wrong - unseen))
+    before, after = (float(np.square(error).mean()) for error in (wrong, wrong - unseen))
     if after >= before:
         reason = "they do not lower the error of left-out pairs"
         return latents, STEP.skipped(reason, latents.whole)

@@ -44,9 +44,20 @@ class CalibrationData:
 
 @dataclass(frozen=True)
 class Correction:
-    """One step: a ``statistic`` ``before`` and ``after``, its ``target``, and the ``value`` that the ``knob`` got.
+    """One step: what was measured, and what was set.
 
-    ``reason`` says why a step was not taken; then there are no numbers.
+    Parameters
+    ----------
+    step, statistic, knob : str
+        Names of the step, of what it measures and of what it sets.
+    modality : str or None
+        Whose networks it changes.
+    target, before, after : float or None
+        What the statistic should be, and what it was and is; None where the step was not taken.
+    value : float or None
+        What the knob was set to.
+    reason : str
+        Why the step was not taken.
     """
 
     step: str
@@ -60,11 +71,39 @@ class Correction:
     reason: str = ""
 
     def skipped(self, reason: str, modality: str | None = None) -> Correction:
-        """This step, not taken for a ``reason``."""
+        """This step, not taken.
+
+        Parameters
+        ----------
+        reason : str
+            Why, as a clause.
+        modality : str or None
+            Whose networks it would have changed.
+
+        Returns
+        -------
+        Correction
+            Without numbers.
+        """
         return dataclasses.replace(self, reason=reason, modality=modality)
 
     def taken(self, modality: str, *, target: float, before: float, after: float, value: float) -> Correction:
-        """This step, taken."""
+        """This step, taken.
+
+        Parameters
+        ----------
+        modality : str
+            Whose networks it changed.
+        target, before, after : float
+            Of the statistic.
+        value : float
+            What the knob was set to.
+
+        Returns
+        -------
+        Correction
+            With these numbers.
+        """
         return dataclasses.replace(
             self,
             modality=modality,

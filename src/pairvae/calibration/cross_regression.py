@@ -39,10 +39,27 @@ OF_CROPS = Correction(
 def correct(
     pair: PairVAE, latents: Latents, data: CalibrationData, settings: CalibrationSettings
 ) -> Iterator[Correction]:
-    """Add two regressions toward the pattern to the encoder of crops: on the mean features of an image, and of a crop.
+    """Add two regressions toward the pattern to the encoder of crops: on the mean features of an image, and of a
+    crop.
 
-    Each predicts component scores of the sample's pattern from features. Its share is the one with the least error of
-    left-out pairs; where that is 0 there is no regression.
+    Each predicts component scores of the sample's pattern from features. Its share is the one with the least
+    error of left-out pairs; where that is 0 there is no regression.
+
+    Parameters
+    ----------
+    pair : PairVAE
+        The pair; its encoder of crops gets the regressions.
+    latents : Latents
+        Of the training pairs.
+    data : CalibrationData
+        The same pairs, for the patterns.
+    settings : CalibrationSettings
+        Whether the step is taken.
+
+    Yields
+    ------
+    Correction
+        One for each regression, or one for the step that is not taken.
     """
     encoder, decoder = pair.vae(latents.cropped).encoder, pair.vae(latents.whole).decoder
     encoder.toward.clear()

@@ -71,19 +71,38 @@ class Latents:
 
 
 def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
-    """Encode the arrays of modality ``whole`` and the crops of the other one."""
+    """Encode training pairs by both networks.
+
+    Parameters
+    ----------
+    pair : PairVAE
+        The trained pair, in evaluation mode.
+    data : CalibrationData
+        Its training pairs.
+    whole : str
+        The modality with one array for the many crops of the other.
+
+    Returns
+    -------
+    Latents
+        With ``left_out_centre`` by :func:`left_out_by_network`.
+    """
     (cropped,) = data.arrays.keys() - {whole}
     encoder = pair.vae(whole).encoder
     arrays = [_encoded(pair.vae(whole), array) for array in data.arrays[whole]]
     crop_features, crops = zip(
         *(_encoded(pair.vae(cropped), array) for array in data.arrays[cropped]), strict=True
     )
-    mean, std = (_at_places([getattr(one, part)[0] for _, one in arrays]) for part in ("mean", "std"))
-    crop_mean, crop_std = (_at_places([getattr(crop, part) for crop in crops]) for part in ("mean", "std"))
-    features = torch.cat([one for one, _ in arrays])
+    mean, std = (
+        _at_places([getattr(posterior, part)[0] for _, posterior in arrays]) for part in ("mean", "std")
+    )
+    crop_mean, crop_std = (
+        _at_places([getattr(posterior, part) for posterior in crops]) for part in ("mean", "std")
+    )
+    features = torch.cat([row for row, _ in arrays])
     with torch.inference_mode():
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
-    fractions = [np.array(one, np.float32).mean((1, 2, 3), np.float64) for one in data.arrays[cropped]]
+    fractions = [np.array(images, np.float32).mean((1, 2, 3), np.float64) for images in data.arrays[cropped]]
     latents = Latents(
         whole=whole,
         cropped=cropped,
@@ -109,11 +128,21 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
 
 
 def feature_weights(encoder: Encoder) -> np.ndarray:
-    """What a regression multiplies an encoder's features by: ``(D,)``, or 1 where they are no principal components.
+    """What a regression multiplies an encoder's features by.
 
-    The scores of N patterns in N - 1 whitened components are all equally far from each other and tell a regression
-    nothing. Square roots of the standard deviations undo half of the whitening: what differs most between patterns
-    counts most, and the weak components, in which few patterns give mostly noise, count little.
+    The scores of N patterns in N - 1 whitened components are all equally far from each other and tell a
+    regression nothing. Square roots of the standard deviations undo half of the whitening: what differs most
+    between patterns counts most, and the weak components, in which few patterns give mostly noise, count little.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Of whole arrays or of crops.
+
+    Returns
+    -------
+    ndarray
+        ``(D,)`` in (0, 1], or ``(1,)`` of 1 where the features are no principal components.
     """
     if not isinstance(encoder, ComponentEncoder):
         return np.ones(1)
@@ -122,19 +151,30 @@ def feature_weights(encoder: Encoder) -> np.ndarray:
 
 
 def left_out_by_ridge(latents: Latents) -> np.ndarray:
-    """Posterior means ``(N, C P)`` that the ridge regression gives to pairs it was not fitted to."""
+    """Posterior means that the ridge regression gives to pairs it was not fitted to.
+
+    Parameters
+    ----------
+    latents : Latents
+        Of the training pairs.
+
+    Returns
+    -------
+    ndarray
+        ``(N, C P)``.
+    """
     return cross_val_predict(latents.features, latents.target, latents.groups)
 
 
 def left_out_by_network(
     last_hidden: np.ndarray, given: np.ndarray, target: np.ndarray, groups: Sequence[str], seen_share: float
 ) -> np.ndarray:
-    """Latents ``(N, C P)`` that the network would give to pairs that it had not been trained on: an estimate.
+    """Latents that the network would give to pairs that it had not been trained on: an estimate.
 
-    Training it anew without each pair would take hours. A ridge regression from the inputs of its last layer stands
-    for it, only as much regularised as to miss the pairs that it is fitted to by as much as the network does. What
-    leaving a pair out adds to the error of that regression is added to the network's error; of many training pairs,
-    of which the regression sees N, that share of it.
+    Training it anew without each pair would take hours. A ridge regression from the inputs of its last layer
+    stands for it, only as much regularised as to miss the pairs that it is fitted to by as much as the network
+    does. What leaving a pair out adds to the error of that regression is added to the network's error; of many
+    training pairs, of which the regression sees N, that share of it.
 
     Parameters
     ----------
@@ -145,7 +185,12 @@ def left_out_by_network(
     groups : sequence of str
         Of the pairs; those of one are left out together.
     seen_share : float
-        N over the number of training pairs.
+        N over the number of training pairs, in (0, 1].
+
+    Returns
+    -------
+    ndarray
+        ``(N, C P)``.
     """
     alpha = alpha_of_error(last_hidden, target, float(np.square(given - target).mean()))
     seen = ridge(last_hidden, target, alphas=[alpha])(last_hidden)
@@ -154,7 +199,18 @@ def left_out_by_network(
 
 
 def flat(values: np.ndarray) -> np.ndarray:
-    """``(N, D)``."""
+    """All axes but the first as one.
+
+    Parameters
+    ----------
+    values : ndarray
+        ``(N, ...)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N, D)``.
+    """
     return values.reshape(len(values), -1)
 
 

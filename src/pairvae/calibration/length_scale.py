@@ -35,12 +35,28 @@ STEP = Correction(
 def correct(
     pair: PairVAE, data: CalibrationData, settings: CalibrationSettings, seed: int
 ) -> Iterator[Correction]:
-    """Set the length bias of each texture decoder; what is decoded depends on ``seed``.
+    """Set the length bias of each texture decoder, so that the spacings of what it decodes vary as true ones do.
 
     Each crop's latent is decoded once; a ridge regression from the decoder's style to the difference of the
     logarithms of the two wave numbers says by how much to stretch. Its share is the one at which the decoded wave
-    numbers of pairs that it was not fitted to have the variance of the true ones, the scatter of the noise included.
-    Nothing is changed where they vary enough.
+    numbers of pairs that it was not fitted to have the variance of the true ones, the scatter of the noise
+    included. Nothing is changed where they vary enough.
+
+    Parameters
+    ----------
+    pair : PairVAE
+        The pair, in evaluation mode.
+    data : CalibrationData
+        Its training pairs.
+    settings : CalibrationSettings
+        Whether the step is taken.
+    seed : int
+        Of the decoders' noise.
+
+    Yields
+    ------
+    Correction
+        One for each texture decoder, or one for the step that is not taken.
     """
     decoders = {name: vae.decoder for name in pair.modalities if _stretches((vae := pair.vae(name)).decoder)}
     reason = ""
@@ -65,7 +81,7 @@ def _stretches(decoder: torch.nn.Module) -> bool:
 def _correct(name: str, vae: VAE, decoder: TextureDecoder, arrays: np.ndarray, seed: int) -> Correction:
     """Correct one decoder by crops ``(N, K, 1, h, w)``."""
     chosen = [
-        divmod(int(place), arrays.shape[1]) for place in evenly_spread(arrays[:, :, 0, 0, 0].size, CROPS)
+        divmod(int(index), arrays.shape[1]) for index in evenly_spread(arrays[:, :, 0, 0, 0].size, CROPS)
     ]
     crops = [arrays[row, crop] for row, crop in chosen]
     folds = [row % FOLDS for row, _ in chosen]
@@ -85,7 +101,7 @@ def _correct(name: str, vae: VAE, decoder: TextureDecoder, arrays: np.ndarray, s
         target=float(measured.true.var()),
         before=before,
         after=after,
-        value=sum(one[2] for one in rounds),
+        value=sum(removed for *_, removed in rounds),
     )
 
 
@@ -101,7 +117,21 @@ def _stretch(decoder: TextureDecoder, measured: _Measured, share: float) -> None
 
 
 def share_of_gap(true: np.ndarray, decoded: np.ndarray, gap: np.ndarray) -> float:
-    """Share s in [0, 1] of ``gap`` at which ``decoded - s gap`` varies as ``true`` does, or comes nearest to it."""
+    """Share of a predicted gap that has to be removed for decoded values to vary as true ones do.
+
+    Parameters
+    ----------
+    true, decoded : ndarray
+        ``(N,)``: a property of crops, and of what their latents are decoded to.
+    gap : ndarray
+        ``(N,)``: the predicted ``decoded - true``.
+
+    Returns
+    -------
+    float
+        s in [0, 1] at which ``decoded - s gap`` has the variance of ``true``, or comes nearest to it; 0 where
+        ``decoded`` varies enough.
+    """
     square, product = gap.var(), np.cov(decoded, gap, bias=True)[0, 1]
     missing = true.var() - decoded.var()
     if square == 0 or missing <= 0:
@@ -123,16 +153,16 @@ class _Measured:
 @torch.no_grad()
 def _measure(crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, seed: int) -> _Measured:
     """Decode the latent of each crop ``(1, h, w)`` once."""
-    place = next(vae.parameters()).device
-    generator = torch.Generator(device=place)
+    device = next(vae.parameters()).device
+    generator = torch.Generator(device=device)
     generator.manual_seed(seed)
     parts = []
-    for few in np.array_split(np.stack(crops), -(-len(crops) // CHUNK)):
-        images = torch.from_numpy(few.astype(np.float32)).to(place)
+    for stacked in np.array_split(np.stack(crops), -(-len(crops) // CHUNK)):
+        images = torch.from_numpy(stacked.astype(np.float32)).to(device)
         latent = vae.posterior(images).mean
         decoded = (decoder.logits(latent, generator) >= 0).float()
         style = decoder.mapping(latent)
         lengths = decoder.lengths(style).mean((2, 3))
-        logarithms = (wave_numbers(one)[:, 0] for one in (images, decoded))
+        logarithms = (wave_numbers(textures)[:, 0] for textures in (images, decoded))
         parts.append((style.mean((2, 3)), lengths, *logarithms))
     return _Measured(*(torch.cat(part).double().cpu().numpy() for part in zip(*parts, strict=True)))

@@ -21,7 +21,7 @@ STEP = Correction(
 def correct(
     pair: PairVAE, latents: Latents, settings: CalibrationSettings, seed: int
 ) -> tuple[Latents, Correction]:
-    """Set ``scale_tril`` of the encoder of whole arrays. The ``seed`` is not used: nothing is drawn."""
+    """Set ``scale_tril`` of the encoder of whole arrays."""
     if not settings.posterior_covariance:
         return latents, STEP.skipped("switched off", latents.whole)
     residuals = latents.crop_mean - latents.left_out_centre[:, None]
@@ -39,13 +39,25 @@ def correct(
 
 
 def scale_tril_of(residuals: np.ndarray, crop_std: np.ndarray, std: np.ndarray) -> np.ndarray:
-    """Lower triangular factor ``(C, C)`` of the second moment of crops' latents around the centre of their sample.
+    """Factor of the second moment of crops' latents around the centre of their sample.
 
-    ``residuals`` ``(N, K, C, P)``: posterior means of K crops of N samples minus the centre, at P places; ``crop_std``
-    ``(N, K, C, P)``: the crops' posterior standard deviations; ``std`` ``(N, C, P)``: those that the network gives
-    the whole array, by whose square roots D all is divided. So L with L L^T = E[z z^T] turns independent unit noise e
-    into D L e, what crops of a sample that was not seen differ by from its centre: their own scatter, and the error of
-    the prediction.
+    L with L L^T = E[z z^T] turns independent unit noise e into D L e, what crops of a sample that was not seen
+    differ by from its centre: their own scatter, and the error of the prediction. D is diagonal, the square roots
+    of ``std``.
+
+    Parameters
+    ----------
+    residuals : ndarray
+        ``(N, K, C, P)``: posterior means of K crops of N samples minus the centre, C channels at P places.
+    crop_std : ndarray
+        ``(N, K, C, P)``: the crops' posterior standard deviations.
+    std : ndarray
+        ``(N, C, P)``: those that the network gives the whole array.
+
+    Returns
+    -------
+    ndarray
+        L, ``(C, C)``, lower triangular, of latents divided by D.
     """
     scale = np.sqrt(std)[:, None]
     scaled = residuals / scale
@@ -56,7 +68,17 @@ def scale_tril_of(residuals: np.ndarray, crop_std: np.ndarray, std: np.ndarray) 
 
 
 def set_scale_tril(pair: PairVAE, name: str, factor: np.ndarray) -> None:
-    """Make a factor the buffer ``scale_tril`` of the encoder of modality ``name``."""
+    """Make a factor the buffer ``scale_tril`` of an encoder.
+
+    Parameters
+    ----------
+    pair : PairVAE
+        The pair.
+    name : str
+        Modality of the encoder.
+    factor : ndarray
+        ``(C, C)``, lower triangular.
+    """
     vae = pair.vae(name)
     vae.encoder.scale_tril = torch.from_numpy(factor).to(next(vae.parameters()))
 
@@ -75,7 +97,7 @@ def _ratios(
     First of the network's own posterior, then of that by the factor ``tril``.
     """
     scaled = np.einsum("nkcp,c->nkp", residuals / std[:, None], along)
-    own = np.einsum("nkcp,c->nkp", np.square(crop_std / std[:, None]), np.square(along))
-    crops = (np.square(scaled) + own).mean(1)
+    noise = np.einsum("nkcp,c->nkp", np.square(crop_std / std[:, None]), np.square(along))
+    crops = (np.square(scaled) + noise).mean(1)
     projected = np.einsum("ncp,cd->npd", along[:, None] / np.sqrt(std), tril)
     return np.stack([crops.mean(1), (crops / np.square(projected).sum(2)).mean(1)])

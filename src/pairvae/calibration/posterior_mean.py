@@ -27,7 +27,7 @@ def correct(
 ) -> tuple[Latents, Correction]:
     """Give a ridge regression its share in the posterior mean of whole arrays (Hoerl and Kennard 1970).
 
-    It is fitted from the array's features to the mean latent of its crops. The ``seed`` is not used: nothing is drawn.
+    It is fitted from the array's features to the mean latent of its crops.
     """
     encoder, share = pair.vae(latents.whole).encoder, settings.posterior_mean
     reason = ""
@@ -49,7 +49,8 @@ def correct(
         left_out_centre=_blend(latents.left_out_centre, unseen, share),
     )
     before, after = (
-        float(np.square(flat(one.left_out_centre) - latents.target).mean()) for one in (latents, blended)
+        float(np.square(flat(centre) - latents.target).mean())
+        for centre in (latents.left_out_centre, blended.left_out_centre)
     )
     return blended, STEP.taken(latents.whole, target=0.0, before=before, after=after, value=share)
 

@@ -34,8 +34,17 @@ STEP = Correction(
 
 @dataclass(frozen=True)
 class Widened:
-    """A factor ``(C, C)``, the ``width`` along one direction that it was multiplied by, and the variance of decoded
-    values ``before`` and, if they follow the latents linearly, ``after``."""
+    """A factor that was scaled along one direction.
+
+    Parameters
+    ----------
+    factor : ndarray
+        ``(C, C)``, lower triangular.
+    width : float
+        By which it was multiplied along that direction.
+    before, after : float
+        Variance of decoded values, and what it becomes if they follow the latents linearly.
+    """
 
     factor: np.ndarray
     width: float
@@ -48,8 +57,7 @@ def correct(
 ) -> tuple[Latents, Correction]:
     """Scale ``scale_tril`` along the direction that decoded phase fractions follow.
 
-    Where the covariance is not set, independent channels of their mean width are where it starts. What is decoded
-    depends on ``seed``.
+    Where the covariance is not set, independent channels of their mean width are where it starts.
     """
     if not settings.variance_matching:
         return latents, STEP.skipped("switched off", latents.whole)
@@ -58,7 +66,7 @@ def correct(
     target = _variance_of_crops(latents)
     rounds = _widen(pair.vae(latents.cropped), latents, factor, target, seed)
     set_scale_tril(pair, latents.whole, rounds[-1].factor)
-    width = float(np.prod([one.width for one in rounds]))
+    width = float(np.prod([each.width for each in rounds]))
     return latents, STEP.taken(
         latents.whole, target=target, before=rounds[0].before, after=rounds[-1].after, value=width
     )
@@ -98,22 +106,37 @@ def _widen(vae: VAE, latents: Latents, factor: np.ndarray, target: float, seed: 
 
 
 def widened(factor: np.ndarray, draws: np.ndarray, values: np.ndarray, target: float) -> Widened:
-    """The lower triangular factor ``(C, C)`` of samples whose decoded ``values`` have the variance ``target``.
+    """Scale a factor so that decoded values of samples have a given variance.
 
-    ``draws`` ``(N, K, C)``: L e of K samples for each of N arrays, with L the ``factor``; ``values`` ``(N, K)``: a
-    property of what was decoded of them. A linear regression tells which direction w of the draws the values follow
-    within an array. Along it alone the covariance S = L L^T is changed, to S + (k^2 - 1) S w w^T S / (w^T S w), so that
-    k^2 times the variance that follows the draws and the rest, which is the decoder's own noise, add up to ``target``.
-    ``k`` stays within ``NARROWEST`` and ``WIDEST``: these are estimates.
+    A linear regression tells which direction w of the draws the values follow within an array. Along it alone the
+    covariance S = L L^T is changed, to S + (k^2 - 1) S w w^T S / (w^T S w), so that k^2 times the variance that
+    follows the draws and the rest, which is the decoder's own noise, add up to the target. ``k`` stays within
+    ``NARROWEST`` and ``WIDEST``: these are estimates.
+
+    Parameters
+    ----------
+    factor : ndarray
+        L, ``(C, C)``, lower triangular.
+    draws : ndarray
+        ``(N, K, C)``: L e of K samples for each of N arrays.
+    values : ndarray
+        ``(N, K)``: a property of what was decoded of them.
+    target : float
+        The variance that they should have within an array.
+
+    Returns
+    -------
+    Widened
+        The new factor, and by how much it is wider; unchanged where no value follows the draws.
     """
     count, each, channels = draws.shape
     along = (draws - draws.mean(1, keepdims=True)).reshape(-1, channels)
-    found = (values - values.mean(1, keepdims=True)).reshape(-1)
-    weight = np.linalg.lstsq(along, found, rcond=None)[0]
+    deviations = (values - values.mean(1, keepdims=True)).reshape(-1)
+    weight = np.linalg.lstsq(along, deviations, rcond=None)[0]
     covariance = factor @ factor.T
     toward = covariance @ weight
     explained = float(weight @ toward)
-    before = float(np.square(found).sum()) / (count * (each - 1))
+    before = float(np.square(deviations).sum()) / (count * (each - 1))
     if explained <= 0:
         return Widened(factor, 1.0, before, before)
     rest = before - explained

@@ -8,11 +8,10 @@ import sys
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from pairvae import store
 from pairvae.operating_system import link_folder
-from pairvae.settings import parse_yaml, preset_values
+from pairvae.settings import parse_yaml, preset_values, value_at
 from pairvae.stages.project import Project, stage_module
 from pairvae.store.code import PACKAGE, code_digest
 from pairvae.store.dvc_lock import locked_inputs
@@ -50,7 +49,7 @@ def warn_of_other_code(project: Project, stage: str) -> None:
 
 def _content(project: Project, stage: str) -> str:
     values = preset_values(project.settings.preset)
-    sections = store.digest([_value(values, key) for key in stages()[stage]])
+    sections = store.digest([value_at(values, key) for key in stages()[stage]])
     return f"{code_digest(stage_module(stage))}\n{sections}\n"
 
 
@@ -59,13 +58,6 @@ def stages() -> dict[str, list[str]]:
     """The stages of the pipeline in their order, each with the keys of params.yaml that it depends on."""
     text = (resources.files("pairvae") / "template" / "dvc.yaml").read_text("utf-8")
     return {name: stage["params"] for name, stage in parse_yaml(text, "dvc.yaml")["stages"].items()}
-
-
-def _value(values: dict[str, Any], key: str) -> Any:
-    value: Any = values
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
 
 
 def refresh_link(folder: Path) -> None:

@@ -13,8 +13,9 @@ import torch
 import pairvae
 from pairvae.errors import InputError
 from pairvae.evaluation.rejection import TRIES, AcceptedSamples, Range, draw
+from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import known_of, measurement
+from pairvae.inference.measurement import measurement
 from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input, unique_names
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor

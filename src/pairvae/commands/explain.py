@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from pairvae.evaluation.attribution import shares
 from pairvae.inference.attribution import WORDS, Attribution, attribute
+from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import known_of
 from pairvae.inference.prediction_inputs import Input, inputs_of
 from pairvae.reports.explanations import Panel, explanation_figure, explanation_png
 from pairvae.store.files import atomic_path

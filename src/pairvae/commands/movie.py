@@ -13,12 +13,13 @@ import numpy as np
 import torch
 
 from pairvae.errors import InputError
+from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.loader import load
-from pairvae.inference.measurement import known_of, measurement
+from pairvae.inference.measurement import measurement
+from pairvae.inference.out_of_distribution import Confidence
 from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.training_summary import Confidence
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import file_part, file_stem
 from pairvae.models.vae import Posterior

@@ -16,15 +16,8 @@ from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.neighbours import require_micrographs
 from pairvae.inference.output_files import check_format, write_image
 from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of, unpaired_inputs
-from pairvae.inference.predictions import (
-    CURVE_COLUMNS,
-    IMAGE_COLUMNS,
-    INPUT_COLUMNS,
-    Row,
-    describe,
-    posterior_of_file,
-    prepared_with,
-)
+from pairvae.inference.prediction_rows import CURVE_COLUMNS, IMAGE_COLUMNS, INPUT_COLUMNS, Row, describe
+from pairvae.inference.predictions import posterior_of_file, prepared_with
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities.readers.image import file_part
 from pairvae.numerics.series import evenly_spread

@@ -13,16 +13,8 @@ from pairvae.inference.loader import load
 from pairvae.inference.neighbours import write_neighbours
 from pairvae.inference.output_files import NEXUS, NO_PROVENANCE, OME, provenance_of, write_images
 from pairvae.inference.prediction_inputs import Input
-from pairvae.inference.predictions import (
-    Row,
-    curve_rows,
-    image_rows,
-    input_row,
-    measured,
-    nm_per_px,
-    predict_file,
-    trust_of,
-)
+from pairvae.inference.prediction_rows import Row, curve_rows, image_rows, input_row, trust_of
+from pairvae.inference.predictions import measured, nm_per_px, predict_file
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.parallel.executor import run_tasks

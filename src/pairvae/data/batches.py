@@ -16,12 +16,40 @@ ORDER, CROPS, NOISE = range(3)  # independent streams of random numbers
 
 
 def stream(seed: int, kind: int, *counters: int) -> np.random.Generator:
-    """A generator that depends on its arguments alone."""
+    """A generator that depends on its arguments alone.
+
+    Parameters
+    ----------
+    seed : int
+        >= 0.
+    kind : int
+        The purpose: ``ORDER``, ``CROPS``, ``NOISE``, or a number of one's own.
+    *counters : int
+        The round, and what is counted within it.
+
+    Returns
+    -------
+    numpy.random.Generator
+        Independent of those of other arguments.
+    """
     return np.random.default_rng([seed, kind, *counters])
 
 
 def noise_generator(seed: int, round_number: int, device: torch.device) -> torch.Generator:
-    """The torch generator of one round's sampled latents and noise."""
+    """The torch generator of one round's sampled latents and noise.
+
+    Parameters
+    ----------
+    seed, round_number : int
+        What it depends on.
+    device : torch.device
+        Where it draws.
+
+    Returns
+    -------
+    torch.Generator
+        Seeded.
+    """
     generator = torch.Generator(device=device)
     generator.manual_seed(int(stream(seed, NOISE, round_number).integers(2**62)))
     return generator
@@ -61,6 +89,16 @@ def batches(
 def steps_per_epoch(count: int, batch: int, *, drop_remainder: bool) -> int:
     """Number of batches that :func:`batches` yields in one epoch.
 
+    Parameters
+    ----------
+    count, batch, drop_remainder
+        As for :func:`batches`.
+
+    Returns
+    -------
+    int
+        At least 1.
+
     Examples
     --------
     >>> steps_per_epoch(50, 16, drop_remainder=True), steps_per_epoch(50, 16, drop_remainder=False)
@@ -71,16 +109,36 @@ def steps_per_epoch(count: int, batch: int, *, drop_remainder: bool) -> int:
 
 
 def smallest_batch(count: int, batch: int, *, drop_remainder: bool) -> int:
-    """Samples of the smallest batch that :func:`batches` yields."""
+    """Samples of the smallest batch that :func:`batches` yields.
+
+    Parameters
+    ----------
+    count, batch, drop_remainder
+        As for :func:`batches`.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
     size = min(batch, count)
     return size if drop_remainder or count % size == 0 else count % size
 
 
 @dataclass(frozen=True)
 class CropSchedule:
-    """Which crops a round draws: random ones for ``random_rounds``, then those of the last random round.
+    """Which crops a round draws: random ones at first, then those of the last random round.
 
-    ``shared``: one position for all images of a round (the published protocol); else one per image and epoch.
+    Parameters
+    ----------
+    size : int
+        Side of the crops, px.
+    random_rounds : int
+        Rounds of random crops.
+    shared : bool
+        One position for all images of a round (the published protocol); else one per image and epoch.
+    seed : int
+        Of the positions.
     """
 
     size: int
@@ -97,9 +155,21 @@ class CropSchedule:
         return round_number > 0 and round_number >= self.random_rounds
 
     def positions(self, shapes: Sequence[tuple[int, int]], round_number: int, draw: int = 0) -> np.ndarray:
-        """Row and column of each image's crop: ``(N, 2)`` integers; ``shapes`` are (rows, columns) in px.
+        """Row and column of each image's crop.
 
-        ``draw`` counts the epochs of the round.
+        Parameters
+        ----------
+        shapes : sequence of (int, int)
+            Rows and columns of each image, px.
+        round_number : int
+            The round, from 0.
+        draw : int
+            The epoch of the round, from 0.
+
+        Returns
+        -------
+        ndarray of int
+            ``(N, 2)``.
         """
         source = self.source_round(round_number)
         if self.shared:
@@ -113,7 +183,24 @@ class CropSchedule:
 
 
 def cut(images: Sequence[np.ndarray], indices: np.ndarray, positions: np.ndarray, size: int) -> Tensor:
-    """Crops ``(B, 1, size, size)`` float32 of binary images ``(H, W)`` at ``positions`` ``(N, 2)``."""
+    """Crops of binary images.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+        ``(H, W)`` of 0 and 1, all of them.
+    indices : ndarray of int
+        ``(B,)``, the images to cut.
+    positions : ndarray of int
+        ``(N, 2)`` of all images, see :meth:`CropSchedule.positions`.
+    size : int
+        Side of the crops, px.
+
+    Returns
+    -------
+    Tensor
+        ``(B, 1, size, size)`` float32.
+    """
     out = np.empty((len(indices), 1, size, size), np.float32)
     for row_in_batch, index in enumerate(indices):
         row, column = positions[index]

@@ -28,7 +28,25 @@ LIBRARIES = ("numpy", "scipy", "opencv-python", "pillow", "tifffile", "fabio", "
 
 
 def raw_of(pair: Pair, modality: Modality) -> RawImage:
-    """The pair's file of a modality, or of the one that may stand in for it, with the scales of pairs.csv."""
+    """Read the pair's file of a modality, or of the one that may stand in for it.
+
+    Parameters
+    ----------
+    pair : Pair
+        The sample.
+    modality : Modality
+        The modality to prepare.
+
+    Returns
+    -------
+    RawImage
+        With the scales of pairs.csv.
+
+    Raises
+    ------
+    InputError
+        Where there is no such file, or it cannot be read.
+    """
     reader, file = _source(pair, modality)
     return with_scales(reader.read(file), pair, modality.name)
 
@@ -79,7 +97,20 @@ def prepare_file(
 
 
 def refuse_single_phase(image: np.ndarray, file: Path | str | None) -> None:
-    """``InputError`` for a binary image ``(H, W)`` that is 0 or 1 everywhere."""
+    """Refuse a binary image that is 0 or 1 everywhere.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``(H, W)`` of 0 and 1.
+    file : Path, str or None
+        Its file, for the message.
+
+    Raises
+    ------
+    InputError
+        It names the file.
+    """
     if image.min() == image.max():
         raise InputError(
             expected="an image of two phases",
@@ -90,10 +121,26 @@ def refuse_single_phase(image: np.ndarray, file: Path | str | None) -> None:
 
 
 def cache_key(module: str, pair: Pair, modality: Modality, section: Section, *more: object) -> str | None:
-    """Name of all that a result of ``module`` on one file depends on; None where that cannot be told at little cost.
+    """Name of all that a result on one file depends on.
 
-    ``module`` is a dotted name within the package, whose code counts; ``more`` are further values that decide
-    the result, as JSON.
+    Parameters
+    ----------
+    module : str
+        A dotted name within the package, whose code counts.
+    pair, modality, section
+        As for :func:`prepare_file`.
+    *more : object
+        Further values that decide the result, as JSON.
+
+    Returns
+    -------
+    str or None
+        None where it cannot be told at little cost.
+
+    Raises
+    ------
+    InputError
+        Where the sample has no file of the modality.
     """
     reader, source = _source(pair, modality)
     file = file_part(source)

@@ -32,7 +32,20 @@ def fitting(values: int) -> int:
 
 
 def frozen_features(encoder: Featuriser, inputs: Tensor) -> Tensor:
-    """Features of prepared inputs, computed on the device where the encoder lies."""
+    """Features of prepared inputs, computed on the device where the encoder lies.
+
+    Parameters
+    ----------
+    encoder : Featuriser
+        Without gradients.
+    inputs : Tensor
+        ``(B, channels, H, W)`` in [0, 1], on any device.
+
+    Returns
+    -------
+    Tensor
+        ``(B, ...)``, on the encoder's device.
+    """
     if isinstance(encoder, nn.Module):
         state = next(iter(encoder.state_dict().values()), inputs)
         inputs = inputs.to(state.device)
@@ -44,7 +57,12 @@ def frozen_features(encoder: Featuriser, inputs: Tensor) -> Tensor:
 class WholeArrays:
     """Samples used whole (SAXS patterns): their frozen features are computed once.
 
-    ``arrays``: ``(channels, H, W)`` in [0, 1] each, possibly memory-mapped.
+    Parameters
+    ----------
+    arrays : sequence of ndarray
+        ``(channels, H, W)`` in [0, 1] each, possibly memory-mapped.
+    encoder : Featuriser
+        Of their modality.
     """
 
     arrays: Sequence[np.ndarray] | np.ndarray
@@ -56,11 +74,35 @@ class WholeArrays:
         return len(self.arrays)
 
     def inputs(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
-        """Prepared arrays ``(B, channels, H, W)``."""
+        """Prepared arrays of some samples.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            ``(B,)``, the samples.
+        round_number, draw : int
+            Without effect: every round sees the same.
+
+        Returns
+        -------
+        Tensor
+            ``(B, channels, H, W)`` float32.
+        """
         return torch.from_numpy(np.stack([self.arrays[index] for index in indices]).astype(np.float32))
 
     def features(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
-        """Frozen features; those of a data set that fits in ``KEPT_BYTES`` from the first call on out of memory."""
+        """Frozen features; those of a data set that fits in ``KEPT_BYTES`` from the first call on out of memory.
+
+        Parameters
+        ----------
+        indices, round_number, draw
+            As for :meth:`inputs`.
+
+        Returns
+        -------
+        Tensor
+            ``(B, ...)``.
+        """
         if self._too_many:
             return frozen_features(self.encoder, self.inputs(indices))
         if self._features is None:
@@ -83,7 +125,14 @@ class WholeArrays:
 class CroppedImages:
     """Samples of which each round sees crops (SEM): features of focused crops are kept.
 
-    ``images``: ``(H, W)`` of 0 and 1 each, possibly memory-mapped.
+    Parameters
+    ----------
+    images : sequence of ndarray
+        ``(H, W)`` of 0 and 1 each, possibly memory-mapped.
+    encoder : Featuriser
+        Of their modality.
+    schedule : CropSchedule
+        Which crops a round draws.
     """
 
     images: Sequence[np.ndarray]
@@ -109,14 +158,38 @@ class CroppedImages:
         return cut(self.images, indices, self._positions(round_number, draw), self.schedule.size)
 
     def inputs(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
-        """Crops ``(B, 1, size, size)`` of 0 and 1."""
+        """Crops of some samples.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            ``(B,)``, the samples.
+        round_number, draw : int
+            The round and the epoch in it, from 0, which decide the positions.
+
+        Returns
+        -------
+        Tensor
+            ``(B, 1, size, size)`` float32 of 0 and 1.
+        """
         key = (round_number, draw, indices.tobytes())
         if self._last is None or self._last[0] != key:
             self._last = (key, self._crops(indices, round_number, draw))
         return self._last[1]
 
     def features(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
-        """Frozen features of the same crops."""
+        """Frozen features of the same crops.
+
+        Parameters
+        ----------
+        indices, round_number, draw
+            As for :meth:`inputs`.
+
+        Returns
+        -------
+        Tensor
+            ``(B, ...)``.
+        """
         if not self.schedule.focused(round_number):
             return frozen_features(self.encoder, self.inputs(indices, round_number, draw))
         missing = np.array([index for index in indices if int(index) not in self._kept], dtype=int)

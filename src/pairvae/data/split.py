@@ -37,16 +37,37 @@ class Member(Protocol):
 
 @dataclass(frozen=True)
 class Split:
-    """Indices of the training and of the validation pairs, ascending."""
+    """Indices of pairs, ascending.
+
+    Parameters
+    ----------
+    train, validation : tuple of int
+        The pairs of each side.
+    """
 
     train: tuple[int, ...]
     validation: tuple[int, ...]
 
 
 def training_pairs(pairs: Sequence[Member], train: int | Literal["auto"]) -> int:
-    """How many pairs train: ``train`` itself, or for ``auto`` two thirds, at least four being left to validate.
+    """How many pairs train.
 
-    The column ``split`` bounds ``auto``. ``InputError`` for a group that the column puts on both sides.
+    Parameters
+    ----------
+    pairs : sequence of Member
+        All pairs; their column ``split`` bounds ``auto``.
+    train : int or "auto"
+        A number is the answer; ``auto`` means two thirds, at least four being left to validate.
+
+    Returns
+    -------
+    int
+        At least 1 for ``auto``.
+
+    Raises
+    ------
+    InputError
+        For ``auto`` and a group that the column puts on both sides.
     """
     if train != "auto":
         return train
@@ -61,11 +82,29 @@ def training_pairs(pairs: Sequence[Member], train: int | Literal["auto"]) -> int
 
 
 def split_pairs(pairs: Sequence[Member], train: int | Literal["auto"], seed: int) -> Split:
-    """Draw ``train`` training pairs with ``seed``; the rest validate (paper: 32, 48 or 64 of 72).
+    """Draw training pairs; the rest validate (paper: 32, 48 or 64 of 72).
 
-    ``auto`` is resolved by :func:`training_pairs`. The ``split`` of a pair rules, for its whole group. Groups are
-    drawn whole until ``train`` is met as nearly as possible. ``InputError`` where no pair would be left on one of
-    the sides.
+    The ``split`` of a pair rules, for its whole group. Groups are drawn whole until ``train`` is met as nearly as
+    possible.
+
+    Parameters
+    ----------
+    pairs : sequence of Member
+        All pairs.
+    train : int or "auto"
+        How many train, see :func:`training_pairs`.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    Split
+        At least one pair on either side.
+
+    Raises
+    ------
+    InputError
+        Where no pair would be left on one of the sides, or a group is given both.
     """
     train = training_pairs(pairs, train)
     units = _units(pairs)
@@ -157,9 +196,28 @@ class _Free:
 
 
 def hold_out(pairs: Sequence[Member], members: Sequence[int], share: float, seed: int) -> Split:
-    """A seeded ``share`` (0 to 1) of the training pairs ``members`` (numbers in ``pairs``) as ``validation``.
+    """Hold training pairs out of a training, as ``validation``; groups stay together.
 
-    Groups stay together; at least one pair is on each side. ``InputError`` for fewer than two.
+    Parameters
+    ----------
+    pairs : sequence of Member
+        All pairs.
+    members : sequence of int
+        The training pairs among them.
+    share : float
+        Of these to hold out, in [0, 1].
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    Split
+        Numbers in ``pairs``, at least one on either side.
+
+    Raises
+    ------
+    InputError
+        For fewer than two training pairs.
     """
     if len(members) < 2:
         raise InputError(

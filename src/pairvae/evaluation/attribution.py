@@ -26,8 +26,17 @@ AXIAL = ("orientation_deg",)  # angles mod 180 degrees
 
 @dataclass(frozen=True)
 class Parts:
-    """``labels`` ``(H, W)``: the part of each pixel, -1 for none. Of a pattern ``radii`` ``(P, 2)`` (px from the beam)
-    and ``azimuths`` ``(P,)`` (middle, degrees in [0, 180), 0 is horizontal); of a micrograph both are nan."""
+    """The parts that a measurement is cut into.
+
+    Parameters
+    ----------
+    labels : ndarray
+        ``(H, W)``: the part of each pixel, in [0, P), or -1 for none.
+    radii : ndarray
+        ``(P, 2)``: inner and outer radius in px from the beam; nan for micrographs.
+    azimuths : ndarray
+        ``(P,)``: the middle in degrees, in [0, 180), 0 is horizontal; nan for micrographs.
+    """
 
     labels: NDArray[np.int64]
     radii: Floats
@@ -43,7 +52,20 @@ class Parts:
 
 
 def polar_parts(shape: tuple[int, int], rings: int = RINGS, sectors: int = SECTORS) -> Parts:
-    """Rings of equal width out to the nearer edge, each cut into sectors of azimuth mod 180 degrees."""
+    """Rings of equal width out to the nearer edge, each cut into sectors of azimuth mod 180 degrees.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(H, W)`` of the pattern; the beam is at the middle.
+    rings, sectors : int
+        How many.
+
+    Returns
+    -------
+    Parts
+        ``rings * sectors`` parts, the innermost ring first.
+    """
     rows, columns = (np.arange(side) - (side - 1) / 2 for side in shape)
     radius = np.hypot(rows[:, None], columns[None, :])
     azimuth = np.degrees(np.arctan2(-rows[:, None], columns[None, :]))
@@ -56,7 +78,20 @@ def polar_parts(shape: tuple[int, int], rings: int = RINGS, sectors: int = SECTO
 
 
 def square_parts(shape: tuple[int, int], squares: int = SQUARES) -> Parts:
-    """Squares side by side."""
+    """Squares side by side.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(H, W)`` of the micrograph.
+    squares : int
+        How many along each side.
+
+    Returns
+    -------
+    Parts
+        ``squares ** 2`` parts, row by row.
+    """
     rows, columns = (np.arange(side) * squares // side for side in shape)
     labels = rows[:, None] * squares + columns[None, :]
     count = squares * squares
@@ -64,7 +99,22 @@ def square_parts(shape: tuple[int, int], squares: int = SQUARES) -> Parts:
 
 
 def without(array: NDArray[np.float32], baseline: NDArray[np.float32], parts: Parts) -> NDArray[np.float32]:
-    """``(P, C, H, W)``: an array ``(C, H, W)`` with one part after the other replaced by ``baseline`` ``(C, H, W)``."""
+    """An array with one part after the other replaced.
+
+    Parameters
+    ----------
+    array : ndarray
+        ``(C, H, W)``.
+    baseline : ndarray
+        ``(C, H, W)``: what takes the place of a part, with soft edges unless both are binary.
+    parts : Parts
+        P parts of ``(H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(P, C, H, W)`` float32.
+    """
     binary = bool(np.isin(array, (0, 1)).all() and np.isin(baseline, (0, 1)).all())
     images = np.empty((len(parts), *array.shape), np.float32)
     for part in range(len(parts)):
@@ -76,7 +126,22 @@ def without(array: NDArray[np.float32], baseline: NDArray[np.float32], parts: Pa
 
 
 def shuffled(array: NDArray[np.float32], parts: Parts, seed: int) -> NDArray[np.float32]:
-    """A baseline of a micrograph: the pixels of each part in random order, which keeps its phase fraction."""
+    """A baseline of a micrograph: the pixels of each part in random order, which keeps its phase fraction.
+
+    Parameters
+    ----------
+    array : ndarray
+        ``(C, H, W)``.
+    parts : Parts
+        Of ``(H, W)``.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    ndarray
+        ``(C, H, W)``.
+    """
     generator, mixed = np.random.default_rng(seed), array.copy()
     for part in range(len(parts)):
         inside = parts.labels == part
@@ -87,9 +152,21 @@ def shuffled(array: NDArray[np.float32], parts: Parts, seed: int) -> NDArray[np.
 def occlusion(
     array: NDArray[np.float32], baseline: NDArray[np.float32], parts: Parts, describe: Describe
 ) -> dict[str, Floats]:
-    """By how much each part moves each number, ``(P,)`` by name: with it minus without it; 0 where one has no value.
+    """By how much each part moves each number: with the part minus without it.
 
-    ``describe`` gives numbers ``(N,)`` by name of what is predicted from arrays ``(N, C, H, W)``.
+    Parameters
+    ----------
+    array, baseline : ndarray
+        ``(C, H, W)``: the measurement, and what takes the place of its parts.
+    parts : Parts
+        P parts of ``(H, W)``.
+    describe : callable
+        Numbers ``(N,)`` by name of what is predicted from arrays ``(N, C, H, W)`` float32.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(P,)`` by name, in the number's unit; 0 where it has no value. Angles differ by -90 to 90 degrees.
     """
     descriptors = describe(np.concatenate([array[None], without(array, baseline, parts)]).astype(np.float32))
     changes = {}
@@ -102,13 +179,24 @@ def occlusion(
 
 
 def shares(changes: NDArray[np.floating]) -> Floats:
-    """Each part's share ``(P,)`` of the changes without their signs; all 0 where nothing changes."""
+    """Each part's share ``(P,)`` in [0, 1] of the changes ``(P,)`` without their signs; all 0 where nothing changes."""
     size = np.abs(np.asarray(changes, dtype=np.float64))
     return np.asarray(size / max(float(size.sum()), 1e-300))
 
 
 def likeness(changes: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Spearman's rank correlation of two explanations without their signs; 0 where one of them is constant."""
+    """Spearman's rank correlation of two explanations without their signs.
+
+    Parameters
+    ----------
+    changes, other : ndarray
+        ``(P,)`` each, of the same parts.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; 0 where one of them is constant.
+    """
     first, second = np.abs(changes), np.abs(other)
     if np.ptp(first) == 0 or np.ptp(second) == 0:
         return 0.0

@@ -9,14 +9,28 @@ import numpy as np
 import torch
 
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import EvaluationSet, binary, decode
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode
 from pairvae.models.vae import VAE
 from pairvae.settings import GenerateSettings
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Images ``(n, h, w)`` around one sample's pattern, their S(r), the true crops' S(r), the errors."""
+    """Images around one sample's pattern, beside its true crops.
+
+    Parameters
+    ----------
+    sample : int
+        The sample.
+    scale : float
+        Variance of the latents, relative to that over all patterns.
+    images : ndarray
+        ``(n, h, w)`` of 0 and 1.
+    s2, true_s2 : ndarray
+        S(r) ``(n, bins)`` of the images, and ``(K, bins)`` of the true crops.
+    errors : ndarray
+        ``(n,)``: mean absolute difference of S(r) of each image from that of a true crop.
+    """
 
     sample: int
     scale: float
@@ -41,11 +55,25 @@ def ensembles(
     settings: GenerateSettings,
     scale: float | None = None,
 ) -> dict[str, Ensemble]:
-    """One ensemble per morphology, keyed by its name.
+    """One ensemble per morphology, of latents that are normal around a pattern's posterior mean.
 
-    Latents are normal around the pattern's posterior mean, with ``scale`` (the first of the settings' by
-    default) times the variance over all patterns' ``latents`` ``(N, C, g, g)``; the errors compare each image
-    with a true crop. None where the second modality is no binary image.
+    Parameters
+    ----------
+    vaes : mapping of str to VAE
+        By modality.
+    latents : ndarray
+        ``(N, C, g, g)``, posterior means of all patterns.
+    data : EvaluationSet
+        The samples.
+    settings : GenerateSettings
+        How many images, and scales.
+    scale : float, optional
+        Variance of the latents, relative to that of ``latents``; the first of the settings' without it.
+
+    Returns
+    -------
+    dict of str to Ensemble
+        By morphology; empty where the second modality is no binary image.
     """
     if not data.cropped(data.names[1]):
         return {}

@@ -11,9 +11,24 @@ LEAST = 5  # samples; fewer have no neighbourhoods to keep
 
 
 def embed(features: np.ndarray, seed: int) -> np.ndarray:
-    """``(N, C)`` features as ``(N, 2)`` points whose neighbours are those of the features; the same for one ``seed``.
+    """Points in a plane whose neighbours are those of the features, by t-SNE from the principal plane.
 
-    Started from the principal plane. ``ValueError`` for fewer than ``LEAST`` samples.
+    Parameters
+    ----------
+    features : ndarray
+        ``(N, C)``.
+    seed : int
+        The same points for the same seed.
+
+    Returns
+    -------
+    ndarray
+        ``(N, 2)`` float64.
+
+    Raises
+    ------
+    ValueError
+        For fewer than ``LEAST`` samples.
     """
     if len(features) < LEAST:
         raise ValueError(f"t-SNE of at least {LEAST} samples, not {len(features)}")
@@ -27,12 +42,38 @@ def embed(features: np.ndarray, seed: int) -> np.ndarray:
 
 
 def separate_maps(latents: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """A map of each modality's latents ``(N, ...)`` of its own: ``(N, 2)`` points by modality."""
+    """A map of each modality's latents of its own.
+
+    Parameters
+    ----------
+    latents : dict of str to ndarray
+        ``(N, ...)`` by modality.
+    seed : int
+        As for :func:`embed`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Points ``(N, 2)`` by modality.
+    """
     return {name: embed(standardised(values), seed) for name, values in latents.items()}
 
 
 def joint_map(latents: dict[str, np.ndarray], seed: int) -> dict[str, np.ndarray]:
-    """One map of the latents ``(N, ...)`` of all modalities together: ``(N, 2)`` points by modality."""
+    """One map of the latents of all modalities together.
+
+    Parameters
+    ----------
+    latents : dict of str to ndarray
+        ``(N, ...)`` by modality, of one shape.
+    seed : int
+        As for :func:`embed`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Points ``(N, 2)`` by modality.
+    """
     parts = [standardised(values) for values in latents.values()]
     points = np.split(embed(np.concatenate(parts), seed), len(parts))
     return dict(zip(latents, points, strict=True))

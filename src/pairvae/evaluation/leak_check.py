@@ -21,10 +21,24 @@ LOOKED_AT = 192  # px
 
 
 def refuse_leakage(prepared: Prepared, reference: Reference, card: dict[str, Any]) -> None:
-    """``InputError`` where validation samples were trained on, under their own name or another.
+    """Refuse validation samples that were trained on, under their own name or another.
 
     By the model's own list of training pairs, by ids and groups on both sides of the split, and by the content of
     every modality's prepared arrays.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The data that are assessed.
+    reference : Reference
+        The samples and their split.
+    card : dict
+        Of the model, with ``train_ids`` and ``data_digest``.
+
+    Raises
+    ------
+    InputError
+        At the first leak.
     """
     data, ids = reference.data, [pair.id for pair in prepared.pairs]
     trained = set(card["train_ids"])
@@ -53,14 +67,27 @@ def _arrays(prepared: Prepared, name: str, *, cropped: bool) -> Iterator[NDArray
 
 
 def leakage_summary(prepared: Prepared, reference: Reference) -> tuple[dict[str, Any], Warnings]:
-    """The block ``leakage`` of ``metrics.json``, and warnings about near siblings across the split."""
+    """How near validation samples are to training samples, and which look like copies.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The data that are assessed.
+    reference : Reference
+        The samples and their split.
+
+    Returns
+    -------
+    tuple of dict and list
+        The block ``leakage`` of ``metrics.json``, by modality, and warnings.
+    """
     data = reference.data
     distances = {
         name: leakage.siblings(_features(reference, name), data.train, data.validation, data.seed)
         for name in data.names
     }
     ids = [pair.id for pair in prepared.pairs]
-    facts = {
+    block = {
         name: {**values, "nearest": ids[int(values["nearest"] or 0)]} for name, values in distances.items()
     }
     texts = leakage.suspicions(distances, ids)
@@ -72,7 +99,7 @@ def leakage_summary(prepared: Prepared, reference: Reference) -> tuple[dict[str,
                 f"the {name} data of {ids[sample]} (validation) look like a copy of those of {ids[twin]} (training): "
                 f"their pixels correlate by {correlation:.2f}"
             )
-    return facts, [warning("possible leakage", text) for text in texts]
+    return block, [warning("possible leakage", text) for text in texts]
 
 
 def _signatures(prepared: Prepared, name: str, *, cropped: bool) -> NDArray[Any]:

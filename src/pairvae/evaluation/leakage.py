@@ -25,7 +25,20 @@ REMEDY = "leave one of the two out, or give both the same group in pairs.csv"
 
 
 def warning(name: str, text: str) -> dict[str, str]:
-    """An entry of ``warnings`` in ``metrics.json``."""
+    """An entry of ``warnings`` in ``metrics.json``.
+
+    Parameters
+    ----------
+    name : str
+        Its kind.
+    text : str
+        One sentence for the reader.
+
+    Returns
+    -------
+    dict of str to str
+        Both, by these names.
+    """
     return {"name": name, "text": text}
 
 
@@ -43,7 +56,22 @@ def content_digests(arrays: Iterable[NDArray[Any]]) -> list[str]:
 def refuse_same_content(
     digests: Mapping[str, Sequence[str]], ids: Sequence[str], train: Sequence[int], validation: Sequence[int]
 ) -> None:
-    """``InputError`` where a validation sample's array of any modality is that of a training sample."""
+    """Refuse a validation sample whose array of any modality is that of a training sample.
+
+    Parameters
+    ----------
+    digests : mapping of str to sequence of str
+        :func:`content_digests` of all samples by modality.
+    ids : sequence of str
+        Of all samples.
+    train, validation : sequence of int
+        The samples of each split.
+
+    Raises
+    ------
+    InputError
+        It names both samples.
+    """
     for modality, samples in digests.items():
         known = {samples[index]: index for index in train}
         for index in validation:
@@ -60,7 +88,22 @@ def refuse_same_content(
 def refuse_shared(
     names: Sequence[str | None], train: Sequence[int], validation: Sequence[int], kind: str
 ) -> None:
-    """``InputError`` where training and validation share one of ``names`` (ids or groups; None is none)."""
+    """Refuse a name that training and validation share.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        Of all samples: ids or groups; None is none.
+    train, validation : sequence of int
+        The samples of each split.
+    kind : str
+        What the names are, for the message.
+
+    Raises
+    ------
+    InputError
+        It gives the name.
+    """
     shared = {names[index] for index in train} & {names[index] for index in validation} - {None}
     if shared:
         raise InputError(
@@ -72,7 +115,20 @@ def refuse_shared(
 
 
 def nearest_distances(features: Floats, queries: Sequence[int], references: Sequence[int]) -> Floats:
-    """Distance of each query to its nearest other reference, rows of ``features`` ``(N, D)``: ``(Q,)``."""
+    """Distance of each query to its nearest other reference.
+
+    Parameters
+    ----------
+    features : ndarray
+        ``(N, D)`` of all samples.
+    queries, references : sequence of int
+        Samples; a query is no reference of its own.
+
+    Returns
+    -------
+    ndarray
+        ``(Q,)``, in units of the features.
+    """
     rows, others = np.asarray(queries), np.asarray(references)
     nearest = others[neighbours(features[rows], features[others], 1, rows, others)[:, 0]]
     return np.asarray(np.linalg.norm(features[rows] - features[nearest], axis=1))
@@ -81,13 +137,25 @@ def nearest_distances(features: Floats, queries: Sequence[int], references: Sequ
 def siblings(
     features: Floats, train: Sequence[int], validation: Sequence[int], seed: int
 ) -> dict[str, float | int | None]:
-    """Whether validation samples lie nearer to training samples than chance, by ``features`` ``(N, D)``.
+    """Whether validation samples lie nearer to training samples than chance.
 
-    ``p``: share of random splits of the same sizes in which the mean logarithm of the validation samples' nearest
-    distances is as low as in this one. ``nearest``: the sample with the lowest distance to training, and
-    ``far_below``: by how many robust standard deviations its logarithm lies below the median of the same
-    distances among the training samples; two looks at one sample lie far below. None with fewer than three
-    training samples.
+    Parameters
+    ----------
+    features : ndarray
+        ``(N, D)`` of all samples.
+    train, validation : sequence of int
+        The samples of each split, at least one to validate.
+    seed : int
+        Of the random splits.
+
+    Returns
+    -------
+    dict
+        ``p``: share of random splits of the same sizes in which the mean logarithm of the validation samples' nearest
+        distances is as low as in this one. ``nearest``: the sample with the lowest distance to training, and
+        ``far_below``: by how many robust standard deviations its logarithm lies below the median of the same
+        distances among the training samples; two looks at one sample lie far below. ``p`` and ``far_below`` are None
+        with fewer than three training samples.
     """
     flat = features.reshape(len(features), -1).astype(np.float64)
     flat = flat - flat.mean(0)
@@ -124,10 +192,23 @@ def _chance(flat: Floats, train: Sequence[int], validation: Sequence[int], floor
 
 
 def suspicions(distances: Mapping[str, Mapping[str, float | int | None]], ids: Sequence[str]) -> list[str]:
-    """What :func:`siblings` of each modality gives reason to look into, in sentences."""
+    """What distances give reason to look into.
+
+    Parameters
+    ----------
+    distances : mapping of str to mapping
+        :func:`siblings` by modality.
+    ids : sequence of str
+        Of all samples.
+
+    Returns
+    -------
+    list of str
+        Sentences.
+    """
     texts = []
-    for modality, facts in distances.items():
-        p, far, index = facts["p"], facts["far_below"], facts["nearest"]
+    for modality, entry in distances.items():
+        p, far, index = entry["p"], entry["far_below"], entry["nearest"]
         if far is not None and far > FAR_BELOW:
             texts.append(
                 f"the {modality} data of {ids[int(index or 0)]} lie {far:.0f} robust standard deviations nearer to a "
@@ -144,7 +225,20 @@ def suspicions(distances: Mapping[str, Mapping[str, float | int | None]], ids: S
 def unseen_morphologies(
     morphologies: Sequence[str | None], train: Sequence[int], validation: Sequence[int]
 ) -> Warnings:
-    """A warning for each morphology of validation samples that no training sample has."""
+    """A warning for each morphology of validation samples that no training sample has.
+
+    Parameters
+    ----------
+    morphologies : sequence of str or None
+        Of all samples; None where it is not known.
+    train, validation : sequence of int
+        The samples of each split.
+
+    Returns
+    -------
+    list of dict
+        See :func:`warning`.
+    """
     trained = {morphologies[index] for index in train}
     held_out = [name for index in validation if (name := morphologies[index]) is not None]
     return [
@@ -159,10 +253,22 @@ def unseen_morphologies(
 def copies(
     signatures: Floats, train: Sequence[int], validation: Sequence[int]
 ) -> list[tuple[int, int, float]]:
-    """Validation and training samples of the same content, with their correlation.
+    """Validation and training samples of the same content.
 
-    ``signatures`` ``(N, D)``: pixels, of patterns without what varies slowly; what all share is taken out. Copies of
-    the built-in data correlate by 0.66 and more (encoded again, brighter, with noise), others by at most 0.28.
+    Copies of the built-in data correlate by 0.66 and more (encoded again, brighter, with noise), others by at most
+    0.28.
+
+    Parameters
+    ----------
+    signatures : ndarray
+        ``(N, D)``: pixels, of patterns without what varies slowly; what all share is taken out.
+    train, validation : sequence of int
+        The samples of each split.
+
+    Returns
+    -------
+    list of tuple
+        Validation sample, training sample and the correlation of their pixels, above 0.5.
     """
     values = signatures - signatures.mean(1, keepdims=True)
     if len(train) >= LEAST_SHARED:

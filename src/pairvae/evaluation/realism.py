@@ -23,13 +23,37 @@ LEAST_SAMPLES = 4
 
 
 def auc(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Chance that one of ``second`` has a higher value than one of ``first``; ties count one half (Mann-Whitney)."""
+    """Area under the ROC curve (Mann-Whitney): the chance that one of the second kind has the higher value.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        Values ``(N,)`` and ``(M,)``.
+
+    Returns
+    -------
+    float
+        In [0, 1]; ties count one half.
+    """
     ranks = rankdata(np.concatenate([first, second]))[len(first) :]
     return float((ranks.mean() - (len(second) + 1) / 2) / len(first))
 
 
 def halves(names: Sequence[str | None], seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Two halves of the samples ``names`` (their morphologies), each morphology divided as evenly as can be."""
+    """Two halves of the samples, each morphology divided as evenly as can be.
+
+    Parameters
+    ----------
+    names : sequence of str or None
+        The samples' morphologies.
+    seed : int
+        Of the division.
+
+    Returns
+    -------
+    tuple of ndarray
+        The samples of each half, in order.
+    """
     order = np.random.default_rng(seed).permutation(len(names))
     ordered = sorted(order.tolist(), key=lambda sample: names[sample] or "")
     return np.array(sorted(ordered[::2])), np.array(sorted(ordered[1::2]))
@@ -38,9 +62,24 @@ def halves(names: Sequence[str | None], seed: int) -> tuple[NDArray[np.int64], N
 def two_sample_test(
     predicted: Bits, true: Bits, names: Sequence[str | None], train: Training, seed: int
 ) -> dict[str, float]:
-    """``auc`` and ``accuracy`` of telling images ``(V, K, h, w)`` from true crops ``(V, L, h, w)`` of V samples.
+    """How well a classifier tells predicted images from true crops; means over both ways of halving.
 
-    ``names``: the samples' morphologies. Means over both ways of halving.
+    Parameters
+    ----------
+    predicted, true : ndarray of uint8
+        ``(V, K, h, w)`` and ``(V, L, h, w)`` of 0 and 1, of V samples.
+    names : sequence of str or None
+        The samples' morphologies.
+    train : callable
+        Trains a classifier on images of the first and the second kind ``(M, h, w)``, cut to a side (px), with a seed;
+        what it returns gives logits ``(M,)`` of images, above 0 for the second kind.
+    seed : int
+        Of the halves and of both trainings.
+
+    Returns
+    -------
+    dict of str to float
+        ``auc`` and ``accuracy``, in [0, 1].
     """
     side = min(SIDE, 2 * predicted.shape[-1] // 3)
     first_half, second_half = halves(names, seed)
@@ -62,8 +101,19 @@ def realism(
 ) -> dict[str, dict[str, Any]]:
     """:func:`two_sample_test` of the images of each direction, with that of true crops among themselves beside it.
 
-    ``predicted`` ``(V, K, h, w)`` by direction, ``true`` ``(V, L, h, w)``. The control tells every other true crop
-    from the rest. Nothing for fewer than four samples.
+    Parameters
+    ----------
+    predicted : mapping of str to ndarray
+        ``(V, K, h, w)`` by direction.
+    true : ndarray of uint8
+        ``(V, L, h, w)``; the control tells every other crop from the rest.
+    names, train, seed
+        As for :func:`two_sample_test`.
+
+    Returns
+    -------
+    dict of str to dict
+        By direction, with ``control_auc`` and ``n`` samples; empty for fewer than four samples.
     """
     if len(true) < LEAST_SAMPLES:
         return {}

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.evaluate import EvaluationSet, Reconstructions, Reference
+from pairvae.evaluation.scores.evaluate import Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, Reconstructions
 
 SPLITS = ("all", "validation")
 SHEET = 16  # images
@@ -21,10 +22,23 @@ def figure_arrays(
     images: Images,
     solo_latents: Mapping[str, np.ndarray],
 ) -> dict[str, np.ndarray]:
-    """Arrays for the report: the bands of :func:`curve_bands`, and ``latent_solo_<modality>`` ``(N, C)``.
+    """Arrays for the report: bands of curves, and latents of the VAEs trained alone.
 
-    ``images`` holds every plan's images by direction; ``solo_latents`` are ``(N, ...)``, or ``(N K, ...)`` of
-    crops, which are averaged over the crops of a sample.
+    Parameters
+    ----------
+    data : EvaluationSet
+        N samples.
+    reference : Reference
+        Their true curves.
+    images : mapping of str to mapping
+        Every plan's images by direction.
+    solo_latents : mapping of str to ndarray
+        ``(N, ...)`` by modality, or ``(N K, ...)`` of crops, which are averaged over the crops of a sample.
+
+    Returns
+    -------
+    dict of str to ndarray
+        The keys of :func:`curve_bands`, and ``latent_solo_<modality>`` ``(N, C)``.
     """
     n = len(data.patterns)
     arrays = {f"latent_solo_{name}": _by_sample(latent, n) for name, latent in solo_latents.items()}
@@ -45,7 +59,20 @@ def _by_sample(latent: np.ndarray, n: int) -> np.ndarray:
 
 
 def curves_of(images: np.ndarray, estimator: str) -> dict[str, np.ndarray]:
-    """S(r) and lineal paths of binary images ``(N, K, h, w)``: ``(N, K, bins)`` each."""
+    """S(r) and lineal paths of several images of each sample.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, K, h, w)`` of 0 and 1.
+    estimator : str
+        Of S(r), see :func:`pairvae.numerics.morphology.two_point_correlation`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(N, K, bins)`` by kind.
+    """
     n, k, h, w = images.shape
     flat = curves(images.reshape(n * k, h, w), estimator)
     return {kind: curve.reshape(n, k, -1) for kind, curve in flat.items()}
@@ -54,10 +81,21 @@ def curves_of(images: np.ndarray, estimator: str) -> dict[str, np.ndarray]:
 def curve_bands(
     curves_by_name: Mapping[str, Curves], members: Mapping[str, Sequence[int]], splits: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """``band/<kind>/<split>/<key>`` -> ``(2, bins)``: mean and standard deviation over a split's images.
+    """Mean and standard deviation of curves over the images of a split.
 
-    ``found`` holds by key (``true``, ``pair/saxs_sem``) curves ``(N, K, bins)`` by kind; ``members`` the
-    samples of each split.
+    Parameters
+    ----------
+    curves_by_name : mapping of str to mapping
+        By key (``true``, ``pair/saxs_sem``) curves ``(N, K, bins)`` by kind.
+    members : mapping of str to sequence of int
+        The samples of each split.
+    splits : sequence of str
+        The splits to show.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``band/<kind>/<split>/<key>`` -> ``(2, bins)``; empty splits are left out.
     """
     bands: dict[str, np.ndarray] = {}
     for key, kinds in curves_by_name.items():
@@ -70,7 +108,22 @@ def curve_bands(
 
 
 def example_arrays(reference: Reference, images: Images, decoded: Reconstructions) -> dict[str, np.ndarray]:
-    """One example of each morphology, contact sheets, and the pair's latents by sample."""
+    """One example of each morphology, contact sheets, and the pair's latents by sample.
+
+    Parameters
+    ----------
+    reference : Reference
+        Samples and true curves.
+    images : mapping of str to mapping
+        Every plan's images by direction.
+    decoded : Reconstructions
+        The pair's.
+
+    Returns
+    -------
+    dict of str to ndarray
+        By the keys that the report reads.
+    """
     data = reference.data
     return {**sample_latents(data, decoded), **_examples(data, reference, images), **_sheets(data, images)}
 
@@ -86,7 +139,20 @@ def descriptor_arrays(measured: Mapping[str, Mapping[str, np.ndarray]]) -> dict[
 
 
 def sample_latents(data: EvaluationSet, decoded: Reconstructions) -> dict[str, np.ndarray]:
-    """``latent_<modality>`` -> latents ``(N, D)`` of the samples: of crops their mean."""
+    """Latents of the samples: of crops their mean.
+
+    Parameters
+    ----------
+    data : EvaluationSet
+        N samples.
+    decoded : Reconstructions
+        With latents of every modality.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``latent_<modality>`` -> ``(N, D)``.
+    """
     arrays = {}
     for name in data.names:
         latents, array = decoded.latents[name], data.array(name)

@@ -25,7 +25,15 @@ IMAGES = 20  # pairs of antithetic draws; 19 are the fewest whose range is a 90 
 
 @dataclass(frozen=True)
 class Described:
-    """S(r) ``(N, K, bins)`` of images, and numbers ``(N, K)`` by name; nan where an image has none."""
+    """What images are like.
+
+    Parameters
+    ----------
+    s2 : ndarray
+        S(r) ``(N, K, bins)``.
+    numbers : dict of str to ndarray
+        ``(N, K)`` by name; nan where an image has none.
+    """
 
     s2: np.ndarray
     numbers: dict[str, np.ndarray]
@@ -35,10 +43,25 @@ class Described:
 def draw_images(
     source: VAE, target: VAE, inputs: Tensor, images: int, seed: int, shift: Tensor | None = None
 ) -> np.ndarray:
-    """Binary images ``(N, images, h, w)`` uint8 for prepared ``inputs`` ``(N, ...)`` of the source modality.
+    """Draw binary images of one modality for arrays of another.
 
-    Each is decoded from its own draw of the posterior; the draws of one input depend on ``seed`` and its place.
-    ``shift`` ``(N, C, g, g)`` is added to the means of the posteriors.
+    Parameters
+    ----------
+    source, target : VAE
+        Of the inputs' and of the images' modality.
+    inputs : Tensor
+        ``(N, channels, H, W)`` in [0, 1].
+    images : int
+        For each input, each decoded from its own draw of the posterior.
+    seed : int
+        The draws of one input depend on it and on the input's position.
+    shift : Tensor, optional
+        ``(N, C, g, g)``, added to the means of the posteriors.
+
+    Returns
+    -------
+    ndarray of uint8
+        ``(N, images, h, w)`` of 0 and 1.
     """
     drawn = []
     for row, single in enumerate(torch.split(inputs, 1)):
@@ -53,7 +76,20 @@ def draw_images(
 
 
 def describe(images: np.ndarray, estimator: str) -> Described:
-    """S(r), phase fraction, domain spacing (px), S at ``LAGS`` px and Euler number per 10^4 px of ``(N, K, h, w)``."""
+    """S(r), phase fraction, domain spacing (px), S at ``LAGS`` px and Euler number per 10^4 px.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, K, h, w)`` of 0 and 1.
+    estimator : str
+        Of S(r), see :func:`pairvae.numerics.morphology.two_point_correlation`.
+
+    Returns
+    -------
+    Described
+        Of all images.
+    """
     return described(morphology(images, estimator))
 
 
@@ -69,10 +105,19 @@ def described(properties: Mapping[str, np.ndarray]) -> Described:
 
 
 def mean_curve_errors(drawn: np.ndarray, true: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean absolute error of the mean of curves ``(N, K, bins)`` against true ones ``(N, C, bins)``.
+    """Mean absolute error of the mean of curves against true ones.
 
-    ``per_crop`` ``(N, C)``: against each true crop, whose own scatter is in it; ``per_sample`` ``(N,)``: against
-    the mean over the sample's crops. A regression of the curve is scored with its prediction as ``(N, 1, bins)``.
+    Parameters
+    ----------
+    drawn, true : ndarray
+        ``(N, K, bins)`` and ``(N, C, bins)``. A regression of the curve is scored with its prediction as ``(N, 1,
+        bins)``.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``per_crop`` ``(N, C)``: against each true crop, whose own scatter is in it; ``per_sample`` ``(N,)``: against
+        the mean over the sample's crops.
     """
     centre = drawn.mean(1)
     return {
@@ -82,13 +127,24 @@ def mean_curve_errors(drawn: np.ndarray, true: np.ndarray) -> dict[str, np.ndarr
 
 
 def coverage(drawn: np.ndarray, true: np.ndarray, level: float = LEVEL) -> np.ndarray:
-    """Share of the central interval of ``level`` that holds each true value: ``(N, C)`` in [0, 1].
+    """Share of the central interval of draws that holds each true value.
 
-    Of draws ``(N, K)`` and true values ``(N, C)`` of one distribution, the rank of a true value among the K draws
-    is uniform over K + 1 places. The interval takes the central ``level`` of these places, the two at its edges
+    Of draws and true values of one distribution, the rank of a true value among the K draws is uniform over K + 1
+    places. The interval takes the central ``level`` of these places, the two at its edges
     in part, so that the mean is ``level`` for any K, not only in the limit; equal values share their places.
-    Draws that are not finite do not count (none left: not covered); a true value that is not finite gives nan.
     With fewer than 19 draws the outermost places lie inside the interval in part.
+
+    Parameters
+    ----------
+    drawn, true : ndarray
+        ``(N, K)`` and ``(N, C)``. Draws that are not finite do not count (none left: not covered).
+    level : float
+        In (0, 1).
+
+    Returns
+    -------
+    ndarray
+        ``(N, C)`` in [0, 1]; nan where a true value is not finite.
     """
     usable = np.isfinite(drawn)[:, None, :]
     count = usable.sum(-1)
@@ -102,10 +158,19 @@ def coverage(drawn: np.ndarray, true: np.ndarray, level: float = LEVEL) -> np.nd
 
 
 def diversity(drawn: np.ndarray, true: np.ndarray) -> dict[str, float]:
-    """Spread of images ``(N, K)`` or ``(N, K, bins)`` over that of true crops ``(N, C[, bins])``; 1 is right.
+    """Spread of images over that of true crops; 1 is right.
 
-    ``same_sample``: root mean variance within samples; ``pooled``: standard deviation over all images of all
-    samples. Of curves, the variances are averaged over the bins. Left out where the true crops do not vary.
+    Parameters
+    ----------
+    drawn, true : ndarray
+        Numbers ``(N, K)`` and ``(N, C)``, or curves ``(N, K, bins)`` and ``(N, C, bins)``, whose variances are
+        averaged over the bins.
+
+    Returns
+    -------
+    dict of str to float
+        ``same_sample``: root mean variance within samples; ``pooled``: standard deviation over all images of all
+        samples. Left out where the true crops do not vary.
     """
     ratios = {}
     for name, variance in (("same_sample", _within), ("pooled", _pooled)):
@@ -130,7 +195,20 @@ def _pooled(values: np.ndarray) -> float:
 
 
 def repeated(images: np.ndarray, limit: float = REPEATED) -> int:
-    """Pairs of one sample's images ``(N, K, h, w)`` whose pixels correlate by more than ``limit``."""
+    """Pairs of one sample's images that are nearly the same.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, K, h, w)``.
+    limit : float
+        Correlation of pixels above which they are.
+
+    Returns
+    -------
+    int
+        Over all samples.
+    """
     count = 0
     for ensemble in images:
         flat = ensemble.reshape(len(ensemble), -1).astype(np.float32)
@@ -144,11 +222,19 @@ def repeated(images: np.ndarray, limit: float = REPEATED) -> int:
 
 
 def uncertainty(drawn: Described, true: Described) -> dict[str, dict[str, dict[str, float]]]:
-    """Coverage of the central 90 % interval and diversity of every number and of S(r), by name.
+    """Coverage of the central 90 % interval and diversity of every number and of S(r).
 
-    ``{"coverage": {name: {"value", "lowest_sample"}}, "diversity": {name: {"same_sample", "pooled"}}}``; value is
-    the share over all true crops, lowest_sample that of the sample whose crops are covered worst. What no true
-    crop has, or in what none differ, is left out.
+    Parameters
+    ----------
+    drawn, true : Described
+        Of N samples each.
+
+    Returns
+    -------
+    dict
+        ``{"coverage": {name: {"value", "lowest_sample"}}, "diversity": {name: {"same_sample", "pooled"}}}``; value is
+        the share over all true crops, lowest_sample that of the sample whose crops are covered worst. What no true
+        crop has, or in what none differ, is left out.
     """
     covered: dict[str, dict[str, float]] = {}
     spreads = {"s2": diversity(drawn.s2, true.s2)}

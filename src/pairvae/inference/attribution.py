@@ -21,9 +21,9 @@ from pairvae.evaluation.attribution import (
     shuffled,
     square_parts,
 )
+from pairvae.inference.out_of_distribution import LARGEST_SIDE
 from pairvae.inference.predictions import measured, nm_per_px
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.training_summary import LARGEST_SIDE
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.numerics.descriptors import euler_density
@@ -41,10 +41,24 @@ MAIN_SHARE = 0.5  # of the changes, that the parts named in words make up
 
 @dataclass(frozen=True)
 class Attribution:
-    """Of one measurement ``given`` ``(C, H, W)``: ``changes`` ``(P,)`` of each descriptor by its ``parts``.
+    """Which parts of one measurement move the descriptors of what is predicted from it.
 
-    ``values``: the predicted descriptors. ``q_per_px`` (1/nm), where the measurement is a pattern and it is known.
-    ``random``: rank correlation with the explanation by randomised weights, by descriptor; empty where not tried.
+    Parameters
+    ----------
+    source, target : str
+        The modality of the measurement, and the one that is predicted.
+    given : ndarray
+        The prepared measurement, ``(C, H, W)`` in [0, 1].
+    parts : Parts
+        P parts of it.
+    changes : mapping of str to ndarray
+        ``(P,)`` by descriptor, in its unit: with the part minus without it.
+    values : mapping of str to float
+        The predicted descriptors.
+    q_per_px : float or None
+        1/nm, where the measurement is a pattern and it is known.
+    random : mapping of str to float
+        Rank correlation with the explanation by randomised weights, by descriptor; empty where not tried.
     """
 
     source: str
@@ -103,19 +117,38 @@ def attribute(
     check: bool = False,
     known: Acquisition = ANY,
 ) -> Attribution:
-    """Explain the prediction from one prepared array ``(C, H, W)``; of a larger micrograph, its middle.
+    """Explain the prediction from one prepared array by occlusion.
 
-    ``check`` repeats it with randomised weights. Of what is ``known`` of it the conditions
-    count. Takes about a hundred predictions, twice as many with the check.
-    ``InputError`` for curves, which have no parts here.
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    array : ndarray
+        ``(C, H, W)`` in [0, 1]; of a larger micrograph, its middle is explained.
+    source : str
+        Its modality.
+    seed : int
+        Of the noise of decoders, of shuffled pixels and of random weights.
+    check : bool
+        Whether to repeat it with randomised weights: it takes about a hundred predictions each time.
+    known : Acquisition
+        What is known of it besides, of which the conditions count.
+
+    Returns
+    -------
+    Attribution
+        Of the other modality's descriptors.
+
+    Raises
+    ------
+    InputError
+        For curves, which have no parts here.
     """
     (target,) = [name for name in predictor.modalities if name != source]
     if MODALITIES[source].coordinates is not None or MODALITIES[target].coordinates is not None:
         raise InputError(expected="patterns and images", found="curves", where=source)
     given = _middle(np.asarray(array, np.float32), predictor.shape(source))
-    pattern = not MODALITIES[source].cropped
-    parts = polar_parts(given.shape[-2:]) if pattern else square_parts(given.shape[-2:])
-    baseline = _usual(predictor, source, given) if pattern else shuffled(given, parts, seed)
+    parts, baseline = _parts(predictor, source, given, seed)
     describe = descriptors_of(predictor, source, target, seed, known)
     changes = occlusion(given, baseline, parts, describe)
     random: dict[str, float] = {}
@@ -124,15 +157,39 @@ def attribute(
         effects = occlusion(given, baseline, parts, other)
         random = {name: likeness(changes[name], effects[name]) for name in changes}
     values = {name: float(numbers[0]) for name, numbers in describe(given[None]).items()}
-    facts = predictor.facts
-    q = facts.q_per_px if facts is not None and pattern else None
+    q = None if predictor.facts is None or MODALITIES[source].cropped else predictor.facts.q_per_px
     return Attribution(source, target, given, parts, changes, values, q, random)
+
+
+def _parts(predictor: Predictor, source: str, given: np.ndarray, seed: int) -> tuple[Parts, np.ndarray]:
+    """The parts of a pattern or a micrograph ``(C, H, W)``, and what takes their place."""
+    if MODALITIES[source].cropped:
+        parts = square_parts(given.shape[-2:])
+        return parts, shuffled(given, parts, seed)
+    return polar_parts(given.shape[-2:]), _usual(predictor, source, given)
 
 
 def descriptors_of(
     predictor: Predictor, source: str, target: str, seed: int, known: Acquisition = ANY
 ) -> Describe:
-    """Descriptors ``(N,)`` by name of what is predicted from arrays ``(N, C, H, W)``, always with the same noise."""
+    """What measures predictions, always with the same noise.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    source, target : str
+        The modality of the arrays, and the one that is predicted.
+    seed : int
+        Of the noise of decoders.
+    known : Acquisition
+        What is known of the arrays besides.
+
+    Returns
+    -------
+    callable
+        Descriptors ``(N,)`` by name of what is predicted from prepared arrays ``(N, C, H, W)``.
+    """
 
     def describe(arrays: np.ndarray) -> dict[str, np.ndarray]:
         rows: list[dict[str, float]] = []
@@ -185,7 +242,20 @@ def _usual(predictor: Predictor, source: str, given: np.ndarray) -> np.ndarray:
 
 
 def randomised(predictor: Predictor, seed: int) -> Predictor:
-    """The same networks with the values of each weight matrix in random order, principal components included."""
+    """The same networks with the values of each weight matrix in random order, principal components included.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Left as it is.
+    seed : int
+        Of the order.
+
+    Returns
+    -------
+    Predictor
+        With what is known of the training data.
+    """
     generator = torch.Generator().manual_seed(seed)
     vaes = {name: copy.deepcopy(vae) for name, vae in predictor.vaes.items()}
     with torch.no_grad():

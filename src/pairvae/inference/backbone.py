@@ -44,19 +44,19 @@ def _read(path: Path) -> Mapping[str, object]:
 
 
 def _problem(weights: Mapping[str, object], expected: Mapping[str, Tensor]) -> str | None:
-    """What keeps ``found`` from being loaded as ``wanted``, with the first key at fault."""
+    """What keeps ``weights`` from being loaded as ``expected``, with the first key at fault."""
     missing = [key for key in expected if key not in weights and not key.endswith(BATCH_COUNT)]
     if missing:
         return f"{len(missing)} missing, the first {missing[0]}"
     unknown = [key for key in weights if key not in expected and not key.startswith(CLASSIFIER)]
     if unknown:
         return f"{len(unknown)} unknown, the first {unknown[0]}"
-    for key, wanted_tensor in expected.items():
-        tensor = weights.get(key, wanted_tensor)
+    for key, template in expected.items():
+        tensor = weights.get(key, template)
         if not isinstance(tensor, Tensor):
             return f"{key} of type {type(tensor).__name__}"
-        if tensor.shape != wanted_tensor.shape:
-            return f"{key} of shape {tuple(tensor.shape)} instead of {tuple(wanted_tensor.shape)}"
+        if tensor.shape != template.shape:
+            return f"{key} of shape {tuple(tensor.shape)} instead of {tuple(template.shape)}"
         if not bool(torch.isfinite(tensor).all()):
             return f"{key} with values that are not finite"
     return None
@@ -65,7 +65,20 @@ def _problem(weights: Mapping[str, object], expected: Mapping[str, Tensor]) -> s
 def read_backbone(path: Path) -> ResNet50:
     """The network of a weight file; a classifier (``fc.*``) in it is left out.
 
-    ``InputError`` names the file and the key: a weight is missing, unknown, of another shape or not finite.
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file, or one of torch.
+
+    Returns
+    -------
+    ResNet50
+        In inference mode.
+
+    Raises
+    ------
+    InputError
+        It names the file and the key: a weight is missing, unknown, of another shape or not finite.
     """
     weights = _read(path)
     network = ResNet50()
@@ -78,7 +91,17 @@ def read_backbone(path: Path) -> ResNet50:
 
 
 def write_backbone(path: Path, network: ResNet50, card: Mapping[str, object]) -> None:
-    """Write the weights (float32, about 94 MB) and a JSON card, atomically."""
+    """Write the weights (float32, about 94 MB) and a JSON card, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        A ``.safetensors`` file.
+    network : ResNet50
+        Its weights are written.
+    card : mapping
+        What JSON can hold.
+    """
     save_tensors(path, network.state_dict(), card)
 
 
@@ -87,14 +110,44 @@ def _wanting(vaes: Iterable[VAE]) -> list[VAE]:
 
 
 def backbone_files(vaes: Iterable[VAE], folder: Path) -> list[Path]:
-    """The backbone's file in ``folder`` where one of ``vaes`` needs it: a model folder has to be whole."""
+    """The files that published encoders need: a model folder has to be whole.
+
+    Parameters
+    ----------
+    vaes : iterable of VAE
+        Of any architecture.
+    folder : Path
+        Where the backbone is stored.
+
+    Returns
+    -------
+    list of Path
+        The backbone's, or nothing where none of the VAEs needs it.
+    """
     return [folder / FILE] if _wanting(vaes) else []
 
 
 def give_backbone(vaes: Iterable[VAE], folder: Path, *, bfloat16: bool = False) -> str | None:
-    """Put the backbone stored in ``folder`` into the published encoders among ``vaes``; others need none.
+    """Put the stored backbone into the published encoders among several; others need none.
 
-    Returns the sha256 of its file: what is trained on its features depends on it.
+    Parameters
+    ----------
+    vaes : iterable of VAE
+        Of any architecture.
+    folder : Path
+        Where the backbone is stored.
+    bfloat16 : bool
+        Run it in that precision.
+
+    Returns
+    -------
+    str or None
+        The sha256 of its file: what is trained on its features depends on it. None where no encoder needs it.
+
+    Raises
+    ------
+    InputError
+        Where the folder has none, or one that does not fit.
     """
     wanting = _wanting(vaes)
     if not wanting:

@@ -36,7 +36,20 @@ UNFIT = (
 
 @contextmanager
 def refusing(expected: str, path: Path) -> Iterator[None]:
-    """``InputError`` for entries of the file ``path`` that are not those of ``expected``."""
+    """Turn what a file's entries raise within the block into an ``InputError``.
+
+    Parameters
+    ----------
+    expected : str
+        What the file should hold.
+    path : Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        For entries that are missing, or of another kind or size.
+    """
     try:
         yield
     except InputError:
@@ -47,7 +60,20 @@ def refusing(expected: str, path: Path) -> Iterator[None]:
 
 
 def check_card(card: Mapping[str, Any], folder: Path) -> None:
-    """``InputError`` unless the card names known modalities and how each of them is prepared."""
+    """Refuse a card that does not name known modalities and how each of them is prepared.
+
+    Parameters
+    ----------
+    card : mapping
+        Of a model folder.
+    folder : Path
+        The folder, for the message.
+
+    Raises
+    ------
+    InputError
+        It names what is unknown or unfit.
+    """
     path = folder / CARD
     with refusing("the card of a trained model", path):
         modalities: Mapping[str, Mapping[str, Any]] = card["modalities"]
@@ -68,7 +94,20 @@ def check_card(card: Mapping[str, Any], folder: Path) -> None:
 
 
 def check_training_summary(predictor: Predictor, path: Path) -> None:
-    """``InputError`` unless what a model knows of its training data fits the model: tried on blank arrays."""
+    """Refuse a summary of training data that does not fit the model: it is tried on blank arrays.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        With the summary, or without one.
+    path : Path
+        Its file, for the message.
+
+    Raises
+    ------
+    InputError
+        It names what does not fit.
+    """
     facts = predictor.facts
     if facts is None:
         return
@@ -89,7 +128,23 @@ def check_training_summary(predictor: Predictor, path: Path) -> None:
 
 
 def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
-    """The trained VAEs of a model folder by modality, in evaluation mode, and its card."""
+    """The trained VAEs of a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+
+    Returns
+    -------
+    tuple of dict
+        The VAEs by modality, in evaluation mode, and the card.
+
+    Raises
+    ------
+    InputError
+        Where the folder has no trained model, or one whose card and weights do not fit.
+    """
     stored = load_model(folder)
     if "left_out" in stored.card:
         raise InputError(
@@ -100,8 +155,8 @@ def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
     with refusing("the card of a trained model", folder):
         covariances = _covariances_of_card(stored.card)
     for name, description in stored.card["modalities"].items():
-        own_weights = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
-        weights = without_prefix(own_weights, name) | covariances.get(name, {})
+        prefixed = {key: value for key, value in stored.weights.items() if key.startswith(f"{name}.")}
+        weights = without_prefix(prefixed, name) | covariances.get(name, {})
         vaes[name] = trained(description, weights, str(folder))
         vaes[name].eval()
     give_backbone(vaes.values(), folder)
@@ -109,7 +164,20 @@ def load_vaes(folder: Path) -> tuple[dict[str, VAE], dict[str, Any]]:
 
 
 def without_prefix(weights: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The weights of one modality under their own names."""
+    """The weights of one modality under their own names.
+
+    Parameters
+    ----------
+    weights : mapping of str to Tensor
+        Under names that begin with that of the modality and a dot.
+    name : str
+        Of the modality.
+
+    Returns
+    -------
+    dict of str to Tensor
+        All of them.
+    """
     return {key.removeprefix(f"{name}."): value for key, value in weights.items()}
 
 

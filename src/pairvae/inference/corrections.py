@@ -20,13 +20,29 @@ COLUMNS = ("step", "modality", "statistic", "before", "after", "target", "knob",
 
 
 def write_conditions(folder: Path, shift: ConditionShift | None) -> None:
-    """Add what conditions do to a posterior to the card of a model folder, where they do anything."""
+    """Add what conditions do to a posterior to the card of a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+    shift : ConditionShift or None
+        None leaves the card as it is.
+    """
     if shift is not None:
         store.write_json(folder / CARD, load_card(folder) | {CARD_KEY: shift.card()})
 
 
 def log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:
-    """The steps as a table of the run, ``calibration.csv``: as metrics, each number would be a chart of one bar."""
+    """Log the steps as a table of the run, ``calibration.csv``: as metrics, each number would be a chart of one bar.
+
+    Parameters
+    ----------
+    tracker : Tracker
+        Of the run.
+    corrections : sequence of Correction
+        Those without numbers have a reason.
+    """
     table = io.StringIO()
     writer = TableWriter(table, COLUMNS)
     writer.writeheader()
@@ -39,7 +55,15 @@ def log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None
 
 
 def write_corrections(folder: Path, corrections: Sequence[Correction]) -> None:
-    """Write ``calibration.json`` into a model folder."""
+    """Write ``calibration.json`` into a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+    corrections : sequence of Correction
+        In the order in which they were made.
+    """
     rows = [
         {key: value for key, value in dataclasses.asdict(correction).items() if value not in (None, "")}
         for correction in corrections

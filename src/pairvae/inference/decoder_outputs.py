@@ -13,7 +13,24 @@ SMALLEST, LARGEST = 32, 4096  # px of the side of an image
 
 
 def require_size(size: int, shape: tuple[int, int, int], any_size: bool, title: str) -> None:
-    """``InputError`` where images of ``shape`` ``(channels, H, W)`` cannot have sides of ``size`` px."""
+    """Refuse images of a side that a decoder cannot draw.
+
+    Parameters
+    ----------
+    size : int
+        The side that is asked for, px.
+    shape : tuple of int
+        ``(channels, H, W)`` of the training crops.
+    any_size : bool
+        Whether the decoder draws any size.
+    title : str
+        Of the images, for the message.
+
+    Raises
+    ------
+    InputError
+        For a decoder of one size, or a side that is not from 32 to 4096 px.
+    """
     if not any_size:
         expected = " x ".join(map(str, shape[1:]))
         raise InputError(
@@ -27,7 +44,20 @@ def require_size(size: int, shape: tuple[int, int, int], any_size: bool, title: 
 
 
 def require_draws(samples: int, seed: int) -> None:
-    """``InputError`` for fewer than one sample, or a seed outside of 0 to 2**63 - 1."""
+    """Refuse numbers that nothing can be drawn by.
+
+    Parameters
+    ----------
+    samples : int
+        Images for each input.
+    seed : int
+        Of the draws.
+
+    Raises
+    ------
+    InputError
+        For fewer than one sample, or a seed outside of 0 to 2**63 - 1.
+    """
     if samples < 1:
         raise InputError(expected="at least one sample", found=str(samples), where="samples")
     if not 0 <= seed < SEEDS:
@@ -35,9 +65,26 @@ def require_draws(samples: int, seed: int) -> None:
 
 
 def draw(decoder: Decoder, posterior: Posterior, seed: int, size: int | None, *, binary: bool) -> np.ndarray:
-    """Images of one input: of the posterior's mean where it is one, else of antithetic samples ``(S, C, g, g)``.
+    """Images of one input.
 
-    Returns ``(S, H, W)`` uint8 in {0, 1} where ``binary`` (the Bernoulli mode), else ``(S, channels, H, W)`` float32.
+    Parameters
+    ----------
+    decoder : Decoder
+        Of the modality to predict.
+    posterior : Posterior
+        The input's, S times over: one image is decoded from its mean, several from antithetic samples.
+    seed : int
+        Of samples and noise.
+    size : int or None
+        Side of the images in px; None: that of the training crops.
+    binary : bool
+        Whether the images have two values.
+
+    Returns
+    -------
+    ndarray
+        ``(S, H, W)`` uint8 of 0 and 1 where ``binary`` (the Bernoulli mode), else ``(S, channels, H, W)`` float32 in
+        [0, 1].
     """
     with torch.inference_mode(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

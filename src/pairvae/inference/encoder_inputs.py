@@ -20,7 +20,25 @@ OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too
 
 
 def acquisitions(known: Known, count: int) -> Sequence[Acquisition]:
-    """What is known of each of ``count`` inputs (``InputError``: another number was given)."""
+    """What is known of each of several inputs.
+
+    Parameters
+    ----------
+    known : Acquisition, sequence of Acquisition or None
+        Of all inputs, or of each.
+    count : int
+        How many inputs there are.
+
+    Returns
+    -------
+    sequence of Acquisition
+        One for each input.
+
+    Raises
+    ------
+    InputError
+        Where another number was given.
+    """
     if known is None or isinstance(known, Acquisition):
         return [known or Acquisition()] * count
     if len(known) != count:
@@ -33,9 +51,26 @@ def acquisitions(known: Known, count: int) -> Sequence[Acquisition]:
 
 
 def network_inputs(arrays: np.ndarray, shape: tuple[int, int, int], source: str) -> Tensor:
-    """Prepared arrays ``(N, channels, H, W)`` in [0, 1] as float32; of one channel the axis may be left out.
+    """Prepared arrays as a network takes them.
 
-    ``InputError`` for arrays of another ``shape`` than ``(channels, H, W)``, and for values outside [0, 1].
+    Parameters
+    ----------
+    arrays : ndarray
+        ``(N, channels, H, W)`` in [0, 1]; of one channel the axis may be left out.
+    shape : tuple of int
+        ``(channels, H, W)`` that the network takes.
+    source : str
+        The modality, for the message.
+
+    Returns
+    -------
+    Tensor
+        ``(N, channels, H, W)`` float32.
+
+    Raises
+    ------
+    InputError
+        For arrays of another shape, what is no number, and values outside [0, 1].
     """
     values = np.asarray(arrays)
     if values.ndim == 3 and shape[0] == 1:
@@ -58,10 +93,28 @@ def network_inputs(arrays: np.ndarray, shape: tuple[int, int, int], source: str)
 
 
 def covering_crops(image: np.ndarray, shape: tuple[int, int, int], source: str) -> Iterator[np.ndarray]:
-    """Crops of ``shape`` that cover an array ``(channels, H, W)``, each overlapping the next by a quarter or more.
+    """Crops that cover an array, each overlapping the next by a quarter or more.
 
-    One crop is in memory at a time, so that a memory-mapped image of any size will do. ``InputError`` for an array
-    that is smaller than a crop.
+    One crop is in memory at a time, so that a memory-mapped image of any size will do.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``(channels, H, W)``.
+    shape : tuple of int
+        ``(channels, h, w)`` of the crops.
+    source : str
+        The modality, for the message.
+
+    Returns
+    -------
+    iterator of ndarray
+        Views ``(channels, h, w)``, row by row.
+
+    Raises
+    ------
+    InputError
+        For an array that is smaller than a crop, or of other channels.
     """
     channels, rows, columns = shape
     if (
@@ -89,7 +142,29 @@ def _starts(length: int, size: int) -> list[int]:
 
 
 def shifted(posterior: Posterior, shift: ConditionShift | None, source: str, known: Acquisition) -> Posterior:
-    """The posterior of one input, moved by the conditions of its sample (``InputError``: one the model lacks)."""
+    """The posterior of one input, moved by the conditions of its sample.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        Of one input.
+    shift : ConditionShift or None
+        The model's; None where it has no conditions.
+    source : str
+        The modality of the input.
+    known : Acquisition
+        What is known of the input.
+
+    Returns
+    -------
+    Posterior
+        The same where no conditions are known, or the model moves another modality.
+
+    Raises
+    ------
+    InputError
+        For a condition that the model lacks.
+    """
     if not known.conditions:
         return posterior
     if shift is None:

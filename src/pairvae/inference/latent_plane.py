@@ -15,10 +15,20 @@ NEIGHBOURS = 3
 
 @dataclass(frozen=True)
 class Plane:
-    """``points`` ``(N, 2)`` of latents ``(N, D)`` on two orthonormal ``axes`` ``(2, D)`` through ``mean`` ``(D,)``.
+    """A plane through a latent space, on two orthonormal axes.
 
-    ``residuals`` ``(N, D)`` is what of the latents lies beside the plane, ``shares`` of the variance what lies on
-    either axis.
+    Parameters
+    ----------
+    mean : ndarray
+        ``(D,)``, where both coordinates are 0.
+    axes : ndarray
+        ``(2, D)``.
+    points : ndarray
+        ``(N, 2)`` of the latents.
+    residuals : ndarray
+        ``(N, D)``: what of the latents lies beside the plane.
+    shares : tuple of float
+        Of the variance along either axis, in [0, 1].
     """
 
     mean: Floats
@@ -29,7 +39,23 @@ class Plane:
 
 
 def plane_of(latents: NDArray[np.floating]) -> Plane:
-    """Principal plane of latents ``(N, ...)``, N and D at least 2 (``ValueError`` otherwise)."""
+    """Principal plane of latents.
+
+    Parameters
+    ----------
+    latents : ndarray
+        ``(N, ...)`` of D values each.
+
+    Returns
+    -------
+    Plane
+        Its axes point where their largest values are positive.
+
+    Raises
+    ------
+    ValueError
+        Unless N and D are at least 2.
+    """
     flat = np.asarray(latents, dtype=np.float64).reshape(len(latents), -1)
     if min(flat.shape) < 2:
         raise ValueError("a plane needs two latents of two values")
@@ -44,10 +70,22 @@ def plane_of(latents: NDArray[np.floating]) -> Plane:
 
 
 def latent_at(plane: Plane, x: float, y: float) -> Floats:
-    """The latent ``(D,)`` of a point: on the plane, plus what the nearest latents have beside it.
+    """The latent of a point: on the plane, plus what the nearest latents have beside it.
 
     Residuals are weighed by the inverse square of the distance, so that a latent's own point gives that latent;
     a point of the bare plane would be an average of everything.
+
+    Parameters
+    ----------
+    plane : Plane
+        Of training latents.
+    x, y : float
+        The point, along either axis.
+
+    Returns
+    -------
+    ndarray
+        ``(D,)``.
     """
     gaps = ((plane.points - np.array([x, y])) ** 2).sum(1)
     nearest = np.argsort(gaps, kind="stable")[:NEIGHBOURS]

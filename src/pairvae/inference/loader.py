@@ -40,9 +40,24 @@ def load(location: str | Path, root: Path | None = None) -> Predictor:
 
 
 def pinned(uri: str, root: Path) -> str:
-    """``uri`` with a version's number for its alias, for processes that load the model later: an alias may move.
+    """A registered model's address by number, for processes that load it later: an alias may move.
 
-    ``InputError`` where there is no such model.
+    Parameters
+    ----------
+    uri : str
+        As for :func:`load`.
+    root : Path
+        The project whose registry is asked.
+
+    Returns
+    -------
+    str
+        With a version's number in place of its alias.
+
+    Raises
+    ------
+    InputError
+        Where there is no such model.
     """
     uri = own_model(root, uri)
     if "@" not in uri:
@@ -71,9 +86,24 @@ def _undecided(root: Path, uri: str) -> str | None:
 
 
 def model_folder(root: Path, uri: str) -> Path:
-    """The model folder within a registered pair of the project ``root``: that version's, whatever is registered later.
+    """The model folder within a registered pair: that version's, whatever is registered later.
 
-    ``InputError`` as :func:`load`.
+    Parameters
+    ----------
+    root : Path
+        The project whose registry is asked.
+    uri : str
+        As for :func:`load`.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        As from :func:`load`.
     """
     from pairvae.tracking.registry.aliases import download
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pairvae.data.pairs.pairs_table import read_table
-from pairvae.data.pairs.sample import PAIRS_FILE
 from pairvae.errors import InputError
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, Modality
 from pairvae.modalities.acquisition import ANY, Acquisition
-from pairvae.modalities.readers.image import INSIDE, file_part, read_image
+from pairvae.modalities.readers.image import read_image
 from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.modalities.technique import file_looks_like, looks_like
 
 SPOKEN_WITH_AN = ("SEM", "I(q)", "AFM")
-FOLDERS_UP = 3  # a table lies beside the folders of its files, which may have folders of their own
 MOST_REMARKS = 20
 SAME_SCALE = 0.02  # pixel sizes of one instrument setting differ by less
 SCALES = {"nm_per_px": ("nm_per_px", "nm per px"), "q_per_px_inv_nm": ("q_per_px", "1/nm per px")}
@@ -29,8 +25,17 @@ SCALES = {"nm_per_px": ("nm_per_px", "nm per px"), "q_per_px_inv_nm": ("q_per_px
 
 @dataclass(frozen=True)
 class Door:
-    """Where a file comes in: how many pixels it may have, how another technique is chosen there, and how a part of an
-    :class:`Acquisition` is called (with or without dashes)."""
+    """Where a file comes in: the command line, or a page.
+
+    Parameters
+    ----------
+    max_pixels : int
+        How many a file may have.
+    advice : str
+        How another technique is chosen there, of ``target`` and ``technique``.
+    dashes : bool
+        Whether a part of an :class:`Acquisition` is called with dashes, as an option.
+    """
 
     max_pixels: int = 200_000_000
     advice: str = "`--to {target}`?"
@@ -46,7 +51,17 @@ COMMAND_LINE = Door()
 
 @dataclass(frozen=True)
 class Measurement:
-    """The prepared array ``(channels, H, W)`` of a file, the file's pixels, and what should be known of it."""
+    """A raw file as a model takes it.
+
+    Parameters
+    ----------
+    array : ndarray
+        The prepared array, ``(channels, H, W)`` in [0, 1].
+    raw : RawImage
+        The file's pixels.
+    remarks : tuple of str
+        What should be known of it.
+    """
 
     array: np.ndarray
     raw: RawImage
@@ -60,7 +75,31 @@ def measurement(
     acquisition: Acquisition = ANY,
     door: Door = COMMAND_LINE,
 ) -> Measurement:
-    """Read and prepare one file as the training data of ``source`` were (``InputError`` where that cannot be)."""
+    """Read and prepare one file as the training data were.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    path : str or Path
+        The file.
+    source : str
+        Its modality.
+    acquisition : Acquisition
+        What is known of it from outside.
+    door : Door
+        Where it comes in, for limits and messages.
+
+    Returns
+    -------
+    Measurement
+        With remarks about its scale, where that is not the training data's.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be read or prepared.
+    """
     modality, settings = MODALITIES[source], predictor.prepared_with(source)
     try:
         raw, settings = acquisition.applied(_read(modality, path, door), settings)
@@ -110,7 +149,20 @@ def taken_by(source: str) -> frozenset[str]:
 
 
 def require_use(acquisition: Acquisition, sources: Sequence[str]) -> None:
-    """``InputError`` for a value that files of none of the ``sources`` have."""
+    """Refuse a value that files of none of the modalities have.
+
+    Parameters
+    ----------
+    acquisition : Acquisition
+        What was given.
+    sources : sequence of str
+        Modalities of the files.
+
+    Raises
+    ------
+    InputError
+        It names the value.
+    """
     taken = {name for source in sources for name in taken_by(source)}
     for name, value in asdict(acquisition).items():
         if value is not None and name not in taken | {"conditions"}:
@@ -123,23 +175,70 @@ def require_use(acquisition: Acquisition, sources: Sequence[str]) -> None:
 
 
 def doubt(predictor: Predictor, given: Measurement, source: str, door: Door = COMMAND_LINE) -> str | None:
-    """The technique that an input unlike the training data looks like, in words; None where it is its own."""
+    """What an input unlike the training data looks like.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    given : Measurement
+        The input.
+    source : str
+        The modality that it is taken for.
+    door : Door
+        Where it came in.
+
+    Returns
+    -------
+    str or None
+        As :func:`hint`; None where it looks like its own technique, or like none.
+    """
     technique = looks_like(given.raw)
     return None if technique in (None, source) else hint(technique, predictor, door)
 
 
 def hint(technique: str | None, predictor: Predictor, door: Door) -> str:
-    """What a file looks like, and how it would be predicted from."""
+    """What a file looks like, and how it would be predicted from.
+
+    Parameters
+    ----------
+    technique : str or None
+        What it looks like.
+    predictor : Predictor
+        The model, which may not take that.
+    door : Door
+        Where it came in.
+
+    Returns
+    -------
+    str
+        Words without a full stop.
+    """
     title = MODALITIES[technique].title if technique in MODALITIES else technique
-    words = f"this looks like {'an' if str(title).startswith(SPOKEN_WITH_AN) else 'a'} {title}"
+    look = f"this looks like {'an' if str(title).startswith(SPOKEN_WITH_AN) else 'a'} {title}"
     if technique not in predictor.modalities:
-        return f"{words}, which this model does not take"
+        return f"{look}, which this model does not take"
     target = next(name for name in predictor.modalities if name != technique)
-    return f"{words}: {door.advice.format(target=target, technique=technique)}"
+    return f"{look}: {door.advice.format(target=target, technique=technique)}"
 
 
 def likely_technique(predictor: Predictor, path: str | Path, door: Door) -> str | None:
-    """The modality of the model that a file belongs to: the only one it is like, else by its look; or None."""
+    """The modality of the model that a file belongs to: the only one whose training data it is like, else by its look.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    path : str or Path
+        The file.
+    door : Door
+        Where it comes in.
+
+    Returns
+    -------
+    str or None
+        None where neither tells.
+    """
     familiar = []
     for name in predictor.modalities:
         try:
@@ -180,42 +279,3 @@ def size_in(described: Mapping[str, Any]) -> tuple[int, int] | None:
     """Rows and columns that were used of a picture, out of what its modality says of it; None for a curve."""
     rows, columns = described.get("pixels") or (described.get("rows"), described.get("columns"))
     return None if rows is None or columns is None else (int(rows), int(columns))
-
-
-def acquisition_in_table(path: str, source: str) -> Acquisition:
-    """What the ``pairs.csv`` around a file says of it; nothing where there is none, or it does not name the file."""
-    location = file_part(path).absolute()
-    for folder in location.parents[:FOLDERS_UP]:
-        table = folder / PAIRS_FILE
-        try:
-            mark = table.stat()
-        except OSError:
-            continue
-        known = _known(table, mark.st_mtime_ns, mark.st_size)
-        inside = path.partition(INSIDE)[2]
-        acquisition = known.get((source, f"{location}{INSIDE}{inside}" if inside else str(location)))
-        if acquisition is not None:
-            return acquisition
-    return ANY
-
-
-def known_of(predictor: Predictor, path: str, source: str, given: Acquisition = ANY) -> Acquisition:
-    """What is ``given`` of a file, else what the ``pairs.csv`` around it says and the model takes."""
-    table, shift = acquisition_in_table(path, source), predictor.condition_shift
-    told, taken = table.conditions or {}, dict[str, float | str]()
-    if shift is not None:
-        taken = {name: value for name, value in told.items() if shift.encoding.takes(name, value)}
-    return given.over(replace(table, conditions=taken or None))
-
-
-@lru_cache(maxsize=8)
-def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acquisition]:
-    """By modality and file what a table says; a row that is not sound says nothing."""
-    acquisitions: dict[tuple[str, str], Acquisition] = {}
-    for pair in read_table(table).pairs:
-        for name, file in pair.files.items():
-            size_nm = getattr(pair, f"{name}_nm_per_px", None)
-            q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None
-            known = Acquisition(size_nm, q_per_px, conditions=pair.conditions or None)
-            acquisitions.setdefault((name, str(file)), known)
-    return acquisitions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pairvae.inference.training_summary import TrainingSummary
@@ -11,9 +11,24 @@ from pairvae.modalities import MODALITIES
 
 
 def summary(
-    card: Mapping[str, Any], facts: TrainingSummary | None, names: Iterable[str]
+    card: Mapping[str, Any], facts: TrainingSummary | None, names: Collection[str]
 ) -> list[tuple[str, str]]:
-    """Five rows: the pair, its two modalities ``names``, the training data, and what trained it."""
+    """What a pair is: the pair, its two modalities, the training data, and what trained it.
+
+    Parameters
+    ----------
+    card : mapping
+        Of the model folder.
+    facts : TrainingSummary or None
+        What is known of the training data.
+    names : collection of str
+        The modalities.
+
+    Returns
+    -------
+    list of tuple of str
+        Five rows of a name and a value.
+    """
     rows = [("Predictor", " <-> ".join(names))]
     for name in names:
         entry = card["modalities"][name]

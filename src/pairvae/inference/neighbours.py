@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pairvae.errors import InputError
 from pairvae.inference.output_files import write_image
 from pairvae.inference.prediction_inputs import Input
-from pairvae.inference.predictions import Prediction, Row
+from pairvae.inference.prediction_rows import Row
+from pairvae.inference.predictions import Prediction
 from pairvae.inference.predictor import Predictor
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.store.picture_files import SUFFIXES
@@ -24,10 +25,21 @@ NEIGHBOUR_COLUMNS = ("input", "number", "file", "sample", "morphology", "distanc
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A measured crop of a training sample, ``(h, w)`` of 0 and 1, and its distance from a pattern.
+    """A measured crop of a training sample, and its distance from a pattern.
 
-    ``distance``: of the micrograph's latent from the pattern's, in units of the median distance between the two latents
-    of a training pair. ``s2_difference``: mean absolute difference of its S(r) from the mean over the predicted images.
+    Parameters
+    ----------
+    sample : str
+        Its id.
+    morphology : str or None
+        Where it is known.
+    image : ndarray of uint8
+        ``(h, w)`` of 0 and 1.
+    distance : float
+        Of the micrograph's latent from the pattern's, in units of the median distance between the two latents of a
+        training pair.
+    s2_difference : float
+        Mean absolute difference of its S(r) from the mean over the predicted images.
     """
 
     sample: str
@@ -45,7 +57,19 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Micrographs:
-    """A crop ``(N, h, w)`` of each of N measured micrographs, and latents ``(N, ...)`` of these and their patterns."""
+    """N measured micrographs that a model keeps.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Of the samples.
+    morphologies : sequence of str or None
+        Of the samples, where they are known.
+    crops : ndarray of uint8
+        ``(N, h, w)`` of 0 and 1, one of each.
+    latents, patterns : ndarray
+        Latents ``(N, ...)`` of the micrographs and of their patterns.
+    """
 
     ids: Sequence[str]
     morphologies: Sequence[str | None]
@@ -54,9 +78,21 @@ class Micrographs:
     patterns: Floats
 
     def nearest(self, latent: Floats, predicted: Bits, count: int) -> list[Neighbour]:
-        """The ``count`` micrographs whose latents are nearest to that of a pattern, the nearest first.
+        """The micrographs whose latents are nearest to that of a pattern.
 
-        ``latent``: posterior mean of the pattern; ``predicted`` ``(S, h, w)``: the images predicted from it.
+        Parameters
+        ----------
+        latent : ndarray
+            Posterior mean of the pattern.
+        predicted : ndarray of uint8
+            ``(S, h, w)``, the images predicted from it.
+        count : int
+            How many.
+
+        Returns
+        -------
+        list of Neighbour
+            The nearest first.
         """
         own_latents, other = (part.reshape(len(self.crops), -1) for part in (self.latents, self.patterns))
         unit = max(float(np.median(np.linalg.norm(own_latents - other, axis=1))), 1e-12)
@@ -73,7 +109,20 @@ class Micrographs:
 
 
 def micrographs_of(predictor: Predictor, source: str, target: str) -> Micrographs | None:
-    """The training micrographs that a model keeps for patterns of ``source``; None where it keeps none."""
+    """The training micrographs that a model keeps for patterns.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    source, target : str
+        The modality of the patterns, and that of the micrographs.
+
+    Returns
+    -------
+    Micrographs or None
+        None where it keeps none.
+    """
     facts = predictor.facts
     if facts is None or facts.micrographs is None or not predictor.is_binary(target):
         return None
@@ -84,7 +133,20 @@ def micrographs_of(predictor: Predictor, source: str, target: str) -> Micrograph
 
 
 def require_micrographs(predictor: Predictor, to: str) -> None:
-    """``InputError`` where the model keeps no micrographs for predictions of ``to``, a modality or ``both``."""
+    """Refuse a model that keeps no micrographs.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    to : str
+        The modality that is predicted, or ``both``.
+
+    Raises
+    ------
+    InputError
+        Where there is nothing to show beside a prediction.
+    """
     names = predictor.modalities
     targets = [name for name in names if predictor.is_binary(name) and to in (name, "both")]
     if any(
@@ -107,17 +169,38 @@ def require_micrographs(predictor: Predictor, to: str) -> None:
 def write_neighbours(
     predictor: Predictor, item: Input, prediction: Prediction, out: Path, kind: str, count: int
 ) -> list[Row]:
-    """Write the ``count`` measured micrographs that a pattern fits best into ``out``; a row for each."""
+    """Write the measured micrographs that a pattern fits best.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    item : Input
+        The pattern's file.
+    prediction : Prediction
+        What was predicted from it.
+    out : Path
+        The folder.
+    kind : str
+        Format of predicted images; PNG where it is none of pictures.
+    count : int
+        How many.
+
+    Returns
+    -------
+    list of dict
+        A row for each, by ``NEIGHBOUR_COLUMNS``.
+    """
     known = micrographs_of(predictor, item.source, item.target) if count else None
     if known is None:
         return []
     picture = kind if kind in SUFFIXES else "png"
     latent = predictor.encode(prediction.given, item.source).mean.numpy()
     rows: list[Row] = []
-    for number, each in enumerate(known.nearest(latent, prediction.images, count)):
-        file = write_image(
-            out / f"{item.name}-measured-{number:02d}", each.image, predictor, item.target, picture
-        )
-        values = (each.sample, each.morphology or "", f"{each.distance:.4g}", f"{each.s2_difference:.4g}")
+    for number, neighbour in enumerate(known.nearest(latent, prediction.images, count)):
+        stem = out / f"{item.name}-measured-{number:02d}"
+        file = write_image(stem, neighbour.image, predictor, item.target, picture)
+        numbers = (f"{neighbour.distance:.4g}", f"{neighbour.s2_difference:.4g}")
+        values = (neighbour.sample, neighbour.morphology or "", *numbers)
         rows.append(dict(zip(NEIGHBOUR_COLUMNS, (item.shown, number, file.name, *values), strict=True)))
     return rows

@@ -26,7 +26,18 @@ NO_PROVENANCE: nexus_files.Provenance = {}
 
 
 def check_format(kind: str) -> None:
-    """``InputError`` for a format that is not known, or cannot be written here."""
+    """Refuse a format that is not known, or cannot be written here.
+
+    Parameters
+    ----------
+    kind : str
+        One of ``FORMATS``.
+
+    Raises
+    ------
+    InputError
+        It names the formats, or the package that is lacking.
+    """
     if kind not in FORMATS:
         raise InputError(expected=" or ".join(FORMATS), found=repr(kind), where="--format")
     if kind == NEXUS:
@@ -38,8 +49,23 @@ def provenance_of(
 ) -> nexus_files.Provenance:
     """What a prediction's file says of its making.
 
-    ``model`` is the registry's address or the model folder, of which only the name is kept; ``path`` that of the
-    input, whose bytes are hashed; ``drawn`` holds seed, samples and size.
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    model : str
+        The registry's address or the model folder, of which only the name is kept.
+    item : Input
+        The input.
+    path : str
+        Its file, whose bytes are hashed.
+    drawn : dict of str to int
+        Seed, samples and size.
+
+    Returns
+    -------
+    dict
+        Names and values.
     """
     return {
         "program": "pairvae",
@@ -55,7 +81,20 @@ def provenance_of(
 
 
 def scale_of(predictor: Predictor, modality: str) -> Scale | None:
-    """The scale of predicted images of one modality, where it is known."""
+    """The scale of predicted images.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    modality : str
+        Of the images.
+
+    Returns
+    -------
+    Scale or None
+        nm per px of micrographs, 1/nm per px of patterns; None where it is not known, and for curves.
+    """
     if MODALITIES[modality].binary:
         nm = nm_per_px(predictor, modality)
         return None if nm is None else Scale(nm, "nm")
@@ -71,9 +110,27 @@ def write_images(
     kind: str = "png",
     provenance: nexus_files.Provenance = NO_PROVENANCE,
 ) -> list[str]:
-    """Write the images or curves predicted from one input into ``out``; returns the file of each sample.
+    """Write the images or curves predicted from one input.
 
-    NeXus keeps all samples of an input in one file; of other formats each sample has its own.
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    item : Input
+        The input, which names the files.
+    images : ndarray
+        ``(S, H, W)`` of 0 and 1, or ``(S, channels, H, W)`` in [0, 1].
+    predictor : Predictor
+        The model.
+    kind : str
+        One of ``FORMATS``.
+    provenance : mapping
+        See :func:`provenance_of`.
+
+    Returns
+    -------
+    list of str
+        The name of each sample's file. NeXus keeps all samples of an input in one file.
     """
     stem = f"{item.name}-{item.target}"
     if kind == NEXUS:
@@ -94,7 +151,28 @@ def write_image(
     kind: str = "png",
     provenance: nexus_files.Provenance = NO_PROVENANCE,
 ) -> Path:
-    """Write one predicted image, or a curve over its axis as CSV, next to ``stem``; returns the file."""
+    """Write one predicted image, or a curve over its axis as CSV.
+
+    Parameters
+    ----------
+    stem : Path
+        The file without its ending.
+    image : ndarray
+        ``(H, W)`` of 0 and 1, or ``(channels, H, W)`` in [0, 1].
+    predictor : Predictor
+        The model.
+    name : str
+        The image's modality.
+    kind : str
+        Ending of a picture, a key of ``SUFFIXES``.
+    provenance : mapping
+        See :func:`provenance_of`.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     modality = MODALITIES[name]
     if modality.coordinates is None:
         file = stem.with_name(f"{stem.name}{SUFFIXES[kind]}")
@@ -110,7 +188,27 @@ def write_image(
 
 
 def curve_columns(curve: np.ndarray, predictor: Predictor, name: str) -> dict[str, np.ndarray]:
-    """The columns, named with their units, in which a predicted curve is written: q and I, not the prepared values."""
+    """The columns in which a predicted curve is written: q and I, not the prepared values.
+
+    Parameters
+    ----------
+    curve : ndarray
+        Prepared values, ``(1, 1, bins)`` in [0, 1].
+    predictor : Predictor
+        The model.
+    name : str
+        The curve's modality.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(bins,)`` each, named with their units.
+
+    Raises
+    ------
+    InputError
+        For a modality without curves.
+    """
     modality, settings = MODALITIES[name], predictor.prepared_with(name)
     if modality.exported is None or modality.coordinates is None:
         raise InputError(expected="a modality of curves", found=name)

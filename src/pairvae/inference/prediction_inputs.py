@@ -19,7 +19,17 @@ LONGEST_STEM = 200  # bytes: numbers and endings follow, and a file's name has a
 
 @dataclass(frozen=True)
 class Input:
-    """A raw file as the user named it, the modality it is of, the one to predict, and a name for what comes out."""
+    """A raw file to predict from.
+
+    Parameters
+    ----------
+    given : str
+        The file as the user named it.
+    source, target : str
+        The modality that it is of, and the one to predict.
+    name : str
+        What the files that come out of it begin with.
+    """
 
     given: str
     source: str
@@ -33,10 +43,28 @@ class Input:
 
 
 def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: str | None) -> list[Input]:
-    """All raw files among ``files`` with their directions; ``to`` is a modality or ``both`` (each the other way).
+    """All raw files with their directions.
 
-    ``source`` says what the files are; otherwise, with ``both``, their folders do (``SAXS/``, ``SEM/``).
-    ``InputError`` where there is nothing, or where a file's modality is not known.
+    Parameters
+    ----------
+    files : sequence of str
+        Files, folders, and patterns of names.
+    modalities : sequence of str
+        Two, those of the model.
+    to : str
+        The modality to predict, or ``both`` (each the other way).
+    source : str or None
+        What the files are; otherwise, with ``both``, their folders say so (``SAXS/``, ``SEM/``).
+
+    Returns
+    -------
+    list of Input
+        In the order of the files.
+
+    Raises
+    ------
+    InputError
+        Where there is nothing, or where a file's modality is not known.
     """
     paths: list[tuple[str, str]] = []
     for entry in files:
@@ -52,9 +80,26 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
 
 
 def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) -> list[Input]:
-    """The files of all samples without a partner in folders of pairs, of which ``to`` (or ``both``) is missing.
+    """The files of all samples without a partner in folders of pairs, named by their samples' ids.
 
-    They are named by their samples' ids. ``InputError`` where there is none, or a folder is not sound.
+    Parameters
+    ----------
+    folders : sequence of str
+        Folders of pairs.
+    modalities : sequence of str
+        Two, those of the model.
+    to : str
+        The modality that they lack, or ``both``.
+
+    Returns
+    -------
+    list of Input
+        In the order of folders and samples.
+
+    Raises
+    ------
+    InputError
+        Where there is none, or a folder is not sound.
     """
     inputs: list[Input] = []
     for folder in folders:
@@ -106,8 +151,25 @@ def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -
 def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
     """Files as given; of folders, the files of a kind in them by name; of patterns (``*.tif``), what they match.
 
-    What other programs leave beside measurements (:func:`pairvae.modalities.readers.image.is_litter`) counts only where
-    it is all that is given. ``InputError`` where there is nothing.
+    What other programs leave beside measurements (:func:`pairvae.modalities.readers.image.is_litter`) counts only
+    where it is all that is given.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Files, folders, and patterns of names.
+    suffixes : frozenset of str
+        Endings of the kind, without dots.
+
+    Returns
+    -------
+    list of str
+        At least one for each that is given.
+
+    Raises
+    ------
+    InputError
+        Where a folder or a pattern has none.
     """
     kinds = {f".{suffix}" for suffix in suffixes - HDF5_SUFFIXES}  # an HDF5 file needs its ::/path
     paths: list[str] = []
@@ -132,7 +194,20 @@ def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
 
 
 def require_no_input(written: Iterable[Path], inputs: Iterable[str]) -> None:
-    """``InputError`` where what is written would take the place of an input."""
+    """Refuse to write what would take the place of an input.
+
+    Parameters
+    ----------
+    written : iterable of Path
+        The files to write.
+    inputs : iterable of str
+        The files that are read.
+
+    Raises
+    ------
+    InputError
+        It names the input.
+    """
     given = {file_part(entry).resolve(): entry for entry in inputs}
     for file in written:
         if file.resolve() in given:

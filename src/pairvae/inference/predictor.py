@@ -15,7 +15,8 @@ from pairvae.errors import InputError
 from pairvae.inference.decoder_outputs import draw, require_draws, require_size
 from pairvae.inference.encoder_inputs import Known, acquisitions, covering_crops, network_inputs, shifted
 from pairvae.inference.model_summary import html_table, summary
-from pairvae.inference.training_summary import Confidence, TrainingSummary
+from pairvae.inference.out_of_distribution import Confidence
+from pairvae.inference.training_summary import TrainingSummary
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
@@ -33,9 +34,16 @@ class Predictor:
     """A trained pair: it predicts either measurement from the other. :func:`pairvae.load` and :func:`pairvae.fit`
     return one.
 
-    ``vaes`` are keyed by modality and in evaluation mode. ``card`` is that of the model folder, ``facts`` is what is
-    known of the training data (None for models that were trained before that was kept), and ``folder`` the model
-    folder (None where there is none).
+    Parameters
+    ----------
+    vaes : mapping of str to VAE
+        By modality, in evaluation mode.
+    card : mapping
+        That of the model folder.
+    facts : TrainingSummary, optional
+        What is known of the training data; None for models that were trained before that was kept.
+    folder : Path, optional
+        The model folder; None where there is none.
     """
 
     vaes: Mapping[str, VAE]
@@ -87,11 +95,26 @@ class Predictor:
     def prepare(
         self, measurement: str | Path | np.ndarray, source: str, acquisition: Acquisition | None = None
     ) -> np.ndarray:
-        """The prepared array ``(channels, H, W)`` of one raw file or array, made as those of the training data were.
+        """Prepare one measurement as those of the training data were.
 
-        ``acquisition``: what is known of it besides, as ``Acquisition(nm_per_px=1.2)``.
-        Of a whole micrograph it is larger than what the networks see; an array that is prepared comes back as it is.
-        ``InputError`` for what cannot be read.
+        Parameters
+        ----------
+        measurement : str, Path or ndarray
+            A raw file or array; an array that is prepared comes back as it is.
+        source : str
+            Its modality.
+        acquisition : Acquisition, optional
+            What is known of it besides, as ``Acquisition(nm_per_px=1.2)``.
+
+        Returns
+        -------
+        ndarray
+            ``(channels, H, W)`` in [0, 1]; of a whole micrograph larger than what the networks see.
+
+        Raises
+        ------
+        InputError
+            For what cannot be read, or more than one measurement.
         """
         items = self._separate(measurement, source)
         if len(items) != 1:
@@ -122,9 +145,19 @@ class Predictor:
         return shift_of_card(self.card)
 
     def encode(self, inputs: Any, source: str, acquisition: Known = None) -> Posterior:
-        """Posteriors ``(N, C, g, g)`` of whatever :meth:`predict` takes; of a whole micrograph, that of all of it.
+        """Posteriors of whatever :meth:`predict` takes; of a whole micrograph, that of all of it.
 
-        ``.numpy()`` gives their means and standard deviations as arrays.
+        Parameters
+        ----------
+        inputs, acquisition
+            As for :meth:`predict`.
+        source : str
+            The modality of the inputs.
+
+        Returns
+        -------
+        Posterior
+            ``(N, C, g, g)``; ``.numpy()`` gives means and standard deviations as arrays.
         """
         items = self._separate(inputs, source)
         known_of_each = acquisitions(acquisition, len(items))
@@ -144,26 +177,62 @@ class Predictor:
         return shifted(posterior, self.condition_shift, source, known)
 
     def confidence(self, measurement: str | Path | np.ndarray, source: str) -> Confidence | None:
-        """How unlike the training data one measurement is, as :meth:`prepare` takes it; None for a model that does
-        not know."""
+        """How unlike the training data one measurement is.
+
+        Parameters
+        ----------
+        measurement, source
+            As for :meth:`prepare`.
+
+        Returns
+        -------
+        Confidence or None
+            None for a model that does not know.
+        """
         self._known(source)
         if self.facts is None or source not in self.facts.familiar:
             return None
         return self.facts.familiar[source].confidence(self.prepare(measurement, source), self.shape(source))
 
     def physical_check(self, images: np.ndarray, pattern: np.ndarray) -> PhysicalCheck | None:
-        """Whether images ``(S, H, W)`` scatter like a pattern ``(3, h, w)``; None for a model that does not know."""
+        """Whether images scatter like a pattern.
+
+        Parameters
+        ----------
+        images : ndarray
+            ``(S, H, W)`` of 0 and 1.
+        pattern : ndarray
+            ``(3, h, w)`` in [0, 1].
+
+        Returns
+        -------
+        PhysicalCheck or None
+            None for a model that does not know.
+        """
         if self.facts is None or self.facts.scattering is None:
             return None
         return self.facts.scattering.agreement(images, pattern)
 
     def posterior(self, arrays: np.ndarray, source: str) -> Posterior:
-        """Posterior ``(N, C, g, g)`` of prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
+        """Posteriors of prepared arrays.
+
+        Parameters
+        ----------
+        arrays : ndarray
+            ``(N, channels, H, W)`` in [0, 1].
+        source : str
+            Their modality.
+
+        Returns
+        -------
+        Posterior
+            ``(N, C, g, g)``.
+        """
         inputs = network_inputs(arrays, self.shape(source), source)
         with torch.inference_mode():
             # One by one: a matrix product's last bits depend on the batch, and may tip a pixel over its threshold.
-            some = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
-            parts = [self.vaes[source].posterior(part) for part in torch.split(some, 1)]
+            at_least_one = inputs if len(inputs) else torch.zeros(1, *self.shape(source))
+            parts = [self.vaes[source].posterior(part) for part in torch.split(at_least_one, 1)]
         return joined(parts).first(len(inputs))
 
     def predict(
@@ -234,7 +303,20 @@ class Predictor:
         return self.vaes[modality].decoder.any_size
 
     def check_size(self, target: str, size: int | None) -> None:
-        """``InputError`` where images of ``target`` cannot have that ``size`` (None: that of the training crops)."""
+        """Refuse a size that images cannot have.
+
+        Parameters
+        ----------
+        target : str
+            Their modality.
+        size : int or None
+            Side in px; None: that of the training crops.
+
+        Raises
+        ------
+        InputError
+            As from :func:`pairvae.inference.decoder_outputs.require_size`.
+        """
         self._known(target)
         if size is None:
             return
@@ -243,7 +325,22 @@ class Predictor:
     def decode(
         self, posterior: Posterior, target: str, samples: int = 1, seed: int = 0, size: int | None = None
     ) -> np.ndarray:
-        """Images of ``target`` for posteriors ``(N, C, g, g)``; see :meth:`predict`."""
+        """Images for posteriors.
+
+        Parameters
+        ----------
+        posterior : Posterior
+            ``(N, C, g, g)``.
+        target : str
+            The modality of the images.
+        samples, seed, size
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        ndarray
+            As from :meth:`predict`.
+        """
         self.check_size(target, size)
         require_draws(samples, seed)
         posterior = posterior.for_target(target)
@@ -261,16 +358,41 @@ class Predictor:
         return np.zeros((0, samples, *shape), np.uint8 if binary else np.float32)
 
     def pooled_posterior(self, image: np.ndarray, source: str) -> Posterior:
-        """One posterior ``(1, C, g, g)`` of an array ``(channels, H, W)`` larger than the networks see.
+        """One posterior of an array larger than the networks see.
 
         The crops that cover the array are encoded up to the frozen features, and the posterior is that of the
         features' mean: a whole micrograph says more of its sample than one crop does, and the mean of statistics is
         the statistics of the whole.
+
+        Parameters
+        ----------
+        image : ndarray
+            ``(channels, H, W)`` in [0, 1].
+        source : str
+            Its modality.
+
+        Returns
+        -------
+        Posterior
+            ``(1, C, g, g)``.
         """
         return self.pooled_of_crops(covering_crops(image, self.shape(source), source), source)
 
     def pooled_of_crops(self, crops: Iterable[np.ndarray], source: str) -> Posterior:
-        """One posterior ``(1, C, g, g)`` of crops ``(channels, H, W)`` of one image: of their features' mean."""
+        """One posterior of several crops of one image: of their features' mean.
+
+        Parameters
+        ----------
+        crops : iterable of ndarray
+            ``(channels, h, w)`` or ``(h, w)`` in [0, 1].
+        source : str
+            Their modality.
+
+        Returns
+        -------
+        Posterior
+            ``(1, C, g, g)``.
+        """
         encoder = self.vaes[source].encoder
         with torch.inference_mode():
             total, count = torch.zeros(()), 0

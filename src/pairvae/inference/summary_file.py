@@ -14,16 +14,10 @@ from torch import Tensor
 
 from pairvae.inference.card import refusing
 from pairvae.inference.measurement import size_in
+from pairvae.inference.out_of_distribution import OutOfDistributionScore, familiar_arrays, familiar_crops
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_distance import DistanceScale
-from pairvae.inference.training_summary import (
-    OutOfDistributionScore,
-    Scattering,
-    TrainingSummary,
-    familiar_arrays,
-    familiar_crops,
-    scattering_of,
-)
+from pairvae.inference.training_summary import Scattering, TrainingSummary, scattering_of
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shifts_of
 from pairvae.numerics.scattering import Calibration
@@ -42,7 +36,19 @@ REMEMBERED = (
 def write_training_summary(
     folder: Path, prepared: Prepared, train: Sequence[int], predictor: Predictor
 ) -> None:
-    """Look at the training pairs (rows ``train``) of a trained pair, and keep what they are like in its folder."""
+    """Look at the training pairs of a trained pair, and keep what they are like in its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+    prepared : Prepared
+        The data.
+    train : sequence of int
+        Rows of the training pairs, of which at most 128 are looked at.
+    predictor : Predictor
+        The trained pair.
+    """
     chosen = evenly_spread(len(train), REMEMBERED)
     facts = facts_of(predictor, prepared, [train[index] for index in chosen])
     tensors, card = packed(facts)
@@ -51,7 +57,22 @@ def write_training_summary(
 
 
 def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> TrainingSummary:
-    """Facts of the pairs ``rows``."""
+    """What training pairs are like.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The trained pair.
+    prepared : Prepared
+        The data.
+    rows : list of int
+        Of the training pairs.
+
+    Returns
+    -------
+    TrainingSummary
+        Of these pairs.
+    """
     familiar: dict[str, OutOfDistributionScore] = {}
     latents: dict[str, np.ndarray] = {}
     pairs = [prepared.pairs[row] for row in rows]
@@ -59,16 +80,16 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
     for name in predictor.modalities:
         if MODALITIES[name].cropped:
             crops = prepared.crops(name)
-            familiar_sem = familiar_crops([np.array(crops[row]) for row in rows], groups)
+            score = familiar_crops([np.array(crops[row]) for row in rows], groups)
             means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in rows]
         else:
             arrays = np.array(prepared.whole(name)[rows])
-            familiar_sem = familiar_arrays(arrays, groups)
+            score = familiar_arrays(arrays, groups)
             shift = shifts_of(predictor.card, [pair.conditions for pair in pairs], name)
             mean = predictor.posterior(arrays, name).mean
             means = [mean if shift is None else mean + shift]
-        if familiar_sem is not None:
-            familiar[name] = familiar_sem
+        if score is not None:
+            familiar[name] = score
         latents[name] = torch.cat(means).numpy()
     return TrainingSummary(
         familiar,
@@ -158,19 +179,21 @@ def packed(facts: TrainingSummary) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummary:
-    """Facts of what :func:`packed` gave."""
-    familiar = {
-        name: OutOfDistributionScore(
-            tensors[f"{name}.weight"].numpy(),
-            tensors[f"{name}.mean"].numpy(),
-            tensors[f"{name}.basis"].numpy(),
-            tensors[f"{name}.spread"].numpy(),
-            DistanceScale(**entry["card"]),
-            entry["crops"],
-            entry["crop_threshold"],
-        )
-        for name, entry in card["familiar"].items()
-    }
+    """The facts of what :func:`packed` gave.
+
+    Parameters
+    ----------
+    tensors : dict of str to Tensor
+        By name.
+    card : dict
+        The JSON card.
+
+    Returns
+    -------
+    TrainingSummary
+        As it was packed.
+    """
+    familiar = {name: _unpacked_score(tensors, name, entry) for name, entry in card["familiar"].items()}
     latents = {
         name.removesuffix(".latents"): tensor.numpy()
         for name, tensor in tensors.items()
@@ -202,6 +225,14 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummar
         if "micrographs" in card
         else None,
     )
+
+
+def _unpacked_score(tensors: dict[str, Tensor], name: str, entry: dict[str, Any]) -> OutOfDistributionScore:
+    weight, mean, basis, spread = (
+        tensors[f"{name}.{part}"].numpy() for part in ("weight", "mean", "basis", "spread")
+    )
+    scale = DistanceScale(**entry["card"])
+    return OutOfDistributionScore(weight, mean, basis, spread, scale, entry["crops"], entry["crop_threshold"])
 
 
 def _unpacked_bits(packed_bits: np.ndarray, shape: list[int]) -> np.ndarray:

@@ -18,7 +18,17 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class DistanceScale:
-    """Number of components, the usual norm of a residual, and the largest usual distance."""
+    """What distances are measured by.
+
+    Parameters
+    ----------
+    components : int
+        How many an encoder keeps.
+    residual : float
+        The usual norm of what lies in no component.
+    threshold : float
+        The largest usual distance.
+    """
 
     components: int
     residual: float
@@ -28,7 +38,22 @@ class DistanceScale:
 def scores_and_residuals(
     inputs: NDArray[np.floating], mean: Floats, basis: Floats, spread: Floats
 ) -> tuple[Floats, Floats]:
-    """Whitened scores ``(N, K)`` and residual norms ``(N,)`` of inputs ``(N, D)``; ``basis`` ``(K, D)``."""
+    """What of inputs lies inside and outside of principal components.
+
+    Parameters
+    ----------
+    inputs : ndarray
+        ``(N, D)``.
+    mean, basis, spread : ndarray
+        ``(D,)``, ``(K, D)`` and ``(K,)``: centre, orthonormal directions, and standard deviations along them.
+
+    Returns
+    -------
+    scores : ndarray
+        Whitened, ``(N, K)``.
+    residuals : ndarray
+        Norms ``(N,)``.
+    """
     centred = np.asarray(inputs, dtype=np.float64) - mean
     scores = centred @ basis.T
     outside = (centred**2).sum(1) - (scores**2).sum(1)
@@ -36,9 +61,21 @@ def scores_and_residuals(
 
 
 def distance(scores: NDArray[np.floating], residuals: NDArray[np.floating], card: DistanceScale) -> Floats:
-    """Distance ``(N,)`` from the training data, about 1 within them: scores ``(N, K)``, residual norms ``(N,)``.
+    """Distance from the training data, about 1 within them.
 
     sqrt of half the mean squared whitened score plus half the squared residual over the usual one.
+
+    Parameters
+    ----------
+    scores, residuals : ndarray
+        ``(N, K)`` and ``(N,)``, of :func:`scores_and_residuals`.
+    card : DistanceScale
+        Of the training data.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)``, >= 0.
     """
     inside = (np.asarray(scores, dtype=np.float64) ** 2).sum(1) / max(card.components, 1)
     outside = (np.asarray(residuals, dtype=np.float64) / card.residual) ** 2
@@ -52,12 +89,31 @@ def fit(
     margin: float = 1.1,
     groups: Sequence[object] | None = None,
 ) -> DistanceScale:
-    """The card of training inputs ``(N, D)`` for an encoder that keeps ``components`` of them.
+    """The scale of training inputs.
 
-    Every input is measured by the components of the others, since its own are too kind to it. Inputs of one of
-    ``groups`` (views of one sample) and equal inputs are left out together: a twin is as kind. The threshold is
-    the ``quantile`` of those distances times ``margin``, which makes up for the few inputs that it rests on.
-    ``ValueError`` for fewer than three :func:`sets_apart`.
+    Every input is measured by the components of the others, since its own are too kind to it. Inputs of one group
+    (views of one sample) and equal inputs are left out together: a twin is as kind.
+
+    Parameters
+    ----------
+    inputs : ndarray
+        ``(N, D)``.
+    components : int
+        How many the encoder keeps.
+    quantile, margin : float
+        The threshold is this quantile of the distances times the margin, which makes up for few inputs.
+    groups : sequence, optional
+        ``N`` names; None is none.
+
+    Returns
+    -------
+    DistanceScale
+        Of fewer components where there are fewer than ``components + 2`` sets of inputs.
+
+    Raises
+    ------
+    ValueError
+        For fewer than three :func:`sets_apart`.
     """
     owners = sets_apart(inputs, groups)
     distinct = int(owners.max(initial=-1)) + 1
@@ -79,7 +135,20 @@ def fit(
 
 
 def sets_apart(inputs: NDArray[np.floating], groups: Sequence[object] | None) -> NDArray[np.int64]:
-    """The set ``(N,)``, counted from 0, of each of ``N`` inputs: those of one group (None is none), or equal ones."""
+    """Number the sets of inputs that belong together: those of one group, or equal ones.
+
+    Parameters
+    ----------
+    inputs : ndarray
+        ``(N, D)``.
+    groups : sequence or None
+        ``N`` names; None is none.
+
+    Returns
+    -------
+    ndarray of int
+        ``(N,)``: the set of each, counted from 0.
+    """
     owners = np.arange(len(inputs))
     keys: dict[object, int] = {}
     for index, array in enumerate(inputs):

@@ -1,93 +1,39 @@
 """What a model keeps of its training data: whether an input is out of distribution, and whether a prediction fits.
 
-An encoder answers to anything. Summaries of the training inputs (pooled pixels of whole arrays, texture statistics
-of crops) say whether an input is of their kind (:mod:`pairvae.inference.training_distance`); the ring ratio of true
-pairs says whether an image scatters like a pattern (:func:`pairvae.numerics.scattering.physical_check`).
+The first is told by :mod:`pairvae.inference.out_of_distribution`, the second by the ring ratio of true pairs, which
+says whether an image scatters like a pattern (:func:`pairvae.numerics.scattering.physical_check`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, sqrt
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from pairvae.inference import training_distance
-from pairvae.models.compact import principal_components
-from pairvae.numerics import texture_statistics as texture
+from pairvae.inference.out_of_distribution import OutOfDistributionScore
 from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.scattering import Calibration, Mask, PhysicalCheck, calibrate, physical_check, shadow
-from pairvae.numerics.series import evenly_spread
 
-Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-
-COMPONENTS = 16
-LARGEST_SIDE = 48  # px of a pooled pattern
-MOST_CROPS = 12  # of one image, looked at for its texture
-STATISTICS = ("autocovariance", "phase_fraction", "lineal_path")
-LEAST_INPUTS = 3
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """``distance`` from the training data in units of the largest that is usual: above 1 it is out of distribution."""
-
-    distance: float
-
-    @property
-    def out_of_distribution(self) -> bool:
-        """Whether the input is unlike anything seen in training."""
-        return self.distance > 1
-
-
-@dataclass(frozen=True)
-class OutOfDistributionScore:
-    """Components ``(K, D)`` of the training inputs' summaries ``(N, D)``, each element times ``weight``.
-
-    ``crops``: from how many crops a summary of the card was averaged (0: whole arrays); ``crop_threshold`` is the
-    threshold for a single one, whose statistics vary more.
-    """
-
-    weight: Singles
-    mean: Singles
-    basis: Singles
-    spread: Singles
-    card: training_distance.DistanceScale
-    crops: int = 0
-    crop_threshold: float = 0.0
-
-    def threshold(self, count: int) -> float:
-        """The usual largest distance of a mean over ``count`` crops: the variance of a mean falls with its number."""
-        usual = self.card.threshold
-        if self.crops < 2:
-            return usual
-        whole, single = usual**2, self.crop_threshold**2
-        lasting = max((self.crops * whole - single) / (self.crops - 1), 0.25 * whole)
-        return sqrt(lasting + max(single - lasting, 0.0) / count)
-
-    def confidence(self, array: NDArray[np.generic], shape: tuple[int, int, int]) -> Confidence:
-        """Of a prepared array ``(channels, H, W)``; one larger than ``shape`` is looked at crop by crop."""
-        if not self.crops:
-            summary, count = pooled(array[None]), 1
-        else:
-            parts = spread_crops(array, shape)
-            summary, count = texture_summary(parts).mean(0, keepdims=True), len(parts)
-        distance = self._distances(summary)[0]
-        return Confidence(float(distance) / self.threshold(count))
-
-    def _distances(self, summaries: Singles) -> Floats:
-        inputs = summaries * self.weight
-        parts = (np.asarray(part, dtype=np.float64) for part in (self.mean, self.basis, self.spread))
-        return training_distance.distance(*training_distance.scores_and_residuals(inputs, *parts), self.card)
 
 
 @dataclass(frozen=True)
 class Scattering:
-    """How an image and a pattern of one sample agree in the training data, for the physical check."""
+    """How an image and a pattern of one sample agree in the training data, for the physical check.
+
+    Parameters
+    ----------
+    image, pattern : str
+        The modalities.
+    calibration : Calibration
+        Of the check, on true pairs.
+    mask : ndarray of bool
+        ``(h, w)``, True where a pixel of the pattern does not count.
+    colormap : str or None
+        Of the patterns, where it is known.
+    """
 
     image: str
     pattern: str
@@ -96,7 +42,20 @@ class Scattering:
     colormap: str | None
 
     def agreement(self, images: NDArray[np.generic], pattern: Singles) -> PhysicalCheck:
-        """Images ``(S, H, W)`` against a pattern ``(3, h, w)`` in [0, 1]; the ring ratio is 1 in the training data."""
+        """Check images against a pattern.
+
+        Parameters
+        ----------
+        images : ndarray
+            ``(S, H, W)`` of 0 and 1.
+        pattern : ndarray
+            ``(3, h, w)`` in [0, 1].
+
+        Returns
+        -------
+        PhysicalCheck
+            Its ring ratio is 1 in the training data.
+        """
         level = levels(pattern[None], self.colormap)[0]
         check = physical_check(images, level, None, None, mask=self.mask, calibration=self.calibration)
         return PhysicalCheck(check.ring_ratio / self.calibration.ratio, check.arc_angle_deg, check.agrees)
@@ -104,10 +63,26 @@ class Scattering:
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """All of it, by modality; ``latents`` ``(N, C, g, g)`` are those of the training pairs ``ids``.
+    """What a model keeps of N training pairs.
 
-    ``sizes``: rows and columns (px) that were used of the files, the most frequent first. ``micrographs``
-    ``(N, h, w)`` of 0 and 1: a measured crop of each training pair (None: the model keeps none).
+    Parameters
+    ----------
+    familiar : mapping of str to OutOfDistributionScore
+        By modality.
+    latents : mapping of str to ndarray
+        ``(N, C, g, g)`` by modality.
+    ids : tuple of str
+        Of the pairs.
+    morphologies : tuple of str or None
+        Of the pairs, where they are known.
+    scattering : Scattering or None
+        Where the pair is an image and a pattern.
+    nm_per_px, q_per_px : float or None
+        Medians of the pixel sizes, nm and 1/nm.
+    sizes : mapping of str to tuple
+        Rows and columns (px) that were used of the files, by modality, the most frequent first.
+    micrographs : ndarray of uint8, optional
+        ``(N, h, w)`` of 0 and 1: a measured crop of each pair; None: the model keeps none.
     """
 
     familiar: Mapping[str, OutOfDistributionScore] = field(default_factory=dict)
@@ -121,102 +96,28 @@ class TrainingSummary:
     micrographs: NDArray[np.uint8] | None = None
 
 
-def pooled(arrays: NDArray[np.generic]) -> Singles:
-    """Arrays ``(N, channels, H, W)`` averaged over squares to sides of at most 48 px, flat: ``(N, D)``."""
-    height, width = arrays.shape[2:]
-    rows, columns = (ceil(side / LARGEST_SIDE) for side in (height, width))
-    kept = arrays[:, :, : height // rows * rows, : width // columns * columns].astype(np.float32)
-    split = kept.reshape(*arrays.shape[:2], height // rows, rows, width // columns, columns)
-    return np.asarray(split.mean((3, 5)).reshape(len(arrays), -1), dtype=np.float32)
-
-
-@torch.no_grad()
-def texture_summary(crops: NDArray[np.generic]) -> Singles:
-    """Texture statistics of crops ``(N, 1, h, w)`` of {0, 1}, one after the other: ``(N, D)``."""
-    statistics = texture.statistics(torch.from_numpy(crops.astype(np.float32)), names=STATISTICS)
-    return np.concatenate([part.numpy() for part in statistics.values()], axis=1)
-
-
-def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDArray[np.generic]:
-    """At most twelve crops of ``shape`` that an array ``(channels, H, W)`` holds side by side, evenly spread."""
-    _, rows, columns = shape
-    corners = [
-        (top, left)
-        for top in range(0, array.shape[1] - rows + 1, rows)
-        for left in range(0, array.shape[2] - columns + 1, columns)
-    ]
-    chosen = evenly_spread(len(corners), MOST_CROPS)
-    cut = [
-        array[:, top : top + rows, left : left + columns]
-        for top, left in (corners[index] for index in chosen)
-    ]
-    return np.stack(cut)
-
-
-def familiar_arrays(
-    arrays: NDArray[np.generic], groups: Sequence[str | None] | None = None
-) -> OutOfDistributionScore | None:
-    """Of whole training arrays ``(N, channels, H, W)``; None for fewer than three that differ.
-
-    Arrays of one of ``groups`` (``N`` names, None is none) are views of one sample.
-    """
-    if len(arrays) < LEAST_INPUTS:
-        return None
-    summaries = pooled(arrays)
-    return _fitted(summaries, np.ones(summaries.shape[1], np.float32), groups)
-
-
-def familiar_crops(
-    crops: Sequence[NDArray[np.generic]], groups: Sequence[str | None] | None = None
-) -> OutOfDistributionScore | None:
-    """Of ``N`` training images, each ``K`` of its crops ``(K, h, w)``; None for fewer than three that differ.
-
-    ``groups`` as of :func:`familiar_arrays`.
-    """
-    if len(crops) < LEAST_INPUTS:
-        return None
-    single = np.stack([texture_summary(some[:, None]) for some in crops])
-    weight = _equal_shares(single.mean(1))
-    whole = _fitted(single.mean(1) * weight, weight, groups)
-    if whole is None:
-        return None
-    distances = whole._distances(single.mean(1))
-    apart = whole._distances(single.reshape(-1, single.shape[2]))
-    ratio = max(float(np.quantile(apart, 0.95) / np.quantile(distances, 0.95)), 1.0)
-    return OutOfDistributionScore(
-        weight, whole.mean, whole.basis, whole.spread, whole.card, single.shape[1], whole.card.threshold * ratio
-    )  # fmt: skip
-
-
-def _fitted(
-    summaries: Singles, weight: Singles, groups: Sequence[str | None] | None
-) -> OutOfDistributionScore | None:
-    """Components and thresholds of weighted summaries ``(N, D)``; None for too few."""
-    if training_distance.sets_apart(summaries, groups).max() + 1 < LEAST_INPUTS:
-        return None
-    card = training_distance.fit(summaries, COMPONENTS, groups=groups)
-    mean, basis, spread = principal_components(torch.from_numpy(summaries), card.components)
-    return OutOfDistributionScore(weight, mean.numpy(), basis.numpy(), spread.numpy(), card)
-
-
-def _equal_shares(summaries: Singles) -> Singles:
-    """Factors ``(D,)`` that give each kind of statistics the same total variance, as in the texture encoder."""
-    kinds = texture.statistics(torch.zeros(1, 1, 96, 96), names=STATISTICS)
-    weight, start = np.ones(summaries.shape[1], np.float32), 0
-    for part in kinds.values():
-        stop = start + part.shape[1]
-        weight[start:stop] = 1 / sqrt(max(float(summaries[:, start:stop].var(0).sum()), 1e-12))
-        start = stop
-    return weight
-
-
 def scattering_of(
     names: tuple[str, str], crops: Sequence[NDArray[np.generic]], patterns: Singles
 ) -> Scattering:
-    """Calibrated on true pairs: crops ``(K, h, w)`` of each image, and patterns ``(N, 3, H, W)`` in [0, 1]."""
+    """Calibrate the physical check on true pairs.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The modalities of image and pattern.
+    crops : sequence of ndarray
+        ``(K, h, w)`` of each image.
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    Scattering
+        For predictions.
+    """
     mask, colormap = shadow(patterns), known_colormap(patterns)
     checks = [
-        physical_check(some, levels(pattern[None], colormap)[0], None, None, mask=mask)
-        for some, pattern in zip(crops, patterns, strict=True)
+        physical_check(images, levels(pattern[None], colormap)[0], None, None, mask=mask)
+        for images, pattern in zip(crops, patterns, strict=True)
     ]
     return Scattering(*names, calibrate(checks), mask, colormap)

@@ -83,16 +83,55 @@ def _texture(
 
 
 def build_vae(network: Network, latent: LatentSettings, shape: Shape, seed: int) -> VAE:
-    """An untrained VAE for prepared arrays of ``shape`` (channels, H, W); ``seed`` draws its weights."""
+    """An untrained VAE.
+
+    Parameters
+    ----------
+    network : Network
+        Settings of its architecture.
+    latent : LatentSettings
+        Size of the latent.
+    shape : tuple of int
+        ``(channels, H, W)`` of the prepared arrays.
+    seed : int
+        Draws its weights.
+
+    Returns
+    -------
+    VAE
+        On torch's default device.
+
+    Raises
+    ------
+    InputError
+        Where the architecture does not fit the arrays.
+    """
     return build_trainable(network, latent, shape, seed, discriminator_width=0)[0]
 
 
 def build_trainable(
     network: Network, latent: LatentSettings, shape: Shape, seed: int, discriminator_width: int
 ) -> tuple[VAE, PatchDiscriminator | None]:
-    """An untrained VAE, and the discriminator of its textures where ``discriminator_width`` is not 0.
+    """An untrained VAE, and the discriminator of its textures where it has one.
 
-    Only decoders of textures have one. ``seed`` draws the weights of both; the decoder's depend on the width.
+    Parameters
+    ----------
+    network, latent, shape
+        As for :func:`build_vae`.
+    seed : int
+        Draws the weights of both; the decoder's depend on the width.
+    discriminator_width : int
+        Channels of the discriminator's first convolution; 0: none. Only decoders of textures have one.
+
+    Returns
+    -------
+    tuple of VAE and PatchDiscriminator
+        None in place of the second where there is none.
+
+    Raises
+    ------
+    InputError
+        Where the architecture does not fit the arrays.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -114,12 +153,41 @@ def _paper(network: PaperNetwork, latent: LatentSettings, shape: Shape) -> VAE:
 
 
 def describe(network: Network, latent: LatentSettings, shape: Shape) -> dict[str, Any]:
-    """What a model card has to hold so that :func:`from_description` builds the same network."""
+    """What a model card has to hold so that :func:`from_description` builds the same network.
+
+    Parameters
+    ----------
+    network, latent, shape
+        As for :func:`build_vae`.
+
+    Returns
+    -------
+    dict
+        Entries of JSON.
+    """
     return {"network": network.model_dump(), "latent": latent.model_dump(), "shape": list(shape)}
 
 
 def from_description(description: Mapping[str, Any], where: str = "card.json") -> VAE:
-    """The untrained VAE that a card describes (``InputError`` where it describes none)."""
+    """The untrained VAE that a card describes.
+
+    Parameters
+    ----------
+    description : mapping
+        As :func:`describe` returns it.
+    where : str
+        The card, for the message.
+
+    Returns
+    -------
+    VAE
+        Its weights are to be replaced.
+
+    Raises
+    ------
+    InputError
+        Where the card describes no network.
+    """
     try:
         known = {key: value for key, value in description["network"].items() if key not in OBSOLETE}
         network: Network = TypeAdapter(Network).validate_python(known)
@@ -133,9 +201,28 @@ def from_description(description: Mapping[str, Any], where: str = "card.json") -
 
 
 def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor], where: str) -> VAE:
-    """The VAE that a card describes, with its ``weights`` (``InputError`` where one does not fit, or is not finite).
+    """The VAE that a card describes, with its weights.
 
     Sizes are compared before any memory is taken: a card may claim a network of any size.
+
+    Parameters
+    ----------
+    description : mapping
+        As :func:`describe` returns it.
+    weights : mapping of str to Tensor
+        Of any version of pairvae.
+    where : str
+        The model, for the message.
+
+    Returns
+    -------
+    VAE
+        In training mode.
+
+    Raises
+    ------
+    InputError
+        Where a weight does not fit, or is not finite.
     """
     try:
         with torch.device("meta"):
@@ -162,7 +249,7 @@ def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mappi
         channels = description["latent"]["channels"]
         vae.encoder.scale_tril = torch.zeros(channels, channels, device=next(vae.parameters()).device)
     if isinstance(vae.encoder, TextureEncoder):
-        for key in sorted(one for one in weights if one.startswith(TOWARD) and one.endswith(".weight")):
+        for key in sorted(key for key in weights if key.startswith(TOWARD) and key.endswith(".weight")):
             name, weight = key[len(TOWARD) : -len(".weight")], weights[key]
             if name.isidentifier() and not hasattr(vae.encoder.toward, name) and weight.ndim == 2:
                 empty = weight.new_zeros(len(weight), vae.encoder.components, device=vae.encoder.mean.device)
@@ -170,13 +257,39 @@ def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mappi
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
-    """Put ``weights`` into ``module``; ``InputError`` names the first that does not fit."""
+    """Put weights into a module.
+
+    Parameters
+    ----------
+    module : nn.Module
+        Changed in place.
+    weights : mapping of str to Tensor
+        All of them.
+    where : str
+        The model, for the message.
+
+    Raises
+    ------
+    InputError
+        It names the first that does not fit.
+    """
     check_weights(module, weights, where)
     module.load_state_dict(dict(weights))
 
 
 def check_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
-    """``InputError`` names the first of ``weights`` that does not fit into ``module``."""
+    """Refuse weights that do not fit into a module.
+
+    Parameters
+    ----------
+    module, weights, where
+        As for :func:`load_weights`.
+
+    Raises
+    ------
+    InputError
+        It names the first that is missing, unknown or of another shape.
+    """
     known = module.state_dict()
     for name in [*known, *weights]:
         if name not in weights or name not in known:

@@ -10,8 +10,12 @@ LAYERS = ((16, 5, 2), (32, 3, 2), (32, 3, 2), (64, 3, 2), (64, 3, 1))  # channel
 class Classifier(nn.Module):
     """Images ``(B, 1, H, W)`` in [0, 1] to logits ``(B,)``; one feature sees 65 px.
 
-    Convolutions with batch normalisation, means over the image, and one dense layer. ``width`` multiplies the
-    channels.
+    Convolutions with batch normalisation, means over the image, and one dense layer.
+
+    Parameters
+    ----------
+    width : int
+        Multiplies the channels.
     """
 
     def __init__(self, width: int = 1) -> None:
@@ -30,6 +34,6 @@ class Classifier(nn.Module):
         self.head = nn.Linear(before, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``(B,)``: above 0 for the second kind."""
+        """Logits ``(B,)`` of images ``(B, 1, H, W)`` in [0, 1]: above 0 for the second kind."""
         features: Tensor = self.layers(2 * images - 1)
         return self.head(features.mean((2, 3)))[:, 0]  # type: ignore[no-any-return]  # torch leaves calls untyped

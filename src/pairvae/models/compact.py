@@ -10,10 +10,21 @@ from pairvae.models.vae import Decoder, Encoder, join_statistics
 
 
 def principal_components(samples: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean ``(D,)``, leading directions ``(count, D)`` and standard deviations along them ``(count,)``.
+    """Principal components of samples, by the N x N Gram matrix where N < D.
 
-    Of ``samples`` ``(N, D)``, by the N x N Gram matrix where N < D. Directions past the rank are zero, with
-    standard deviation 1, so that small data sets need no special case.
+    Directions past the rank are zero, with standard deviation 1, so that small data sets need no special case.
+
+    Parameters
+    ----------
+    samples : Tensor
+        ``(N, D)``.
+    count : int
+        Components K.
+
+    Returns
+    -------
+    tuple of Tensor
+        Mean ``(D,)``, leading directions ``(K, D)`` and standard deviations along them ``(K,)``, float32.
     """
     work = samples.double()
     mean = work.mean(0)
@@ -31,7 +42,17 @@ def principal_components(samples: Tensor, count: int) -> tuple[Tensor, Tensor, T
 
 
 class DenseHead(nn.Module):
-    """Features ``(B, K)`` to posterior statistics ``(B, 2C, g, g)``: one residual hidden layer."""
+    """Features ``(B, K)`` to posterior statistics ``(B, 2C, g, g)``: one residual hidden layer.
+
+    Parameters
+    ----------
+    inputs : int
+        Features K.
+    width : int
+        Units of the hidden layers.
+    channels, grid : int
+        Size of the latent ``(channels, grid, grid)``.
+    """
 
     def __init__(self, inputs: int, width: int, channels: int, grid: int) -> None:
         super().__init__()
@@ -62,9 +83,16 @@ class DenseHead(nn.Module):
 
     @torch.no_grad()
     def blend(self, weight: Tensor, bias: Tensor, share: float) -> None:
-        """Let the mean be a ``share`` of ``weight`` ``(C g g, K)`` times the features plus ``bias`` ``(C g g,)``.
+        """Let the mean be in part a linear function of the features; the standard deviation is not touched.
 
-        The rest of it is what it was; the standard deviation is not touched.
+        Parameters
+        ----------
+        weight : Tensor
+            ``(C g g, K)``, times the features.
+        bias : Tensor
+            ``(C g g,)``, added to that.
+        share : float
+            Of that in the mean, in [0, 1]; the rest of it is what it was.
         """
         means = len(bias)
         for parameter, blended in ((self.output.bias, bias), (self.shortcut.weight, weight)):
@@ -85,7 +113,15 @@ class ComponentEncoder(Encoder):
     dense: DenseHead
 
     def add_components(self, size: int, components: int) -> None:
-        """Room for ``components`` of ``size`` numbers, filled by ``fit``."""
+        """Make room for principal components, which ``fit`` fills.
+
+        Parameters
+        ----------
+        size : int
+            Numbers D of an input's descriptors.
+        components : int
+            Components K.
+        """
         self.components = components
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("basis", torch.zeros(components, size))
@@ -120,7 +156,21 @@ class ComponentEncoder(Encoder):
 
 
 class CompactEncoder(ComponentEncoder):
-    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components."""
+    """Prepared arrays ``(B, channels, H, W)`` in [0, 1] to posterior statistics, by principal components.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(channels, H, W)``.
+    pool : int
+        Side of the squares of pixels that are averaged first.
+    components : int
+        Principal components K.
+    width : int
+        Units of the hidden layers.
+    channels, grid : int
+        Size of the latent ``(channels, grid, grid)``.
+    """
 
     def __init__(
         self, shape: tuple[int, int, int], pool: int, components: int, width: int, channels: int, grid: int
@@ -141,7 +191,19 @@ class CompactEncoder(ComponentEncoder):
 
 
 class CompactDecoder(Decoder):
-    """Latent to ``(B, channels, H, W)`` in [0, 1]: a dense network to component scores, and their images."""
+    """Latent to ``(B, channels, H, W)`` in [0, 1]: a dense network to component scores, and their images.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(channels, H, W)``.
+    components : int
+        Principal components K.
+    width : int
+        Units of the hidden layers.
+    channels, grid : int
+        Size of the latent ``(channels, grid, grid)``.
+    """
 
     basis: Tensor
     mean: Tensor

@@ -24,12 +24,12 @@ class ConditionEncoding(BaseModel):
 
     What is not known is 0, the mean of the training pairs, and so is a word that they did not have.
 
-    Parameters
+    Attributes
     ----------
-    numbers : mapping of str to (float, float)
+    numbers : dict of str to (float, float)
         Mean and standard deviation over the training pairs that have it.
-    words : mapping of str to mapping
-        The share of each word among these.
+    words : dict of str to dict
+        The share of each word among these, in (0, 1].
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,7 +48,18 @@ class ConditionEncoding(BaseModel):
         return len(self.numbers) + sum(map(len, self.words.values()))
 
     def require_known(self, values: Values) -> None:
-        """``InputError`` for a condition, or the word of one, that the training pairs did not have."""
+        """Refuse conditions that the model does not know.
+
+        Parameters
+        ----------
+        values : mapping of str to float or str
+            The conditions of one sample.
+
+        Raises
+        ------
+        InputError
+            For a condition, or the word of one, that the training pairs did not have.
+        """
         for name, value in values.items():
             if name not in self.names:
                 raise InputError(
@@ -62,34 +73,81 @@ class ConditionEncoding(BaseModel):
                 )
 
     def takes(self, name: str, value: float | str) -> bool:
-        """Whether it is a condition of the training pairs, with a word that they had."""
+        """Whether it is a condition of the training pairs, with a word that they had.
+
+        Parameters
+        ----------
+        name : str
+            Name of the condition.
+        value : float or str
+            Its value, or one of its words.
+
+        Returns
+        -------
+        bool
+            True for a condition of numbers, whatever the value.
+        """
         return name in self.numbers or _word(value) in self.words.get(name, ())
 
     def encode(self, samples: Sequence[Values]) -> np.ndarray:
-        """``(N, D)`` float64 of the conditions of N samples (``InputError``: a word in place of a number)."""
+        """Conditions as numbers, at most 3 standard deviations from the mean.
+
+        Parameters
+        ----------
+        samples : sequence of mapping
+            Conditions of N samples, by name.
+
+        Returns
+        -------
+        ndarray
+            ``(N, D)`` float64, D the ``width``.
+
+        Raises
+        ------
+        InputError
+            For a word in place of a number, or a number that is not finite.
+        """
         rows = [[*self._numbers(sample), *self._words(sample)] for sample in samples]
         return np.array(rows, np.float64).reshape(len(samples), self.width)
 
     def _numbers(self, values: Values) -> list[float]:
-        found = []
+        standardised = []
         for name, (mean, std) in self.numbers.items():
             value = values.get(name)
             if value is not None and not (isinstance(value, float | int) and np.isfinite(value)):
                 raise InputError(expected="a finite number", found=repr(value), where=f"condition {name}")
             away = 0.0 if value is None or std == 0 else (float(value) - mean) / std
-            found.append(min(max(away, -FARTHEST), FARTHEST))
-        return found
+            standardised.append(min(max(away, -FARTHEST), FARTHEST))
+        return standardised
 
     def _words(self, values: Values) -> list[float]:
-        found: list[float] = []
+        centred: list[float] = []
         for name, shares in self.words.items():
             value = _word(values[name]) if name in values else None
-            found += [(word == value) - share if value in shares else 0.0 for word, share in shares.items()]
-        return found
+            centred += [(word == value) - share if value in shares else 0.0 for word, share in shares.items()]
+        return centred
 
 
 def fit_encoding(names: Sequence[str], samples: Sequence[Values]) -> ConditionEncoding:
-    """The encoding of the conditions ``names`` of training samples (``InputError``: none of them has one)."""
+    """Learn the encoding of conditions from training samples.
+
+    Parameters
+    ----------
+    names : sequence of str
+        The conditions to encode.
+    samples : sequence of mapping
+        Conditions of the training samples, by name.
+
+    Returns
+    -------
+    ConditionEncoding
+        A condition is one of words where any sample has a word.
+
+    Raises
+    ------
+    InputError
+        Where no sample has one of the conditions.
+    """
     numbers: dict[str, tuple[float, float]] = {}
     words: dict[str, dict[str, float]] = {}
     for name in names:
@@ -118,16 +176,42 @@ def _word(value: float | str) -> str:
 
 @dataclass(frozen=True)
 class ConditionShift:
-    """A linear shift of the posterior mean of one ``modality``: ``weight`` ``(D, C, g, g)`` times the conditions."""
+    """A linear shift of the posterior mean of one modality by the conditions of a sample.
+
+    Parameters
+    ----------
+    modality : str
+        The modality whose posteriors move.
+    encoding : ConditionEncoding
+        Of D numbers.
+    weight : ndarray
+        ``(D, C, g, g)``.
+    """
 
     modality: str
     encoding: ConditionEncoding
     weight: np.ndarray
 
     def of(self, samples: Sequence[Values]) -> Tensor:
-        """Shifts ``(N, C, g, g)`` float32 of N samples; 0 where nothing is known."""
-        found = np.tensordot(self.encoding.encode(samples), self.weight, 1)
-        return torch.from_numpy(found.astype(np.float32))
+        """Shifts of samples; 0 where nothing is known.
+
+        Parameters
+        ----------
+        samples : sequence of mapping
+            Conditions of N samples, by name.
+
+        Returns
+        -------
+        Tensor
+            ``(N, C, g, g)`` float32.
+
+        Raises
+        ------
+        InputError
+            As from :meth:`ConditionEncoding.encode`.
+        """
+        shifts = np.tensordot(self.encoding.encode(samples), self.weight, 1)
+        return torch.from_numpy(shifts.astype(np.float32))
 
     def card(self) -> dict[str, Any]:
         """The entry ``CARD_KEY`` of a model card."""
@@ -139,13 +223,44 @@ class ConditionShift:
 
 
 def shifts_of(card: Mapping[str, Any], samples: Sequence[Values], modality: str) -> Tensor | None:
-    """Shifts ``(N, C, g, g)`` of samples by the model of a card; None where it moves no posteriors of ``modality``."""
+    """Shifts of samples by the model of a card.
+
+    Parameters
+    ----------
+    card : mapping
+        The model's card.
+    samples : sequence of mapping
+        Conditions of N samples, by name.
+    modality : str
+        The modality that is encoded.
+
+    Returns
+    -------
+    Tensor or None
+        ``(N, C, g, g)`` float32; None where the model moves no posteriors of ``modality``.
+    """
     shift = shift_of_card(card)
     return None if shift is None or shift.modality != modality else shift.of(samples)
 
 
 def shift_of_card(card: Mapping[str, Any]) -> ConditionShift | None:
-    """The shift of a model card, where there is one; ``ValueError`` for one that does not fit the latent space."""
+    """The shift of a model card.
+
+    Parameters
+    ----------
+    card : mapping
+        The model's card.
+
+    Returns
+    -------
+    ConditionShift or None
+        None where the model has no conditions.
+
+    Raises
+    ------
+    ValueError
+        Where the weights do not fit the latent space, or are not finite.
+    """
     entry = card.get(CARD_KEY)
     if entry is None:
         return None

@@ -26,10 +26,26 @@ FINGERPRINT = 1000  # values that tell two patterns of one number apart
 
 
 class LevelDecoder(Decoder):
-    """Latent ``(B, C, g, g)`` to patterns ``(B, 3, H, W)`` in [0, 1] by components of levels (and of colours).
+    """Latent to colour-mapped patterns in [0, 1], by components of levels (and of colours).
 
     A component has four planes: the levels of pixels on the colour map, and the colours of the others. Where the
     training patterns have no known map, all pixels are colours. ``tint`` is what JPEG adds to the map's colours.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(3, H, W)`` of the patterns.
+    components : int
+        Principal components K.
+    width : int
+        Units of the hidden layers.
+    channels, grid : int
+        Size of the latent ``(channels, grid, grid)``.
+
+    Raises
+    ------
+    ValueError
+        Where patterns do not have three channels.
     """
 
     basis: Tensor
@@ -84,7 +100,7 @@ class LevelDecoder(Decoder):
 
     @torch.no_grad()
     def planes(self, patterns: Tensor) -> Tensor:
-        """Levels and colours ``(N, 4, H, W)`` of patterns ``(N, 3, H, W)``, each 0 where the other counts."""
+        """Levels and colours ``(N, 4, H, W)`` of patterns ``(N, 3, H, W)`` in [0, 1], each 0 where the other counts."""
         level = torch.zeros_like(patterns[:, 0])
         colormap = None if bool(self.plain.all()) else known_colormap(patterns.cpu().numpy())
         if colormap is not None:
@@ -93,13 +109,14 @@ class LevelDecoder(Decoder):
 
     @torch.no_grad()
     def project(self, patterns: Tensor) -> Tensor:
-        """Component scores ``(N, K)`` of patterns ``(N, 3, H, W)``."""
+        """Component scores ``(N, K)`` of patterns ``(N, 3, H, W)`` in [0, 1]."""
         return F.linear(self.planes(patterns).flatten(1) - self.mean, self.basis)
 
     def scores(self, latent: Tensor) -> Tensor:
         """Component scores ``(B, K)`` of latents ``(B, C, g, g)``.
 
-        Of ``(B, C + 1 + K, 1, 1)``: with the share that channel C asks for of the scores in the channels after it.
+        Of ``(B, C + 1 + K, 1, 1)``: with the share that channel C asks for of the scores in the channels after it
+        (:class:`pairvae.models.vae.ScoreRegression`).
         """
         # A copy: an exported program of arithmetic on a view would hold for views of the same strides alone.
         flat = latent.flatten(1).clone(memory_format=torch.contiguous_format)
@@ -128,8 +145,12 @@ class ComponentMatch:
     """Squared error of component scores, each in its own standard deviations: a Gaussian likelihood.
 
     The noise of its pixels is correlated as the training patterns' are. Weak components (a spot that moves) count
-    as much as strong ones (the exposure), down to a tenth; a step needs no image. The scores of the samples of
-    one training are kept, by number and fingerprint.
+    as much as strong ones (the exposure), down to a tenth; a step needs no image.
+
+    Parameters
+    ----------
+    kept : dict
+        Scores of the samples of one training, by number and fingerprint: a pattern is projected once.
     """
 
     kept: dict[tuple[int, float], Tensor] = field(default_factory=dict)
@@ -137,7 +158,13 @@ class ComponentMatch:
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
     ) -> Reconstruction:
-        """A loss >= 0; ``inputs`` ``(B, 3, H, W)`` are projected at a sample's first appearance."""
+        """As :class:`~pairvae.models.likelihoods.Likelihood`, for patterns ``(B, 3, H, W)``.
+
+        Raises
+        ------
+        TypeError
+            Where the decoder has no components of levels.
+        """
         if not isinstance(decoder, LevelDecoder):
             raise TypeError("the likelihood of components is that of a decoder with components")
         some = inputs.flatten(1)[:, :: max(1, inputs[0].numel() // FINGERPRINT)]

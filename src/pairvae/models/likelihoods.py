@@ -15,9 +15,14 @@ from pairvae.numerics import texture_statistics as texture
 
 
 class Reconstruction(NamedTuple):
-    """Negative log likelihood ``loss``, a scalar, and the decoded ``images`` ``(B, 1, N, N)`` in [0, 1].
+    """How well decoded samples explain the inputs.
 
-    ``images`` is None where they are no textures.
+    Attributes
+    ----------
+    loss : Tensor
+        Negative log likelihood, a scalar.
+    images : Tensor, optional
+        Decoded textures ``(B, 1, N, N)`` in [0, 1]; None where they are no textures.
     """
 
     loss: Tensor
@@ -30,28 +35,80 @@ class Likelihood(Protocol):
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
     ) -> Reconstruction:
-        """``latent`` ``(B, C, g, g)``; ``inputs`` ``(B, ...)`` of the samples ``indices`` ``(B,)``."""
+        """Compare samples with what is decoded of latents.
+
+        Parameters
+        ----------
+        decoder : Decoder
+            Of the samples' modality.
+        latent : Tensor
+            ``(B, C, g, g)``.
+        inputs : Tensor
+            The samples, ``(B, channels, H, W)`` in [0, 1].
+        indices : Tensor
+            Their numbers ``(B,)`` among the training samples.
+        generator : torch.Generator
+            Draws the noise of a stochastic decoder.
+
+        Returns
+        -------
+        Reconstruction
+            The loss, and the images of decoders of textures.
+        """
         ...
 
 
 def squared_error(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
 ) -> Reconstruction:
-    """Mean squared error per pixel (a Gaussian likelihood of fixed width)."""
+    """Mean squared error per pixel (a Gaussian likelihood of fixed width).
+
+    Parameters
+    ----------
+    decoder, latent, inputs, indices, generator
+        As for :class:`Likelihood`.
+
+    Returns
+    -------
+    Reconstruction
+        Without images.
+    """
     return Reconstruction(F.mse_loss(decoder.logits(latent, generator), inputs))
 
 
 def absolute_error(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
 ) -> Reconstruction:
-    """Mean absolute error per pixel (a Laplace likelihood of fixed width, for heavy-tailed counts)."""
+    """Mean absolute error per pixel (a Laplace likelihood of fixed width, for heavy-tailed counts).
+
+    Parameters
+    ----------
+    decoder, latent, inputs, indices, generator
+        As for :class:`Likelihood`.
+
+    Returns
+    -------
+    Reconstruction
+        Without images.
+    """
     return Reconstruction(F.l1_loss(decoder.logits(latent, generator), inputs))
 
 
 def bernoulli(
     decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
 ) -> Reconstruction:
-    """Mean Bernoulli negative log likelihood per pixel of a binary image (paper, pair and solo losses)."""
+    """Mean Bernoulli negative log likelihood per pixel of a binary image (paper, pair and solo losses).
+
+    Parameters
+    ----------
+    decoder, latent, inputs, indices, generator
+        As for :class:`Likelihood`.
+
+    Returns
+    -------
+    Reconstruction
+        Without images.
+    """
     return Reconstruction(F.binary_cross_entropy_with_logits(decoder.logits(latent, generator), inputs))
 
 
@@ -59,9 +116,15 @@ def bernoulli(
 class TextureMatch:
     """Distance of a decoded texture's statistics from those of its crop or of its sample, whatever lies where.
 
-    ``targets`` are the statistics of all training samples ``(N, D)`` by name, of their whole images; None: each
-    crop is compared with its own, so that the latent also carries in what the crops of one sample differ.
-    ``weights`` of the statistics' names, 0 to leave one out; ``size`` is the side of the decoded textures in px.
+    Parameters
+    ----------
+    targets : mapping of str to Tensor, optional
+        Statistics ``(N, D)`` of all training samples' whole images, by name. None: each crop is compared with its own,
+        so that the latent also carries in what the crops of one sample differ.
+    weights : mapping of str to float
+        Of the statistics, by name; 0 leaves one out.
+    size : int
+        Side of the decoded textures, px.
     """
 
     targets: Mapping[str, Tensor] | None
@@ -77,7 +140,7 @@ class TextureMatch:
     def __call__(
         self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
     ) -> Reconstruction:
-        """Weighted mean absolute differences of the statistics, >= 0, and the textures."""
+        """As :class:`Likelihood`: the weighted mean absolute differences of the statistics, >= 0, and the textures."""
         images = torch.sigmoid(decoder.logits(latent, generator, self.size).float())
         statistics = texture.statistics(images, periodic=decoder.periodic, names=self.names)
         differences = texture.discrepancy(statistics, self._targets(inputs, indices))

@@ -17,7 +17,15 @@ from pairvae.models.vae import VAE, Posterior
 class PairVAE(nn.Module):
     """VAEs keyed by modality; any of them decodes the latents of any other.
 
-    ``condition_shift``: what conditions of a sample add to a posterior's mean, once that is calibrated.
+    Parameters
+    ----------
+    vaes : mapping of str to VAE
+        By modality, with latents of one shape.
+
+    Attributes
+    ----------
+    condition_shift : ConditionShift or None
+        What conditions of a sample add to a posterior's mean, once that is calibrated.
     """
 
     def __init__(self, vaes: Mapping[str, VAE]) -> None:
@@ -37,10 +45,36 @@ class PairVAE(nn.Module):
         return tuple(self.vaes)
 
     def posterior(self, modality: str, inputs: Tensor) -> Posterior:
-        """Posterior of prepared inputs ``(B, ...)`` of one modality."""
+        """Posterior of prepared inputs of one modality.
+
+        Parameters
+        ----------
+        modality : str
+            One of ``modalities``.
+        inputs : Tensor
+            ``(B, channels, H, W)`` in [0, 1].
+
+        Returns
+        -------
+        Posterior
+            Of B inputs.
+        """
         return self.vae(modality).posterior(inputs)
 
     def translate(self, inputs: Tensor, source: str, target: str) -> Tensor:
-        """Image ``(B, channels, H, W)`` in [0, 1] of ``target``, from the posterior mean of ``source``."""
+        """Predict one modality from another, by the posterior mean.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            ``(B, channels, H, W)`` in [0, 1], of ``source``.
+        source, target : str
+            Two of ``modalities``, or one twice.
+
+        Returns
+        -------
+        Tensor
+            Images ``(B, channels', H', W')`` of ``target`` in [0, 1].
+        """
         image: Tensor = self.vae(target).decoder(self.posterior(source, inputs).for_target(target).mean)
         return image

@@ -25,7 +25,19 @@ ENCODED = ("autocovariance", "phase_fraction", "lineal_path")
 
 
 class TextureEncoder(ComponentEncoder):
-    """Binary crops ``(B, 1, H, W)`` to posterior statistics, by components of their texture statistics."""
+    """Binary crops ``(B, 1, H, W)`` to posterior statistics, by components of their texture statistics.
+
+    Parameters
+    ----------
+    components : int
+        Principal components K.
+    width : int
+        Units of the hidden layers.
+    channels, grid : int
+        Size of the latent ``(channels, grid, grid)``.
+    encoded : sequence of str
+        Names of the statistics (:func:`pairvae.numerics.texture_statistics.statistics`).
+    """
 
     scale: Tensor
 
@@ -58,7 +70,13 @@ class TextureEncoder(ComponentEncoder):
 
 
 class StyledConv(nn.Module):
-    """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU."""
+    """3 x 3 convolution on a torus, noise of learned strength, instance norm, scale and shift, SiLU.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels.
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -67,7 +85,22 @@ class StyledConv(nn.Module):
         self.style = nn.Conv2d(STYLE_WIDTH, 2 * outputs, 1)
 
     def forward(self, maps: Tensor, style: Tensor, noise: Tensor) -> Tensor:
-        """``(B, outputs, h, w)`` from maps, ``style`` ``(B, 128, g, g)`` and ``noise`` ``(B, 1, h, w)``."""
+        """Convolve maps in a style.
+
+        Parameters
+        ----------
+        maps : Tensor
+            ``(B, inputs, h, w)``.
+        style : Tensor
+            ``(B, 128, g, g)``: sets scale and shift.
+        noise : Tensor
+            ``(B, 1, h, w)``, standard normal.
+
+        Returns
+        -------
+        Tensor
+            ``(B, outputs, h, w)``.
+        """
         maps = self.conv(circular_pad(maps, 1))
         # In the convolution's precision: a float32 factor would widen all maps that follow, and take a third longer.
         maps = torch.addcmul(maps, self.strength.to(maps.dtype), noise.to(maps.dtype))
@@ -85,10 +118,21 @@ class StyledConv(nn.Module):
 
 
 def stretched(maps: Tensor, factors: Tensor) -> Tensor:
-    """Textures on a torus ``(B, C, N, N)``, their lengths times ``factors`` ``(B, 2)`` down and across.
+    """Stretch textures on a torus about their middle, by cubic convolution (Keys 1981), exact where a factor is 1.
 
-    About the middle, by cubic convolution (Keys 1981), exact where a factor is 1. What is shrunk is continued around
-    the torus, what is grown is cut: the result is as large, but no torus any more.
+    What is shrunk is continued around the torus, what is grown is cut: the result is as large, but no torus any more.
+
+    Parameters
+    ----------
+    maps : Tensor
+        ``(B, C, N, N)``.
+    factors : Tensor
+        ``(B, 2)``, > 0: by how much lengths grow down and across.
+
+    Returns
+    -------
+    Tensor
+        ``(B, C, N, N)``.
     """
     side = maps.shape[-1]
     middle = (side - 1) / 2
@@ -110,10 +154,21 @@ def stretched(maps: Tensor, factors: Tensor) -> Tensor:
 class TextureDecoder(Decoder):
     """Latent ``(B, C, g, g)`` and noise to a texture of any side that is a multiple of ``shrink`` px.
 
-    ``widths`` are the channels of the blocks, the coarsest first; each block doubles the side, the last layer too.
-    With a ``stretch`` the latent also sets the length scale along each axis, to 1 +- ``stretch`` of the trained one:
-    convolutions change what domains look like more easily than how far apart they lie. ``smooth`` runs of a binomial
-    filter over what is drawn give the domains the smooth edges of an interface.
+    Parameters
+    ----------
+    size : int
+        Side of the training crops, px.
+    channels : int
+        Channels of the latent.
+    noise_channels : int
+        Maps of noise that the first block convolves.
+    widths : sequence of int
+        Channels of the blocks, the coarsest first; each block doubles the side, the last layer too.
+    stretch : float
+        In [0, 1). With it the latent also sets the length scale along each axis, to 1 +- ``stretch`` of the trained
+        one: convolutions change what domains look like more easily than how far apart they lie.
+    smooth : int
+        Runs of a binomial filter over what is drawn: domains get the smooth edges of an interface.
     """
 
     any_size = True
@@ -180,7 +235,15 @@ class TextureDecoder(Decoder):
 
     @torch.no_grad()
     def add_length_bias(self, weight: Tensor, bias: Tensor) -> None:
-        """Add ``weight`` ``(2, 128)`` times the style, and ``bias`` ``(2,)``, to what sets the two length scales."""
+        """Add to what sets the two length scales.
+
+        Parameters
+        ----------
+        weight : Tensor
+            ``(2, 128)``, times the style.
+        bias : Tensor
+            ``(2,)``.
+        """
         for parameter, added in zip(self.lengths.parameters(), (weight[:, :, None, None], bias), strict=True):
             parameter.add_(added.to(parameter))
 
@@ -189,7 +252,7 @@ class TextureDecoder(Decoder):
         return torch.sigmoid(self.logits(latent))
 
     def enlarged(self, latent: Tensor, size: int) -> Tensor:
-        """Probability of the bright phase, ``(B, 1, size, size)``, cut from the middle of a larger texture.
+        """Probability of the bright phase, cut from the middle of a larger texture.
 
         That is at least as large as in training, which the instance norms are used to, and so much larger than
         ``size`` that a shortened length scale brings in nothing from the other side of the torus, which would repeat.

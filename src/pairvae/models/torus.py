@@ -42,7 +42,20 @@ def _padded(maps: Tensor, reach: int) -> Tensor:
 
 
 def circular_pad(maps: Tensor, reach: int) -> Tensor:
-    """Pad maps ``(B, C, h, w)`` circularly by ``reach`` px on all sides (faster than torch's pad)."""
+    """Pad maps circularly on all sides (faster than torch's pad).
+
+    Parameters
+    ----------
+    maps : Tensor
+        ``(B, C, h, w)``.
+    reach : int
+        Width of the padding in px, at least 1 and at most the maps' sides.
+
+    Returns
+    -------
+    Tensor
+        ``(B, C, h + 2 reach, w + 2 reach)``.
+    """
     if torch.compiler.is_compiling():  # an exported program has no writing in place
         maps = torch.cat([maps[..., -reach:, :], maps, maps[..., :reach, :]], dim=-2)
         return torch.cat([maps[..., -reach:], maps, maps[..., :reach]], dim=-1)
@@ -53,9 +66,21 @@ def circular_pad(maps: Tensor, reach: int) -> Tensor:
 
 
 def smoothed(maps: Tensor, times: int) -> Tensor:
-    """Maps on a torus ``(B, C, h, w)`` after ``times`` runs of the binomial filter (1, 2, 1) / 4 along both axes.
+    """Smooth maps on a torus by the binomial filter (1, 2, 1) / 4 along both axes.
 
     It takes out the shortest waves, those of 2 px, which a pixel shuffle draws for nothing (Zhang, ICML 2019).
+
+    Parameters
+    ----------
+    maps : Tensor
+        ``(B, C, h, w)``.
+    times : int
+        Runs of the filter.
+
+    Returns
+    -------
+    Tensor
+        ``(B, C, h, w)``.
     """
     for _ in range(times):
         wide = circular_pad(maps, 1)

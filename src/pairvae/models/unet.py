@@ -25,12 +25,19 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Arrays ``(B, channels, H, W)`` of ``source`` shape to logits ``(B, channels', H', W')`` of ``target`` shape.
+    """Arrays of one modality to logits of the other.
 
-    ``widths`` are the channels of the levels, the finest first, multiples of 4; the finest works at half the
-    side (a pixel is a block of four), each further one at half of that. ``H`` and ``W`` are multiples of
-    ``2 ** len(widths)``. It starts from the mean target, which :meth:`fit` is given, and learns what an input
-    changes of it.
+    It starts from the mean target, which :meth:`fit` is given, and learns what an input changes of it.
+
+    Parameters
+    ----------
+    source : tuple of int
+        ``(channels, H, W)`` of its inputs; ``H`` and ``W`` are multiples of ``2 ** len(widths)``.
+    target : tuple of int
+        ``(channels', H', W')`` of its outputs.
+    widths : sequence of int
+        Channels of the levels, the finest first, multiples of 4. The finest works at half the side (a pixel is a block
+        of four), each further one at half of that.
     """
 
     mean: Tensor
@@ -55,7 +62,7 @@ class UNet(nn.Module):
         self.mean.copy_(torch.logit(mean.expand(self.target), eps=1e-3))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Logits at the target's size."""
+        """Logits ``(B, channels', H', W')`` of inputs ``(B, channels, H, W)`` in [0, 1]."""
         maps = F.pixel_unshuffle(inputs, 2)
         skipped: list[Tensor] = []
         for level, block in enumerate(self.down):
@@ -73,6 +80,19 @@ class UNet(nn.Module):
 
 
 def fits(source: tuple[int, int, int], levels: int) -> bool:
-    """Whether arrays of this shape can be halved as often as a U-Net of ``levels`` does."""
+    """Whether arrays can be halved as often as a U-Net does.
+
+    Parameters
+    ----------
+    source : tuple of int
+        ``(channels, H, W)`` of the arrays.
+    levels : int
+        Levels of the U-Net.
+
+    Returns
+    -------
+    bool
+        Whether both sides are multiples of ``2 ** levels``.
+    """
     step = 2**levels
     return all(length % step == 0 for length in source[1:])

@@ -37,7 +37,7 @@ class Posterior:
     toward: Mapping[str, Tensor] = field(default_factory=dict)
 
     def for_target(self, modality: str) -> Posterior:
-        """The posterior that the decoder of a modality gets."""
+        """The posterior that the decoder of a modality gets, with its channels of ``toward`` (standard deviation 0)."""
         if modality not in self.toward:
             return replace(self, toward={})
         more = self.toward[modality]
@@ -45,7 +45,7 @@ class Posterior:
         return Posterior(mean, std, self.correlation)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One reparameterised sample, ``(B, C, g, g)`` (Kingma and Welling 2013)."""
+        """One reparameterised sample ``(B, C, g, g)`` (Kingma and Welling 2013)."""
         return self._around(self._noise(len(self.mean), generator))
 
     def antithetic_samples(self, generator: torch.Generator | None = None) -> Tensor:
@@ -71,7 +71,20 @@ class Posterior:
         return self.mean.detach().float().cpu().numpy(), self.std.detach().float().cpu().numpy()
 
     def repeated(self, index: int, count: int) -> Posterior:
-        """The posterior of one of its inputs, ``count`` times over."""
+        """The posterior of one of its inputs, several times over.
+
+        Parameters
+        ----------
+        index : int
+            The input, in [0, B).
+        count : int
+            How many times.
+
+        Returns
+        -------
+        Posterior
+            Of ``count`` equal inputs.
+        """
         return self._each(lambda part: part[index].expand(count, *part.shape[1:]))
 
     def first(self, count: int) -> Posterior:
@@ -117,7 +130,7 @@ class ScoreRegression(nn.Module):
             self.register_buffer(name, values)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Share and scores ``(B, 1 + T, 1, 1)``: :class:`pairvae.models.levels.LevelDecoder` reads them."""
+        """Share and scores ``(B, 1 + T, 1, 1)`` of features ``(B, K)``, as a ``LevelDecoder`` reads them."""
         scores = F.linear(features, self.weight, self.bias)
         return torch.cat([self.share.expand(scores.shape[0], 1), scores], dim=1)[:, :, None, None]
 
@@ -142,11 +155,11 @@ class Encoder(nn.Module):
         self.toward = nn.ModuleDict()
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Frozen features of prepared inputs."""
+        """Frozen features, ``(B, K)`` or ``(B, K, g, g)``, of prepared inputs ``(B, channels, H, W)`` in [0, 1]."""
         raise NotImplementedError
 
     def head(self, features: Tensor) -> Tensor:
-        """Posterior statistics ``(B, 2C, g, g)`` of features."""
+        """Posterior statistics ``(B, 2C, g, g)`` of features: means, then standard deviations (> 0)."""
         raise NotImplementedError
 
     def last_hidden(self, features: Tensor) -> Tensor:
@@ -154,18 +167,31 @@ class Encoder(nn.Module):
         return features
 
     def fit(self, inputs: Tensor) -> None:
-        """Set the frozen part from training inputs, where it is learned from data in closed form."""
+        """Set the frozen part from training inputs ``(N, channels, H, W)``, where it is learned in closed form."""
 
     def statistics(self, features: Tensor) -> Tensor:
-        """Mean and standard deviation of samples ``(B, 2C, g, g)``: the head's, with the covariance where it is set."""
-        found = self.head(features)
+        """Posterior statistics ``(B, 2C, g, g)``: the head's, with the covariance where it is set."""
+        statistics = self.head(features)
         if self.scale_tril is None:
-            return found
-        mean, std = found.chunk(2, dim=1)
+            return statistics
+        mean, std = statistics.chunk(2, dim=1)
         return torch.cat([mean, (std * self.scale_tril.square().sum(1)[:, None, None]).sqrt()], dim=1)
 
     def posterior(self, features: Tensor, *, whole: bool = False) -> Posterior:
-        """The posterior of features; ``whole``: of means over many crops of an array."""
+        """Compute the posterior, with all that calibration added.
+
+        Parameters
+        ----------
+        features : Tensor
+            As :meth:`features` returns them.
+        whole : bool
+            Whether they are means over many crops of an array, which have regressions of their own.
+
+        Returns
+        -------
+        Posterior
+            Of B inputs.
+        """
         mean, std = self.statistics(features).chunk(2, dim=1)
         tril = self.scale_tril
         heads = {key.removesuffix(WHOLE): key for key in self.toward if key.endswith(WHOLE) == whole}
@@ -178,14 +204,22 @@ class Encoder(nn.Module):
 
 
 class Toward(nn.Module):
-    """An encoder as the decoder of another technique needs it, as a network of its own."""
+    """An encoder as the decoder of another technique needs it, as a network of its own.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        With a regression of T scores for ``target``.
+    target : str
+        The decoder's modality.
+    """
 
     def __init__(self, encoder: Encoder, target: str) -> None:
         super().__init__()
         self.encoder, self.target = encoder, target
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Mean and standard deviation ``(B, 2 (C + 1 + T), 1, 1)`` of prepared inputs."""
+        """Statistics ``(B, 2 (C + 1 + T), 1, 1)`` of prepared inputs, with share and scores among the channels."""
         posterior = self.encoder.posterior(self.encoder.features(inputs)).for_target(self.target)
         return torch.cat([posterior.mean, posterior.std], dim=1)
 
@@ -193,39 +227,82 @@ class Toward(nn.Module):
 class Decoder(nn.Module):
     """Latent ``(B, C, g, g)`` to an image ``(B, channels, H, W)`` in [0, 1].
 
-    ``periodic``: its images go on at the opposite edge. ``any_size``: they may have another side than the training
-    crops, at the same length of a pixel.
+    Attributes
+    ----------
+    periodic : bool
+        Whether its images go on at the opposite edge.
+    any_size : bool
+        Whether they may have another side than the training crops, at the same length of a pixel.
     """
 
     periodic = False
     any_size = False
 
     def fit(self, outputs: Tensor) -> None:
-        """Set what is learned from training outputs in closed form."""
+        """Set what is learned from training outputs ``(N, channels, H, W)`` in closed form."""
 
     def logits(
         self, latent: Tensor, generator: torch.Generator | None = None, size: int | None = None
     ) -> Tensor:
         """What the likelihood sees before the image is squashed into [0, 1] (logits for binary images).
 
-        ``generator`` draws the noise of a stochastic decoder; ``size`` px asks a texture decoder for that side.
+        Parameters
+        ----------
+        latent : Tensor
+            ``(B, C, g, g)``.
+        generator : torch.Generator, optional
+            Draws the noise of a stochastic decoder; torch's own without it.
+        size : int, optional
+            Side in px that a decoder of textures draws; that of the training crops without it.
+
+        Returns
+        -------
+        Tensor
+            ``(B, channels, H, W)``.
         """
         raise NotImplementedError
 
     def forward(self, latent: Tensor) -> Tensor:
-        """The image, in [0, 1]."""
+        """Images ``(B, channels, H, W)`` in [0, 1] of latents; of binary ones the probability of the bright phase."""
         raise NotImplementedError
 
     def enlarged(self, latent: Tensor, size: int) -> Tensor:
-        """The image ``(B, channels, size, size)`` in [0, 1], where ``any_size``: more of the same, not magnified."""
+        """Decode images of another side, where ``any_size``: more of the same, not magnified.
+
+        Parameters
+        ----------
+        latent : Tensor
+            ``(B, C, g, g)``.
+        size : int
+            Side of the images, px.
+
+        Returns
+        -------
+        Tensor
+            ``(B, channels, size, size)`` in [0, 1].
+        """
         raise NotImplementedError
 
 
 def decode_in_chunks(decoder: nn.Module, latents: Tensor, size: int | None = None) -> Tensor:
-    """Images ``(B, channels, H, W)`` of latents ``(B, C, g, g)``, a few at a time: of any number in little memory.
+    """Decode any number of latents in little memory, a few at a time.
 
     Each few have a draw of noise of their own, so that images follow from latents, the random state, ``CHUNK`` and
-    the ``size`` (px; None: that of the training crops).
+    the ``size``.
+
+    Parameters
+    ----------
+    decoder : nn.Module
+        A :class:`Decoder`; without a ``size`` any module of the same shapes.
+    latents : Tensor
+        ``(B, C, g, g)``.
+    size : int, optional
+        Side of the images in px; that of the training crops without it.
+
+    Returns
+    -------
+    Tensor
+        Images ``(B, channels, H, W)`` in [0, 1].
     """
     if size is None:
         return torch.cat([decoder(part) for part in torch.split(latents, CHUNK)])
@@ -235,7 +312,15 @@ def decode_in_chunks(decoder: nn.Module, latents: Tensor, size: int | None = Non
 
 
 class VAE(nn.Module):
-    """One modality's encoder and decoder."""
+    """One modality's encoder and decoder.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Arrays of the modality to posteriors.
+    decoder : Decoder
+        Latents to images of the modality.
+    """
 
     def __init__(self, encoder: Encoder, decoder: Decoder) -> None:
         super().__init__()
@@ -245,7 +330,22 @@ class VAE(nn.Module):
     def posterior(
         self, inputs: Tensor, noise: float = 0.0, generator: torch.Generator | None = None
     ) -> Posterior:
-        """Posterior of prepared inputs; in training ``noise`` standard deviations are added to the features."""
+        """Posterior of prepared inputs.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            ``(B, channels, H, W)`` in [0, 1].
+        noise : float
+            Standard deviation of normal noise that training adds to the features, >= 0.
+        generator : torch.Generator, optional
+            Draws that noise; torch's own without it.
+
+        Returns
+        -------
+        Posterior
+            Of B inputs.
+        """
         return self.posterior_of(self.encoder.features(inputs), noise, generator)
 
     def posterior_of(
@@ -256,7 +356,22 @@ class VAE(nn.Module):
         *,
         whole: bool = False,
     ) -> Posterior:
-        """Posterior of features that were computed before; ``whole``: means over many crops of an array."""
+        """Posterior of features that were computed before.
+
+        Parameters
+        ----------
+        features : Tensor
+            As :meth:`Encoder.features` returns them.
+        noise, generator
+            As for :meth:`posterior`.
+        whole : bool
+            Whether they are means over many crops of an array.
+
+        Returns
+        -------
+        Posterior
+            Of B inputs.
+        """
         if noise > 0:
             draw = torch.randn(
                 features.shape, generator=generator, device=features.device, dtype=features.dtype

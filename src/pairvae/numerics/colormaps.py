@@ -26,23 +26,46 @@ LOOKED_AT = 4
 
 
 def colormap_table(name: str) -> Floats:
-    """Colours ``(256, 3)`` in [0, 1] of one of ``COLORMAPS``, from the lowest to the highest intensity.
+    """Colours of one of ``COLORMAPS``, from the lowest to the highest intensity.
 
-    ``InputError`` for an unknown name.
+    Parameters
+    ----------
+    name : str
+        One of ``COLORMAPS``.
+
+    Returns
+    -------
+    ndarray
+        RGB ``(256, 3)`` in [0, 1], interpolated between the map's anchors.
+
+    Raises
+    ------
+    InputError
+        An unknown name.
     """
     if name not in COLORMAPS:
         raise InputError(expected=f"a colour map among {', '.join(COLORMAPS)}", found=repr(name))
     anchors = np.asarray(COLORMAPS[name], dtype=np.float64) / 255
-    steps, places = np.linspace(0, 1, COLOUR_STEPS), np.linspace(0, 1, len(anchors))
-    return np.stack([np.interp(steps, places, anchors[:, channel]) for channel in range(3)], axis=1)
+    steps, positions = np.linspace(0, 1, COLOUR_STEPS), np.linspace(0, 1, len(anchors))
+    return np.stack([np.interp(steps, positions, anchors[:, channel]) for channel in range(3)], axis=1)
 
 
 def invert_colormap(rgb: NDArray[Any], colormap: str | NDArray[Any]) -> tuple[Floats, Floats]:
-    """Intensity in [0, 1] of colour-mapped ``(..., 3)`` RGB in [0, 1], and the distance to the map's colour.
+    """Intensity of colour-mapped pixels: that of the nearest colour of the map.
 
-    ``colormap`` is one of ``COLORMAPS`` or a table of colours ``(K, 3)``; the nearest colour wins. Both
-    results are ``(...)``; a mean distance far above 0.05 says that it is another map. The colour bar's scale
-    is unknown: the intensity keeps the order of the counts, not their ratio.
+    Parameters
+    ----------
+    rgb : ndarray
+        ``(..., 3)`` in [0, 1].
+    colormap : str or ndarray
+        One of ``COLORMAPS``, or a table of colours ``(K, 3)`` in [0, 1].
+
+    Returns
+    -------
+    intensity : ndarray
+        ``(...)`` in [0, 1]. The colour bar's scale is unknown: it keeps the order of the counts, not their ratio.
+    distance : ndarray
+        ``(...)``, from each pixel to the nearest colour in RGB. A mean far above 0.05 says that it is another map.
     """
     points, shape = np.asarray(rgb, dtype=np.float64).reshape(-1, 3), rgb.shape[:-1]
     if isinstance(colormap, str):
@@ -77,33 +100,83 @@ def _nearest_on_line(points: Floats, colormap: str) -> tuple[Floats, Floats]:
 
 
 def apply_colormap(intensity: NDArray[Any], colormap: str) -> Floats:
-    """RGB ``(..., 3)`` in [0, 1] of intensities ``(...)`` in [0, 1] (clipped), by one of ``COLORMAPS``."""
+    """RGB of intensities.
+
+    Parameters
+    ----------
+    intensity : ndarray
+        ``(...)`` in [0, 1]; clipped.
+    colormap : str
+        One of ``COLORMAPS``.
+
+    Returns
+    -------
+    ndarray
+        ``(..., 3)`` in [0, 1].
+    """
     table = colormap_table(colormap)
-    places = np.linspace(0, 1, len(table))
-    return np.stack([np.interp(intensity, places, table[:, channel]) for channel in range(3)], axis=-1)
+    positions = np.linspace(0, 1, len(table))
+    return np.stack([np.interp(intensity, positions, table[:, channel]) for channel in range(3)], axis=-1)
 
 
 def known_colormap(patterns: NDArray[np.float32]) -> str | None:
-    """The map of ``COLORMAPS`` that patterns ``(N, 3, H, W)`` are coloured by; None where none fits, or grey."""
-    some = np.moveaxis(patterns[:LOOKED_AT], 1, -1)
-    if float(np.ptp(some, axis=-1).mean()) < OWN_COLOURS:
+    """The map that patterns are coloured by, as the first few of them tell.
+
+    Parameters
+    ----------
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    str or None
+        One of ``COLORMAPS``; None for grey patterns and where no map fits.
+    """
+    pixels = np.moveaxis(patterns[:LOOKED_AT], 1, -1)
+    if float(np.ptp(pixels, axis=-1).mean()) < OWN_COLOURS:
         return None
-    fits = {name: float(invert_colormap(some, name)[1].mean()) for name in COLORMAPS}
+    fits = {name: float(invert_colormap(pixels, name)[1].mean()) for name in COLORMAPS}
     best = min(fits, key=lambda name: fits[name])
     return best if fits[best] < OWN_COLOURS else None
 
 
 def levels(patterns: NDArray[np.float32], colormap: str | None) -> NDArray[np.float64]:
-    """Intensity levels ``(N, H, W)`` in [0, 1] of patterns ``(N, 3, H, W)`` coloured by ``colormap`` (None: grey)."""
+    """Intensity levels of patterns.
+
+    Parameters
+    ----------
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+    colormap : str or None
+        One of ``COLORMAPS``, by which they are coloured; None for grey.
+
+    Returns
+    -------
+    ndarray
+        ``(N, H, W)`` in [0, 1].
+    """
     if colormap is None:
         return np.asarray(patterns.mean(1), dtype=np.float64)
     return np.stack([invert_colormap(np.moveaxis(pattern, 0, -1), colormap)[0] for pattern in patterns])
 
 
 def coloured(intensity: Tensor, table: Tensor) -> Tensor:
-    """Colours ``(B, 3, H, W)`` of levels ``(B, H, W)`` (clamped to [0, 1]) by a ``table`` ``(K, 3)``, interpolated."""
-    places = intensity.clamp(0.0, 1.0) * (table.shape[0] - 1)
-    below = places.detach().floor().clamp(0, table.shape[0] - 2)
+    """Colours of intensity levels, interpolated, so that gradients flow to the levels.
+
+    Parameters
+    ----------
+    intensity : Tensor
+        ``(B, H, W)``; clamped to [0, 1].
+    table : Tensor
+        Colours ``(K, 3)`` in [0, 1], from the lowest to the highest intensity.
+
+    Returns
+    -------
+    Tensor
+        ``(B, 3, H, W)`` in [0, 1].
+    """
+    rows = intensity.clamp(0.0, 1.0) * (table.shape[0] - 1)
+    below = rows.detach().floor().clamp(0, table.shape[0] - 2)
     index = below.long()
-    part = (places - below).unsqueeze(-1)
+    part = (rows - below).unsqueeze(-1)
     return (table[index] * (1 - part) + table[index + 1] * part).movedim(-1, 1)

@@ -30,7 +30,18 @@ class PrincipalComponents:
     sizes: Floats
 
     def scores(self, rows: NDArray[Any]) -> Floats:
-        """Coordinates ``(..., K)`` of rows ``(..., D)`` along the axes."""
+        """Coordinates of rows along the axes.
+
+        Parameters
+        ----------
+        rows : ndarray
+            ``(..., D)``.
+
+        Returns
+        -------
+        ndarray
+            ``(..., K)``.
+        """
         return np.asarray((np.asarray(rows, np.float64) - self.mean) @ self.axes.T)
 
     @property
@@ -41,13 +52,25 @@ class PrincipalComponents:
 
 
 def principal_components(rows: NDArray[Any], count: int) -> PrincipalComponents:
-    """The leading principal components of rows ``(N, D)``, at most ``count``.
+    """The leading principal components of rows of numbers.
+
+    Parameters
+    ----------
+    rows : ndarray
+        ``(N, D)``.
+    count : int
+        The most components; at most the smaller of N and D are kept.
+
+    Returns
+    -------
+    PrincipalComponents
+        Mean, axes and singular values.
 
     Examples
     --------
     >>> import numpy as np
-    >>> found = principal_components(np.array([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]]), 2)
-    >>> found.shares.round(6).tolist()
+    >>> components = principal_components(np.array([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0]]), 2)
+    >>> components.shares.round(6).tolist()
     [1.0, 0.0]
     """
     flat = np.asarray(rows, np.float64)
@@ -57,9 +80,17 @@ def principal_components(rows: NDArray[Any], count: int) -> PrincipalComponents:
 
 
 def standardised(features: NDArray[Any]) -> Floats:
-    """``(N, ...)`` as ``(N, C)`` with mean 0 and standard deviation 1 per feature, as the similarity loss sees it.
+    """Features with mean 0 and standard deviation 1 over the rows, as the similarity loss sees them.
 
-    A feature that does not vary becomes 0.
+    Parameters
+    ----------
+    features : ndarray
+        ``(N, ...)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N, C)``: all axes but the first as one. A feature that does not vary is 0.
 
     Examples
     --------

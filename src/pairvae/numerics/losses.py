@@ -35,7 +35,18 @@ def kl_to_unit_normal(mean: Tensor, std: Tensor) -> Tensor:
 
 
 def standardise(features: Tensor) -> Tensor:
-    """``(B, D)`` with mean 0 and standard deviation 1 over the batch."""
+    """Features with mean 0 and standard deviation 1 over the batch.
+
+    Parameters
+    ----------
+    features : Tensor
+        ``(B, D)``.
+
+    Returns
+    -------
+    Tensor
+        ``(B, D)``; a feature that does not vary is 0.
+    """
     centred = features - features.mean(0)
     return centred / (features.std(0, correction=0) + LEAST_STD)
 
@@ -101,5 +112,16 @@ def simclr(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
 
 
 def latent_distance(first: Tensor, second: Tensor) -> Tensor:
-    """Mean squared distance of two latents ``(B, ...)`` of the same samples: a scalar >= 0."""
+    """Mean squared distance of two latents of the same samples.
+
+    Parameters
+    ----------
+    first, second : Tensor
+        ``(B, ...)``.
+
+    Returns
+    -------
+    Tensor
+        A scalar >= 0.
+    """
     return (first - second).square().mean()

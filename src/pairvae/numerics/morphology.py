@@ -1,4 +1,4 @@
-"""Morphology of two-phase images: correlation functions, and the descriptors of ``descriptors.py``.
+"""Morphology of two-phase images: correlation functions. Descriptors in a few numbers: ``descriptors.py``.
 
 Every function takes binary images ``(N, H, W)`` of {0, 1} (bool, integer or float), where 1 is the bright
 phase, and returns one result per image along the first axis; a single ``(H, W)`` image counts as N = 1.
@@ -15,28 +15,8 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pairvae.errors import InputError
-from pairvae.numerics.descriptors import (
-    Floats,
-    Integers,
-    batch,
-    chunks,
-    domain_spacing,
-    euler_number,
-    orientation,
-    phase_fraction,
-    spacing_spread,
-)
-
-__all__ = [
-    "autocovariance_map",
-    "domain_spacing",
-    "euler_number",
-    "lineal_path",
-    "orientation",
-    "phase_fraction",
-    "spacing_spread",
-    "two_point_correlation",
-]
+from pairvae.numerics.images import batch, chunks
+from pairvae.numerics.spacing import Floats, Integers
 
 AXES = ("vertical", "horizontal")
 EXACT_IN_SINGLE = 2**17  # pixels up to which sums of a single-precision FFT are right to less than one half
@@ -157,10 +137,26 @@ def two_point_correlation(
 
 
 def autocovariance_map(images: NDArray[Any], lags: int = 32) -> Floats:
-    """Autocovariance for lags of up to ``lags`` px each way, ``(N, 2 lags + 1, 2 lags + 1)``, lag 0 central.
+    """Autocovariance of the bright phase, as a map over lags in both directions.
 
-    Each image's mean is removed and each lag is divided by its number of pixel pairs; the centre is the
-    variance, f (1 - f) for a phase fraction f. ``InputError`` where a lag is longer than the image.
+    Each image's mean is removed, and each lag is divided by its number of pixel pairs.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``, or one ``(H, W)``.
+    lags : int
+        The longest lag each way, px.
+
+    Returns
+    -------
+    ndarray
+        ``(N, 2 lags + 1, 2 lags + 1)``, lag 0 central. There it is the variance, f (1 - f) for a phase fraction f.
+
+    Raises
+    ------
+    InputError
+        A lag is as long as the image, or below 1.
     """
     pictures = batch(images)
     height, width = pictures.shape[1:]

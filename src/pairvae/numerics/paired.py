@@ -21,7 +21,17 @@ Verdict = Literal["better", "worse", "not told apart"]
 
 @dataclass(frozen=True)
 class SignedRank:
-    """Of gaps between two errors: their Hodges-Lehmann median, its interval (None: too few samples), and p."""
+    """The test of gaps between two errors.
+
+    Parameters
+    ----------
+    difference : float
+        Hodges-Lehmann median of the gaps.
+    interval : (float, float) or None
+        Its 95 % confidence interval; None for fewer than six samples.
+    p : float
+        Two-sided, in [0, 1].
+    """
 
     difference: float
     interval: tuple[float, float] | None
@@ -34,17 +44,37 @@ class SignedRank:
 
 
 def verdict_of(interval: tuple[float, float] | list[float] | None) -> Verdict:
-    """The one rule: better where the whole interval of the difference is below 0, worse where it is above."""
+    """The one rule of what is better.
+
+    Parameters
+    ----------
+    interval : (float, float) or None
+        Confidence interval of the difference of two errors, first minus second.
+
+    Returns
+    -------
+    str
+        ``better`` where all of it is below 0, ``worse`` where all of it is above, otherwise ``not told apart``.
+    """
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "not told apart"
     return "better" if interval[1] < 0 else "worse"
 
 
 def signed_rank(gaps: NDArray[np.float64]) -> SignedRank:
-    """Test ``gaps`` ``(n,)`` (first error minus second, one a sample) against a distribution symmetric about 0.
+    """Test gaps between two errors against a distribution symmetric about 0 (Wilcoxon).
 
-    Two-sided, not corrected for several comparisons. Gaps of 0 count against a difference. Fewer than six samples
-    cannot reach p of 0.05: they have no interval.
+    Not corrected for several comparisons.
+
+    Parameters
+    ----------
+    gaps : ndarray
+        ``(n,)``: first error minus second, one a sample. Gaps of 0 count against a difference.
+
+    Returns
+    -------
+    SignedRank
+        Estimate, interval and p value. Fewer than six samples cannot reach p of 0.05: they have no interval.
     """
     rows, columns = np.triu_indices(len(gaps))
     walsh = np.sort((gaps[rows] + gaps[columns]) / 2)

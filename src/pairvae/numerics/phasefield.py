@@ -17,7 +17,15 @@ Field = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Grid:
-    """A periodic rectangle of ``rows`` x ``columns`` square cells with side ``cell_nm``."""
+    """A periodic rectangle of square cells.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Cells in each direction.
+    cell_nm : float
+        Side of a cell, nm.
+    """
 
     rows: int
     columns: int
@@ -42,10 +50,24 @@ class Grid:
 
 
 def smooth_noise(grid: Grid, length_nm: float, rng: np.random.Generator) -> Field:
-    """Gaussian random field ``(rows, columns)``, mean 0, variance 1, correlation length ``length_nm``.
+    """Gaussian random field with the autocorrelation exp(-(r / length)^2).
 
-    Its autocorrelation is exp(-(r / length)^2). Only wave numbers below 4 / length are drawn (the others have
-    less than 14 % of the amplitude at k = 0), so that long lengths are cheap.
+    Only wave numbers below 4 / length are drawn (the others have less than 14 % of the amplitude at k = 0), so that
+    long lengths are cheap.
+
+    Parameters
+    ----------
+    grid : Grid
+        Its cells.
+    length_nm : float
+        Correlation length, nm.
+    rng : Generator
+        The random numbers.
+
+    Returns
+    -------
+    ndarray
+        ``(rows, columns)`` float32, mean 0 and variance 1.
     """
     cutoff = 4.0 / length_nm
     half = min(grid.rows // 2 - 1, max(2, int(cutoff * grid.rows * grid.cell_nm / (2 * np.pi))))
@@ -73,12 +95,35 @@ def relax(
     step: float,
     steps: int,
 ) -> Field:
-    """Relax ``seed`` by ``steps`` semi-implicit steps of the forced Swift-Hohenberg equation.
+    """Relax a field by semi-implicit steps of the forced Swift-Hohenberg equation.
 
-    d psi / dt = growth psi - (1 - k^2 / k0^2)^2 psi + quadratic psi^2 - psi^3 + forcing, with k0 =
-    ``wave_number`` (1/nm); ``quadratic`` above 0 favours bright dots, 0 lamellae, below 0 dark dots. The
-    linear part is implicit in Fourier space, so that ``step`` (in relaxation times) is not bound by the
-    finest wave length (Cross and Hohenberg, Rev. Mod. Phys. 1993, 65, 851).
+    d psi / dt = growth psi - (1 - k^2 / k0^2)^2 psi + quadratic psi^2 - psi^3 + forcing. The linear part is implicit in
+    Fourier space, so that the step is not bound by the finest wave length (Cross and Hohenberg, Rev. Mod. Phys. 1993,
+    65, 851).
+
+    Parameters
+    ----------
+    seed : ndarray
+        psi at the start, ``(rows, columns)``.
+    forcing : ndarray
+        Of a shape that broadcasts to that of ``seed``.
+    grid : Grid
+        Its cells.
+    wave_number : float
+        k0, 1/nm.
+    quadratic : ndarray or float
+        Above 0 it favours bright dots, 0 lamellae, below 0 dark dots.
+    growth : float
+        Linear growth rate at k0.
+    step : float
+        In relaxation times.
+    steps : int
+        How many.
+
+    Returns
+    -------
+    ndarray
+        psi at the end, ``(rows, columns)`` float32.
     """
     ratio = (grid.wave_numbers() / np.float32(wave_number)) ** 2
     implicit = (1.0 / (1.0 + step * ((1.0 - ratio) ** 2 - growth))).astype(np.float32)
@@ -94,11 +139,22 @@ def relax(
 
 
 def scattering(field: Field, window: int) -> Field:
-    """Scattered intensity ``(window, window)`` of a periodic field: |FFT|^2 averaged over Hann windows.
+    """Scattered intensity of a periodic field: |FFT|^2 averaged over Hann windows.
 
-    ``window`` (even) is a side in cells; windows overlap by half and wrap around the edges. q = 0 lies at
-    ``[window // 2, window // 2]`` and one cell of the answer is 2 pi / (window cell_nm) in 1/nm. The answer's
-    mean is the field's variance, whatever the window (Welch, IEEE Trans. Audio Electroacoust. 1967, 15, 70).
+    Windows overlap by half and wrap around the edges (Welch, IEEE Trans. Audio Electroacoust. 1967, 15, 70).
+
+    Parameters
+    ----------
+    field : ndarray
+        ``(rows, columns)``, periodic.
+    window : int
+        Side of a window in cells; even.
+
+    Returns
+    -------
+    ndarray
+        ``(window, window)`` float32. q = 0 lies at ``[window // 2, window // 2]``; one cell is 2 pi / (window cell_nm)
+        in 1/nm. Its mean is the field's variance, whatever the window.
     """
     rows, columns = field.shape
     taper = np.hanning(window + 1)[:window].astype(np.float32)
@@ -123,9 +179,19 @@ def scattering(field: Field, window: int) -> Field:
 
 
 def mirror_average(intensity: Field) -> Field:
-    """Average of a centred pattern (even side, q = 0 at side / 2) and its mirror image in x, same shape.
+    """Average of a pattern and its mirror image in x.
 
     A beam sees so many domains that both senses of tilt occur equally; a simulated field is too small.
+
+    Parameters
+    ----------
+    intensity : ndarray
+        ``(side, side)``, side even, q = 0 at side / 2.
+
+    Returns
+    -------
+    ndarray
+        ``(side, side)`` float32.
     """
     mirrored = np.roll(intensity[:, ::-1], 1, axis=1)
     return np.asarray((intensity + mirrored) / 2, dtype=np.float32)

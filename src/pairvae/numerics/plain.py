@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pairvae.errors import InputError
 from pairvae.numerics import descriptors, morphology
-from pairvae.numerics.descriptors import Floats
+from pairvae.numerics.spacing import Floats
 
 LEAST_SIDE = 8
 

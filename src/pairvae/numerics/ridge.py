@@ -20,7 +20,28 @@ FOLDS = 48  # of up to so many groups each is left out alone
 
 @dataclass(frozen=True)
 class Ridge:
-    """A fitted regression; ``alpha`` and ``error`` (mean squared, cross-validated) record how it was chosen."""
+    """A fitted ridge regression from D to T numbers.
+
+    Parameters
+    ----------
+    inputs : ndarray
+        ``(R, D)``: the rows that it is fitted to, centred.
+    centre : ndarray
+        ``(D,)``: their mean.
+    scale : float
+        Their mean squared norm.
+    coefficients : ndarray
+        ``(R, C)``: weights of the kernel's columns, for the components of the outputs.
+    components : ndarray
+        ``(C, T)``: orthonormal rows.
+    mean : ndarray
+        ``(T,)``: the mean output.
+    alpha : float
+        Its strength, as a share of ``scale``.
+    error : float
+        Mean squared error per row of left-out samples at that strength, summed over outputs; nan where only one
+        strength was given.
+    """
 
     inputs: np.ndarray
     centre: np.ndarray
@@ -32,13 +53,32 @@ class Ridge:
     error: float
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Outputs ``(M, T)`` float32 of inputs ``(M, D)``."""
+        """Predict outputs.
+
+        Parameters
+        ----------
+        inputs : ndarray
+            ``(M, D)``.
+
+        Returns
+        -------
+        ndarray
+            ``(M, T)`` float32.
+        """
         kernel = _kernel(inputs.astype(np.float64) - self.centre, self.inputs, self.scale)
         scores = (kernel @ self.coefficients).astype(np.float32)
         return np.asarray(scores @ self.components + self.mean)
 
     def affine(self) -> tuple[np.ndarray, np.ndarray]:
-        """The same as a matrix ``(T, D)`` and what it gives for inputs of 0 ``(T,)``."""
+        """The same regression as a matrix and a bias.
+
+        Returns
+        -------
+        weight : ndarray
+            ``(T, D)``.
+        bias : ndarray
+            ``(T,)``: the outputs for inputs of 0.
+        """
         width = self.inputs.shape[1]
         bias = self(np.zeros((1, width)))[0]
         return (self(np.eye(width)) - bias).T, bias
@@ -50,29 +90,36 @@ def ridge(
     samples: np.ndarray | None = None,
     alphas: Sequence[float] = ALPHAS,
 ) -> Ridge:
-    """Regression of ``outputs`` ``(N, T)`` on ``inputs`` ``(R, D)`` (Hoerl and Kennard 1970).
+    """Ridge regression between few samples of many numbers (Hoerl and Kennard 1970).
 
     Parameters
     ----------
-    inputs, outputs : ndarray
-        Row ``r`` of the inputs belongs to the sample ``samples[r]`` of the outputs; by default each has one row.
-        Of more than ``LARGEST`` rows, as many are taken at even distances.
+    inputs : ndarray
+        ``(R, D)``. Of more than ``LARGEST`` rows, as many are taken at even distances.
+    outputs : ndarray
+        ``(N, T)``.
     samples : ndarray, optional
-        Numbers in [0, N), ``(R,)``.
+        ``(R,)`` in [0, N): which sample of the outputs each row of the inputs belongs to. By default each has one
+        row.
     alphas : sequence of float
         Candidates, as shares of the mean squared norm of the inputs. That with the least squared error of samples
         whose rows are all left out is taken, in closed form (Rasmussen and Williams 2006, eq. 5.12, for blocks).
+
+    Returns
+    -------
+    Ridge
+        The fitted regression.
     """
     chosen = evenly_spread(len(inputs), LARGEST)
     rows = inputs[chosen].astype(np.float64)
-    of = (np.arange(len(inputs)) if samples is None else np.asarray(samples))[chosen]
+    sample_of = (np.arange(len(inputs)) if samples is None else np.asarray(samples))[chosen]
     centre, mean = rows.mean(0), outputs.mean(0)
     rows = rows - centre
     scale = max(float((rows**2).sum(1).mean()), 1e-300)
     kernel = _kernel(rows, rows, scale)
     scores, components = _components(outputs - mean)
-    targets = scores[of]
-    errors = _left_out_errors(kernel, targets, of, alphas)
+    targets = scores[sample_of]
+    errors = _left_out_errors(kernel, targets, sample_of, alphas)
     best = int(np.argmin(errors))
     coefficients = np.linalg.solve(kernel + alphas[best] * np.eye(len(kernel)), targets)
     return Ridge(
@@ -109,7 +156,18 @@ def cross_val_predict(
 
 
 def folds(groups: Sequence[Hashable]) -> np.ndarray:
-    """The fold ``(N,)`` of each sample: those of one group are in the same."""
+    """Folds for a cross-validation that keeps groups together.
+
+    Parameters
+    ----------
+    groups : sequence
+        The group of each of N samples.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)``: the fold of each sample, in [0, K) with K the number of groups, at most ``FOLDS``.
+    """
     number = {name: index for index, name in enumerate(dict.fromkeys(groups))}
     return np.array([number[name] for name in groups]) % min(FOLDS, len(number))
 
@@ -158,13 +216,13 @@ def _components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _left_out_errors(
-    kernel: np.ndarray, targets: np.ndarray, of: np.ndarray, alphas: Sequence[float]
+    kernel: np.ndarray, targets: np.ndarray, sample_of: np.ndarray, alphas: Sequence[float]
 ) -> list[float]:
     """Mean squared error of each row's outputs when the rows of its sample are left out, for each alpha."""
     if len(alphas) == 1:
         return [float("nan")]  # nothing to choose
-    if len(np.unique(of)) < len(of):
-        return [_left_out(kernel, alpha, targets, of) for alpha in alphas]
+    if len(np.unique(sample_of)) < len(sample_of):
+        return [_left_out(kernel, alpha, targets, sample_of) for alpha in alphas]
     values, vectors = np.linalg.eigh(kernel)
     scores, squares, errors = vectors.T @ targets, np.square(vectors), []
     for alpha in alphas:
@@ -174,12 +232,12 @@ def _left_out_errors(
     return errors
 
 
-def _left_out(kernel: np.ndarray, alpha: float, targets: np.ndarray, of: np.ndarray) -> float:
+def _left_out(kernel: np.ndarray, alpha: float, targets: np.ndarray, sample_of: np.ndarray) -> float:
     """The error for one alpha, of samples with several rows."""
     inverse = np.linalg.inv(kernel + alpha * np.eye(len(kernel)))
     weighted = inverse @ targets
     squares = 0.0
-    for sample in np.unique(of):
-        rows = np.flatnonzero(of == sample)
+    for sample in np.unique(sample_of):
+        rows = np.flatnonzero(sample_of == sample)
         squares += float((np.linalg.solve(inverse[np.ix_(rows, rows)], weighted[rows]) ** 2).sum())
     return squares / len(kernel)

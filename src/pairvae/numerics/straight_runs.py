@@ -69,10 +69,22 @@ def _measured(phase: Tensor, axis: int, masks: list[Tensor] | None = None) -> Te
 
 
 def shares(phase: Tensor, axis: int) -> Tensor:
-    """Share of straight runs along ``axis`` (2 or 3) that lie in a phase: ``(B, 9)`` in [0, 1], one for each length.
+    """Share of straight runs that lie in a phase, for each of ``LENGTHS``.
 
-    ``phase`` ``(B, 1, H, W)`` in [0, 1]; the least value along a run makes the share differentiable and, for 0/1
-    images, exact. Where two values tie the gradient goes to the first; runs longer than the image have share 0.
+    The least value along a run makes the share differentiable and, for 0/1 images, exact. Where two values tie
+    the gradient goes to the first.
+
+    Parameters
+    ----------
+    phase : Tensor
+        ``(B, 1, H, W)`` in [0, 1].
+    axis : {2, 3}
+        Along which the runs lie: 2 is vertical.
+
+    Returns
+    -------
+    Tensor
+        ``(B, 9)`` in [0, 1]; 0 for runs longer than the image.
     """
     if not (torch.is_grad_enabled() and phase.requires_grad):
         return _measured(phase, axis)  # the targets of a training step, four times as large: half the time

@@ -35,10 +35,22 @@ NAMES = ("autocovariance", "phase_fraction", "lineal_path", "filters", "euler", 
 
 
 def autocovariance(images: Tensor, *, periodic: bool, lags: int = LAGS) -> Tensor:
-    """Autocovariance of images ``(B, 1, H, W)`` at row lags 0..lags, column lags -lags..lags.
+    """Autocovariance of images; the half that the other one follows from by symmetry.
 
-    ``(B, lags + 1, 2 lags + 1)``; the other half follows from symmetry. ``periodic`` images wrap around;
-    of others only overlapping pixels are averaged.
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)``.
+    periodic : bool
+        Whether images wrap around; of others only overlapping pixels are averaged.
+    lags : int
+        The longest lag each way, px.
+
+    Returns
+    -------
+    Tensor
+        ``(B, lags + 1, 2 lags + 1)``, row lags 0..lags and column lags -lags..lags; 0 for lags beyond half of a
+        side.
     """
     height, width = images.shape[-2:]
     reach = min(lags, height // 2, width // 2)
@@ -58,10 +70,18 @@ def autocovariance(images: Tensor, *, periodic: bool, lags: int = LAGS) -> Tenso
 
 
 def lineal_paths(images: Tensor) -> Tensor:
-    """Share of straight runs of each of ``straight_runs.LENGTHS`` px that lie in one phase: ``(B, 4 * 9)`` in [0, 1].
+    """Share of straight runs that lie in one phase, for both phases and both axes (Lu and Torquato 1992).
 
-    ``images`` ``(B, 1, H, W)`` in [0, 1]; bright vertical, bright horizontal, dark vertical, dark horizontal
-    (Lu and Torquato 1992). The minimum along a run makes it differentiable and, for 0/1 images, exact.
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        ``(B, 4 * 9)`` in [0, 1]: bright vertical, bright horizontal, dark vertical, dark horizontal, each for all
+        ``straight_runs.LENGTHS``.
     """
     parts = [straight_runs.shares(phase, axis) for phase in (images, 1.0 - images) for axis in (2, 3)]
     return torch.cat(parts, dim=1)
@@ -72,8 +92,15 @@ def lineal_paths(images: Tensor) -> Tensor:
 def filter_bank(device: torch.device | None = None) -> Tensor:
     """Second derivatives of Gaussians, ``FILTER_ANGLES`` orientations and one isotropic, two scales.
 
-    ``(14, 1, 15, 15)``, each with zero sum and an absolute sum of 2: responses to 0/1 images lie in [-1, 1].
-    Made once for each device: not to be written into.
+    Parameters
+    ----------
+    device : torch.device, optional
+        Where the bank is kept: made once for each device, and not to be written into.
+
+    Returns
+    -------
+    Tensor
+        ``(14, 1, 15, 15)``, each with zero sum and an absolute sum of 2: responses to 0/1 images lie in [-1, 1].
     """
     reach = FILTER_SIDE // 2
     grid = torch.arange(-reach, reach + 1, dtype=torch.float32)
@@ -93,9 +120,19 @@ def filter_bank(device: torch.device | None = None) -> Tensor:
 
 
 def filter_responses(images: Tensor) -> Tensor:
-    """Mean excess of each filter's response over each threshold: ``(B, 14 * 3)``; images ``(B, 1, H, W)``.
+    """Mean excess of each filter's response over each threshold.
 
     At every ``FILTER_STRIDE``-th pixel along each axis where the filter fits in.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        ``(B, 14 * 3)``, filters fastest.
     """
     responses = F.conv2d(images, filter_bank(images.device), stride=FILTER_STRIDE)
     excess = [F.relu(responses - threshold).mean((2, 3)) for threshold in FILTER_THRESHOLDS]
@@ -103,11 +140,21 @@ def filter_responses(images: Tensor) -> Tensor:
 
 
 def euler_numbers(images: Tensor) -> Tensor:
-    """Bright domains minus the holes in them, per 100 px^2, without edge effects: ``(B, 1)``.
+    """Bright domains minus the holes in them, without edge effects.
 
-    Images ``(B, 1, H, W)`` in [0, 1]. An edge is as bright as the darker of its two pixels, a face as the darkest of
-    its four: so it is the mean over all thresholds of the Euler number of what lies above, and for 0/1 images
-    that of :func:`pairvae.numerics.descriptors.euler_density`.
+    An edge is as bright as the darker of its two pixels, a face as the darkest of its four: so it is the mean
+    over all thresholds of the Euler number of what lies above, and for 0/1 images that of
+    :func:`pairvae.numerics.descriptors.euler_density`.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    Tensor
+        ``(B, 1)``, per 100 px^2.
     """
     here, below = images[..., :-1, :-1], images[..., 1:, :-1]
     down, right = torch.minimum(here, below), torch.minimum(here, images[..., :-1, 1:])
@@ -116,11 +163,20 @@ def euler_numbers(images: Tensor) -> Tensor:
 
 
 def wave_numbers(images: Tensor) -> Tensor:
-    """Logarithm of the dominant wave number (in periods per px) of images ``(B, 1, H, W)``: ``(B, 1)``.
+    """Logarithm of the dominant wave number: a smooth stand-in for -log of the domain spacing.
 
-    Its mean weighted by the power of the spectrum to 3/2, under a Hann window, between three periods across the shorter
-    side and 4 px: a smooth stand-in for -log of :func:`pairvae.numerics.descriptors.domain_spacing`. A uniform image
-    has the least.
+    Its mean weighted by the power of the spectrum to 3/2, under a Hann window, between three periods across the
+    shorter side and 4 px (:func:`pairvae.numerics.spacing.domain_spacing` seeks the peak).
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)``.
+
+    Returns
+    -------
+    Tensor
+        ``(B, 1)``; wave numbers in periods per px. A uniform image has the least.
     """
     height, width = images.shape[-2:]
     window = torch.outer(*(_hann(side, images.device) for side in (height, width)))
@@ -142,11 +198,21 @@ def wave_numbers(images: Tensor) -> Tensor:
 
 
 def coherence(images: Tensor) -> Tensor:
-    """How parallel domains run, in windows of 8 to 64 px: ``(B, 4)`` in [0, 1]; images ``(B, 1, H, W)``.
+    """How parallel domains run, in windows of 8 to 64 px (Bigun and Granlund 1987).
 
-    The square of the mean structure tensor's deviator over that of its trace (Bigun and Granlund 1987): 1 for domains
-    that are parallel within each window, wherever they point; small grains and dots have little. So it tells what
-    the autocovariance, which is an average over all grains, does not. A smaller image is one window.
+    The square of the mean structure tensor's deviator over that of its trace: what the autocovariance, an average
+    over all grains, does not tell.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)`` in [0, 1]. One that is smaller than a window is one window.
+
+    Returns
+    -------
+    Tensor
+        ``(B, 4)`` in [0, 1]: 1 for domains that are parallel within each window, wherever they point; small
+        grains and dots have little.
     """
     pooled = F.avg_pool2d(images, COHERENCE_POOL, stride=2)
     across = pooled[..., 1:-1, 2:] - pooled[..., 1:-1, :-2]
@@ -169,7 +235,22 @@ def _hann(side: int, device: torch.device) -> Tensor:
 
 
 def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] = NAMES) -> dict[str, Tensor]:
-    """Texture statistics of images ``(B, 1, H, W)`` in [0, 1], each ``(B, D)``, keyed by ``names``."""
+    """Texture statistics of images by name.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)`` in [0, 1].
+    periodic : bool
+        Whether images wrap around, for the autocovariance.
+    names : sequence of str
+        Of ``NAMES``: the statistics to compute.
+
+    Returns
+    -------
+    dict of Tensor
+        ``(B, D)`` each, in the order of ``names``.
+    """
     images = images.float()
     measures: dict[str, Callable[[], Tensor]] = {
         "autocovariance": lambda: autocovariance(images, periodic=periodic).flatten(1),
@@ -184,5 +265,18 @@ def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] =
 
 
 def discrepancy(decoded: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Mean absolute difference of each statistic over batch and elements: scalars >= 0 by name."""
+    """Mean absolute difference of each statistic over batch and elements.
+
+    Parameters
+    ----------
+    decoded : mapping of str to Tensor
+        Statistics by name, as of :func:`statistics`.
+    targets : mapping of str to Tensor
+        Those that they should have, of the same shapes.
+
+    Returns
+    -------
+    dict of Tensor
+        Scalars >= 0, by the names of ``decoded``.
+    """
     return {name: (value - targets[name]).abs().mean() for name, value in decoded.items()}

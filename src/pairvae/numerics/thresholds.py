@@ -68,11 +68,29 @@ THRESHOLDS = tuple(LEVELS)
 
 
 def threshold(grey: Bytes, method: str, window_px: int = WINDOW_PX, offset: float = OFFSET) -> Bytes:
-    """Bright phase of ``(H, W)`` uint8 as uint8 in {0, 1}, by one of ``THRESHOLDS`` (paper, Figure S2).
+    """Bright phase of grey levels (paper, Figure S2).
 
-    ``adaptive``, ``niblack`` and ``sauvola`` compare a pixel with its window (odd, px), the others with one
-    level for the image; ``offset`` (grey levels) is taken from the mean of ``adaptive``. ``InputError`` for an
-    unknown method.
+    Parameters
+    ----------
+    grey : ndarray
+        ``(H, W)`` uint8.
+    method : str
+        One of ``THRESHOLDS``. ``adaptive``, ``niblack`` and ``sauvola`` compare a pixel with its window, the
+        others with one level for the image.
+    window_px : int
+        Side of the window, px; odd.
+    offset : float
+        Grey levels, taken from the mean of ``adaptive``.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)`` uint8 in {0, 1}.
+
+    Raises
+    ------
+    InputError
+        An unknown method.
     """
     if method not in LEVELS:
         raise InputError(expected=f"a threshold among {', '.join(LEVELS)}", found=repr(method))
@@ -125,9 +143,19 @@ def binarise_sem(
 
 
 def flattened(grey: Bytes) -> Bytes:
-    """``(H, W)`` uint8 without slow changes of brightness: minus a Gaussian mean of 1/8 of the shorter side.
+    """Grey levels without slow changes of brightness (shading correction).
 
-    The mean of the whole image stays, and so does its contrast (shading correction).
+    Minus a Gaussian mean of 1/8 of the shorter side. The mean of the whole image stays, and so does its contrast.
+
+    Parameters
+    ----------
+    grey : ndarray
+        ``(H, W)`` uint8.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)`` uint8.
     """
     height, width = grey.shape
     factor = min(1.0, SHADING_SIDE / min(height, width))
@@ -140,10 +168,20 @@ def flattened(grey: Bytes) -> Bytes:
 
 
 def noise_level(grey: Bytes) -> float:
-    """Standard deviation of the pixel noise of ``(H, W)`` grey levels.
+    """Standard deviation of the pixel noise.
 
     From the median of second differences along both axes, which leave out what varies smoothly (Immerkaer,
     Comput. Vis. Image Underst. 64, 300 (1996)).
+
+    Parameters
+    ----------
+    grey : ndarray
+        ``(H, W)``.
+
+    Returns
+    -------
+    float
+        In grey levels; 0 for an image of fewer than 3 rows or columns.
     """
     if min(grey.shape) < 3:
         return 0.0
@@ -162,13 +200,17 @@ def noise_share(
 ) -> float:
     """Share of the pixels whose phase :func:`binarise_sem` gives by chance.
 
-    Those are closer to the threshold than 1.5 standard deviations of the noise that the blur leaves. A plain
-    noise image has 0.87, a published micrograph about 0.2. The parameters are those of :func:`binarise_sem`.
+    Those are closer to the threshold than 1.5 standard deviations of the noise that the blur leaves.
+
+    Parameters
+    ----------
+    image, blur_px, blur_sigma, window_px, offset, method
+        As of :func:`binarise_sem`.
 
     Returns
     -------
     float
-        In [0, 1].
+        In [0, 1]: 0.87 for a plain noise image, about 0.2 for a published micrograph.
     """
     grey = grey_levels(image)
     kernel = cv2.getGaussianKernel(blur_px, blur_sigma)
@@ -180,7 +222,17 @@ def noise_share(
 
 @dataclass(frozen=True)
 class Comparison:
-    """A part of a micrograph ``(h, w)`` uint8, binarised by method, and each method's share of bright pixels of all."""
+    """A part of a micrograph under every threshold.
+
+    Parameters
+    ----------
+    grey : ndarray
+        The part, ``(h, w)`` uint8.
+    binary : dict of ndarray
+        The same binarised, by method.
+    fractions : dict of float
+        Share of bright pixels of the whole micrograph, by method.
+    """
 
     grey: np.ndarray
     binary: dict[str, np.ndarray]
@@ -188,9 +240,21 @@ class Comparison:
 
 
 def compare(grey: np.ndarray, blur_px: int, blur_sigma: float, crop: int) -> Comparison:
-    """Every method on a whole micrograph ``(H, W)`` uint8, blurred before and after as the paper's recipe does.
+    """Every method on a whole micrograph, blurred before and after as the paper's recipe does.
 
-    The part that is shown is the central square of ``crop`` px (smaller where the image is).
+    Parameters
+    ----------
+    grey : ndarray
+        ``(H, W)`` uint8.
+    blur_px, blur_sigma : int, float
+        Side (odd, px) and width (px) of the blur.
+    crop : int
+        Side of the central square that is shown, px; smaller where the image is.
+
+    Returns
+    -------
+    Comparison
+        That square under every method, and the phase fractions.
     """
     blurred = _blur(grey, blur_px, blur_sigma)
     binaries = {method: _blur(threshold(blurred, method), blur_px, blur_sigma) for method in THRESHOLDS}

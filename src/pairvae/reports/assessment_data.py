@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from pairvae.numerics.morphology import domain_spacing, phase_fraction
+from pairvae.numerics.descriptors import phase_fraction
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.reports.report_data import Example, Latents, Sheet
 
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")

@@ -28,6 +28,7 @@ from pairvae.settings.parsing import (
     flatten,
     parse_yaml,
     read_params,
+    value_at,
 )
 from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values
 from pairvae.settings.sections import (
@@ -44,7 +45,6 @@ from pairvae.settings.sections import (
     SemPrepare,
     SemSettings,
     SplitSettings,
-    UNetSettings,
 )
 from pairvae.settings.training import (
     CalibrationSettings,
@@ -53,6 +53,7 @@ from pairvae.settings.training import (
     PairTraining,
     SemTraining,
     SoloTraining,
+    UNetSettings,
 )
 from pairvae.settings.whole import Settings, load_settings, resolve, with_values
 
@@ -102,5 +103,6 @@ __all__ = [
     "preset_values",
     "read_params",
     "resolve",
+    "value_at",
     "with_values",
 ]

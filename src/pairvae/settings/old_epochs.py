@@ -12,6 +12,7 @@ from typing import Any
 
 from pairvae.errors import InputError
 from pairvae.settings.old_names import say_once
+from pairvae.settings.parsing import value_at
 
 PASSES, LOG_EVERY, PATIENCE = "passes", "log_every", "early_stop.patience"
 EPOCHS = ("epochs", "random_epochs", "focused_epochs")
@@ -81,7 +82,7 @@ def warn_of_few_epochs(values: Mapping[str, Any], base: Mapping[str, Any], where
                 f"{where}: {name} trains {total} epochs, which are passes over the data (preset: {usual}); epochs of "
                 f"earlier versions were {every} passes each: write {total * every} for those, or log_every beside it"
             )
-        patience = _get(section, PATIENCE)
+        patience = value_at(section, PATIENCE)
         if _is_count(patience) and patience < every:
             say_once(f"{where}: {name}.{PATIENCE} counts epochs: {patience} is less than log_every, {every}")
 
@@ -98,7 +99,7 @@ def _sections(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _multiply(section: dict[str, Any], below: Mapping[str, Any], passes: int) -> None:
     every = below.get(LOG_EVERY, 1)
     for key in (*EPOCHS, PATIENCE):
-        count, usual = _get(section, key), _get(below, key)
+        count, usual = value_at(section, key), value_at(below, key)
         if count is None and _is_count(usual):
             count = -(-usual // every)
         if _is_count(count):
@@ -124,13 +125,6 @@ def _times(value: Any, passes: int) -> Any:
 
 def _counts(section: Mapping[str, Any]) -> dict[str, int]:
     return {key: section[key] for key in EPOCHS if isinstance(section.get(key), int)}
-
-
-def _get(section: Mapping[str, Any], key: str) -> Any:
-    value: Any = section
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
 
 
 def _is_count(value: object) -> bool:

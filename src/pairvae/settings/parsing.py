@@ -142,6 +142,27 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+def value_at(values: Mapping[str, Any], key: str) -> Any:
+    """The value at a dotted key of nested mappings.
+
+    Parameters
+    ----------
+    values : mapping
+        Nested, as in params.yaml.
+    key : str
+        Such as ``"sem.prepare.crop"``.
+
+    Returns
+    -------
+    object
+        None where there is no such key.
+    """
+    value: Any = values
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
 class Section(BaseModel):
     """A part of the settings: frozen, and an unknown key is an error."""
 

@@ -11,12 +11,11 @@ from pairvae.settings.networks import CompactNetwork, Network
 from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.settings.training import (
-    MOST_EPOCHS,
     CalibrationSettings,
-    Optimisation,
     PairTraining,
     SaxsTraining,
     SemTraining,
+    UNetSettings,
 )
 
 
@@ -209,24 +208,6 @@ class AssessSettings(Section):
         default=800,
         description="training steps of each classifier of realism; it learns nothing for some 300",
     )
-
-
-class UNetSettings(Optimisation):
-    """A U-Net trained directly from each modality to the other, as a baseline."""
-
-    epochs: int = Field(
-        ge=0,
-        le=MOST_EPOCHS,
-        description="epochs of each direction: passes over the training pairs; 0: leave this baseline out",
-    )
-    widths: tuple[Annotated[int, Field(ge=4, le=1024, multiple_of=4)], ...] = Field(
-        strict=False, min_length=2, max_length=5, description="channels of the levels, the finest first"
-    )
-
-    @property
-    def parts(self) -> tuple[int, ...]:
-        """One part."""
-        return (self.epochs,)
 
 
 class BaselineSettings(Section):

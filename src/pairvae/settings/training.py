@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -192,3 +192,21 @@ class SemTraining(SoloTraining):
     )
     texture: TextureLikelihood
     adversarial: AdversarialSettings
+
+
+class UNetSettings(Optimisation):
+    """A U-Net trained directly from each modality to the other, as a baseline."""
+
+    epochs: int = Field(
+        ge=0,
+        le=MOST_EPOCHS,
+        description="epochs of each direction: passes over the training pairs; 0: leave this baseline out",
+    )
+    widths: tuple[Annotated[int, Field(ge=4, le=1024, multiple_of=4)], ...] = Field(
+        strict=False, min_length=2, max_length=5, description="channels of the levels, the finest first"
+    )
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """One part."""
+        return (self.epochs,)

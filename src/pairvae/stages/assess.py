@@ -35,16 +35,14 @@ from pairvae.evaluation.scores.energy import EnsembleErrors
 from pairvae.evaluation.scores.energy import ensembles as scored_ensembles
 from pairvae.evaluation.scores.evaluate import (
     Errors,
-    EvaluationSet,
-    Reconstructions,
     Reference,
     listed,
     model_errors,
-    reconstruct,
     require_finite,
     summarise,
 )
 from pairvae.evaluation.scores.guards import degenerate
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, Reconstructions, reconstruct
 from pairvae.evaluation.scores.references import References, baseline_errors, floor_errors, references
 from pairvae.evaluation.scores.sampled import Sampled, sampled
 from pairvae.evaluation.scores.statistics import resamples

@@ -22,7 +22,8 @@ from pairvae.data.batches import CropSchedule
 from pairvae.evaluation.baselines import fft as fft_baseline
 from pairvae.evaluation.baselines.dual_vae import by_view, mapped_latents
 from pairvae.evaluation.baselines.retrieval import at_own_fraction
-from pairvae.evaluation.scores.evaluate import Errors, EvaluationSet, Reference, binary, decode, encode
+from pairvae.evaluation.scores.evaluate import Errors, Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode, encode
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits

@@ -1,4 +1,4 @@
-"""A registered champion of other data, scored on today's validation pairs: what `register` compares it by."""
+"""The score that decides on the champion: what it compares by, and a champion of other data scored anew."""
 
 from __future__ import annotations
 
@@ -9,15 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from pairvae import store
 from pairvae.errors import InputError
-from pairvae.evaluation.scores.evaluate import (
-    EvaluationSet,
-    Reference,
-    model_errors,
-    reconstruct,
-    require_finite,
-    summarise,
-)
+from pairvae.evaluation.scores.evaluate import Reference, model_errors, require_finite, summarise
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, reconstruct
 from pairvae.inference.loader import load
 from pairvae.inference.predictor import Predictor
 from pairvae.reports.validation_scores import validation_score
@@ -104,3 +99,13 @@ def _validation_alone(what: EvaluationSet) -> EvaluationSet:
         validation=range(len(rows)),
         morphologies=[what.morphologies[row] for row in rows],
     )
+
+
+def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:
+    """A name of the pairs and the scoring that the score comes from: others cannot be compared with it."""
+    return store.digest([card["data_digest"], split_digest(card), metrics["estimator"]])
+
+
+def split_digest(card: Mapping[str, Any]) -> str:
+    """A name of the training pairs; all others validate."""
+    return store.digest(sorted(card["train_ids"]))

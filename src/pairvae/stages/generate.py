@@ -7,7 +7,7 @@ import torch
 
 from pairvae import store
 from pairvae.evaluation.ensembles import ensembles
-from pairvae.evaluation.scores.evaluate import encode
+from pairvae.evaluation.scores.reconstruct import encode
 from pairvae.inference.card import load_vaes
 from pairvae.stages.assess import evaluated
 from pairvae.stages.project import Project

@@ -23,7 +23,7 @@ from pairvae.inference.card import load_vaes
 from pairvae.models.vae import VAE, WHOLE, Toward
 from pairvae.reports import model_card
 from pairvae.reports.validation_scores import decisive, medians, validation_score
-from pairvae.stages.champion_score import Anew, score_anew
+from pairvae.stages.champion_score import Anew, score_anew, split_digest, validation_data
 from pairvae.stages.project import Project
 from pairvae.store import project_root as roots
 from pairvae.store.model_folder import DISCRIMINATORS
@@ -309,13 +309,3 @@ def programs(
                 statistics = toward(inputs)
             yield f"{name}-encoder-{target}", toward, inputs
             yield f"{target}-decoder-{name}", vaes[target].decoder, statistics.chunk(2, dim=1)[0].contiguous()
-
-
-def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:
-    """A name of the pairs and the scoring that the score comes from: others cannot be compared with it."""
-    return store.digest([card["data_digest"], split_digest(card), metrics["estimator"]])
-
-
-def split_digest(card: Mapping[str, Any]) -> str:
-    """A name of the training pairs; all others validate."""
-    return store.digest(sorted(card["train_ids"]))

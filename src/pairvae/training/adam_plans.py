@@ -16,7 +16,7 @@ from pairvae.settings import PairTraining, SoloTraining, UNetSettings
 from pairvae.training.adversarial import DISCRIMINATOR, DISCRIMINATOR_WEIGHT, GENERATOR, AdversarialLoss
 from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
 from pairvae.training.optimisers import adam, learning_rate
-from pairvae.training.protocol import Batch, Source, epochs_of
+from pairvae.training.rounds import Batch, Source, epochs_of
 
 
 class AdamPlan:
@@ -132,11 +132,33 @@ class VAEPlan(AdamPlan):
         raise NotImplementedError
 
     def likelihood_of(self, target: str) -> Likelihood:
-        """The likelihood of what is decoded as ``target``."""
+        """The likelihood of what is decoded as a modality.
+
+        Parameters
+        ----------
+        target : str
+            The modality.
+
+        Returns
+        -------
+        Likelihood
+            Decodes latents and compares the result with inputs.
+        """
         raise NotImplementedError
 
     def term_weight(self, term: str) -> float:
-        """Weight of a term that is not adversarial."""
+        """Weight of a term that is not adversarial.
+
+        Parameters
+        ----------
+        term : str
+            A direction, such as ``saxs_sem``, or the name of another loss.
+
+        Returns
+        -------
+        float
+            At least 0.
+        """
         raise NotImplementedError
 
     def reconstruction_losses(
@@ -155,8 +177,8 @@ class VAEPlan(AdamPlan):
                 decoder, likelihood = self.vaes[target].decoder, self.likelihood_of(target)
                 terms[direction], images = likelihood(decoder, latent, inputs, batch.indices, generator)
                 if target in self.adversarial and images is not None:
-                    both = self.adversarial[target](images, inputs, latent)
-                    terms |= {f"{direction}_{name}": loss for name, loss in both.items()}
+                    hinge_losses = self.adversarial[target](images, inputs, latent)
+                    terms |= {f"{direction}_{name}": loss for name, loss in hinge_losses.items()}
         return terms
 
     def weight(self, term: str) -> float:

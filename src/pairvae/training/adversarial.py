@@ -63,12 +63,35 @@ class AdversarialLoss:
 
 
 def is_adversarial(term: str) -> bool:
-    """Whether a term of the loss is one of the two adversarial losses, as ``saxs_sem_generator``."""
+    """Whether a term of the loss is one of the two adversarial losses.
+
+    Parameters
+    ----------
+    term : str
+        Its name, such as ``saxs_sem_generator``.
+
+    Returns
+    -------
+    bool
+    """
     return term.endswith((f"_{GENERATOR}", f"_{DISCRIMINATOR}"))
 
 
 def with_discriminators(model: nn.Module, adversarial: Mapping[str, AdversarialLoss]) -> nn.Module:
-    """All that an adversarial training moves: ``model``, or a container of it and its discriminators by modality."""
+    """All that an adversarial training moves.
+
+    Parameters
+    ----------
+    model : Module
+        What is trained.
+    adversarial : mapping of str to AdversarialLoss
+        By modality; may be empty.
+
+    Returns
+    -------
+    Module
+        ``model``, or a container of it and its discriminators by modality.
+    """
     if not adversarial:
         return model
     discriminators = {name: loss.discriminator for name, loss in adversarial.items()}

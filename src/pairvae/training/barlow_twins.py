@@ -20,7 +20,8 @@ from pairvae.numerics import losses
 from pairvae.numerics.images import resize
 from pairvae.settings import PretrainSettings
 from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
-from pairvae.training.protocol import Batch, Encoded, LossTerms, loss_at_once
+from pairvae.training.protocol import loss_at_once
+from pairvae.training.rounds import Batch, Encoded, LossTerms
 
 VIEWS = 4  # a stream of random numbers of its own, beside those of data/
 FLIP_PROBABILITY = 0.5
@@ -32,10 +33,24 @@ YIQ_OF_RGB = np.array([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -
 
 
 def view(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A random view ``(3, size, size)`` float32 in [0, 1] of an image ``(1 or 3, H, W)`` in [0, 1].
+    """A random view of an image.
 
     A square crop of 25 to 50 % of the shorter side, resized; flips; mostly a change of contrast and, where
     there is colour, of hue and saturation.
+
+    Parameters
+    ----------
+    image : ndarray
+        ``(1 or 3, H, W)`` in [0, 1].
+    size : int
+        Side of the view, px.
+    rng : Generator
+        The random numbers.
+
+    Returns
+    -------
+    ndarray
+        ``(3, size, size)`` float32 in [0, 1].
     """
     height, width = image.shape[1:]
     side = max(1, round(min(height, width) * rng.uniform(*CROP_SHARE)))
@@ -52,7 +67,20 @@ def view(image: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def jitter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """``(H, W, 1 or 3)`` in [0, 1] with another contrast and, where there is colour, hue and saturation."""
+    """Another contrast and, where there is colour, hue and saturation.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        ``(H, W, 1 or 3)`` in [0, 1].
+    rng : Generator
+        The random numbers.
+
+    Returns
+    -------
+    ndarray
+        Of the same shape, in [0, 1].
+    """
     mean = pixels.mean()
     changed = (pixels - mean) * rng.uniform(*CONTRAST) + mean
     if pixels.shape[-1] == 3:
@@ -61,14 +89,35 @@ def jitter(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def colour_matrix(angle: float, saturation: float) -> np.ndarray:
-    """``(3, 3)``: turns the hue by ``angle`` rad and scales the saturation at equal luminance (YIQ)."""
+    """Matrix that turns the hue and scales the saturation at equal luminance (YIQ).
+
+    Parameters
+    ----------
+    angle : float
+        Of the turn, rad.
+    saturation : float
+        Factor; 1 leaves it.
+
+    Returns
+    -------
+    ndarray
+        ``(3, 3)``, to be applied to RGB columns.
+    """
     cosine, sine = saturation * math.cos(angle), saturation * math.sin(angle)
     turn = np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
     return np.asarray(np.linalg.inv(YIQ_OF_RGB) @ turn @ YIQ_OF_RGB)
 
 
 class BarlowTwins(nn.Module):
-    """A backbone, the mean of its features over positions, and a projector that is thrown away afterwards."""
+    """A backbone, the mean of its features over positions, and a projector that is thrown away afterwards.
+
+    Parameters
+    ----------
+    network : ResNet50
+        The backbone.
+    projector : (int, int, int)
+        Widths of the projector's three layers.
+    """
 
     def __init__(self, network: ResNet50, projector: tuple[int, int, int]) -> None:
         super().__init__()
@@ -86,7 +135,18 @@ class BarlowTwins(nn.Module):
         )
 
     def forward(self, views: Tensor) -> Tensor:
-        """Projections ``(B, last)`` of views ``(B, 3, H, W)`` in [0, 1]."""
+        """Project views.
+
+        Parameters
+        ----------
+        views : Tensor
+            ``(B, 3, H, W)`` in [0, 1].
+
+        Returns
+        -------
+        Tensor
+            ``(B, last)``, with the width of the projector's last layer.
+        """
         features = self.network(normalise(views).contiguous(memory_format=torch.channels_last))
         projections: Tensor = self.projector(features.mean((2, 3)))
         return projections
@@ -94,7 +154,23 @@ class BarlowTwins(nn.Module):
 
 @dataclass(frozen=True)
 class PretrainPlan:
-    """Barlow Twins of a backbone on ``images`` ``(1 or 3, H, W)`` in [0, 1], in views of ``size`` px."""
+    """Barlow Twins of a backbone.
+
+    Parameters
+    ----------
+    twins : BarlowTwins
+        The backbone and its projector.
+    images : sequence of ndarray
+        ``(1 or 3, H, W)`` in [0, 1].
+    size : int
+        Side of the views, px.
+    settings : PretrainSettings
+        The section ``pretrain``.
+    seed : int
+        Of batches and views.
+    device : torch.device
+        Where the views go.
+    """
 
     twins: BarlowTwins
     images: Sequence[np.ndarray]

@@ -19,10 +19,20 @@ BEST = "best/"
 
 @dataclass(frozen=True)
 class Progressed:
-    """How far a training had come: epochs done and the history of their losses.
+    """How far a training had come.
 
-    ``micro_batch_size``: samples decoded at a time after memory ran out; ``best``: the weights of least held-out loss,
-    where a training may stop early.
+    Parameters
+    ----------
+    epochs : int
+        Epochs done.
+    history : list of dict
+        Their losses, one row a round.
+    run_id : str or None
+        The tracking run that they belong to.
+    micro_batch_size : int or None
+        Samples decoded at a time after memory ran out.
+    best : dict of Tensor, optional
+        The weights of least held-out loss, where a training may stop early.
     """
 
     epochs: int
@@ -33,7 +43,19 @@ class Progressed:
 
 
 def save(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done: Progressed) -> None:
-    """Write weights, optimiser state and history."""
+    """Write weights, optimiser state and history; an older checkpoint is replaced atomically.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    module : Module
+        Its weights and buffers are saved.
+    optimiser : Optimizer
+        Its state is saved.
+    done : Progressed
+        How far the training has come.
+    """
     tensors: dict[str, Tensor] = {f"module/{name}": value for name, value in module.state_dict().items()}
     for index, state in optimiser.state_dict()["state"].items():
         for key, value in state.items():
@@ -49,9 +71,26 @@ def save(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer, done
 
 
 def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> Progressed | None:
-    """Restore what :func:`save` wrote into ``module`` and ``optimiser``; ``None`` where there is nothing.
+    """Restore what :func:`save` wrote.
 
-    ``InputError`` where the file is damaged or holds the weights of another network.
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+    module : Module
+        Gets the weights and buffers.
+    optimiser : Optimizer
+        Gets the state; its own groups of parameters stay.
+
+    Returns
+    -------
+    Progressed or None
+        How far the training had come; None where there is no checkpoint.
+
+    Raises
+    ------
+    InputError
+        The file is damaged or holds the weights of another network.
     """
     path = folder / FILE
     if not path.is_file():
@@ -81,6 +120,17 @@ def load(folder: Path, module: nn.Module, optimiser: torch.optim.Optimizer) -> P
 
 
 def peek_run(folder: Path) -> str | None:
-    """The tracking run that wrote the checkpoint in ``folder``, if there is one."""
+    """The tracking run that wrote a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the checkpoint.
+
+    Returns
+    -------
+    str or None
+        The run's id; None where there is no checkpoint, or it had no run.
+    """
     path = folder / FILE
     return load_tensors(path)[1].get("run_id") if path.is_file() else None

@@ -17,32 +17,72 @@ VIEWS = 5  # crops of an image that is judged: the corners and the middle
 
 
 class Judge:
-    """A trained classifier of images, by crops of ``side`` px."""
+    """A trained classifier of binary images.
+
+    Parameters
+    ----------
+    network : Classifier
+        In evaluation mode.
+    side : int
+        Side of the crops that it judges, px.
+    device : torch.device
+        Where the network is.
+    """
 
     def __init__(self, network: Classifier, side: int, device: torch.device) -> None:
         self.network, self.side, self.device = network, side, device
 
     @torch.no_grad()
     def logits(self, images: Bits) -> NDArray[np.float64]:
-        """Mean logit ``(N,)`` of five crops of binary images ``(N, h, w)``: above 0 for the second kind."""
+        """Mean logit of five crops of each image.
+
+        Parameters
+        ----------
+        images : ndarray
+            ``(N, h, w)`` uint8 in {0, 1}.
+
+        Returns
+        -------
+        ndarray
+            ``(N,)``: above 0 for the second kind.
+        """
         high, wide = images.shape[1] - self.side, images.shape[2] - self.side
-        places = [(0, 0), (0, wide), (high, 0), (high, wide), (high // 2, wide // 2)]
-        found = []
+        corners = [(0, 0), (0, wide), (high, 0), (high, wide), (high // 2, wide // 2)]
+        means = []
         for start in range(0, len(images), BATCH):
             part = images[start : start + BATCH]
-            views = [part[:, top : top + self.side, left : left + self.side] for top, left in places]
+            views = [part[:, top : top + self.side, left : left + self.side] for top, left in corners]
             logits = self.network(_tensor(np.concatenate(views), self.device))
-            found.append(logits.reshape(VIEWS, -1).mean(0).double().cpu().numpy())
-        return np.concatenate(found)
+            means.append(logits.reshape(VIEWS, -1).mean(0).double().cpu().numpy())
+        return np.concatenate(means)
 
 
 def train_judge(
     first: Bits, second: Bits, side: int, seed: int, device: torch.device, steps: int, width: int = 1
 ) -> Judge:
-    """Train on two kinds of binary images, ``(N, h, w)`` and ``(M, h, w)``, of which a batch holds as many each.
+    """Train a classifier on two kinds of binary images, of which a batch holds as many each.
 
-    Each is a random crop of ``side`` px, mirrored or turned upside down or not. Seeded; the global random state is
-    left as it was.
+    Each is a random crop, mirrored or turned upside down or not. The global random state is left as it was.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        ``(N, h, w)`` and ``(M, h, w)`` uint8 in {0, 1}.
+    side : int
+        Side of the crops, px.
+    seed : int
+        Of weights and crops.
+    device : torch.device
+        Where it is trained.
+    steps : int
+        Steps of AdamW, over which the rate rises and falls once.
+    width : int
+        Of the network.
+
+    Returns
+    -------
+    Judge
+        The trained classifier.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -50,10 +90,10 @@ def train_judge(
     generator = np.random.default_rng(seed)
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, total_steps=steps)
-    wanted = torch.repeat_interleave(torch.tensor([0.0, 1.0], device=device), BATCH // 2)
+    labels = torch.repeat_interleave(torch.tensor([0.0, 1.0], device=device), BATCH // 2)
     for _ in range(steps):
         crops = [_crops(kind, side, BATCH // 2, generator) for kind in (first, second)]
-        loss = F.binary_cross_entropy_with_logits(network(_tensor(np.concatenate(crops), device)), wanted)
+        loss = F.binary_cross_entropy_with_logits(network(_tensor(np.concatenate(crops), device)), labels)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimiser.step()

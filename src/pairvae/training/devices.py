@@ -15,7 +15,15 @@ from pairvae.settings import DeviceSettings
 
 @dataclass(frozen=True)
 class Device:
-    """A torch device and the precision of its convolutions and matrix products."""
+    """A device and the precision on it.
+
+    Parameters
+    ----------
+    torch_device : torch.device
+        Where tensors are.
+    bfloat16 : bool
+        Whether convolutions and matrix products are of bfloat16; otherwise float32.
+    """
 
     torch_device: torch.device
     bfloat16: bool
@@ -28,7 +36,23 @@ class Device:
 
 
 def choose(settings: DeviceSettings) -> Device:
-    """The device that ``settings`` ask for (``InputError`` when a GPU is asked for and there is none)."""
+    """The device that settings ask for; on a CPU it also sets torch's threads.
+
+    Parameters
+    ----------
+    settings : DeviceSettings
+        The section ``device``.
+
+    Returns
+    -------
+    Device
+        With ``auto``, CUDA where there is a GPU, otherwise the CPU.
+
+    Raises
+    ------
+    InputError
+        A GPU is asked for and there is none.
+    """
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kind = settings.kind if settings.kind != "auto" else "cuda" if available["cuda"] else "cpu"
     if not available[kind]:

@@ -17,7 +17,15 @@ EPOCH, HELD_OUT = "epoch", "held_out"  # names in the history
 
 @dataclass(frozen=True)
 class EarlyStop:
-    """``plan`` over held-out samples, of the same module; ``patience`` epochs without a better loss end it."""
+    """When a training ends early.
+
+    Parameters
+    ----------
+    plan : Plan
+        The held-out samples, of the module that is trained.
+    patience : int
+        Epochs without a better held-out loss that end it.
+    """
 
     plan: Plan
     patience: int
@@ -25,7 +33,20 @@ class EarlyStop:
 
 @torch.no_grad()
 def held_out_loss(plan: Plan, device: Device) -> float:
-    """Mean loss over the first round of held-out samples: every time the same samples, crops and noise."""
+    """Mean loss over the first round of held-out samples: every time the same samples, crops and noise.
+
+    Parameters
+    ----------
+    plan : Plan
+        Over held-out samples; its module is in training mode afterwards.
+    device : Device
+        Where, and in which precision.
+
+    Returns
+    -------
+    float
+        Per sample.
+    """
     generator = noise_generator(plan.seed, 0, device.torch_device)
     total, count = 0.0, 0
     plan.module.eval()
@@ -39,20 +60,37 @@ def held_out_loss(plan: Plan, device: Device) -> float:
 
 
 def best_epoch(history: Sequence[Mapping[str, float]]) -> int:
-    """The first logged epoch, from 1, of least held-out loss.
+    """The epoch of least held-out loss.
 
-    Examples
-    --------
-    >>> best_epoch([{"epoch": 10, "held_out": 0.5}, {"epoch": 20, "held_out": 0.4}, {"epoch": 30, "held_out": 0.4}])
-    20
+    Parameters
+    ----------
+    history : sequence of mapping
+        One row a round, with ``epoch`` and ``held_out``; not empty.
+
+    Returns
+    -------
+    int
+        From 1; the first of several.
+
+    Examples -------- >>> best_epoch([{"epoch": 10, "held_out": 0.5}, {"epoch": 20, "held_out": 0.4}, {"epoch":
+    30, "held_out": 0.4}]) 20
     """
     return int(min(history, key=lambda row: row[HELD_OUT])[EPOCH])
 
 
 def exhausted(history: Sequence[Mapping[str, float]], patience: int) -> bool:
-    """Whether the last ``patience`` epochs brought no better held-out loss.
+    """Whether the last epochs brought no better held-out loss.
 
-    Losses are looked at once a round, so that ``patience`` counts in whole rounds, rounded up.
+    Parameters
+    ----------
+    history : sequence of mapping
+        One row a round, with ``epoch`` and ``held_out``.
+    patience : int
+        How many epochs. Losses are looked at once a round, so that they count in whole rounds, rounded up.
+
+    Returns
+    -------
+    bool
 
     Examples
     --------
@@ -63,5 +101,16 @@ def exhausted(history: Sequence[Mapping[str, float]], patience: int) -> bool:
 
 
 def copy_of(plan: Plan) -> dict[str, Tensor]:
-    """The module's weights and buffers as they are now."""
+    """A copy of the weights and buffers of a plan's module.
+
+    Parameters
+    ----------
+    plan : Plan
+        Whose module it is.
+
+    Returns
+    -------
+    dict of Tensor
+        By their names in the module.
+    """
     return {name: value.detach().clone() for name, value in plan.module.state_dict().items()}

@@ -15,7 +15,8 @@ from pairvae.training.devices import Device
 from pairvae.training.distributed.batch_norm import has_batch_norms
 from pairvae.training.distributed.micro_batches import NoiseOfWholeBatch
 from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup
-from pairvae.training.protocol import Batch, DivisiblePlan, LossTerms, Plan, weighted_sum
+from pairvae.training.protocol import DivisiblePlan, Plan, weighted_sum
+from pairvae.training.rounds import Batch, LossTerms
 
 # What torch says where it raises a plain RuntimeError: CPU allocators and cuBLAS.
 LACKING = ("not enough memory", "allocate memory", "out of memory", "ALLOC_FAILED")
@@ -23,7 +24,17 @@ ADVICE = "lower its batch or the networks' widths, or close other programs; it r
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no memory left."""
+    """Whether an error says that there is no memory left.
+
+    Parameters
+    ----------
+    error : BaseException
+        Of torch or Python.
+
+    Returns
+    -------
+    bool
+    """
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in LACKING)
@@ -31,7 +42,18 @@ def out_of_memory(error: BaseException) -> bool:
 
 @contextmanager
 def memory_advice(label: str) -> Iterator[None]:
-    """``InputError`` with advice where memory runs out and nothing can be halved any more."""
+    """Context that turns an error for lack of memory into one with advice.
+
+    Parameters
+    ----------
+    label : str
+        The training's name in the message.
+
+    Raises
+    ------
+    InputError
+        Memory ran out, and nothing could be halved any more.
+    """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -76,13 +98,35 @@ class Gradients:
     first_loss: float | None = None
 
     def batches(self, round_number: int) -> Iterator[Batch]:
-        """The batches of one round, or this process's shares of them."""
+        """The batches of one round, or this process's shares of them.
+
+        Parameters
+        ----------
+        round_number : int
+            The round, from 0.
+
+        Returns
+        -------
+        iterator of Batch
+            In the order of the steps.
+        """
         if self.process_group.is_single:
             return self.plan.batches(round_number)
         return self.divisible().shares(round_number, self.process_group)
 
     def divisible(self) -> DivisiblePlan:
-        """The plan, whose steps can be divided (``InputError`` where they cannot)."""
+        """The plan, as one whose steps can be divided.
+
+        Returns
+        -------
+        DivisiblePlan
+            :attr:`plan`.
+
+        Raises
+        ------
+        InputError
+            They cannot.
+        """
         if not isinstance(self.plan, DivisiblePlan):
             raise InputError(
                 expected="a training whose batches can be divided",
@@ -93,7 +137,20 @@ class Gradients:
         return self.plan
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        """Put the gradient of the step's loss into ``.grad``; returns the terms, those of all processes."""
+        """Put the gradient of a step's loss into ``.grad``.
+
+        Parameters
+        ----------
+        batch : Batch
+            The whole batch, or this process's share of it.
+        generator : torch.Generator
+            Of sampled latents and noise.
+
+        Returns
+        -------
+        LossTerms
+            Of the whole batch, those of all processes; without gradients.
+        """
         if self.process_group.is_single and self.micro_batch_size is None:
             state = generator.get_state()
             try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pairvae.data.batches import noise_generator
 from pairvae.errors import InputError
@@ -23,18 +23,28 @@ from pairvae.training.devices import Device
 from pairvae.training.distributed.batch_norm import synchronise_batch_norms
 from pairvae.training.distributed.process_group import SINGLE_PROCESS, ProcessGroup, lost_process_advice
 from pairvae.training.early import EPOCH, HELD_OUT, EarlyStop, best_epoch, copy_of, exhausted, held_out_loss
+from pairvae.training.finite import not_finite, require_falling_loss, require_finite_weights
 from pairvae.training.gradients import Gradients, memory_advice
-from pairvae.training.protocol import LossTerms, Plan, epochs_before, epochs_of
+from pairvae.training.protocol import Plan
+from pairvae.training.rounds import LossTerms, epochs_before, epochs_of
 
 History = list[dict[str, float]]
 OnRound = Callable[[int, dict[str, float]], None]  # epochs done, and losses
-DIVERGED = 1000.0  # times the first loss; a learning rate 100 times too high exceeds it in the first round
-STEADIER = "lower learning_rate or set gradient_clip"
 
 
 @dataclass(frozen=True)
 class Checkpointing:
-    """Where checkpoints go, how often, and which tracking run they belong to."""
+    """Where checkpoints go.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Their folder; None: nothing is kept.
+    seconds : float
+        The least time between two.
+    run_id : str, optional
+        The tracking run that they belong to.
+    """
 
     folder: Path | None
     seconds: float
@@ -152,8 +162,8 @@ class _Training:
         while not self._finished():
             number, epoch = len(self.history), plan.logged_epochs[len(self.history)]
             row = run_round(plan, self.optimiser, self.device, number, self.gradients, self.saved)
-            require_finite(plan.module, epoch, self.saved)
-            _require_no_divergence(row["loss"], self.gradients.first_loss or 0.0, epoch, self.saved)
+            require_finite_weights(plan.module, epoch, self.saved)
+            require_falling_loss(row["loss"], self.gradients.first_loss or 0.0, epoch, self.saved)
             row |= self._held_out_loss(epoch)
             self.history.append({EPOCH: epoch, **row})
             if self.early_stop is not None and best_epoch(self.history) == epoch:
@@ -179,7 +189,7 @@ class _Training:
         loss = held_out_loss(self.early_stop.plan, self.device)
         loss = self.process_group.broadcast_number(loss, self.device.torch_device)
         if not math.isfinite(loss):
-            raise _not_finite("a finite loss on held-out pairs", HELD_OUT, f"epoch {epoch}", self.saved)
+            raise not_finite("a finite loss on held-out pairs", HELD_OUT, f"epoch {epoch}", self.saved)
         return {HELD_OUT: loss}
 
     def _save(self) -> None:
@@ -214,36 +224,6 @@ class _Training:
             )
 
 
-def require_finite(module: nn.Module, epoch: int, saved: str) -> None:
-    """``InputError`` where a weight is not finite, before it can be saved."""
-    for name, parameter in module.named_parameters():
-        if parameter.requires_grad and not torch.isfinite(parameter).all():
-            raise _not_finite("finite weights", name, f"epoch {epoch}", saved)
-
-
-def _require_no_divergence(loss: float, first: float, epoch: int, saved: str) -> None:
-    """``InputError`` where a round's mean loss is far above that of the untrained networks.
-
-    Losses are means over pixels in [0, 1], so that 1 is large for a start: a formula of other terms may begin near 0.
-    """
-    if loss > DIVERGED * max(abs(first), 1.0):
-        raise InputError(
-            expected="a loss that falls",
-            found=f"{loss:.3g}, after {first:.3g} at the start: the training diverged",
-            where=f"epoch {epoch}",
-            remedy=f"{STEADIER}; {saved}",
-        )
-
-
-def _not_finite(expected: str, found: str, where: str, saved: str) -> InputError:
-    return InputError(
-        expected=expected,
-        found=f"{found} not finite",
-        where=where,
-        remedy=f"{STEADIER}; {saved}",
-    )
-
-
 def run_round(
     plan: Plan,
     optimiser: torch.optim.Optimizer,
@@ -252,9 +232,32 @@ def run_round(
     gradients: Gradients | None = None,
     saved: str = "",
 ) -> dict[str, float]:
-    """One round (``number`` from 0): the mean of each loss term over its steps, and the learning rate at its end.
+    """Train one round.
 
-    ``saved`` says in an error where the last good weights are. ``InputError`` where a loss or a gradient is not finite.
+    Parameters
+    ----------
+    plan : Plan
+        What is trained.
+    optimiser : Optimizer
+        Over what moves.
+    device : Device
+        Where, and in which precision.
+    number : int
+        The round, from 0.
+    gradients : Gradients, optional
+        What computes them; by default in one process.
+    saved : str
+        Says in an error where the last good weights are.
+
+    Returns
+    -------
+    dict of float
+        The mean of each loss term over its steps, and ``learning_rate`` at the end.
+
+    Raises
+    ------
+    InputError
+        A loss or a gradient is not finite; no weight has moved then.
     """
     compute = gradients or Gradients(plan, device)
     generator = noise_generator(plan.seed, number, device.torch_device)
@@ -286,7 +289,7 @@ def _clip(plan: Plan, terms: LossTerms, where: str, saved: str) -> None:
     if not math.isfinite(float(terms.total + norm)):
         bad = [name for name, part in terms.parts.items() if not torch.isfinite(part)]
         if bad or not torch.isfinite(terms.total):
-            raise _not_finite("finite losses", ", ".join(bad) or "their sum", where, saved)
-        raise _not_finite("a finite gradient", "that of the loss", where, saved)
+            raise not_finite("finite losses", ", ".join(bad) or "their sum", where, saved)
+        raise not_finite("a finite gradient", "that of the loss", where, saved)
     if plan.gradient_clip > 0:
         torch.nn.utils.clip_grads_with_norm_(parameters, plan.gradient_clip, norm)

@@ -37,7 +37,20 @@ def learning_rate(settings: Optimisation, step: int, steps: int) -> float:
 
 
 def adam(module: nn.Module, settings: Optimisation) -> torch.optim.Adam:
-    """Adam over the trainable parameters of ``module``."""
+    """Adam over the trainable parameters of a module.
+
+    Parameters
+    ----------
+    module : Module
+        Frozen parameters are left out.
+    settings : Optimisation
+        Highest rate, moments and epsilon.
+
+    Returns
+    -------
+    Adam
+        At the highest rate; :func:`learning_rate` gives that of a step.
+    """
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     return torch.optim.Adam(
         parameters,

@@ -18,16 +18,8 @@ from pairvae.settings import PairTraining, SoloTraining
 from pairvae.training.adam_plans import VAEPlan
 from pairvae.training.adversarial import AdversarialLoss, with_discriminators
 from pairvae.training.distributed.process_group import ProcessGroup
-from pairvae.training.protocol import (
-    DIVERGENCE,
-    Batch,
-    Encoded,
-    LossTerms,
-    Plan,
-    Source,
-    epochs_of,
-    loss_at_once,
-)
+from pairvae.training.protocol import DIVERGENCE, Plan, loss_at_once
+from pairvae.training.rounds import Batch, Encoded, LossTerms, Source, epochs_of
 
 MATCH = "match"
 
@@ -36,7 +28,27 @@ __all__ = ["Batch", "LossTerms", "PairPlan", "Plan", "SoloPlan", "Source"]
 
 @dataclass(frozen=True)
 class SoloPlan(VAEPlan):
-    """One VAE alone: its likelihood and a weak pull to the unit normal (paper, Figure 2A)."""
+    """One VAE alone: its likelihood and a weak pull to the unit normal (paper, Figure 2A).
+
+    Parameters
+    ----------
+    name : str
+        Its modality.
+    vae : VAE
+        What is trained.
+    source : Source
+        Training samples.
+    likelihood : Likelihood
+        Of what is decoded.
+    settings : SoloTraining
+        The section ``<modality>.training``.
+    seed : int
+        Of batches, sampled latents and noise.
+    device : torch.device
+        Where batches go.
+    adversarial : mapping of str to AdversarialLoss
+        By modality; none by default.
+    """
 
     name: str
     vae: VAE
@@ -92,10 +104,31 @@ class SoloPlan(VAEPlan):
 class PairPlan(VAEPlan):
     """Both VAEs: four reconstructions and the similarity of their latents (paper, Figure 2B).
 
-    ``uncropped`` is the modality without crops, where the other one has many for each sample; its posterior learns the
-    mean and the spread of theirs. ``pairs``: how many of each source's samples are pairs (None: all). Those after them
-    have no partner: batches of one modality, between those of pairs, with the losses of that modality alone. There are
-    at most as many as batches of pairs, so that many samples without a partner do not outweigh the pairs.
+    Samples without a partner come in batches of one modality, between those of pairs, with the losses of that
+    modality alone. There are at most as many as batches of pairs, so that many samples without a partner do not
+    outweigh the pairs.
+
+    Parameters
+    ----------
+    pair : PairVAE
+        What is trained.
+    sources : mapping of str to Source
+        Training samples by modality; the first ``pairs`` of each are pairs, in the same order.
+    likelihoods : mapping of str to Likelihood
+        Of what is decoded, by modality.
+    settings : PairTraining
+        The section ``pair.training``.
+    seed : int
+        Of batches, sampled latents and noise.
+    device : torch.device
+        Where batches go.
+    uncropped : str, optional
+        The modality without crops, where the other one has many for each sample; its posterior learns the mean
+        and the spread of theirs.
+    pairs : int, optional
+        How many of each source's samples are pairs; all by default. Those after them have no partner.
+    adversarial : mapping of str to AdversarialLoss
+        By modality; none by default.
     """
 
     pair: PairVAE
@@ -212,11 +245,11 @@ class PairPlan(VAEPlan):
         """Divergences from the unit normal, and of crops' posteriors from the other one, where they have a weight."""
         terms = {}
         if self.settings.kl_weight > 0:
-            each = [
+            divergences = [
                 losses.kl_to_unit_normal(posterior.mean, posterior.std).mean()
                 for posterior in posteriors.values()
             ]
-            terms[DIVERGENCE] = torch.stack(each).sum()
+            terms[DIVERGENCE] = torch.stack(divergences).sum()
         if self.settings.match_weight > 0 and self.uncropped is not None and len(posteriors) > 1:
             (cropped,) = posteriors.keys() - {self.uncropped}
             terms[MATCH] = posterior_divergence(posteriors[cropped], posteriors[self.uncropped]).mean()

@@ -1,82 +1,19 @@
-"""What the loop needs to know of a training: the protocol that every plan follows, and its data."""
+"""What the loop needs to know of a training: the protocols that plans follow, and the loss from a plan's terms."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pairvae.models.vae import VAE, Posterior
 from pairvae.training.adversarial import is_adversarial
-from pairvae.training.distributed.micro_batches import MicroBatch
 from pairvae.training.distributed.process_group import ProcessGroup
+from pairvae.training.rounds import Batch, Encoded, LossTerms
 
 DIVERGENCE = "kl"
-
-
-@dataclass(frozen=True)
-class LossTerms:
-    """The number that is minimised and what it is made of (unweighted)."""
-
-    total: Tensor
-    parts: dict[str, Tensor]
-
-
-class Source(Protocol):
-    """Training samples of one modality."""
-
-    def __len__(self) -> int:
-        """Number of samples."""
-        ...
-
-    def inputs(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
-        """Prepared inputs ``(B, ...)``; ``draw`` counts the epochs of the round."""
-        ...
-
-    def features(self, indices: np.ndarray, round_number: int, draw: int) -> Tensor:
-        """Frozen features of the same inputs."""
-        ...
-
-
-@dataclass(frozen=True)
-class Batch:
-    """One step's samples: their numbers, prepared inputs and frozen features by modality.
-
-    ``share`` says which of the step's samples these are, where others have the rest.
-    """
-
-    indices: Tensor
-    inputs: dict[str, Tensor]
-    features: dict[str, Tensor]
-    share: MicroBatch | None = None
-
-    @property
-    def micro_batch(self) -> MicroBatch:
-        """Which of the step's samples these are."""
-        count = len(self.indices)
-        return self.share or MicroBatch(0, count, count)
-
-    def within(self, micro_batch: MicroBatch) -> Batch:
-        """The samples of a smaller micro-batch."""
-        rows = micro_batch.within(self.micro_batch)
-        return Batch(
-            self.indices[rows],
-            {name: inputs[rows] for name, inputs in self.inputs.items()},
-            {name: features[rows] for name, features in self.features.items()},
-            micro_batch,
-        )
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """What the encoders make of a batch: latents, and the posteriors they were drawn from (if any)."""
-
-    latents: Mapping[str, Tensor]
-    posteriors: Mapping[str, Posterior]
 
 
 class Plan(Protocol):
@@ -121,7 +58,18 @@ class Plan(Protocol):
         ...
 
     def learning_rate(self, step: int) -> float:
-        """Its rate at ``step``, counted over all epochs."""
+        """The optimiser's rate.
+
+        Parameters
+        ----------
+        step : int
+            The step, from 0, counted over all epochs.
+
+        Returns
+        -------
+        float
+            At least 0.
+        """
         ...
 
     def steps(self) -> int:
@@ -129,28 +77,36 @@ class Plan(Protocol):
         ...
 
     def batches(self, round_number: int) -> Iterator[Batch]:
-        """The batches of one round."""
+        """The batches of one round.
+
+        Parameters
+        ----------
+        round_number : int
+            The round, from 0.
+
+        Yields
+        ------
+        Batch
+            In the order of the steps; the same for the same seed and round.
+        """
         ...
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        """The loss of one batch."""
+        """The loss of one batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            A whole batch.
+        generator : torch.Generator
+            Of sampled latents and noise, on the plan's device.
+
+        Returns
+        -------
+        LossTerms
+            With gradients.
+        """
         ...
-
-
-def epochs_before(logged_epochs: Sequence[int], round_number: int) -> int:
-    """Epochs of all rounds before ``round_number`` (from 0) of a plan."""
-    return logged_epochs[round_number - 1] if round_number else 0
-
-
-def epochs_of(logged_epochs: Sequence[int], round_number: int) -> int:
-    """Epochs of the round ``round_number`` (from 0) of a plan.
-
-    Examples
-    --------
-    >>> [epochs_of((10, 20, 25), number) for number in range(3)]
-    [10, 10, 5]
-    """
-    return logged_epochs[round_number] - epochs_before(logged_epochs, round_number)
 
 
 @runtime_checkable
@@ -167,37 +123,123 @@ class DivisiblePlan(Plan, Protocol):
         ...
 
     def shares(self, round_number: int, process_group: ProcessGroup) -> Iterator[Batch]:
-        """This process's share of each batch of one round."""
+        """One process's part of each batch of one round.
+
+        Parameters
+        ----------
+        round_number : int
+            The round, from 0.
+        process_group : ProcessGroup
+            This process among those that share the batches.
+
+        Yields
+        ------
+        Batch
+            In the order of the steps.
+        """
         ...
 
     def encode(self, batch: Batch, generator: torch.Generator) -> Encoded:
-        """Latents of a batch."""
+        """Latents of a batch.
+
+        Parameters
+        ----------
+        batch : Batch
+            A batch, or a part of one.
+        generator : torch.Generator
+            Of sampled latents and noise.
+
+        Returns
+        -------
+        Encoded
+            The latents, and the posteriors where there are any.
+        """
         ...
 
     def similarity_losses(self, latents: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Terms that compare the latents of all samples of a step with one another."""
+        """Terms that compare the latents of all samples of a step with one another.
+
+        Parameters
+        ----------
+        latents : mapping of str to Tensor
+            Of the whole batch, by modality.
+
+        Returns
+        -------
+        dict of Tensor
+            Scalars by name.
+        """
         ...
 
     def reconstruction_losses(
         self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
-        """Losses of what is decoded from ``latents``: means over the samples of ``batch``."""
+        """Losses of what is decoded from latents.
+
+        Parameters
+        ----------
+        latents : mapping of str to Tensor
+            ``(B, ...)`` by modality.
+        batch : Batch
+            The B samples that they are of.
+        generator : torch.Generator
+            Of the decoders' noise.
+
+        Returns
+        -------
+        dict of Tensor
+            Scalars by name: means over the samples.
+        """
         ...
 
     def divergence(self, posteriors: Mapping[str, Posterior]) -> dict[str, Tensor]:
-        """Divergence from the unit normal under the name ``kl``: a mean over samples; or nothing."""
+        """Divergences of posteriors.
+
+        Parameters
+        ----------
+        posteriors : mapping of str to Posterior
+            ``(B, ...)`` by modality.
+
+        Returns
+        -------
+        dict of Tensor
+            Means over samples, in nats: from the unit normal under the name ``kl``. Empty where there is none.
+        """
         ...
 
     def weight(self, term: str) -> float:
-        """Weight of a term in the sum."""
+        """Weight of a term in the sum.
+
+        Parameters
+        ----------
+        term : str
+            Its name, as in the losses that the other methods return.
+
+        Returns
+        -------
+        float
+            At least 0.
+        """
         ...
 
 
 def weighted_sum(plan: DivisiblePlan, parts: Mapping[str, Tensor]) -> Tensor:
-    """The loss from its terms: a scalar.
+    """The loss from its terms.
 
-    Adversarial terms add their gradients and no value: what one side wins the other loses, so that a sum with them
-    would not fall in training.
+    Adversarial terms add their gradients and no value: what one side wins the other loses, so that a sum with
+    them would not fall in training.
+
+    Parameters
+    ----------
+    plan : DivisiblePlan
+        Knows the terms' weights.
+    parts : mapping of str to Tensor
+        The unweighted terms: scalars by name.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
     """
     weighted = {name: plan.weight(name) * part for name, part in parts.items()}
     terms = [part for name, part in weighted.items() if name != DIVERGENCE and not is_adversarial(name)]
@@ -209,7 +251,22 @@ def weighted_sum(plan: DivisiblePlan, parts: Mapping[str, Tensor]) -> Tensor:
 
 
 def loss_at_once(plan: DivisiblePlan, batch: Batch, generator: torch.Generator) -> LossTerms:
-    """The loss of one whole batch."""
+    """The loss of one whole batch, from the terms of a plan.
+
+    Parameters
+    ----------
+    plan : DivisiblePlan
+        Whose loss it is.
+    batch : Batch
+        The batch.
+    generator : torch.Generator
+        Of sampled latents and noise.
+
+    Returns
+    -------
+    LossTerms
+        With gradients.
+    """
     encoded = plan.encode(batch, generator)
     parts = plan.similarity_losses(encoded.latents)
     parts |= plan.reconstruction_losses(encoded.latents, batch, generator)

@@ -24,10 +24,26 @@ LIVE, LIVE_SECONDS = "training.png", 10.0  # below reports
 
 
 def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Source]) -> Callable[[], None]:
-    """What to call after each round of a training that DVC runs: draws ``folder / LIVE`` anew now and then.
+    """What to call after each round of a training that DVC runs: draws a picture anew now and then.
 
-    One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies. A
-    picture that cannot be written ends the pictures and not the training.
+    One reads from it in the first minutes whether a training goes anywhere. The first call prints where it lies.
+    A picture that cannot be written ends the pictures and not the training.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the picture, ``LIVE``.
+    stage : str
+        The training's name in messages.
+    plan : Plan
+        What is trained.
+    samples : mapping of str to Source
+        Training samples by modality.
+
+    Returns
+    -------
+    callable
+        Without arguments; draws at most once in ``LIVE_SECONDS``.
     """
     last = -math.inf  # when it was drawn (monotonic seconds); inf: never again
 
@@ -51,14 +67,27 @@ def live_picture(folder: Path, stage: str, plan: Plan, samples: Mapping[str, Sou
 
 @torch.no_grad()
 def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
-    """First training inputs and their reconstructions as one uint8 picture ``(H, W, 3)``, a named row each."""
+    """First training inputs and their reconstructions as one picture, a named row each.
+
+    Parameters
+    ----------
+    plan : Plan
+        What is trained; its module is in training mode afterwards.
+    samples : mapping of str to Source
+        Training samples by modality.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W, 3)`` uint8.
+    """
     plan.module.eval()
     indices = np.arange(min(SAMPLES, len(next(iter(samples.values())))))
     vaes = plan.vaes
     device = next(plan.module.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        inputs = {name: one.inputs(indices, 0, 0).to(device) for name, one in samples.items()}
+        inputs = {name: source.inputs(indices, 0, 0).to(device) for name, source in samples.items()}
         latents = {name: vae.posterior(inputs[name]).mean for name, vae in vaes.items()}
         rows: dict[str, torch.Tensor] = {}
         for target in samples:

@@ -12,12 +12,30 @@ from torch.nn import functional as F
 from pairvae.models.vae import VAE
 from pairvae.settings import UNetSettings
 from pairvae.training.adam_plans import AdamPlan
-from pairvae.training.protocol import Batch, LossTerms, Source
+from pairvae.training.rounds import Batch, LossTerms, Source
 
 
 @dataclass(frozen=True)
 class SupervisedPlan(AdamPlan):
-    """``network`` gives logits of ``target`` from arrays of ``source``; a ``binary`` target has the Bernoulli loss."""
+    """Direct regression of one modality from the other.
+
+    Parameters
+    ----------
+    network : Module
+        Gives logits of the target from arrays of the source.
+    sources : mapping of str to Source
+        Training samples by modality.
+    source, target : str
+        The modalities.
+    binary : bool
+        Whether the target is binary: Bernoulli loss; otherwise squared error.
+    settings : UNetSettings
+        The section of the baseline.
+    seed : int
+        Of batches.
+    device : torch.device
+        Where batches go.
+    """
 
     network: nn.Module
     sources: Mapping[str, Source]
@@ -44,9 +62,9 @@ class SupervisedPlan(AdamPlan):
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
         """Mean squared error, or mean Bernoulli negative log likelihood, per pixel."""
-        logits, wanted = self.network(batch.inputs[self.source]).float(), batch.inputs[self.target]
+        logits, target = self.network(batch.inputs[self.source]).float(), batch.inputs[self.target]
         if self.binary:
-            loss = F.binary_cross_entropy_with_logits(logits, wanted)
+            loss = F.binary_cross_entropy_with_logits(logits, target)
         else:
-            loss = F.mse_loss(torch.sigmoid(logits), wanted)
+            loss = F.mse_loss(torch.sigmoid(logits), target)
         return LossTerms(loss, {f"{self.source}_{self.target}": loss})

@@ -13,13 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.data.published.archive import (
-    MOST_ZIP_DIRECTORY_BYTES,
-    check_name,
-    choose_sets,
-    copy_images,
-    read_images,
-)
+from pairvae.data.published.archive import choose_sets, copy_images, read_images
+from pairvae.data.published.archive_members import MOST_ZIP_DIRECTORY_BYTES, check_name
 from pairvae.data.published.fetch import fetch
 from pairvae.data.published.mdf import published_identifiers
 from pairvae.data.published.published_file import Limits, PublishedFile

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 from pairvae.data.simulate.micrograph import scale_bar_nm
 from pairvae.data.simulate.samples import Sample, sample_latents, simulate_sample
 from pairvae.data.simulate.saxs_pattern import colour_mapped, detect, expected_counts, q_grid, shadows
+from pairvae.numerics.descriptors import phase_fraction
 from pairvae.numerics.images import crop_positions, crops, resize
-from pairvae.numerics.morphology import domain_spacing, phase_fraction, two_point_correlation
+from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average, power_spectrum
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.numerics.thresholds import binarise_sem
 from pairvae.settings.simulation import MORPHOLOGIES, SimulationParameters
 from real_files import real_file

@@ -9,18 +9,8 @@ from torch import Tensor
 
 from pairvae.errors import InputError
 from pairvae.evaluation.scores.blocks import measured
-from pairvae.evaluation.scores.evaluate import (
-    EvaluationSet,
-    Reference,
-    binary,
-    decode,
-    encode,
-    listed,
-    model_errors,
-    reconstruct,
-    require_finite,
-    summarise,
-)
+from pairvae.evaluation.scores.evaluate import Reference, listed, model_errors, require_finite, summarise
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode, encode, reconstruct
 from pairvae.evaluation.scores.references import baseline_errors, floor_errors
 from pairvae.evaluation.scores.statistics import resamples
 from pairvae.models.build import build_vae

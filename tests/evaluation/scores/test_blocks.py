@@ -14,7 +14,8 @@ from pairvae.evaluation.scores.blocks import (
 )
 from pairvae.evaluation.scores.definitions import properties
 from pairvae.evaluation.scores.ensemble_scores import descriptor_space, ensemble_scores, repeats
-from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
+from pairvae.evaluation.scores.evaluate import Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, Sampled
 
 N, K, SIDE = 8, 3, 32

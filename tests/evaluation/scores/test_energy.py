@@ -7,7 +7,8 @@ import pytest
 
 from pairvae.evaluation.scores.definitions import morphology
 from pairvae.evaluation.scores.energy import energy_scores, ensembles, floor_errors, whole_curves
-from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
+from pairvae.evaluation.scores.evaluate import Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.references import looked_up, references
 from pairvae.numerics.morphology import two_point_correlation
 

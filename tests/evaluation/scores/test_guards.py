@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pairvae.evaluation.scores.evaluate import EvaluationSet
 from pairvae.evaluation.scores.guards import degenerate
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 
 IDS = [f"s{number}" for number in range(6)]
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pairvae.evaluation.baselines.retrieval import retrieval
-from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
+from pairvae.evaluation.scores.evaluate import Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.references import baseline_errors
 
 

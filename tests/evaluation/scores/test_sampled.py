@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pairvae.evaluation import uncertainty
-from pairvae.evaluation.scores.evaluate import EvaluationSet, Reference
+from pairvae.evaluation.scores.evaluate import Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, sampled, without_nan
 from pairvae.models.build import build_vae
 from pairvae.settings import CompactNetwork, LatentSettings

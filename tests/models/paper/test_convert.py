@@ -2,7 +2,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.models.paper.architecture import PaperDecoder, UpConv, collapsed, widened
+from pairvae.models.paper.architecture import PaperDecoder, collapsed, widened
+from pairvae.models.paper.polyphase import UpConv
 
 FILTERS = 32
 EPSILON = 1e-7

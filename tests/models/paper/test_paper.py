@@ -9,11 +9,11 @@ from pairvae.models.pair import PairVAE
 from pairvae.models.paper.architecture import (
     PaperDecoder,
     PaperEncoder,
-    UpConv,
     attach_backbone,
     build_paper_vae,
     check_grid,
 )
+from pairvae.models.paper.polyphase import UpConv
 from pairvae.models.paper.resnet import Backbone, ResNet50
 from pairvae.models.vae import VAE
 from pairvae.settings import LatentSettings, resolve

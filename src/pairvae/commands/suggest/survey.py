@@ -11,9 +11,9 @@ import torch
 
 from pairvae.errors import InputError
 from pairvae.evaluation.experimental_design.features import component_scores
+from pairvae.inference.out_of_distribution import pooled, spread_crops, texture_summary
 from pairvae.inference.prediction_inputs import inputs_of, unique_names
 from pairvae.inference.predictor import Predictor
-from pairvae.inference.training_summary import pooled, spread_crops, texture_summary
 from pairvae.modalities import MODALITIES
 from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.descriptors import describe

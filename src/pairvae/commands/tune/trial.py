@@ -20,7 +20,8 @@ from pairvae.commands.shared_stages import (
     with_own_backbone,
 )
 from pairvae.data.split import hold_out
-from pairvae.evaluation.scores.evaluate import Reference, model_errors, reconstruct, summarise
+from pairvae.evaluation.scores.evaluate import Reference, model_errors, summarise
+from pairvae.evaluation.scores.reconstruct import reconstruct
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shifts_of

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pairvae.commands.watch.arrivals import Mark
 from pairvae.errors import InputError
-from pairvae.inference.predictions import MEASURED, TRUST
+from pairvae.inference.prediction_rows import MEASURED, TRUST
 from pairvae.store.locks import folder_alone
 from pairvae.store.rows import Row, TableWriter, cell_text
 

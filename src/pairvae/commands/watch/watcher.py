@@ -24,13 +24,8 @@ from pairvae.inference.loader import load
 from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.output_files import write_images
 from pairvae.inference.prediction_inputs import Input, output_stem
-from pairvae.inference.predictions import (
-    Prediction,
-    measured,
-    predict_array,
-    predict_file,
-    trust_of,
-)
+from pairvae.inference.prediction_rows import trust_of
+from pairvae.inference.predictions import Prediction, measured, predict_array, predict_file
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import HDF5_SUFFIXES, file_stem

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pairvae.data.check.file_summary import FileSummary, ImageArea, from_entry, to_entry
+from pairvae.data.check.picture_digests import content_digest
 from pairvae.data.pairs.sample import Pair, with_scales
 from pairvae.data.prepare import cache_key, prepare_file
 from pairvae.errors import InputError
@@ -41,10 +41,18 @@ SAMPLED_SIDE = 512  # px; levels are counted on at most this many rows and colum
 
 @dataclass(frozen=True)
 class Preparation:
-    """How files will be prepared: the settings by modality, and what hides the detector in all patterns.
+    """How files will be prepared.
 
-    ``mask`` ``(H, W)`` True where patterns show nothing; ``colormap``: the known one that they are coloured by.
-    ``kept``: where prepared arrays and summaries are looked up and kept.
+    Parameters
+    ----------
+    sections : mapping of str to Section
+        The settings by modality.
+    mask : ndarray of bool, optional
+        ``(H, W)``, True where patterns show nothing.
+    colormap : str, optional
+        The known one that patterns are coloured by.
+    kept : FileCache, optional
+        Where prepared arrays and summaries are looked up and kept.
     """
 
     sections: Mapping[str, Section]
@@ -61,7 +69,22 @@ class Preparation:
 
 
 def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | InputError:
-    """Read one file of a pair: its properties, raw and prepared, or the error that it raised."""
+    """Read one file of a pair.
+
+    Parameters
+    ----------
+    pair : Pair
+        The sample.
+    side : str
+        The file's modality.
+    preparation : Preparation
+        How it will be prepared.
+
+    Returns
+    -------
+    FileSummary or InputError
+        Its properties, raw and prepared, or the error that reading it raised.
+    """
     source, kept = pair.files[side], preparation.kept
     key = None if kept is None else _key(pair, side, preparation)
     entry = None if kept is None or key is None else kept.read(key)
@@ -141,7 +164,20 @@ def _with_prepared(summary: FileSummary, pair: Pair, raw: RawImage, preparation:
 
 
 def covered_by_rule(line: str, summary: FileSummary) -> bool:
-    """Whether a rule of the check already reports a reader's warning."""
+    """Whether a rule of the check already reports a reader's warning.
+
+    Parameters
+    ----------
+    line : str
+        The warning.
+    summary : FileSummary
+        Of the file.
+
+    Returns
+    -------
+    bool
+        True for a data bar that the settings keep.
+    """
     return summary.area is not None and summary.area.keeps_a_bar and line.startswith(BAR_LEFT)
 
 
@@ -165,7 +201,24 @@ def _of_micrograph(image: np.ndarray) -> tuple[RingAndArcs, tuple[RingAndArcs, R
 def detector_look(
     pairs: Sequence[Pair], section: Section, kept: FileCache | None = None
 ) -> tuple[Mask | None, str | None]:
-    """What is dark in most of some patterns, evenly chosen of ``pairs``, and the colour map that they share."""
+    """What hides the detector, and the colours of patterns.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        With patterns, of which at most 24 are looked at.
+    section : Section
+        How patterns are prepared.
+    kept : FileCache, optional
+        Where prepared arrays are looked up and kept.
+
+    Returns
+    -------
+    mask : ndarray of bool or None
+        ``(H, W)``, True where most of these patterns are dark; None where none can be read.
+    colormap : str or None
+        The one that they share, where it is known.
+    """
     arrays = []
     for index in evenly_spread(len(pairs), MOST_PATTERNS):
         try:
@@ -182,38 +235,23 @@ def detector_look(
 
 
 def image_area(raw: RawImage, sem: SemPrepare) -> ImageArea:
-    """Rows from metadata, else as set, else above a detected data bar; columns as set, at most the file's."""
+    """The micrograph without its data bar: rows from metadata, else as set, else above a detected data bar.
+
+    Parameters
+    ----------
+    raw : RawImage
+        The micrograph.
+    sem : SemPrepare
+        Its settings.
+
+    Returns
+    -------
+    ImageArea
+        Columns as set, at most the file's.
+    """
     width = raw.pixels.shape[1]
     area = image_rows(raw, sem)
     return ImageArea(area.rows, min(sem.columns or width, width), area.source, area.detected_bar)
-
-
-def content_digest(pixels: np.ndarray) -> str:
-    """Digest of a picture's shape and of the order of its values.
-
-    A copy has the same under another name and in another format: grey or grey as RGB, with or without transparency, 8
-    or 16 bits, stretched.
-    """
-    values = pixels[..., :3] if pixels.ndim == 3 else pixels
-    if values.ndim == 3 and bool((values == values[..., :1]).all()):
-        values = values[..., 0]
-    if values.dtype.kind == "u":
-        held = np.zeros(np.iinfo(values.dtype).max + 1, bool)
-        held[values] = True
-        ranks = np.cumsum(held) - 1
-        ranks = ranks.astype(np.min_scalar_type(int(ranks[-1])))[values]
-    else:
-        ranks = np.unique(values, return_inverse=True)[1]
-        ranks = ranks.astype(np.min_scalar_type(int(ranks.max())))
-    digest = hashlib.blake2b(f"{values.shape}".encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(ranks).data)
-    return digest.hexdigest()
-
-
-def curve_digest(points: np.ndarray) -> str:
-    """Digest of a curve ``(points, 2 or 3)``: equal for copies in other units of q or I, and without errors."""
-    q, intensity = (points[:, column] / np.nanmax(np.abs(points[:, column])) for column in (0, 1))
-    return hashlib.sha256(np.round(np.stack([q, intensity]), 5).tobytes()).hexdigest()
 
 
 def _grey(pixels: np.ndarray) -> np.ndarray:

@@ -17,7 +17,17 @@ LEFT_OUT = ("pair", "side", "file", "refused", "scattering", "parts", "turned") 
 
 @dataclass(frozen=True)
 class ImageArea:
-    """The micrograph without its data bar: rows and columns in px, and the source of the rows."""
+    """The micrograph without its data bar.
+
+    Parameters
+    ----------
+    rows, columns : int
+        px.
+    source : BarSource
+        Of the rows.
+    detected_bar : int
+        Rows of a data bar that the pixels show, whatever the source.
+    """
 
     rows: int
     columns: int
@@ -32,12 +42,44 @@ class ImageArea:
 
 @dataclass(frozen=True)
 class FileSummary:
-    """One readable file. ``lowest_share``, ``highest_share``: share of the pixels at the extremes, in [0, 1].
+    """One readable file.
 
-    ``centre``: row and column of the beam as shares of the sides (SAXS), None where no symmetry is found.
-    ``scale``: nm or 1/nm per prepared pixel, where known. ``scattering`` of the prepared array, of two ``parts`` of
-    a large micrograph, and of a pattern ``turned`` by a quarter either way. ``noise``: :func:`noise_asymmetry` of a
-    micrograph. ``refused``: why it cannot be prepared. ``notes`` and ``warnings`` are the reader's.
+    Parameters
+    ----------
+    pair, side, file : str
+        The sample's id, the modality, and the file's name.
+    digest : str
+        Of the picture's content.
+    shape, dtype, format
+        Of the file's pixels.
+    nm_per_px : float or None
+        What the file says of a pixel's side.
+    levels : int
+        Distinct values.
+    lowest_share, highest_share : float
+        Of the pixels at the extremes, in [0, 1].
+    not_finite : int
+        Pixels that are NaN or infinite.
+    colourful : bool
+        Whether channels differ.
+    area : ImageArea or None
+        Of a micrograph.
+    centre : tuple of float or None
+        Row and column of the beam as shares of the sides (SAXS), None where no symmetry is found.
+    scale : float or None
+        nm or 1/nm per prepared pixel, where known.
+    noise : float
+        :func:`noise_asymmetry` of a micrograph.
+    scattering : RingAndArcs or None
+        Of the prepared array.
+    parts : tuple of RingAndArcs or None
+        Of two ends of a large micrograph.
+    turned : tuple of RingAndArcs or None
+        Of a pattern turned by a quarter either way.
+    refused : InputError or None
+        Why it cannot be prepared.
+    notes, warnings : tuple of str
+        Those of the reader.
     """
 
     pair: str
@@ -71,9 +113,9 @@ def to_entry(summary: FileSummary) -> tuple[dict[str, np.ndarray], dict[str, Any
     facts = {name: value for name, value in asdict(plain).items() if name not in LEFT_OUT}
     spectra = {"scattering": (summary.scattering,), "parts": summary.parts, "turned": summary.turned}
     arrays = {
-        name: np.stack([np.append(one.arcs, one.ring) for one in several if one is not None])
-        for name, several in spectra.items()
-        if several is not None and several[0] is not None
+        name: np.stack([np.append(each.arcs, each.ring) for each in readings if each is not None])
+        for name, readings in spectra.items()
+        if readings is not None and readings[0] is not None
     }
     return arrays, facts
 
@@ -81,7 +123,20 @@ def to_entry(summary: FileSummary) -> tuple[dict[str, np.ndarray], dict[str, Any
 def from_entry(
     pair: str, side: str, file: str, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
 ) -> FileSummary:
-    """The summary of a file of which :func:`to_entry` was kept."""
+    """The summary of a file of which :func:`to_entry` was kept.
+
+    Parameters
+    ----------
+    pair, side, file : str
+        The sample's id, the modality, and the file's name today.
+    arrays, facts : mapping
+        As they were kept.
+
+    Returns
+    -------
+    FileSummary
+        As it was, under these names.
+    """
     spectra = {
         name: tuple(RingAndArcs(float(row[-1]), row[:-1]) for row in rows) for name, rows in arrays.items()
     }

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pairvae.data.check.file_contents import Preparation, curve_digest, detector_look, inspect
+from pairvae.data.check.file_contents import Preparation, detector_look, inspect
 from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.check.partners import partners
+from pairvae.data.check.picture_digests import curve_digest
 from pairvae.data.check.problems import (
     MOST_NAMES,
     CheckReport,
@@ -41,8 +42,25 @@ def check_for(
 ) -> CheckReport:
     """:func:`check_folder` for the preprocessing that the settings ask for.
 
-    ``saxs``: the settings of patterns (None: the defaults); ``names``: modalities whose pictures are looked at;
-    ``others``: the settings of further modalities, by name; ``kept``: where what is found in files is kept.
+    Parameters
+    ----------
+    folder : Path
+        In the data layout.
+    prepare : SemPrepare
+        The settings of micrographs.
+    saxs : SaxsPrepare, optional
+        Those of patterns; the defaults without them.
+    names : sequence of str
+        Modalities whose pictures are looked at.
+    others : mapping of str to Section, optional
+        The settings of further modalities.
+    kept : FileCache, optional
+        Where what is found in files is kept.
+
+    Returns
+    -------
+    CheckReport
+        Every problem.
     """
     sections: dict[str, Section] = {
         "sem": prepare,
@@ -70,9 +88,27 @@ def check_folder(
 ) -> CheckReport:
     """Read every file of a folder in the data layout and list all problems.
 
-    ``sem_rows``, ``sem_columns``: image area where the metadata do not give it (None: detected, whole); ``crop``
-    in px; ``sem_nm_per_px``: the pixel size that preprocessing brings every micrograph to, where it does;
-    ``others``: the section ``prepare`` of further modalities.
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    sem_rows, sem_columns : int, optional
+        Image area of micrographs where the metadata do not give it; None: detected, whole.
+    crop : int
+        Side of the crops, px.
+    workers : int
+        Files that are read at a time.
+    least_pairs : int
+        Fewer are a problem.
+    sem_nm_per_px : float, optional
+        The pixel size that preprocessing brings every micrograph to, where it does.
+    others : mapping of str to Section, optional
+        The section ``prepare`` of further modalities.
+
+    Returns
+    -------
+    CheckReport
+        Every problem.
     """
     defaults = resolve({})
     area = {"rows": sem_rows, "columns": sem_columns, "crop": crop, "nm_per_px": sem_nm_per_px}

@@ -1,4 +1,4 @@
-"""Rules of the check on geometry: sizes of images, scales of their pixels, the place of the beam."""
+"""Rules of the check on geometry: sizes of images, scales of their pixels, the position of the beam."""
 
 from __future__ import annotations
 
@@ -114,9 +114,9 @@ def beam(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits
     centred = [(summary, summary.centre) for summary in summaries if summary.centre is not None]
     if len(centred) < 3 or limits.beam_centre == "auto":
         return []
-    places = np.array([centre for _, centre in centred])
-    usual = np.median(places, axis=0)
-    scatter = 1.4826 * np.median(np.abs(places - usual), axis=0)
+    centres = np.array([centre for _, centre in centred])
+    usual = np.median(centres, axis=0)
+    scatter = 1.4826 * np.median(np.abs(centres - usual), axis=0)
     most = np.maximum(CENTRE_DEVIATIONS * scatter, CENTRE_DRIFT)
     problems = [
         problem_of(

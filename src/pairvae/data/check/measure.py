@@ -24,9 +24,20 @@ WORKERS = 2
 class Measured:
     """What one file of a pair offers to preprocessing.
 
-    ``area``, ``size``: rows and columns that are used, and that the file has (px). ``scale``: nm per px of a
-    micrograph, 1/nm per prepared px of a pattern. ``q_range``: first and last usable q, 1/nm, with ``unit_known``
-    where the file names its unit. ``refused``: what preprocessing says to it.
+    Parameters
+    ----------
+    pair, modality, file : str
+        The sample's id, the modality, and the file's name.
+    area, size : tuple of int, optional
+        Rows and columns that are used, and that the file has, px.
+    scale : float, optional
+        nm per px of a micrograph, 1/nm per prepared px of a pattern.
+    q_range : tuple of float, optional
+        First and last usable q, 1/nm.
+    unit_known : bool
+        Whether the file names the unit of q.
+    refused : InputError, optional
+        What preprocessing says to it.
     """
 
     pair: str
@@ -43,7 +54,24 @@ class Measured:
 def measure_all(
     pairs: Sequence[Pair], modalities: Sequence[str], settings: Settings, kept: FileCache | None = None
 ) -> list[Measured]:
-    """Each file of the modalities once, also where several pairs share it."""
+    """Measure each file of the modalities once, also where several pairs share it.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        The samples.
+    modalities : sequence of str
+        Of the pair.
+    settings : Settings
+        How they are prepared.
+    kept : FileCache, optional
+        Where results are looked up and kept.
+
+    Returns
+    -------
+    list of Measured
+        One for each file.
+    """
     sections = {name: prepare_settings(settings, name) for name in modalities}
     jobs: dict[tuple[str, str], tuple[Pair, str]] = {}
     for pair in pairs:

@@ -37,10 +37,25 @@ def pair_sheet(
     unpaired: Unpaired = "error",
     prepare: SemPrepare | None = None,
 ) -> None:
-    """Write a PNG of the first ``limit`` pairs in natural order: pattern, curve and micrograph under id and names.
+    """Write a PNG of the first pairs in natural order: pattern, curve and micrograph, or a cross.
 
-    A file that cannot be read shows as a crossed tile. ``prepare`` gives the image area of micrographs (None: the
-    whole image above a detected data bar). ``InputError`` for a folder without sound pairs.
+    Parameters
+    ----------
+    folder : Path
+        In the data layout.
+    out : Path
+        The PNG.
+    limit : int
+        Pairs at most, at least 1.
+    unpaired : {"error", "use"}
+        Whether samples without a partner are faults.
+    prepare : SemPrepare, optional
+        Gives the image area of micrographs; without it the whole image above a detected data bar.
+
+    Raises
+    ------
+    InputError
+        For a folder without sound pairs, or a sheet that is too large for a PNG.
     """
     if limit < 1:
         raise InputError(expected="a sheet of at least 1 pair", found=str(limit), where="--sheet")
@@ -107,12 +122,12 @@ def _curve(columns: np.ndarray) -> np.ndarray:
         return _crossed()
     tile = np.full((TILE, TILE, 3), PAPER, np.uint8)
     cv2.rectangle(tile, (0, 0), (TILE - 1, TILE - 1), (200, 200, 200), 1)
-    places = []
+    coordinates = []
     for values, sign in ((np.log(q[shown]), 1.0), (np.log(intensity[shown]), -1.0)):
         span = max(float(np.ptp(values)), 1e-12)
         share = (values - values.min()) / span if sign > 0 else (values.max() - values) / span
-        places.append(GAP + share * (TILE - 1 - 2 * GAP))
-    points = np.round(np.stack(places, axis=1)).astype(np.int32)
+        coordinates.append(GAP + share * (TILE - 1 - 2 * GAP))
+    points = np.round(np.stack(coordinates, axis=1)).astype(np.int32)
     cv2.polylines(tile, [points], False, INK, 1, cv2.LINE_AA)
     return tile
 

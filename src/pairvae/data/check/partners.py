@@ -60,7 +60,18 @@ class _Seen:
 
 
 def partners(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
-    """Pairs whose pattern does not scatter as the image does: turned, swapped, of another scale, or shuffled."""
+    """Pairs whose pattern does not scatter as the image does: turned, swapped, of another scale, or shuffled.
+
+    Parameters
+    ----------
+    pairs, summaries, limits
+        As for :class:`~pairvae.data.check.problems.Rule`.
+
+    Returns
+    -------
+    list of Problem
+        Warnings.
+    """
     seen = _seen(summaries)
     if len(seen.images) < LEAST_PAIRS:
         return []

@@ -13,8 +13,8 @@ from pairvae.data.pairs.manifest import read_pairs
 from pairvae.errors import InputError
 from pairvae.modalities.readers.image import RawImage, read_image
 from pairvae.modalities.sem import MOSTLY, prepared_grey, threshold_options
-from pairvae.numerics.descriptors import domain_spacing
 from pairvae.numerics.images import grey_levels
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.numerics.thresholds import binarise_sem, noise_share
 from pairvae.settings import SemPrepare
 from pairvae.store import atomic_path
@@ -23,13 +23,8 @@ from pairvae.store.picture_files import INK, png_bytes, write_caption
 METHODS = ("adaptive", "otsu", "li", "sauvola")  # in the order in which they are recommended
 LOCAL = frozenset({"adaptive", "sauvola"})  # compare with a window
 WIDER = 4  # times the window that is set
-SIDE, TILE, GAP, CAPTION, COLUMNS = (
-    320,
-    240,
-    10,
-    22,
-    4,
-)  # px of the image, of its tile, around it, of its caption
+SIDE, TILE, GAP, CAPTION = 320, 240, 10, 22  # px of the image, of its tile, around it, of its caption
+COLUMNS = 4
 CHOSEN = (0, 110, 40)
 LEAST_PHASE = 0.05  # share of the rarer phase
 QUIET = 0.3  # share of pixels decided by noise that the present choice may have
@@ -38,7 +33,25 @@ SIMPLER, UNSHADED = 0.02, 0.2  # share of pixels that the next method, or shadin
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to binarise: its settings, the share of bright pixels, the spacing (px), the share decided by noise."""
+    """One way to binarise a micrograph.
+
+    Parameters
+    ----------
+    threshold : str
+        The method, one of ``METHODS``.
+    window_px : int
+        Its window.
+    shading : bool
+        Whether uneven brightness is taken out before.
+    fraction : float
+        Share of bright pixels, in [0, 1].
+    spacing_px : float
+        Domain spacing; nan where there is none.
+    noise : float
+        Share of pixels that noise decides, in [0, 1].
+    binary : ndarray of uint8
+        ``(H, W)`` of 0 and 1.
+    """
 
     threshold: str
     window_px: int
@@ -62,7 +75,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Preview:
-    """All choices for one micrograph, and the one to take (None where every one is mostly noise)."""
+    """All choices for one micrograph.
+
+    Parameters
+    ----------
+    source : str
+        The file.
+    grey : ndarray of uint8
+        ``(H, W)``, as measured.
+    nm_per_px : float or None
+        Where it is known.
+    choices : tuple of Choice
+        Without shading first.
+    recommended : Choice or None
+        The one to take; None where every one is mostly noise.
+    """
 
     source: str
     grey: np.ndarray
@@ -72,7 +99,27 @@ class Preview:
 
 
 def preview(path: Path, settings: SemPrepare, pair: str | None = None) -> Preview:
-    """Binarise a micrograph of a folder of pairs (the first, or that of ``pair``), or a file, in every way."""
+    """Binarise a micrograph in every way.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of pairs.
+    settings : SemPrepare
+        The present choice, and the image area.
+    pair : str, optional
+        The pair whose micrograph it is; the first without it.
+
+    Returns
+    -------
+    Preview
+        With a recommendation.
+
+    Raises
+    ------
+    InputError
+        Where there is no such micrograph, or it cannot be read.
+    """
     raw = _micrograph(path, pair)
     choices = []
     for shading in (False, True):
@@ -98,7 +145,17 @@ def preview(path: Path, settings: SemPrepare, pair: str | None = None) -> Previe
 def recommend(choices: Sequence[Choice], present: tuple[str, int, bool]) -> Choice | None:
     """The present choice where noise decides few pixels, else the one where it decides fewest; simple ones first.
 
-    None where noise, or one phase, has most of the pixels in all of them.
+    Parameters
+    ----------
+    choices : sequence of Choice
+        Of one micrograph.
+    present : tuple
+        Threshold, window (px) and shading of the present choice.
+
+    Returns
+    -------
+    Choice or None
+        None where noise, or one phase, has most of the pixels in all of them.
     """
     sound = [choice for choice in choices if choice.two_phases and choice.noise <= MOSTLY]
     for choice in sound:
@@ -160,7 +217,15 @@ def _advice(choice: Choice | None) -> str:
 
 
 def write_preview(result: Preview, out: Path) -> None:
-    """A PNG: the middle of the micrograph as measured, then under each choice, the recommended one in green."""
+    """Draw the middle of the micrograph as measured, then under each choice, the recommended one in green.
+
+    Parameters
+    ----------
+    result : Preview
+        Of the micrograph.
+    out : Path
+        The PNG.
+    """
     tiles = [_tile(result.grey, "as measured", INK)]
     for choice in result.choices:
         shares = f"{choice.fraction:.0%} bright, {choice.noise:.0%} by chance"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
@@ -19,7 +19,21 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong: the pair's id (or nothing), the file, a short kind, what to know, how bad it is."""
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    pair : str
+        The pair's id, or nothing.
+    file : str
+        The file or folder, or nothing.
+    kind : str
+        In a few words.
+    message : str
+        What to know.
+    severity : {"error", "warning"}
+        How bad it is.
+    """
 
     pair: str
     file: str
@@ -30,7 +44,21 @@ class Problem:
 
 @dataclass(frozen=True)
 class Limits:
-    """What preprocessing needs: crop side in px, pairs, the nm/px it brings images to, SEM rows, the beam's place."""
+    """What preprocessing needs.
+
+    Parameters
+    ----------
+    crop : int
+        Side of the crops, px.
+    least_pairs : int
+        Pairs.
+    sem_nm_per_px : float or None
+        The pixel size that it brings micrographs to, where it does.
+    sem_rows : int or None
+        Rows of micrographs that are used, where they are set.
+    beam_centre : BeamCentreOption
+        Where the settings say that the beam is.
+    """
 
     crop: int
     least_pairs: int
@@ -39,7 +67,29 @@ class Limits:
     beam_centre: BeamCentreOption = None
 
 
-Rule = Callable[[Sequence[Pair], Sequence[FileSummary], Limits], list[Problem]]
+class Rule(Protocol):
+    """A rule of the check."""
+
+    def __call__(
+        self, pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits
+    ) -> list[Problem]:
+        """Look for one kind of problem.
+
+        Parameters
+        ----------
+        pairs : sequence of Pair
+            All pairs of the folder.
+        summaries : sequence of FileSummary
+            Of their readable files.
+        limits : Limits
+            What preprocessing needs.
+
+        Returns
+        -------
+        list of Problem
+            None where all is well.
+        """
+        ...
 
 
 def error_text(error: InputError) -> str:
@@ -51,12 +101,40 @@ def error_text(error: InputError) -> str:
 
 
 def problem_of(summary: FileSummary, kind: str, message: str, severity: Severity = "error") -> Problem:
-    """A problem of one file."""
+    """A problem of one file.
+
+    Parameters
+    ----------
+    summary : FileSummary
+        Of the file.
+    kind, message, severity
+        As of :class:`Problem`.
+
+    Returns
+    -------
+    Problem
+        With pair and file.
+    """
     return Problem(summary.pair, summary.file, kind, message, severity)
 
 
 def copy_of(pair: Pair, other: Pair, file: str, content: str) -> Problem:
-    """The problem that a file of ``pair`` holds the same as that of another pair."""
+    """The problem that a file holds the same as that of another pair.
+
+    Parameters
+    ----------
+    pair, other : Pair
+        The file's pair, and the other one.
+    file : str
+        The file.
+    content : str
+        What is the same, in words.
+
+    Returns
+    -------
+    Problem
+        An error.
+    """
     text = f"the same {content} of pair {other.id}"
     if {pair.split, other.split} == {"train", "validation"}:
         text += ", across train and validation"
@@ -67,9 +145,20 @@ def copy_of(pair: Pair, other: Pair, file: str, content: str) -> Problem:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Problems (errors first), notes on what the files hold, counts of pairs, files, errors, warnings.
+    """What is wrong with a folder, and what it holds.
 
-    ``proposals``: lines for ``params.yaml``.
+    Parameters
+    ----------
+    folder : str
+        The folder.
+    problems : tuple of Problem
+        Errors first.
+    notes : tuple of str
+        On what the files hold.
+    counts : dict of str to int
+        Pairs, files, errors and warnings.
+    proposals : tuple of str
+        Lines for ``params.yaml``.
     """
 
     folder: str
@@ -87,7 +176,20 @@ class CheckReport:
 def summarised(
     report: CheckReport, severities: Sequence[Severity] = ("error", "warning")
 ) -> list[dict[str, str]]:
-    """The problems in a line for each kind of message, as ``name`` and ``text``, however many files have it."""
+    """The problems in a line for each kind of message, however many files have it.
+
+    Parameters
+    ----------
+    report : CheckReport
+        Of a folder.
+    severities : sequence of {"error", "warning"}
+        Which problems.
+
+    Returns
+    -------
+    list of dict
+        ``name`` and ``text`` of each.
+    """
     lines: dict[tuple[str, str], tuple[str, list[str]]] = {}
     for problem in report.problems:
         if problem.severity in severities:

@@ -34,7 +34,17 @@ CROP_STEP = 32  # px, see sem.prepare.crop
 
 @dataclass(frozen=True)
 class Proposal:
-    """A value for one key of ``params.yaml``, and why."""
+    """A value for one key of ``params.yaml``.
+
+    Parameters
+    ----------
+    key : str
+        With dots.
+    value : object
+        That YAML can hold.
+    why : str
+        The reason.
+    """
 
     key: str
     value: Any
@@ -42,7 +52,22 @@ class Proposal:
 
 
 def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> list[Proposal]:
-    """Values that the settings need for these files; none where they fit."""
+    """Values that the settings need for the files of a folder.
+
+    Parameters
+    ----------
+    measured : sequence of Measured
+        What the files offer.
+    settings : Settings
+        The present ones.
+    pairs : int
+        How many there are.
+
+    Returns
+    -------
+    list of Proposal
+        None where the settings fit.
+    """
     proposals: list[Proposal] = []
     if isinstance(settings.split.train, int) and 2 <= pairs <= settings.split.train:
         train = max(1, min(pairs - 1, round(pairs * 2 / 3)))
@@ -62,7 +87,21 @@ def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> lis
 def calibrations(folder: Path, names: Sequence[str], settings: Settings, sizes: set[Size]) -> list[Proposal]:
     """A .poni file and a mask that lie beside pairs.csv and that no setting names, where there is one of each.
 
-    ``sizes``: rows and columns of the patterns. A mask is known by its name, its values and its size.
+    Parameters
+    ----------
+    folder : Path
+        In the data layout.
+    names : sequence of str
+        Modalities of the pair.
+    settings : Settings
+        The present ones.
+    sizes : set of (int, int)
+        Rows and columns of the patterns. A mask is known by its name, its values and its size.
+
+    Returns
+    -------
+    list of Proposal
+        None where patterns have several sizes.
     """
     proposals: list[Proposal] = []
     top = sorted(path for path in folder.iterdir() if path.is_file()) if len(sizes) == 1 else []

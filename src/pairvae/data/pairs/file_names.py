@@ -54,12 +54,40 @@ def stem_of(path: Path) -> str:
 
 
 def has_suffix(path: Path, suffixes: Collection[str]) -> bool:
-    """Whether the name ends with one of ``suffixes`` (lower case, without the dot)."""
+    """Whether a name has one of several suffixes.
+
+    Parameters
+    ----------
+    path : Path
+        In any case.
+    suffixes : collection of str
+        Lower case, without the dot.
+
+    Returns
+    -------
+    bool
+        Whether it ends with one.
+    """
     return path.name.lower().endswith(tuple(f".{suffix}" for suffix in suffixes))
 
 
 def modality_folders(folder: Path, name: str, called: str | None = None) -> list[Path]:
-    """The sub-folders of a modality, by its folder's name in any case, or by the name ``called``."""
+    """The sub-folders of a modality, by name in any case.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of all.
+    name : str
+        The modality.
+    called : str, optional
+        What its folder is called, where not ``SAXS``, ``SEM`` or ``IQ``.
+
+    Returns
+    -------
+    list of Path
+        Sorted; none where ``folder`` is no folder.
+    """
     folder_name = composed(called or MODALITIES[name].folder).casefold()
     if not folder.is_dir():
         return []
@@ -69,7 +97,18 @@ def modality_folders(folder: Path, name: str, called: str | None = None) -> list
 
 
 def modality_files(folder: Path, name: str, called: str | None = None) -> list[Path]:
-    """Readable files anywhere below the sub-folders of a modality, in natural order; leftovers are left out."""
+    """Readable files anywhere below the sub-folders of a modality; leftovers are left out.
+
+    Parameters
+    ----------
+    folder, name, called
+        As for :func:`modality_folders`.
+
+    Returns
+    -------
+    list of Path
+        In natural order.
+    """
     suffixes = MODALITIES[name].suffixes
     files = [
         path

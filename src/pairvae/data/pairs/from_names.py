@@ -10,19 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from pairvae.data.pairs.file_names import is_utf8, modality_files, natural, not_utf8, stem_of
-from pairvae.data.pairs.matching import (
-    Files,
-    Matching,
-    Sample,
-    by_names,
-    by_numbers,
-    by_order,
-    by_pattern,
-    id_in,
-    sides_of,
-)
-from pairvae.data.pairs.pairs_table import fit_id, write_pairs
+from pairvae.data.pairs.matching import by_names, by_numbers, by_order, by_pattern, id_in
+from pairvae.data.pairs.pairs_table import write_pairs
 from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair
+from pairvae.data.pairs.sample_files import Files, Matching, Sample, sides_of
+from pairvae.data.pairs.sample_ids import fit_id
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import FORMATS
@@ -34,9 +26,16 @@ SHOWN = 3
 class NameRules:
     """How files are found and matched.
 
-    ``pattern``: a regular expression with a named group ``id``, searched in each file's name. ``by_order``: the n-th
-    file with the n-th. ``lone``: files without a partner get rows of their own. ``folders``: the sub-folder of a
-    modality where it is not called ``SAXS``, ``SEM`` or ``IQ`` (in any case).
+    Parameters
+    ----------
+    pattern : str, optional
+        A regular expression with a named group ``id``, searched in each file's name.
+    by_order : bool
+        The n-th file with the n-th.
+    lone : bool
+        Files without a partner get rows of their own.
+    folders : mapping of str to str
+        The sub-folder of a modality where it is not called ``SAXS``, ``SEM`` or ``IQ`` (in any case).
     """
 
     pattern: str | None = None
@@ -53,13 +52,50 @@ def init_pairs(
     rules: NameRules | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> list[Pair]:
-    """Write ``folder/pairs.csv`` from the files below its SAXS, SEM and IQ folders, and return the pairs.
+    """Write ``pairs.csv`` from the files below a folder's SAXS, SEM and IQ folders.
 
     Equal names pair up, then names with the same number; several micrographs of one sample are several rows of one
-    ``group``. Files that no name pairs are refused (``InputError``) unless ``rules`` asks for their order.
-    An existing ``pairs.csv`` is kept unless ``force`` (``InputError``). ``say`` receives a line on the pairing.
+    ``group``.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of all.
+    pattern : str, optional
+        As of :class:`NameRules`, where no ``rules`` are given.
+    force : bool
+        Write over an existing ``pairs.csv``, and trust an order that contradicts the names.
+    rules : NameRules, optional
+        How files are found and matched.
+    say : callable
+        Receives a line on the pairing.
+
+    Returns
+    -------
+    list of Pair
+        As written.
+
+    Raises
+    ------
+    InputError
+        For files that no name pairs, unless ``rules`` asks for their order, and for an existing ``pairs.csv`` unless
+        ``force``.
     """
     rules = rules or NameRules(pattern=pattern)
+    _require_new_table(folder, force)
+    files = _files(folder, rules.folders)
+    matching = _match(folder, files, rules, force)
+    if matching.lone and not rules.lone:
+        raise _without_partner(folder, files, matching, rules.pattern)
+    pairs = _rows(matching)
+    write_pairs(folder / PAIRS_FILE, pairs)
+    say(f"paired {matching.how}")
+    if matching.left_out:
+        say(f"in no pair: {_some(matching.left_out)}")
+    return pairs
+
+
+def _require_new_table(folder: Path, force: bool) -> None:
     table = folder / PAIRS_FILE
     if not folder.is_dir():
         raise InputError(expected="a folder", found="none", where=str(folder), remedy="check the path")
@@ -67,20 +103,26 @@ def init_pairs(
         raise InputError(
             expected="no pairs.csv yet", found="one", where=str(table), remedy="--force writes it anew"
         )
-    files = _files(folder, rules.folders)
-    matching = _match(folder, files, rules, force)
-    if matching.lone and not rules.lone:
-        raise _without_partner(folder, files, matching, rules.pattern)
-    pairs = _rows(matching)
-    write_pairs(table, pairs)
-    say(f"paired {matching.how}")
-    if matching.left_out:
-        say(f"in no pair: {_some(matching.left_out)}")
-    return pairs
 
 
 def named_folders(given: Sequence[str]) -> dict[str, str]:
-    """``["saxs=patterns"]`` as a mapping from modality to sub-folder (``InputError``)."""
+    """Names of sub-folders as the command line gives them.
+
+    Parameters
+    ----------
+    given : sequence of str
+        As ``["saxs=patterns"]``.
+
+    Returns
+    -------
+    dict of str to str
+        From modality to sub-folder.
+
+    Raises
+    ------
+    InputError
+        For an unknown modality, or no name of a folder.
+    """
     folders = dict[str, str]()
     for text in given:
         name, _, sub = text.partition("=")

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pairvae.data.pairs.file_faults import file_fault, missing_partner, repeated_id, reused_files
 from pairvae.data.pairs.file_names import is_utf8, modality_files, not_utf8, stem_of
-from pairvae.data.pairs.pairs_table import Table, read_table, write_pairs
+from pairvae.data.pairs.pairs_table import read_table, write_pairs
 from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Fault, Pair, Unpaired
 from pairvae.data.split import Split, split_pairs
 from pairvae.errors import InputError, number_of
 from pairvae.modalities import MODALITIES
-from pairvae.modalities.readers.image import file_part
-from pairvae.modalities.readers.linked_folders import is_declared
 
 __all__ = [
     "FOLDERS",
@@ -35,15 +34,24 @@ __all__ = [
 ]
 
 CHECK = "pairvae data check lists every problem"
-ALLOW_LONE = "set data.unpaired to use"
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a folder holds: pairs and samples without a partner, all sorted by id, and what is wrong with others.
+    """What a folder holds, all sorted by id, and what is wrong with the rest.
 
-    ``left_out`` are sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM). ``missing`` has
-    a fault for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
+    Parameters
+    ----------
+    pairs : list of Pair
+        Those with both files.
+    unpaired : list of Pair
+        Samples without a partner.
+    left_out : list of Pair
+        Sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM).
+    missing : list of Fault
+        One for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
+    faults : list of Fault
+        What is wrong with other files and rows.
     """
 
     pairs: list[Pair]
@@ -56,10 +64,26 @@ class Manifest:
 def read_pairs(
     folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
 ) -> list[Pair]:
-    """The pairs of a folder, sorted by id: from ``pairs.csv`` where there is one, else from equal file names.
+    """The pairs of a folder: from ``pairs.csv`` where there is one, else from equal file names. Files are not opened.
 
-    Files are named, not opened. ``InputError`` names the first fault and the number of faults. Samples without a
-    partner are faults unless ``unpaired`` is "use"; they are never among the pairs.
+    Parameters
+    ----------
+    folder : Path
+        In the data layout.
+    unpaired : {"error", "use"}
+        Whether samples without a partner are faults; they are never among the pairs.
+    modalities : sequence of str, optional
+        The two that make a pair; by default those that are there.
+
+    Returns
+    -------
+    list of Pair
+        Sorted by id, at least one.
+
+    Raises
+    ------
+    InputError
+        It names the first fault and the number of faults.
     """
     return _sound(folder, unpaired, modalities).pairs
 
@@ -67,7 +91,23 @@ def read_pairs(
 def read_samples(
     folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
 ) -> tuple[list[Pair], list[Pair]]:
-    """As :func:`read_pairs`, and beside the pairs the samples without a partner (none where they are not wanted)."""
+    """As :func:`read_pairs`, and beside the pairs the samples without a partner.
+
+    Parameters
+    ----------
+    folder, unpaired, modalities
+        As for :func:`read_pairs`.
+
+    Returns
+    -------
+    tuple of list of Pair
+        The pairs, and the others (none where they are not wanted).
+
+    Raises
+    ------
+    InputError
+        As from :func:`read_pairs`.
+    """
     manifest = _sound(folder, unpaired, modalities)
     return manifest.pairs, manifest.unpaired if unpaired == "use" else []
 
@@ -90,13 +130,42 @@ def _sound(folder: Path, unpaired: Unpaired, modalities: Sequence[str] | None) -
 
 
 def no_pair(folder: Path, manifest: Manifest) -> InputError:
-    """The error for samples without a partner alone."""
+    """The error for samples without a partner alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Their folder.
+    manifest : Manifest
+        What it holds.
+
+    Returns
+    -------
+    InputError
+        To raise.
+    """
     found = f"{number_of(len(manifest.unpaired), 'sample')} without a partner and no pair"
     return InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
 
 
 def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:
-    """All sound samples whose files a copy of the folder needs (``InputError`` as :func:`read_pairs`)."""
+    """All sound samples whose files a copy of the folder needs.
+
+    Parameters
+    ----------
+    folder, unpaired
+        As for :func:`read_pairs`.
+
+    Returns
+    -------
+    list of Pair
+        Pairs first.
+
+    Raises
+    ------
+    InputError
+        As from :func:`read_pairs`.
+    """
     manifest = _sound(folder, unpaired, None)
     return [*manifest.pairs, *manifest.unpaired, *manifest.left_out]
 
@@ -108,7 +177,20 @@ def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
 
 
 def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Manifest:
-    """Everything that a folder holds. ``modalities``: the two that make a pair; by default those that are there."""
+    """Everything that a folder holds.
+
+    Parameters
+    ----------
+    folder : Path
+        In the data layout.
+    modalities : sequence of str, optional
+        The two that make a pair; by default those that are there.
+
+    Returns
+    -------
+    Manifest
+        With the faults.
+    """
     if not folder.is_dir():
         found = "a file" if folder.exists() else "none"
         error = InputError(
@@ -121,11 +203,11 @@ def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Mani
     sides = tuple(modalities) if modalities is not None else _sides(samples)
     sound: list[Pair] = []
     for sample in sorted(samples, key=lambda sample: sample.id):
-        wrong = [fault for name in sample.files if (fault := _file_fault(folder, sample, name)) is not None]
+        wrong = [fault for name in sample.files if (fault := file_fault(folder, sample, name)) is not None]
         faults += wrong
         if not wrong:
             sound.append(sample)
-    faults += _reused_files(sound)
+    faults += reused_files(sound)
     lacks = {sample.id: _lacks(sample, sides, stand_ins=modalities is not None) for sample in sound}
     pairs, unpaired, left_out = (
         [sample for sample in sound if len(lacks[sample.id]) == number] for number in range(3)
@@ -140,7 +222,7 @@ def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Mani
         faults.append(Fault("", str(folder), "no pairs", error))
     # a curve in no pair of SAXS and SEM is left out; a row of the table was meant
     alone = [*unpaired, *left_out] if table is not None else unpaired
-    missing = [_alone(folder, sample, lacks[sample.id][0], table) for sample in alone]
+    missing = [missing_partner(folder, sample, lacks[sample.id][0], table) for sample in alone]
     return Manifest(pairs, unpaired, left_out, missing, faults)
 
 
@@ -176,86 +258,12 @@ def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:
                 faults.append(Fault("", str(path), "file name", not_utf8(path)))
         for identity, paths in sorted(by_id.items()):
             if len(paths) > 1:
-                faults.append(_twice(folder, identity, paths))
+                faults.append(repeated_id(folder, identity, paths))
             samples[identity][name] = paths[0]
     return [
         Pair(identity, files.pop("saxs", None), files.pop("sem", None), others=dict(files))
         for identity, files in samples.items()
     ], faults
-
-
-def _twice(folder: Path, identity: str, paths: Sequence[Path]) -> Fault:
-    together = len({path.parent for path in paths}) == 1
-    parent = paths[0].parent if together else folder
-    error = InputError(
-        expected=f"one file for id {identity}",
-        found=" and ".join(path.relative_to(parent).as_posix() for path in paths),
-        where=str(parent),
-        remedy="keep one of them",
-    )
-    return Fault(identity, str(paths[1]), "duplicate id", error)
-
-
-def _alone(folder: Path, sample: Pair, missing: str, table: Table | None) -> Fault:
-    """The fault of a sample that has no file of the modality ``missing``."""
-    present = next(iter(sample.files.values()))
-    if table is not None:
-        error = InputError(
-            expected="a file",
-            found="an empty cell",
-            where=f"{folder / PAIRS_FILE}, line {table.lines[sample.id]}, column {missing}",
-            remedy=f"fill it in, or {ALLOW_LONE}",
-        )
-    else:
-        file = file_part(present)
-        error = InputError(
-            expected=f"a partner {MODALITIES[missing].folder}/{sample.id}.<ext> of {file.parent.name}/{file.name}",
-            found="none",
-            where=str(folder),
-            remedy=f"add it, pair other names with pairvae data init, or {ALLOW_LONE}",
-        )
-    return Fault(sample.id, str(present), "missing partner", error)
-
-
-def _file_fault(folder: Path, pair: Pair, name: str) -> Fault | None:
-    """A file that is absent, is no file, or leaves the folder through a link."""
-    path = file_part(pair.files[name])
-    expected, found, kind = f"the {MODALITIES[name].folder} file of pair {pair.id}", "none", "missing file"
-    if path.is_file():
-        if path.resolve().is_relative_to(folder.resolve()) or is_declared(path):
-            return None
-        expected, found, kind = "files inside the folder", f"a link to {path.resolve()}", "outside the folder"
-    elif path.exists():
-        found = "a folder" if path.is_dir() else "a device or pipe"
-    elif path.is_symlink():
-        found = "a broken link"
-    advice = "copy the file there" + (
-        ", or name its folder in data.roots" if kind.startswith("outside") else ""
-    )
-    error = InputError(expected=expected, found=found, where=str(path), remedy=advice)
-    return Fault(pair.id, str(path), kind, error)
-
-
-def _reused_files(pairs: Sequence[Pair]) -> list[Fault]:
-    """One file in two pairs is sound only within a group: else it could train and validate at once."""
-    faults: list[Fault] = []
-    for name in (*FOLDERS, *OTHER_FOLDERS):
-        first: dict[str, Pair] = {}
-        for pair in pairs:
-            if name not in pair.files:
-                continue
-            key = str(pair.files[name])
-            other = first.setdefault(key, pair)
-            if other is pair or (pair.group is not None and pair.group == other.group):
-                continue
-            error = InputError(
-                expected="a file in one pair only",
-                found=f"it in the pairs {other.id} and {pair.id}",
-                where=key,
-                remedy="give both rows of pairs.csv the same group",
-            )
-            faults.append(Fault(pair.id, key, "file used twice", error))
-    return faults
 
 
 def _contents(folder: Path) -> str:

@@ -3,51 +3,35 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from pairvae.data.pairs.file_names import composed, natural, stem_of
+from pairvae.data.pairs.file_names import composed, stem_of
+from pairvae.data.pairs.sample_files import Files, Matching, matched, sides_of
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 
-Files = Mapping[str, Sequence[Path]]
 SEPARATORS = r"[\s_\-.()/]+"
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The files of one sample by modality; several only of the modality whose images are cropped."""
-
-    id: str
-    files: dict[str, list[Path]]
-
-
-@dataclass(frozen=True)
-class Matching:
-    """Samples, files without a partner by modality, files of a further modality that join no sample, and how."""
-
-    samples: list[Sample]
-    lone: list[tuple[str, Path]]
-    left_out: list[Path]
-    how: str
-
-
-def sides_of(files: Files) -> tuple[str, str]:
-    """The two modalities that make a pair: SAXS and SEM, or one of them and a further one."""
-    present = [name for name in files if files[name]]
-    main = [name for name in ("saxs", "sem") if name in present]
-    further = [name for name in present if name not in main]
-    first, second = (*main, *further)[:2]
-    return (second, first) if MODALITIES[first].cropped else (first, second)
 
 
 def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = False) -> Matching | None:
     """Equal names, or micrographs whose name begins with the sample's (``a_1`` and ``a_2`` of ``a``).
 
-    With ``path`` a name has its sub-folders before it; with ``strip`` it has no words such as ``saxs`` and ``sem``,
-    and no case.
-    None where two files of one side have the same name.
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+    root : Path
+        The folder of all.
+    strip : bool
+        Compare names without words such as ``saxs`` and ``sem``, and without case.
+    path : bool
+        Compare names with their sub-folders before them.
+
+    Returns
+    -------
+    Matching or None
+        None where two files of one side have the same name.
     """
     words = {word for name, modality in MODALITIES.items() for word in (name, modality.folder.casefold())}
 
@@ -68,16 +52,16 @@ def by_names(files: Files, root: Path, *, strip: bool = False, path: bool = Fals
     equal = all(set(keys[name]) <= set(keys[first]) for name in files)
     how = "by equal names" if equal else "by names that begin with the sample's"
     how = "by what their names share besides the technique" if strip else how
-    return _matching(files, lambda a, b: _assign_names(keys[a], keys[b]), labels[first], how)
+    return matched(files, lambda a, b: _assign_names(keys[a], keys[b]), labels[first], how)
 
 
 def _assign_names(firsts: Sequence[str], others: Sequence[str]) -> list[int | None]:
     """For each of ``others``, the index of the name in ``firsts`` that equals it or is its longest prefix."""
-    places = {name: index for index, name in enumerate(firsts) if name}
+    index_of = {name: index for index, name in enumerate(firsts) if name}
 
     def find(name: str) -> int | None:
         lengths = (length for length in range(len(name), 0, -1) if _ends_a_word(name, length))
-        return next((places[name[:length]] for length in lengths if name[:length] in places), None)
+        return next((index_of[name[:length]] for length in lengths if name[:length] in index_of), None)
 
     return [find(name) for name in others]
 
@@ -91,16 +75,32 @@ def _ends_a_word(text: str, length: int) -> bool:
 
 
 def by_numbers(files: Files) -> Matching:
-    """The same number in both names; ``InputError`` where two numbers would pair the files differently."""
+    """The same number in both names.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+
+    Returns
+    -------
+    Matching
+        By the numbers that leave the fewest files without a partner.
+
+    Raises
+    ------
+    InputError
+        Where two numbers would pair the files differently.
+    """
     first, _ = sides_of(files)
     columns = {name: number_columns(files[name]) for name in files}
 
     def assign(a: str, b: str) -> list[int | None]:
         candidates: list[list[int | None]] = []
         for column in columns[a]:
-            places = {number: index for index, number in enumerate(column)}
-            if len(places) == len(column):
-                candidates += [[places.get(number) for number in other] for other in columns[b]]
+            index_of = {number: index for index, number in enumerate(column)}
+            if len(index_of) == len(column):
+                candidates += [[index_of.get(number) for number in other] for other in columns[b]]
         if not candidates:
             return [None] * len(files[b])
         lone = [_without_partner(assigned, len(files[a])) for assigned in candidates]
@@ -116,7 +116,7 @@ def by_numbers(files: Files) -> Matching:
         return (single or chosen)[0]
 
     ids = [stem_of(file) for file in files[first]]
-    return _matching(files, assign, ids, "by the numbers in their names")
+    return matched(files, assign, ids, "by the numbers in their names")
 
 
 def _without_partner(assigned: Sequence[int | None], count: int) -> int:
@@ -138,7 +138,22 @@ def number_columns(files: Sequence[Path]) -> list[list[int]]:
 def by_order(files: Files, *, trusted: bool) -> Matching:
     """The n-th file of one side with the n-th of the other, in natural order.
 
-    ``InputError`` for unequal numbers of files and, unless ``trusted``, where the names' numbers contradict.
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+    trusted : bool
+        Whether the order rules where the names' numbers contradict it.
+
+    Returns
+    -------
+    Matching
+        Without lone files of the two sides.
+
+    Raises
+    ------
+    InputError
+        For unequal numbers of files and, unless ``trusted``, where the names' numbers contradict.
     """
     first, second = sides_of(files)
     firsts, others = files[first], files[second]
@@ -162,13 +177,23 @@ def by_order(files: Files, *, trusted: bool) -> Matching:
     def assign(a: str, b: str) -> list[int | None]:
         return list(range(len(others))) if b == second else _assign_names(ids, [stem_of(f) for f in files[b]])
 
-    return _matching(files, assign, ids, "by their order alone: compare the names")
+    return matched(files, assign, ids, "by their order alone: compare the names")
 
 
 def contradiction(firsts: Sequence[Path], others: Sequence[Path]) -> tuple[Path, Path, Path] | None:
-    """A file, its partner in the same place, and the one of the other side that has its number; None where none is.
+    """Where the order of files contradicts the numbers in their names.
 
     Numbers that stand in every name and differ in all of them count; none is where one of them agrees in every pair.
+
+    Parameters
+    ----------
+    firsts, others : sequence of Path
+        As many files of either side, in order.
+
+    Returns
+    -------
+    tuple of Path or None
+        A file, its partner by the order, and the one of the other side that has its number; None where none is.
     """
     columns = [
         (column, other)
@@ -179,15 +204,33 @@ def contradiction(firsts: Sequence[Path], others: Sequence[Path]) -> tuple[Path,
     if any(column == other for column, other in columns):
         return None
     for column, other in columns:
-        places = {number: index for index, number in enumerate(other)}
+        index_of = {number: index for index, number in enumerate(other)}
         for index, number in enumerate(column):
-            if places.get(number, index) != index:
-                return firsts[index], others[index], others[places[number]]
+            if index_of.get(number, index) != index:
+                return firsts[index], others[index], others[index_of[number]]
     return None
 
 
 def by_pattern(files: Files, pattern: str) -> Matching:
-    """Equal ids, which a regular expression with the named group ``id`` takes out of the names (``InputError``)."""
+    """Equal ids, which a regular expression takes out of the names.
+
+    Parameters
+    ----------
+    files : mapping of str to sequence of Path
+        By modality.
+    pattern : str
+        With a named group ``id``.
+
+    Returns
+    -------
+    Matching
+        By these ids.
+
+    Raises
+    ------
+    InputError
+        For no such expression, a name that it does not match, or two files of one id.
+    """
     where = "--pattern"
     try:
         expression = re.compile(pattern)
@@ -201,8 +244,8 @@ def by_pattern(files: Files, pattern: str) -> Matching:
     first, second = sides_of(files)
 
     def assign(a: str, b: str) -> list[int | None]:
-        places = {identity: index for index, identity in enumerate(ids[a])}
-        return [places.get(identity) for identity in ids[b]]
+        index_of = {identity: index for index, identity in enumerate(ids[a])}
+        return [index_of.get(identity) for identity in ids[b]]
 
     for name in files:
         seen: dict[str, Path] = {}
@@ -211,51 +254,32 @@ def by_pattern(files: Files, pattern: str) -> Matching:
             if other is not file and not (name == second and MODALITIES[name].cropped):
                 found = f"{other.name} and {file.name} for id {identity}"
                 raise InputError(expected="one file for each id", found=found, where=where)
-    return _matching(files, assign, ids[first], "by the ids in their names")
+    return matched(files, assign, ids[first], "by the ids in their names")
 
 
 def id_in(expression: re.Pattern[str], file: Path) -> str:
-    """What the group ``id`` of ``expression`` finds in a file's name (``InputError`` for nothing)."""
+    """What the group ``id`` of an expression finds in a file's name.
+
+    Parameters
+    ----------
+    expression : re.Pattern
+        With a named group ``id``.
+    file : Path
+        Its name is searched.
+
+    Returns
+    -------
+    str
+        Not empty.
+
+    Raises
+    ------
+    InputError
+        Where it finds nothing.
+    """
     match = expression.search(composed(file.name))
     if match is None or not match["id"]:
         raise InputError(
             expected=f"names that {expression.pattern} matches", found=file.name, where="--pattern"
         )
     return match["id"]
-
-
-def _matching(
-    files: Files, assign: Callable[[str, str], list[int | None]], ids: Sequence[str], how: str
-) -> Matching:
-    """Samples of the first side's files and those that ``assign(first, other)`` gives them."""
-    first, second = sides_of(files)
-    by_sample: list[dict[str, list[Path]]] = [{first: [file]} for file in files[first]]
-    left_out: list[Path] = []
-    lone: list[tuple[str, Path]] = []
-    for name in (name for name in files if name != first):
-        assigned = assign(first, name)
-        if name == second and None in assigned:
-            assigned = _other_way_round(assigned, assign(second, first))
-        for index, file in zip(assigned, files[name], strict=True):
-            if index is not None and (name not in by_sample[index] or MODALITIES[name].cropped):
-                by_sample[index].setdefault(name, []).append(file)
-            elif name == second:
-                lone.append((name, file))
-            else:
-                left_out.append(file)
-    pairs = zip(ids, by_sample, strict=True)
-    samples = [Sample(identity, sample_files) for identity, sample_files in pairs if second in sample_files]
-    lone += [(first, sample_files[first][0]) for sample_files in by_sample if second not in sample_files]
-    return Matching(samples, sorted(lone, key=lambda entry: natural(str(entry[1]))), left_out, how)
-
-
-def _other_way_round(forwards: list[int | None], backwards: Sequence[int | None]) -> list[int | None]:
-    """The assignment from the other side (``film1_scan3`` of ``film1``) where it is one to one and leaves less out."""
-    partners = [index for index in backwards if index is not None]
-    if len(set(partners)) < len(partners) or len(partners) <= sum(index is not None for index in forwards):
-        return forwards
-    turned: list[int | None] = [None] * len(forwards)
-    for position, other in enumerate(backwards):
-        if other is not None:
-            turned[other] = position
-    return turned

@@ -13,6 +13,7 @@ from typing import cast
 
 from pairvae.data.pairs.file_names import composed
 from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
+from pairvae.data.pairs.sample_ids import checked_id
 from pairvae.errors import InputError
 from pairvae.modalities.readers.image import INSIDE
 from pairvae.store import atomic_path
@@ -27,13 +28,22 @@ MISSPELT = 0.8  # similarity to a known column above which a name is taken for a
 LONGEST_CONDITION, MOST_CONDITIONS = 100, 100  # characters of a name or word; columns
 SPLITS = ("train", "validation")
 LARGEST_TABLE_BYTES = 50_000_000
-LONGEST_ID = 100
 LONGEST_PATH, LONGEST_PART = 1024, 255  # characters; bytes of a file's or folder's name
 
 
 @dataclass(frozen=True)
 class Table:
-    """Samples of a ``pairs.csv`` in its order, each with at least one file; the line of each; what is not sound."""
+    """What a ``pairs.csv`` says.
+
+    Parameters
+    ----------
+    pairs : list of Pair
+        Samples in the table's order, each with at least one file.
+    lines : dict of str to int
+        The line of each, by id.
+    faults : list of Fault
+        Rows that are not sound.
+    """
 
     pairs: list[Pair]
     lines: dict[str, int]
@@ -181,29 +191,6 @@ def _pair(folder: Path, row: dict[str, str], numeric: frozenset[str], where: str
     )
 
 
-def _fits(char: str) -> bool:
-    """Whether a character can be part of a file name on any system."""
-    return char.isalnum() or char in " _-+.,()=@" or (not char.isascii() and char.isprintable())
-
-
-def fit_id(text: str) -> str:
-    """An id made of any text: composed letters, ``_`` in place of what no file name can have."""
-    kept = "".join(char if _fits(char) else "_" for char in composed(text)).strip(" .")
-    return kept[: LONGEST_ID - 10].rstrip() or "sample"
-
-
-def checked_id(text: str, where: str) -> str:
-    """An id that can be part of a file name on any system."""
-    bad = not text or len(text) > LONGEST_ID or text.startswith(".")
-    if bad or not all(_fits(char) for char in text):
-        raise InputError(
-            expected="an id of 1 to 100 letters, digits and _-+.,()=@",
-            found=repr(text[:LONGEST_ID]),
-            where=where,
-        )
-    return text
-
-
 def _inside(folder: Path, text: str, where: str) -> Path | str:
     """A path below ``folder`` from text relative to it, with its ``::/data/set`` where there is one."""
     name, separator, dataset = text.partition(INSIDE)
@@ -261,7 +248,15 @@ def _number(text: str, where: str) -> float | None:
 
 
 def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
-    """Write ``pairs.csv`` atomically, files relative to its folder; optional columns and conditions where filled."""
+    """Write ``pairs.csv`` atomically, optional columns and conditions where filled.
+
+    Parameters
+    ----------
+    path : Path
+        The table; files in it are relative to its folder.
+    pairs : sequence of Pair
+        A row for each.
+    """
     used = [name for name in OPTIONAL if any(getattr(pair, name) is not None for pair in pairs)]
     further = list(dict.fromkeys(name for pair in pairs for name in pair.conditions))
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:

@@ -21,14 +21,27 @@ Unpaired = Literal["error", "use"]  # what becomes of samples without a partner
 
 @dataclass(frozen=True)
 class Pair:
-    """One sample: its SAXS and SEM file (for HDF5 the text ``file::/data/set``) and what is known of it.
+    """One sample: its files and what is known of it.
 
-    One of the two is None where the folder holds another modality in its place.
-
-    ``sem_nm_per_px`` in nm, ``saxs_q_per_px_inv_nm`` in 1/nm; ``split`` fixes its part; members of one
-    ``group`` (views or repeats of a sample) stay on one side of the split. ``others`` are its files of further
-    modalities, by name. ``conditions`` are further columns of ``pairs.csv``: a number, with its unit in the name
-    (``pitch_nm``), or a word.
+    Parameters
+    ----------
+    id : str
+        Its name.
+    saxs, sem : Path, str or None
+        Its files (for HDF5 the text ``file::/data/set``). One is None where the folder holds another modality in its
+        place.
+    morphology : str, optional
+        Where it is known.
+    sem_nm_per_px, saxs_q_per_px_inv_nm : float, optional
+        Side of a pixel, nm and 1/nm.
+    split : {"train", "validation"}, optional
+        Fixes its part.
+    group : str, optional
+        Members of one group (views or repeats of a sample) stay on one side of the split.
+    others : mapping of str to Path or str
+        Its files of further modalities, by name.
+    conditions : mapping of str to float or str
+        Further columns of ``pairs.csv``: a number, with its unit in the name (``pitch_nm``), or a word.
     """
 
     id: str
@@ -50,14 +63,41 @@ class Pair:
 
 
 def with_scales(raw: RawImage, pair: Pair, name: str) -> RawImage:
-    """The file of modality ``name`` with the scales that pairs.csv gives, before those of the file itself."""
+    """A file with the scales that pairs.csv gives, before those of the file itself.
+
+    Parameters
+    ----------
+    raw : RawImage
+        The file.
+    pair : Pair
+        Its sample.
+    name : str
+        Its modality.
+
+    Returns
+    -------
+    RawImage
+        A copy.
+    """
     nm_per_px = getattr(pair, f"{name}_nm_per_px", None) or raw.nm_per_px
     return replace(raw, nm_per_px=nm_per_px, q_per_px=pair.saxs_q_per_px_inv_nm or raw.q_per_px)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with the pairing itself: the pair (or none), the file, a short kind, and the error."""
+    """Something wrong with the pairing itself.
+
+    Parameters
+    ----------
+    pair : str
+        The pair's id, or nothing.
+    file : str
+        The file or folder.
+    kind : str
+        In a few words.
+    error : InputError
+        What to know and to do.
+    """
 
     pair: str
     file: str

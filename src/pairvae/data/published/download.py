@@ -41,13 +41,34 @@ class _StoppedError(Exception):
 
 
 class Budget:
-    """Counts bytes over all threads and refuses more than the limit."""
+    """Counts bytes over all threads and refuses more than the limit.
+
+    Parameters
+    ----------
+    limits : Limits
+        The most that a fetch may write.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self.limits, self.left, self.lock = limits, limits.total_bytes, threading.Lock()
 
     def take(self, amount: int, of_file: int, where: str) -> None:
-        """Count ``amount`` more bytes, of a file that then has ``of_file`` (``InputError`` when too many)."""
+        """Count more bytes.
+
+        Parameters
+        ----------
+        amount : int
+            How many.
+        of_file : int
+            How many their file then has.
+        where : str
+            For the message.
+
+        Raises
+        ------
+        InputError
+            When there are too many.
+        """
         with self.lock:
             self.left -= amount
             left = self.left
@@ -61,7 +82,19 @@ class Budget:
 
 
 class Client:
-    """An anonymous HTTP client for one fetch; its methods may be called from several threads."""
+    """An anonymous HTTP client for one fetch; its methods may be called from several threads.
+
+    Parameters
+    ----------
+    limits : Limits
+        The most that it may write.
+    timeout_s : float
+        How long it waits for an answer, s.
+    retries : int
+        How often a request is repeated.
+    backoff_s : float
+        Pause before the first repetition, s; it doubles each time.
+    """
 
     def __init__(
         self, limits: Limits, *, timeout_s: float = 30.0, retries: int = 5, backoff_s: float = 1.0
@@ -74,7 +107,25 @@ class Client:
             self.session.mount(scheme, HTTPAdapter(pool_maxsize=MOST_CONNECTIONS, pool_block=True))
 
     def json(self, url: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The JSON object at ``url`` (POST when there is a ``body``), at most 32 MB; repeated like a file."""
+        """The JSON object at an address, at most 32 MB; repeated like a file.
+
+        Parameters
+        ----------
+        url : str
+            The address.
+        body : mapping, optional
+            What is posted; without it the request is a GET.
+
+        Returns
+        -------
+        dict
+            The object.
+
+        Raises
+        ------
+        InputError
+            For no answer, or one that is no JSON object.
+        """
         return self._persist(lambda: self._json(url, body), url)
 
     def optional_json(self, url: str) -> dict[str, Any] | None:
@@ -82,7 +133,22 @@ class Client:
         return self._persist(lambda: self._json(url, None, absent_ok=True) or None, url)
 
     def file(self, file: PublishedFile, url: str, target: Path) -> None:
-        """Download ``url`` to ``target``, which appears only once it is whole and agrees with ``file``."""
+        """Download a file, which appears only once it is whole and as published.
+
+        Parameters
+        ----------
+        file : PublishedFile
+            What is known of it.
+        url : str
+            Its address.
+        target : Path
+            Where it goes.
+
+        Raises
+        ------
+        InputError
+            For no answer, another file, or too many bytes.
+        """
         partial = target.with_name(f"{target.name}.partial")
         if self.stop.is_set():
             raise _StoppedError

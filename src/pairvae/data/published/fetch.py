@@ -72,13 +72,27 @@ def fetch(
     retries: int = 5,
     backoff_s: float = 1.0,
 ) -> None:
-    """Bring the published pairs to ``out``: its images, ``pairs.csv`` and ``fetch.json``.
+    """Bring the published pairs to a folder: its images, ``pairs.csv`` and ``fetch.json``.
 
-    ``base_url`` is a mirror, of the file server or of a folder that an earlier fetch wrote; ``archive`` is
-    a local zip or tar instead. At most four connections are open, whatever ``workers`` says. Each request
-    waits ``timeout_s`` s for an answer and is repeated ``retries`` times, after ``backoff_s`` s, then twice
-    that, and so on. A killed fetch keeps the files that are whole; a complete one only has its hashes checked.
-    ``InputError``: every fault, in one line.
+    Parameters
+    ----------
+    out : Path
+        The folder: new, empty, or of an earlier fetch, whose whole files are kept and checked.
+    identifiers : MdfIdentifiers
+        What the Materials Data Facility calls the pairs, and limits.
+    base_url : str, optional
+        A mirror, of the file server or of a folder that an earlier fetch wrote.
+    archive : str or Path, optional
+        A local zip or tar instead.
+    workers : int
+        Connections, of which at most four are open.
+    timeout_s, retries, backoff_s
+        As for :class:`~pairvae.data.published.download.Client`.
+
+    Raises
+    ------
+    InputError
+        Every fault, in one line.
     """
     client = Client(identifiers.limits, timeout_s=timeout_s, retries=retries, backoff_s=backoff_s)
     with disk_faults(out), held(out):

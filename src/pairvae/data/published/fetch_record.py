@@ -25,7 +25,15 @@ TARGET = r"^(SAXS|SEM)/[A-Za-z0-9][A-Za-z0-9._-]{0,99}\.(jpg|jpeg|png|tif|tiff)$
 
 @dataclass(frozen=True)
 class Item:
-    """One file of the data layout: ``target`` (``SEM/01.tif``) and what was published as that."""
+    """One file of the data layout.
+
+    Parameters
+    ----------
+    target : str
+        Its path in the folder (``SEM/01.tif``).
+    file : PublishedFile
+        What was published as that.
+    """
 
     target: str
     file: PublishedFile
@@ -55,7 +63,17 @@ class _Record(BaseModel):
 
 @dataclass(frozen=True)
 class Record:
-    """What a finished fetch wrote down."""
+    """What a finished fetch wrote down.
+
+    Parameters
+    ----------
+    citation, license : str
+        Of the data.
+    archive_sha256 : str or None
+        Of the archive that they came from, if from one.
+    items : tuple of Item
+        All files.
+    """
 
     citation: str
     license: str
@@ -64,10 +82,28 @@ class Record:
 
 
 def pair_up(chosen: Mapping[str, Sequence[PublishedFile]], pairs: int | None, where: str) -> list[Item]:
-    """Published files as items, pair by pair: the n-th SAXS name belongs to the n-th SEM name, both sorted.
+    """Published files as items: the n-th SAXS name belongs to the n-th SEM name, both sorted.
 
     The ids are the common stems where all of them agree, else ``01``, ``02``, ... in that order.
-    ``InputError`` when the counts differ from each other or from ``pairs``.
+
+    Parameters
+    ----------
+    chosen : mapping of str to sequence of PublishedFile
+        By modality.
+    pairs : int or None
+        How many there must be; None: any number.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    list of Item
+        Pair by pair.
+
+    Raises
+    ------
+    InputError
+        When the counts differ from each other or from ``pairs``.
     """
     saxs, sem = (sorted(chosen[modality], key=lambda file: file.name) for modality in FOLDERS)
     if len(saxs) != len(sem) or (pairs is not None and len(saxs) != pairs):
@@ -91,7 +127,25 @@ def pair_up(chosen: Mapping[str, Sequence[PublishedFile]], pairs: int | None, wh
 
 
 def parse_record(value: Mapping[str, Any], where: str) -> Record:
-    """A record from JSON, strictly: no path in it can leave the data folder (``InputError`` otherwise)."""
+    """A record from JSON, strictly: no path in it can leave the data folder.
+
+    Parameters
+    ----------
+    value : mapping
+        As read.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    Record
+        Of pairs.
+
+    Raises
+    ------
+    InputError
+        For what no fetch has written.
+    """
     try:
         record = _Record.model_validate(value)
     except ValidationError as error:
@@ -129,7 +183,22 @@ def read_record(path: Path) -> Record | None:
 
 
 def settled(item: Item, size: int, sha256: str) -> Item:
-    """``item`` with what its file turned out to be."""
+    """An item with what its file turned out to be.
+
+    Parameters
+    ----------
+    item : Item
+        As planned.
+    size : int
+        Bytes.
+    sha256 : str
+        64 hexadecimal digits.
+
+    Returns
+    -------
+    Item
+        A copy.
+    """
     return replace(item, file=replace(item.file, size=size, sha256=sha256))
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pairvae.data.published.archive import check_name
+from pairvae.data.published.archive_members import check_name
 from pairvae.data.published.download import Client
 from pairvae.data.published.published_file import Limits, PublishedFile
 from pairvae.errors import InputError
@@ -61,7 +61,25 @@ def published_identifiers() -> MdfIdentifiers:
 
 
 def parse_identifiers(value: Mapping[str, Any], where: str) -> MdfIdentifiers:
-    """Identifiers from a mapping; ``InputError`` names the key at fault."""
+    """Identifiers from a mapping.
+
+    Parameters
+    ----------
+    value : mapping
+        As read.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    MdfIdentifiers
+        Checked.
+
+    Raises
+    ------
+    InputError
+        It names the key at fault.
+    """
     try:
         return MdfIdentifiers.model_validate(value)
     except ValidationError as error:
@@ -73,7 +91,27 @@ def parse_identifiers(value: Mapping[str, Any], where: str) -> MdfIdentifiers:
 
 
 def list_files(client: Client, identifiers: MdfIdentifiers, modality: str) -> list[PublishedFile]:
-    """The images of one modality in MDF's index, sorted by name (``InputError`` when there are none)."""
+    """The images of one modality in MDF's index.
+
+    Parameters
+    ----------
+    client : Client
+        It asks the index.
+    identifiers : MdfIdentifiers
+        Of the data sets.
+    modality : str
+        One of ``identifiers.sets``.
+
+    Returns
+    -------
+    list of PublishedFile
+        Sorted by name.
+
+    Raises
+    ------
+    InputError
+        When there are none, or too many.
+    """
     chosen = identifiers.sets[modality]
     source_id = chosen.source_id or _source_id(client, identifiers, chosen.doi)
     query = f'mdf.source_id:"{source_id}" AND mdf.resource_type:record'

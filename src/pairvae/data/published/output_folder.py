@@ -31,7 +31,18 @@ def held(out: Path) -> Iterator[None]:
 
 @contextmanager
 def disk_faults(out: Path) -> Iterator[None]:
-    """Say in one line what the disk refused."""
+    """Say in one line what the disk refused within the block.
+
+    Parameters
+    ----------
+    out : Path
+        The folder that is written to.
+
+    Raises
+    ------
+    InputError
+        For a full disk, and what else cannot be written.
+    """
     try:
         yield
     except OSError as error:

@@ -29,7 +29,19 @@ class Limits(BaseModel):
 
 @dataclass(frozen=True)
 class PublishedFile:
-    """A file as its publisher names it: its name, where it comes from, and what is known of it."""
+    """A file as its publisher names it.
+
+    Parameters
+    ----------
+    name : str
+        With its folders.
+    source : str
+        Its address, or archive and member.
+    size : int, optional
+        Bytes.
+    sha256, sha512 : str, optional
+        Hexadecimal digits.
+    """
 
     name: str
     source: str
@@ -45,7 +57,17 @@ class PublishedFile:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a file on disk turned out to be: size in bytes, sha256, and its fault (empty: none)."""
+    """What a file on disk turned out to be.
+
+    Parameters
+    ----------
+    size : int
+        Bytes.
+    sha256 : str
+        64 hexadecimal digits.
+    fault : str
+        The first way in which it is not the published one; empty: none.
+    """
 
     size: int
     sha256: str
@@ -53,7 +75,20 @@ class Verdict:
 
 
 def inspect(path: Path, file: PublishedFile) -> Verdict:
-    """Size and sha256 of ``path``, and the first way in which it is not ``file``."""
+    """Compare a file on disk with a published one.
+
+    Parameters
+    ----------
+    path : Path
+        The file on disk.
+    file : PublishedFile
+        What is known of the published one.
+
+    Returns
+    -------
+    Verdict
+        With size and sha256 in any case.
+    """
     hash256, hash512 = hashlib.sha256(), hashlib.sha512()
     with path.open("rb") as stream:
         head = stream.read(16)

@@ -16,8 +16,10 @@ from pairvae.data.pairs.manifest import Pair, read_pairs
 from pairvae.errors import InputError
 from pairvae.modalities.readers.data_bar import rows_above_bar
 from pairvae.modalities.readers.image import read_image
+from pairvae.numerics.descriptors import phase_fraction
 from pairvae.numerics.images import crop_positions, crops
-from pairvae.numerics.morphology import domain_spacing, phase_fraction, two_point_correlation
+from pairvae.numerics.morphology import two_point_correlation
+from pairvae.numerics.spacing import domain_spacing
 from pairvae.numerics.thresholds import binarise_sem
 from pairvae.progress import track
 from pairvae.store import atomic_path
@@ -35,10 +37,20 @@ CROP_SEED = 42
 
 @dataclass(frozen=True)
 class Measured:
-    """A sample's binarised crops ``(N, 192, 192)``, its pattern ``(192, 192, 3)`` uint8, and their numbers.
+    """A sample and its numbers.
 
-    ``correlation``: mean S(r) of the crops, ``(96,)``; ``fraction``: of the bright phase; ``period``: of the
-    whole image, px.
+    Parameters
+    ----------
+    crops : ndarray of uint8
+        ``(N, 192, 192)`` of 0 and 1.
+    pattern : ndarray of uint8 or None
+        ``(192, 192, 3)`` RGB.
+    correlation : ndarray
+        Mean S(r) of the crops, ``(96,)``.
+    fraction : float
+        Of the bright phase, in [0, 1].
+    period : float
+        Of the whole image, px.
     """
 
     crops: Bytes
@@ -59,7 +71,23 @@ def _measured(image: Bytes, cut: Bytes, pattern: Bytes | None) -> Measured:
 
 
 def measure_pair(pair: Pair) -> Measured:
-    """Read and measure one pair; ``InputError`` where the micrograph is smaller than a crop."""
+    """Read and measure one pair.
+
+    Parameters
+    ----------
+    pair : Pair
+        With both files.
+
+    Returns
+    -------
+    Measured
+        Of six crops.
+
+    Raises
+    ------
+    InputError
+        Where a file is missing, or the micrograph is smaller than a crop.
+    """
     if pair.sem is None or pair.saxs is None:
         raise InputError(expected="a SAXS and a SEM file", found="one of them", where=f"pair {pair.id}")
     raw = read_image(pair.sem)
@@ -73,7 +101,23 @@ def measure_pair(pair: Pair) -> Measured:
 
 
 def measure_real(path: Path) -> Measured:
-    """Measure a crop that is binarised already (black and white picture)."""
+    """Measure a crop that is binarised already.
+
+    Parameters
+    ----------
+    path : Path
+        A black and white picture.
+
+    Returns
+    -------
+    Measured
+        Without a pattern.
+
+    Raises
+    ------
+    InputError
+        For fewer than 192 px.
+    """
     pixels = read_image(path).pixels
     image = np.asarray((pixels.reshape(*pixels.shape[:2], -1)[..., 0] > 127), dtype=np.uint8)
     if min(image.shape) < CROP:
@@ -82,10 +126,21 @@ def measure_real(path: Path) -> Measured:
 
 
 def contact_sheet(folder: Path, out: Path, real: Sequence[Path] = ()) -> None:
-    """Draw the pairs of ``folder`` by morphology, their S(r), phase fraction and period, to ``out`` (PNG).
+    """Draw pairs by morphology, their S(r), phase fraction and period.
 
-    ``real`` are binarised crops of real micrographs to compare with. ``InputError`` for a folder without
-    pairs of known morphology, and for unreadable files.
+    Parameters
+    ----------
+    folder : Path
+        The pairs.
+    out : Path
+        The PNG.
+    real : sequence of Path
+        Binarised crops of real micrographs to compare with.
+
+    Raises
+    ------
+    InputError
+        For a folder without pairs of known morphology, and for unreadable files.
     """
     groups: dict[str, list[Pair]] = {}
     for pair in read_pairs(folder):
@@ -108,7 +163,20 @@ def contact_sheet(folder: Path, out: Path, real: Sequence[Path] = ()) -> None:
 
 
 def draw(samples: dict[str, list[Measured]], real: dict[str, Measured]) -> Figure:
-    """The sheet: a row of pictures for each morphology, the real crops below, the plots beside them."""
+    """The sheet: a row of pictures for each morphology, the real crops below, the plots beside them.
+
+    Parameters
+    ----------
+    samples : dict of str to list of Measured
+        By morphology.
+    real : dict of str to Measured
+        Real crops by name.
+
+    Returns
+    -------
+    Figure
+        To save.
+    """
     rows = len(samples) + bool(real)
     figure = Figure(figsize=(13.5, 1.5 * rows + 0.3), layout="constrained")
     halves = figure.add_gridspec(1, 2, width_ratios=(2 * SHOWN, 3.4))

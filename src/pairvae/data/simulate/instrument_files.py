@@ -19,7 +19,20 @@ NM_PER_CM = 1e7
 
 
 def fei_metadata(rows: int, columns: int, nm_per_px: float) -> str:
-    """FEI metadata of the image area (px, without the data bar) and the pixel size (m)."""
+    """FEI metadata of a micrograph.
+
+    Parameters
+    ----------
+    rows, columns : int
+        Of the image area without the data bar, px.
+    nm_per_px : float
+        Side of a pixel, which FEI gives in m.
+
+    Returns
+    -------
+    str
+        Lines as the instrument writes them.
+    """
     lines = (
         "[Scan]",
         f"PixelWidth={nm_per_px * 1e-9:.6e}",
@@ -38,7 +51,19 @@ def fei_metadata(rows: int, columns: int, nm_per_px: float) -> str:
 
 
 def write_micrograph(path: Path, grey: NDArray[np.uint8], image_rows: int, nm_per_px: float) -> None:
-    """Write ``(rows, columns)`` uint8 as RGB TIFF with the pixel size in its resolution and FEI tags."""
+    """Write a micrograph as RGB TIFF with the pixel size in its resolution and FEI tags.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    grey : ndarray of uint8
+        ``(rows, columns)``, the data bar included.
+    image_rows : int
+        Rows above the data bar.
+    nm_per_px : float
+        Side of a pixel.
+    """
     metadata = fei_metadata(image_rows, grey.shape[1], nm_per_px)
     per_cm = NM_PER_CM / nm_per_px
     with atomic_path(path) as temporary:
@@ -55,7 +80,20 @@ def write_micrograph(path: Path, grey: NDArray[np.uint8], image_rows: int, nm_pe
 
 
 def write_pattern(path: Path, rgb: NDArray[np.uint8]) -> None:
-    """Write ``(side, side, 3)`` uint8 RGB as JPEG."""
+    """Write a pattern as JPEG.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    rgb : ndarray of uint8
+        ``(side, side, 3)``.
+
+    Raises
+    ------
+    OSError
+        Where OpenCV cannot encode it.
+    """
     done, encoded = cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     if not done:
         raise OSError(f"OpenCV could not encode {path} as JPEG")
@@ -64,7 +102,15 @@ def write_pattern(path: Path, rgb: NDArray[np.uint8]) -> None:
 
 
 def write_curve(path: Path, curve: Curve) -> None:
-    """Write a 1D curve as CSV with the columns q (1/nm), I and error (counts per pixel)."""
+    """Write a 1D curve as CSV with the columns q (1/nm), I and error (counts per pixel).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    curve : Curve
+        The azimuthal average.
+    """
     rows = zip(curve.q, curve.intensity, curve.error, strict=True)
     lines = ["q (1/nm),I,error", *(f"{q:.6g},{i:.6g},{e:.6g}" for q, i, e in rows)]
     with atomic_path(path) as temporary:

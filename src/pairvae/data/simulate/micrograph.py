@@ -59,10 +59,24 @@ def _charging(shape: tuple[int, int], rng: np.random.Generator) -> Field:
 
 
 def micrograph(field: Field, parameters: SimulationParameters, rng: np.random.Generator) -> Grey:
-    """Grey levels ``(sem_rows, sem_columns)`` uint8 of a window of ``field`` (see ``make_field``).
+    """Grey levels of a window of a phase field.
 
     Secondary electrons: a level for each phase, more at the edges of domains, uneven brightness and contrast,
     the beam's width, and the counting noise of ``sem_electrons`` in a white pixel.
+
+    Parameters
+    ----------
+    field : Field
+        See :func:`pairvae.data.simulate.structure.make_field`.
+    parameters : SimulationParameters
+        Of the microscope.
+    rng : numpy.random.Generator
+        Draws the window and the noise.
+
+    Returns
+    -------
+    ndarray of uint8
+        ``(sem_rows, sem_columns)``.
     """
     window = _window(field, parameters, rng)
     phase = np.tanh(np.float32(SATURATION) * window)
@@ -89,7 +103,22 @@ def scale_bar_nm(width_nm: float) -> int:
 
 
 def with_data_bar(grey: Grey, parameters: SimulationParameters, label: str) -> Grey:
-    """``grey`` with ``sem_bar_rows`` dark rows below it: a scale bar with its length, and ``label``."""
+    """A micrograph with ``sem_bar_rows`` dark rows below it: a scale bar with its length, and a label.
+
+    Parameters
+    ----------
+    grey : ndarray of uint8
+        ``(rows, columns)``.
+    parameters : SimulationParameters
+        Of the microscope.
+    label : str
+        In the bar.
+
+    Returns
+    -------
+    ndarray of uint8
+        ``(rows + sem_bar_rows, columns)``.
+    """
     rows, columns = parameters.sem_bar_rows, grey.shape[1]
     bar = np.full((rows, columns), BAR_GREY, dtype=np.uint8)
     if rows >= LEAST_BAR_ROWS:

@@ -38,8 +38,18 @@ LARGEST_INLINE = 4
 class Sample:
     """One simulated sample.
 
-    ``sem``: grey views ``(rows + bar, columns)``; ``pattern``: ``(side, side, 3)`` RGB; ``field``: the phase
-    field of the first view on ``field_grid``; ``curve``: the azimuthal average of the counts.
+    Parameters
+    ----------
+    sem : list of ndarray of uint8
+        Grey views, ``(rows + bar, columns)`` each.
+    pattern : ndarray of uint8
+        ``(side, side, 3)`` RGB.
+    latents : Latents
+        What was drawn for it.
+    field : Field
+        The phase field of the first view on ``field_grid``.
+    curve : Curve
+        The azimuthal average of the counts.
     """
 
     sem: list[NDArray[np.uint8]]
@@ -60,20 +70,58 @@ def sample_id(index: int) -> str:
 
 
 def view_ids(index: int, parameters: SimulationParameters) -> list[str]:
-    """Names of a sample's SEM views: the sample's own name, then ``<id>-view2`` and so on."""
+    """Names of a sample's SEM views: the sample's own name, then ``<id>-view2`` and so on.
+
+    Parameters
+    ----------
+    index : int
+        The sample, from 0.
+    parameters : SimulationParameters
+        With the number of views.
+
+    Returns
+    -------
+    list of str
+        ``sem_views`` names.
+    """
     name = sample_id(index)
     return [name, *(f"{name}-view{view}" for view in range(2, parameters.sem_views + 1))]
 
 
 def sample_latents(index: int, seed: int, parameters: SimulationParameters) -> Latents:
-    """Latents of sample ``index``, without simulating it."""
+    """Latents of a sample, without simulating it.
+
+    Parameters
+    ----------
+    index : int
+        The sample, from 0.
+    seed : int
+        Of the data set.
+    parameters : SimulationParameters
+        Of the blend.
+
+    Returns
+    -------
+    Latents
+        As of :func:`simulate_sample`.
+    """
     return draw_latents(index, parameters, np.random.default_rng([seed, index, 0]))
 
 
 def simulate_sample(index: int, seed: int, parameters: SimulationParameters) -> Sample:
-    """Simulate sample ``index``: it depends on (seed, index, parameters) alone and touches no file.
+    """Simulate a sample: it depends on the arguments alone and touches no file.
 
     Each SEM view shows a place of its own; the beam sees them all, so their scattering is averaged.
+
+    Parameters
+    ----------
+    index, seed, parameters
+        As for :func:`sample_latents`.
+
+    Returns
+    -------
+    Sample
+        Views, pattern and curve.
     """
     latents = sample_latents(index, seed, parameters)
     rng = np.random.default_rng([seed, index, 1])
@@ -87,7 +135,22 @@ def simulate_sample(index: int, seed: int, parameters: SimulationParameters) -> 
 
 
 def sample_files(out: Path, index: int, parameters: SimulationParameters) -> list[Path]:
-    """Every file of sample ``index`` below ``out``."""
+    """Every file of a sample.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all.
+    index : int
+        The sample, from 0.
+    parameters : SimulationParameters
+        With the number of views, and whether there are curves.
+
+    Returns
+    -------
+    list of Path
+        Micrographs first.
+    """
     files = [out / "SEM" / f"{name}.tif" for name in view_ids(index, parameters)]
     files.append(out / "SAXS" / f"{sample_id(index)}.jpg")
     if parameters.curves:

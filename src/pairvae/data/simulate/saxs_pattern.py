@@ -26,7 +26,15 @@ COLORMAP = "vge"  # the published patterns' own
 
 @dataclass(frozen=True)
 class Curve:
-    """Azimuthal average: ``q`` (1/nm), intensity and its standard error (counts a pixel), ``(bins,)``."""
+    """Azimuthal average, ``(bins,)`` each.
+
+    Parameters
+    ----------
+    q : ndarray
+        1/nm.
+    intensity, error : ndarray
+        Counts per pixel, and their standard error.
+    """
 
     q: NDArray[np.float64]
     intensity: NDArray[np.float64]
@@ -43,9 +51,23 @@ def q_grid(parameters: SimulationParameters) -> tuple[Field, Field]:
 def on_detector(
     structure: Field, cell_nm: float, parameters: SimulationParameters, *, mirrored: bool
 ) -> Field:
-    """|FFT|^2 of a periodic ``structure`` with cells of ``cell_nm`` on the detector ``(side, side)``.
+    """Squared Fourier transform of a periodic structure on the detector, smeared by the beam.
 
-    Smeared by the beam; ``mirrored``: averaged with its mirror image.
+    Parameters
+    ----------
+    structure : Field
+        ``(rows, columns)``.
+    cell_nm : float
+        Side of its cells.
+    parameters : SimulationParameters
+        Of the detector.
+    mirrored : bool
+        Average it with its mirror image.
+
+    Returns
+    -------
+    Field
+        ``(side, side)``.
     """
     window = 2 * round(parameters.saxs_window_nm / cell_nm / 2)
     centred, q_cell = scattering(structure, window), 2 * np.pi / (window * cell_nm)
@@ -62,11 +84,25 @@ def on_detector(
 
 
 def expected_counts(field: Field, latents: Latents, parameters: SimulationParameters) -> Field:
-    """Mean counts ``(side, side)`` before beamstop and gaps.
+    """Mean counts before beamstop and gaps.
 
     The scattering of the structure, damped by its diffuse interfaces (Ruland, J. Appl. Cryst. 1971, 4, 70); a
     halo of large heterogeneities (Debye and Bueche, J. Appl. Phys. 1949, 20, 518) with a streak along the
     grating's vector; the grating's own diffraction orders; a background.
+
+    Parameters
+    ----------
+    field : Field
+        On ``field_grid(parameters)``, about -1 to 1.
+    latents : Latents
+        Of the sample.
+    parameters : SimulationParameters
+        Of the detector.
+
+    Returns
+    -------
+    Field
+        ``(side, side)``, >= 0.
     """
     q_y, q_x = q_grid(parameters)
     q2 = q_y**2 + q_x**2
@@ -84,7 +120,20 @@ def expected_counts(field: Field, latents: Latents, parameters: SimulationParame
 
 
 def grating_orders(latents: Latents, parameters: SimulationParameters) -> Field:
-    """Diffraction orders +-1 and +-2 of the grating ``(side, side)``: flat spots of the beam's size."""
+    """Diffraction orders +-1 and +-2 of the grating: flat spots of the beam's size.
+
+    Parameters
+    ----------
+    latents : Latents
+        Of the sample.
+    parameters : SimulationParameters
+        Of the detector.
+
+    Returns
+    -------
+    Field
+        ``(side, side)``, >= 0.
+    """
     q_y, q_x = q_grid(parameters)
     spots = np.zeros((parameters.saxs_px, parameters.saxs_px), dtype=np.float32)
     for order, strength in ORDERS:
@@ -107,12 +156,40 @@ def shadows(parameters: SimulationParameters) -> NDArray[np.bool_]:
 
 
 def detect(expected: Field, parameters: SimulationParameters, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Counts ``(side, side)`` of one exposure, Poisson distributed; 0 in the shadows."""
+    """One exposure, Poisson distributed; 0 in the shadows.
+
+    Parameters
+    ----------
+    expected : Field
+        Mean counts ``(side, side)``.
+    parameters : SimulationParameters
+        Of the detector.
+    rng : numpy.random.Generator
+        Draws the counts.
+
+    Returns
+    -------
+    ndarray of int
+        Counts ``(side, side)``.
+    """
     return np.where(shadows(parameters), 0, rng.poisson(expected))
 
 
 def colour_mapped(counts: NDArray[np.int64], parameters: SimulationParameters) -> NDArray[np.uint8]:
-    """Counts as published: log(1 + counts) colour-mapped, ``(side, side, 3)`` RGB; shadows are black."""
+    """Counts as published: log(1 + counts) colour-mapped; shadows are black.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+        ``(side, side)``.
+    parameters : SimulationParameters
+        Of the detector.
+
+    Returns
+    -------
+    ndarray of uint8
+        ``(side, side, 3)`` RGB.
+    """
     smooth = cv2.GaussianBlur(counts.astype(np.float32), (3, 3), 0.8)
     scaled = np.log1p(smooth / np.float32(LINEAR_BELOW * parameters.saxs_dose))
     level = np.minimum(scaled / np.float32(np.log1p(BRIGHTEST / LINEAR_BELOW)), 1)
@@ -123,7 +200,20 @@ def colour_mapped(counts: NDArray[np.int64], parameters: SimulationParameters) -
 
 
 def azimuthal_curve(counts: NDArray[np.int64], parameters: SimulationParameters) -> Curve:
-    """I(q) of the pixels outside the shadows, in rings one pixel wide; errors from counting statistics."""
+    """I(q) of the pixels outside the shadows, in rings one pixel wide; errors from counting statistics.
+
+    Parameters
+    ----------
+    counts : ndarray of int
+        ``(side, side)``.
+    parameters : SimulationParameters
+        Of the detector.
+
+    Returns
+    -------
+    Curve
+        Of the rings that hold pixels.
+    """
     middle = (parameters.saxs_px - 1) / 2
     per_px = 2 * parameters.q_max_per_nm / parameters.saxs_px
     mean = azimuthal_average(counts, (middle, middle), shadows(parameters), q_per_px=per_px)

@@ -44,8 +44,14 @@ class Latents:
 class Frame:
     """Where a pattern is drawn, each ``(rows, columns)``.
 
-    ``x`` and ``y`` are displaced positions in domain spacings. ``slip`` is a phase in turns that winds around
-    dislocations: only whole multiples of it are continuous. ``region`` is a smooth random field.
+    Parameters
+    ----------
+    x, y : Field
+        Displaced positions in domain spacings.
+    slip : Field
+        A phase in turns that winds around dislocations: only whole multiples of it are continuous.
+    region : Field
+        A smooth random field.
     """
 
     x: Field
@@ -58,10 +64,18 @@ class Frame:
 class Motif:
     """How the blend orders on a template of one width.
 
-    ``pitch`` is the grating's period in domain spacings. ``quadratic`` is the asymmetry of the phase field
-    (above 0: bright dots). ``bias`` shifts the boundary between the phases (below 0: less of the bright one).
-    ``locking`` is the strength of the grating relative to the sample's. ``pattern`` gives the seed, about -1
-    to 1.
+    Parameters
+    ----------
+    pitch : float
+        The grating's period in domain spacings.
+    quadratic : float
+        Asymmetry of the phase field (above 0: bright dots).
+    bias : float
+        Shifts the boundary between the phases (below 0: less of the bright one).
+    locking : float
+        Strength of the grating relative to the sample's.
+    pattern : callable
+        Gives the seed of the phase field, about -1 to 1.
     """
 
     pitch: float
@@ -126,7 +140,22 @@ MOTIFS = {
 
 
 def draw_latents(index: int, parameters: SimulationParameters, rng: np.random.Generator) -> Latents:
-    """Latents of sample ``index``; the morphologies take turns, so that every data set is balanced."""
+    """Latents of a sample; the morphologies take turns, so that every data set is balanced.
+
+    Parameters
+    ----------
+    index : int
+        The sample, from 0.
+    parameters : SimulationParameters
+        Means and variations.
+    rng : numpy.random.Generator
+        Draws them.
+
+    Returns
+    -------
+    Latents
+        Of the sample.
+    """
     morphology = MORPHOLOGIES[index % len(MORPHOLOGIES)]
     others = [name for name in MORPHOLOGIES if name != morphology]
 
@@ -194,7 +223,22 @@ def _frame(grid: Grid, latents: Latents, parameters: SimulationParameters, rng: 
 
 
 def make_field(latents: Latents, parameters: SimulationParameters, rng: np.random.Generator) -> Field:
-    """Phase field on ``field_grid(parameters)``, about -1 to 1, above 0 in the bright phase."""
+    """The phase field of a sample.
+
+    Parameters
+    ----------
+    latents : Latents
+        Of the sample.
+    parameters : SimulationParameters
+        Of the blend and the grid.
+    rng : numpy.random.Generator
+        Draws disorder and defects.
+
+    Returns
+    -------
+    Field
+        On ``field_grid(parameters)``, about -1 to 1, above 0 in the bright phase.
+    """
     grid = field_grid(parameters)
     frame = _frame(grid, latents, parameters, rng)
     second = _region_weights(grid, latents, parameters.domain_nm, rng)

@@ -10,11 +10,20 @@ from pairvae.numerics.ridge import ridge
 
 
 def mapped_latents(source: np.ndarray, target: np.ndarray, train: Sequence[int]) -> np.ndarray:
-    """Latents of the target modality predicted from those of the source one, each way as many as the source has.
+    """Latents of the target modality predicted from those of the source one, by ridge regression.
 
-    ``source`` and ``target`` are posterior means ``(N, K, D)`` of K views of each sample (1 for whole arrays);
-    the wanted latent of a sample is the mean over its views. Returns ``(N, K, D')`` with the source's K. Only
-    the samples ``train`` are looked at.
+    Parameters
+    ----------
+    source, target : ndarray
+        Posterior means ``(N, K, D)`` and ``(N, K', D')`` of the views of each sample (1 for whole arrays). The target
+        of a sample is the mean over its views.
+    train : sequence of int
+        The samples that the regression learns from.
+
+    Returns
+    -------
+    ndarray
+        ``(N, K, D')``: one for each view of the source.
     """
     samples, views, width = source.shape
     members = np.asarray(train)
@@ -27,5 +36,18 @@ def mapped_latents(source: np.ndarray, target: np.ndarray, train: Sequence[int])
 
 
 def by_view(latents: Mapping[str, np.ndarray], samples: int) -> dict[str, np.ndarray]:
-    """Latents ``(N K, C, g, g)`` of each modality as ``(N, K, C g g)``."""
+    """Latents of each sample's views together.
+
+    Parameters
+    ----------
+    latents : mapping of str to ndarray
+        ``(N K, C, g, g)`` by modality, with a K of its own.
+    samples : int
+        N.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(N, K, C g g)`` by modality.
+    """
     return {name: array.reshape(samples, len(array) // samples, -1) for name, array in latents.items()}

@@ -29,21 +29,59 @@ SCALES = np.geomspace(1.0, 10.0, 75)  # sides of the detector a cycle per px, tr
 
 
 def px_per_frequency(nm_per_px: float | None, q_per_px: float | None) -> float | None:
-    """Detector px that one cycle per image px is long (q = 2 pi f); None where a scale (nm, 1/nm) is unknown."""
+    """Scale of a spectrum on a detector (q = 2 pi f).
+
+    Parameters
+    ----------
+    nm_per_px : float, optional
+        Side of an image pixel, nm.
+    q_per_px : float, optional
+        q of a detector pixel, 1/nm.
+
+    Returns
+    -------
+    float or None
+        Detector px that one cycle per image px is long; None where one of the two is unknown.
+    """
     return None if nm_per_px is None or q_per_px is None else 2 * math.pi / (nm_per_px * q_per_px)
 
 
 def detector_spectrum(image: np.ndarray, side: int, scale: float, smoothing: float) -> np.ndarray:
-    """Logarithm of the power of a binary image ``(h, w)`` on the detector's grid: see :func:`on_detector`."""
+    """Logarithm of the power of an image on the detector's grid.
+
+    Parameters
+    ----------
+    image : ndarray
+        Binary, ``(h, w)``.
+    side, scale, smoothing
+        As for :func:`on_detector`.
+
+    Returns
+    -------
+    ndarray
+        ``(side, side)`` float32.
+    """
     return on_detector(power_spectrum(image[None])[0], side, scale, smoothing)
 
 
 def on_detector(power: np.ndarray, side: int, scale: float, smoothing: float) -> np.ndarray:
-    """Logarithm of ``power`` ``(h, w)``, zero frequency central, on the detector's grid: ``(side, side)`` float32.
+    """Logarithm of a power spectrum on the detector's grid, zero frequency at its middle.
 
-    ``scale``: detector px that one cycle per image px is long; ``smoothing``: standard deviation of a Gaussian,
-    detector px. Zero frequency lies at the middle of the detector; beyond the image's highest frequency the
-    edge is repeated.
+    Parameters
+    ----------
+    power : ndarray
+        ``(h, w)``, >= 0, zero frequency central.
+    side : int
+        Of the detector, px.
+    scale : float
+        Detector px that one cycle per image px is long (:func:`px_per_frequency`).
+    smoothing : float
+        Standard deviation of a Gaussian, detector px.
+
+    Returns
+    -------
+    ndarray
+        ``(side, side)`` float32; beyond the image's highest frequency its edge is repeated.
     """
     mean = max(float(power.mean()), 1e-12)
     offsets = np.arange(side) - (side - 1) / 2
@@ -61,7 +99,15 @@ def on_detector(power: np.ndarray, side: int, scale: float, smoothing: float) ->
 
 @dataclass(frozen=True)
 class Colours:
-    """The colours of patterns in the order of their brightness: a level is the way along them, in RGB units."""
+    """The colours of patterns in the order of their brightness.
+
+    Parameters
+    ----------
+    levels : ndarray
+        ``(M,)``: the way along the colours up to each, in RGB units.
+    table : ndarray
+        ``(M, channels)`` in [0, 1], the darkest first.
+    """
 
     levels: np.ndarray
     table: np.ndarray
@@ -93,7 +139,20 @@ def fit_colours(patterns: np.ndarray) -> Colours:
 class Look:
     """What the detector makes of a spectrum: ``level = halo + rise(log power)``, then colours.
 
-    ``halo`` ``(H, W)`` also holds beamstop and gaps, where ``seen`` is False and the spectrum counts for nothing.
+    Parameters
+    ----------
+    knots, heights : ndarray
+        ``(K,)`` each: log powers, and the levels that the rise has there, none lower than the one before.
+    halo : ndarray
+        ``(H, W)``, levels that all patterns share; beamstop and gaps are in it.
+    seen : ndarray of bool
+        ``(H, W)``, False where the spectrum counts for nothing.
+    colours : Colours
+        Of the levels.
+    smoothing : float
+        Of the spectra, detector px.
+    error : float
+        Mean squared error of the levels of the training pairs.
     """
 
     knots: np.ndarray
@@ -110,10 +169,26 @@ class Look:
 
 
 def fit_look(spectra: np.ndarray, levels: np.ndarray, colours: Colours, smoothing: float) -> Look:
-    """Fit the look to spectra ``(N, H, W)`` and levels ``(N, H, W)`` of training pairs.
+    """Fit the look of training pairs.
 
     Backfitting of an additive model (Hastie and Tibshirani 1990): a monotone map of the log power and an image
     that all pairs share, in turns.
+
+    Parameters
+    ----------
+    spectra : ndarray
+        ``(N, H, W)`` as :func:`detector_spectrum` gives them.
+    levels : ndarray
+        ``(N, H, W)`` of the patterns.
+    colours : Colours
+        Of the levels.
+    smoothing : float
+        That of the spectra, detector px.
+
+    Returns
+    -------
+    Look
+        With its error on these pairs.
     """
     seen = levels.std(0) > 1e-3 * max(float(levels.max()), 1e-12)
     knots, heights, halo = np.zeros(1), np.zeros(1), levels.mean(0)
@@ -127,15 +202,26 @@ def fit_look(spectra: np.ndarray, levels: np.ndarray, colours: Colours, smoothin
             rest = np.bincount(bins, (levels - halo)[:, seen].ravel(), KNOTS)[filled] / weights
             heights = isotonic_regression(rest, weights=weights).x
             halo = (levels - seen * np.interp(spectra, knots, heights)).mean(0)
-    misfit = levels - halo - seen * np.interp(spectra, knots, heights)
-    return Look(knots, heights, halo, seen, colours, smoothing, float((misfit**2).mean()))
+    residuals = levels - halo - seen * np.interp(spectra, knots, heights)
+    return Look(knots, heights, halo, seen, colours, smoothing, float((residuals**2).mean()))
 
 
 def best_look(images: Sequence[np.ndarray], scales: Sequence[float], patterns: np.ndarray) -> Look:
-    """The look fitted to an image ``(h, w)``, its scale and its pattern ``(channels, H, W)`` of each training pair.
+    """The look whose smoothing leaves the smallest error on the training pairs.
 
-    The smoothing is the one that leaves the smallest error on these pairs. Of more than ``LARGEST`` pairs, as
-    many are taken at even distances.
+    Parameters
+    ----------
+    images : sequence of ndarray
+        Binary, ``(h, w)`` each. Of more than ``LARGEST`` pairs, as many are taken at even distances.
+    scales : sequence of float
+        Of each image (:func:`px_per_frequency`).
+    patterns : ndarray
+        ``(N, channels, H, H)`` in [0, 1].
+
+    Returns
+    -------
+    Look
+        For :func:`predict`.
     """
     chosen = evenly_spread(len(images), LARGEST)
     side, colours = patterns.shape[-1], fit_colours(patterns[chosen])
@@ -153,7 +239,22 @@ def best_look(images: Sequence[np.ndarray], scales: Sequence[float], patterns: n
 
 
 def predict(look: Look, images: Sequence[np.ndarray], scales: Sequence[float]) -> np.ndarray:
-    """Patterns ``(N, channels, H, W)`` float32 of images ``(h, w)`` and their scales."""
+    """Patterns of images.
+
+    Parameters
+    ----------
+    look : Look
+        Fitted on training pairs.
+    images : sequence of ndarray
+        N binary images, ``(h, w)`` each.
+    scales : sequence of float
+        Of each image (:func:`px_per_frequency`).
+
+    Returns
+    -------
+    ndarray
+        ``(N, channels, H, H)`` float32 in [0, 1].
+    """
     side = len(look.halo)
     spectra = [
         detector_spectrum(image, side, scale, look.smoothing)
@@ -165,7 +266,17 @@ def predict(look: Look, images: Sequence[np.ndarray], scales: Sequence[float]) -
 def fitted_scale(images: Sequence[np.ndarray], patterns: np.ndarray) -> float:
     """The scale at which the mean spectrum of training images resembles their mean pattern most.
 
-    For images and patterns ``(N, channels, H, W)`` of unknown, but common, pixel sizes.
+    Parameters
+    ----------
+    images : sequence of ndarray
+        Binary, ``(h, w)`` each, of unknown, but common, pixel size.
+    patterns : ndarray
+        ``(N, channels, H, H)`` in [0, 1], of unknown, but common, scale.
+
+    Returns
+    -------
+    float
+        Detector px that one cycle per image px is long.
     """
     chosen = evenly_spread(len(images), LARGEST // 16)
     side = patterns.shape[-1]

@@ -46,7 +46,22 @@ def neighbours(
 
 
 def retrieval(features: np.ndarray, train: Sequence[int], count: int = 1) -> np.ndarray:
-    """The nearest *other* training samples to each of N samples with ``features`` ``(N, ...)``: ``(N, count)``."""
+    """The nearest *other* training samples (Euclidean) to each sample.
+
+    Parameters
+    ----------
+    features : ndarray
+        ``(N, ...)`` of all samples.
+    train : sequence of int
+        The training samples.
+    count : int
+        How many for each sample.
+
+    Returns
+    -------
+    ndarray
+        Samples ``(N, count)``, the nearest first; fewer columns where there are fewer.
+    """
     training = np.asarray(train)
     flat = features.reshape(len(features), -1).astype(np.float64)
     return np.asarray(training[neighbours(flat, flat[training], count, np.arange(len(flat)), training)])
@@ -76,8 +91,8 @@ def gaussian_process(
     """
     training = np.asarray(train)
     flat = inputs.reshape(len(inputs), -1).astype(np.float64)
-    found = principal_components(flat[training], min(components, len(training) - 1))
-    scores = found.scores(flat) / max(found.sizes[0] / np.sqrt(len(training)), 1e-12)
+    principal = principal_components(flat[training], min(components, len(training) - 1))
+    scores = principal.scores(flat) / max(principal.sizes[0] / np.sqrt(len(training)), 1e-12)
     squares = ((scores[:, None] - scores[None, training]) ** 2).sum(-1)
     centre = outputs[training].mean(0)
     targets = outputs[training] - centre

@@ -26,10 +26,19 @@ MOST_REFERENCES = 1000  # samples over which the error is summed
 class Preferences:
     """What else counts in a choice among ``M`` candidates.
 
-    ``terms``: further reasons by name, each a weight and values ``(M,)`` of at least 0; they count relative to their
-    largest value, and less for candidates whose variance the batch has lowered already. ``error_weight`` is that of the
-    expected reduction of error. A utility is divided by ``costs`` ``(M,)``. Only ``allowed`` ``(M,)`` candidates are
-    chosen, but the error is that of all. ``pending``: candidates that are being measured.
+    Parameters
+    ----------
+    terms : mapping of str to (float, ndarray)
+        Further reasons by name, each a weight and values ``(M,)`` of at least 0. They count relative to their largest
+        value, and less for candidates whose variance the batch has lowered already.
+    error_weight : float
+        Weight of the expected reduction of error.
+    costs : ndarray, optional
+        ``(M,)``, > 0, by which a utility is divided.
+    allowed : ndarray of bool, optional
+        ``(M,)``: only these are chosen, but the error is that of all.
+    pending : sequence of int
+        Candidates that are being measured.
     """
 
     terms: Mapping[str, tuple[float, NDArray[np.floating]]] = field(default_factory=dict)
@@ -38,14 +47,32 @@ class Preferences:
     allowed: NDArray[np.bool_] | None = None
     pending: Sequence[int] = ()
 
+    def free(self, count: int) -> NDArray[np.bool_]:
+        """Which of ``count`` candidates may be chosen: those allowed that are not being measured."""
+        free = np.ones(count, bool) if self.allowed is None else np.array(self.allowed, dtype=bool)
+        free[list(self.pending)] = False
+        return free
+
+    def prices(self, count: int) -> Floats:
+        """Costs ``(count,)`` of the candidates; 1 where none are given."""
+        return np.ones(count) if self.costs is None else np.asarray(self.costs, dtype=np.float64)
+
 
 @dataclass(frozen=True)
 class Batch:
-    """``chosen`` numbers of candidates, the best first.
+    """A choice of candidates and what it is expected to bring.
 
-    ``error`` ``(K + 1, T)``: the expected root mean square error of each target over all candidates before and after
-    each choice, without noise; ``total`` ``(K + 1,)`` that of all targets together, relative to their spread.
-    ``terms`` ``(M,)`` by name: what speaks for each candidate before the first choice, at most 1.
+    Parameters
+    ----------
+    chosen : tuple of int
+        K numbers of candidates, the best first.
+    error : ndarray
+        ``(K + 1, T)``: expected root mean square error of each target over all candidates before and after each
+        choice, without noise.
+    total : ndarray
+        ``(K + 1,)``: that of all targets together, relative to their spread.
+    terms : mapping of str to ndarray
+        ``(M,)`` by name: what speaks for each candidate before the first choice, at most 1.
     """
 
     chosen: tuple[int, ...]
@@ -94,45 +121,63 @@ def greedy_batch(
     preferences: Preferences | None = None,
     weights: NDArray[np.floating] | None = None,
 ) -> Batch:
-    """Choose ``count`` of ``candidates`` ``(M, D)`` to measure together; ``weights`` ``(T,)`` are the targets'."""
-    wishes = preferences or Preferences()
+    """Choose candidates to measure together.
+
+    Parameters
+    ----------
+    process : GaussianProcess
+        Fitted on the measured samples.
+    candidates : ndarray
+        Features ``(M, D)``.
+    count : int
+        How many to choose.
+    preferences : Preferences, optional
+        What counts besides the error.
+    weights : ndarray, optional
+        ``(T,)``, >= 0, of the targets; equal without it.
+
+    Returns
+    -------
+    Batch
+        Of fewer candidates where fewer are allowed.
+    """
+    preferences = preferences or Preferences()
     inputs = np.asarray(candidates, dtype=np.float64)
-    rows = inputs[evenly_spread(len(inputs), MOST_REFERENCES)]
-    share = np.ones(len(process.noise)) if weights is None else np.asarray(weights, dtype=np.float64)
-    share = share / max(float(share.sum()), 1e-300)
-    states = _Targets(process, inputs, rows, share)
-    free = np.ones(len(inputs), bool) if wishes.allowed is None else np.array(wishes.allowed, dtype=bool)
-    for index in wishes.pending:
-        states.measure(index)
-        free[index] = False
-    price = np.ones(len(inputs)) if wishes.costs is None else np.asarray(wishes.costs, dtype=np.float64)
-    extra = {name: (weight, _relative(values)) for name, (weight, values) in wishes.terms.items()}
-    before, first = states.variance(), states.reduction()
+    targets = _Targets(process, inputs, weights)
+    for index in preferences.pending:
+        targets.measure(index)
+    free, prices = preferences.free(len(inputs)), preferences.prices(len(inputs))
+    extra = {name: (weight, _relative(values)) for name, (weight, values) in preferences.terms.items()}
+    before, first = targets.variance(), targets.reduction()
     largest = max(float(first.max()), 1e-300)
-    chosen, known = list[int](), list(wishes.pending)
-    errors = [_expected(process, rows, inputs[known])]
+    chosen, known = list[int](), list(preferences.pending)
+    errors = [targets.error(inputs[known])]
     for _ in range(min(count, int(free.sum()))):
-        utility = wishes.error_weight * states.reduction() / largest
+        utility = preferences.error_weight * targets.reduction() / largest
         for weight, values in extra.values():
-            utility = utility + weight * values * states.variance() / before
-        best = int(np.argmax(np.where(free, utility / price, -np.inf)))
+            utility = utility + weight * values * targets.variance() / before
+        best = int(np.argmax(np.where(free, utility / prices, -np.inf)))
         chosen.append(best)
         free[best] = False
-        states.measure(best)
-        errors.append(_expected(process, rows, inputs[known + chosen]))
-    stacked_errors = np.stack(errors)
+        targets.measure(best)
+        errors.append(targets.error(inputs[known + chosen]))
     terms = {"error": first / largest, **{name: values for name, (_, values) in extra.items()}}
-    return Batch(tuple(chosen), stacked_errors, np.sqrt((stacked_errors / process.scale) ** 2 @ share), terms)
+    return Batch(tuple(chosen), np.stack(errors), targets.total(np.stack(errors)), terms)
 
 
 class _Targets:
     """Covariances by each noise of the process, weighted by its targets; these are standardised."""
 
-    def __init__(self, process: GaussianProcess, inputs: Floats, rows: Floats, share: Floats) -> None:
+    def __init__(
+        self, process: GaussianProcess, inputs: Floats, weights: NDArray[np.floating] | None
+    ) -> None:
+        share = np.ones(len(process.noise)) if weights is None else np.asarray(weights, dtype=np.float64)
+        self.share = share / max(float(share.sum()), 1e-300)
+        self.process, self.rows = process, inputs[evenly_spread(len(inputs), MOST_REFERENCES)]
         self.parts = [
             (
-                float((share * process.amplitude)[process.noise == noise].sum()),
-                _Conditioned(process.kernel, float(noise), process.features, inputs, rows),
+                float((self.share * process.amplitude)[process.noise == noise].sum()),
+                _Conditioned(process.kernel, float(noise), process.features, inputs, self.rows),
             )
             for noise in np.unique(process.noise)
         ]
@@ -150,10 +195,13 @@ class _Targets:
         for _, part in self.parts:
             part.measure(index)
 
+    def error(self, measured: Floats) -> Floats:
+        """Root mean square errors ``(T,)`` over all rows with some more ``measured``, by the fitted process itself."""
+        return np.asarray(np.sqrt(self.process.variance(self.rows, measured).mean(0)))
 
-def _expected(process: GaussianProcess, rows: Floats, measured: Floats) -> Floats:
-    """Root mean square errors ``(T,)`` over ``rows`` with some more ``measured``, by the fitted process itself."""
-    return np.asarray(np.sqrt(process.variance(rows, measured).mean(0)))
+    def total(self, errors: Floats) -> Floats:
+        """Errors ``(K, T)`` of all targets together, relative to their spread, ``(K,)``."""
+        return np.asarray(np.sqrt((errors / self.process.scale) ** 2 @ self.share))
 
 
 def _relative(values: NDArray[np.floating]) -> Floats:

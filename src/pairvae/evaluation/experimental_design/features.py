@@ -20,9 +20,23 @@ WHITENING = 0.3  # 0: components as they are, 1: all of equal variance
 def component_scores(
     summaries: NDArray[np.floating], count: int = COMPONENTS, whitening: float = WHITENING
 ) -> Floats:
-    """Leading principal components ``(N, K)`` of summaries ``(N, D)``, measured samples and candidates together.
+    """Leading principal components of summaries.
 
     Each is divided by its standard deviation to the power of ``whitening``: small components tell of samples too.
+
+    Parameters
+    ----------
+    summaries : ndarray
+        ``(N, D)``, of measured samples and candidates together.
+    count : int
+        Components at most.
+    whitening : float
+        In [0, 1]: 0 leaves the components as they are, 1 gives all the same variance.
+
+    Returns
+    -------
+    ndarray
+        ``(N, K)``.
     """
     components = principal_components(summaries, count)
     kept = max(1, int((components.sizes[:count] > components.sizes[0] * LEAST_SIZE).sum()))
@@ -32,9 +46,18 @@ def component_scores(
 
 @dataclass(frozen=True)
 class Targets:
-    """Numbers ``values`` ``(N, T)`` that describe ``N`` measurements, by ``names``, with ``weights`` ``(T,)``.
+    """Numbers that describe ``N`` measurements.
 
-    Descriptors as they are, curves ``(N, B)`` as the scores of their leading principal ``components``.
+    Parameters
+    ----------
+    values : ndarray
+        ``(N, T)``: descriptors as they are, then curves as the scores of their leading principal components.
+    names : tuple of str
+        Of the T numbers.
+    weights : ndarray
+        ``(T,)``, >= 0.
+    components : PrincipalComponents
+        Of curves ``(N, B)``.
     """
 
     values: Floats
@@ -49,9 +72,19 @@ class Targets:
 
 
 def targets_of(descriptors: dict[str, NDArray[np.floating]], curves: NDArray[np.floating]) -> Targets:
-    """Targets of descriptors ``(N,)`` by name and curves ``(N, B)``, which count as much as four descriptors.
+    """Targets of descriptors and curves, which count as much as four descriptors.
 
-    What an image does not have (nan) counts as the mean of the others.
+    Parameters
+    ----------
+    descriptors : dict of str to ndarray
+        ``(N,)`` by name; what an image does not have (nan) counts as the mean of the others.
+    curves : ndarray
+        ``(N, B)``.
+
+    Returns
+    -------
+    Targets
+        The descriptors first.
     """
     columns = [_filled(np.asarray(values, dtype=np.float64)) for values in descriptors.values()]
     components = principal_components(curves, max(1, min(CURVE_COMPONENTS, len(curves) - 1)))

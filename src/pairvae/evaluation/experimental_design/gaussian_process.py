@@ -29,26 +29,47 @@ MOST_SAMPLES = 2000
 
 @dataclass(frozen=True)
 class Kernel:
-    """``share`` times x·x' / ``scale``² plus the rest times exp(-|x - x'|² / (2 ``length``² ``scale``²))."""
+    """``share`` times x·x' / ``scale``² plus the rest times exp(-|x - x'|² / (2 ``length``² ``scale``²)).
+
+    Parameters
+    ----------
+    length : float
+        Length scale of the squared exponential part, in units of ``scale``.
+    share : float
+        Of the linear part, in [0, 1].
+    scale : float
+        Root mean square of the features' norms.
+    """
 
     length: float
     share: float
     scale: float
 
     def __call__(self, first: Floats, second: Floats) -> Floats:
-        """``(M, N)`` of features ``(M, D)`` and ``(N, D)``."""
+        """Covariances ``(M, N)`` of features ``(M, D)`` and ``(N, D)``."""
         products = first @ second.T / self.scale**2
         squares = [(points**2).sum(1) / self.scale**2 for points in (first, second)]
         gaps = np.maximum(squares[0][:, None] + squares[1][None, :] - 2 * products, 0.0)
         return np.asarray(self.share * products + (1 - self.share) * np.exp(-gaps / (2 * self.length**2)))
 
     def correlation(self, first: Floats, second: Floats) -> Floats:
-        """The kernel over the root of both variances, ``(M, N)`` in [-1, 1]."""
+        """The kernel over the root of both variances.
+
+        Parameters
+        ----------
+        first, second : ndarray
+            Features ``(M, D)`` and ``(N, D)``.
+
+        Returns
+        -------
+        ndarray
+            ``(M, N)`` in [-1, 1].
+        """
         scale = np.sqrt(np.outer(self.variance(first), self.variance(second)))
         return np.asarray(self(first, second) / np.maximum(scale, 1e-300))
 
     def variance(self, features: Floats) -> Floats:
-        """The kernel of each sample with itself, ``(N,)``."""
+        """The kernel of each sample with itself, ``(N,)``, of features ``(N, D)``."""
         return np.asarray(self.share * (features**2).sum(1) / self.scale**2 + 1 - self.share)
 
 
@@ -56,8 +77,20 @@ class Kernel:
 class GaussianProcess:
     """A fitted process of ``T`` targets.
 
-    ``features`` ``(N, D)`` of the measured samples; ``noise`` ``(T,)`` relative to ``amplitude`` ``(T,)``, the variance
-    of each target by a kernel of 1; ``mean`` and ``scale`` ``(T,)`` standardise the targets.
+    Parameters
+    ----------
+    kernel : Kernel
+        Shared by all targets.
+    features : ndarray
+        ``(N, D)`` of the measured samples.
+    mean, scale : ndarray
+        ``(T,)``: they standardise the targets.
+    noise : ndarray
+        ``(T,)``, variances relative to ``amplitude``.
+    amplitude : ndarray
+        ``(T,)``: the variance of each standardised target by a kernel of 1.
+    weights : ndarray
+        ``(N, T)``, by which kernels give the posterior mean.
     """
 
     kernel: Kernel
@@ -74,9 +107,19 @@ class GaussianProcess:
         return np.asarray(self.mean + self.scale * np.einsum("mn,nt->mt", cross, self.weights))
 
     def variance(self, features: NDArray[np.floating], further: NDArray[np.floating] | None = None) -> Floats:
-        """Posterior variance ``(M, T)`` of what the targets are without noise, in units of their squares.
+        """Posterior variance of what the targets are without noise.
 
-        ``further`` ``(F, D)``: features of samples that are measured besides; their outcome does not matter.
+        Parameters
+        ----------
+        features : ndarray
+            ``(M, D)``.
+        further : ndarray, optional
+            ``(F, D)``, of samples that are measured besides; their outcome does not matter.
+
+        Returns
+        -------
+        ndarray
+            ``(M, T)``, in units of the targets' squares.
         """
         inputs = np.asarray(features, dtype=np.float64)
         known = self.features if further is None else np.concatenate([self.features, further])
@@ -98,9 +141,24 @@ class GaussianProcess:
 
 
 def fit(features: NDArray[np.floating], targets: NDArray[np.floating]) -> GaussianProcess:
-    """A process of ``targets`` ``(N, T)`` on ``features`` ``(N, D)``; of more than 2000 samples, as many.
+    """Fit a process; a target that does not vary is predicted as it is.
 
-    ``ValueError`` for fewer than three samples. A target that does not vary is predicted as it is.
+    Parameters
+    ----------
+    features : ndarray
+        ``(N, D)``; of more than 2000 samples, as many at even distances.
+    targets : ndarray
+        ``(N, T)``.
+
+    Returns
+    -------
+    GaussianProcess
+        With the most likely kernel and noises.
+
+    Raises
+    ------
+    ValueError
+        For fewer than three samples.
     """
     if len(features) < 3:
         raise ValueError(f"a Gaussian process of at least 3 samples, not {len(features)}")

@@ -11,7 +11,8 @@ from pairvae.evaluation.ensembles import Ensemble
 from pairvae.evaluation.scores.definitions import properties
 from pairvae.evaluation.scores.energy import EnsembleErrors
 from pairvae.evaluation.scores.ensemble_scores import descriptor_space, ensemble_scores, repeats
-from pairvae.evaluation.scores.evaluate import Errors, EvaluationSet, Reference
+from pairvae.evaluation.scores.evaluate import Errors, Reference
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.sampled import MEAN_SCORE, Sampled
 from pairvae.evaluation.scores.statistics import comparisons, ranking
 
@@ -24,7 +25,20 @@ CURVE_ONLY = ("mean", "regression")  # baselines whose prediction is a mean curv
 def measured(
     reference: Reference, images: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, dict[str, Errors]]:
-    """Properties ``(N, K, ...)`` of the binary images among ``images``: model -> direction -> name."""
+    """Properties of the binary images among several models' images.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of the samples.
+    images : mapping of str to mapping
+        Images by model and direction.
+
+    Returns
+    -------
+    dict
+        Properties ``(N, K, ...)``: model -> direction -> name.
+    """
     return {
         model: {
             direction: reference.properties_of(crops)
@@ -36,7 +50,20 @@ def measured(
 
 
 def selected(errors: Mapping[str, Any], members: Any) -> dict[str, Any]:
-    """Nested errors of the samples ``members`` alone."""
+    """Nested errors of some samples alone.
+
+    Parameters
+    ----------
+    errors : mapping
+        Ends in arrays ``(N, ...)``.
+    members : sequence of int
+        The samples.
+
+    Returns
+    -------
+    dict
+        Of the same keys.
+    """
     rows = np.asarray(members)
     return {
         key: selected(value, members) if isinstance(value, Mapping) else value[rows]
@@ -50,6 +77,20 @@ def with_mean_curves(
     """Nested errors of the validation samples with those of the mean S(r) of several draws among them.
 
     A regression or a mean of curves is scored in the same way: what it predicts is a mean curve.
+
+    Parameters
+    ----------
+    validation : dict
+        Errors ``(V, ...)``: model -> direction -> score, baselines one level deeper. Changed in place.
+    draws : Sampled, optional
+        The pair's draws.
+    data : EvaluationSet
+        The samples.
+
+    Returns
+    -------
+    dict
+        ``validation``.
     """
     if draws is None:
         return validation
@@ -65,7 +106,22 @@ def with_mean_curves(
 def compared(
     validation: Mapping[str, Any], data: EvaluationSet, drawn: EnsembleErrors | None = None
 ) -> dict[str, Any]:
-    """The pair minus everything else on the validation samples: other -> direction -> score."""
+    """The pair minus everything else on the validation samples.
+
+    Parameters
+    ----------
+    validation : mapping
+        Errors ``(V, ...)``, nested as for :func:`with_mean_curves`.
+    data : EvaluationSet
+        The samples.
+    drawn : EnsembleErrors, optional
+        Of ensembles.
+
+    Returns
+    -------
+    dict
+        Other -> direction -> score, each as :func:`pairvae.evaluation.scores.statistics.paired` returns it.
+    """
     others = dict(validation["baselines"])
     others |= {name: validation[name] for name in ("solo", "whole", "floor") if name in validation}
     differences = comparisons(validation["pair"], others, range(len(data.validation)))
@@ -76,7 +132,20 @@ def compared(
 
 
 def ranked(validation: Mapping[str, Any], drawn: EnsembleErrors | None = None) -> dict[str, Any]:
-    """The best of the models and baselines by direction and score, and those not told apart from it."""
+    """The best of the models and baselines by direction and score, and those not told apart from it.
+
+    Parameters
+    ----------
+    validation : mapping
+        Errors ``(V, ...)``, nested as for :func:`with_mean_curves`.
+    drawn : EnsembleErrors, optional
+        Of ensembles.
+
+    Returns
+    -------
+    dict
+        Direction -> score, each as :func:`pairvae.evaluation.scores.statistics.ranking` returns it.
+    """
     methods = {name: validation[name] for name in ("solo", "pair", "whole") if name in validation}
     methods |= {
         name: directions for name, directions in validation["baselines"].items() if name not in REFERENCES
@@ -101,7 +170,20 @@ def ranked(validation: Mapping[str, Any], drawn: EnsembleErrors | None = None) -
 
 
 def ensemble_block(reference: Reference, measurements: Measured) -> dict[str, Any]:
-    """Distributions of the validation samples' images against those of their true crops: model -> direction."""
+    """Distributions of the validation samples' images against those of their true crops.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of the samples.
+    measurements : mapping
+        As :func:`measured` returns them.
+
+    Returns
+    -------
+    dict
+        Model -> direction -> scores; empty where no modality is cropped.
+    """
     data, rows = reference.data, np.asarray(reference.data.validation)
     if not reference.properties:
         return {}
@@ -118,7 +200,20 @@ def ensemble_block(reference: Reference, measurements: Measured) -> dict[str, An
 
 
 def generation_block(reference: Reference, drawn: Mapping[str, Ensemble]) -> dict[str, Any]:
-    """Each generated ensemble against the true crops of the validation samples of its morphology."""
+    """Each generated ensemble against the true crops of the validation samples of its morphology.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of the samples.
+    drawn : mapping of str to Ensemble
+        By morphology, or ``all``.
+
+    Returns
+    -------
+    dict
+        Scores by morphology, with the share of ``repeats``.
+    """
     data, block = reference.data, {}
     if not reference.properties:
         return {}

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pairvae.evaluation.scores.patterns import TruePatterns, pattern_errors
+from pairvae.evaluation.scores.patterns import TruePatterns, pattern_errors, relative_error
 from pairvae.evaluation.scores.statistics import summary
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import lineal_path, two_point_correlation
@@ -30,16 +30,37 @@ Arrays = dict[str, np.ndarray]
 
 
 def saxs_errors(predicted: np.ndarray, true: np.ndarray) -> Arrays:
-    """Mean absolute error per pixel of patterns ``(N, 3, H, W)`` in [0, 1]: ``{"mae": (N,)}``."""
+    """Mean absolute error per pixel of patterns.
+
+    Parameters
+    ----------
+    predicted, true : ndarray
+        ``(N, channels, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``{"mae": (N,)}``.
+    """
     difference = np.abs(predicted.astype(np.float32) - true)
     return {"mae": difference.reshape(len(difference), -1).mean(1)}
 
 
 def physics_errors(predicted: np.ndarray, true: TruePatterns) -> Arrays:
-    """Errors of ring, arcs, spots, I(q) and structure of patterns ``(N, 3, H, W)`` in [0, 1], each ``(N,)``.
+    """Errors of ring, arcs, spots, I(q) and structure of patterns.
 
-    As in :func:`pairvae.evaluation.scores.patterns.pattern_errors`, but for the similarity, which becomes
-    ``ssim_error``, 1 - SSIM.
+    Parameters
+    ----------
+    predicted : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+    true : TruePatterns
+        Of the same N samples.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(N,)`` each, as :func:`pairvae.evaluation.scores.patterns.pattern_errors`, but for the similarity, which
+        becomes ``ssim_error``, 1 - SSIM.
     """
     errors = pattern_errors(predicted.astype(np.float32), true)
     errors.pop("mae")
@@ -47,7 +68,20 @@ def physics_errors(predicted: np.ndarray, true: TruePatterns) -> Arrays:
 
 
 def curves(images: np.ndarray, estimator: str) -> Arrays:
-    """S(r) and both lineal path functions of binary images ``(N, H, W)``, each ``(N, H // 2)``."""
+    """S(r) and both lineal path functions of binary images.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)`` of 0 and 1.
+    estimator : str
+        Of S(r), see :func:`pairvae.numerics.morphology.two_point_correlation`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``s2``, ``lineal_vertical``, ``lineal_horizontal``: ``(N, H // 2)`` in [0, 1] at distances of 0, 1, ... px.
+    """
     bins = images.shape[-2] // 2
     return {
         "s2": two_point_correlation(images, estimator=estimator, bins=bins),
@@ -57,7 +91,20 @@ def curves(images: np.ndarray, estimator: str) -> Arrays:
 
 
 def morphology(images: np.ndarray, estimator: str) -> Arrays:
-    """S(r) ``(N, K, bins)`` and the descriptors ``(N, K)`` of binary images ``(N, K, H, W)``, by name."""
+    """S(r) and the descriptors of binary images.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, K, H, W)`` of 0 and 1.
+    estimator : str
+        Of S(r), as for :func:`curves`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``s2`` ``(N, K, H // 2)``, and ``(N, K)`` by name of :func:`pairvae.numerics.descriptors.describe`.
+    """
     n, k, height, width = images.shape
     flat = images.reshape(n * k, height, width)
     descriptors = {"s2": two_point_correlation(flat, estimator=estimator, bins=height // 2)} | describe(flat)
@@ -65,14 +112,36 @@ def morphology(images: np.ndarray, estimator: str) -> Arrays:
 
 
 def properties(images: np.ndarray, estimator: str) -> Arrays:
-    """:func:`curves` and the descriptors ``(N,)`` of binary images ``(N, H, W)``, by name."""
+    """All that is measured of binary images.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)`` of 0 and 1.
+    estimator : str
+        Of S(r), as for :func:`curves`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Those of :func:`curves`, and ``(N,)`` by name of :func:`pairvae.numerics.descriptors.describe`.
+    """
     return curves(images, estimator) | describe(images)
 
 
 def curve_errors(predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray]) -> Arrays:
-    """Mean absolute errors between curves ``(..., bins)``: of S(r), of its start, of the lineal paths.
+    """Mean absolute errors between curves.
 
-    S(r) starts at the phase fraction. Lineal paths: vertical, horizontal, and the mean of the two errors.
+    Parameters
+    ----------
+    predicted, true : mapping of str to ndarray
+        ``(..., bins)`` by name, as :func:`curves` returns them; ``predicted`` has all that ``true`` has.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(...,)`` each: ``s2_mae``, ``phase_fraction_error`` (of the start of S(r)), and, where there are lineal
+        paths, ``lineal_vertical_mae``, ``lineal_horizontal_mae`` and the mean of both, ``lineal_path_mae``.
     """
     gaps = {name: np.abs(predicted[name] - true[name]).mean(-1) for name in true}
     errors = {
@@ -89,28 +158,33 @@ def curve_errors(predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndar
 def descriptor_errors(
     predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray], spacing: np.ndarray
 ) -> Arrays:
-    """Errors between descriptors ``(...,)`` by name; ``spacing`` (px) is what makes areas comparable.
+    """Errors between descriptors.
 
-    * ``spacing_error``: of the domain spacing, relative to the true one; 1 where only one image has a period.
-    * ``orientation_error``: half the distance of the orientation tensors, in [0, 1]: direction and order at once;
-      1 for parallel lines that should be perpendicular.
-    * ``defect_density_error``: difference of the Euler number (domains minus holes) per ``spacing`` squared.
-      Ends of lines and isolated dots add to it, branches and bridges take from it.
-    * ``coherence_error``, ``roughness_error``: differences of how parallel domains run, and of how ragged their
-      edges are, both in [0, 1].
+    Parameters
+    ----------
+    predicted, true : mapping of str to ndarray
+        ``(...,)`` by name, as :func:`pairvae.numerics.descriptors.describe` returns them.
+    spacing : ndarray
+        Domain spacing in px that makes areas comparable; broadcasts to the others.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(...,)`` each.
+
+        * ``spacing_error``: of the domain spacing, relative to the true one; 1 where only one image has a period.
+        * ``orientation_error``: half the distance of the orientation tensors, in [0, 1]: direction and order at once;
+          1 for parallel lines that should be perpendicular.
+        * ``defect_density_error``: difference of the Euler number (domains minus holes) per ``spacing`` squared.
+          Ends of lines and isolated dots add to it, branches and bridges take from it.
+        * ``coherence_error``, ``roughness_error``: differences of how parallel domains run, and of how ragged their
+          edges are, both in [0, 1].
     """
     gap = np.hypot(*(predicted[name] - true[name] for name in ("orientation_x", "orientation_y")))
     return {
-        "spacing_error": _relative(predicted["spacing"], true["spacing"]),
+        "spacing_error": relative_error(predicted["spacing"], true["spacing"]),
         "orientation_error": np.asarray(gap / 2),
         "defect_density_error": np.abs(predicted["euler_density"] - true["euler_density"]) * spacing**2,
         "coherence_error": np.abs(predicted["coherence"] - true["coherence"]),
         "roughness_error": np.abs(predicted["edge_roughness"] - true["edge_roughness"]),
     }
-
-
-def _relative(predicted: np.ndarray, true: np.ndarray) -> np.ndarray:
-    """|found / wanted - 1|; 0 where neither is a number, 1 where one of them is none."""
-    missing = np.isnan(predicted) | np.isnan(true)
-    error = np.abs(np.where(missing, 1.0, predicted) / np.where(missing, 1.0, true) - 1)
-    return np.where(missing, (np.isnan(predicted) != np.isnan(true)).astype(np.float64), error)

@@ -27,12 +27,21 @@ SCORES: dict[str, Callable[[Floats], np.floating[Any]]] = {  # what is reported 
 
 
 def energy_scores(drawn: NDArray[Any], true: NDArray[Any]) -> Floats:
-    """Energy score E|X - y| - E|X - X'| / 2 of each sample, ``(V,)`` (Gneiting and Raftery 2007, eq. 21).
+    """Energy score E|X - y| - E|X - X'| / 2 of each sample (Gneiting and Raftery 2007, eq. 21).
 
-    Of ensembles ``(V, K, ...)`` and true values ``(V, L, ...)``, numbers or curves; |.| is the mean absolute
-    difference over the last axes, or the modulus of complex numbers. X and X' are different images, so that ensembles
-    of different sizes compare: the mean over many draws does not depend on K. One image repeated scores its mean
-    absolute error.
+    X and X' are different images, so that ensembles of different sizes compare: the mean over many draws does not
+    depend on K. One image repeated scores its mean absolute error.
+
+    Parameters
+    ----------
+    drawn, true : ndarray
+        Ensembles ``(V, K, ...)`` and true values ``(V, L, ...)``, numbers or curves; |.| is the mean absolute
+        difference over the last axes, or the modulus of complex numbers.
+
+    Returns
+    -------
+    ndarray
+        ``(V,)``, in the unit of the values.
     """
     scores = np.zeros(len(drawn))
     for row, (images, crops) in enumerate(zip(drawn, true, strict=True)):
@@ -49,10 +58,20 @@ def _distances(first: NDArray[Any], second: NDArray[Any]) -> Floats:
 
 
 def ensemble_errors(drawn: Arrays, true: Arrays, whole: Floats) -> dict[str, Floats]:
-    """Scores ``(V,)`` of ensembles by their properties ``(V, K, ...)``, against those of true crops ``(V, L, ...)``.
+    """Scores of ensembles against those of true crops.
 
-    ``energy_score`` of the S(r) curves, ``mean_curve_mae`` of the ensemble's mean S(r) against that of the whole
-    images, ``(V, bins)``, and the energy score of each of :data:`DESCRIPTORS` that is known.
+    Parameters
+    ----------
+    drawn, true : mapping of str to ndarray
+        Properties ``(V, K, ...)`` of the ensembles and ``(V, L, ...)`` of the true crops, by name.
+    whole : ndarray
+        S(r) ``(V, bins)`` of the whole images.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(V,)`` each: ``energy_score`` of the S(r) curves, ``mean_curve_mae`` of the ensemble's mean S(r) against
+        ``whole``, and the energy score of each of :data:`DESCRIPTORS` that is known.
     """
     errors = {
         "energy_score": energy_scores(drawn["s2"], true["s2"]),
@@ -67,8 +86,18 @@ def ensemble_errors(drawn: Arrays, true: Arrays, whole: Floats) -> dict[str, Flo
 def floor_errors(true: Arrays, halves: Floats | None) -> dict[str, Floats]:
     """The same scores of a perfect ensemble: half of the true crops for the other half, both ways.
 
-    ``halves`` ``(V,)``: how far S(r) of half an image is from that of the whole, which is how well the whole image
-    tells that of its sample; None where the images are too small to be halved.
+    Parameters
+    ----------
+    true : mapping of str to ndarray
+        Properties ``(V, L, ...)`` of the true crops, by name.
+    halves : ndarray, optional
+        ``(V,)``: how far S(r) of half an image is from that of the whole, which is how well the whole image tells that
+        of its sample; None where the images are too small to be halved.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(V,)`` each; ``mean_curve_mae`` is ``halves``.
     """
     middle = true["s2"].shape[1] // 2
     parts = [
@@ -91,9 +120,23 @@ def _descriptors(properties: Arrays) -> dict[str, NDArray[Any]]:
 
 
 def whole_curves(images: Sequence[NDArray[Any]], bins: int, estimator: str) -> tuple[Floats, Floats | None]:
-    """S(r) ``(V, bins)`` of whole images, and how far that of half an image is from it, ``(V,)`` (None: too small).
+    """S(r) of whole images, and how far that of half an image is from it.
 
-    Images ``(H, W)`` are halved across their longer side.
+    Parameters
+    ----------
+    images : sequence of ndarray
+        V images ``(H, W)`` of 0 and 1; they are halved across their longer side.
+    bins : int
+        Distances 0, 1, ... px.
+    estimator : str
+        Of S(r), see :func:`pairvae.numerics.morphology.two_point_correlation`.
+
+    Returns
+    -------
+    whole : ndarray
+        ``(V, bins)``.
+    halves : ndarray or None
+        Mean absolute differences ``(V,)``; None where a half is too small for the bins.
     """
     whole = np.stack([_curve(image, bins, estimator) for image in images])
     cut = [np.array_split(image, 2, axis=int(image.shape[1] > image.shape[0])) for image in images]
@@ -110,7 +153,17 @@ def _curve(image: NDArray[Any], bins: int, estimator: str) -> Floats:
 
 @dataclass(frozen=True)
 class EnsembleErrors:
-    """Scores ``(V,)`` of each method's ensembles by name, and how many images an ensemble has; ``direction`` of all."""
+    """Scores of each method's ensembles.
+
+    Parameters
+    ----------
+    direction : str
+        ``<source>_<target>``, of all methods.
+    errors : mapping of str to mapping
+        Scores ``(V,)`` by method and name; ``floor`` is one of the methods.
+    sizes : mapping of str to int
+        How many images an ensemble has, by method.
+    """
 
     direction: str
     errors: Mapping[str, Arrays]
@@ -165,8 +218,23 @@ def ensembles(
 ) -> EnsembleErrors:
     """Score every method that answers a pattern of the first modality with images, or with a curve, of the second.
 
-    ``drawn``: properties ``(V, K, ...)`` of the pair's images for the validation samples; ``fitted``: properties
-    ``(N, K, ...)`` of the fitted baselines' images; ``images``: the whole image of every sample, ``(H, W)`` each.
+    Parameters
+    ----------
+    reference : Reference
+        Of the samples.
+    drawn : mapping of str to ndarray
+        Properties ``(V, K, ...)`` of the pair's images for the validation samples, by name.
+    known : References
+        What is looked up, and the regression.
+    fitted : mapping of str to mapping
+        Properties ``(N, K, ...)`` of the fitted baselines' images, by method and name.
+    images : sequence of ndarray
+        The whole image of every sample, ``(H, W)`` each.
+
+    Returns
+    -------
+    EnsembleErrors
+        With ``pair`` and ``floor`` among the methods.
     """
     rows = np.asarray(reference.data.validation)
     true = {name: values[rows] for name, values in reference.properties.items()}

@@ -24,7 +24,15 @@ PARTS = ("phase_fraction", "spacing", "orientation_x", "orientation_y", "euler_d
 
 @dataclass(frozen=True)
 class Space:
-    """The descriptor space of true crops: centre and scale of the numbers, principal components of S(r)."""
+    """The descriptor space of true crops.
+
+    Parameters
+    ----------
+    centre, scale : ndarray
+        ``(D,)``: mean and standard deviation of numbers and scores over the true crops.
+    components : PrincipalComponents
+        Of S(r).
+    """
 
     centre: Floats
     scale: Floats
@@ -53,16 +61,26 @@ def descriptor_space(true: dict[str, NDArray[np.float64]]) -> Space:
 
 
 def frechet_distance(first: Floats, second: Floats) -> float:
-    """Frechet (2-Wasserstein) distance squared between normal fits of vectors ``(N, D)`` and ``(M, D)``.
+    """Frechet (2-Wasserstein) distance squared between normal fits of two sets of vectors.
 
     |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (Dowson and Landau, J. Multivar. Anal. 1982, 12, 450), as in the
     FID of image generation, on morphology instead of a network's features.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        ``(N, D)`` and ``(M, D)``.
+
+    Returns
+    -------
+    float
+        >= 0.
     """
     gap = first.mean(0) - second.mean(0)
     cov_first, cov_second = (np.atleast_2d(np.cov(part, rowvar=False, bias=True)) for part in (first, second))
     root = _square_root(cov_first)
-    mixed = np.linalg.eigvalsh(root @ cov_second @ root)
-    trace = np.trace(cov_first) + np.trace(cov_second) - 2 * np.sqrt(np.maximum(mixed, 0)).sum()
+    eigenvalues = np.linalg.eigvalsh(root @ cov_second @ root)
+    trace = np.trace(cov_first) + np.trace(cov_second) - 2 * np.sqrt(np.maximum(eigenvalues, 0)).sum()
     return float(max(gap @ gap + trace, 0.0))
 
 
@@ -72,10 +90,21 @@ def _square_root(covariance: Floats) -> Floats:
 
 
 def coverage(generated: Floats, true: Floats, neighbours: int = NEIGHBOURS) -> float:
-    """Share of true vectors ``(M, D)`` with a generated one within the distance of their k-th true neighbour.
+    """Share of true vectors with a generated one within the distance of their k-th true neighbour.
 
     Naeem et al., ICML 2020 (arXiv 2002.09797): about 1 - 2^-k for two equally large draws of one distribution.
-    Fewer neighbours where there are fewer true vectors.
+
+    Parameters
+    ----------
+    generated, true : ndarray
+        ``(N, D)`` and ``(M, D)``.
+    neighbours : int
+        k; fewer where there are fewer true vectors.
+
+    Returns
+    -------
+    float
+        In [0, 1].
     """
     k = min(neighbours, len(true) - 1)
     radius = cKDTree(true).query(true, k=[k + 1])[0][:, -1]
@@ -95,15 +124,26 @@ def repeats(images: NDArray[np.uint8]) -> float:
 
 
 def ensemble_scores(generated: Floats, true: Floats, seed: int) -> dict[str, float | int]:
-    """Scores of generated vectors ``(N, K, D)`` against true ones ``(M, L, D)`` of N and M samples.
+    """Scores of generated vectors against true ones.
 
-    * ``frechet``: mean :func:`frechet_distance` of half of the generated samples from the other half of the true
-      ones over random halvings; ``frechet_floor`` the same between the two halves of the true ones. Halves
-      have the same sizes in both, so that 1 x the floor is what a perfect model gets.
-    * ``coverage`` in [0, 1], ``coverage_floor`` that of one half of the true ones by the other.
-    * ``diversity``: :func:`mean_distance` over that of the true ones; 1 is right, 0 is one image repeated.
+    Parameters
+    ----------
+    generated, true : ndarray
+        ``(N, K, D)`` and ``(M, L, D)``, of N and M samples.
+    seed : int
+        Of the random halvings.
 
-    The floors are left out for a single sample: its crops are no two independent halves.
+    Returns
+    -------
+    dict of str to float
+        * ``frechet``: mean :func:`frechet_distance` of half of the generated samples from the other half of the true
+          ones over random halvings; ``frechet_floor`` the same between the two halves of the true ones. Halves
+          have the same sizes in both, so that 1 x the floor is what a perfect model gets.
+        * ``coverage`` in [0, 1], ``coverage_floor`` that of one half of the true ones by the other.
+        * ``diversity``: :func:`mean_distance` over that of the true ones; 1 is right, 0 is one image repeated.
+        * ``n``: N K.
+
+        The floors are left out for a single sample: its crops are no two independent halves.
     """
     flat, flat_true = generated.reshape(-1, generated.shape[-1]), true.reshape(-1, true.shape[-1])
     spread = mean_distance(flat_true)

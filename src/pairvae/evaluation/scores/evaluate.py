@@ -1,14 +1,11 @@
-"""Reconstructions and errors of all four directions of a trained pair, against the true arrays."""
+"""Errors of all four directions of a trained pair, against the true arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from pairvae.errors import InputError
 from pairvae.evaluation.scores.definitions import (
@@ -20,8 +17,8 @@ from pairvae.evaluation.scores.definitions import (
     saxs_errors,
 )
 from pairvae.evaluation.scores.patterns import TruePatterns, true_patterns
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.statistics import Integers, summary
-from pairvae.models.vae import CHUNK, VAE, Posterior, decode_in_chunks, joined
 
 Errors = dict[str, np.ndarray]
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
@@ -29,106 +26,22 @@ PHYSICS_CROPS = 1  # a pattern's ring, arcs and spots take 40 ms to measure: of 
 LEAST_PATTERN = 32  # px; smaller ones have no rings to measure
 
 
-@dataclass(frozen=True)
-class EvaluationSet:
-    """What is assessed: patterns ``(N, 3, H, W)``, crops ``(N, K, h, w)`` of 0 and 1, which samples train.
-
-    ``names`` are the modalities of the two. Where the second is no binary image either, ``crops`` holds its
-    arrays as they are, ``(N, channels, H, W)`` float32. ``shift`` ``(N, C, g, g)`` is what the conditions of the
-    samples add to the pair's latents of the patterns.
-    """
-
-    patterns: np.ndarray
-    crops: np.ndarray
-    train: Sequence[int]
-    validation: Sequence[int]
-    morphologies: Sequence[str | None]
-    estimator: str
-    seed: int
-    names: tuple[str, str] = ("saxs", "sem")
-    shift: Tensor | None = None
-
-    @property
-    def splits(self) -> dict[str, Sequence[int]]:
-        """Samples of each split, validation apart from training."""
-        return {"validation": self.validation, "train": self.train, "all": range(len(self.patterns))}
-
-    def array(self, name: str) -> np.ndarray:
-        """The patterns or the crops, by the name of their modality."""
-        return self.patterns if name == self.names[0] else self.crops
-
-    def cropped(self, name: str) -> bool:
-        """Whether a modality is assessed on binary crops."""
-        return name == self.names[1] and self.crops.dtype == np.uint8
-
-    def inputs(self, name: str) -> Tensor:
-        """What the encoder of a modality sees: ``(N, channels, H, W)``, or all crops as ``(N K, 1, h, w)``."""
-        return self.crop_tensor() if self.cropped(name) else torch.from_numpy(self.array(name))
-
-    def crop_tensor(self) -> Tensor:
-        """All crops as ``(N K, 1, h, w)`` float32."""
-        n, k, h, w = self.crops.shape
-        return torch.from_numpy(self.crops.reshape(n * k, 1, h, w).astype(np.float32))
-
-
-@dataclass(frozen=True)
-class Reconstructions:
-    """Decoded images: patterns ``(N, ...)`` or ``(N, K, ...)``, binary crops ``(N, K, h, w)`` of 0 and 1."""
-
-    images: dict[str, np.ndarray]
-    latents: dict[str, np.ndarray]
-
-
-@torch.no_grad()
-def encode(vae: VAE, inputs: Tensor) -> Tensor:
-    """Posterior means ``(B, C, g, g)`` of prepared inputs, in chunks."""
-    return posteriors(vae, inputs).mean
-
-
-@torch.no_grad()
-def posteriors(vae: VAE, inputs: Tensor) -> Posterior:
-    """Posteriors of prepared inputs ``(B, ...)``, in chunks."""
-    return joined([vae.posterior(part) for part in torch.split(inputs, CHUNK)])
-
-
-@torch.no_grad()
-def decode(vae: VAE, latents: Tensor, seed: int) -> np.ndarray:
-    """Images ``(B, channels, H, W)`` float32 in [0, 1]; the noise of a stochastic decoder is seeded."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return decode_in_chunks(vae.decoder, latents).numpy()
-
-
-def binary(images: np.ndarray) -> np.ndarray:
-    """Bernoulli mode ``(B, h, w)`` uint8 of probabilities ``(B, 1, h, w)``."""
-    return (images[:, 0] >= 0.5).astype(np.uint8)
-
-
-def reconstruct(vaes: Mapping[str, VAE], data: EvaluationSet) -> Reconstructions:
-    """Every direction that ``vaes`` allow, keyed ``<source>_<target>``; each image has its own noise."""
-    n, k = data.crops.shape[:2]
-    encoded = {name: posteriors(vaes[name], data.inputs(name)) for name in data.names if name in vaes}
-    first = data.names[0]
-    if data.shift is not None and first in encoded:
-        encoded[first] = replace(encoded[first], mean=encoded[first].mean + data.shift)
-    images: dict[str, np.ndarray] = {}
-    for source, posterior in encoded.items():
-        for target, vae in vaes.items():
-            latent = posterior.for_target(target).mean
-            each_crop = data.cropped(target) and not data.cropped(source)
-            decoded = decode(vae, latent.repeat_interleave(k, dim=0) if each_crop else latent, data.seed)
-            if data.cropped(target):
-                decoded = binary(decoded)
-            shape = (n, k) if data.cropped(source) or data.cropped(target) else (n,)
-            images[f"{source}_{target}"] = decoded.reshape(*shape, *decoded.shape[1:])
-    return Reconstructions(images, {name: posterior.mean.numpy() for name, posterior in encoded.items()})
-
-
 class Reference:
     """The true patterns and what the true crops are like (nothing where no crops are binary), computed once.
 
-    ``properties`` are curves ``(N, K, bins)`` and, with ``full``, descriptors ``(N, K)`` by name; ``full`` adds their
-    errors, and those of the physics of patterns, to those of curves and pixels.
+    Parameters
+    ----------
+    data : EvaluationSet
+        The samples.
+    full : bool
+        Whether descriptors and the physics of patterns are scored besides curves and pixels.
+
+    Attributes
+    ----------
+    properties : dict of str to ndarray
+        Curves ``(N, K, bins)`` and, with ``full``, descriptors ``(N, K)``, by name.
+    spacing : ndarray
+        ``(N, 1)``: median domain spacing of each sample's crops in px; 1 without ``full``.
     """
 
     def __init__(self, data: EvaluationSet, full: bool = False) -> None:
@@ -155,7 +68,20 @@ class Reference:
         return {name: values.reshape(n, k, *values.shape[1:]) for name, values in flat.items()}
 
     def errors(self, target: str, images: np.ndarray) -> Errors:
-        """Errors of images or arrays of modality ``target``."""
+        """Errors of one direction, whatever its target.
+
+        Parameters
+        ----------
+        target : str
+            The modality of the images.
+        images : ndarray
+            As for :meth:`crops` or :meth:`whole`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            By score.
+        """
         return self.crops(images) if self.data.cropped(target) else self.whole(target, images)
 
     def crops(self, images: np.ndarray) -> Errors:
@@ -170,9 +96,20 @@ class Reference:
         return errors
 
     def whole(self, target: str, images: np.ndarray) -> Errors:
-        """Errors ``(N,)`` or ``(N, K)`` of arrays ``(N, [K,] channels, H, W)``, per element.
+        """Errors per element of arrays that are not cropped.
 
-        Those of the physics of patterns are ``(N,)``, or ``(N, PHYSICS_CROPS)`` of the first crops.
+        Parameters
+        ----------
+        target : str
+            The modality of the arrays.
+        images : ndarray
+            ``(N, [K,] channels, H, W)`` in [0, 1].
+
+        Returns
+        -------
+        dict of str to ndarray
+            ``(N,)`` or ``(N, K)`` by score. Those of the physics of patterns are ``(N,)``, or ``(N, PHYSICS_CROPS)``
+            of the first crops.
         """
         true = self.data.array(target)
         physics = self.full and true.shape[1] == 3 and min(true.shape[2:]) >= LEAST_PATTERN
@@ -211,7 +148,22 @@ def model_errors(
     images: Mapping[str, np.ndarray],
     measured: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, Errors]:
-    """Errors of each direction's reconstructions; ``measured`` are their properties where they are known already."""
+    """Errors of each direction's reconstructions.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of the samples.
+    images : mapping of str to ndarray
+        By direction.
+    measured : mapping of str to mapping, optional
+        Properties of the images by direction, where they are known already.
+
+    Returns
+    -------
+    dict of str to dict
+        Direction -> score.
+    """
     known = measured or {}
     return {
         direction: reference.against(known[direction])
@@ -222,10 +174,23 @@ def model_errors(
 
 
 def require_finite(errors: Mapping[str, Any], ids: Sequence[str], where: str = "") -> None:
-    """``InputError`` that names direction and sample where a nested error is not a finite number.
+    """Refuse nested errors of which one is not a finite number.
 
-    ``errors`` ends in arrays ``(N,)`` or ``(N, K)``, ``ids`` are the N samples. Without this, one nan would be no more
-    than a median that is a little off, or a table without numbers.
+    Without this, one nan would be no more than a median that is a little off, or a table without numbers.
+
+    Parameters
+    ----------
+    errors : mapping
+        Ends in arrays ``(N,)`` or ``(N, K)``.
+    ids : sequence of str
+        Of the N samples.
+    where : str
+        The keys above, for the message.
+
+    Raises
+    ------
+    InputError
+        It names direction and sample.
     """
     for key, value in errors.items():
         path = f"{where}.{key}" if where else str(key)
@@ -245,7 +210,22 @@ def require_finite(errors: Mapping[str, Any], ids: Sequence[str], where: str = "
 def summarise(
     errors: Mapping[str, Any], members: Sequence[int], counts: Integers | None = None
 ) -> dict[str, Any]:
-    """Nested errors over all samples to nested summaries over ``members``; intervals with resamples ``counts``."""
+    """Nested errors to nested summaries.
+
+    Parameters
+    ----------
+    errors : mapping
+        Ends in arrays ``(N,)`` or ``(N, K)``.
+    members : sequence of int
+        The samples to summarise.
+    counts : ndarray, optional
+        Resamples of the members, for intervals (:func:`pairvae.evaluation.scores.statistics.resamples`).
+
+    Returns
+    -------
+    dict
+        Of the same keys, each as :func:`pairvae.evaluation.scores.statistics.summary` returns it.
+    """
     chosen = np.asarray(members)
     return {
         key: summarise(value, members, counts)
@@ -256,7 +236,18 @@ def summarise(
 
 
 def listed(errors: Mapping[str, Any], members: Sequence[int]) -> dict[str, Any]:
-    """As :func:`summarise`, but with all the numbers."""
+    """Nested errors to nested lists of all numbers.
+
+    Parameters
+    ----------
+    errors, members
+        As for :func:`summarise`.
+
+    Returns
+    -------
+    dict
+        Of the same keys.
+    """
     chosen = np.asarray(members)
     return {
         key: listed(value, members) if isinstance(value, Mapping) else value[chosen].ravel().tolist()

@@ -8,8 +8,8 @@ import numpy as np
 
 from pairvae.evaluation.leakage import Warnings, warning
 from pairvae.evaluation.scores.ensemble_scores import repeats
-from pairvae.evaluation.scores.evaluate import EvaluationSet
-from pairvae.numerics.descriptors import uniform
+from pairvae.evaluation.scores.reconstruct import EvaluationSet
+from pairvae.numerics.images import uniform
 
 REPEATED = 0.5
 SAME_PATTERN = 0.05
@@ -22,10 +22,26 @@ def degenerate(
     ids: Sequence[str],
     members: Sequence[int],
 ) -> Warnings:
-    """Warnings about images by model and direction, of the samples ``members``, and about the true crops.
+    """Warnings about uniform and repeated images.
 
     ``uniform images``: all black or all white, any number of them. ``one repeated image``: more than half of the
     samples get the image of another one, or patterns that hardly differ between samples.
+
+    Parameters
+    ----------
+    images : mapping of str to mapping
+        Images by model and direction.
+    data : EvaluationSet
+        The samples; the true crops are looked at too.
+    ids : sequence of str
+        Of all samples.
+    members : sequence of int
+        The samples to look at.
+
+    Returns
+    -------
+    list of dict
+        See :func:`pairvae.evaluation.leakage.warning`.
     """
     warnings: Warnings = []
     rows = np.asarray(members)

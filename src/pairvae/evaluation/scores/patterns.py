@@ -34,11 +34,20 @@ SSIM_SIGMA, SSIM_K1, SSIM_K2 = 1.5, 0.01, 0.03
 
 @dataclass(frozen=True)
 class PatternProperties:
-    """What ``N`` patterns show: I(q) ``(N, K)``, the ring's radius and width (px), arcs ``(N, 90)`` of unit sum.
+    """What ``N`` patterns show; what is not there is nan.
 
-    ``arcs`` is the intensity around the ring above its darkest direction, by angle mod 180 degrees; ``strength``
-    ``(N,)`` is how far it varies, relative to its mean. ``spots``: columns (px) of up to eight spots on the
-    horizontal axis, the brightest first, ``(N, 8)``. What is not there is nan.
+    Parameters
+    ----------
+    curve : ndarray
+        I(q) ``(N, K)``, in levels.
+    ring, width : ndarray
+        ``(N,)``: radius and width of the ring, px.
+    arcs : ndarray
+        ``(N, 90)`` of unit sum: the intensity around the ring above its darkest direction, by angle mod 180 degrees.
+    strength : ndarray
+        ``(N,)``: how far the intensity around the ring varies, relative to its mean.
+    spots : ndarray
+        ``(N, 8)``: columns (px) of up to eight spots on the horizontal axis, the brightest first.
     """
 
     curve: Floats
@@ -51,9 +60,18 @@ class PatternProperties:
 
 @dataclass(frozen=True)
 class TruePatterns:
-    """Patterns ``(N, 3, H, W)`` in [0, 1] that predictions are compared with, and what they show, measured once.
+    """Patterns that predictions are compared with, and what they show, measured once.
 
-    ``mask`` ``(H, W)`` is True where a pixel counts in neither ring, arcs, spots nor I(q).
+    Parameters
+    ----------
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+    colormap : str or None
+        Name of their colour map, where it is known.
+    mask : ndarray of bool
+        ``(H, W)``, True where a pixel counts in neither ring, arcs, spots nor I(q).
+    properties : PatternProperties
+        Of the N patterns.
     """
 
     patterns: NDArray[np.float32]
@@ -63,14 +81,40 @@ class TruePatterns:
 
 
 def true_patterns(patterns: NDArray[np.float32], mask: Mask | None = None) -> TruePatterns:
-    """Measure true patterns ``(N, 3, H, W)`` in [0, 1]; unless given, ``mask`` is what is dark in all of them."""
+    """Measure true patterns.
+
+    Parameters
+    ----------
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+    mask : ndarray of bool, optional
+        ``(H, W)``, True where a pixel does not count; without it what is dark in all patterns.
+
+    Returns
+    -------
+    TruePatterns
+        For :func:`pattern_errors`.
+    """
     colormap = known_colormap(patterns)
     hidden = shadow(patterns) if mask is None else mask
     return TruePatterns(patterns, colormap, hidden, properties_of(levels(patterns, colormap), hidden))
 
 
 def properties_of(intensity: Floats, mask: Mask) -> PatternProperties:
-    """Measure patterns of intensity levels ``(N, H, W)``; ``mask`` is True where a pixel does not count."""
+    """Measure patterns of intensity levels.
+
+    Parameters
+    ----------
+    intensity : ndarray
+        ``(N, H, W)``.
+    mask : ndarray of bool
+        ``(H, W)``, True where a pixel does not count.
+
+    Returns
+    -------
+    PatternProperties
+        Of the N patterns.
+    """
     rows = [_properties_of_one(pattern, mask) for pattern in intensity]
     return PatternProperties(*(np.stack(column) for column in zip(*rows, strict=True)))
 
@@ -86,23 +130,35 @@ def _properties_of_one(intensity: Floats, mask: Mask) -> tuple[Floats, ...]:
 
 
 def pattern_errors(predicted: NDArray[np.float32], truth: TruePatterns) -> dict[str, Floats]:
-    """Errors of predicted patterns ``(N, 3, H, W)`` in [0, 1] against the true ones, each ``(N,)``.
+    """Errors of predicted patterns against the true ones.
 
-    * ``mae``: mean absolute difference over pixels and channels; ``ssim``: structural similarity, 1 is equal.
-    * ``ring_position``, ``ring_width``: relative to the true one; 1 where only one of the two has a ring.
-    * ``arc_angle_deg``: by how many degrees the intensity around the ring lies elsewhere (see
-      :func:`turned_by`); ``arc_strength``: difference of its relative variation.
-    * ``spot_px``: mean distance of the two brightest true spots on the horizontal axis from the nearest
-      predicted ones, at most 16 px for 192; a missing spot counts as that far.
-    * ``iq_error``: mean absolute difference of the azimuthal averages, in levels.
+    Parameters
+    ----------
+    predicted : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+    truth : TruePatterns
+        Of the same N samples.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(N,)`` each.
+
+        * ``mae``: mean absolute difference over pixels and channels; ``ssim``: structural similarity, 1 is equal.
+        * ``ring_position``, ``ring_width``: relative to the true one; 1 where only one of the two has a ring.
+        * ``arc_angle_deg``: by how many degrees the intensity around the ring lies elsewhere (see
+          :func:`turned_by`); ``arc_strength``: difference of its relative variation.
+        * ``spot_px``: mean distance of the two brightest true spots on the horizontal axis from the nearest
+          predicted ones, at most 16 px for 192; a missing spot counts as that far.
+        * ``iq_error``: mean absolute difference of the azimuthal averages, in levels.
     """
     true, true_rings = truth.patterns, truth.properties
     predicted_rings = properties_of(levels(predicted, truth.colormap), truth.mask)
     return {
         "mae": np.abs(predicted.astype(np.float64) - true).mean((1, 2, 3)),
         "ssim": np.array([similarity(image, other) for image, other in zip(predicted, true, strict=True)]),
-        "ring_position": _relative(predicted_rings.ring, true_rings.ring),
-        "ring_width": _relative(predicted_rings.width, true_rings.width),
+        "ring_position": relative_error(predicted_rings.ring, true_rings.ring),
+        "ring_width": relative_error(predicted_rings.width, true_rings.width),
         "arc_angle_deg": turned_by(predicted_rings.arcs, true_rings.arcs),
         "arc_strength": _difference(predicted_rings.strength, true_rings.strength),
         "spot_px": spot_distance(
@@ -112,22 +168,43 @@ def pattern_errors(predicted: NDArray[np.float32], truth: TruePatterns) -> dict[
     }
 
 
-def _relative(predicted: Floats, true: Floats) -> Floats:
-    """|found / wanted - 1|; 0 where neither is there, 1 where one of them is not."""
+def relative_error(predicted: Floats, true: Floats) -> Floats:
+    """Relative error of lengths that may not be there.
+
+    Parameters
+    ----------
+    predicted, true : ndarray
+        Of one shape; nan where there is none.
+
+    Returns
+    -------
+    ndarray
+        ``|predicted / true - 1|``; 0 where neither is there, 1 where one of them is not.
+    """
     missing = np.isnan(predicted) | np.isnan(true)
     error = np.abs(np.where(missing, 1.0, predicted) / np.where(missing, 1.0, true) - 1)
     return np.where(missing, (np.isnan(predicted) != np.isnan(true)).astype(np.float64), error)
 
 
 def _difference(predicted: Floats, true: Floats) -> Floats:
-    """|found - wanted|, where what is not there counts as 0."""
+    """``|predicted - true|``, where what is not there counts as 0."""
     return np.asarray(np.abs(np.nan_to_num(predicted) - np.nan_to_num(true)))
 
 
 def spot_distance(predicted: Floats, true: Floats, farthest: float) -> Floats:
-    """Mean distance (px) of the two brightest of ``wanted`` ``(N, M)`` from the nearest of ``found``: ``(N,)``.
+    """Mean distance of the two brightest true spots from the nearest predicted ones.
 
-    nan means no spot; a spot without a partner within ``farthest`` counts as that far, 0 where none is wanted.
+    Parameters
+    ----------
+    predicted, true : ndarray
+        Columns ``(N, M)`` of spots in px, the brightest first; nan means no spot.
+    farthest : float
+        What a true spot without a partner nearer than that counts, px.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)``, px; 0 where there is no true spot.
     """
     targets = true[:, :SPOTS]
     gaps = np.abs(targets[:, :, None] - predicted[:, None, :])
@@ -138,9 +215,19 @@ def spot_distance(predicted: Floats, true: Floats, farthest: float) -> Floats:
 
 
 def similarity(predicted: NDArray[np.float32], true: NDArray[np.float32]) -> float:
-    """SSIM of two patterns ``(C, H, W)`` in [0, 1]: 1 where they are equal (Wang et al., IEEE TIP 2004, 13, 600).
+    """SSIM of two patterns (Wang et al., IEEE TIP 2004, 13, 600).
 
     Gaussian windows of 1.5 px; a mean over channels and pixels at least 5 px from the edges.
+
+    Parameters
+    ----------
+    predicted, true : ndarray
+        ``(C, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    float
+        1 where they are equal.
     """
     a, b = predicted.astype(np.float64), true.astype(np.float64)
 

@@ -16,7 +16,13 @@ CROPS = 20  # nearest to a pattern's latent
 
 @dataclass(frozen=True)
 class LookedUp:
-    """Training crops that stand for a prediction: the samples that they are of, and their numbers, ``(N, C)`` each."""
+    """Training crops that stand for a prediction.
+
+    Parameters
+    ----------
+    samples, crops : ndarray
+        ``(N, C)`` each: the samples that they are of, and their numbers among the sample's crops.
+    """
 
     samples: np.ndarray
     crops: np.ndarray
@@ -33,25 +39,54 @@ class LookedUp:
 
 @dataclass(frozen=True)
 class References:
-    """What baselines give for every sample: measured crops by method, and S(r) ``(N, bins)`` of the regression."""
+    """What baselines give for every sample.
+
+    Parameters
+    ----------
+    looked_up : mapping of str to LookedUp
+        Measured crops by method.
+    regression : ndarray
+        S(r) ``(N, bins)``.
+    """
 
     looked_up: Mapping[str, LookedUp]
     regression: np.ndarray
 
 
 def references(reference: Reference, latents: Mapping[str, np.ndarray] | None = None) -> References:
-    """:func:`looked_up` and a Gaussian process from the pattern to S(r), which draws no image."""
+    """:func:`looked_up` and a Gaussian process from the pattern to S(r), which draws no image.
+
+    Parameters
+    ----------
+    reference, latents
+        As for :func:`looked_up`.
+
+    Returns
+    -------
+    References
+        Of all samples.
+    """
     data = reference.data
     curves = baselines.gaussian_process(data.patterns, _features(reference, data.names[1]), data.train)
     return References(looked_up(reference, latents), curves)
 
 
 def looked_up(reference: Reference, latents: Mapping[str, np.ndarray] | None = None) -> dict[str, LookedUp]:
-    """Measured crops as an answer to each pattern, by the name of the method.
+    """Measured crops as an answer to each pattern, never the sample's own.
 
-    ``nearest_pattern`` and ``three_nearest_patterns``: all crops of the training samples whose patterns are nearest
-    (Euclidean). ``latent_crops``: the 20 training crops whose ``latents`` ``(N K, ...)`` are nearest to that of the
-    pattern ``(N, ...)``, where latents are given. Never the sample's own.
+    Parameters
+    ----------
+    reference : Reference
+        Of N samples with K crops each.
+    latents : mapping of str to ndarray, optional
+        ``(N, ...)`` of the patterns and ``(N K, ...)`` of the crops, by modality.
+
+    Returns
+    -------
+    dict of str to LookedUp
+        ``nearest_pattern`` and ``three_nearest_patterns``: all crops of the training samples whose patterns are
+        nearest (Euclidean). ``latent_crops``, where latents are given: the 20 training crops whose latents are nearest
+        to that of the pattern.
     """
     data, (first, second) = reference.data, reference.data.names
     n, k = data.crops.shape[:2]
@@ -72,7 +107,20 @@ def looked_up(reference: Reference, latents: Mapping[str, np.ndarray] | None = N
 
 
 def baseline_errors(reference: Reference, known: References | None = None) -> dict[str, dict[str, Errors]]:
-    """Errors of retrieval, of other measured crops, of the mean, and of a direct regression of S(r)."""
+    """Errors of retrieval, of other measured crops, of the mean, and of a direct regression of S(r).
+
+    Parameters
+    ----------
+    reference : Reference
+        Of the samples.
+    known : References, optional
+        Where they are computed already.
+
+    Returns
+    -------
+    dict
+        Baseline -> direction -> score.
+    """
     data, (first, second) = reference.data, reference.data.names
     across = ((first, second), (second, first))
     means = {name: _of_mean(reference, name) for name in data.names}  # whatever the input

@@ -21,8 +21,19 @@ MEAN_SCORE = f"s2_mean{MEAN_OF}_mae"
 
 @dataclass(frozen=True)
 class Sampled:
-    """Of V validation samples: errors ``(V, K)`` of the mean S(r) by score, facts about the spread, and the K
-    ``images`` ``(V, K, h, w)`` themselves with their ``properties`` ``(V, K, ...)``."""
+    """Images drawn for V validation samples.
+
+    Parameters
+    ----------
+    errors : dict of str to ndarray
+        ``(V, K)`` of the mean S(r), by score.
+    facts : dict
+        What the spread of the draws is worth (:func:`pairvae.evaluation.uncertainty.uncertainty`).
+    images : ndarray
+        ``(V, K, h, w)`` of 0 and 1.
+    properties : dict of str to ndarray
+        ``(V, K, ...)`` of the images, by name.
+    """
 
     errors: Errors
     facts: dict[str, Any]
@@ -31,7 +42,20 @@ class Sampled:
 
 
 def sampled(vaes: Mapping[str, VAE], reference: Reference) -> Sampled:
-    """Images of the second modality drawn for each validation pattern, against its true crops, fully measured."""
+    """Draw images of the second modality for each validation pattern, and measure them against its true crops.
+
+    Parameters
+    ----------
+    vaes : mapping of str to VAE
+        By modality.
+    reference : Reference
+        Of the samples, with ``full`` properties.
+
+    Returns
+    -------
+    Sampled
+        ``uncertainty.IMAGES`` images for each pattern.
+    """
     data = reference.data
     first, second = data.names
     rows = np.asarray(data.validation)

@@ -23,15 +23,42 @@ RESAMPLES = 1000
 
 
 def resamples(samples: int, seed: int, count: int = RESAMPLES) -> Integers:
-    """How often each of ``samples`` is drawn in each of ``count`` bootstrap resamples: ``(count, samples)``."""
+    """Draw bootstrap resamples.
+
+    Parameters
+    ----------
+    samples : int
+        How many samples there are, M.
+    seed : int
+        Of the draws.
+    count : int
+        How many resamples, B.
+
+    Returns
+    -------
+    ndarray of int
+        ``(B, M)``: how often each sample is drawn.
+    """
     generator = np.random.default_rng([seed, samples])
     return generator.multinomial(samples, np.full(samples, 1 / samples), size=count)
 
 
 def resampled_medians(values: NDArray[Any], counts: Integers) -> Floats:
-    """Median of ``values`` ``(M,)`` or ``(M, K)`` in each resample ``(B, M)`` of whole samples: ``(B,)``.
+    """Median in each resample of whole samples.
 
     The same as the median of the values written out as often as their sample is drawn, from one sorting.
+
+    Parameters
+    ----------
+    values : ndarray
+        ``(M,)`` or ``(M, K)``.
+    counts : ndarray of int
+        ``(B, M)``, of :func:`resamples`.
+
+    Returns
+    -------
+    ndarray
+        ``(B,)``.
     """
     flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
     order = np.argsort(flat, axis=None, kind="stable")
@@ -44,16 +71,42 @@ def resampled_medians(values: NDArray[Any], counts: Integers) -> Floats:
 
 
 def interval(values: NDArray[Any], counts: Integers) -> list[float]:
-    """Percentile bootstrap interval of 95 % of the median of ``values`` ``(M,)`` or ``(M, K)``: lower, upper."""
+    """Percentile bootstrap interval of 95 % of the median.
+
+    Parameters
+    ----------
+    values, counts
+        As for :func:`resampled_medians`.
+
+    Returns
+    -------
+    list of float
+        Its lower and its upper end.
+    """
     medians = resampled_medians(values, counts)
     tail = 100 * (1 - LEVEL) / 2
     return [float(end) for end in np.percentile(medians, [tail, 100 - tail])]
 
 
 def summary(values: NDArray[Any], counts: Integers | None = None) -> Summary:
-    """Median, quartiles and number of ``values`` ``(M,)`` or ``(M, K)``; with ``counts`` the median's interval.
+    """Median, quartiles and number of values.
 
-    ``ValueError`` where one is not finite, or where there are none.
+    Parameters
+    ----------
+    values : ndarray
+        ``(M,)`` or ``(M, K)``.
+    counts : ndarray of int, optional
+        ``(B, M)``, of :func:`resamples`: they add the :func:`interval` of the median.
+
+    Returns
+    -------
+    dict
+        ``median``, ``q1``, ``q3``, ``n`` and, with ``counts``, ``interval``.
+
+    Raises
+    ------
+    ValueError
+        Where a value is not finite, or where there are none.
     """
     flat = np.asarray(values, dtype=np.float64).ravel()
     if len(flat) == 0 or not np.isfinite(flat).all():
@@ -72,11 +125,19 @@ def by_sample(values: NDArray[Any]) -> Floats:
 
 
 def paired(first: NDArray[Any], second: NDArray[Any]) -> Summary:
-    """Errors of two methods on the same M samples, ``(M,)`` or ``(M, K)`` each: what differs, and how surely.
+    """Errors of two methods on the same M samples: what differs, and how surely.
 
-    ``median_difference`` of first minus second (Hodges-Lehmann; negative: the first is better) with its ``interval``
-    of 95 %, ``p`` and ``verdict`` of :func:`pairvae.numerics.paired.signed_rank`, ``better``, the share of samples on
-    which the first has the lower error, and ``n`` samples.
+    Parameters
+    ----------
+    first, second : ndarray
+        ``(M,)`` or ``(M, K)``.
+
+    Returns
+    -------
+    dict
+        ``median_difference`` of first minus second (Hodges-Lehmann; negative: the first is better) with its
+        ``interval`` of 95 %, ``p`` and ``verdict`` of :func:`pairvae.numerics.paired.signed_rank`, ``better``, the
+        share of samples on which the first has the lower error, and ``n`` samples.
     """
     gaps = by_sample(first) - by_sample(second)
     test = signed_rank(gaps)
@@ -93,8 +154,18 @@ def paired(first: NDArray[Any], second: NDArray[Any]) -> Summary:
 def ranking(errors: Mapping[str, NDArray[Any]], middle: Mapping[str, float]) -> dict[str, Any]:
     """The best of several methods on the same samples, and those that are not told apart from it.
 
-    ``errors`` ``(M,)`` or ``(M, K)`` and ``middle`` (the median or mean that is shown) by method. The best has the
-    lowest ``middle``, unless another is :func:`paired` better than it.
+    Parameters
+    ----------
+    errors : mapping of str to ndarray
+        ``(M,)`` or ``(M, K)`` by method.
+    middle : mapping of str to float
+        The median or mean that is shown, by method. The best has the lowest, unless another is :func:`paired` better
+        than it.
+
+    Returns
+    -------
+    dict
+        ``best``, ``not_told_apart`` and ``n`` samples.
     """
     names = sorted(errors, key=lambda name: middle[name])
     best = names[0]
@@ -114,9 +185,21 @@ def comparisons(
     others: Mapping[str, Mapping[str, Mapping[str, NDArray[Any]]]],
     members: Sequence[int],
 ) -> dict[str, dict[str, dict[str, Summary]]]:
-    """:func:`paired` of ``model`` minus each of ``others``: other -> direction -> score, over the ``members``.
+    """:func:`paired` of a model minus each of several others.
 
-    Errors are keyed direction -> score, ``(N,)`` or ``(N, K)``; only what both have is compared.
+    Parameters
+    ----------
+    model : mapping of str to mapping
+        Errors ``(N,)`` or ``(N, K)``: direction -> score.
+    others : mapping of str to mapping
+        The same: other -> direction -> score. Only what both have is compared.
+    members : sequence of int
+        The samples to compare on.
+
+    Returns
+    -------
+    dict
+        Other -> direction -> score.
     """
     chosen = np.asarray(members, dtype=np.int64)
     differences: dict[str, dict[str, dict[str, Summary]]] = {}

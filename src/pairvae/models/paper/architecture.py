@@ -6,8 +6,7 @@ Initial values and batch norms are Keras's, whose layers the published networks 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Literal
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +14,7 @@ from torch.nn import functional as F
 
 from pairvae.errors import InputError
 from pairvae.models.paper import resnet
-from pairvae.models.paper.polyphase import direct, polyphase
+from pairvae.models.paper.polyphase import Form, UpConv
 from pairvae.models.paper.resnet import Backbone
 from pairvae.models.vae import VAE, Decoder, Encoder
 from pairvae.settings import LatentSettings, PaperNetwork
@@ -26,17 +25,24 @@ KERAS_NORM_MOMENTUM = 1 - 0.99  # torch counts the new share, Keras the old one
 SMALLEST_STD = 1e-7
 BACKBONE_KEY = "backbone."
 
-Form = Literal["direct", "polyphase"]
-# The same map, and the memory format it is quicker in on a CPU (docs/speed.md).
-FORMS: dict[Form, tuple[Callable[[Tensor, Tensor, Tensor | None], Tensor], torch.memory_format]] = {
-    "direct": (direct, torch.contiguous_format),
-    "polyphase": (polyphase, torch.channels_last),
-}
 LAST = f"convolutions.{LAYERS - 1}"
 
 
 def check_grid(grid: int, size: int) -> None:
-    """``InputError`` unless a latent of side ``grid`` belongs to images of ``size`` px."""
+    """Refuse a latent that does not belong to the images.
+
+    Parameters
+    ----------
+    grid : int
+        Side of the latent.
+    size : int
+        Side of the images, px.
+
+    Raises
+    ------
+    InputError
+        Unless ``size`` is 32 times ``grid``.
+    """
     if grid * resnet.SHRINK != size:
         raise InputError(
             expected=f"{size // resnet.SHRINK}, 1/{resnet.SHRINK} of the images' {size} px",
@@ -57,6 +63,15 @@ class PaperEncoder(Encoder):
     Each position of the backbone's features goes through the same two dense layers. The backbone is shared by
     the encoders and never changes, so ``state_dict`` leaves it out: it is stored once, in a file of its own,
     and put into ``backbone`` after the encoder is built.
+
+    Parameters
+    ----------
+    hidden : int
+        Units of the first dense layer.
+    channels : int
+        Channels C of the latent.
+    backbone : Backbone, optional
+        Where it is at hand already.
     """
 
     def __init__(self, hidden: int, channels: int, backbone: Backbone | None = None) -> None:
@@ -72,7 +87,13 @@ class PaperEncoder(Encoder):
         self.register_load_state_dict_post_hook(_excuse_backbone)  # type: ignore[no-untyped-call]  # as above
 
     def features(self, inputs: Tensor) -> Tensor:
-        """Frozen features ``(B, 2048, H / 32, W / 32)`` float32 (``RuntimeError`` without a backbone)."""
+        """Compute the frozen features, ``(B, 2048, H / 32, W / 32)`` float32.
+
+        Raises
+        ------
+        RuntimeError
+            Without a backbone.
+        """
         if self.backbone is None:
             raise RuntimeError("this encoder has no backbone yet: assign one to `encoder.backbone`")
         maps: Tensor = self.backbone(inputs)
@@ -100,28 +121,30 @@ def _excuse_backbone(module: nn.Module, problems: torch.nn.modules.module._Incom
     problems.missing_keys[:] = kept
 
 
-class UpConv(nn.Module):
-    """Keras's transposed convolution of stride 2, padding 'same': ``(B, I, n, n)`` to ``(B, O, 2n, 2n)``."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, form: Form = "polyphase") -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(inputs, outputs, kernel, kernel))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        nn.init.xavier_uniform_(self.weight)
-        self.evaluate, self.memory_format = FORMS[form]
-
-    def forward(self, maps: Tensor) -> Tensor:
-        """Twice the side."""
-        return self.evaluate(maps.contiguous(memory_format=self.memory_format), self.weight, self.bias)
-
-
 class PaperDecoder(Decoder):
     """Latent ``(B, C, g, g)`` to an image ``(B, channels, 32 g, 32 g)`` in [0, 1].
 
     Four times a transposed convolution, batch norm and ReLU, then a last transposed convolution. For a
-    colour-mapped pattern that has ``channels`` maps and a sigmoid. For a ``binary`` image it has ``filters``
-    linear maps, averaged into one logit; ``collapsed`` holds their mean kernel and bias instead, the same
-    function (convert.py turns one form's weights into the other's).
+    colour-mapped pattern that has ``channels`` maps and a sigmoid. For a binary image it has ``filters``
+    linear maps, averaged into one logit.
+
+    Parameters
+    ----------
+    channels : int
+        Of the image.
+    latent_channels : int
+        Channels C of the latent.
+    filters : int
+        Channels of the inner layers.
+    kernel : int
+        Side of all kernels in px, odd.
+    binary : bool
+        Whether the image is binary.
+    collapsed : bool
+        Whether the last layer of a binary image holds the mean kernel and bias of its maps instead, the same function
+        (:func:`collapsed` and :func:`widened` turn one form's weights into the other's).
+    form : {"polyphase", "direct"}
+        Of the transposed convolutions, see :class:`UpConv`.
     """
 
     def __init__(
@@ -183,9 +206,28 @@ def build_paper_vae(
     shape: tuple[int, int, int],
     backbone: Backbone | None = None,
 ) -> VAE:
-    """The published VAE for prepared arrays of ``shape`` (channels, H, W); one channel: a binary image.
+    """The published VAE.
 
-    ``InputError`` where ``latent.grid`` does not belong to the arrays' size.
+    Parameters
+    ----------
+    network : PaperNetwork
+        Settings of its layers.
+    latent : LatentSettings
+        Size of the latent.
+    shape : tuple of int
+        ``(channels, H, W)`` of the prepared arrays; one channel: a binary image.
+    backbone : Backbone, optional
+        Where it is at hand already.
+
+    Returns
+    -------
+    VAE
+        With random weights.
+
+    Raises
+    ------
+    InputError
+        Where ``latent.grid`` does not belong to the arrays' size.
     """
     check_grid(latent.grid, shape[1])
     decoder = PaperDecoder(
@@ -200,16 +242,36 @@ def build_paper_vae(
 
 
 def attach_backbone(vaes: Iterable[VAE], backbone: Backbone) -> None:
-    """Let the published encoders among ``vaes`` share one backbone."""
+    """Let the published encoders share one backbone.
+
+    Parameters
+    ----------
+    vaes : iterable of VAE
+        Those of other architectures stay as they are.
+    backbone : Backbone
+        The frozen network.
+    """
     for vae in vaes:
         if isinstance(vae.encoder, PaperEncoder):
             vae.encoder.backbone = backbone
 
 
 def widened(state: Mapping[str, Tensor], channels: int, prefix: str = "") -> dict[str, Tensor]:
-    """Weights whose last layer has ``channels`` equal channels: their mean kernel ``(I, 1, k, k)`` and bias.
+    """Weights whose last layer has equal channels: their mean kernel ``(I, 1, k, k)`` and bias.
 
-    ``prefix`` is where the binary decoder's own keys begin (``vaes.sem.decoder.`` in a pair's weights).
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Weights of a model with a binary decoder.
+    channels : int
+        Of the last layer.
+    prefix : str
+        Where that decoder's own keys begin (``vaes.sem.decoder.`` in a pair's weights).
+
+    Returns
+    -------
+    dict
+        All weights under their names.
     """
     weight, bias = f"{prefix}{LAST}.weight", f"{prefix}{LAST}.bias"
     mean_kernel, mean_bias = state[weight].mean(1, keepdim=True), state[bias].mean(0, keepdim=True)
@@ -217,5 +279,18 @@ def widened(state: Mapping[str, Tensor], channels: int, prefix: str = "") -> dic
 
 
 def collapsed(state: Mapping[str, Tensor], prefix: str = "") -> dict[str, Tensor]:
-    """Weights whose last layer has one channel with the mean kernel and bias; as :func:`widened`."""
+    """Weights whose last layer has one channel with the mean kernel and bias: :func:`widened` to one channel.
+
+    Parameters
+    ----------
+    state : mapping of str to Tensor
+        Weights of a model with a binary decoder.
+    prefix : str
+        Where that decoder's own keys begin.
+
+    Returns
+    -------
+    dict
+        All weights under their names.
+    """
     return widened(state, 1, prefix)

@@ -1,23 +1,37 @@
 """Transposed convolutions of stride 2 with Keras's 'same' padding: the output has twice the input's side.
 
-Two exact forms of one map of ``(B, I, n, n)`` by kernels ``(I, O, k, k)`` (k odd) and a bias ``(O,)``:
-``direct`` is torch's transposed convolution, ``polyphase`` an ordinary convolution to 4 O channels whose
-pixels are then interleaved. Which is faster depends on the layer: docs/speed.md.
+Two exact forms of one map: ``direct`` is torch's transposed convolution, ``polyphase`` an ordinary convolution to 4 O
+channels whose pixels are then interleaved. Which is faster depends on the layer: docs/speed.md.
 """
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
 def crop_before(kernel: int) -> int:
-    """Rows that 'same' padding crops in front (of ``kernel - 2`` in all; the odd one goes behind)."""
+    """Rows that 'same' padding crops in front, of ``kernel - 2`` in all; the odd one goes behind."""
     return (kernel - 2) // 2
 
 
 def direct(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """``(B, O, 2n, 2n)`` by torch's transposed convolution, cropped as Keras does."""
+    """Torch's transposed convolution, cropped as Keras does.
+
+    Parameters
+    ----------
+    maps, weight, bias
+        As for :func:`polyphase`.
+
+    Returns
+    -------
+    Tensor
+        ``(B, O, 2n, 2n)``.
+    """
     rows, columns = 2 * maps.shape[-2], 2 * maps.shape[-1]
     full = F.conv_transpose2d(maps, weight, bias, stride=2, padding=crop_before(weight.shape[-1]))
     return full[..., :rows, :columns]
@@ -58,10 +72,58 @@ def interleave(phases: Tensor) -> Tensor:
 
 
 def polyphase(maps: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """``(B, O, 2n, 2n)`` by an ordinary convolution whose outputs are interleaved."""
+    """Transposed convolution of stride 2 by an ordinary convolution whose outputs are interleaved.
+
+    Parameters
+    ----------
+    maps : Tensor
+        ``(B, I, n, n)``.
+    weight : Tensor
+        ``(I, O, k, k)``, k odd.
+    bias : Tensor, optional
+        ``(O,)``.
+
+    Returns
+    -------
+    Tensor
+        ``(B, O, 2n, 2n)``.
+    """
     first, last = tap_range(weight.shape[-1])
     repeated = None if bias is None else bias.repeat(4)
     kernels = phase_kernels(weight)
     if last == -first:
         return interleave(F.conv2d(maps, kernels, repeated, padding=last))
     return interleave(F.conv2d(F.pad(maps, (last, -first, last, -first)), kernels, repeated))
+
+
+Form = Literal["direct", "polyphase"]
+# The same map, and the memory format it is quicker in on a CPU (docs/speed.md).
+FORMS: dict[Form, tuple[Callable[[Tensor, Tensor, Tensor | None], Tensor], torch.memory_format]] = {
+    "direct": (direct, torch.contiguous_format),
+    "polyphase": (polyphase, torch.channels_last),
+}
+
+
+class UpConv(nn.Module):
+    """Keras's transposed convolution of stride 2, padding 'same': ``(B, I, n, n)`` to ``(B, O, 2n, 2n)``.
+
+    Parameters
+    ----------
+    inputs, outputs : int
+        Channels I and O.
+    kernel : int
+        Side of the kernel in px, odd.
+    form : {"polyphase", "direct"}
+        How it is computed; the map is the same (:mod:`pairvae.models.paper.polyphase`).
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, form: Form = "polyphase") -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(inputs, outputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        nn.init.xavier_uniform_(self.weight)
+        self.evaluate, self.memory_format = FORMS[form]
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Twice the side."""
+        return self.evaluate(maps.contiguous(memory_format=self.memory_format), self.weight, self.bias)

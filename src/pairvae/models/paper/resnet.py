@@ -24,7 +24,17 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 
 
 class Bottleneck(nn.Module):
-    """1 x 1, 3 x 3 and 1 x 1 convolutions around a shortcut."""
+    """1 x 1, 3 x 3 and 1 x 1 convolutions around a shortcut.
+
+    Parameters
+    ----------
+    inputs : int
+        Channels that come in.
+    width : int
+        Channels of the 3 x 3 convolution, a quarter of those that go out.
+    stride : int
+        Of the 3 x 3 convolution.
+    """
 
     def __init__(self, inputs: int, width: int, stride: int) -> None:
         super().__init__()
@@ -41,7 +51,7 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(outputs))
 
     def forward(self, maps: Tensor) -> Tensor:
-        """``(B, inputs, h, w)`` to ``(B, 4 width, h / stride, w / stride)``."""
+        """Maps ``(B, inputs, h, w)`` to ``(B, 4 width, h / stride, w / stride)``, >= 0."""
         shortcut = maps if self.downsample is None else self.downsample(maps)
         inner = F.relu(self.bn1(self.conv1(maps)), inplace=True)
         inner = F.relu(self.bn2(self.conv2(inner)), inplace=True)
@@ -49,7 +59,7 @@ class Bottleneck(nn.Module):
 
 
 class ResNet50(nn.Module):
-    """Images ``(B, 3, H, W)`` to features ``(B, 2048, H / 32, W / 32)`` (>= 0)."""
+    """ResNet-50 without its classifier, with random weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +76,7 @@ class ResNet50(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, images: Tensor) -> Tensor:
-        """Features of normalised images."""
+        """Normalised images ``(B, 3, H, W)`` to features ``(B, 2048, H / 32, W / 32)``, >= 0."""
         maps = F.relu(self.bn1(self.conv1(images)), inplace=True)
         maps = F.max_pool2d(maps, 3, 2, padding=1)
         for number in range(1, len(STAGES) + 1):
@@ -96,9 +106,16 @@ def fold_batch_norms(model: ResNet50) -> ResNet50:
 
 @torch.no_grad()
 def set_statistics(network: ResNet50, images: Iterable[Tensor]) -> None:
-    """Set the batch norms' statistics to means over batches of ``images`` ``(B, 1 or 3, H, W)`` in [0, 1].
+    """Set the batch norms' statistics to means over batches.
 
     For random weights: in inference their features would otherwise grow from block to block (to about 20).
+
+    Parameters
+    ----------
+    network : ResNet50
+        Changed in place, in inference mode afterwards.
+    images : iterable of Tensor
+        Batches ``(B, 1 or 3, H, W)`` in [0, 1].
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
@@ -115,11 +132,20 @@ def set_statistics(network: ResNet50, images: Iterable[Tensor]) -> None:
 
 @torch.no_grad()
 def scale_features(network: ResNet50, images: Iterable[Tensor], mean: float = FEATURE_MEAN) -> None:
-    """Scale the features of ``images`` ``(B, 1 or 3, H, W)`` in [0, 1] to the mean ``mean``, by the last stage's norms.
+    """Scale the features to a mean, by the last stage's norms.
 
     A network of our own has features some ten times as large as those of one trained on photographs. All of
     them are positive, so that Adam's first steps of 1e-3 on 2048 weights at once then move every hidden unit of the
     published head below zero, where a ReLU stays dead: the posterior no longer depends on the image.
+
+    Parameters
+    ----------
+    network : ResNet50
+        Changed in place, in inference mode afterwards.
+    images : iterable of Tensor
+        Batches ``(B, 1 or 3, H, W)`` in [0, 1].
+    mean : float
+        That their features have afterwards, > 0.
     """
     network.eval()
     means = [float(network(normalise(batch).expand(-1, 3, -1, -1)).mean()) for batch in images]
@@ -152,7 +178,12 @@ def normalise(images: Tensor) -> Tensor:
 class Backbone(nn.Module):
     """A frozen ResNet-50 in inference mode, its batch norms folded into its convolutions.
 
-    ``bfloat16`` runs it in that precision (about 1 % off, docs/speed.md); features are float32 either way.
+    Parameters
+    ----------
+    network : ResNet50
+        Copied.
+    bfloat16 : bool
+        Run it in that precision (about 1 % off, docs/speed.md); features are float32 either way.
     """
 
     def __init__(self, network: ResNet50, *, bfloat16: bool = False) -> None:
@@ -168,7 +199,7 @@ class Backbone(nn.Module):
         return super().train(False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Prepared images ``(B, 1 or 3, H, W)`` in [0, 1] to features ``(B, 2048, H / 32, W / 32)``."""
+        """Prepared images ``(B, 1 or 3, H, W)`` in [0, 1] to features ``(B, 2048, H / 32, W / 32)`` float32, >= 0."""
         inputs = normalise(images.float()).to(self.dtype, memory_format=torch.channels_last)
         features: Tensor = self.network(inputs)
         return features.float().contiguous()

@@ -27,10 +27,14 @@ HALF_RING = 0.15  # arcs are read between 0.85 and 1.15 of the ring's radius
 
 @dataclass(frozen=True)
 class Arcs:
-    """How the intensity varies around a ring, relative to its mean.
+    """How the intensity varies around a ring, relative to its mean: 1 + contrast cos 2(phi - angle), and fourfold.
 
-    ``contrast`` and ``angle`` (rad, in (-pi/2, pi/2]) of the twofold variation, 1 + contrast cos 2(phi -
-    angle), and the same for the fourfold one (angle in (-pi/4, pi/4]).
+    Parameters
+    ----------
+    angle, contrast : float
+        Of the twofold variation; the angle in rad, in (-pi/2, pi/2].
+    fourfold_angle, fourfold_contrast : float
+        Of the fourfold one; the angle in (-pi/4, pi/4].
     """
 
     angle: float
@@ -42,7 +46,20 @@ class Arcs:
 def arcs(profile: AzimuthalProfile) -> Arcs:
     """Second and fourth harmonic of I(phi), fitted to the directions that hold data (gaps do not bias them).
 
-    ``InputError`` where fewer than five directions do.
+    Parameters
+    ----------
+    profile : AzimuthalProfile
+        Intensity by direction; nan in gaps.
+
+    Returns
+    -------
+    Arcs
+        Angles and contrasts; contrasts are nan where the mean intensity is not above 0.
+
+    Raises
+    ------
+    InputError
+        Fewer than five directions hold data.
     """
     known = np.isfinite(profile.intensity)
     if known.sum() < 5:
@@ -62,11 +79,28 @@ def arcs(profile: AzimuthalProfile) -> Arcs:
 def arc_distribution(
     pattern: NDArray[Any], centre: Centre, radius: float, mask: Mask | None = None
 ) -> tuple[Floats, float]:
-    """Where on a ring of ``radius`` px the intensity lies, ``(90,)`` by angle mod 180 degrees; how far it varies.
+    """Where on a ring the intensity lies.
 
-    The distribution is the intensity above its lowest value, of unit sum; an object that is real scatters alike
-    at opposite angles, so both halves are averaged. The variation is its standard deviation over its mean. nan
-    where there is no ring, or most of it is hidden.
+    An object that is real scatters alike at opposite angles, so both halves are averaged.
+
+    Parameters
+    ----------
+    pattern : ndarray
+        Intensities ``(H, W)``.
+    centre : (float, float)
+        Row and column of the beam, px.
+    radius : float
+        Of the ring, px; nan where there is none.
+    mask : ndarray, optional
+        ``(H, W)``, True where a pixel does not count.
+
+    Returns
+    -------
+    distribution : ndarray
+        ``(90,)`` by angle mod 180 degrees: the intensity above its lowest value, of unit sum; nan without a ring,
+        or where most of it is hidden.
+    variation : float
+        Standard deviation of the intensity along the ring over its mean; nan likewise.
     """
     none = np.full(DIRECTIONS, np.nan)
     if not np.isfinite(radius):
@@ -77,22 +111,32 @@ def arc_distribution(
     if mask is not None:  # a direction that shows only the ring's inner or outer flank is no weak direction
         shown = azimuthal_profile((~mask).astype(np.float64), centre, reach, 2 * DIRECTIONS).intensity
         seen &= shown.reshape(2, DIRECTIONS) >= LEAST_SHOWN
-    places = np.flatnonzero(seen.any(0))
-    if len(places) < DIRECTIONS // 2:
+    directions = np.flatnonzero(seen.any(0))
+    if len(directions) < DIRECTIONS // 2:
         return none, float("nan")
     mean = np.where(seen, halves, 0).sum(0) / np.maximum(seen.sum(0), 1)
-    filled = np.interp(np.arange(DIRECTIONS), places, mean[places], period=DIRECTIONS)
+    filled = np.interp(np.arange(DIRECTIONS), directions, mean[directions], period=DIRECTIONS)
     above = filled - filled.min()
     unit = above / above.sum() if above.sum() > 0 else np.full(DIRECTIONS, 1 / DIRECTIONS)
     return unit, float(filled.std() / max(filled.mean(), 1e-12))
 
 
 def turned_by(first: Floats, second: Floats) -> Floats:
-    """Mean angle (degrees, 0 to 90) by which intensity has to turn to make ``first`` from ``second``: ``(N,)``.
+    """Mean angle by which intensity has to turn to make one distribution from another.
 
-    Both ``(N, D)``, of unit sum over equal steps of 180 degrees. The first Wasserstein distance on the circle
-    (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 2011, 41, 147): the cumulative difference about its
-    median. Arcs that are turned by less than half their spacing give the angle; 90 where one has no ring.
+    The first Wasserstein distance on the circle (Rabin, Delon and Gousseau, J. Math. Imaging Vis. 2011, 41, 147):
+    the cumulative difference about its median. Arcs that are turned by less than half their spacing give the
+    angle.
+
+    Parameters
+    ----------
+    first, second : ndarray
+        ``(N, D)``, of unit sum over equal steps of 180 degrees; nan without a ring.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)`` degrees, 0 to 90; 90 where one has no ring, 0 where neither has.
     """
     gap = np.cumsum(first - second, axis=1)
     angle = np.abs(gap - np.median(gap, axis=1, keepdims=True)).sum(1) * 180 / first.shape[1]
@@ -111,12 +155,31 @@ def spot_positions(
     size_px: float = 4.0,
     least_contrast: float = 0.0,
 ) -> Floats:
-    """(row, column) of the ``count`` brightest spots near the horizontal axis: ``(count, 2)``, in that order.
+    """Positions of the brightest spots near the horizontal axis, refined by parabolas.
 
-    An intensity pattern ``(H, W)``; a spot stands out from its surroundings of ``size_px``, lies within
-    ``band_px`` of the centre's row and at least ``least_px`` from the centre (a tenth of the width unless
-    given: inside is the halo) and rises by more than ``least_contrast`` above its surroundings. Positions are
-    refined by parabolas; nan where there are fewer spots.
+    Parameters
+    ----------
+    pattern : ndarray
+        Intensities ``(H, W)``.
+    centre : (float, float)
+        Row and column of the beam, px.
+    count : int
+        Spots to return.
+    mask : ndarray, optional
+        ``(H, W)``, True where a pixel does not count.
+    band_px : int
+        Largest distance from the centre's row, px.
+    least_px : float, optional
+        Least distance from the centre's column, px; a tenth of the width by default: inside is the halo.
+    size_px : float
+        Width of the surroundings that a spot stands out from, px.
+    least_contrast : float
+        By how much it has to rise above them.
+
+    Returns
+    -------
+    ndarray
+        ``(count, 2)``: row and column, the brightest first; nan where there are fewer.
     """
     counted = (np.ones(pattern.shape) if mask is None else ~mask).astype(np.float64)
     values = np.where(counted > 0, pattern, 0.0).astype(np.float64)

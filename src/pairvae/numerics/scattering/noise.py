@@ -13,12 +13,23 @@ STEADY = 3.0  # ratio of the neighbours' extremes below which a lone non-positiv
 
 
 def mend_non_positive(q: np.ndarray, intensity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The curve ``(points,)`` with its non-positive intensities treated; all-positive curves come back as they are.
+    """A curve with its non-positive intensities treated.
 
     Dropping them would keep the upper half of the noise only, and lift a noisy tail. So: leading ones (a beam
     stop) and trailing exact zeros (nothing measured) are cut off; a lone one amid four steady neighbours (a dead
-    pixel) is dropped; all others, and the points around them, become a mean over neighbours: twice as many as that
-    mean needs to reach three standard errors. A mean that stays non-positive is returned as 0.
+    pixel) is dropped; all others, and the points around them, become a mean over neighbours: twice as many as
+    that mean needs to reach three standard errors.
+
+    Parameters
+    ----------
+    q, intensity : ndarray
+        ``(points,)``.
+
+    Returns
+    -------
+    q, intensity : ndarray
+        ``(points,)`` or fewer. A mean that stays non-positive is 0. All-positive curves, and those with no
+        positive point, come back as they are.
     """
     if (intensity > 0).all() or not (intensity > 0).any():
         return q, intensity

@@ -25,7 +25,15 @@ FIT_WIDTHS = 1.5  # half of the fitted range, in widths of the ring
 
 @dataclass(frozen=True)
 class RingPeak:
-    """A ring's radius and full width at half maximum (in the unit of q), and height over the background."""
+    """A ring over its background; all nan where there is none.
+
+    Parameters
+    ----------
+    position, width : float
+        Radius and full width at half maximum, in the unit of q.
+    height : float
+        Over the background, in the unit of the intensity.
+    """
 
     position: float
     width: float
@@ -49,13 +57,25 @@ def _lower_hull(x: Floats, y: Floats) -> Floats:
 
 
 def ring_peak(q: Floats, intensity: Floats) -> RingPeak:
-    """The strongest ring of an azimuthal average ``(K,)`` (evenly spaced q); all nan where there is none.
+    """The strongest ring of an azimuthal average.
 
     The ring is the highest peak of those that stand out clearly of the logarithm's noise, which falls as the
     square root of the pixels on a ring; without a peak, it is a shoulder of the halo. A
     Gaussian over a constant and an exponential decay is fitted to it, so that neither the halo's flank nor
-    noise at the top shifts it. Values that are nan are filled in between their neighbours; a dark middle (an
-    unmasked beamstop) is left out.
+    noise at the top shifts it.
+
+    Parameters
+    ----------
+    q : ndarray
+        ``(K,)``, evenly spaced.
+    intensity : ndarray
+        ``(K,)``. Values that are nan are filled in between their neighbours; a dark middle (an unmasked beamstop)
+        is left out.
+
+    Returns
+    -------
+    RingPeak
+        All nan without a ring, or with fewer than ``LEAST_BINS`` values.
     """
     known = np.isfinite(intensity)
     if known.sum() < LEAST_BINS:
@@ -77,10 +97,10 @@ def _valley(smooth: Floats) -> int:
     half = max(len(smooth) // 4, 1)
     lit = _lit(smooth, int(np.argmax(smooth[:half])))
     shape = np.log(np.maximum(smooth[lit:], FLOOR * smooth.max() + 1e-300))
-    peaks, facts = find_peaks(shape, prominence=LEAST_PROMINENCE)
+    peaks, properties = find_peaks(shape, prominence=LEAST_PROMINENCE)
     if not len(peaks):
         return lit + int(np.argmax(smooth[lit : max(half, lit + 1)]))
-    clarity = facts["prominences"] * np.sqrt(peaks + lit)
+    clarity = properties["prominences"] * np.sqrt(peaks + lit)
     clear = peaks[clarity >= LEAST_CLARITY * clarity.max()]
     top = int(clear[np.argmax(peak_prominences(smooth[lit:], clear)[0])])  # not one of its higher orders
     return lit + int(np.argmin(shape[: top + 1]))
@@ -165,10 +185,23 @@ def _profile(shape: tuple[float, float, float], x: Floats, y: Floats) -> _Profil
 
 
 def parabolic_peak(positions: Floats, values: Floats, first: int = 0) -> float:
-    """Position of the highest of ``values`` (>= 0, evenly spaced) from index ``first`` on, refined.
+    """Position of the highest value, refined by a parabola through the logarithm of the three samples at the top.
 
-    A parabola through the logarithm of the three samples at the top, exact for a Gaussian; nan where all are
-    0.
+    Exact for a Gaussian.
+
+    Parameters
+    ----------
+    positions : ndarray
+        ``(K,)``, evenly spaced.
+    values : ndarray
+        ``(K,)``, >= 0.
+    first : int
+        Index from which on the top is sought.
+
+    Returns
+    -------
+    float
+        In the unit of ``positions``; nan where all values are 0.
     """
     top = first + int(np.argmax(values[first:]))
     if not values[top] > 0:
@@ -182,9 +215,22 @@ def parabolic_peak(positions: Floats, values: Floats, first: int = 0) -> float:
 
 
 def half_width(positions: Floats, values: Floats, first: int = 0) -> float:
-    """Full width at half of the highest of ``values`` (>= 0) from index ``first`` on; nan where all are 0.
+    """Full width at half of the highest value. The flanks are interpolated.
 
-    The flanks are interpolated; a flank that does not fall to one half ends with the data.
+    Parameters
+    ----------
+    positions : ndarray
+        ``(K,)``, ascending.
+    values : ndarray
+        ``(K,)``, >= 0.
+    first : int
+        Index from which on the top is sought.
+
+    Returns
+    -------
+    float
+        In the unit of ``positions``; nan where all values are 0. A flank that does not fall to one half ends with
+        the data.
     """
     top = first + int(np.argmax(values[first:]))
     half = values[top] / 2

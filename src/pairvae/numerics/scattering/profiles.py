@@ -16,7 +16,17 @@ SHADOW_PX = 2  # pixels beside a gap hold a share of its darkness
 
 
 class RadialProfile(NamedTuple):
-    """Mean ``intensity`` of the ``counts`` pixels on each ring around the centre; nan without pixels."""
+    """Azimuthal average of a pattern, ``(bins,)`` each.
+
+    Attributes
+    ----------
+    q : ndarray
+        Radius of each ring around the centre.
+    intensity : ndarray
+        Mean of its pixels; nan without any.
+    counts : ndarray
+        Their number.
+    """
 
     q: Floats
     intensity: Floats
@@ -24,20 +34,58 @@ class RadialProfile(NamedTuple):
 
 
 class AzimuthalProfile(NamedTuple):
-    """Mean ``intensity`` in each direction ``phi`` (rad, counter-clockwise from the right), or nan."""
+    """Intensity by direction, ``(bins,)`` each.
+
+    Attributes
+    ----------
+    phi : ndarray
+        Directions, rad, counter-clockwise from the right.
+    intensity : ndarray
+        Mean of the pixels in each; nan without any.
+    """
 
     phi: Floats
     intensity: Floats
 
 
 def offsets(shape: tuple[int, int], centre: Centre) -> tuple[Floats, Floats]:
-    """Distances of the pixels from the centre, upwards ``(H, 1)`` and to the right ``(1, W)``."""
+    """Distances of the pixels of a pattern from its centre, by axis.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    centre : (float, float)
+        Row and column, px.
+
+    Returns
+    -------
+    up : ndarray
+        ``(H, 1)`` px.
+    right : ndarray
+        ``(1, W)`` px.
+    """
     rows, columns = (np.arange(side, dtype=np.float64) for side in shape)
     return (centre[0] - rows)[:, None], (columns - centre[1])[None, :]
 
 
 def q_map(shape: tuple[int, int], centre: Centre, q_per_px: float = 1.0) -> Floats:
-    """|q| of every pixel, ``(H, W)``, in the unit of ``q_per_px``; q grows as the distance (small angles)."""
+    """Length of q of every pixel; it grows as the distance from the centre (small angles).
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Rows and columns.
+    centre : (float, float)
+        Row and column of the beam, px.
+    q_per_px : float
+        1/nm; 1 gives q in px.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)``, in the unit of ``q_per_px``.
+    """
     up, right = offsets(shape, centre)
     return np.hypot(up, right) * q_per_px
 
@@ -120,7 +168,7 @@ def azimuthal_profile(
     Returns
     -------
     AzimuthalProfile
-        ``phi`` (rad, counterclockwise from the right) and ``intensity``, each ``(bins,)``.
+        Intensity in each direction.
     """
     shape = (pattern.shape[0], pattern.shape[1])
     up, right = offsets(shape, centre)
@@ -136,9 +184,21 @@ def azimuthal_profile(
 
 
 def gap_mask(patterns: NDArray[Any], level: float = 0.1) -> Mask:
-    """Beamstop and detector gaps, ``(H, W)`` True: dark (every channel below ``level``) in all the patterns.
+    """Beamstop and detector gaps: what is dark in all patterns.
 
-    ``(N, H, W, 3)`` or ``(N, H, W)`` in [0, 1]. Specks smaller than 3 x 3 px are weak signal, not gaps.
+    Specks smaller than 3 x 3 px are weak signal, not gaps.
+
+    Parameters
+    ----------
+    patterns : ndarray
+        ``(N, H, W, 3)`` or ``(N, H, W)`` in [0, 1].
+    level : float
+        Below it every channel of a dark pixel lies.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)``, True in a gap.
     """
     bright = patterns.max(axis=(0, 3)) if patterns.ndim == 4 else patterns.max(axis=0)
     padded = np.pad(bright < level, 1, mode="edge")
@@ -147,6 +207,17 @@ def gap_mask(patterns: NDArray[Any], level: float = 0.1) -> Mask:
 
 
 def shadow(patterns: NDArray[np.float32]) -> Mask:
-    """Gaps and beamstop that patterns ``(N, 3, H, W)`` share, with the pixels beside them: ``(H, W)``."""
+    """Gaps and beamstop that patterns share, with the pixels beside them, which hold a share of their darkness.
+
+    Parameters
+    ----------
+    patterns : ndarray
+        ``(N, 3, H, W)`` in [0, 1].
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)``, True in a gap or within ``SHADOW_PX`` of one.
+    """
     mask = gap_mask(np.moveaxis(patterns, 1, -1))
     return np.asarray(scipy.ndimage.binary_dilation(mask, iterations=SHADOW_PX))

@@ -17,10 +17,17 @@ from pairvae.numerics.scattering.profiles import Centre, Floats, Mask, azimuthal
 
 @dataclass(frozen=True)
 class Calibration:
-    """What pairs of a data set show: the usual ring ratio, and how far ratio and arc angle (degrees) stray.
+    """What pairs of a data set show of the agreement between image and pattern.
 
-    The ratio is 1 where both scales are known and intensities are not compressed; colour scales are
-    logarithmic and shift the ring by some percent, and unknown scales make it any number.
+    Parameters
+    ----------
+    ratio : float
+        The usual ring ratio. 1 where both scales are known and intensities are not compressed; colour scales are
+        logarithmic and shift the ring by some percent, and unknown scales make it any number.
+    ratio_tolerance : float
+        How far the ratio strays, relative to the usual one.
+    angle_tolerance : float
+        How far arcs stray, degrees.
     """
 
     ratio: float = 1.0
@@ -30,7 +37,17 @@ class Calibration:
 
 @dataclass(frozen=True)
 class PhysicalCheck:
-    """``ring_ratio``: image's over pattern's; ``arc_angle_deg`` (0 to 90) between their arcs; the verdict."""
+    """Whether images agree with a pattern.
+
+    Parameters
+    ----------
+    ring_ratio : float
+        Radius of the images' ring over that of the pattern.
+    arc_angle_deg : float
+        Between their arcs, 0 to 90.
+    agrees : bool
+        Whether both are within the tolerances.
+    """
 
     ring_ratio: float
     arc_angle_deg: float
@@ -85,8 +102,14 @@ def physical_check(
 
 @dataclass(frozen=True)
 class RingAndArcs:
-    """The ring's radius (of images in rad/px, of a pattern in px; nan without one) and where on it the intensity
-    lies: ``arcs`` ``(90,)`` of :func:`arc_distribution`.
+    """A ring, and where on it the intensity lies.
+
+    Parameters
+    ----------
+    ring : float
+        Its radius, of images in rad/px and of a pattern in px; nan without one.
+    arcs : ndarray
+        ``(90,)``, as of :func:`arc_distribution`.
     """
 
     ring: float
@@ -94,14 +117,35 @@ class RingAndArcs:
 
 
 def scattering_of_images(images: NDArray[Any]) -> RingAndArcs:
-    """Ring and arcs of the mean power spectrum of square images ``(S, side, side)``."""
+    """Ring and arcs of the mean power spectrum of images.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(S, side, side)``.
+
+    Returns
+    -------
+    RingAndArcs
+        The radius in rad/px.
+    """
     return scattering_of_spectrum(power_spectrum(images).mean(0))
 
 
 def scattering_of_spectrum(spectrum: NDArray[Any]) -> RingAndArcs:
-    """Ring (rad/px) and arcs of a power spectrum ``(side, side)`` with the zero frequency at ``side // 2``.
+    """Ring and arcs of a power spectrum.
 
     The arcs are those of the amplitude, since the levels of a pattern are compressed, too.
+
+    Parameters
+    ----------
+    spectrum : ndarray
+        ``(side, side)``, the zero frequency at ``side // 2``.
+
+    Returns
+    -------
+    RingAndArcs
+        The radius in rad/px.
     """
     side = spectrum.shape[0]
     origin = (float(side // 2), float(side // 2))
@@ -110,7 +154,20 @@ def scattering_of_spectrum(spectrum: NDArray[Any]) -> RingAndArcs:
 
 
 def scattering_of_pattern(pattern: NDArray[Any], mask: Mask | None = None) -> RingAndArcs:
-    """Ring and arcs of a pattern ``(h, w)`` with the beam at its middle; ``mask`` True where it shows nothing."""
+    """Ring and arcs of a pattern.
+
+    Parameters
+    ----------
+    pattern : ndarray
+        ``(h, w)``: intensity, or levels that keep its order, the beam at the middle.
+    mask : ndarray, optional
+        ``(h, w)``, True where the pattern shows nothing.
+
+    Returns
+    -------
+    RingAndArcs
+        The radius in px.
+    """
     middle = ((pattern.shape[0] - 1) / 2, (pattern.shape[1] - 1) / 2)
     ring = _ring(pattern, middle, mask)
     return RingAndArcs(ring, arc_distribution(pattern, middle, ring, mask)[0])
@@ -123,8 +180,21 @@ def _ring(pattern: NDArray[Any], centre: Centre, mask: Mask | None) -> float:
 
 
 def calibrate(checks: Sequence[PhysicalCheck], quantile: float = 0.95, margin: float = 1.25) -> Calibration:
-    """Calibration from checks of true training pairs: the median ratio, and tolerances that ``quantile`` of them
-    keep, times ``margin``. Checks without a ring are left out; the defaults where none is left.
+    """Usual ratio and tolerances, from checks of true training pairs.
+
+    Parameters
+    ----------
+    checks : sequence of PhysicalCheck
+        Of the pairs. Those without a ring are left out.
+    quantile : float
+        Share of the checks that keep the tolerances before the margin.
+    margin : float
+        Factor on both tolerances.
+
+    Returns
+    -------
+    Calibration
+        The median ratio and the tolerances; the defaults where no check has a ring.
     """
     ratios = np.array([check.ring_ratio for check in checks])
     angles = np.array([check.arc_angle_deg for check in checks])[np.isfinite(ratios)]
@@ -139,10 +209,20 @@ def calibrate(checks: Sequence[PhysicalCheck], quantile: float = 0.95, margin: f
 
 
 def power_spectrum(images: NDArray[Any]) -> Floats:
-    """|FFT|^2 of ``(N, H, W)`` images, ``(N, H, W)``, zero frequency at row H // 2, column W // 2.
+    """|FFT|^2 of images over the energy of a Hann window.
 
-    Each image's mean is removed and a Hann window is applied, so that edges leave no cross. Divided by the
-    window's energy: for a random image, the mean over all frequencies is its variance.
+    Each image's mean is removed before the window is applied, so that edges leave no cross.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N, H, W)``, zero frequency at row H // 2, column W // 2. For a random image, the mean over all
+        frequencies is its variance.
     """
     values = np.asarray(images, dtype=np.float64)
     window = np.outer(np.hanning(values.shape[1] + 2)[1:-1], np.hanning(values.shape[2] + 2)[1:-1])
@@ -153,10 +233,20 @@ def power_spectrum(images: NDArray[Any]) -> Floats:
 
 
 def horizontal_period(images: NDArray[Any]) -> Floats:
-    """Period along the rows of images ``(N, H, W)`` px, ``(N,)``: that of a grating whose lines run vertically.
+    """Period along the rows: that of a grating whose lines run vertically.
 
     Where the power on the horizontal axis of the spectrum (three rows of frequencies) peaks, times the squared
-    frequency; periods of a third of the width or more do not count. nan for a uniform image.
+    frequency; periods of a third of the width or more do not count.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)``.
+
+    Returns
+    -------
+    ndarray
+        ``(N,)`` px; nan for a uniform image.
     """
     power = power_spectrum(images)
     row, column = power.shape[1] // 2, power.shape[2] // 2

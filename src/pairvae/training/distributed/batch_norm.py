@@ -10,12 +10,22 @@ from pairvae.training.distributed.process_group import all_reduce_with_gradient
 
 
 def has_batch_norms(module: nn.Module) -> bool:
-    """Whether a loss of ``module`` in training depends on statistics of its batch."""
+    """Whether a loss in training depends on statistics of its batch.
+
+    Parameters
+    ----------
+    module : Module
+        What is trained.
+
+    Returns
+    -------
+    bool
+    """
     return any(isinstance(layer, _BatchNorm) for layer in module.modules())
 
 
 class SynchronisedBatchNorm(_BatchNorm):
-    """A batch norm of ``(B, C, ...)`` whose training statistics are those of all processes' samples.
+    """A batch norm whose training statistics are those of all processes' samples.
 
     Mean and variance are reduced one after the other, as a single process computes them, and carry gradients.
     """
@@ -25,7 +35,18 @@ class SynchronisedBatchNorm(_BatchNorm):
             raise ValueError(f"expected (B, C, ...), found {tuple(inputs.shape)}")
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """The normalised maps, float32 statistics whatever the precision of ``inputs``."""
+        """Normalise maps, by float32 statistics whatever their precision.
+
+        Parameters
+        ----------
+        inputs : Tensor
+            ``(B, C, ...)``.
+
+        Returns
+        -------
+        Tensor
+            Of the shape and dtype of ``inputs``.
+        """
         if not self.training:
             return super().forward(inputs)
         axes = [0, *range(2, inputs.ndim)]
@@ -54,7 +75,13 @@ class SynchronisedBatchNorm(_BatchNorm):
 
 
 def synchronise_batch_norms(module: nn.Module) -> None:
-    """Replace every batch norm by a :class:`SynchronisedBatchNorm` of the same name and parameters."""
+    """Replace every batch norm by a :class:`SynchronisedBatchNorm` of the same name and parameters.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place.
+    """
     for parent in list(module.modules()):
         for name, child in parent.named_children():
             if isinstance(child, _BatchNorm) and not isinstance(child, SynchronisedBatchNorm):

@@ -16,7 +16,15 @@ from torch.overrides import TorchFunctionMode
 
 @dataclass(frozen=True)
 class MicroBatch:
-    """Samples ``start`` to ``stop`` (exclusive) of a batch of ``batch_size``."""
+    """Samples of a batch.
+
+    Parameters
+    ----------
+    start, stop : int
+        The first, and the one after the last.
+    batch_size : int
+        Samples of the whole batch.
+    """
 
     start: int
     stop: int
@@ -36,11 +44,33 @@ class MicroBatch:
         return len(self) / self.batch_size
 
     def within(self, outer: MicroBatch) -> slice:
-        """Its samples in ``outer``, which contains it."""
+        """Its samples in a larger micro-batch.
+
+        Parameters
+        ----------
+        outer : MicroBatch
+            Of the same batch; contains this one.
+
+        Returns
+        -------
+        slice
+            Rows of ``outer``.
+        """
         return slice(self.start - outer.start, self.stop - outer.start)
 
     def split(self, size: int) -> list[MicroBatch]:
-        """Split it into micro-batches of at most ``size`` samples."""
+        """Split it.
+
+        Parameters
+        ----------
+        size : int
+            The most samples of a part.
+
+        Returns
+        -------
+        list of MicroBatch
+            In order.
+        """
         starts = range(self.start, self.stop, size)
         return [MicroBatch(start, min(start + size, self.stop), self.batch_size) for start in starts]
 

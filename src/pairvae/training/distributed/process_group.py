@@ -24,7 +24,15 @@ LOST = ("gloo", "NCCL", "Connection", "peer", "Socket")  # in messages of collec
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process's ``rank`` among ``size`` processes."""
+    """This process among those that train one model.
+
+    Parameters
+    ----------
+    rank : int
+        Its number, from 0.
+    size : int
+        Processes in all.
+    """
 
     rank: int
     size: int
@@ -40,12 +48,29 @@ class ProcessGroup:
         return self.rank == 0
 
     def share(self, batch_size: int) -> MicroBatch:
-        """This process's samples of a batch of ``batch_size``; shares differ by one sample at most."""
+        """This process's samples of a batch; shares differ by one sample at most.
+
+        Parameters
+        ----------
+        batch_size : int
+            Samples of the batch.
+
+        Returns
+        -------
+        MicroBatch
+            Its part.
+        """
         start, stop = (batch_size * rank // self.size for rank in (self.rank, self.rank + 1))
         return MicroBatch(start, stop, batch_size)
 
     def all_reduce(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over the processes, in one message."""
+        """Replace each tensor by its sum over the processes, in one message of float32.
+
+        Parameters
+        ----------
+        tensors : sequence of Tensor
+            Of the same shapes in all processes; changed in place.
+        """
         if self.is_single or not tensors:
             return
         flat = torch.cat([tensor.reshape(-1).float() for tensor in tensors])
@@ -55,14 +80,32 @@ class ProcessGroup:
             tensor.copy_(total.view_as(tensor))
 
     def all_gather(self, rows: Tensor, share: MicroBatch) -> Tensor:
-        """Assemble the batch ``(batch_size, ...)`` from every process's ``rows``; gradients flow to one's own rows.
+        """Assemble a batch from every process's rows; gradients flow to one's own rows.
 
         Only for a loss that every process computes from the whole batch: its gradient is not summed again.
+
+        Parameters
+        ----------
+        rows : Tensor
+            This process's, ``(len(share), ...)``.
+        share : MicroBatch
+            Which of the batch they are.
+
+        Returns
+        -------
+        Tensor
+            ``(batch_size, ...)``.
         """
         return rows if self.is_single else all_gather_with_gradient(rows, share)
 
     def broadcast_weights(self, module: nn.Module) -> None:
-        """Give all processes the weights and buffers of rank 0."""
+        """Give all processes the weights and buffers of rank 0.
+
+        Parameters
+        ----------
+        module : Module
+            Changed in place.
+        """
         if self.is_single:
             return
         for tensor in module.state_dict().values():
@@ -71,7 +114,20 @@ class ProcessGroup:
             tensor.copy_(message)
 
     def broadcast_number(self, value: float, device: torch.device) -> float:
-        """The ``value`` of rank 0, in all processes."""
+        """A number of rank 0, in all processes.
+
+        Parameters
+        ----------
+        value : float
+            This process's.
+        device : torch.device
+            Where messages of the group lie.
+
+        Returns
+        -------
+        float
+            That of rank 0.
+        """
         if self.is_single:
             return value
         message = torch.tensor(value, dtype=torch.float64, device=device)
@@ -120,19 +176,53 @@ class _AllReduce(torch.autograd.Function):
 
 
 def all_gather_with_gradient(rows: Tensor, share: MicroBatch) -> Tensor:
-    """Assemble the batch from everybody's ``rows``; the gradient is that of this process's rows."""
+    """Assemble a batch from everybody's rows; the gradient is that of this process's rows.
+
+    Parameters
+    ----------
+    rows : Tensor
+        This process's, ``(len(share), ...)``.
+    share : MicroBatch
+        Which of the batch they are.
+
+    Returns
+    -------
+    Tensor
+        ``(batch_size, ...)``.
+    """
     batch: Tensor = _AllGather.apply(rows, share)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return batch
 
 
 def all_reduce_with_gradient(tensor: Tensor) -> Tensor:
-    """Sum ``tensor`` over the processes; the gradient is summed, too."""
+    """Sum a tensor over the processes; the gradient is summed, too.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Of the same shape in all processes.
+
+    Returns
+    -------
+    Tensor
+        A new one.
+    """
     total: Tensor = _AllReduce.apply(tensor)  # type: ignore[no-untyped-call]  # torch leaves it untyped
     return total
 
 
 def join(device: torch.device) -> ProcessGroup:
     """The process group that the environment names; the first call connects (gloo on a CPU, nccl on GPUs).
+
+    Parameters
+    ----------
+    device : torch.device
+        Where this process trains.
+
+    Returns
+    -------
+    ProcessGroup
+        A single process without ``torchrun``.
 
     Raises
     ------
@@ -154,7 +244,18 @@ def join(device: torch.device) -> ProcessGroup:
 
 @contextmanager
 def lost_process_advice(process_group: ProcessGroup) -> Iterator[None]:
-    """``InputError``, one line, where another process ends in the middle of the work."""
+    """Context that turns the loss of another process into an error of one line.
+
+    Parameters
+    ----------
+    process_group : ProcessGroup
+        The processes that work together.
+
+    Raises
+    ------
+    InputError
+        Another process ended in the middle of the work.
+    """
     try:
         yield
     except RuntimeError as error:
