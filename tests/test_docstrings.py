@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "src" / "pairvae"
-FOLDERS = ("numerics", "calibration", "training")
+FOLDERS = ("numerics", "calibration", "training", "models", "evaluation")
 
 
 def public_functions(folder: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
