@@ -78,6 +78,17 @@ def test_version_and_short_help(module: str, tmp_path: Path) -> None:
         assert expected in done.stdout
 
 
+@pytest.mark.parametrize("group", [(), ("data",), ("tune",)])
+def test_a_list_of_commands_is_whole_at_80_columns(group: tuple[str, ...], tmp_path: Path) -> None:
+    lines = pairvae(*group, "-h", cwd=tmp_path).stdout.partition("Commands:\n")[2].splitlines()
+    assert [line for line in lines if line.endswith("...")] == []
+    names = [line.split()[0] for line in lines]
+    if not group:
+        assert names[:3] == ["init", "data", "repro"], "what a new user needs comes first"
+        stages = ["raw", "preprocess", "pretrain", "train", "assess", "generate", "report", "register"]
+        assert names[-8:] == stages
+
+
 def test_params_are_printed(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("preset: fast\n")
     done = pairvae("params", "--set", "split.train=32", cwd=tmp_path)

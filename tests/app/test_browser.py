@@ -158,6 +158,17 @@ def test_champion_and_candidate_stand_side_by_side(opened: Open, width: int, pat
     one.picture(f"compare-{width}")
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_start_says_what_to_drop_and_a_complaint_stays_in_its_view(opened: Open, width: int) -> None:
+    one = opened(width, False)
+    assert "SAXS pattern or SEM image" in one("document.getElementById('drop').innerText")
+    one("document.getElementById('tab-next').click()")
+    one.until("!document.getElementById('problem').hidden")  # a model folder alone has no samples to suggest
+    one("document.getElementById('tab-predict').click()")
+    assert one("document.getElementById('problem').hidden")
+    assert one.fits()
+
+
 def test_the_download_is_a_zip(opened: Open, pattern: Path, tmp_path: Path) -> None:
     one = opened(1280, False)
     one.browser.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))

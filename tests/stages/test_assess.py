@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from pairvae.errors import InputError
 from pairvae.evaluation.leak_check import leakage_summary, refuse_leakage
 from pairvae.evaluation.scores.evaluate import Reference
 from pairvae.inference.card import load_vaes
-from pairvae.reports.validation_scores import decisive, medians, verdict
+from pairvae.reports.tables import figure
+from pairvae.reports.validation_scores import decisive, medians, run_metrics, validation_score, verdict
 from pairvae.stages.assess import assess, evaluated
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
@@ -142,17 +142,49 @@ def test_ensembles_are_compared_with_the_true_crops(metrics: dict[str, Any]) -> 
         assert one["n"] == 5 and 0 <= one["repeats"] <= 1
 
 
-def test_registry_and_runs_show_the_five_scores_that_models_are_compared_by(metrics: dict[str, Any]) -> None:
+def test_the_registry_shows_the_five_scores_that_models_are_compared_by(metrics: dict[str, Any]) -> None:
     known = medians(metrics)
     assert known["validation.saxs_sem.defect_density_error"] > 0
     assert len(known) == sum(len(scores) for scores in metrics["splits"]["validation"]["pair"].values())
     shown = ("saxs_saxs.mae", "saxs_sem.s2_mae", "saxs_sem.lineal_path_mae", "sem_saxs.mae", "sem_sem.s2_mae")
     assert set(decisive(known)) == {f"validation.{key}" for key in shown}
     assert decisive({"validation.sem_saxs.mae": 0.0123456}) == {"validation.sem_saxs.mae": 0.01235}
-    assert re.fullmatch(
-        r"On the validation pairs, SAXS to SEM: median s2_mae [\d.]+ \(retrieval [\d.]+\); "
-        r"SEM to SAXS: median mae [\d.]+ \(retrieval [\d.]+\)\. Lower is better\.",
-        verdict(metrics),
+
+
+def test_a_run_has_few_metrics_whose_names_begin_with_the_score(metrics: dict[str, Any]) -> None:
+    pair = run_metrics(metrics)
+    directions = metrics["splits"]["validation"]["pair"]
+    assert pair["val/s2_mae.saxs_sem"] == pytest.approx(directions["saxs_sem"]["s2_mae"]["median"], rel=1e-3)
+    assert set(pair) == {
+        "val/score", "val/energy_score.saxs_sem", "val/s2_mae.saxs_sem", "val/lineal_path_mae.saxs_sem",
+        "val/mae.sem_saxs", "val/mae.saxs_saxs", "val/s2_mae.sem_sem",
+    }  # fmt: skip
+    assert pair["val/score"] == pytest.approx(validation_score(metrics), rel=1e-3)
+    solo = metrics["splits"]["validation"]["solo"]
+    assert run_metrics(metrics, "sem") == {
+        "val/s2_mae.sem_sem": pytest.approx(solo["sem_sem"]["s2_mae"]["median"], rel=1e-3)
+    }
+
+
+def test_a_run_says_how_good_it_is_beside_retrieval_and_floor(metrics: dict[str, Any]) -> None:
+    lines = verdict(metrics).splitlines()
+    score = validation_score(metrics)
+    assert lines[0].startswith(
+        f"Its score on 3 validation pairs is {score:.2f}: errors relative to retrieval"
+    )
+    assert lines[2] == "| error | this model | retrieval | floor |"
+    assert [line.split(" | ")[0] for line in lines[4:-2]] == [
+        "| SAXS → SEM, energy score of S(r)",
+        "| SAXS → SEM, S(r) error",
+        "| SAXS → SEM, lineal path error",
+        "| SEM → SAXS, pixel error",
+    ]
+    validation = metrics["splits"]["validation"]
+    retrieval = validation["baselines"]["retrieval"]["sem_saxs"]["mae"]["median"]
+    assert f" | {figure(retrieval)} | " in lines[7], lines[7]
+    alone = verdict(metrics, "saxs").splitlines()
+    assert alone[2:4] == ["| error | this model |", "| --- | --- |"], (
+        "a pattern has no crops, and so no floor"
     )
 
 

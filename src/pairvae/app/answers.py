@@ -19,6 +19,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.store.picture_files import bar_length
 
 LONGEST_PX = 512
+HALF_LEVEL = 0.5 / 255  # pictures that differ by less are the same in 8 bit
 Picture = dict[str, Any]
 
 
@@ -37,13 +38,16 @@ def as_json(explained: Explained, name: str) -> dict[str, Any]:
     """A prediction as JSON for the page; images are data URIs, NaN is null."""
     target = MODALITIES[explained.target]
     pictures: list[Picture] = []
+    notes = list(explained.notes)
     if explained.given is not None and MODALITIES[explained.source].coordinates is None:
         pictures.append(
             _picture(explained.given, f"Given: {MODALITIES[explained.source].title} as prepared", "given")
         )
     if target.coordinates is None:
         pictures.append(_picture(explained.best, f"Predicted {target.title}, best guess", "best"))
-        if explained.spread is not None:
+        if explained.spread is not None and np.ptp(explained.samples, axis=0).max() < HALF_LEVEL:
+            notes.append(f"All {len(explained.samples)} samples are the same: this prediction has no spread.")
+        elif explained.spread is not None:
             words = (
                 "share of bright ones"
                 if target.binary
@@ -67,7 +71,7 @@ def as_json(explained: Explained, name: str) -> dict[str, Any]:
         "curve": _curve(explained.curve),
         "scale": _scale_bar(explained),
         "warnings": list(explained.warnings),
-        "notes": list(explained.notes),
+        "notes": notes,
     }
 
 

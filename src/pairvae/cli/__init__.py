@@ -6,24 +6,40 @@ import errno
 import io
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pairvae.cli import data, models, serving, stages, study, suggest, tune, upkeep
 from pairvae.errors import InputError
 from pairvae.parallel.parent_process import end_with_repro
 
+FIRST = ("init", "data", "repro", "params", "predict", "app", "ui")  # what a new user needs, in this order
+LAST = "register"  # a stage, too
+
+
+class ByUse(TyperGroup):
+    """Commands in the order of use: those of the first hour, then the others; stages, which `repro` runs, last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # typer has no public name of its context's base
+        """Names, as the help lists them."""
+        names = super().list_commands(ctx)
+        return [*FIRST, *(name for name in names if name not in (*FIRST, LAST)), LAST]
+
+
 app = typer.Typer(
+    cls=ByUse,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain text: rich takes longer to import than everything else of `--help`
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
-    help="PairVAE: predict SEM images from SAXS patterns and back. Start with `pairvae repro`.",
+    help="PairVAE: predict SEM images from SAXS patterns and back. Start with `pairvae init DIR`; in the "
+    "project, `pairvae repro` runs everything.",
 )
 app.add_typer(data.app, name="data")
 app.add_typer(tune.app, name="tune")
-for family in (stages, study, models, suggest, serving, upkeep):
+for family in (study, models, suggest, serving, upkeep, stages):
     app.add_typer(family.app)
 
 

@@ -57,7 +57,7 @@ def check(
     sheet: Annotated[Path | None, typer.Option(help="write a contact sheet of the pairs (png)")] = None,
     changes: Assignments = None,
 ) -> None:
-    """List every problem of a folder of pairs; exit code 1 if there is one."""
+    """List every problem of a folder of pairs. Exit code 1 if there is one."""
     from pairvae.commands.check import check_project
     from pairvae.data.check.problems import render
     from pairvae.modalities import check_modalities
@@ -91,7 +91,7 @@ def preview(
     out: Annotated[Path, typer.Option(help="picture to write (png)")] = Path("preview.png"),
     changes: Assignments = None,
 ) -> None:
-    """Binarise one micrograph with every method, and recommend one by phase fraction and spacing."""
+    """Binarise one micrograph with every method. It recommends one by phase fraction and spacing."""
     from pairvae.data.check.preview import preview as run
     from pairvae.data.check.preview import render, write_preview
     from pairvae.settings import PARAMS_FILE, load_settings, resolve
@@ -112,7 +112,7 @@ def sheet(
         list[Path] | None, typer.Option(help="real binarised crop to compare with; repeatable")
     ] = None,
 ) -> None:
-    """Draw pairs by morphology with phase fraction, period and S(r) bands, beside real crops."""
+    """Draw pairs by morphology, beside real crops. With phase fraction, period and S(r) bands."""
     from pairvae.data.simulate.comparison_sheet import contact_sheet
 
     contact_sheet(folder, out, real=real or [])

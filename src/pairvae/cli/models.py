@@ -47,7 +47,7 @@ def register(
     ] = False,
     why: Annotated[str, typer.Option(help="reason, kept with the version beside user and time")] = "",
 ) -> None:
-    """Stage: register the five models. With options: list the versions and move the champion."""
+    """Stage: register the pair and its networks. With options: list the versions and move the champion."""
     from pairvae.commands import registry as registered
 
     if sum((show, promote is not None, demote, compare is not None)) > 1:
@@ -137,7 +137,7 @@ def predict(
         ),
     ] = False,
 ) -> None:
-    """Predict SEM images from SAXS patterns, or the reverse, with a table of descriptors."""
+    """Predict SEM images from SAXS patterns, or the reverse. With a table of descriptors."""
     given = files or (["data/raw"] if unpaired else [])
     if not given:
         raise typer.BadParameter("name files, or use --unpaired")
@@ -178,7 +178,7 @@ def ensemble(
     model: Model = CHAMPION,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Sample many SEM images around patterns or a morphology, or between two patterns."""
+    """Sample many SEM images around patterns or a morphology. Or between two patterns."""
     for given in (patterns or [], between or ()):
         if given:
             require_files(given)
@@ -224,7 +224,7 @@ def movie(
     model: Model = CHAMPION,
     seed: Annotated[int, typer.Option(min=0, help="seed of the noise that all frames share")] = 0,
 ) -> None:
-    """Make a movie of predicted SEM images from a time series of patterns, with S(r) and spacing."""
+    """Make a movie of SEM images from a time series of patterns. With S(r) and spacing."""
     require_files(files)
     require_model(model)
     one_thread()

@@ -63,7 +63,7 @@ def watch(
     q_unit: QUnit = None,
     conditions: Conditions = None,
 ) -> None:
-    """Predict from new files in a folder until Ctrl-C; a restart continues where it stopped."""
+    """Predict from new files in a folder until Ctrl-C. A restart continues where it stopped."""
     require_folder(folder)
     require_model(model)
     one_thread()
@@ -112,7 +112,7 @@ def web_page(
     name: Names = None,
     capacity: Capacity = 8,
 ) -> None:
-    """Open the web page: drop a measurement to predict the other one; explore the latent space."""
+    """Open the web page for predictions. Drop a measurement to predict the other one; explore the latent space."""
     _need_app()
     if model is not None:
         require_model(model)
@@ -138,7 +138,7 @@ def serve(
         bool, typer.Option("--trust-code", help="run the code of a model that another version made")
     ] = False,
 ) -> None:
-    """Serve a registered pair over HTTP: MLflow's scoring requests, and image files."""
+    """Serve a registered pair over HTTP. It takes MLflow's scoring requests, and image files."""
     _need_app()
     if not model.startswith(REGISTRY):
         raise InputError(expected=f"a registered model, {CHAMPION}", found=repr(model), where="--model")

@@ -56,7 +56,7 @@ def preprocess(changes: Assignments = None) -> None:
 
 @app.command()
 def pretrain(changes: Assignments = None) -> None:
-    """Stage: pre-train the backbone without labels, if the preset says so."""
+    """Stage: pre-train the backbone without labels. Only where the preset says so."""
     from pairvae.stages.pretrain import pretrain as run
 
     with _stage("pretrain", changes) as project:
@@ -84,7 +84,7 @@ def train(
 
 @app.command()
 def assess(changes: Assignments = None) -> None:
-    """Stage: score the models beside baselines and the crop-to-crop floor."""
+    """Stage: score the models beside baselines and the floor. The floor compares crops of one image."""
     from pairvae.stages.assess import assess as run
 
     with _stage("assess", changes) as project:
@@ -139,7 +139,7 @@ def repro(
         ),
     ] = None,
 ) -> None:
-    """Run the stages of the pipeline that are out of date; `--set` first writes params.yaml."""
+    """Run the stages of the pipeline that are out of date. `--set` first writes params.yaml."""
     from pairvae.commands.repro import repro as run
 
     raise typer.Exit(run(Path.cwd(), stage, changes or []))

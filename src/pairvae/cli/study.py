@@ -44,7 +44,7 @@ def study(
     ] = False,
     changes: Assignments = None,
 ) -> None:
-    """Repeat the training over training sizes and split seeds; resumable; writes tables to reports."""
+    """Repeat the training over training sizes and split seeds. Resumable; writes tables to reports."""
     from pairvae.commands.study import draw as draw_figures
     from pairvae.commands.study import study as run
     from pairvae.stages.project import open_project

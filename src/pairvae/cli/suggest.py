@@ -53,7 +53,7 @@ def suggest(
         Path | None, typer.Option(help="file of suggestions and results, by default .pairvae/campaign.json")
     ] = None,
 ) -> None:
-    """Suggest the samples to measure next, with reasons and the expected gain."""
+    """Suggest the samples to measure next. With reasons and the expected gain."""
     require_files(files) if files else None
     require_model(model)
     one_thread()
@@ -85,7 +85,7 @@ def explain(
         bool, typer.Option("--check/--no-check", help="repeat it with randomised weights, as a sanity check")
     ] = True,
 ) -> None:
-    """Show which part of a pattern (q, azimuth) or of a micrograph moved the predicted descriptors."""
+    """Show which part of an input moved the prediction. Of a pattern by q and azimuth, of a micrograph by place."""
     require_files(files)
     require_model(model)
     one_thread()

@@ -30,7 +30,7 @@ def tune(
     cluster: Cluster = None,
     changes: Assignments = None,
 ) -> None:
-    """Search the settings that params.yaml lists under `tune`; `tune apply` writes the best ones."""
+    """Search the settings that params.yaml lists under `tune`. `tune apply` writes the best ones."""
     if context.invoked_subcommand is not None:
         return
     from pairvae.commands.tune import Search
@@ -53,7 +53,7 @@ def tune_apply(
     storage: Storage = None,
     then_repro: Annotated[bool, typer.Option("--then-repro", help="then run the pipeline")] = False,
 ) -> None:
-    """Write the best settings of a study into params.yaml; comments are kept."""
+    """Write the best settings of a study into params.yaml. Comments are kept."""
     from pairvae.commands.repro import repro as run
     from pairvae.commands.tune import apply
 

@@ -30,7 +30,7 @@ def init(
     ] = None,
     cache: Annotated[Path | None, typer.Option("--cache", help="DVC's cache that projects share")] = None,
 ) -> None:
-    """Create a project: settings, pipeline, and a README with the first commands."""
+    """Create a project. It gets settings, the pipeline, and a README with the first commands."""
     from pairvae.commands.init import init as run
 
     made = run(folder, data, store, cache)
@@ -47,7 +47,7 @@ def doctor(
         bool, typer.Option("--fix-paths", help="after a move: correct the paths of runs and models")
     ] = False,
 ) -> None:
-    """Check the installation, settings, data, stores and device; exit code 1 if there is a problem."""
+    """Check the installation, settings, data, stores and device. Exit code 1 if there is a problem."""
     from pairvae.commands.doctor import doctor as run
     from pairvae.commands.doctor import render
 
@@ -59,7 +59,7 @@ def doctor(
 
 @app.command()
 def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
-    """Open MLflow's UI with the runs of this project; if they are on a server, print its address."""
+    """Open MLflow's UI with the runs of this project. If they are on a server, print its address."""
     from pairvae.store.project_root import is_server, project_root, tracking_uri, ui_command
 
     root = project_root()
@@ -67,10 +67,10 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535)] = 5000) -> None:
         typer.echo(tracking_uri(root))
         return
     from pairvae.stages.project import open_project
-    from pairvae.tracking.view import page_of  # mlflow takes 2 s to import; the page takes longer
+    from pairvae.tracking.database import page_with_runs  # mlflow takes 2 s to import; the page takes longer
 
     command, environment = ui_command(root, port)
-    page = page_of(root, open_project(folder=root).settings.tracking.experiment)
+    page = page_with_runs(root, open_project(folder=root).settings.tracking.experiment)
     typer.echo(f"http://127.0.0.1:{port}/{page}  (Ctrl-C stops)")
     os.execvpe(command[0], command, {**os.environ, **environment})
 
@@ -86,7 +86,7 @@ def sync(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list what would be sent")] = False,
 ) -> None:
-    """Copy finished runs and registered models to a tracking server; existing ones are not sent again."""
+    """Copy finished runs and registered models to a tracking server. Existing ones are not sent again."""
     from pairvae.commands.sync import sync as run
 
     typer.echo("\n".join(run(Path.cwd(), target, runs=runs or (), dry_run=dry_run)))
@@ -97,7 +97,7 @@ def gc(
     yes: Annotated[bool, typer.Option("--yes", help="delete what the table lists")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only list (the default)")] = False,
 ) -> None:
-    """List unreferenced runs, models and caches with their sizes; --yes deletes them."""
+    """List unreferenced runs, models and caches with their sizes. --yes deletes them."""
     from pairvae.commands.gc import gc as run
     from pairvae.commands.gc import render
 

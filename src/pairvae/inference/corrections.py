@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from pairvae import store
 from pairvae.calibration.correction import Correction
 from pairvae.models.conditions import CARD_KEY, ConditionShift
 from pairvae.store.model_folder import CARD, REMEDY, add_file, load_card
+from pairvae.store.rows import TableWriter
 from pairvae.tracking.runs.tracker import Tracker
 
 FILE = "calibration.json"
+COLUMNS = ("step", "modality", "statistic", "before", "after", "target", "knob", "value", "reason")
 
 
 def write_conditions(folder: Path, shift: ConditionShift | None) -> None:
@@ -31,26 +34,24 @@ def write_conditions(folder: Path, shift: ConditionShift | None) -> None:
 
 
 def log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:
-    """Log statistics, targets and knobs as metrics of a run.
+    """Log the steps as a table of the run, ``calibration.csv``: as metrics, each number would be a chart of one bar.
 
     Parameters
     ----------
     tracker : Tracker
         Of the run.
     corrections : sequence of Correction
-        Those without numbers become tags that give the reason.
+        Those without numbers have a reason.
     """
+    table = io.StringIO()
+    writer = TableWriter(table, COLUMNS)
+    writer.writeheader()
     for correction in corrections:
-        numbers = {key: getattr(correction, key) for key in ("target", "before", "after", "value")}
-        known = {
-            f"calibration.{correction.step}.{key}": value
-            for key, value in numbers.items()
-            if value is not None
-        }
-        if known:
-            tracker.log_metrics(known)
-        else:
-            tracker.set_tags({f"calibration.{correction.step}": correction.reason})
+        row = {name: value for name, value in vars(correction).items() if value is not None}
+        writer.writerow(
+            {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in row.items()}
+        )
+    tracker.log_text(table.getvalue(), "calibration.csv")
 
 
 def write_corrections(folder: Path, corrections: Sequence[Correction]) -> None:

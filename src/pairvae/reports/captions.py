@@ -254,6 +254,12 @@ def is_direction(key: str) -> bool:
     return len(ends) == 2 and set(ends) <= set(modality_names())
 
 
+def crosses(direction: str) -> bool:
+    """Whether a modality is predicted from the other one."""
+    source, _, target = direction.partition("_")
+    return source != target
+
+
 def target_of(direction: str) -> str:
     """The modality that a direction predicts: ``sem`` for ``saxs_sem``."""
     return direction.rsplit("_", 1)[-1]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pairvae.modalities import MODALITIES
-from pairvae.reports.captions import image_label, target_of
+from pairvae.reports.captions import crosses, image_label, target_of
 from pairvae.reports.report_data import Bands, ReportData, Row
 from pairvae.reports.score_entries import entries
 from pairvae.reports.style import write_rows
@@ -72,7 +72,7 @@ def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     validation = lookup(metrics, "splits", "validation") or {}
     all_entries = list(entries(validation))
     directions = [
-        entry.direction for entry in all_entries if entry.method == "pair" and _crosses(entry.direction)
+        entry.direction for entry in all_entries if entry.method == "pair" and crosses(entry.direction)
     ]
     summary: dict[str, float] = {}
     for direction in dict.fromkeys(directions):
@@ -96,9 +96,3 @@ def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     for direction, tested in (validation.get("realism") or {}).items():
         summary[f"{direction}.auc"] = float(tested["auc"])
     return summary
-
-
-def _crosses(direction: str) -> bool:
-    """Whether a modality is predicted from the other one."""
-    source, _, target = direction.partition("_")
-    return source != target

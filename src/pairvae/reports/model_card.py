@@ -69,8 +69,12 @@ def model_card(report: ReportData) -> str:
 
 
 def description_of(card: str) -> str:
-    """The beginning of a card, to its training data: what a registry shows beside a version."""
-    return card.partition("## Training\n")[0][:LONGEST_DESCRIPTION].strip()
+    """The beginning of a card, to its training data: what a registry shows beside a version.
+
+    It begins with the answer, not with titles: lists of versions show the first line.
+    """
+    answer = card.partition("## Answer\n")[2] or card
+    return answer.partition("## Training\n")[0].strip()[:LONGEST_DESCRIPTION].strip()
 
 
 def plain(text: str) -> str:

@@ -50,7 +50,7 @@ from pairvae.inference.card import load_vaes
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shifts_of
-from pairvae.reports.validation_scores import decisive, medians, verdict
+from pairvae.reports.validation_scores import PAIR, run_metrics, verdict
 from pairvae.stages.baselines import fitted_errors
 from pairvae.stages.project import Project, data_warnings, tell
 from pairvae.stages.tracked_training import describe
@@ -276,20 +276,16 @@ def _annotate(project: Project, prepared: Prepared, metrics: dict[str, Any]) -> 
         return
     from pairvae.tracking.runs.mlflow_run import annotate_run  # 3 s of mlflow, only where it is wanted
 
-    scores = metrics["splits"]["validation"]
-    for name in (*project.settings.modalities, "pair"):
-        folder = project.model("train-pair") if name == "pair" else project.solo(name)
+    for name in (*project.settings.modalities, PAIR):
+        folder = project.model("train-pair") if name == PAIR else project.solo(name)
         run_id = load_card(folder).get("run_id")
         if run_id is None:
             continue
-        own = f"{name}_{name}"
-        alone = {"splits": {"validation": {"pair": {own: scores["solo"].get(own, {})}}}}
-        of_run = metrics if name == "pair" else alone
         about = describe(project, f"train-{name}", prepared)
         annotate_run(
             project.root,
             run_id,
-            decisive(medians(of_run)) | (condition_metrics(metrics) if name == "pair" else {}),
+            run_metrics(metrics, name) | (condition_metrics(metrics) if name == PAIR else {}),
             {"assessed": "true"},
-            description=f"{about} {verdict(of_run)}".strip(),
+            description=f"{about} {verdict(metrics, name)}".strip(),
         )

@@ -15,6 +15,7 @@ from pairvae.evaluation.scores.evaluate import Reference, model_errors, require_
 from pairvae.evaluation.scores.reconstruct import EvaluationSet, reconstruct
 from pairvae.inference.loader import load
 from pairvae.inference.predictor import Predictor
+from pairvae.reports.validation_scores import validation_score
 from pairvae.stages.assess import evaluated
 from pairvae.stages.project import Project
 from pairvae.store.prepared import Prepared
@@ -98,19 +99,6 @@ def _validation_alone(what: EvaluationSet) -> EvaluationSet:
         validation=range(len(rows)),
         morphologies=[what.morphologies[row] for row in rows],
     )
-
-
-def validation_score(metrics: Mapping[str, Any]) -> float:
-    """What champions are compared by (lower is better): both predictions' median validation errors, each relative to
-    the retrieval baseline of the same pairs, averaged geometrically."""
-    one = metrics["splits"]["validation"]
-    ratio = 1.0
-    for direction in one["baselines"]["retrieval"]:
-        score = "s2_mae" if "s2_mae" in one["pair"][direction] else "mae"
-        found = one["pair"][direction][score]["median"]
-        reference = one["baselines"]["retrieval"][direction][score]["median"]
-        ratio *= found / max(reference, 1e-9)
-    return float(ratio**0.5)
 
 
 def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:

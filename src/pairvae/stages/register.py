@@ -22,8 +22,8 @@ from pairvae.errors import InputError
 from pairvae.inference.card import load_vaes
 from pairvae.models.vae import VAE, WHOLE, Toward
 from pairvae.reports import model_card
-from pairvae.reports.validation_scores import decisive, medians
-from pairvae.stages.champion_score import Anew, score_anew, split_digest, validation_data, validation_score
+from pairvae.reports.validation_scores import decisive, medians, validation_score
+from pairvae.stages.champion_score import Anew, score_anew, split_digest, validation_data
 from pairvae.stages.project import Project
 from pairvae.store import project_root as roots
 from pairvae.store.model_folder import DISCRIMINATORS
@@ -178,11 +178,31 @@ def _register_programs(about: _Registration, vaes: Mapping[str, VAE], bundle: Pa
     for name, program, example in programs(vaes, about.card["modalities"]):
         registered = f"{about.name}-{name}"
         versions[registered] = registry.register_program(
-            root, registered, program, example, registry.About(**about.shared)
+            root,
+            registered,
+            program,
+            example,
+            registry.About(**about.shared, description=_of_program(about, name)),
         )
         source = aliases.program_file(root, registered, versions[registered])
         shutil.copyfile(source, bundle / f"{name}.pt2")
     return versions
+
+
+def _of_program(about: _Registration, name: str) -> str:
+    return (
+        f"The network {name} of `{about.name}`, as a program that runs without pairvae: "
+        f'`mlflow.pytorch.load_model("models:/{about.name}-{name}@champion")`. An encoder returns mean and standard '
+        "deviation of the latent, one after the other on the channel axis."
+    )
+
+
+def _of_pair(about: _Registration, names: Sequence[str]) -> str:
+    return (
+        f"Predicts {' and '.join(name.upper() for name in names)} from each other. `champion` has the best validation "
+        "score, `candidate` is the newest version; the page of a version says how good it is. Use it with `pairvae "
+        f'predict FILES --to {names[-1]}`, or in Python: `pairvae.load("models:/{about.name}@champion")`.'
+    )
 
 
 def _register_pair(
@@ -200,7 +220,7 @@ def _register_pair(
         about.name,
         SERVED,
         (any_size, any_size),
-        registry.About(**shared),
+        registry.About(**shared, description=_of_pair(about, names)),
         artifacts={"pair": bundle},
         params={"direction": "_".join(names), "samples": 1, "seed": 0, "conditions": ""},
     )

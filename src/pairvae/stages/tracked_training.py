@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -26,6 +28,7 @@ from pairvae.stages.project import Project, as_text, data_warnings
 from pairvae.stages.training_inputs import lone_counts
 from pairvae.store.model_folder import save_model
 from pairvae.store.outputs import BY_DVC
+from pairvae.store.picture_files import png_bytes
 from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.lineage import DESCRIPTION, lineage_tags
 from pairvae.tracking.runs.null import NullTracker
@@ -130,7 +133,7 @@ def round_logger(
         tracker.log_image(snapshot(plan, samples), "reconstructions", 0)
 
     def log(epoch: int, row: dict[str, float]) -> None:
-        tracker.log_metrics(row, epoch)
+        tracker.log_metrics({key: float(f"{value:.5g}") for key, value in row.items()}, epoch)
         if epoch in pictured:
             tracker.log_image(snapshot(plan, samples), "reconstructions", epoch)
 
@@ -224,6 +227,7 @@ def run_training(
         )
         if process_group.is_rank_0:
             finish(tracker)
+            _log_picture(tracker, plan, samples)
             seconds = round(time.monotonic() - started, 3)
             tracker.log_metrics({"seconds": seconds}, None)
             extra = backbone_files(plan.vaes.values(), project.model("pretrain"))
@@ -231,6 +235,14 @@ def run_training(
             card = run.card(tracker.run_id, seconds) | kept
             save_model(project.model(run.stage), _weights(plan), card, history, extra, _discriminators(plan))
     process_group.barrier()
+
+
+def _log_picture(tracker: Tracker, plan: Plan, samples: Mapping[str, Source]) -> None:
+    """What the trained networks make of the first samples, as a file that the run's artifacts show by its name."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "reconstructions.png"
+        path.write_bytes(png_bytes(snapshot(plan, samples)))
+        tracker.log_artifact(path)
 
 
 def _weights(plan: Plan) -> dict[str, Tensor]:

@@ -99,7 +99,7 @@ class ModelCopier:
         """Make a copy of ``version``, whose number it returns. A failure leaves no version behind."""
         name, run_id = version.name, self.runs.get(version.run_id or "")
         model_id = self._entry(version, experiment_id, run_id, files)
-        ensure_registered(self.target, name)
+        ensure_registered(self.target, name, self.source.get_registered_model(name).description or "")
         source_tags = {
             key: value for key, value in version.tags.items() if key not in (PROGRAMS_TAG, BEFORE_TAG)
         }

@@ -16,7 +16,6 @@ from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
-from mlflow.utils import mlflow_tags
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pairvae.errors import InputError
@@ -36,17 +35,8 @@ from pairvae.store.project_root import (
 )
 from pairvae.tracking.relocate import settle_default
 from pairvae.tracking.runs.experiments import check_experiment
+from pairvae.tracking.view import description_tag, page_of, view_tags
 
-# Of an experiment: MLflow's page opens at its runs, not at the traces of language models, and says what they are
-KIND = {"mlflow.experimentKind": "custom_model_development"}
-ABOUT = {
-    mlflow_tags.MLFLOW_RUN_NOTE: (
-        "Trainings of pairvae: SEM images from SAXS patterns and back. A run is a stage of the pipeline, a trial or a "
-        "cell of a study; its description says what was trained on what, and how good it is. Compare "
-        "`validation.saxs_sem.s2_mae` (S(r) of predicted images) and `validation.sem_saxs.mae` (pixels of predicted "
-        "patterns): lower is better."
-    )
-}
 STORE_ERRORS = (MlflowException, SQLAlchemyError, CommandError)
 BUSY_TIMEOUT_S = 60.0
 SERVER_TIMEOUT_S = 10.0
@@ -235,9 +225,10 @@ def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Exp
         return experiment
     location = None if is_server(uri) else (artifacts_path(root) / name).as_uri()
     try:
-        return client.get_experiment(
-            client.create_experiment(name, artifact_location=location, tags={**KIND, **ABOUT})
-        )
+        number = client.create_experiment(name, artifact_location=location, tags=view_tags())
+        for key, value in description_tag(number).items():
+            client.set_experiment_tag(number, key, value)
+        return client.get_experiment(number)
     except MlflowException as error:
         raced = client.get_experiment_by_name(name)
         if error.error_code != "RESOURCE_ALREADY_EXISTS" or raced is None:
@@ -277,3 +268,20 @@ def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
             raise unusable(root, address, error) from error
     check_experiment(root, address, entry)
     return str(entry.experiment_id)
+
+
+def page_with_runs(root: Path, experiment: str) -> str:
+    """The part of the UI's address that opens the experiment at its runs; "" without an experiment."""
+    if not has_store(root):
+        return ""
+    try:
+        client = connect(root)
+        entry = client.get_experiment_by_name(experiment)
+        if entry is None:
+            return ""
+        for key, value in view_tags().items():
+            if entry.tags.get(key) != value:
+                client.set_experiment_tag(entry.experiment_id, key, value)
+    except (InputError, MlflowException):
+        return ""  # the page itself reports problems of the store
+    return page_of(str(entry.experiment_id))

@@ -136,6 +136,7 @@ async function take(file) {
 }
 
 function view(name) {
+  problem(""); // of the view before
   for (const one of ["predict", "latent", "next"]) {
     get(one).hidden = one !== name;
     get(`tab-${one}`).setAttribute("aria-pressed", String(one === name));
@@ -152,6 +153,8 @@ async function start() {
   get("model").replaceChildren(...about.models.map((one) => element("option", { value: one.name }, one.title)));
   get("model-label").hidden = about.models.length < 2;
   get("compare-label").hidden = about.models.length < 2;
+  get("model-name").textContent = about.models.length < 2 ? `Model: ${about.models[0].title}` : "";
+  get("techniques").textContent = about.modalities.map((one) => one.title).join(" or ");
   get("sources").replaceChildren(...about.modalities.map((one, at) => element("label", {}, [
     element("input", { type: "radio", name: "source", value: one.name, ...(at ? {} : { checked: "" }) }), ` ${one.title}`])));
   offer();

@@ -10,8 +10,7 @@ from typing import Any
 
 from pairvae import store
 from pairvae.commands.study.cells import Cell
-from pairvae.commands.study.result_tables import ENSEMBLE_SCORES, REALISM_SCORES
-from pairvae.settings import flatten
+from pairvae.reports.validation_scores import run_metrics
 from pairvae.stages.project import Project
 from pairvae.tracking.runs.lineage import DESCRIPTION
 from pairvae.tracking.runs.null import NullTracker
@@ -34,17 +33,11 @@ class StudyRuns:
     known: dict[str, Any]
 
     def tell(self, cell: Cell, result: Mapping[str, Any]) -> None:
-        """The scores of a finished cell, unless they were told before."""
+        """The scores that a pair is judged by, unless they were told before; the study's tables have all."""
         if self.parent.run_id is None or self._entry(cell).get("done"):
             return
-        flat = flatten({"validation": result["splits"]["validation"]})
-        medians = {
-            key.removesuffix(".median"): value
-            for key, value in flat.items()
-            if key.endswith((".median", *(f".{name}" for name in (*ENSEMBLE_SCORES, *REALISM_SCORES))))
-        }
         with self._run(cell) as tracker:
-            tracker.log_metrics({**medians, "seconds": result["seconds"]})
+            tracker.log_metrics({**run_metrics(result), "seconds": result["seconds"]})
         self._remember(cell, {**self._entry(cell), "done": True})
 
     def tell_failed(self, cell: Cell, reason: str) -> None:

@@ -59,10 +59,10 @@ def as_version(entry: ModelVersion) -> Version:
     return Version(entry.name, int(entry.version), entry.run_id or None, dict(entry.tags), key)
 
 
-def ensure_registered(client: MlflowClient, name: str) -> None:
+def ensure_registered(client: MlflowClient, name: str, description: str = "") -> None:
     """Make the registered model ``name`` unless there is one."""
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise

@@ -32,12 +32,13 @@ PARAM_TYPES = {bool: "boolean", int: "long", float: "double", str: "string"}
 
 @dataclass(frozen=True)
 class About:
-    """Metadata of a registered model: its run, metadata inside its files, and tags in the registry."""
+    """Metadata of a registered model: its run, metadata inside its files, tags of the version, and what it is."""
 
     experiment: str
     run_id: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, object] = field(default_factory=dict)
+    description: str = ""
 
 
 def _requirements() -> list[str]:
@@ -90,7 +91,7 @@ def _register(root: Path, name: str, about: About, save: Callable[[Path, Model],
             client.log_model_artifacts(model.model_id, str(folder))
         if run_id is not None:
             client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
-        ensure_registered(client, name)
+        ensure_registered(client, name, about.description)
         made = client.create_model_version(
             name,
             source=f"models:/{model.model_id}",
