@@ -36,6 +36,7 @@ from pairvae.models.build import build_trainable, build_vae, describe
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.likelihoods import TextureMatch
 from pairvae.models.pair import PairVAE
+from pairvae.models.scattering import fraction_feature
 from pairvae.models.vae import VAE
 from pairvae.numerics.ridge import ridge
 from pairvae.progress import track
@@ -128,6 +129,7 @@ def _patterns(samples: BroadSamples, sem: VAE, settings: Settings, device: Devic
     network = ScatteringNetwork(architecture="scattering", components=COMPONENTS["saxs"], width=256)
     saxs = build_vae(network, settings.latent, SHAPES["saxs"], settings.seed)
     curves = torch.stack([turned(torch.from_numpy(samples.curves), turn) for turn in range(PER_PAIR)], 1)
+    curves = torch.cat([curves, fraction_feature(torch.from_numpy(_fractions(samples.crops)))], dim=2)
     crops = _crop_features(samples, sem)
     order = stream(settings.seed, 11).permutation(len(crops))
     held = int(len(order) * HELD_OUT)
@@ -164,19 +166,20 @@ def _patterns(samples: BroadSamples, sem: VAE, settings: Settings, device: Devic
     return saxs.eval()
 
 
+def _fractions(crops: np.ndarray) -> np.ndarray:
+    """Phase fractions ``(N, 4, 1)`` of packed crops."""
+    parts = np.array_split(crops, -(-len(crops) // 100))
+    means = [unpacked(part).mean((2, 3), np.float64) for part in parts]
+    return np.concatenate(means)[..., None].astype(np.float32)
+
+
 @torch.no_grad()
 def _crop_features(samples: BroadSamples, sem: VAE) -> Tensor:
-    """Features ``(N, 4, K)`` of the crops, the k-th of each pair turned as the k-th curves of its pattern.
-
-    A pattern does not tell which phase is the bright one (Babinet's principle). So that the encoder of patterns need
-    not predict the mean of both, the bright phase is the smaller one here.
-    """
+    """Features ``(N, 4, K)`` of the crops, the k-th of each pair turned as the k-th curves of its pattern."""
     found = []
     parts = np.array_split(samples.crops, -(-len(samples.crops) // 16))
     for part in track(parts, len(parts), "crops"):
         images = unpacked(part)
-        larger = images.mean((1, 2, 3)) > 0.5
-        images[larger] = 1 - images[larger]
         each = [turned_images(images[:, turn], turn).astype(np.float32) for turn in range(PER_PAIR)]
         features = [sem.encoder.features(torch.from_numpy(one)[:, None]) for one in each]
         found.append(torch.stack(features, 1))
