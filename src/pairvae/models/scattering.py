@@ -25,7 +25,7 @@ class ScatteringEncoder(Encoder):
 
     The frozen part reads levels from colours or grey, and from these the radial curves of angular harmonics
     (:func:`pairvae.numerics.scattering.harmonics.radial_harmonics`); a dense network makes the posterior of them.
-    A pattern does not tell how much of the image is bright, nor which phase is (Babinet's principle), so that this is an
+    A pattern does not tell how much of the image is bright, nor which phase is (Babinet's principle). So that is an
     input of its own: a buffer, half of each phase by default. The mean of all answers would be like none of them.
 
     Parameters
