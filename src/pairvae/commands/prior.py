@@ -37,7 +37,7 @@ from pairvae.models.levels import LevelDecoder
 from pairvae.models.likelihoods import TextureMatch
 from pairvae.models.pair import PairVAE
 from pairvae.models.scattering import fraction_feature
-from pairvae.models.vae import VAE
+from pairvae.models.vae import VAE, Encoder
 from pairvae.numerics.ridge import ridge
 from pairvae.progress import track
 from pairvae.settings import Settings, resolve
@@ -163,7 +163,24 @@ def _patterns(samples: BroadSamples, sem: VAE, settings: Settings, device: Devic
         checkpointing=Checkpointing(folder, 60.0),
         early_stop=EarlyStop(plan(order[:held]), PATIENCE),
     )
-    return saxs.eval()
+    saxs.eval()
+    rows = torch.from_numpy(order[:held] if held else order)
+    saxs.encoder.scale_tril = _scale_tril(saxs.encoder, sem.encoder, curves[rows], crops[rows])
+    return saxs
+
+
+@torch.no_grad()
+def _scale_tril(patterns: Encoder, micrographs: Encoder, curves: Tensor, crops: Tensor) -> Tensor:
+    """``(C, C)``: how the latents of crops scatter around the mean that their pattern gives, of pairs not trained on.
+
+    Channels that err together are drawn together: independent draws would be like no structure.
+    """
+    mean, std = patterns.statistics(curves.flatten(0, 1)).flatten(1).chunk(2, dim=1)
+    crop_mean, crop_std = micrographs.statistics(crops.flatten(0, 1)).flatten(1).chunk(2, dim=1)
+    residual = ((crop_mean - mean) / std.sqrt()).double()
+    within = (crop_std.square() / std).double().mean(0)
+    factor: Tensor = torch.linalg.cholesky(residual.T @ residual / len(residual) + torch.diag(within))
+    return factor.float()
 
 
 def _fractions(crops: np.ndarray) -> np.ndarray:
