@@ -119,8 +119,10 @@ def test_a_file_and_no_project_are_enough_for_a_first_picture(
 def test_a_training_begins_with_its_decoder_and_its_latents() -> None:
     settings = resolve({"preset": "fast"}, where="test")
     vae, discriminator = build_trainable(settings.sem.network, settings.latent, (1, 192, 192), 0, 16)
+    phases = [broad.broad_pair(8 * index + 1, 3).phase for index in range(12)]
+    corners = [(row, column) for row in (0, 96, 192) for column in (0, 96, 192)]
     crops = torch.from_numpy(
-        np.stack([broad.broad_pair(index, 3).phase[:192, :192] for index in range(16)]).astype(np.float32)
+        np.stack([phase[y : y + 192, x : x + 192] for phase in phases for y, x in corners]).astype(np.float32)
     )[:, None]
     vae.encoder.fit(crops)
     digest = begin_from_prior(vae, "sem", crops, KEY, discriminator)
