@@ -360,6 +360,24 @@ def test_the_folder_and_its_output_are_different_places(tiny_pair: Path, options
         watch(replace(options, folder=options.folder / "no"), model, threading.Event(), print)
 
 
+def test_nothing_else_is_predicted_into_its_folder_and_its_table_stays(
+    tmp_path: Path, tiny_pair: Path
+) -> None:
+    table = Table(tmp_path / "out" / "predictions.csv")
+    before = (tmp_path / "out" / "predictions.csv").read_bytes()
+    request = Request(to="sem", out=tmp_path / "out", model=str(tiny_pair / "models" / "train-pair"))
+    pattern = next((tiny_pair / "data" / "raw" / "SAXS").iterdir())
+    with pytest.raises(InputError, match="out"):
+        predict([str(pattern)], request)
+    with pytest.raises(InputError, match="stop the other `pairvae watch`"):
+        Table(tmp_path / "out" / "predictions.csv")
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.suffix == ".png"] == []
+    assert (tmp_path / "out" / "predictions.csv").read_bytes() == before
+    table.close()
+    predict([str(pattern)], request)
+    assert (tmp_path / "out" / "contact-sheet.png").is_file()
+
+
 def test_a_second_look_comes_soon_where_something_is_new(
     tiny_pair: Path, options: Options, monkeypatch: pytest.MonkeyPatch
 ) -> None:
