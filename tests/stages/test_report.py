@@ -34,7 +34,7 @@ def test_the_model_card_goes_with_the_registered_model(finished_project: Path) -
     client = connect(finished_project)
     version = client.get_model_version_by_alias("pairvae", "candidate")
     assert version.description
-    assert card.startswith(version.description[:200])
+    assert version.description[:200] in card  # it begins with the answer
     assert list((finished_project / "mlruns").rglob("pair*/model-card.md"))
 
 

@@ -102,7 +102,7 @@ def prior(
         ".pairvae/prior"
     ),
 ) -> None:
-    """Pre-train the model that ships with the package on simulated structures of many kinds; takes hours."""
+    """Train the prior anew, on simulated structures of many kinds."""
     from pairvae.commands.prior import make_prior
 
     make_prior(out, work, pairs=pairs, steps=steps, seed=seed)
