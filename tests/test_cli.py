@@ -30,7 +30,7 @@ def test_what_is_not_there_is_told_before_anything_heavy_is_imported(tmp_path: P
         "predict no.tif also-no.tif --to SEM": "no.tif: expected a file, found none - check the name",
         f"predict {'x' * 300}.tif --to both": f"{'x' * 300}.tif: expected a file, found none - check the name",
         "predict no.h5::/entry/data --to sem": "no.h5::/entry/data: expected a file, found none",
-        "predict a.png --to sem --model nowhere": "nowhere: expected a model folder, models:/pairvae@champion, or prior",
+        "predict a.png --to sem --model nowhere": "nowhere: expected a model folder, models:/pairvae@champion",
         "watch nowhere --to Sem --out out": "nowhere: expected a folder to watch, found none",
         "watch . --to sem --out out --model a.png": "a.png: expected a model folder",
         "movie 1.tif 2.tif --out a.mp4": "1.tif: expected a file, found none",
