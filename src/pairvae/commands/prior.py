@@ -193,14 +193,14 @@ def _fractions(crops: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def _crop_features(samples: BroadSamples, sem: VAE) -> Tensor:
     """Features ``(N, 4, K)`` of the crops, the k-th of each pair turned as the k-th curves of its pattern."""
-    found = []
+    stored = []
     parts = np.array_split(samples.crops, -(-len(samples.crops) // 16))
     for part in track(parts, len(parts), "crops"):
         images = unpacked(part)
         each = [turned_images(images[:, turn], turn).astype(np.float32) for turn in range(PER_PAIR)]
         features = [sem.encoder.features(torch.from_numpy(one)[:, None]) for one in each]
-        found.append(torch.stack(features, 1))
-    return torch.cat(found)
+        stored.append(torch.stack(features, 1))
+    return torch.cat(stored)
 
 
 @torch.no_grad()
@@ -271,13 +271,17 @@ def _write(
 
 
 def _summary(predictor: Predictor, seed: int) -> TrainingSummary:
-    """What pairs of the broad world are like, for the distance of an input from them."""
+    """What pairs of the broad world are like, for the distance of an input from them.
+
+    Every second pattern is grey, as detector counts are.
+    """
     crops, patterns, kinds = [], [], []
     for index in track(range(REMEMBERED), REMEMBERED, "summary"):
         pair = broad.broad_pair(index, seed, LEFT_OUT)
         phase = pair.phase.astype(np.uint8)
         crops.append(np.stack([phase[:192, :192], phase[-192:, -192:]]))
-        patterns.append(broad.coloured(pair).transpose(2, 0, 1).astype(np.float32) / 255)
+        coloured = broad.coloured(pair).transpose(2, 0, 1).astype(np.float32) / 255
+        patterns.append(np.repeat(pair.levels[None], 3, axis=0) if index % 2 else coloured)
         kinds.append(pair.truth.kind)
     whole = np.stack(patterns)
     familiar = {"saxs": familiar_arrays(whole), "sem": familiar_crops(crops)}
