@@ -168,7 +168,7 @@ def test_the_wheel_starts_a_project_and_predicts_with_a_model_that_is_there(
     model = ROOT / "tests" / "data" / "model-of-0.1"
     pattern = next((data / "SAXS").iterdir())
     told = run(*pairvae, "predict", pattern, "--to", "sem", "--model", model, "--out", "aus", cwd=project)
-    assert "1 predictions in aus" in told
+    assert "1 prediction in aus" in told
     assert (project / "aus" / f"{pattern.stem}-sem-00.png").is_file()
 
 

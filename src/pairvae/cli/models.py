@@ -152,7 +152,7 @@ def predict(
 
     request = Request(to, out, model, samples, seed, source, kind, acquisition, neighbours, size, unpaired)
     written = run(given, request, workers=workers, cluster=cluster)
-    typer.echo(f"{written} predictions in {printable(str(out))}")
+    typer.echo(f"{number_of(written, 'prediction')} in {printable(str(out))}")
 
 
 @app.command()
