@@ -144,7 +144,7 @@ def test_the_pipeline_on_a_server(server: Server, tmp_path: Path) -> None:
     assert foreign.returncode == 0, foreign.stderr
     assert foreign.stdout.strip().endswith("True")
     pattern = next((folder / "data" / "raw" / "SAXS").iterdir())
-    assert "1 predictions" in run(folder, server.uri, "predict", str(pattern), "--to", "sem")
+    assert "1 prediction in" in run(folder, server.uri, "predict", str(pattern), "--to", "sem")
     told = run(folder, server.uri, "doctor")
     assert "no problems" in told and "champion is version 1" in told and server.uri in told
     assert run(folder, server.uri, "ui").strip() == server.uri
