@@ -139,14 +139,15 @@ def test_a_training_begins_with_its_decoder_and_its_latents() -> None:
         assert torch.equal(value, stored[f"sem.{name}"].float()), name
 
 
-@pytest.mark.parametrize(("name", "channels", "match"), [
-    ("saxs", 16, "found no prior of saxs"),
-    ("sem", 8, "the decoder of the prior"),
+@pytest.mark.parametrize(("name", "channels", "grid", "match"), [
+    ("saxs", 16, 1, "found no prior of saxs"),
+    ("sem", 8, 1, "the decoder and the latent of the prior"),
+    ("sem", 16, 2, "the decoder and the latent of the prior"),
 ])  # fmt: skip
-def test_another_network_cannot_begin_from_it(name: str, channels: int, match: str) -> None:
+def test_another_network_cannot_begin_from_it(name: str, channels: int, grid: int, match: str) -> None:
     settings = resolve({"preset": "fast"}, where="test")
     network, shape = settings.modality(name).network, (3 if name == "saxs" else 1, 192, 192)
-    vae, _ = build_trainable(network, LatentSettings(channels=channels, grid=1), shape, 0, 0)
+    vae, _ = build_trainable(network, LatentSettings(channels=channels, grid=grid), shape, 0, 0)
     with pytest.raises(InputError, match=match):
         begin_from_prior(vae, name, torch.zeros(4, *shape), KEY)
 

@@ -11,8 +11,6 @@ from pairvae.numerics.colormaps import COLOUR_STEPS, colormap_table, known_color
 from pairvae.numerics.scattering import harmonics
 
 POOL = 2  # patterns vary slowly, and their colours are looked up in a quarter of the time
-DARK = 0.02  # levels at most this high are shadows, or as dark as one
-Q_EDGE = 1.044  # radians per px of the image at the middle of an edge: it sets the scale of what is predicted
 
 
 def fraction_feature(phase_fraction: Tensor) -> Tensor:
@@ -24,7 +22,7 @@ class ScatteringEncoder(Encoder):
     """Patterns ``(B, 3, H, H)`` in [0, 1] to posterior statistics.
 
     The frozen part reads levels from colours or grey, and from these the radial curves of angular harmonics
-    (:func:`pairvae.numerics.scattering.harmonics.radial_harmonics`); a dense network makes the posterior of them.
+    (:func:`pairvae.numerics.scattering.harmonics.curves_of_levels`); a dense network makes the posterior of them.
     A pattern does not tell how much of the image is bright, nor which phase is (Babinet's principle). So that is an
     input of its own: a buffer, half of each phase by default. The mean of all answers would be like none of them.
 
@@ -44,7 +42,7 @@ class ScatteringEncoder(Encoder):
         super().__init__()
         self.shape = (2 * channels, grid, grid)
         self.register_buffer("table", torch.from_numpy(colormap_table("vge")).float())
-        self.register_buffer("q_edge", torch.full((1,), Q_EDGE))
+        self.register_buffer("q_edge", torch.full((1,), harmonics.Q_EDGE))
         self.register_buffer("phase_fraction", torch.full((1, 1), 0.5))
         self.dense = nn.Sequential(
             nn.Linear(harmonics.SIZE + 1, width),
@@ -76,9 +74,7 @@ class ScatteringEncoder(Encoder):
     def features(self, inputs: Tensor) -> Tensor:
         """Radial curves of angular harmonics and the phase fraction, ``(B, 385)``."""
         levels = self.levels(inputs)
-        dark = (levels <= DARK).to(levels.dtype)[:, None]
-        seen = 1.0 - F.max_pool2d(dark, 3, stride=1, padding=1)[:, 0]
-        curves = harmonics.radial_harmonics(levels, seen, self.q_edge.expand(len(levels)))
+        curves = harmonics.curves_of_levels(levels, self.q_edge.expand(len(levels)))
         fraction = fraction_feature(self.phase_fraction).to(curves.dtype)
         return torch.cat([curves, fraction.expand(len(curves), 1)], dim=1)
 

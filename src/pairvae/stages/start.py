@@ -125,12 +125,14 @@ def begin_from_prior(
         )
     weights, _ = split_discriminator(_of_modality(stored.weights, name))
     prior = trained(described, weights, PRIOR).eval()
+    assert isinstance(prior.encoder, TextureEncoder)
     theirs, ours = prior.decoder.state_dict(), vae.decoder.state_dict()
-    if {part: value.shape for part, value in theirs.items()} != {
+    same = {part: value.shape for part, value in theirs.items()} == {
         part: value.shape for part, value in ours.items()
-    }:
+    }
+    if not same or prior.encoder.dense.shape != vae.encoder.dense.shape:
         raise InputError(
-            expected=f"the decoder of the prior: {name}.network and latent as in the preset fast",
+            expected=f"the decoder and the latent of the prior: {name}.network and latent as in the preset fast",
             found="another one",
             where=f"{name}.network",
             remedy=f"set {key} to null",

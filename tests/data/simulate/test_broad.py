@@ -66,13 +66,14 @@ def test_it_is_written_in_the_data_layout_and_a_killed_run_goes_on(tmp_path: Pat
 
 def test_curves_turn_as_their_pattern_does() -> None:
     pair = broad.broad_pair(2, 5, standard=True)
-    straight = broad_samples.pattern_curves(pair.levels, pair.seen, pair.truth.q_edge_per_px)
+    edge = torch.tensor([pair.truth.q_edge_per_px])
+    straight = harmonics.curves_of_levels(torch.from_numpy(pair.levels)[None], edge)
     for turn in (1, 2, 3):
         levels = np.ascontiguousarray(broad_samples.turned_images(pair.levels, turn))
-        expected = broad_samples.pattern_curves(levels, pair.seen, pair.truth.q_edge_per_px)
-        turned = broad_samples.turned(torch.from_numpy(straight)[None], turn)[0].numpy()
-        assert np.abs(turned - expected).max() < 0.02
-        assert np.abs(straight - expected).max() > 0.2  # of an oriented structure, so that the signs count
+        expected = harmonics.curves_of_levels(torch.from_numpy(levels)[None], edge)
+        turned = broad_samples.turned(straight, turn)
+        assert (turned - expected).abs().max() < 0.02
+        assert (straight - expected).abs().max() > 0.2  # of an oriented structure, so that the signs count
 
 
 def test_curves_are_free_of_scale_offset_and_q_range() -> None:

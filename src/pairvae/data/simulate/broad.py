@@ -19,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from pairvae.numerics.colormaps import colormap_table
 from pairvae.numerics.phasefield import Field, Grid, relax, scattering, smooth_noise
+from pairvae.numerics.scattering.harmonics import Q_EDGE
 
 SIDE = 384  # px of a structure, which is periodic
 PATTERN = 192  # px of a pattern's side
@@ -26,7 +27,6 @@ WINDOW = 256  # px of the coherent windows whose intensities are added up
 SHORTEST, LONGEST = 5.0, 40.0  # px, of the spacings
 GRID = Grid(SIDE, SIDE, 1.0)
 COARSE = Grid(SIDE // 2, SIDE // 2, 2.0)  # where a structure is relaxed, or measured to its nearest point
-Q_EDGE = 1.044  # radians per px at the middle of an edge, of the standard look: that of the built-in film
 COARSEST = 9.0  # px: shorter spacings need the fine grid
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from pairvae.data.batches import CROPS, stream
 from pairvae.data.simulate.broad import SIDE, broad_pair
+from pairvae.data.sources import Featuriser, frozen_features
 from pairvae.numerics.scattering import harmonics
 from pairvae.numerics.thresholds import binarise_sem
 from pairvae.progress import track
@@ -30,7 +31,6 @@ CROP = 192  # px
 PER_PAIR = 4
 CHUNK = 100  # pairs of a file
 ADAPTIVE_UP_TO = 18.0  # px of spacing: the preset's window of 15 px hollows wider domains
-DARK = 0.02  # as of the encoder of patterns
 LEFT_OUT = frozenset({"spheres"})  # a family that the prior is tested on
 
 
@@ -108,18 +108,9 @@ def _sample(index: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.float3
     )
     corners = rng.integers(0, SIDE - CROP + 1, (PER_PAIR, 2))
     crops = [np.packbits(binary[row : row + CROP, column : column + CROP]) for row, column in corners]
-    curves = pattern_curves(pair.levels, pair.seen, pair.truth.q_edge_per_px)
-    return np.stack(crops), curves, pair.truth.kind
-
-
-def pattern_curves(
-    levels: NDArray[np.float32], seen: NDArray[np.bool_], q_edge: float
-) -> NDArray[np.float32]:
-    """Radial curves ``(384,)`` of levels ``(H, H)``, as an encoder reads them from a picture."""
-    bright = torch.from_numpy(seen & (levels > DARK))[None, None].float()
-    clear = -torch.nn.functional.max_pool2d(-bright, 3, stride=1, padding=1)[:, 0]
-    curves = harmonics.radial_harmonics(torch.from_numpy(levels)[None], clear, torch.tensor([q_edge]))
-    return np.asarray(curves[0].numpy())
+    edge = torch.tensor([pair.truth.q_edge_per_px])
+    curves = harmonics.curves_of_levels(torch.from_numpy(pair.levels)[None], edge)
+    return np.stack(crops), curves[0].numpy(), pair.truth.kind
 
 
 def turned(curves: Tensor, turn: int) -> Tensor:
@@ -151,7 +142,7 @@ class PackedCrops:
     """Training crops of the broad world, mirrored and turned at random (a :class:`pairvae.training.plans.Source`)."""
 
     crops: NDArray[np.uint8]
-    encoder: torch.nn.Module
+    encoder: Featuriser
     seed: int
     _last: tuple[tuple[int, int, bytes], Tensor] | None = None
 
@@ -174,9 +165,7 @@ class PackedCrops:
 
     def features(self, indices: np.ndarray, round_number: int = 0, draw: int = 0) -> Tensor:
         """Frozen features of the same crops."""
-        with torch.no_grad():
-            features: Tensor = self.encoder.features(self.inputs(indices, round_number, draw))  # type: ignore[operator]
-        return features
+        return frozen_features(self.encoder, self.inputs(indices, round_number, draw))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,30 @@ LONGEST, SHORTEST = 80.0, 4.4  # px of the image: the periods at the first and t
 ANGLES = 48  # over half a turn; the other half follows from Friedel's law
 ORDERS = (0, 2, 4, 6)
 LEAST_SEEN = 0.3  # share of a circle
+DARK = 0.02  # levels at most this high are shadows, or as dark as one
+Q_EDGE = 1.044  # radians per px of the image at the middle of an edge: of the built-in film, and where none is known
 CURVES = 2 * len(ORDERS) - 1
 SIZE = (CURVES + 1) * RADII
+
+
+def curves_of_levels(levels: Tensor, q_edge: Tensor) -> Tensor:
+    """Radial curves of patterns whose shadows and gaps are dark; what touches these is not seen, either.
+
+    Parameters
+    ----------
+    levels : Tensor
+        ``(B, H, H)`` in [0, 1]: 0 in shadows and gaps.
+    q_edge : Tensor
+        ``(B,)``, as of :func:`radial_harmonics`.
+
+    Returns
+    -------
+    Tensor
+        ``(B, 8 * 48)``, see :func:`radial_harmonics`.
+    """
+    dark = (levels <= DARK).to(levels.dtype)[:, None]
+    seen = 1.0 - F.max_pool2d(dark, 3, stride=1, padding=1)[:, 0]
+    return radial_harmonics(levels, seen, q_edge)
 
 
 def radial_harmonics(levels: Tensor, seen: Tensor, q_edge: Tensor) -> Tensor:
