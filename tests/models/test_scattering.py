@@ -50,3 +50,11 @@ def test_statistics_have_the_shape_of_the_latent_and_positive_widths() -> None:
     statistics = ScatteringEncoder(8, 4, 2)(torch.rand(3, 3, 64, 64))
     assert statistics.shape == (3, 8, 2, 2)
     assert (statistics[:, 4:] > 0).all()
+
+
+def test_an_exported_program_takes_any_batch() -> None:
+    encoder = ScatteringEncoder(8, 4, 1).eval()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    program = torch.export.export(encoder, (torch.rand(2, 3, 64, 64),), dynamic_shapes=({0: batch},)).module()
+    patterns = torch.rand(5, 3, 64, 64)
+    assert torch.allclose(program(patterns), encoder(patterns), atol=1e-5)

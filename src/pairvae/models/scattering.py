@@ -74,9 +74,10 @@ class ScatteringEncoder(Encoder):
     def features(self, inputs: Tensor) -> Tensor:
         """Radial curves of angular harmonics and the phase fraction, ``(B, 385)``."""
         levels = self.levels(inputs)
-        curves = harmonics.curves_of_levels(levels, self.q_edge.expand(len(levels)))
+        # Not len(): an exported program would hold for batches of that length alone.
+        curves = harmonics.curves_of_levels(levels, self.q_edge.expand(levels.shape[0]))
         fraction = fraction_feature(self.phase_fraction).to(curves.dtype)
-        return torch.cat([curves, fraction.expand(len(curves), 1)], dim=1)
+        return torch.cat([curves, fraction.expand(curves.shape[0], 1)], dim=1)
 
     def head(self, features: Tensor) -> Tensor:
         """Posterior statistics ``(B, 2C, g, g)``."""
