@@ -26,7 +26,7 @@ from pairvae.evaluation.rejection import Range
 from pairvae.inference.loader import load
 from pairvae.inference.predictions import nm_per_px
 from pairvae.modalities.readers.image import read_image
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.spacing import domain_spacing
 from pairvae.stages.project import open_project
