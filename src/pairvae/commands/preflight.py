@@ -103,7 +103,8 @@ def _incoming(project: Project) -> tuple[Sequence[Pair], Sequence[Pair]]:
 
 def _simulated(project: Project) -> Sequence[Pair]:
     """The simulated pairs, once the first was simulated and prepared."""
-    from pairvae.data.simulate.samples import sample_id, view_ids, write_first
+    from pairvae.data.simulate.samples import sample_id, view_ids
+    from pairvae.data.simulate.simulated_folder import write_first
 
     data = project.settings.data.simulated
     with tempfile.TemporaryDirectory(prefix="pairvae-") as scratch:
