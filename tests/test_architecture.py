@@ -107,6 +107,13 @@ def test_functions_are_short() -> None:
     assert {name: length for name, length in lengths.items() if length > 50} == {}
 
 
+def test_files_are_short() -> None:
+    lengths = {
+        path.relative_to(PACKAGE).as_posix(): len(path.read_bytes().splitlines()) for path in sources()
+    }
+    assert {name: length for name, length in lengths.items() if length > 300} == {}
+
+
 def test_functions_take_few_parameters() -> None:
     counts = {}
     for name, node in functions():
