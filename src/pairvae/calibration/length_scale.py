@@ -15,6 +15,7 @@ from pairvae.calibration.correction import CalibrationData, Correction
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
+from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.ridge import cross_val_predict, ridge
 from pairvae.numerics.series import evenly_spread
 from pairvae.numerics.texture_statistics import wave_numbers
@@ -153,6 +154,7 @@ class _Measured:
 @torch.no_grad()
 def _measure(crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, seed: int) -> _Measured:
     """Decode the latent of each crop ``(1, h, w)`` once."""
+    grey = has_grey_levels(crops[0])
     device = next(vae.parameters()).device
     generator = torch.Generator(device=device)
     generator.manual_seed(seed)
@@ -160,7 +162,8 @@ def _measure(crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, see
     for stacked in np.array_split(np.stack(crops), -(-len(crops) // CHUNK)):
         images = torch.from_numpy(stacked.astype(np.float32)).to(device)
         latent = vae.posterior(images).mean
-        decoded = (decoder.logits(latent, generator) >= 0).float()
+        logits = decoder.logits(latent, generator)
+        decoded = torch.sigmoid(logits) if grey else (logits >= 0).float()
         style = decoder.mapping(latent)
         lengths = decoder.lengths(style).mean((2, 3))
         logarithms = (wave_numbers(textures)[:, 0] for textures in (images, decoded))

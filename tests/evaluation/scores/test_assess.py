@@ -10,7 +10,7 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.evaluation.scores.blocks import measured
 from pairvae.evaluation.scores.evaluate import Reference, listed, model_errors, require_finite, summarise
-from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode, encode, reconstruct
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, decode, encode, reconstruct
 from pairvae.evaluation.scores.references import baseline_errors, floor_errors
 from pairvae.evaluation.scores.statistics import resamples
 from pairvae.models.build import build_vae
