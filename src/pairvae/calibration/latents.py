@@ -14,7 +14,8 @@ from pairvae.calibration.correction import CalibrationData
 from pairvae.models.compact import ComponentEncoder
 from pairvae.models.conditions import ConditionEncoding, Values
 from pairvae.models.pair import PairVAE
-from pairvae.models.vae import VAE, Encoder, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import VAE, Encoder
 from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.ridge import alpha_of_error, cross_val_predict, ridge
 

@@ -20,7 +20,7 @@ from pairvae.inference.prediction_inputs import expand, output_stem, require_no_
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.progress import Progress
 from pairvae.store.ensemble_file import check_suffix, write_ensemble, write_stack

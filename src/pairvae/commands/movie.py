@@ -22,7 +22,7 @@ from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import file_part, file_stem
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.series import frame_change, smoothed

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from pairvae.errors import InputError
-from pairvae.models.vae import Decoder, Posterior, decode_in_chunks
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import Decoder, decode_in_chunks
 from pairvae.numerics.images import micrographs
 
 SEEDS = 2**63

@@ -16,7 +16,7 @@ from pairvae.inference.predictions import agreement, measured, nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import ANY, Acquisition
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics.images import has_grey_levels
 
 PRIOR_SAMPLES = 200

@@ -14,7 +14,7 @@ from pairvae.inference.prediction_inputs import Input
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import ANY, Acquisition
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics import descriptors
 from pairvae.numerics.colormaps import levels
 from pairvae.numerics.morphology import two_point_correlation

@@ -21,7 +21,8 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
 from pairvae.models.conditions import ConditionShift, shift_of_card
-from pairvae.models.vae import VAE, Posterior, joined
+from pairvae.models.posterior import Posterior, joined
+from pairvae.models.vae import VAE
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 from pairvae.store.model_folder import copy_model

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pairvae.models.vae import CHUNK, VAE, Posterior, decode_in_chunks, joined
+from pairvae.models.posterior import Posterior, joined
+from pairvae.models.vae import CHUNK, VAE, decode_in_chunks
 from pairvae.numerics.images import micrographs
 
 
