@@ -16,7 +16,6 @@ from pairvae.models.conditions import ConditionEncoding, Values
 from pairvae.models.pair import PairVAE
 from pairvae.models.posterior import Posterior
 from pairvae.models.vae import VAE, Encoder
-from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.ridge import alpha_of_error, cross_val_predict, ridge
 
 LEAST_GROUPS = 3
@@ -106,7 +105,7 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
     images = data.arrays[cropped]
     fractions = None
-    if not has_grey_levels(images):
+    if not data.grey:
         fractions = np.stack([np.array(crops, np.float32).mean((1, 2, 3), np.float64) for crops in images])
     latents = Latents(
         whole=whole,

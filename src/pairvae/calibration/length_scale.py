@@ -15,7 +15,6 @@ from pairvae.calibration.correction import CalibrationData, Correction
 from pairvae.models.pair import PairVAE
 from pairvae.models.texture import TextureDecoder
 from pairvae.models.vae import CHUNK, VAE
-from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.ridge import cross_val_predict, ridge
 from pairvae.numerics.series import evenly_spread
 from pairvae.numerics.texture_statistics import wave_numbers
@@ -72,15 +71,16 @@ def correct(
         return
     for name, decoder in decoders.items():
         assert isinstance(decoder, TextureDecoder)
-        yield _correct(name, pair.vae(name), decoder, data.arrays[name], seed)
+        yield _correct(name, pair.vae(name), decoder, data, seed)
 
 
 def _stretches(decoder: torch.nn.Module) -> bool:
     return isinstance(decoder, TextureDecoder) and decoder.stretch > 0
 
 
-def _correct(name: str, vae: VAE, decoder: TextureDecoder, arrays: np.ndarray, seed: int) -> Correction:
-    """Correct one decoder by crops ``(N, K, 1, h, w)``."""
+def _correct(name: str, vae: VAE, decoder: TextureDecoder, data: CalibrationData, seed: int) -> Correction:
+    """Correct one decoder by its crops ``(N, K, 1, h, w)``."""
+    arrays = data.arrays[name]
     chosen = [
         divmod(int(index), arrays.shape[1]) for index in evenly_spread(arrays[:, :, 0, 0, 0].size, CROPS)
     ]
@@ -88,7 +88,7 @@ def _correct(name: str, vae: VAE, decoder: TextureDecoder, arrays: np.ndarray, s
     folds = [row % FOLDS for row, _ in chosen]
     rounds: list[tuple[float, float, float]] = []
     for each in range(ROUNDS):
-        measured = _measure(crops, vae, decoder, seed + each)
+        measured = _measure(crops, vae, decoder, seed + each, grey=data.grey)
         gap = (measured.decoded - measured.true)[:, None]
         predicted = cross_val_predict(measured.styles, gap, folds)[:, 0]
         share = share_of_gap(measured.true, measured.decoded, predicted)
@@ -152,9 +152,10 @@ class _Measured:
 
 
 @torch.no_grad()
-def _measure(crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, seed: int) -> _Measured:
+def _measure(
+    crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, seed: int, *, grey: bool
+) -> _Measured:
     """Decode the latent of each crop ``(1, h, w)`` once."""
-    grey = has_grey_levels(crops[0])
     device = next(vae.parameters()).device
     generator = torch.Generator(device=device)
     generator.manual_seed(seed)

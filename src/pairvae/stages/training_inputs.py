@@ -23,7 +23,7 @@ from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
 from pairvae.numerics import texture_statistics as texture
-from pairvae.numerics.images import seeded_crops
+from pairvae.numerics.images import has_grey_levels, seeded_crops
 from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
@@ -261,4 +261,5 @@ def calibration_data(
     if pair.conditions:
         encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
     groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
-    return CalibrationData(arrays, groups, len(rows), encoding, known)
+    grey = any(MODALITIES[name].cropped and has_grey_levels(arrays[name]) for name in names)
+    return CalibrationData(arrays, groups, len(rows), encoding, known, grey)
