@@ -1,9 +1,9 @@
 """Descriptors of images in a few numbers: phase fraction, domain spacing, orientation, Euler number.
 
 Every function takes binary images ``(N, H, W)`` of {0, 1} (bool or integer; but for :func:`describe` also float), where
-1 is the bright phase, and returns one result per image along the first axis; a single ``(H, W)`` image counts as N = 1. What needs no
-phases also takes grey levels in [0, 1]. Lengths are in px. They are densities and ratios that do not grow with the
-image, so that a crop and the whole micrograph that it was cut from can be compared.
+1 is the bright phase, and returns one result per image along the first axis; a single ``(H, W)`` image counts as N = 1.
+What needs no phases also takes grey levels in [0, 1]. Lengths are in px. They are densities and ratios that do not grow
+with the image, so that a crop and the whole micrograph that it was cut from can be compared.
 """
 
 from __future__ import annotations
