@@ -145,8 +145,9 @@ class Predictor(TrainedPair):
         Returns
         -------
         ndarray
-            ``(N, samples, H, W)`` uint8 in {0, 1} for a binary target (the Bernoulli mode), else
-            ``(N, samples, channels, H, W)`` float32 in [0, 1]. One input is N = 1.
+            ``(N, samples, H, W)`` for micrographs: uint8 in {0, 1} (the Bernoulli mode), or float32 grey levels in
+            [0, 1] where the model was trained on these; else ``(N, samples, channels, H, W)`` float32 in [0, 1]. One
+            input is N = 1.
 
         Raises
         ------
@@ -218,19 +219,17 @@ class Predictor(TrainedPair):
         require_draws(samples, seed)
         posterior = posterior.for_target(target)
         channels, rows, columns = self.shape(target)
-        binary, decoder = self.is_binary(target), self.vaes[target].decoder
+        binary, micrograph = self.is_binary(target), self.is_micrograph(target)
+        decoder = self.vaes[target].decoder
         side = None if size == rows else size
         images = [
-            draw(decoder, posterior.repeated(index, samples), seed, side, binary=binary)
+            draw(
+                decoder, posterior.repeated(index, samples), seed, side, micrograph=micrograph, binary=binary
+            )
             for index in range(len(posterior.mean))
         ]
         if images:
             return np.stack(images)
         sides = (rows, columns) if size is None else (size, size)
-        shape = sides if binary else (channels, *sides)
+        shape = sides if micrograph else (channels, *sides)
         return np.zeros((0, samples, *shape), np.uint8 if binary else np.float32)
-
-    def is_binary(self, modality: str) -> bool:
-        """Whether images of ``modality`` have two values."""
-        one_channel = self.shape(modality)[0] == 1
-        return bool(self.card["modalities"][modality].get("binary", one_channel))

@@ -50,6 +50,11 @@ class TrainedPair:
         channels, rows, columns = self.card["modalities"][modality]["shape"]
         return channels, rows, columns
 
+    def is_binary(self, modality: str) -> bool:
+        """Whether images of ``modality`` have two phases, not grey levels."""
+        one_channel = self.shape(modality)[0] == 1
+        return bool(self.card["modalities"][modality].get("binary", one_channel))
+
     def prepare(
         self, measurement: str | Path | np.ndarray, source: str, acquisition: Acquisition | None = None
     ) -> np.ndarray:
@@ -86,7 +91,7 @@ class TrainedPair:
 
     def _prepared(self, item: Item, source: str, where: str, known: Acquisition) -> np.ndarray:
         modality, shape = MODALITIES[source], self.shape(source)
-        array = prepared_already(item, modality, shape)
+        array = prepared_already(item, modality, shape, two_phases=self.is_binary(source))
         if array is not None:
             return array
         raw = raw_of(item, modality, shape, where)
