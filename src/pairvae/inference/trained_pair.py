@@ -50,6 +50,10 @@ class TrainedPair:
         channels, rows, columns = self.card["modalities"][modality]["shape"]
         return channels, rows, columns
 
+    def is_micrograph(self, modality: str) -> bool:
+        """Whether arrays of ``modality`` are micrographs: images ``(H, W)`` of a texture."""
+        return self.is_binary(modality) or MODALITIES[modality].cropped
+
     def is_binary(self, modality: str) -> bool:
         """Whether images of ``modality`` have two phases, not grey levels."""
         one_channel = self.shape(modality)[0] == 1
