@@ -12,7 +12,7 @@ from fuzz import models
 from pairvae.errors import InputError
 from pairvae.inference.loader import load
 from pairvae.inference.predictor import Predictor
-from pairvae.models.build import trained
+from pairvae.models.weights import trained
 from pairvae.store.model_folder import add_file, load_model
 
 

@@ -11,10 +11,12 @@ import torch
 from pairvae.calibration import cross_regression
 from pairvae.calibration.calibrate import calibrate
 from pairvae.calibration.correction import CalibrationData, Correction
-from pairvae.models.build import build_vae, describe, trained
+from pairvae.models.build import build_vae, describe
 from pairvae.models.levels import LevelDecoder
 from pairvae.models.pair import PairVAE
-from pairvae.models.vae import WHOLE, Toward, joined
+from pairvae.models.posterior import joined
+from pairvae.models.vae import WHOLE, Toward
+from pairvae.models.weights import trained
 from pairvae.settings import LatentSettings, LevelsNetwork, TextureNetwork, resolve
 from pairvae.stages.register import programs
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
+import onnxruntime
 import pytest
 import tifffile
 import torch
@@ -26,7 +27,7 @@ from pairvae.evaluation.rejection import Range
 from pairvae.inference.loader import load
 from pairvae.inference.predictions import nm_per_px
 from pairvae.modalities.readers.image import read_image
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.spacing import domain_spacing
 from pairvae.stages.project import open_project
@@ -134,8 +135,6 @@ def test_larger_images_show_more_of_the_same(tiny_pair: Path) -> None:
 
 
 def test_networks_as_onnx_give_the_same_numbers(tiny_pair: Path, tmp_path: Path) -> None:
-    runtime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
     made = {one.name: one for one in export(tmp_path, str(tiny_pair / "models/train-pair"))}
     without = {name for name, one in made.items() if one.file is None}
     assert without and without <= {"sem-encoder", "sem-encoder-saxs"}
@@ -144,7 +143,8 @@ def test_networks_as_onnx_give_the_same_numbers(tiny_pair: Path, tmp_path: Path)
     for count in (1, 3):
         arrays = np.random.default_rng(0).random((count, 3, 32, 32), dtype=np.float32)
         encoder, decoder = (
-            runtime.InferenceSession(tmp_path / f"{name}.onnx") for name in ("saxs-encoder", "sem-decoder")
+            onnxruntime.InferenceSession(tmp_path / f"{name}.onnx")
+            for name in ("saxs-encoder", "sem-decoder")
         )
         (statistics,) = encoder.run(None, {encoder.get_inputs()[0].name: arrays})
         expected = np.concatenate(model.posterior(arrays, "saxs").numpy(), axis=1)

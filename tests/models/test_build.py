@@ -10,16 +10,8 @@ import torch
 from torch import nn
 
 from pairvae.errors import InputError
-from pairvae.models.build import (
-    build_vae,
-    describe,
-    from_description,
-    load_weights,
-    pair_from_descriptions,
-    trained,
-)
-from pairvae.models.compact import CompactEncoder
-from pairvae.models.texture import TextureDecoder
+from pairvae.models.build import build_vae, describe, from_description
+from pairvae.models.weights import load_weights, trained
 from pairvae.settings import CompactNetwork, LatentSettings, Network, TextureNetwork
 
 LATENT = LatentSettings(channels=3, grid=1)
@@ -73,17 +65,6 @@ def test_card_builds_the_same_network(network: Network) -> None:
     rebuilt = from_description(card)
     load_weights(rebuilt, original.state_dict(), "card")
     assert equal(original, rebuilt)
-
-
-def test_pair_of_cards_keeps_names_and_order() -> None:
-    cards = {
-        "saxs": describe(COMPACT, LATENT, SHAPES["compact"]),
-        "sem": describe(TEXTURE, LATENT, SHAPES["texture"]),
-    }
-    pair = pair_from_descriptions(cards)
-    assert pair.modalities == ("saxs", "sem")
-    assert isinstance(pair.vae("saxs").encoder, CompactEncoder)
-    assert isinstance(pair.vae("sem").decoder, TextureDecoder)
 
 
 @pytest.mark.parametrize(("change", "message"), [

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, TextureMatch, posterior_divergence
-from pairvae.models.vae import Decoder, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import Decoder
 from pairvae.numerics import texture_statistics as texture
 
 

@@ -5,15 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.models.vae import (
-    CHUNK,
-    VAE,
-    Decoder,
-    Encoder,
-    Posterior,
-    decode_in_chunks,
-    join_statistics,
-)
+from pairvae.models.posterior import Posterior, join_statistics
+from pairvae.models.vae import CHUNK, VAE, Decoder, Encoder, decode_in_chunks
 
 
 class Halves(Encoder):

@@ -18,9 +18,9 @@ from pairvae.inference.card import MIXING, load_vaes
 from pairvae.inference.corrections import FILE, read_corrections
 from pairvae.inference.loader import load
 from pairvae.models import vae
-from pairvae.models.build import SCALE_TRIL
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import VAE, Encoder
+from pairvae.models.weights import SCALE_TRIL
 from pairvae.settings import resolve
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair

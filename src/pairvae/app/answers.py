@@ -50,7 +50,7 @@ def as_json(explained: Explained, name: str) -> dict[str, Any]:
         elif explained.spread is not None:
             words = (
                 "share of bright ones"
-                if target.binary
+                if _two_phases(explained)
                 else f"deviation, at most {explained.spread.max():.2g}"
             )
             pictures.append(_picture(_spread(explained), f"Where samples differ: {words}", "spread"))
@@ -105,17 +105,21 @@ def as_zip(explained: Explained, name: str, facts: dict[str, Any]) -> bytes:
 
 def _scale_bar(explained: Explained) -> dict[str, Any] | None:
     """Length and share of the width of a scale bar for the predicted pictures; None without a scale."""
-    if explained.nm_per_px is None or not MODALITIES[explained.target].binary:
+    if explained.nm_per_px is None or not MODALITIES[explained.target].cropped:
         return None
     width = explained.best.shape[-1] * explained.nm_per_px
     length = bar_length(width)
     return {"share": round(length / width, 5), "label": f"{length:.3g} nm"}
 
 
+def _two_phases(explained: Explained) -> bool:
+    return explained.samples.dtype == np.uint8
+
+
 def _spread(explained: Explained) -> np.ndarray:
     """The shares of bright samples, or the deviations divided by their maximum."""
     assert explained.spread is not None
-    scale = 1.0 if MODALITIES[explained.target].binary else max(float(explained.spread.max()), 1e-9)
+    scale = 1.0 if _two_phases(explained) else max(float(explained.spread.max()), 1e-9)
     return np.asarray(explained.spread / scale)
 
 

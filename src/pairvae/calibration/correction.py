@@ -27,6 +27,8 @@ class CalibrationData:
         Of the conditions that move the posterior of the pattern, where there are any.
     conditions : sequence of mapping
         What is known of each of the N pairs.
+    grey : bool
+        Whether crops are grey levels, not two phases.
     """
 
     arrays: Mapping[str, np.ndarray]
@@ -34,6 +36,7 @@ class CalibrationData:
     pairs: int
     encoding: ConditionEncoding | None = None
     conditions: Sequence[Values] = ()
+    grey: bool = False
 
     @property
     def whole(self) -> str | None:

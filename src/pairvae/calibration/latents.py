@@ -14,7 +14,8 @@ from pairvae.calibration.correction import CalibrationData
 from pairvae.models.compact import ComponentEncoder
 from pairvae.models.conditions import ConditionEncoding, Values
 from pairvae.models.pair import PairVAE
-from pairvae.models.vae import VAE, Encoder, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import VAE, Encoder
 from pairvae.numerics.ridge import alpha_of_error, cross_val_predict, ridge
 
 LEAST_GROUPS = 3
@@ -41,8 +42,8 @@ class Latents:
         that it had not seen: an estimate (:func:`left_out_by_network`).
     crop_mean, crop_std : ndarray
         ``(N, K, C, P)``: posteriors of the crops.
-    crop_fractions : ndarray
-        ``(N, K)`` in [0, 1]: means of the crops, which are phase fractions of binary ones.
+    crop_fractions : ndarray or None
+        ``(N, K)`` in [0, 1]: phase fractions of the crops; None where they are grey levels.
     groups, pairs, encoding, conditions
         As of :class:`CalibrationData`.
     """
@@ -58,7 +59,7 @@ class Latents:
     left_out_centre: np.ndarray
     crop_mean: np.ndarray
     crop_std: np.ndarray
-    crop_fractions: np.ndarray
+    crop_fractions: np.ndarray | None
     groups: Sequence[str]
     pairs: int
     encoding: ConditionEncoding | None = None
@@ -90,19 +91,22 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
     (cropped,) = data.arrays.keys() - {whole}
     encoder = pair.vae(whole).encoder
     arrays = [_encoded(pair.vae(whole), array) for array in data.arrays[whole]]
-    crop_features, crops = zip(
+    crop_features, posteriors = zip(
         *(_encoded(pair.vae(cropped), array) for array in data.arrays[cropped]), strict=True
     )
     mean, std = (
         _at_places([getattr(posterior, part)[0] for _, posterior in arrays]) for part in ("mean", "std")
     )
     crop_mean, crop_std = (
-        _at_places([getattr(posterior, part) for posterior in crops]) for part in ("mean", "std")
+        _at_places([getattr(posterior, part) for posterior in posteriors]) for part in ("mean", "std")
     )
     features = torch.cat([row for row, _ in arrays])
     with torch.inference_mode():
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
-    fractions = [np.array(images, np.float32).mean((1, 2, 3), np.float64) for images in data.arrays[cropped]]
+    images = data.arrays[cropped]
+    fractions = None
+    if not data.grey:
+        fractions = np.stack([np.array(crops, np.float32).mean((1, 2, 3), np.float64) for crops in images])
     latents = Latents(
         whole=whole,
         cropped=cropped,
@@ -115,7 +119,7 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         left_out_centre=mean,
         crop_mean=crop_mean,
         crop_std=crop_std,
-        crop_fractions=np.stack(fractions),
+        crop_fractions=fractions,
         groups=data.groups,
         pairs=data.pairs,
         encoding=data.encoding,

@@ -71,15 +71,16 @@ def correct(
         return
     for name, decoder in decoders.items():
         assert isinstance(decoder, TextureDecoder)
-        yield _correct(name, pair.vae(name), decoder, data.arrays[name], seed)
+        yield _correct(name, pair.vae(name), decoder, data, seed)
 
 
 def _stretches(decoder: torch.nn.Module) -> bool:
     return isinstance(decoder, TextureDecoder) and decoder.stretch > 0
 
 
-def _correct(name: str, vae: VAE, decoder: TextureDecoder, arrays: np.ndarray, seed: int) -> Correction:
-    """Correct one decoder by crops ``(N, K, 1, h, w)``."""
+def _correct(name: str, vae: VAE, decoder: TextureDecoder, data: CalibrationData, seed: int) -> Correction:
+    """Correct one decoder by its crops ``(N, K, 1, h, w)``."""
+    arrays = data.arrays[name]
     chosen = [
         divmod(int(index), arrays.shape[1]) for index in evenly_spread(arrays[:, :, 0, 0, 0].size, CROPS)
     ]
@@ -87,7 +88,7 @@ def _correct(name: str, vae: VAE, decoder: TextureDecoder, arrays: np.ndarray, s
     folds = [row % FOLDS for row, _ in chosen]
     rounds: list[tuple[float, float, float]] = []
     for each in range(ROUNDS):
-        measured = _measure(crops, vae, decoder, seed + each)
+        measured = _measure(crops, vae, decoder, seed + each, grey=data.grey)
         gap = (measured.decoded - measured.true)[:, None]
         predicted = cross_val_predict(measured.styles, gap, folds)[:, 0]
         share = share_of_gap(measured.true, measured.decoded, predicted)
@@ -151,7 +152,9 @@ class _Measured:
 
 
 @torch.no_grad()
-def _measure(crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, seed: int) -> _Measured:
+def _measure(
+    crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, seed: int, *, grey: bool
+) -> _Measured:
     """Decode the latent of each crop ``(1, h, w)`` once."""
     device = next(vae.parameters()).device
     generator = torch.Generator(device=device)
@@ -160,7 +163,8 @@ def _measure(crops: Sequence[np.ndarray], vae: VAE, decoder: TextureDecoder, see
     for stacked in np.array_split(np.stack(crops), -(-len(crops) // CHUNK)):
         images = torch.from_numpy(stacked.astype(np.float32)).to(device)
         latent = vae.posterior(images).mean
-        decoded = (decoder.logits(latent, generator) >= 0).float()
+        logits = decoder.logits(latent, generator)
+        decoded = torch.sigmoid(logits) if grey else (logits >= 0).float()
         style = decoder.mapping(latent)
         lengths = decoder.lengths(style).mean((2, 3))
         logarithms = (wave_numbers(textures)[:, 0] for textures in (images, decoded))

@@ -61,9 +61,11 @@ def correct(
     """
     if not settings.variance_matching:
         return latents, STEP.skipped("switched off", latents.whole)
+    if latents.crop_fractions is None:
+        return latents, STEP.skipped("grey levels have no phase fraction", latents.whole)
     tril = pair.vae(latents.whole).encoder.scale_tril
     factor = np.diag(np.sqrt(latents.std.mean((0, 2)))) if tril is None else tril.double().cpu().numpy()
-    target = _variance_of_crops(latents)
+    target = _variance_of_crops(latents, latents.crop_fractions)
     rounds = _widen(pair.vae(latents.cropped), latents, factor, target, seed)
     set_scale_tril(pair, latents.whole, rounds[-1].factor)
     width = float(np.prod([each.width for each in rounds]))
@@ -72,9 +74,8 @@ def correct(
     )
 
 
-def _variance_of_crops(latents: Latents) -> float:
+def _variance_of_crops(latents: Latents, fractions: np.ndarray) -> float:
     """Variance of crops' phase fractions around what a regression fitted to other pairs predicts from their array."""
-    fractions = latents.crop_fractions
     predicted = cross_val_predict(latents.features, fractions.mean(1, keepdims=True), latents.groups)
     return float(np.square(fractions - predicted).mean())
 

@@ -20,7 +20,7 @@ from pairvae.inference.prediction_inputs import expand, output_stem, require_no_
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.progress import Progress
 from pairvae.store.ensemble_file import check_suffix, write_ensemble, write_stack
@@ -69,7 +69,7 @@ def ensemble(
     given = expand([*patterns, *(between or ())], MODALITIES[source].suffixes)
     require_no_input([out, *_stacks(out, centres)], given)
     nm = nm_per_px(predictor, target)
-    ranges = _ranges(wishes, nm)
+    ranges = _ranges(wishes, nm, grey=not predictor.is_binary(target))
     deviation = predictor.facts.latents[source].std(0) * np.float32(np.sqrt(wishes.scale))  # type: ignore[union-attr]  # _centres checks
     progress = Progress(len(centres), "ensemble")
     found: dict[str, AcceptedSamples] = {}
@@ -87,8 +87,8 @@ def ensemble(
 
 
 def _direction(predictor: Predictor) -> tuple[str, str]:
-    """The modality of the centres, and the binary one that is drawn."""
-    targets = [name for name in predictor.modalities if MODALITIES[name].binary]
+    """The modality of the centres, and the micrographs that are drawn."""
+    targets = [name for name in predictor.modalities if MODALITIES[name].cropped]
     if len(targets) != 1:
         raise InputError(expected="a model with micrographs", found=", ".join(predictor.modalities))
     if predictor.facts is None:
@@ -146,7 +146,7 @@ def _of_morphology(predictor: Predictor, source: str, morphology: str) -> np.nda
     return np.asarray(facts.latents[source][rows].mean(0), dtype=np.float32)
 
 
-def _ranges(wishes: Constraints, nm: float | None) -> dict[str, Range]:
+def _ranges(wishes: Constraints, nm: float | None, *, grey: bool) -> dict[str, Range]:
     found: dict[str, Range] = {}
     if wishes.spacing_nm is not None:
         if nm is None:
@@ -158,6 +158,13 @@ def _ranges(wishes: Constraints, nm: float | None) -> dict[str, Range]:
             )
         found["spacing"] = Range(wishes.spacing_nm.low / nm, wishes.spacing_nm.high / nm)
     if wishes.phase_fraction is not None:
+        if grey:
+            raise InputError(
+                expected="a model of two phases",
+                found="one of grey levels",
+                where="--phase-fraction",
+                remedy="leave it out",
+            )
         found["phase_fraction"] = wishes.phase_fraction
     return found
 
@@ -183,7 +190,7 @@ def _provenance(
         "direction": f"{source}_{target}",
         "centres": names,
         "nm_per_px": nm,
-        "bright_phase": 1,
+        "bright_phase": 1 if predictor.is_binary(target) else None,
         "seed": wishes.seed,
         "scale_of_latent_variance": wishes.scale,
         "spacing_nm": None if wishes.spacing_nm is None else [wishes.spacing_nm.low, wishes.spacing_nm.high],

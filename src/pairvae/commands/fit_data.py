@@ -41,7 +41,7 @@ def prepare_measurements(
         name = modality.name
         item = items[name][number] if number < count else lone[name][number - count]
         where = str(pair.files[modality.name])
-        array = prepared_already(item, modality, shape)
+        array = prepared_already(item, modality, shape, two_phases=modality.two_phases(section))
         if array is not None:
             return _checked(array, shape, where), _record(array, known)
         raw, settings = known.applied(raw_of(item, modality, shape, where), section)

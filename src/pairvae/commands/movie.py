@@ -22,7 +22,7 @@ from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import file_part, file_stem
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.series import frame_change, smoothed
@@ -56,7 +56,7 @@ class Shown:
 def movie(
     files: Sequence[str], out: Path, *, model: str, smooth: float = 1.5, fps: float = 10.0, seed: int = 0
 ) -> Shown:
-    """Predict a binary image for each file and write the movie and ``<out>.csv`` with the unsmoothed numbers.
+    """Predict a micrograph for each file and write the movie and ``<out>.csv`` with the unsmoothed numbers.
 
     All frames share one noise, and latents are smoothed along time by a Gaussian of ``smooth`` frames, so that what
     moves is the morphology. ``InputError`` names the first file that cannot be read; nothing is written then. Without
@@ -69,7 +69,7 @@ def movie(
     if smooth < 0 or fps <= 0:
         raise InputError(expected="--smooth of 0 or more, --fps above 0", found=f"{smooth:g}, {fps:g}")
     predictor = load(model)
-    target = next((name for name in predictor.modalities if MODALITIES[name].binary), None)
+    target = next((name for name in predictor.modalities if MODALITIES[name].cropped), None)
     if target is None:
         raise InputError(expected="a model with micrographs", found=", ".join(predictor.modalities))
     source = next(name for name in predictor.modalities if name != target)

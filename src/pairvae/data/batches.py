@@ -183,12 +183,12 @@ class CropSchedule:
 
 
 def cut(images: Sequence[np.ndarray], indices: np.ndarray, positions: np.ndarray, size: int) -> Tensor:
-    """Crops of binary images.
+    """Crops of micrographs.
 
     Parameters
     ----------
     images : sequence of ndarray
-        ``(H, W)`` of 0 and 1, all of them.
+        ``(H, W)`` in [0, 1], all of them.
     indices : ndarray of int
         ``(B,)``, the images to cut.
     positions : ndarray of int

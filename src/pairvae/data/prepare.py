@@ -76,7 +76,7 @@ def prepare_file(
     Returns
     -------
     array : numpy.ndarray
-        ``(channels, H, W)``: float32 in [0, 1], or uint8 in {0, 1} of a binary modality.
+        ``(channels, H, W)``: float32 in [0, 1], or uint8 in {0, 1} of two phases.
     record : dict
         What was done to the file (:meth:`~pairvae.modalities.Modality.record`), as JSON.
 

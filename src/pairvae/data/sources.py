@@ -128,7 +128,7 @@ class CroppedImages:
     Parameters
     ----------
     images : sequence of ndarray
-        ``(H, W)`` of 0 and 1 each, possibly memory-mapped.
+        ``(H, W)`` in [0, 1] each, possibly memory-mapped.
     encoder : Featuriser
         Of their modality.
     schedule : CropSchedule
@@ -170,7 +170,7 @@ class CroppedImages:
         Returns
         -------
         Tensor
-            ``(B, 1, size, size)`` float32 of 0 and 1.
+            ``(B, 1, size, size)`` float32 in [0, 1].
         """
         key = (round_number, draw, indices.tobytes())
         if self._last is None or self._last[0] != key:

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 
 from pairvae.evaluation.scores.definitions import curves
-from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, decode
 from pairvae.models.vae import VAE
+from pairvae.numerics.images import micrographs
 from pairvae.settings import GenerateSettings
 
 
@@ -25,7 +26,7 @@ class Ensemble:
     scale : float
         Variance of the latents, relative to that over all patterns.
     images : ndarray
-        ``(n, h, w)`` of 0 and 1.
+        ``(n, h, w)`` as the true crops.
     s2, true_s2 : ndarray
         S(r) ``(n, bins)`` of the images, and ``(K, bins)`` of the true crops.
     errors : ndarray
@@ -73,7 +74,7 @@ def ensembles(
     Returns
     -------
     dict of str to Ensemble
-        By morphology; empty where the second modality is no binary image.
+        By morphology; empty where the second modality is no micrograph.
     """
     if not data.cropped(data.names[1]):
         return {}
@@ -84,9 +85,8 @@ def ensembles(
         generator = np.random.default_rng([data.seed, number])
         noise = generator.standard_normal((settings.samples, *latents.shape[1:]))
         around = latents[sample] + deviation * noise
-        images = binary(
-            decode(vaes[data.names[1]], torch.from_numpy(around.astype(np.float32)), data.seed + number)
-        )
+        decoded = decode(vaes[data.names[1]], torch.from_numpy(around.astype(np.float32)), data.seed + number)
+        images = micrographs(decoded, grey=data.grey)
         s2 = curves(images, data.estimator)["s2"]
         true_s2 = curves(data.crops[sample], data.estimator)["s2"]
         partners = true_s2[np.arange(len(s2)) % len(true_s2)]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-Bits = NDArray[np.uint8]
+Bits = NDArray[Any]  # of 0 and 1, or grey levels in [0, 1]
 Judging = Callable[[Bits], NDArray[np.float64]]
 Training = Callable[
     [Bits, Bits, int, int], Judging

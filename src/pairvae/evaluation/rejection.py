@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ class AcceptedSamples:
 
 
 def draw(
-    decode: Callable[[NDArray[np.float32], int], NDArray[np.uint8]],
+    decode: Callable[[NDArray[np.float32], int], NDArray[Any]],
     centre: NDArray[np.float32],
     deviation: NDArray[np.float32],
     count: int,
@@ -78,7 +79,7 @@ def draw(
     Parameters
     ----------
     decode : callable
-        Makes an image ``(h, w)`` of 0 and 1 of a latent ``(C, g, g)`` and a noise seed.
+        Makes a micrograph ``(h, w)`` of a latent ``(C, g, g)`` and a noise seed.
     centre, deviation : ndarray
         Mean ``(C, g, g)`` of the normal latents, and their standard deviation, which broadcasts to it.
     count : int
@@ -118,7 +119,7 @@ def draw(
 def _collected(kept: Sequence[_Accepted], drawn: int) -> AcceptedSamples:
     names = list(kept[0][3]) if kept else []
     return AcceptedSamples(
-        np.array([image[0] for image in kept], np.uint8),
+        np.array([image[0] for image in kept], kept[0][0].dtype if kept else np.uint8),
         np.array([image[1] for image in kept], np.float32),
         np.array([image[2] for image in kept], np.int64),
         {name: np.array([image[3][name] for image in kept]) for name in names},

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pairvae.evaluation.scores.definitions import morphology
 from pairvae.models.vae import VAE, decode_in_chunks
+from pairvae.numerics.images import micrographs
 
 LEVEL = 0.9
 LAGS = (4, 8, 16, 32)
@@ -41,9 +42,16 @@ class Described:
 
 @torch.no_grad()
 def draw_images(
-    source: VAE, target: VAE, inputs: Tensor, images: int, seed: int, shift: Tensor | None = None
+    source: VAE,
+    target: VAE,
+    inputs: Tensor,
+    images: int,
+    seed: int,
+    shift: Tensor | None = None,
+    *,
+    grey: bool = False,
 ) -> np.ndarray:
-    """Draw binary images of one modality for arrays of another.
+    """Draw micrographs of one modality for arrays of another.
 
     Parameters
     ----------
@@ -57,11 +65,13 @@ def draw_images(
         The draws of one input depend on it and on the input's position.
     shift : Tensor, optional
         ``(N, C, g, g)``, added to the means of the posteriors.
+    grey : bool
+        Whether they are grey levels.
 
     Returns
     -------
-    ndarray of uint8
-        ``(N, images, h, w)`` of 0 and 1.
+    ndarray
+        ``(N, images, h, w)``, see :func:`pairvae.numerics.images.micrographs`.
     """
     drawn = []
     for row, single in enumerate(torch.split(inputs, 1)):
@@ -71,17 +81,19 @@ def draw_images(
             if shift is not None:
                 latents = latents + shift[row]
             decoded = decode_in_chunks(target.decoder, latents)
-        drawn.append((decoded[:, 0] >= 0.5).numpy().astype(np.uint8))
+        drawn.append(micrographs(decoded.numpy(), grey=grey))
     return np.stack(drawn)
 
 
 def describe(images: np.ndarray, estimator: str) -> Described:
     """S(r), phase fraction, domain spacing (px), S at ``LAGS`` px and Euler number per 10^4 px.
 
+    Of grey levels mean and contrast in place of phase fraction and Euler number.
+
     Parameters
     ----------
     images : ndarray
-        ``(N, K, h, w)`` of 0 and 1.
+        ``(N, K, h, w)`` of 0 and 1, or floating-point grey levels.
     estimator : str
         Of S(r), see :func:`pairvae.numerics.morphology.two_point_correlation`.
 
@@ -96,11 +108,15 @@ def describe(images: np.ndarray, estimator: str) -> Described:
 def described(properties: Mapping[str, np.ndarray]) -> Described:
     """The same of images whose properties ``(N, K, ...)`` are known."""
     s2 = properties["s2"]
-    numbers = {
-        "phase_fraction": properties["phase_fraction"],
-        "domain_spacing": properties["spacing"],
-        "euler_density": 1e4 * properties["euler_density"],
-    }
+    if "contrast" in properties:
+        numbers = {name: properties[name] for name in ("mean_level", "contrast")}
+        numbers["domain_spacing"] = properties["spacing"]
+    else:
+        numbers = {
+            "phase_fraction": properties["phase_fraction"],
+            "domain_spacing": properties["spacing"],
+            "euler_density": 1e4 * properties["euler_density"],
+        }
     return Described(s2, numbers | {f"s2_at_{lag}": s2[..., lag] for lag in LAGS if lag < s2.shape[-1]})
 
 

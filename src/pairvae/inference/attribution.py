@@ -32,7 +32,7 @@ from pairvae.numerics.scattering import horizontal_period
 WORDS = {
     "spacing_nm": "domain spacing", "domain_spacing_px": "domain spacing", "grating_pitch": "grating pitch",
     "phase_fraction": "phase fraction", "orientation_deg": "orientation", "euler_density": "defect density",
-    "ring_q_inv_nm": "ring", "ring_px": "ring",
+    "contrast": "contrast", "ring_q_inv_nm": "ring", "ring_px": "ring",
 }  # fmt: skip
 DRAWS = 2  # images of a posterior mean, whose noise differs
 DOUBTFUL = 0.5  # correlation with that of a randomised model from which an explanation is doubted
@@ -205,13 +205,14 @@ def descriptors_of(
 
 def _numbers(predictor: Predictor, images: np.ndarray, target: str) -> dict[str, np.ndarray]:
     descriptors = measured(predictor, images, target)
-    if not MODALITIES[target].binary:
+    if not MODALITIES[target].cropped:
         return {name: values for name, values in descriptors.items() if name in WORDS}
     nm = nm_per_px(predictor, target)
     if nm is not None:
         descriptors.pop("domain_spacing_px")
     descriptors["grating_pitch"] = horizontal_period(images) * (nm or 1.0)
-    descriptors["euler_density"] = euler_density(images)
+    if predictor.is_binary(target):
+        descriptors["euler_density"] = euler_density(images)
     return {name: descriptors[name] for name in WORDS if name in descriptors}
 
 

@@ -15,9 +15,9 @@ from pairvae.errors import InputError, reason
 from pairvae.inference.backbone import give_backbone
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
-from pairvae.models.build import SCALE_TRIL, trained
 from pairvae.models.conditions import shift_of_card
 from pairvae.models.vae import VAE
+from pairvae.models.weights import SCALE_TRIL, trained
 from pairvae.store.model_folder import CARD, REMEDY, load_model
 
 MIXING = "mixing"  # entry of cards of format 1: `scale_tril` by modality, which is among the weights today

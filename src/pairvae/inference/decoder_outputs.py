@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from pairvae.errors import InputError
-from pairvae.models.vae import Decoder, Posterior, decode_in_chunks
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import Decoder, decode_in_chunks
+from pairvae.numerics.images import micrographs
 
 SEEDS = 2**63
 SMALLEST, LARGEST = 32, 4096  # px of the side of an image
@@ -64,7 +66,9 @@ def require_draws(samples: int, seed: int) -> None:
         raise InputError(expected="a seed from 0 to 2**63 - 1", found=str(seed), where="seed")
 
 
-def draw(decoder: Decoder, posterior: Posterior, seed: int, size: int | None, *, binary: bool) -> np.ndarray:
+def draw(
+    decoder: Decoder, posterior: Posterior, seed: int, size: int | None, *, micrograph: bool, binary: bool
+) -> np.ndarray:
     """Images of one input.
 
     Parameters
@@ -77,19 +81,19 @@ def draw(decoder: Decoder, posterior: Posterior, seed: int, size: int | None, *,
         Of samples and noise.
     size : int or None
         Side of the images in px; None: that of the training crops.
+    micrograph : bool
+        Whether the images are micrographs, which have one channel.
     binary : bool
-        Whether the images have two values.
+        Whether these have two phases.
 
     Returns
     -------
     ndarray
-        ``(S, H, W)`` uint8 of 0 and 1 where ``binary`` (the Bernoulli mode), else ``(S, channels, H, W)`` float32 in
-        [0, 1].
+        ``(S, H, W)`` of a ``micrograph``, see :func:`pairvae.numerics.images.micrographs`, else ``(S, channels, H, W)``
+        float32 in [0, 1].
     """
     with torch.inference_mode(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         latents = posterior.antithetic_samples() if len(posterior.mean) > 1 else posterior.mean
-        image = decode_in_chunks(decoder, latents, size)
-    if binary:
-        return np.asarray((image[:, 0] >= 0.5).numpy().astype(np.uint8))
-    return np.asarray(image.float().numpy())
+        image = decode_in_chunks(decoder, latents, size).float().numpy()
+    return micrographs(image, grey=not binary) if micrograph else np.asarray(image)

@@ -13,7 +13,7 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.models.conditions import ConditionShift
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 
 Known = Acquisition | Sequence[Acquisition] | None  # of all inputs, or of each
 OVERLAP = 0.25  # least share of a crop that lies in its neighbour, too

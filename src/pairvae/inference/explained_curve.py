@@ -10,6 +10,7 @@ from pairvae.inference.output_files import curve_columns, scale_of
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.numerics.colormaps import known_colormap, levels
+from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.scattering import azimuthal_average
 
@@ -74,7 +75,8 @@ def curve_of(predictor: Predictor, drawn: np.ndarray, target: str) -> Curve | No
     if drawn.ndim == 3:
         curves = two_point_correlation(drawn)
         x, label = np.arange(curves.shape[1]) * per_px, f"r ({unit})"
-        title = "Two-point correlation S(r) of the bright phase"
+        of = "grey levels" if has_grey_levels(drawn) else "bright phase"
+        title = f"Two-point correlation S(r) of the {of}"
     elif modality.coordinates is not None:
         columns = [curve_columns(image, predictor, target) for image in drawn]
         (label, x), (quantity, _) = columns[0].items()

@@ -16,7 +16,8 @@ from pairvae.inference.predictions import agreement, measured, nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import ANY, Acquisition
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.numerics.images import has_grey_levels
 
 PRIOR_SAMPLES = 200
 SHOWN_NEIGHBOURS = 3
@@ -24,6 +25,7 @@ SHOWN = {
     "spacing_nm": ("Domain spacing", 1, "nm", 1),
     "domain_spacing_px": ("Domain spacing", 1, "px", 1),
     "phase_fraction": ("Phase fraction of the bright phase", 100, "%", 1),
+    "contrast": ("Contrast, standard deviation of the grey levels", 100, "%", 1),
     "orientation_order": ("Order of orientation (0 none, 1 perfect)", 1, "", 2),
     "ring_px": ("Ring", 1, "px", 1),
     "ring_q_inv_nm": ("Ring", 1, "1/nm", 3),
@@ -43,7 +45,7 @@ class Explained:
     given : ndarray or None
         The prepared input, ``(channels, H, W)``; None for a point of the latent plane.
     best : ndarray
-        The image from the middle of the posterior, ``(H, W)`` of 0 and 1, or ``(channels, H, W)``.
+        The image from the middle of the posterior, ``(H, W)`` of a micrograph, or ``(channels, H, W)``.
     samples : ndarray
         ``(S, ...)`` drawn from the posterior.
     spread : ndarray or None
@@ -237,7 +239,7 @@ def _spread(drawn: np.ndarray) -> np.ndarray | None:
     if len(drawn) < 2:
         return None
     if drawn.ndim == 3:
-        return np.asarray(drawn.mean(0))
+        return np.asarray(drawn.std(0) if has_grey_levels(drawn) else drawn.mean(0))
     return np.asarray(drawn.std(0).mean(0)) if drawn.shape[2] > 1 else None
 
 

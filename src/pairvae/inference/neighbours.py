@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from pairvae.inference.predictor import Predictor
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.store.picture_files import SUFFIXES
 
-Bits = NDArray[np.uint8]
+Bits = NDArray[Any]  # of 0 and 1, or grey levels in [0, 1]
 Floats = NDArray[np.floating]
 NEIGHBOUR_COLUMNS = ("input", "number", "file", "sample", "morphology", "distance", "s2_difference")
 
@@ -33,7 +34,7 @@ class Neighbour:
         Its id.
     morphology : str or None
         Where it is known.
-    image : ndarray of uint8
+    image : ndarray
         ``(h, w)`` of 0 and 1.
     distance : float
         Of the micrograph's latent from the pattern's, in units of the median distance between the two latents of a
@@ -65,7 +66,7 @@ class Micrographs:
         Of the samples.
     morphologies : sequence of str or None
         Of the samples, where they are known.
-    crops : ndarray of uint8
+    crops : ndarray
         ``(N, h, w)`` of 0 and 1, one of each.
     latents, patterns : ndarray
         Latents ``(N, ...)`` of the micrographs and of their patterns.
@@ -84,7 +85,7 @@ class Micrographs:
         ----------
         latent : ndarray
             Posterior mean of the pattern.
-        predicted : ndarray of uint8
+        predicted : ndarray
             ``(S, h, w)``, the images predicted from it.
         count : int
             How many.
@@ -124,7 +125,7 @@ def micrographs_of(predictor: Predictor, source: str, target: str) -> Micrograph
         None where it keeps none.
     """
     facts = predictor.facts
-    if facts is None or facts.micrographs is None or not predictor.is_binary(target):
+    if facts is None or facts.micrographs is None or not predictor.is_micrograph(target):
         return None
     if not {source, target} <= set(facts.latents):
         return None
@@ -148,7 +149,7 @@ def require_micrographs(predictor: Predictor, to: str) -> None:
         Where there is nothing to show beside a prediction.
     """
     names = predictor.modalities
-    targets = [name for name in names if predictor.is_binary(name) and to in (name, "both")]
+    targets = [name for name in names if predictor.is_micrograph(name) and to in (name, "both")]
     if any(
         micrographs_of(predictor, source, target)
         for target in targets

@@ -122,7 +122,7 @@ def pooled(arrays: NDArray[np.generic]) -> Singles:
 
 @torch.no_grad()
 def texture_summary(crops: NDArray[np.generic]) -> Singles:
-    """Texture statistics of crops ``(N, 1, h, w)`` of {0, 1}, one after the other: ``(N, D)``."""
+    """Texture statistics of crops ``(N, 1, h, w)`` in [0, 1], one after the other: ``(N, D)``."""
     statistics = texture.statistics(torch.from_numpy(crops.astype(np.float32)), names=STATISTICS)
     return np.concatenate([part.numpy() for part in statistics.values()], axis=1)
 

@@ -95,7 +95,7 @@ def scale_of(predictor: Predictor, modality: str) -> Scale | None:
     Scale or None
         nm per px of micrographs, 1/nm per px of patterns; None where it is not known, and for curves.
     """
-    if MODALITIES[modality].binary:
+    if MODALITIES[modality].cropped:
         nm = nm_per_px(predictor, modality)
         return None if nm is None else Scale(nm, "nm")
     q = predictor.facts.q_per_px if predictor.facts is not None else None

@@ -15,7 +15,7 @@ from pairvae.numerics.spacing import domain_spacing
 
 Row = dict[str, str | int | float | bool]
 MEASURED = (
-    "phase_fraction", "domain_spacing_px", "spacing_nm", "orientation_deg", "orientation_order",
+    "phase_fraction", "contrast", "domain_spacing_px", "spacing_nm", "orientation_deg", "orientation_order",
     "correlation_length_px", "ring_px", "ring_q_inv_nm",
 )  # fmt: skip
 TRUST = ("distance", "unlike", "ring_ratio", "arc_angle_deg", "agrees")
@@ -33,19 +33,21 @@ def describe(image: np.ndarray, modality: str) -> Row:
     Parameters
     ----------
     image : ndarray
-        ``(H, W)`` of 0 and 1.
+        ``(H, W)`` of 0 and 1, or grey levels.
     modality : str
         Its modality.
 
     Returns
     -------
     dict
-        ``phase_fraction`` in [0, 1] and ``domain_spacing_px``; nothing of what is no micrograph.
+        ``phase_fraction`` in [0, 1], or the ``contrast`` of grey levels, and ``domain_spacing_px``; nothing of what is
+        no micrograph.
     """
-    if not MODALITIES[modality].binary:
+    if not MODALITIES[modality].cropped:
         return {}
-    fraction, spacing = descriptors.phase_fraction(image[None]), domain_spacing(image[None])
-    return {"phase_fraction": _number(fraction[0]), "domain_spacing_px": _number(spacing[0])}
+    shown, spacing = descriptors.describe(image[None]), domain_spacing(image[None])
+    first: Row = {name: _number(shown[name][0]) for name in ("phase_fraction", "contrast") if name in shown}
+    return {**first, "domain_spacing_px": _number(spacing[0])}
 
 
 def image_rows(item: Input, files: list[str], shown: dict[str, np.ndarray], trust: Row) -> list[Row]:
@@ -119,7 +121,7 @@ def curve_rows(item: Input, images: np.ndarray, nm: float | None) -> list[Row]:
     item : Input
         The input.
     images : ndarray
-        ``(S, H, W)`` of 0 and 1.
+        ``(S, H, W)``.
     nm : float or None
         Pixel size, where it is known.
 
@@ -128,7 +130,7 @@ def curve_rows(item: Input, images: np.ndarray, nm: float | None) -> list[Row]:
     list of dict
         A row for each bin of 1 px, by ``CURVE_COLUMNS``; none for other images.
     """
-    if not MODALITIES[item.target].binary:
+    if not MODALITIES[item.target].cropped:
         return []
     curves = two_point_correlation(images)
     return [

@@ -14,7 +14,7 @@ from pairvae.inference.prediction_inputs import Input
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import ANY, Acquisition
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.numerics import descriptors
 from pairvae.numerics.colormaps import levels
 from pairvae.numerics.morphology import two_point_correlation
@@ -215,7 +215,7 @@ def nm_per_px(predictor: Predictor, modality: str) -> float | None:
     float or None
         nm; None where it is not known, and for other images.
     """
-    if not MODALITIES[modality].binary:
+    if not MODALITIES[modality].cropped:
         return None
     prepared: float | None = getattr(predictor.prepared_with(modality), "nm_per_px", None)
     return prepared or (predictor.facts.nm_per_px if predictor.facts is not None else None)
@@ -229,7 +229,7 @@ def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str,
     predictor : Predictor
         The model.
     images : ndarray
-        ``(S, H, W)`` of 0 and 1, or ``(S, channels, H, W)`` in [0, 1].
+        ``(S, H, W)`` of micrographs, or ``(S, channels, H, W)`` in [0, 1].
     target : str
         Their modality.
 
@@ -238,7 +238,7 @@ def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str,
     dict of str to ndarray
         ``(S,)`` by name, with its unit; nan where an image has no such thing. Empty for curves.
     """
-    if MODALITIES[target].binary:
+    if MODALITIES[target].cropped:
         return _of_morphologies(images, nm_per_px(predictor, target))
     known = predictor.facts.scattering if predictor.facts is not None else None
     if known is None or target != known.pattern:
@@ -250,31 +250,35 @@ def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str,
 
 def _of_morphologies(images: np.ndarray, nm: float | None) -> dict[str, np.ndarray]:
     shown = descriptors.describe(images)
-    ranges = {
-        "phase_fraction": shown["phase_fraction"],
+    ranges: dict[str, np.ndarray] = {
+        name: shown[name] for name in ("phase_fraction", "contrast") if name in shown
+    }
+    ranges |= {
         "domain_spacing_px": shown["spacing"],
         "orientation_deg": np.degrees(np.arctan2(shown["orientation_y"], shown["orientation_x"]) / 2),
         "orientation_order": np.hypot(shown["orientation_x"], shown["orientation_y"]),
-        "correlation_length_px": correlation_length(two_point_correlation(images)),
+        "correlation_length_px": correlation_length(two_point_correlation(images), shown.get("mean_level")),
     }
     return ranges if nm is None else ranges | {"spacing_nm": nm * shown["spacing"]}
 
 
-def correlation_length(s2: np.ndarray) -> np.ndarray:
-    """Where S(r) - f^2 has fallen to 1/e of f (1 - f).
+def correlation_length(s2: np.ndarray, mean: np.ndarray | None = None) -> np.ndarray:
+    """Where S(r) - f^2 has fallen to 1/e of f (1 - f); of grey levels with their mean f, of S(0) - f^2.
 
     Parameters
     ----------
     s2 : ndarray
-        S(r) ``(N, bins)`` in steps of 1 px; f is its start, the phase fraction.
+        S(r) ``(N, bins)`` in steps of 1 px; f is its start, the phase fraction, where there is no ``mean``.
+    mean : ndarray, optional
+        Mean grey levels ``(N,)``.
 
     Returns
     -------
     ndarray
         ``(N,)`` px; nan for a uniform image, and where it does not fall that far.
     """
-    fraction = s2[:, :1]
-    variance = fraction * (1 - fraction)
+    fraction = s2[:, :1] if mean is None else mean[:, None]
+    variance = s2[:, :1] - fraction**2 if mean is not None else fraction * (1 - fraction)
     left = (s2 - fraction**2) / np.where(variance > 0, variance, np.nan)
     lengths = np.full(len(s2), np.nan)
     for row, curve in enumerate(left):

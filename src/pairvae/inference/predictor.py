@@ -21,7 +21,8 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
 from pairvae.models.conditions import ConditionShift, shift_of_card
-from pairvae.models.vae import VAE, Posterior, joined
+from pairvae.models.posterior import Posterior, joined
+from pairvae.models.vae import VAE
 from pairvae.numerics.scattering import PhysicalCheck
 from pairvae.settings import Section
 from pairvae.store.model_folder import copy_model
@@ -128,7 +129,7 @@ class Predictor:
 
     def _prepared(self, item: Item, source: str, where: str, known: Acquisition) -> np.ndarray:
         modality, shape = MODALITIES[source], self.shape(source)
-        array = prepared_already(item, modality, shape)
+        array = prepared_already(item, modality, shape, two_phases=self.is_binary(source))
         if array is not None:
             return array
         raw = raw_of(item, modality, shape, where)
@@ -272,8 +273,9 @@ class Predictor:
         Returns
         -------
         ndarray
-            ``(N, samples, H, W)`` uint8 in {0, 1} for a binary target (the Bernoulli mode), else
-            ``(N, samples, channels, H, W)`` float32 in [0, 1]. One input is N = 1.
+            ``(N, samples, H, W)`` for micrographs: uint8 in {0, 1} (the Bernoulli mode), or float32 grey levels in
+            [0, 1] where the model was trained on these; else ``(N, samples, channels, H, W)`` float32 in [0, 1]. One
+            input is N = 1.
 
         Raises
         ------
@@ -345,16 +347,19 @@ class Predictor:
         require_draws(samples, seed)
         posterior = posterior.for_target(target)
         channels, rows, columns = self.shape(target)
-        binary, decoder = self.is_binary(target), self.vaes[target].decoder
+        binary, micrograph = self.is_binary(target), self.is_micrograph(target)
+        decoder = self.vaes[target].decoder
         side = None if size == rows else size
         images = [
-            draw(decoder, posterior.repeated(index, samples), seed, side, binary=binary)
+            draw(
+                decoder, posterior.repeated(index, samples), seed, side, micrograph=micrograph, binary=binary
+            )
             for index in range(len(posterior.mean))
         ]
         if images:
             return np.stack(images)
         sides = (rows, columns) if size is None else (size, size)
-        shape = sides if binary else (channels, *sides)
+        shape = sides if micrograph else (channels, *sides)
         return np.zeros((0, samples, *shape), np.uint8 if binary else np.float32)
 
     def pooled_posterior(self, image: np.ndarray, source: str) -> Posterior:
@@ -402,8 +407,12 @@ class Predictor:
                 total, count = total + encoder.features(inputs).double(), count + 1
             return self.vaes[source].posterior_of((total / count).float(), whole=count >= MANY)
 
+    def is_micrograph(self, modality: str) -> bool:
+        """Whether arrays of ``modality`` are micrographs: images ``(H, W)`` of a texture."""
+        return self.is_binary(modality) or MODALITIES[modality].cropped
+
     def is_binary(self, modality: str) -> bool:
-        """Whether images of ``modality`` have two values."""
+        """Whether images of ``modality`` have two phases, not grey levels."""
         one_channel = self.shape(modality)[0] == 1
         return bool(self.card["modalities"][modality].get("binary", one_channel))
 

@@ -20,6 +20,7 @@ from pairvae.inference.training_distance import DistanceScale
 from pairvae.inference.training_summary import Scattering, TrainingSummary, scattering_of
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shifts_of
+from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.scattering import Calibration
 from pairvae.numerics.series import evenly_spread
 from pairvae.store.model_folder import add_file
@@ -105,7 +106,7 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
 
 
 def _micrographs(predictor: Predictor, prepared: Prepared, rows: list[int]) -> np.ndarray | None:
-    """The first evaluation crop of each image; None where the pair has no binary images, or several kinds."""
+    """The first evaluation crop of each image; None where the pair has no micrographs, or several kinds."""
     names = [name for name in predictor.modalities if MODALITIES[name].cropped]
     return np.array(prepared.crops(names[0])[rows, 0]) if len(names) == 1 else None
 
@@ -162,11 +163,10 @@ def packed(facts: TrainingSummary) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for name, array in facts.latents.items():
         tensors[f"{name}.latents"] = torch.from_numpy(array)
     if facts.micrographs is not None:
-        shape = facts.micrographs.shape
-        tensors["micrographs"] = torch.from_numpy(
-            np.packbits(facts.micrographs.reshape(shape[0], -1), axis=1)
-        )
-        card["micrographs"] = shape[1:]
+        tensors["micrographs"] = torch.from_numpy(_packed_images(facts.micrographs))
+        card["micrographs"] = facts.micrographs.shape[1:]
+        if has_grey_levels(facts.micrographs):
+            card["grey"] = True
     if facts.scattering is not None:
         tensors["mask"] = torch.from_numpy(np.ascontiguousarray(facts.scattering.mask))
         card["scattering"] = {
@@ -221,9 +221,7 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummar
             name: tuple((int(rows), int(columns)) for rows, columns in sizes)
             for name, sizes in card.get("sizes", {}).items()
         },
-        _unpacked_bits(tensors["micrographs"].numpy(), card["micrographs"])
-        if "micrographs" in card
-        else None,
+        _unpacked_images(tensors["micrographs"].numpy(), card) if "micrographs" in card else None,
     )
 
 
@@ -235,8 +233,19 @@ def _unpacked_score(tensors: dict[str, Tensor], name: str, entry: dict[str, Any]
     return OutOfDistributionScore(weight, mean, basis, spread, scale, entry["crops"], entry["crop_threshold"])
 
 
-def _unpacked_bits(packed_bits: np.ndarray, shape: list[int]) -> np.ndarray:
-    """Binary images ``(N, h, w)``."""
+def _packed_images(images: np.ndarray) -> np.ndarray:
+    """Micrographs ``(N, h, w)`` as uint8 ``(N, D)``: eight pixels of two phases in a byte, or a byte a grey level."""
+    flat = images.reshape(len(images), -1)
+    if has_grey_levels(images):
+        return np.asarray(np.rint(flat.astype(np.float32) * 255), np.uint8)
+    return np.packbits(flat, axis=1)
+
+
+def _unpacked_images(packed_bits: np.ndarray, card: dict[str, Any]) -> np.ndarray:
+    """The micrographs ``(N, h, w)`` of :func:`_packed_images`."""
+    shape = card["micrographs"]
+    if card.get("grey", False):
+        return packed_bits.reshape(-1, *shape).astype(np.float32) / 255
     return np.unpackbits(packed_bits, axis=1, count=shape[0] * shape[1]).reshape(-1, *shape)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Scattering:
         Parameters
         ----------
         images : ndarray
-            ``(S, H, W)`` of 0 and 1.
+            ``(S, H, W)`` in [0, 1].
         pattern : ndarray
             ``(3, h, w)`` in [0, 1].
 
@@ -81,8 +82,9 @@ class TrainingSummary:
         Medians of the pixel sizes, nm and 1/nm.
     sizes : mapping of str to tuple
         Rows and columns (px) that were used of the files, by modality, the most frequent first.
-    micrographs : ndarray of uint8, optional
-        ``(N, h, w)`` of 0 and 1: a measured crop of each pair; None: the model keeps none.
+    micrographs : ndarray, optional
+        ``(N, h, w)``, uint8 of 0 and 1 or floating-point grey levels: a measured crop of each pair; None: the model
+        keeps none.
     """
 
     familiar: Mapping[str, OutOfDistributionScore] = field(default_factory=dict)
@@ -93,7 +95,7 @@ class TrainingSummary:
     nm_per_px: float | None = None
     q_per_px: float | None = None
     sizes: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    micrographs: NDArray[np.uint8] | None = None
+    micrographs: NDArray[Any] | None = None
 
 
 def scattering_of(

@@ -39,12 +39,17 @@ def separate(inputs: Any, modality: Modality, shape: Sequence[int]) -> list[Item
     raise _no_layout(modality, shape, str(array.shape))
 
 
-def prepared_already(item: Item, modality: Modality, shape: Sequence[int]) -> np.ndarray | None:
-    """``item`` as a prepared array ``(channels, H, W)``, where it is one: of that shape; of images, a binary one."""
+def prepared_already(
+    item: Item, modality: Modality, shape: Sequence[int], *, two_phases: bool
+) -> np.ndarray | None:
+    """``item`` as a prepared array ``(channels, H, W)``, where it is one: of that shape; of images with ``two_phases``,
+    a binary one; of grey levels, floating-point numbers in [0, 1] with a channel axis, which raw images lack."""
     if isinstance(item, str | Path):
         return None
-    if not modality.binary:
-        return item if _is_prepared_shape(item.shape, modality, shape) else None
+    if not two_phases:
+        prepared = _is_prepared_shape(item.shape, modality, shape)
+        grey = not modality.cropped or (item.dtype.kind == "f" and item.min() >= 0 and item.max() <= 1)
+        return item if prepared and grey else None
     image = _single(item, modality, shape)
     return image[None] if image.ndim == 2 and _has_two_values(image) else None
 

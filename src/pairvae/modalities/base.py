@@ -27,8 +27,9 @@ class Modality:
     """Facts about a technique.
 
     ``prepare(raw, settings)`` turns a raw file's pixels into the prepared array: ``(channels, H, W)``, continuous
-    in [0, 1] (float32) or binary in {0, 1} (uint8). ``cropped`` arrays are larger than what the networks see:
-    training draws crops. ``prepared_shape(settings)`` is what the networks see, ``(channels, H, W)``.
+    in [0, 1] (float32) or, where :meth:`two_phases`, binary in {0, 1} (uint8). ``cropped`` arrays are micrographs,
+    larger than what the networks see: training draws crops. ``prepared_shape(settings)`` is what the networks see,
+    ``(channels, H, W)``.
     ``score`` names the error in ``metrics.json`` that compares two images of this technique. ``settings`` is the
     class of its section ``prepare``. ``describe(raw, settings)`` reports, for people and as JSON, what ``prepare``
     does to that file; its keys ``notes`` and ``warnings`` hold lines that depend on the settings. ``read`` opens
@@ -55,6 +56,10 @@ class Modality:
     coordinates: Callable[[Any], np.ndarray] | None = None
     exported: Callable[[np.ndarray, Any, Mapping[str, Any]], dict[str, np.ndarray]] | None = None
     summary: Callable[[Sequence[Mapping[str, Any]]], dict[str, Any]] | None = None
+
+    def two_phases(self, settings: Any) -> bool:
+        """Whether arrays prepared with ``settings`` are binary, not grey levels: what decides everywhere else."""
+        return self.binary and not getattr(settings, "grey", False)
 
     def record(self, raw: RawImage, settings: Any) -> dict[str, Any]:
         """The result of :attr:`describe`, with ``notes`` and ``warnings`` (lists of lines) where there are any."""

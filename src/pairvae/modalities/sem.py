@@ -1,4 +1,4 @@
-"""Scanning electron microscopy: binarised images of a two-phase morphology."""
+"""Scanning electron microscopy: binarised images of a two-phase morphology, or grey levels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pairvae.modalities.base import Axis, Modality
 from pairvae.modalities.letters import letters_at
 from pairvae.modalities.readers.data_bar import AGREE, ImageRows, rows_above_bar
 from pairvae.modalities.readers.raw_image import RawImage, require_finite
+from pairvae.numerics.contrast import clipped_share, normalised_contrast
 from pairvae.numerics.images import grey_levels
-from pairvae.numerics.thresholds import binarise_sem, flattened, noise_share
+from pairvae.numerics.thresholds import background, binarise_sem, flattened, noise_share
 from pairvae.settings import SemPrepare
 
 LARGEST_RESCALED = 50_000_000  # px
 MOSTLY = 0.5  # share of the pixels
+SATURATED = 0.02  # share of the pixels
+LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 BAR_LEFT = "a data bar begins at row"
 
 
@@ -46,7 +49,10 @@ def describe(raw: RawImage, settings: SemPrepare) -> dict[str, Any]:
         "rescaled_by": round(factor, 6),
         "nm_per_px": settings.nm_per_px if rescaled else raw.nm_per_px,
         "notes": list(area.notes),
-        "warnings": [*left_letters(raw, settings, area), *mostly_noise(raw, settings)],
+        "warnings": [
+            *left_letters(raw, settings, area),
+            *(saturated(raw, settings) if settings.grey else mostly_noise(raw, settings)),
+        ],
     }
 
 
@@ -79,13 +85,25 @@ def mostly_noise(raw: RawImage, settings: SemPrepare) -> list[str]:
     ]
 
 
+def saturated(raw: RawImage, settings: SemPrepare) -> list[str]:
+    """A line where much of the image area lies at the lowest or the highest grey level: what was there is lost."""
+    share = clipped_share(_luma(image_area(raw, settings)))
+    if share <= SATURATED:
+        return []
+    return [
+        f"saturated: {share:.0%} of the pixels have the lowest or the highest grey level, so that their contrast is "
+        "lost - record it with less contrast, or set sem.prepare.threshold for two phases"
+    ]
+
+
 def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
     """Binarised micrograph ``(1, H, W)`` uint8, 1 in the bright phase, or the dark one where ``phase`` says so.
 
-    The paper's recipe (Method and Figure S2) unless settings say otherwise. ``InputError`` where the image
-    area is smaller than a crop.
+    The paper's recipe (Method and Figure S2) unless settings say otherwise. With the threshold ``none`` grey levels
+    float32 in [0, 1], 0.5 their median (:func:`pairvae.numerics.contrast.normalised_contrast`). ``InputError`` where
+    the image area is smaller than a crop, or of a single grey level.
     """
-    grey = prepared_grey(raw, settings)
+    grey = _luma(_area_at_pixel_size(raw, settings)) if settings.grey else prepared_grey(raw, settings)
     if min(grey.shape[:2]) < settings.crop:
         raise InputError(
             expected=f"an image area of at least {settings.crop} x {settings.crop} px",
@@ -93,15 +111,45 @@ def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
             where=raw.source,
             remedy="check sem.prepare.rows, or leave the pair out of pairs.csv",
         )
+    if settings.grey:
+        return _grey_levels(grey, raw.source, settings)[None]
     binary = binarise_sem(grey, **threshold_options(raw, settings))
     return (binary if settings.phase == "bright" else 1 - binary)[None]
 
 
+def _grey_levels(grey: np.ndarray, source: str, settings: SemPrepare) -> np.ndarray:
+    """``(H, W)`` float32 in [0, 1] of grey levels in any unit: blurred, flattened, of normal contrast."""
+    blurred = cv2.GaussianBlur(
+        grey.astype(np.float32), (settings.blur_px, settings.blur_px), settings.blur_sigma
+    )
+    if settings.shading:
+        blurred = blurred - background(blurred)
+    levels = normalised_contrast(blurred)
+    if levels is None:
+        raise InputError(
+            expected="a micrograph with contrast",
+            found="nearly all pixels of one grey level",
+            where=source,
+            remedy="leave the pair out of pairs.csv",
+        )
+    return levels if settings.phase == "bright" else 1 - levels
+
+
+def _area_at_pixel_size(raw: RawImage, settings: SemPrepare) -> np.ndarray:
+    area = image_area(raw, settings)
+    return area if settings.nm_per_px is None else _to_pixel_size(area, raw, settings.nm_per_px)
+
+
+def _luma(area: np.ndarray) -> np.ndarray:
+    """Grey levels ``(H, W)`` of any depth; 8-bit colours by :func:`grey_levels`, deeper ones by the same weights."""
+    if area.ndim == 2 or area.dtype == np.uint8:
+        return grey_levels(area)
+    return np.asarray(area[..., :3].astype(np.float32) @ np.array(LUMA, np.float32))
+
+
 def prepared_grey(raw: RawImage, settings: SemPrepare) -> np.ndarray:
     """The image area ``(H, W)`` or RGB ``(H, W, 3)`` uint8 as it is thresholded: rescaled, stretched, flattened."""
-    area = image_area(raw, settings)
-    if settings.nm_per_px is not None:
-        area = _to_pixel_size(area, raw, settings.nm_per_px)
+    area = _area_at_pixel_size(raw, settings)
     grey = to_8_bit(area[..., :3] if area.ndim == 3 else area)
     return flattened(grey_levels(grey)) if settings.shading else grey
 

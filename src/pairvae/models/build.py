@@ -1,4 +1,4 @@
-"""Networks from settings: a dict of builders, one per architecture."""
+"""Untrained networks, from settings or from the card of a model."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field, TypeAdapter
-from torch import nn
 
 from pairvae.errors import InputError, reason
 from pairvae.models.compact import CompactDecoder, CompactEncoder
-from pairvae.models.discriminator import PatchDiscriminator, split_discriminator
+from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.levels import LevelDecoder
-from pairvae.models.pair import PairVAE
 from pairvae.models.scattering import ScatteringEncoder
 from pairvae.models.texture import TextureDecoder, TextureEncoder
-from pairvae.models.vae import VAE, ScoreRegression
+from pairvae.models.vae import VAE
 from pairvae.settings import (
     CompactNetwork,
     LatentSettings,
@@ -28,8 +26,6 @@ from pairvae.settings import (
 )
 
 Shape = tuple[int, int, int]
-TOWARD = "encoder.toward."  # begins the names of regressions toward other techniques
-SCALE_TRIL = "encoder.scale_tril"  # among the weights of a VAE whose posterior covariance was calibrated
 OBSOLETE = frozenset({"critic"})  # of a network in a card of pairvae 0.1: the width of the discriminator
 LONGEST_SIDE = 16_384  # px of a prepared array
 SHAPE: TypeAdapter[Shape] = TypeAdapter(
@@ -204,111 +200,3 @@ def from_description(description: Mapping[str, Any], where: str = "card.json") -
             expected="the description of a network", found=reason(error, lines=3), where=where
         ) from error
     return build_vae(network, latent, shape, seed=0)
-
-
-def trained(description: Mapping[str, Any], weights: Mapping[str, torch.Tensor], where: str) -> VAE:
-    """The VAE that a card describes, with its weights.
-
-    Sizes are compared before any memory is taken: a card may claim a network of any size.
-
-    Parameters
-    ----------
-    description : mapping
-        As :func:`describe` returns it.
-    weights : mapping of str to Tensor
-        Of any version of pairvae.
-    where : str
-        The model, for the message.
-
-    Returns
-    -------
-    VAE
-        In training mode.
-
-    Raises
-    ------
-    InputError
-        Where a weight does not fit, or is not finite.
-    """
-    try:
-        with torch.device("meta"):
-            plan = from_description(description, where)
-    except (RuntimeError, MemoryError, OverflowError, TypeError) as error:  # sizes that no tensor can have
-        raise InputError(
-            expected="the description of a network", found=reason(error, lines=3), where=where
-        ) from error
-    weights, _ = split_discriminator(weights)  # pairvae 0.1 kept one among them
-    _make_room(plan, weights, description)
-    check_weights(plan, weights, where)
-    for name, values in weights.items():
-        if values.is_floating_point() and not bool(torch.isfinite(values).all()):
-            raise InputError(expected="finite weights", found=f"NaN or infinity in {name}", where=where)
-    vae = from_description(description, where)
-    _make_room(vae, weights, description)
-    vae.load_state_dict(dict(weights))
-    return vae
-
-
-def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mapping[str, Any]) -> None:
-    """Give an untrained VAE what the calibration added to its encoder: a covariance, regressions toward others."""
-    if SCALE_TRIL in weights:
-        channels = description["latent"]["channels"]
-        vae.encoder.scale_tril = torch.zeros(channels, channels, device=next(vae.parameters()).device)
-    if isinstance(vae.encoder, TextureEncoder):
-        for key in sorted(key for key in weights if key.startswith(TOWARD) and key.endswith(".weight")):
-            name, weight = key[len(TOWARD) : -len(".weight")], weights[key]
-            if name.isidentifier() and not hasattr(vae.encoder.toward, name) and weight.ndim == 2:
-                empty = weight.new_zeros(len(weight), vae.encoder.components, device=vae.encoder.mean.device)
-                vae.encoder.toward[name] = ScoreRegression(empty, empty[:, 0].clone())
-
-
-def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
-    """Put weights into a module.
-
-    Parameters
-    ----------
-    module : nn.Module
-        Changed in place.
-    weights : mapping of str to Tensor
-        All of them.
-    where : str
-        The model, for the message.
-
-    Raises
-    ------
-    InputError
-        It names the first that does not fit.
-    """
-    check_weights(module, weights, where)
-    module.load_state_dict(dict(weights))
-
-
-def check_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:
-    """Refuse weights that do not fit into a module.
-
-    Parameters
-    ----------
-    module, weights, where
-        As for :func:`load_weights`.
-
-    Raises
-    ------
-    InputError
-        It names the first that is missing, unknown or of another shape.
-    """
-    known = module.state_dict()
-    for name in [*known, *weights]:
-        if name not in weights or name not in known:
-            problem = "missing" if name not in weights else "unknown"
-            raise InputError(expected="the weights of this network", found=f"{problem} {name}", where=where)
-        if known[name].shape != weights[name].shape:
-            raise InputError(
-                expected=f"{name} of shape {tuple(known[name].shape)}",
-                found=str(tuple(weights[name].shape)),
-                where=where,
-            )
-
-
-def pair_from_descriptions(descriptions: Mapping[str, Mapping[str, Any]]) -> PairVAE:
-    """The untrained pair that a card describes, modalities in the card's order."""
-    return PairVAE({name: from_description(description) for name, description in descriptions.items()})

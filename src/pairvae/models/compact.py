@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pairvae.models.vae import Decoder, Encoder, join_statistics
+from pairvae.models.posterior import join_statistics
+from pairvae.models.vae import Decoder, Encoder
 
 
 def principal_components(samples: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:

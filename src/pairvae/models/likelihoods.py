@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.models.vae import Decoder, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import Decoder
 from pairvae.numerics import texture_statistics as texture
 
 

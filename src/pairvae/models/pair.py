@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from pairvae.models.conditions import ConditionShift
-from pairvae.models.vae import VAE, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import VAE
 
 
 class PairVAE(nn.Module):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pairvae.models.vae import Encoder, join_statistics
+from pairvae.models.posterior import join_statistics
+from pairvae.models.vae import Encoder
 from pairvae.numerics.colormaps import COLOUR_STEPS, colormap_table, known_colormap
 from pairvae.numerics.scattering import harmonics
 

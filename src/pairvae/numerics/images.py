@@ -54,6 +54,39 @@ def chunks(images: NDArray[Any]) -> Iterator[NDArray[Any]]:
         yield images[start : start + CHUNK]
 
 
+def has_grey_levels(images: NDArray[Any]) -> bool:
+    """Whether images are grey levels rather than two phases: numbers with a point are, bits and whole numbers not.
+
+    Parameters
+    ----------
+    images : ndarray
+        Of any shape: grey levels in [0, 1], or 0 and 1.
+
+    Returns
+    -------
+    bool
+    """
+    return images.dtype.kind == "f"
+
+
+def micrographs(decoded: NDArray[Any], *, grey: bool) -> NDArray[Any]:
+    """What a decoder of micrographs means.
+
+    Parameters
+    ----------
+    decoded : ndarray
+        ``(B, 1, H, W)`` float32 in [0, 1].
+    grey : bool
+        Whether these are grey levels; otherwise probabilities of the bright phase.
+
+    Returns
+    -------
+    ndarray
+        ``(B, H, W)``: the grey levels, or the Bernoulli mode as uint8 of 0 and 1.
+    """
+    return decoded[:, 0] if grey else (decoded[:, 0] >= 0.5).astype(np.uint8)
+
+
 def uniform(images: NDArray[Any]) -> NDArray[np.bool_]:
     """Whether images have one value only.
 

@@ -15,7 +15,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pairvae.errors import InputError
-from pairvae.numerics.images import batch, chunks
+from pairvae.numerics.images import batch, chunks, has_grey_levels
 from pairvae.numerics.spacing import Floats, Integers
 
 AXES = ("vertical", "horizontal")
@@ -50,11 +50,12 @@ def _periodic_correlations(images: NDArray[Any], reach: int) -> NDArray[Any]:
 
 
 def _pair_counts(images: NDArray[Any], reach: int, periodic: bool) -> NDArray[Any]:
-    """The same of binary images as whole numbers: rounding takes the FFT's errors away."""
-    single = images.shape[1] * images.shape[2] <= EXACT_IN_SINGLE
+    """The same; of binary images as whole numbers: rounding takes the FFT's errors away."""
+    grey = has_grey_levels(images) and bool(np.any(images % 1))
+    single = images.shape[1] * images.shape[2] <= EXACT_IN_SINGLE and not grey
     values = images.astype(np.float32 if single else np.float64)
     sums = _periodic_correlations(values, reach) if periodic else _correlations(values, reach)
-    return np.asarray(np.rint(sums, out=sums))
+    return sums if grey else np.asarray(np.rint(sums, out=sums))
 
 
 @lru_cache(maxsize=16)
@@ -90,11 +91,12 @@ def two_point_correlation(
     """Two-point correlation S(r) of the bright phase, in bins of 1 px.
 
     S(r) is the probability that both ends of a line of length r lie in the bright phase; S(0) is the phase fraction.
+    Of grey levels it is the mean product of the two ends, and S(0) the mean square.
 
     Parameters
     ----------
     images : ndarray
-        ``(N, H, W)``, or one ``(H, W)``; bright above 0.5.
+        ``(N, H, W)``, or one ``(H, W)``: 0 and 1, or grey levels in [0, 1] where they are floating-point numbers.
     estimator : {"unbiased", "periodic"}
         ``unbiased``: pairs inside the image; bin i holds r in [i, i + 1), as in PoreSpy 3.2. ``periodic``: pairs
         across the edges too; bin i holds r in (i - 1, i], as in PoreSpy 2.2.2 (the paper).

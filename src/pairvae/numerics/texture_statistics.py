@@ -1,6 +1,6 @@
 """Statistics that all crops of one stationary texture share, as differentiable functions of the image.
 
-They say what a two-phase morphology looks like without saying where anything lies: the autocovariance map
+They say what a morphology looks like without saying where anything lies: the autocovariance map
 (the Fourier partner of the scattering pattern), the phase fraction, the lineal path of both phases along both
 axes, the responses of oriented filters, which distinguish dots from lines of equal autocovariance, the Euler number,
 which counts domains and holes, the dominant wave number, the spacing's, and how parallel domains run.
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from pairvae.numerics import straight_runs
+from pairvae.numerics import grey_statistics, straight_runs
 
 LAGS = 32
 FILTER_SCALES = (1.5, 3.0)
@@ -32,6 +32,7 @@ COHERENCE_POOL = 4  # px, every second: gradients of domains, not of their pixel
 COHERENCE_WINDOWS = (4, 8, 16, 32)  # of every second px: up to beyond the size of grains
 LEAST_ENERGY = 1e-8
 NAMES = ("autocovariance", "phase_fraction", "lineal_path", "filters", "euler", "wave_number", "coherence")
+GREY_NAMES = ("histogram", "joint_filters")  # what grey levels have besides, or instead (grey_statistics.py)
 
 
 def autocovariance(images: Tensor, *, periodic: bool, lags: int = LAGS) -> Tensor:
@@ -244,7 +245,7 @@ def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] =
     periodic : bool
         Whether images wrap around, for the autocovariance.
     names : sequence of str
-        Of ``NAMES``: the statistics to compute.
+        Of ``NAMES`` and ``GREY_NAMES``: the statistics to compute.
 
     Returns
     -------
@@ -260,6 +261,8 @@ def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] =
         "euler": lambda: euler_numbers(images),
         "wave_number": lambda: wave_numbers(images),
         "coherence": lambda: coherence(images),
+        "histogram": lambda: grey_statistics.histogram(images),
+        "joint_filters": lambda: grey_statistics.joint_filters(images, filter_bank(images.device)),
     }
     return {name: measures[name]() for name in names}
 

@@ -145,7 +145,7 @@ def binarise_sem(
 def flattened(grey: Bytes) -> Bytes:
     """Grey levels without slow changes of brightness (shading correction).
 
-    Minus a Gaussian mean of 1/8 of the shorter side. The mean of the whole image stays, and so does its contrast.
+    Minus their :func:`background`. The mean of the whole image stays, and so does its contrast.
 
     Parameters
     ----------
@@ -157,14 +157,28 @@ def flattened(grey: Bytes) -> Bytes:
     ndarray
         ``(H, W)`` uint8.
     """
+    slow = background(grey)
+    return np.asarray(np.clip(grey - slow + float(grey.mean()) + 0.5, 0, 255), dtype=np.uint8)
+
+
+def background(grey: Levels) -> Levels:
+    """Slow changes of brightness: a Gaussian mean of 1/8 of the shorter side.
+
+    Parameters
+    ----------
+    grey : ndarray
+        ``(H, W)`` uint8 or float32.
+
+    Returns
+    -------
+    ndarray
+        ``(H, W)`` float32, in the unit of ``grey``.
+    """
     height, width = grey.shape
     factor = min(1.0, SHADING_SIDE / min(height, width))
     small = cv2.resize(grey, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA).astype(np.float32)
-    background = cv2.GaussianBlur(
-        small, (0, 0), SHADING_SHARE * min(small.shape), borderType=cv2.BORDER_REFLECT
-    )
-    slow = cv2.resize(background, (width, height), interpolation=cv2.INTER_LINEAR)
-    return np.asarray(np.clip(grey - slow + float(grey.mean()) + 0.5, 0, 255), dtype=np.uint8)
+    slow = cv2.GaussianBlur(small, (0, 0), SHADING_SHARE * min(small.shape), borderType=cv2.BORDER_REFLECT)
+    return np.asarray(cv2.resize(slow, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 def noise_level(grey: Bytes) -> float:

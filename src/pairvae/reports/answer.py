@@ -23,6 +23,7 @@ UNITS = {
     "spacing": "spacing",
     "euler_density": "Euler number",
     "orientation": "orientation",
+    "contrast": "contrast",
 }
 
 

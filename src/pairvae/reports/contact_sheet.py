@@ -29,7 +29,7 @@ def strip(
     """One input as ``(h, w, 3)`` uint8: its caption (red where ``warned``), itself, and up to three predictions.
 
     As wide as its pictures; of a caption that is wider the end is kept, which tells files of one folder apart.
-    Arrays as prepared: binary ``(1, H, W)`` or ``(H, W)``, patterns ``(3, H, W)`` in [0, 1], curves ``(1, 1, K)``.
+    Arrays as prepared: micrographs ``(1, H, W)`` or ``(H, W)``, patterns ``(3, H, W)`` in [0, 1], curves ``(1, 1, K)``.
     Predicted micrographs of a known ``nm_per_px`` have a scale bar.
     """
     tiles = [tile(given), *(tile(image, nm_per_px) for image in images[:SHOWN])]
@@ -49,7 +49,7 @@ def tile(array: np.ndarray, nm_per_px: float | None = None) -> np.ndarray:
     if array.shape[-2] == 1:
         return _line(array.ravel())
     image = array[0] if array.ndim == 3 and array.shape[0] == 1 else array
-    pixels = as_8_bit(image.astype(np.uint8) if image.ndim == 2 else image)
+    pixels = as_8_bit(image)
     side = min(*pixels.shape[:2], 2 * TILE)
     top, left = ((length - side) // 2 for length in pixels.shape[:2])
     cut = np.ascontiguousarray(pixels[top : top + side, left : left + side])

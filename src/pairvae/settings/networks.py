@@ -62,7 +62,17 @@ class TextureNetwork(Section):
         description="runs of a binomial filter over what the decoder draws, for smooth edges; 0: none",
     )
     encoded: tuple[
-        Literal["autocovariance", "phase_fraction", "lineal_path", "euler", "wave_number", "coherence"], ...
+        Literal[
+            "autocovariance",
+            "phase_fraction",
+            "lineal_path",
+            "euler",
+            "wave_number",
+            "coherence",
+            "histogram",
+            "joint_filters",
+        ],
+        ...,
     ] = Field(
         default=("autocovariance", "phase_fraction", "lineal_path"),
         strict=False,

@@ -11,6 +11,7 @@ from pairvae.settings.parsing import parse_yaml
 
 PARTS_OF_A_MODALITY = {"prepare", "network", "training"}  # a section with these is a modality's
 PRESETS = ("fast", "paper", "gpu")
+KEEP_GREY = "none"  # the threshold of micrographs that keep their grey levels
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,6 +45,21 @@ def modality_names() -> tuple[str, ...]:
     return tuple(
         name for name, part in values.items() if isinstance(part, dict) and set(part) >= PARTS_OF_A_MODALITY
     )
+
+
+def with_grey_levels(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's values, for micrographs that keep their grey levels where ``overrides`` ask for it."""
+    threshold: Any = overrides
+    for key in ("sem", "prepare", "threshold"):
+        threshold = threshold.get(key) if isinstance(threshold, Mapping) else None
+    if threshold != KEEP_GREY:
+        return base
+    changes = parse_yaml(
+        (resources.files("pairvae") / "presets" / "grey.yaml").read_text("utf-8"), "grey levels"
+    )
+    if base["sem"]["network"]["architecture"] != "texture":
+        del changes["sem"]["network"]
+    return merge(base, changes)
 
 
 def published_area() -> dict[str, Any]:

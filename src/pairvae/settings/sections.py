@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
 from pairvae.settings.networks import CompactNetwork, Network
 from pairvae.settings.parsing import NonNegative, Positive, Rate, Section, Seed
+from pairvae.settings.presets import KEEP_GREY
 from pairvae.settings.simulation import SimulationParameters, World
 from pairvae.settings.training import (
     CalibrationSettings,
@@ -93,12 +94,14 @@ class SemPrepare(Section):
     crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of a crop, px")
     blur_px: int = Field(ge=1, le=31, description="side of the Gaussian kernel, px (odd)")
     blur_sigma: float = Field(gt=0, le=10, description="standard deviation of the blur, px")
-    threshold: Literal["adaptive", "otsu", "li", "sauvola"] = Field(
+    threshold: Literal["adaptive", "otsu", "li", "sauvola", "none"] = Field(
         default="adaptive",
         description="adaptive: the mean of a window, as published; sauvola: its mean and contrast; otsu, li: one "
-        "level for the image",
+        "level for the image; none: grey levels are kept",
     )
-    phase: Literal["bright", "dark"] = Field(default="bright", description="the phase that becomes 1")
+    phase: Literal["bright", "dark"] = Field(
+        default="bright", description="the phase that becomes 1; dark also inverts grey levels"
+    )
     window_px: int = Field(ge=3, le=101, description="window of adaptive and sauvola, px (odd)")
     window_nm: float | None = Field(
         default=None, gt=0, le=1e6, description="the same window in nm, before window_px; null: window_px"
@@ -110,6 +113,11 @@ class SemPrepare(Section):
     shading: bool = Field(
         default=False, description="subtract slow changes of brightness, an eighth of the shorter side"
     )
+
+    @property
+    def grey(self) -> bool:
+        """Whether micrographs keep their grey levels instead of becoming two phases."""
+        return self.threshold == KEEP_GREY
 
     @model_validator(mode="after")
     def _odd_windows(self) -> Self:

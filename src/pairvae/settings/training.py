@@ -162,6 +162,10 @@ class TextureLikelihood(Section):
     euler: NonNegative = Field(description="weight of the Euler number per 100 px²")
     wave_number: NonNegative = Field(description="weight of the logarithm of the dominant wave number")
     coherence: NonNegative = Field(description="weight of how parallel domains run")
+    histogram: NonNegative = Field(description="weight of the histogram of grey levels")
+    joint_filters: NonNegative = Field(
+        description="weight of oriented filters at three scales, and of where they respond together"
+    )
     crop: int = Field(ge=32, le=4096, multiple_of=32, description="side of the images in training, px")
     target: Literal["crop", "image"] = Field(
         description="whose statistics an image has to show: those of the crop itself, or of its whole image"

@@ -13,7 +13,14 @@ from pairvae.settings.faults import dotted, explain, unknown_key
 from pairvae.settings.old_epochs import names_passes, warn_of_few_epochs, with_true_epochs
 from pairvae.settings.old_names import new_names, with_new_names
 from pairvae.settings.parsing import PARAMS_FILE, Section, Seed, assignments, flatten, read_params
-from pairvae.settings.presets import PRESETS, merge, modality_names, preset_values, published_area
+from pairvae.settings.presets import (
+    PRESETS,
+    merge,
+    modality_names,
+    preset_values,
+    published_area,
+    with_grey_levels,
+)
 from pairvae.settings.search_space import TuneSettings, nested, renamed, searchable
 from pairvae.settings.sections import (
     AssessSettings,
@@ -116,6 +123,7 @@ def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
     data = overrides.get("data")
     if isinstance(data, Mapping) and data.get("source") == "mdf":
         base = merge(base, published_area())
+    base = with_grey_levels(base, overrides)
     overrides = with_true_epochs(overrides, base, where)
     warn_of_few_epochs(overrides, base, where)
     values = merge(_weights_of_pair(base, overrides.get("modalities", base["modalities"])), overrides)

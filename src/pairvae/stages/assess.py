@@ -50,6 +50,7 @@ from pairvae.inference.card import load_vaes
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shifts_of
+from pairvae.numerics.images import has_grey_levels
 from pairvae.reports.validation_scores import PAIR, run_metrics, verdict
 from pairvae.stages.baselines import fitted_errors
 from pairvae.stages.project import Project, data_warnings, tell
@@ -129,10 +130,12 @@ def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | No
     """Everything that is assessed, in memory; ``card``: of the pair, which may know the samples' conditions."""
     settings, split = project.settings, project.split(prepared)
     first, second = sorted(settings.modalities, key=lambda name: MODALITIES[name].cropped)
-    binary = MODALITIES[second].cropped
+    cropped = MODALITIES[second].cropped
+    crops = np.array(prepared.crops(second) if cropped else prepared.whole(second))
+    grey = cropped and has_grey_levels(crops)
     return EvaluationSet(
         patterns=np.array(prepared.whole(first)),
-        crops=np.array(prepared.crops(second) if binary else prepared.whole(second)),
+        crops=crops.astype(np.float32) if grey else crops,
         train=split.train,
         validation=split.validation,
         morphologies=[pair.morphology for pair in prepared.pairs],
@@ -140,6 +143,7 @@ def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | No
         seed=settings.seed,
         names=(first, second),
         shift=shifts_of(card or {}, [pair.conditions for pair in prepared.pairs], first),
+        grey=grey,
     )
 
 
@@ -194,7 +198,7 @@ def _scored_ensembles(
     known: References | None,
     fitted: Mapping[str, Errors],
 ) -> EnsembleErrors | None:
-    """Ensembles of images against the true crops; none where no crops are binary."""
+    """Ensembles of images against the true crops; none without crops."""
     if draws is None or known is None:
         return None
     return scored_ensembles(

@@ -23,12 +23,13 @@ from pairvae.evaluation.baselines import fft as fft_baseline
 from pairvae.evaluation.baselines.dual_vae import by_view, mapped_latents
 from pairvae.evaluation.baselines.retrieval import at_own_fraction
 from pairvae.evaluation.scores.evaluate import Errors, Reference
-from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode, encode
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, decode, encode
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits
 from pairvae.models.vae import CHUNK
 from pairvae.numerics import texture_statistics as texture
+from pairvae.numerics.images import micrographs
 from pairvae.numerics.ridge import ridge
 from pairvae.stages.project import Project
 from pairvae.stages.training_inputs import Sampled, arrays_of, shape_of, source_of
@@ -53,7 +54,7 @@ def fitted_errors(
     project: Project, prepared: Prepared, reference: Reference
 ) -> tuple[dict[str, dict[str, Errors]], dict[str, Errors]]:
     """Errors of every fitted baseline that the settings ask for, by name and direction, and the properties
-    ``(N, K, ...)`` of the binary images that it gives, by name."""
+    ``(N, K, ...)`` of the micrographs that it gives, by name."""
     found: dict[str, dict[str, Errors]] = {}
     properties: dict[str, Errors] = {}
     for name, predicted in trained_predictions(project, prepared, reference.data):
@@ -73,7 +74,7 @@ def trained_predictions(
 ) -> Iterator[tuple[str, Images]]:
     """Name and predictions by direction of one baseline after the other: together they may not fit in memory.
 
-    Patterns ``(N, [K,] channels, H, W)`` in [0, 1], binary crops ``(N, K, h, w)``. Only training pairs are
+    Patterns ``(N, [K,] channels, H, W)`` in [0, 1], crops ``(N, K, h, w)``. Only training pairs are
     fitted to. A baseline that makes no sense for the modalities (the spectrum of a curve) is left out.
     """
     wanted, (first, second) = project.settings.baselines, what.names
@@ -135,7 +136,7 @@ def _autocovariances(prepared: Prepared, what: EvaluationSet) -> Iterator[np.nda
 
 
 def _maps(images: Tensor) -> Tensor:
-    """Autocovariance maps ``(B, D)`` of binary images ``(B, 1, H, W)``."""
+    """Autocovariance maps ``(B, D)`` of images ``(B, 1, H, W)``."""
     return texture.autocovariance(images, periodic=False).flatten(1)
 
 
@@ -155,7 +156,7 @@ def _dual(project: Project, what: EvaluationSet) -> Images:
             found = np.repeat(found, what.crops.shape[1], axis=1)
         flat = torch.from_numpy(found.reshape(-1, *shapes[target]))
         decoded = decode(vaes[target], flat, what.seed)
-        decoded = binary(decoded) if what.cropped(target) else decoded
+        decoded = micrographs(decoded, grey=what.grey) if what.cropped(target) else decoded
         several = found.shape[1] > 1 or what.cropped(source)
         leading = found.shape[:2] if several else found.shape[:1]
         images[f"{source}_{target}"] = decoded.reshape(*leading, *decoded.shape[1:])
@@ -231,6 +232,6 @@ def _translated(network: UNet, what: EvaluationSet, source: str, target: str) ->
     found = torch.cat([torch.sigmoid(network(part.to(where)).float()).cpu() for part in parts]).numpy()
     n, k = what.crops.shape[:2]
     if what.cropped(target):
-        images = at_own_fraction(found)
+        images = micrographs(found, grey=True) if what.grey else at_own_fraction(found)
         return np.repeat(images[:, None], k, axis=1)
     return found.reshape(n, k, *found.shape[1:]) if what.cropped(source) else found

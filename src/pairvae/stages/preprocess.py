@@ -33,6 +33,7 @@ from pairvae.store.prepared import UNPAIRED, PreparedPair, create_array, write_c
 
 # A sample of one modality as its prepared array, and what was done to it
 Prepare = Callable[[Pair, Modality, Section], tuple[np.ndarray, dict[str, Any]]]
+STORED = {True: "uint8", False: "float16"}  # of two phases and of grey levels, which it tells apart to 1/2048
 PUBLIC = ("simulated", "mdf")  # sources that nobody here can mend
 
 
@@ -126,7 +127,8 @@ def _write(
         if modality.cropped:
             files.append(f"{name}-crops.npy")
             _, *sides = modality.prepared_shape(section)
-            crops = create_array(folder, files[-1], (len(samples), settings.assess.crops, *sides), "uint8")
+            stored = STORED[modality.two_phases(section)]
+            crops = create_array(folder, files[-1], (len(samples), settings.assess.crops, *sides), stored)
             written[name] = _write_cropped(folder, modality, crops, settings.assess.crop_seed, prepared)
         else:
             written[name] = _write_whole(folder, modality, len(samples), section, prepared)
@@ -225,7 +227,7 @@ def _write_whole(folder: Path, modality: Modality, count: int, section: Section,
 
 
 def _write_cropped(folder: Path, modality: Modality, crops: np.ndarray, seed: int, files: Files) -> Written:
-    """Binary images, appended one by one since their sizes differ, and the fixed evaluation ``crops`` of each."""
+    """Micrographs, appended one by one since their sizes differ, and the fixed evaluation ``crops`` of each."""
     shapes: list[list[int]] = []
     done: list[dict[str, Any]] = []
     flat = folder / f"{modality.name}.flat"
@@ -235,17 +237,17 @@ def _write_cropped(folder: Path, modality: Modality, crops: np.ndarray, seed: in
             refuse_single_phase(image, pair.sem)
             done.append(record)
             shapes.append([int(side) for side in image.shape])
-            stream.write(np.ascontiguousarray(image, np.uint8).tobytes())
+            stream.write(np.ascontiguousarray(image, crops.dtype).tobytes())
             crops[index] = seeded_crops(image, crops.shape[-1], crops.shape[1], seed, index)
     crops.flush()  # type: ignore[attr-defined]  # a numpy.memmap
-    _store_flat(folder, modality.name, flat, sum(height * width for height, width in shapes))
+    _store_flat(folder, modality.name, flat, sum(height * width for height, width in shapes), crops.dtype)
     return Written(shapes, done)
 
 
-def _store_flat(folder: Path, name: str, flat: Path, total: int) -> None:
-    """Turn ``total`` bytes into the array of that modality, a part in memory at a time."""
-    whole = create_array(folder, f"{name}.npy", (total,), "uint8")
-    source = np.memmap(flat, np.uint8, "r", shape=(total,))
+def _store_flat(folder: Path, name: str, flat: Path, total: int, dtype: np.dtype[Any]) -> None:
+    """Turn a file of ``total`` numbers into the array of that modality, a part in memory at a time."""
+    whole = create_array(folder, f"{name}.npy", (total,), dtype.name)
+    source = np.memmap(flat, dtype, "r", shape=(total,))
     for start in range(0, total, 1 << 26):
         whole[start : start + (1 << 26)] = source[start : start + (1 << 26)]
     whole.flush()  # type: ignore[attr-defined]  # a numpy.memmap

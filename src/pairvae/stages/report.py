@@ -87,7 +87,7 @@ def gather(project: Project) -> ReportData:
         nm_per_px=shared(pairs, "sem_nm_per_px"),
         q_per_px=shared(pairs, "saxs_q_per_px_inv_nm"),
         bands=bands(arrays),
-        thresholds=thresholds(project) if drawn else (),
+        thresholds=thresholds(project) if drawn and not project.settings.sem.prepare.grey else (),
         maps=maps(project, arrays, facts) if drawn else None,
         study=read_study(project.reports / STUDY),
         protocols=protocols(project),

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from pairvae.errors import InputError
-from pairvae.models.build import OBSOLETE, SCALE_TRIL, TOWARD, load_weights, trained
+from pairvae.models.build import OBSOLETE
 from pairvae.models.discriminator import split_discriminator
+from pairvae.models.posterior import LEAST_STD
 from pairvae.models.texture import TextureEncoder
-from pairvae.models.vae import LEAST_STD, VAE
+from pairvae.models.vae import VAE
+from pairvae.models.weights import SCALE_TRIL, TOWARD, load_weights, trained
 from pairvae.numerics.ridge import ridge
 from pairvae.settings import flatten
 from pairvae.store.model_folder import PRIOR, load_discriminators, load_model, prior_folder

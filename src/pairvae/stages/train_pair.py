@@ -17,9 +17,9 @@ from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_summary
-from pairvae.models.build import load_weights
 from pairvae.models.discriminator import split_discriminator
 from pairvae.models.pair import PairVAE
+from pairvae.models.weights import load_weights
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training

@@ -23,7 +23,7 @@ from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
 from pairvae.numerics import texture_statistics as texture
-from pairvae.numerics.images import seeded_crops
+from pairvae.numerics.images import has_grey_levels, seeded_crops
 from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
@@ -79,7 +79,8 @@ def adversarial_losses(
         if discriminator is None or not isinstance(training, SemTraining):
             continue
         if training.likelihood == "texture" and training.adversarial.weight > 0:
-            losses[name] = AdversarialLoss(discriminator, training.adversarial.weight)
+            two_phases = MODALITIES[name].two_phases(prepare_settings(settings, name))
+            losses[name] = AdversarialLoss(discriminator, training.adversarial.weight, two_phases)
     return losses
 
 
@@ -201,7 +202,7 @@ def statistics_of(
 
 @torch.no_grad()
 def image_statistics(image: np.ndarray, names: tuple[str, ...]) -> dict[str, Tensor]:
-    """Texture statistics of one whole binary image ``(H, W)``, each ``(1, D)``."""
+    """Texture statistics of one whole image ``(H, W)``, each ``(1, D)``."""
     return texture.statistics(torch.from_numpy(np.array(image, np.float32))[None, None], names=names)
 
 
@@ -212,8 +213,9 @@ def card_description(settings: Settings, name: str, prepared: Prepared | None = 
     """
     described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
     kept = {} if prepared is None else prepared.card.get("with_files", {})
-    prepare = kept.get(name) or prepare_settings(settings, name).model_dump(mode="json")
-    return described | {"prepare": prepare, "binary": MODALITIES[name].binary}
+    section = prepare_settings(settings, name)
+    prepare = kept.get(name) or section.model_dump(mode="json")
+    return described | {"prepare": prepare, "binary": MODALITIES[name].two_phases(section)}
 
 
 def statistics_folder(project: Project) -> Path:
@@ -259,4 +261,5 @@ def calibration_data(
     if pair.conditions:
         encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
     groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
-    return CalibrationData(arrays, groups, len(rows), encoding, known)
+    grey = any(MODALITIES[name].cropped and has_grey_levels(arrays[name]) for name in names)
+    return CalibrationData(arrays, groups, len(rows), encoding, known, grey)

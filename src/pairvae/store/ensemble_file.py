@@ -11,7 +11,7 @@ import numpy as np
 
 from pairvae.errors import InputError
 from pairvae.store.files import atomic_path
-from pairvae.store.picture_files import Scale, write_tiff
+from pairvae.store.picture_files import Scale, as_8_bit, write_tiff
 
 HDF5 = (".h5", ".hdf5")
 NPZ = ".npz"
@@ -53,7 +53,7 @@ def write_ensemble(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[
 
 
 def write_stack(path: Path, images: np.ndarray, nm_per_px: float | None) -> None:
-    """Write binary images ``(N, h, w)`` of {0, 1} as a TIFF stack of 0 and 255, as ImageJ writes it, atomically."""
+    """Write micrographs ``(N, h, w)`` in [0, 1] as a TIFF stack of 0 to 255, as ImageJ writes it, atomically."""
     with atomic_path(path) as temporary:
         scale = None if nm_per_px is None else Scale(nm_per_px, "nm")
-        write_tiff(temporary, images * np.uint8(255), scale)
+        write_tiff(temporary, np.stack([as_8_bit(image) for image in images]), scale)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pairvae.errors import InputError
+from pairvae.numerics.images import has_grey_levels
 from pairvae.store.files import atomic_path
 from pairvae.store.picture_files import Scale
 
@@ -44,8 +45,8 @@ def write_images(
     path : Path
         The file.
     images : ndarray
-        Binary ``(S, H, W)`` uint8 in {0, 1}, 1 the bright phase; or patterns ``(S, 3, H, W)`` in [0, 1], which are
-        written with the colours last.
+        Micrographs ``(S, H, W)``, uint8 in {0, 1} (1 the bright phase) or grey levels in [0, 1]; or patterns
+        ``(S, 3, H, W)`` in [0, 1], which are written with the colours last.
     scale : Scale, optional
         Of the pixels. Lengths (nm) begin at the centre of the first pixel, q (1/nm) is 0 at the beam's centre.
     provenance : mapping
@@ -64,7 +65,8 @@ def write_images(
         if levels is not None:
             _dataset(data, "level", levels.astype(np.float32), "intensity level of the colour map")
             data.attrs["auxiliary_signals"] = ["image"]
-        meaning = "pattern, red, green and blue" if colours else "1 is the bright phase"
+        phases = "grey level" if has_grey_levels(images) else "1 is the bright phase"
+        meaning = "pattern, red, green and blue" if colours else phases
         image = _dataset(data, "image", values, meaning)
         image.attrs["interpretation"] = "rgb-image" if colours else "image"
         data.attrs["signal"] = signal

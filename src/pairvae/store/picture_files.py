@@ -41,10 +41,11 @@ class Scale:
 
 
 def as_8_bit(image: np.ndarray) -> np.ndarray:
-    """``(H, W)`` or ``(H, W, 3)`` uint8 of a binary image ``(H, W)`` or a pattern ``(3, H, W)`` in [0, 1]."""
-    if image.ndim == 2:
+    """``(H, W)`` or ``(H, W, 3)`` uint8 of a micrograph ``(H, W)`` or a pattern ``(3, H, W)`` in [0, 1]."""
+    if image.dtype == np.uint8:
         return np.asarray(image * np.uint8(255))
-    return np.clip(image.transpose(1, 2, 0) * 255 + 0.5, 0, 255).astype(np.uint8)
+    last = image.transpose(1, 2, 0) if image.ndim == 3 else image.astype(np.float32)
+    return np.asarray(np.clip(last * 255 + 0.5, 0, 255), np.uint8)
 
 
 def write_picture(
@@ -53,7 +54,7 @@ def write_picture(
     scale: Scale | None = None,
     provenance: Mapping[str, str | int] | None = None,
 ) -> None:
-    """Write a binary image ``(H, W)`` (1 is white) or a pattern ``(3, H, W)`` in [0, 1] as 8-bit PNG or TIFF.
+    """Write a micrograph ``(H, W)`` (1 is white) or a pattern ``(3, H, W)`` in [0, 1] as 8-bit PNG or TIFF.
 
     The name's ending says which (:data:`SUFFIXES`). OME-TIFF also holds ``provenance``.
     """

@@ -1,8 +1,9 @@
 """Prepared arrays: what preprocessing writes and everything after it reads.
 
 A folder with ``card.json`` (pairs, shapes, what was done, sha256 of each array file) and, for each modality,
-``<name>.npy``: ``(N, channels, H, W)`` float32 for whole arrays; the binary images of all samples, flattened one
-after the other, as uint8 for cropped ones, and their evaluation crops in ``<name>-crops.npy`` ``(N, K, h, w)``.
+``<name>.npy``: ``(N, channels, H, W)`` float32 for whole arrays; for cropped ones the micrographs of all samples,
+flattened one after the other, as uint8 (two phases) or float16 (grey levels), and their evaluation crops in
+``<name>-crops.npy`` ``(N, K, h, w)``.
 Samples without a partner lie in a folder of the same kind for each modality that has any, ``unpaired-<name>``.
 """
 
@@ -76,7 +77,7 @@ class Prepared:
         return self._map(f"{name}.npy")
 
     def images(self, name: str) -> list[np.ndarray]:
-        """Binary images, each ``(H, W)`` uint8 of 0 and 1 (views of one memory map)."""
+        """Micrographs, each ``(H, W)`` uint8 of 0 and 1, or float16 in [0, 1] (views of one memory map)."""
         flat, views, start = self._map(f"{name}.npy"), [], 0
         shapes = self.card.get("shapes", {}).get(name, [])
         plane = all(len(shape) == 2 for shape in shapes)
@@ -93,7 +94,7 @@ class Prepared:
         return views
 
     def crops(self, name: str) -> np.ndarray:
-        """The fixed evaluation crops ``(N, K, h, w)`` uint8 of 0 and 1."""
+        """The fixed evaluation crops ``(N, K, h, w)`` uint8 of 0 and 1, or float16 in [0, 1]."""
         return self._map(f"{name}-crops.npy")
 
     def unpaired(self, name: str) -> Prepared | None:

@@ -27,16 +27,19 @@ class AdversarialLoss:
         Trained with the decoder, by the same optimiser.
     weight : float
         Weight of the generator loss relative to the reconstruction loss of the same images.
+    two_phases : bool
+        Whether the images are binary, not grey levels.
     """
 
     discriminator: PatchDiscriminator
     weight: float
+    two_phases: bool = True
 
     def __call__(self, decoded: Tensor, true: Tensor, latent: Tensor) -> dict[str, Tensor]:
         """Generator and discriminator loss.
 
-        Of a decoded image the discriminator sees the phases, as everybody does who uses it; the gradient flows as if it
-        saw the grey values.
+        Of a decoded image with two phases the discriminator sees these, as everybody does who uses it; the gradient
+        flows as if it saw the grey values.
 
         Parameters
         ----------
@@ -54,11 +57,12 @@ class AdversarialLoss:
         side = min(decoded.shape[-1], true.shape[-1])
         true, decoded = true[..., :side, :side], decoded[..., :side, :side]
         latent = latent.detach()
-        phases = decoded + ((decoded >= 0.5).to(decoded.dtype) - decoded).detach()
-        images, latents = torch.cat([true.to(phases.dtype), phases.detach()]), torch.cat([latent, latent])
+        if self.two_phases:
+            decoded = decoded + ((decoded >= 0.5).to(decoded.dtype) - decoded).detach()
+        images, latents = torch.cat([true.to(decoded.dtype), decoded.detach()]), torch.cat([latent, latent])
         true_scores, decoded_scores = self.discriminator(images, latents).chunk(2)
         discriminator = F.relu(1.0 - true_scores).mean() + F.relu(1.0 + decoded_scores).mean()
-        generator = -self.discriminator(phases, latent, frozen=True).mean()
+        generator = -self.discriminator(decoded, latent, frozen=True).mean()
         return {GENERATOR: generator, DISCRIMINATOR: discriminator}
 
 

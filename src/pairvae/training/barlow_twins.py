@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from pairvae.data.batches import batches, steps_per_epoch, stream
 from pairvae.models.paper.resnet import OUTPUT_CHANNELS, ResNet50, normalise
-from pairvae.models.vae import VAE, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import VAE
 from pairvae.numerics import losses
 from pairvae.numerics.images import resize
 from pairvae.settings import PretrainSettings

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pairvae.errors import InputError
-from pairvae.models.build import load_weights
+from pairvae.models.weights import load_weights
 from pairvae.store.tensors import load_tensors, save_tensors
 
 FILE = "checkpoint.safetensors"

@@ -1,6 +1,8 @@
-"""Training of a classifier that tells two kinds of binary images apart, on crops with their mirror images."""
+"""Training of a classifier that tells two kinds of images apart, on crops with their mirror images."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,14 +12,14 @@ from torch import Tensor
 
 from pairvae.models.classifier import Classifier
 
-Bits = NDArray[np.uint8]
+Bits = NDArray[Any]  # of 0 and 1, or grey levels in [0, 1]
 BATCH = 24
 LEARNING_RATE = 4e-3
 VIEWS = 5  # crops of an image that is judged: the corners and the middle
 
 
 class Judge:
-    """A trained classifier of binary images.
+    """A trained classifier of images.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ class Judge:
 def train_judge(
     first: Bits, second: Bits, side: int, seed: int, device: torch.device, steps: int, width: int = 1
 ) -> Judge:
-    """Train a classifier on two kinds of binary images, of which a batch holds as many each.
+    """Train a classifier on two kinds of images, of which a batch holds as many each.
 
     Each is a random crop, mirrored or turned upside down or not. The global random state is left as it was.
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from pairvae.data.batches import batches, steps_per_epoch
 from pairvae.models.likelihoods import Likelihood, posterior_divergence
 from pairvae.models.pair import PairVAE
-from pairvae.models.vae import VAE, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import VAE
 from pairvae.numerics import losses
 from pairvae.settings import PairTraining, SoloTraining
 from pairvae.training.adam_plans import VAEPlan

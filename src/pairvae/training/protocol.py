@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from pairvae.models.vae import VAE, Posterior
+from pairvae.models.posterior import Posterior
+from pairvae.models.vae import VAE
 from pairvae.training.adversarial import is_adversarial
 from pairvae.training.distributed.process_group import ProcessGroup
 from pairvae.training.rounds import Batch, Encoded, LossTerms

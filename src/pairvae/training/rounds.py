@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
-from pairvae.models.vae import Posterior
+from pairvae.models.posterior import Posterior
 from pairvae.training.distributed.micro_batches import MicroBatch
 
 

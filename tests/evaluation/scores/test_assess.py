@@ -10,11 +10,12 @@ from torch import Tensor
 from pairvae.errors import InputError
 from pairvae.evaluation.scores.blocks import measured
 from pairvae.evaluation.scores.evaluate import Reference, listed, model_errors, require_finite, summarise
-from pairvae.evaluation.scores.reconstruct import EvaluationSet, binary, decode, encode, reconstruct
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, decode, encode, reconstruct
 from pairvae.evaluation.scores.references import baseline_errors, floor_errors
 from pairvae.evaluation.scores.statistics import resamples
 from pairvae.models.build import build_vae
 from pairvae.models.vae import VAE, Decoder, Encoder
+from pairvae.numerics.images import micrographs
 from pairvae.settings import CompactNetwork, LatentSettings, TextureNetwork
 
 N, K, SIDE = 6, 3, 32
@@ -119,7 +120,11 @@ def test_chunks_do_not_matter(vaes: dict[str, VAE]) -> None:
 
 
 def test_mode_is_bright_from_one_half_on() -> None:
-    assert binary(np.array([0.49, 0.5, 0.51]).reshape(3, 1, 1, 1)).ravel().tolist() == [0, 1, 1]
+    assert micrographs(np.array([0.49, 0.5, 0.51]).reshape(3, 1, 1, 1), grey=False).ravel().tolist() == [
+        0,
+        1,
+        1,
+    ]
 
 
 def test_baselines_know_the_training_samples_only(what: EvaluationSet) -> None:

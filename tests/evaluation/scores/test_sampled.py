@@ -28,8 +28,9 @@ def test_draws_are_scored_against_the_validation_crops(monkeypatch: pytest.Monke
     asked = {}
 
     def draw_images(
-        source: object, target: object, inputs: object, images: int, seed: int, shift: object
+        source: object, target: object, inputs: object, images: int, seed: int, shift: object, *, grey: bool
     ) -> np.ndarray:
+        assert not grey
         asked.update(source=source, target=target, inputs=np.asarray(inputs), seed=seed)
         return np.resize(crops[2:, None], (2, images, 16, 16))
 

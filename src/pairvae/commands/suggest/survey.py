@@ -107,7 +107,7 @@ def survey(
         tuple(names),
         None if predictor is None else _spread(predictor, arrays, source),
         None if predictor is None else _distances(predictor, arrays, source),
-        prepared.pairs[int(rows[0])].sem_nm_per_px if MODALITIES[target].binary else None,
+        prepared.pairs[int(rows[0])].sem_nm_per_px if MODALITIES[target].cropped else None,
     )
 
 
@@ -204,7 +204,7 @@ def summaries(arrays: Sequence[np.ndarray], name: str) -> np.ndarray:
 
 def outcome_of(array: np.ndarray, name: str, crop: int = 192) -> Outcome:
     """Numbers of one prepared array ``(channels, H, W)``: descriptors and S(r) of a micrograph, else pooled values."""
-    if not MODALITIES[name].binary:
+    if not MODALITIES[name].cropped:
         return Outcome({}, np.asarray(pooled(array[None])[0], dtype=np.float64))
     side = min(crop, *array.shape[1:])
     return _of_crops(spread_crops(array, (1, side, side))[:CROPS, 0])

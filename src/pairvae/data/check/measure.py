@@ -98,7 +98,7 @@ def _measure(pair: Pair, name: str, section: Section, kept: FileCache | None) ->
         facts = _offered(raw, name, section)
         measured = replace(measured, **facts)
         array, _ = prepare_file(pair, modality, section, kept, raw)
-        if modality.binary:
+        if modality.cropped:
             refuse_single_phase(array, file)
     except InputError as error:
         return replace(measured, refused=error)

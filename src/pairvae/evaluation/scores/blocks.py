@@ -25,7 +25,7 @@ CURVE_ONLY = ("mean", "regression")  # baselines whose prediction is a mean curv
 def measured(
     reference: Reference, images: Mapping[str, Mapping[str, np.ndarray]]
 ) -> dict[str, dict[str, Errors]]:
-    """Properties of the binary images among several models' images.
+    """Properties of the micrographs among several models' images.
 
     Parameters
     ----------

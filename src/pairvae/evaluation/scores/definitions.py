@@ -12,7 +12,8 @@ import numpy as np
 
 from pairvae.evaluation.scores.patterns import TruePatterns, pattern_errors, relative_error
 from pairvae.evaluation.scores.statistics import summary
-from pairvae.numerics.descriptors import describe
+from pairvae.numerics.descriptors import describe, grey_quantiles
+from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.morphology import lineal_path, two_point_correlation
 
 __all__ = [
@@ -68,35 +69,39 @@ def physics_errors(predicted: np.ndarray, true: TruePatterns) -> Arrays:
 
 
 def curves(images: np.ndarray, estimator: str) -> Arrays:
-    """S(r) and both lineal path functions of binary images.
+    """S(r), and both lineal path functions of binary images or the quantiles of grey levels, which have no paths.
 
     Parameters
     ----------
     images : ndarray
-        ``(N, H, W)`` of 0 and 1.
+        ``(N, H, W)`` of 0 and 1, or floating-point grey levels.
     estimator : str
         Of S(r), see :func:`pairvae.numerics.morphology.two_point_correlation`.
 
     Returns
     -------
     dict of str to ndarray
-        ``s2``, ``lineal_vertical``, ``lineal_horizontal``: ``(N, H // 2)`` in [0, 1] at distances of 0, 1, ... px.
+        ``s2``, ``lineal_vertical``, ``lineal_horizontal``: ``(N, H // 2)`` in [0, 1] at distances of 0, 1, ... px; or
+        ``s2`` and ``quantiles`` (:func:`pairvae.numerics.descriptors.grey_quantiles`).
     """
     bins = images.shape[-2] // 2
+    s2 = two_point_correlation(images, estimator=estimator, bins=bins)
+    if has_grey_levels(images):
+        return {"s2": s2, "quantiles": grey_quantiles(images)}
     return {
-        "s2": two_point_correlation(images, estimator=estimator, bins=bins),
+        "s2": s2,
         "lineal_vertical": lineal_path(images, "vertical", bins=bins),
         "lineal_horizontal": lineal_path(images, "horizontal", bins=bins),
     }
 
 
 def morphology(images: np.ndarray, estimator: str) -> Arrays:
-    """S(r) and the descriptors of binary images.
+    """S(r) and the descriptors of images.
 
     Parameters
     ----------
     images : ndarray
-        ``(N, K, H, W)`` of 0 and 1.
+        ``(N, K, H, W)``, as for :func:`curves`.
     estimator : str
         Of S(r), as for :func:`curves`.
 
@@ -112,14 +117,12 @@ def morphology(images: np.ndarray, estimator: str) -> Arrays:
 
 
 def properties(images: np.ndarray, estimator: str) -> Arrays:
-    """All that is measured of binary images.
+    """All that is measured of images.
 
     Parameters
     ----------
-    images : ndarray
-        ``(N, H, W)`` of 0 and 1.
-    estimator : str
-        Of S(r), as for :func:`curves`.
+    images, estimator
+        As for :func:`curves`.
 
     Returns
     -------
@@ -129,25 +132,30 @@ def properties(images: np.ndarray, estimator: str) -> Arrays:
     return curves(images, estimator) | describe(images)
 
 
-def curve_errors(predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray]) -> Arrays:
+def curve_errors(
+    predicted: Mapping[str, np.ndarray], true: Mapping[str, np.ndarray], *, grey: bool = False
+) -> Arrays:
     """Mean absolute errors between curves.
 
     Parameters
     ----------
     predicted, true : mapping of str to ndarray
         ``(..., bins)`` by name, as :func:`curves` returns them; ``predicted`` has all that ``true`` has.
+    grey : bool
+        Whether they are those of grey levels, whose S(r) does not start at a phase fraction.
 
     Returns
     -------
     dict of str to ndarray
         ``(...,)`` each: ``s2_mae``, ``phase_fraction_error`` (of the start of S(r)), and, where there are lineal
-        paths, ``lineal_vertical_mae``, ``lineal_horizontal_mae`` and the mean of both, ``lineal_path_mae``.
+        paths, ``lineal_vertical_mae``, ``lineal_horizontal_mae`` and the mean of both, ``lineal_path_mae``. Of grey
+        levels ``s2_mae`` and, where there are quantiles, ``histogram_distance``.
     """
     gaps = {name: np.abs(predicted[name] - true[name]).mean(-1) for name in true}
-    errors = {
-        "s2_mae": gaps["s2"],
-        "phase_fraction_error": np.abs(predicted["s2"][..., 0] - true["s2"][..., 0]),
-    }
+    errors = {"s2_mae": gaps["s2"]}
+    if grey:
+        return errors | ({"histogram_distance": gaps["quantiles"]} if "quantiles" in gaps else {})
+    errors["phase_fraction_error"] = np.abs(predicted["s2"][..., 0] - true["s2"][..., 0])
     if "lineal_vertical" in gaps and "lineal_horizontal" in gaps:
         errors["lineal_path_mae"] = 0.5 * (gaps["lineal_vertical"] + gaps["lineal_horizontal"])
         errors["lineal_vertical_mae"] = gaps["lineal_vertical"]
@@ -179,11 +187,19 @@ def descriptor_errors(
           Ends of lines and isolated dots add to it, branches and bridges take from it.
         * ``coherence_error``, ``roughness_error``: differences of how parallel domains run, and of how ragged their
           edges are, both in [0, 1].
+
+        Of grey levels, in place of defects and edges, ``contrast_error``: of their standard deviation.
     """
     gap = np.hypot(*(predicted[name] - true[name] for name in ("orientation_x", "orientation_y")))
-    return {
+    errors = {
         "spacing_error": relative_error(predicted["spacing"], true["spacing"]),
         "orientation_error": np.asarray(gap / 2),
+    }
+    if "contrast" in true:
+        return errors | {
+            f"{name}_error": np.abs(predicted[name] - true[name]) for name in ("coherence", "contrast")
+        }
+    return errors | {
         "defect_density_error": np.abs(predicted["euler_density"] - true["euler_density"]) * spacing**2,
         "coherence_error": np.abs(predicted["coherence"] - true["coherence"]),
         "roughness_error": np.abs(predicted["edge_roughness"] - true["edge_roughness"]),

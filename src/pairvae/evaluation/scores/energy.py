@@ -19,7 +19,7 @@ from pairvae.numerics.morphology import two_point_correlation
 
 Floats = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[np.float64]]
-DESCRIPTORS = ("phase_fraction", "spacing", "euler_density", "orientation")
+DESCRIPTORS = ("phase_fraction", "spacing", "euler_density", "orientation", "contrast")
 SCORES: dict[str, Callable[[Floats], np.floating[Any]]] = {  # what is reported of the samples' values
     "energy_score": np.mean,
     "mean_curve_mae": np.median,
@@ -125,7 +125,7 @@ def whole_curves(images: Sequence[NDArray[Any]], bins: int, estimator: str) -> t
     Parameters
     ----------
     images : sequence of ndarray
-        V images ``(H, W)`` of 0 and 1; they are halved across their longer side.
+        V images ``(H, W)``; they are halved across their longer side.
     bins : int
         Distances 0, 1, ... px.
     estimator : str

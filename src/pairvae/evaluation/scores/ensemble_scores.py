@@ -1,12 +1,14 @@
 """Ensembles of images against ensembles: not image by image, but the distributions of what they are like.
 
 Images are compared by a vector of descriptors: phase fraction, domain spacing, orientation (two numbers), Euler
-number and the leading principal components of S(r), each divided by its standard deviation over the true crops.
+number (of grey levels the contrast in place of both) and the leading principal components of S(r), each divided by its
+standard deviation over the true crops.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +21,7 @@ Floats = NDArray[np.float64]
 COMPONENTS = 3
 NEIGHBOURS = 5
 HALVINGS = 20
-PARTS = ("phase_fraction", "spacing", "orientation_x", "orientation_y", "euler_density")
+PARTS = ("phase_fraction", "spacing", "orientation_x", "orientation_y", "euler_density", "contrast")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,8 @@ class Space:
 
 def _numbers(properties: dict[str, NDArray[np.float64]]) -> Floats:
     """``(..., D)``; an image without any period counts as one of spacing 0, far from all others."""
-    return np.nan_to_num(np.stack([properties[name] for name in PARTS], axis=-1), nan=0.0)
+    known = [properties[name] for name in PARTS if name in properties]
+    return np.nan_to_num(np.stack(known, axis=-1), nan=0.0)
 
 
 def descriptor_space(true: dict[str, NDArray[np.float64]]) -> Space:
@@ -55,7 +58,7 @@ def descriptor_space(true: dict[str, NDArray[np.float64]]) -> Space:
     curves = true["s2"].reshape(-1, true["s2"].shape[-1])
     components = principal_components(curves, COMPONENTS)
     numbers = _numbers(true)
-    flat = np.concatenate([numbers.reshape(-1, len(PARTS)), components.scores(curves)], axis=1)
+    flat = np.concatenate([numbers.reshape(-1, numbers.shape[-1]), components.scores(curves)], axis=1)
     deviation = flat.std(0)
     return Space(flat.mean(0), np.where(deviation > 1e-12, deviation, 1.0), components)
 
@@ -117,9 +120,9 @@ def mean_distance(vectors: Floats) -> float:
     return float(np.sqrt(2 * vectors.var(0, ddof=1).sum())) if len(vectors) > 1 else 0.0
 
 
-def repeats(images: NDArray[np.uint8]) -> float:
-    """Share of binary images ``(N, h, w)`` that equal an earlier one pixel by pixel, in [0, 1]."""
-    distinct = {image.tobytes() for image in np.packbits(images.reshape(len(images), -1), axis=1)}
+def repeats(images: NDArray[Any]) -> float:
+    """Share of images ``(N, h, w)`` that equal an earlier one pixel by pixel, in [0, 1]."""
+    distinct = {image.tobytes() for image in images}
     return 1.0 - len(distinct) / len(images)
 
 

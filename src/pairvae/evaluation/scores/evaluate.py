@@ -21,13 +21,13 @@ from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.statistics import Integers, summary
 
 Errors = dict[str, np.ndarray]
-CURVES = ("s2", "lineal_vertical", "lineal_horizontal")
+CURVES = ("s2", "lineal_vertical", "lineal_horizontal", "quantiles")
 PHYSICS_CROPS = 1  # a pattern's ring, arcs and spots take 40 ms to measure: of one crop per sample
 LEAST_PATTERN = 32  # px; smaller ones have no rings to measure
 
 
 class Reference:
-    """The true patterns and what the true crops are like (nothing where no crops are binary), computed once.
+    """The true patterns and what the true crops are like (nothing where there are no crops), computed once.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Reference:
         return {name: self.properties[name] for name in CURVES if name in self.properties}
 
     def properties_of(self, images: np.ndarray) -> dict[str, np.ndarray]:
-        """Curves ``(N, K, bins)`` and descriptors ``(N, K)`` of binary images ``(N, K, h, w)``."""
+        """Curves ``(N, K, bins)`` and descriptors ``(N, K)`` of micrographs ``(N, K, h, w)``."""
         n, k, h, w = images.shape
         measured = properties if self.full else curves
         flat = measured(images.reshape(n * k, h, w), self.data.estimator)
@@ -85,12 +85,13 @@ class Reference:
         return self.crops(images) if self.data.cropped(target) else self.whole(target, images)
 
     def crops(self, images: np.ndarray) -> Errors:
-        """Errors ``(N, K)`` of binary images ``(N, K, h, w)`` against the crops of the same number."""
+        """Errors ``(N, K)`` of micrographs ``(N, K, h, w)`` against the crops of the same number."""
         return self.against(self.properties_of(images))
 
     def against(self, measured: Mapping[str, np.ndarray]) -> Errors:
         """Errors ``(N, K)`` of curves ``(N, K, bins)`` and, where there are any, descriptors ``(N, K)``."""
-        errors = curve_errors(measured, {name: self.properties[name] for name in CURVES if name in measured})
+        known = {name: self.properties[name] for name in CURVES if name in measured}
+        errors = curve_errors(measured, known, grey=self.data.grey)
         if "spacing" in measured:
             errors |= descriptor_errors(measured, self.properties, self.spacing)
         return errors

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pairvae.models.vae import CHUNK, VAE, Posterior, decode_in_chunks, joined
+from pairvae.models.posterior import Posterior, joined
+from pairvae.models.vae import CHUNK, VAE, decode_in_chunks
+from pairvae.numerics.images import micrographs
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class EvaluationSet:
     patterns : ndarray
         ``(N, 3, H, W)`` in [0, 1].
     crops : ndarray
-        ``(N, K, h, w)`` uint8 of 0 and 1. Where the second modality is no binary image either, its arrays as they are,
-        ``(N, channels, H, W)`` float32.
+        ``(N, K, h, w)`` uint8 of 0 and 1, or float32 where ``grey``. Where the second modality is no micrograph either,
+        its arrays as they are, ``(N, channels, H, W)`` float32.
     train, validation : sequence of int
         The samples of each split.
     morphologies : sequence of str or None
@@ -35,6 +37,8 @@ class EvaluationSet:
         The modalities of patterns and crops.
     shift : Tensor, optional
         ``(N, C, g, g)``: what the conditions of the samples add to the pair's latents of the patterns.
+    grey : bool
+        Whether the crops are grey levels in [0, 1], not two phases.
     """
 
     patterns: np.ndarray
@@ -46,6 +50,7 @@ class EvaluationSet:
     seed: int
     names: tuple[str, str] = ("saxs", "sem")
     shift: Tensor | None = None
+    grey: bool = False
 
     @property
     def splits(self) -> dict[str, Sequence[int]]:
@@ -57,8 +62,8 @@ class EvaluationSet:
         return self.patterns if name == self.names[0] else self.crops
 
     def cropped(self, name: str) -> bool:
-        """Whether a modality is assessed on binary crops."""
-        return name == self.names[1] and self.crops.dtype == np.uint8
+        """Whether a modality is assessed on crops of micrographs."""
+        return name == self.names[1] and (self.grey or self.crops.dtype == np.uint8)
 
     def inputs(self, name: str) -> Tensor:
         """What the encoder of a modality sees: ``(N, channels, H, W)``, or all crops as ``(N K, 1, h, w)``."""
@@ -77,7 +82,7 @@ class Reconstructions:
     Parameters
     ----------
     images : dict of str to ndarray
-        By direction: patterns ``(N, ...)`` or ``(N, K, ...)`` in [0, 1], binary crops ``(N, K, h, w)`` of 0 and 1.
+        By direction: patterns ``(N, ...)`` or ``(N, K, ...)`` in [0, 1], crops ``(N, K, h, w)`` as the true ones.
     latents : dict of str to ndarray
         Posterior means ``(N, C, g, g)``, or ``(N K, C, g, g)`` of crops, by modality.
     """
@@ -145,11 +150,6 @@ def decode(vae: VAE, latents: Tensor, seed: int) -> np.ndarray:
         return decode_in_chunks(vae.decoder, latents).numpy()
 
 
-def binary(images: np.ndarray) -> np.ndarray:
-    """Bernoulli mode ``(B, h, w)`` uint8 of probabilities ``(B, 1, h, w)``."""
-    return (images[:, 0] >= 0.5).astype(np.uint8)
-
-
 def reconstruct(vaes: Mapping[str, VAE], data: EvaluationSet) -> Reconstructions:
     """Every direction that the VAEs allow; each image has its own noise.
 
@@ -177,7 +177,7 @@ def reconstruct(vaes: Mapping[str, VAE], data: EvaluationSet) -> Reconstructions
             each_crop = data.cropped(target) and not data.cropped(source)
             decoded = decode(vae, latent.repeat_interleave(k, dim=0) if each_crop else latent, data.seed)
             if data.cropped(target):
-                decoded = binary(decoded)
+                decoded = micrographs(decoded, grey=data.grey)
             shape = (n, k) if data.cropped(source) or data.cropped(target) else (n,)
             images[f"{source}_{target}"] = decoded.reshape(*shape, *decoded.shape[1:])
     return Reconstructions(images, {name: posterior.mean.numpy() for name, posterior in encoded.items()})

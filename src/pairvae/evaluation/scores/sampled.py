@@ -30,7 +30,7 @@ class Sampled:
     facts : dict
         What the spread of the draws is worth (:func:`pairvae.evaluation.uncertainty.uncertainty`).
     images : ndarray
-        ``(V, K, h, w)`` of 0 and 1.
+        ``(V, K, h, w)`` as the true crops.
     properties : dict of str to ndarray
         ``(V, K, ...)`` of the images, by name.
     """
@@ -61,7 +61,9 @@ def sampled(vaes: Mapping[str, VAE], reference: Reference) -> Sampled:
     rows = np.asarray(data.validation)
     inputs = torch.from_numpy(data.patterns[rows])
     shift = None if data.shift is None else data.shift[torch.from_numpy(rows)]
-    drawn = uncertainty.draw_images(vaes[first], vaes[second], inputs, uncertainty.IMAGES, data.seed, shift)
+    drawn = uncertainty.draw_images(
+        vaes[first], vaes[second], inputs, uncertainty.IMAGES, data.seed, shift, grey=data.grey
+    )
     properties = morphology(drawn, data.estimator)
     known = {name: values[rows] for name, values in reference.properties.items()}
     predicted, true = uncertainty.described(properties), uncertainty.described(known)

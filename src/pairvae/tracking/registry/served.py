@@ -66,7 +66,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
                 torch.manual_seed(seed)
                 latents = one.expand(samples, *one.shape)
                 if samples > 1:
-                    noise = torch.randn((samples + 1) // 2, *one.shape)  # as models/vae.py draws several
+                    noise = torch.randn(
+                        (samples + 1) // 2, *one.shape
+                    )  # as models/posterior.py draws several
                     antithetic = torch.stack([noise, -noise], dim=1).flatten(0, 1)[:samples]
                     latents = latents + spread * self._correlated(source, antithetic)
                 decoder = self.programs.get(f"{target}-decoder-{source}", self.programs[f"{target}-decoder"])
