@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pairvae.cli import main
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.settings.simulation import SimulationParameters
 
 SMALL = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True)

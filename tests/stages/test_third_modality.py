@@ -40,6 +40,7 @@ iq:
   training: {epochs: 2, log_every: 1}
 pair: {training: {random_epochs: 2, log_every: 1}}
 assess: {crops: 2, realism_steps: 2}
+baselines: {fft: false, ridge: false, dual_vae: false, unet: {epochs: 0}}
 generate: {samples: 2}
 device: {threads: 1}
 """
@@ -47,7 +48,7 @@ device: {threads: 1}
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pairvae.data.simulate.samples import simulate
+    from pairvae.data.simulate.simulated_folder import simulate
 
     folder = tmp_path_factory.mktemp("third") / "raw"
     simulate(folder, pairs=8, seed=0, parameters=PHYSICS, workers=1)
@@ -70,7 +71,6 @@ def trained(request: pytest.FixtureRequest, raw: Path, tmp_path_factory: pytest.
     train_pair(made)
     assess(made)
     generate(made)
-    report(made)
     return made
 
 
@@ -114,7 +114,9 @@ def test_every_direction_is_scored_beside_its_baselines(trained: Project) -> Non
     assert bool(metrics["generation"]) == (second == "sem")
 
 
+@pytest.mark.slow
 def test_report_tells_the_scores(trained: Project) -> None:
+    report(trained)
     page = (trained.reports / "index.html").read_text()
     assert "IQ" in page
     assert "Retrieval" in page or "retrieval" in page

@@ -12,7 +12,8 @@ from pathlib import Path
 from pairvae.data.check.folder import check_for, other_sections
 from pairvae.data.check.measure import measure_all
 from pairvae.data.check.problems import CheckReport, Problem, error_text
-from pairvae.data.check.proposals import Proposal, calibrations, lines, no_common_range, propose
+from pairvae.data.check.proposals import calibrations, no_common_range, propose
+from pairvae.data.check.proposed_settings import Proposal, lines
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction
 from pairvae.data.pairs.pairs_table import is_number

@@ -13,7 +13,7 @@ from pairvae.data.check.folder import check_for
 from pairvae.data.check.partners import partners
 from pairvae.data.check.problems import Limits
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.numerics.scattering import RingAndArcs
 from pairvae.settings import resolve
 

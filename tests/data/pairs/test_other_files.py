@@ -8,7 +8,7 @@ import pytest
 from pairvae.data.check.folder import check_folder, other_sections
 from pairvae.data.pairs.from_names import init_pairs
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.errors import InputError
 from pairvae.settings import resolve
 from pairvae.settings.simulation import SimulationParameters
