@@ -106,14 +106,6 @@ def test_file_in_place_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture
     assert len(error.splitlines()) == 1
 
 
-def test_debug_shows_where_it_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PAIRVAE_DEBUG", "1")
-    monkeypatch.setattr(sys, "argv", ["pairvae", "data", "simulate", str(tmp_path / "file" / "out")])
-    with pytest.raises(NotADirectoryError):
-        main()
-
-
 def test_sheet_of_simulated_pairs_is_a_command(project: Path, tmp_path: Path) -> None:
     import cv2
 
@@ -133,10 +125,3 @@ def test_physics_of_the_simulator_can_be_set(tmp_path: Path, capsys: pytest.Capt
         in capsys.readouterr().err
     )
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("arguments", [["train", "afm"], ["predict", "x.png", "--to", "afm"]])
-def test_unknown_modality_is_a_usage_error(arguments: list[str], tmp_path: Path) -> None:
-    done = limited(1_000_000, *arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "'afm' is not one of saxs, sem, iq" in done.stderr
