@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairvae.data.simulate.broad_structures import GRID, KINDS, draw_structure
-from pairvae.numerics.colormaps import colormap_table
+from pairvae.data.simulate.saxs_pattern import published_colours
 from pairvae.numerics.phasefield import Field, scattering, smooth_noise
 from pairvae.numerics.scattering.harmonics import Q_EDGE
 
@@ -88,8 +88,7 @@ def broad_pair(
 
 def coloured(pair: BroadPair) -> NDArray[np.uint8]:
     """The pattern in the published colours, ``(192, 192, 3)`` RGB; black where nothing is seen."""
-    table = np.rint(colormap_table("vge") * 255).astype(np.uint8)
-    return np.asarray(table[np.rint(pair.levels * (len(table) - 1)).astype(np.intp)])
+    return published_colours(pair.levels)
 
 
 def _micrograph(smooth: Field, rng: np.random.Generator) -> NDArray[np.uint8]:
