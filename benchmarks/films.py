@@ -19,7 +19,7 @@ import yaml
 
 from benchmarks import machine, waves
 from pairvae import store
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.settings import resolve
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import assess

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.settings import resolve
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import prepare_folder

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 
 PAIRS, PATTERNS, MICROGRAPHS = 72, 200, 30
 CONDITIONS = {"pitch_nm": "pitch_nm", "bright_shift": "composition"}  # column of pairs.csv: of truth.csv

@@ -107,6 +107,14 @@ def test_functions_are_short() -> None:
     assert {name: length for name, length in lengths.items() if length > 50} == {}
 
 
+def test_files_are_short() -> None:
+    """About 300 lines, docstrings included."""
+    lengths = {
+        path.relative_to(PACKAGE).as_posix(): len(path.read_bytes().splitlines()) for path in sources()
+    }
+    assert {name: length for name, length in lengths.items() if length > 320} == {}
+
+
 def test_functions_take_few_parameters() -> None:
     counts = {}
     for name, node in functions():

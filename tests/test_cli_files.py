@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.settings.simulation import SimulationParameters
 from small_project import run_here
 

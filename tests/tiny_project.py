@@ -5,7 +5,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.preprocess import prepare_folder, preprocess
 from pairvae.stages.project import Project, open_project

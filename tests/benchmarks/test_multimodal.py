@@ -26,7 +26,7 @@ assess: {crops: 2, realism_steps: 2}
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    from pairvae.data.simulate.samples import simulate
+    from pairvae.data.simulate.simulated_folder import simulate
 
     folder = tmp_path_factory.mktemp("multimodal")
     simulate(folder / "raw", pairs=6, seed=0, parameters=PHYSICS, workers=1)

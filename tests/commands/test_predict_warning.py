@@ -19,7 +19,7 @@ from pairvae.settings import Settings
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import make_raw
-from pairvae.stages.training_inputs import shape_of, side, untrained
+from pairvae.stages.training_inputs import shape_of, untrained
 
 pytestmark = pytest.mark.slow
 ALLOWED = 0.05  # of the validation pairs may be told of
@@ -48,7 +48,7 @@ def knowing(settings: Settings, facts: TrainingSummary) -> Predictor:
     """An untrained pair with facts about training data."""
     vaes = {name: untrained(settings, name).eval() for name in settings.modalities}
     card = {
-        name: {"shape": shape_of(settings, name), "prepare": side(settings, name).prepare.model_dump()}
+        name: {"shape": shape_of(settings, name), "prepare": settings.modality(name).prepare.model_dump()}
         for name in vaes
     }
     return Predictor(vaes, {"modalities": card}, facts)

@@ -10,7 +10,7 @@ import numpy as np
 from known_conditions import with_conditions
 from pairvae.commands.tune.trial import scorer, trial_project, tuning_data
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.inference.card import load_vaes
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.store import read_json, write_json

@@ -11,7 +11,7 @@ from pairvae.commands.check import check_project
 from pairvae.data import prepare
 from pairvae.data.pairs.manifest import read_pairs
 from pairvae.data.prepare import cache_key, prepare_file
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.modalities import MODALITIES
 from pairvae.settings import resolve
 from pairvae.stages.preprocess import prepare_folder

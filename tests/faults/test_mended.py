@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.errors import InputError
 from pairvae.settings.simulation import SimulationParameters
 from pairvae.store import files, tensors

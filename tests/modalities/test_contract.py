@@ -13,7 +13,7 @@ import pytest
 import pairvae
 from pairvae.data.pairs.manifest import read_pairs
 from pairvae.data.prepare import raw_of
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, Modality, prepare_settings
 from pairvae.modalities.readers.raw_image import RawImage
@@ -128,7 +128,7 @@ def test_unknown_setting_names_its_key(modality: Modality) -> None:
 def test_nothing_else_has_to_know_of_the_third_one() -> None:
     files = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "modalities"]
     knowing = {path.name for path in files if '"iq"' in path.read_text("utf-8")}
-    assert knowing == {"samples.py"}, "the simulator writes its column"
+    assert knowing == {"simulated_folder.py"}, "the simulator writes its column"
 
 
 def test_curve_stands_in_for_a_file_by_the_pattern(raw: Path) -> None:

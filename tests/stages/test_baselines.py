@@ -14,7 +14,7 @@ import pytest
 from pairvae.evaluation.scores.evaluate import Reference
 from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.stages.assess import evaluated
-from pairvae.stages.baselines import fitted_errors, trained_predictions
+from pairvae.stages.baselines import fitted_errors, trained_alone, trained_predictions
 from pairvae.stages.project import Project, open_project
 from tiny_project import solo_trained
 
@@ -43,7 +43,8 @@ def predicted(
     project: Project, change: Callable[[EvaluationSet], EvaluationSet] = lambda what: what
 ) -> dict[str, dict]:
     prepared = project.prepared()
-    return dict(trained_predictions(project, prepared, change(evaluated(project, prepared))))
+    what = change(evaluated(project, prepared))
+    return dict(trained_predictions(project, prepared, what, trained_alone(project, what)))
 
 
 def test_shapes_and_ranges_are_those_that_the_scores_want(project: Project) -> None:
@@ -66,7 +67,9 @@ def test_shapes_and_ranges_are_those_that_the_scores_want(project: Project) -> N
 
 def test_every_prediction_goes_through_the_scores(project: Project) -> None:
     prepared = project.prepared()
-    errors, properties = fitted_errors(project, prepared, Reference(evaluated(project, prepared), full=True))
+    reference = Reference(evaluated(project, prepared), full=True)
+    alone = trained_alone(project, reference.data)
+    errors, properties = fitted_errors(project, prepared, reference, alone)
     assert list(errors) == NAMES
     assert errors["fft_whole"]["sem_saxs"]["mae"].shape == (8,)
     assert errors["fft"]["sem_saxs"]["mae"].shape == (8, 3)
@@ -130,5 +133,5 @@ def test_unknown_pixel_sizes_are_no_obstacle(project: Project, tmp_path: Path) -
         project, ["baselines.ridge=false", "baselines.dual_vae=false", "baselines.unet.epochs=0"]
     )
     what = evaluated(project, prepared)
-    found = dict(trained_predictions(only_fft, blind, what))
+    found = dict(trained_predictions(only_fft, blind, what, trained_alone(project, what)))
     assert found["fft_whole"]["sem_saxs"].shape == WHOLE

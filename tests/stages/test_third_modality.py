@@ -48,7 +48,7 @@ device: {threads: 1}
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from pairvae.data.simulate.samples import simulate
+    from pairvae.data.simulate.simulated_folder import simulate
 
     folder = tmp_path_factory.mktemp("third") / "raw"
     simulate(folder, pairs=8, seed=0, parameters=PHYSICS, workers=1)

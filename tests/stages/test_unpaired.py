@@ -13,7 +13,7 @@ import pytest
 
 from pairvae.commands.check import check_project
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.errors import InputError
 from pairvae.settings import merge, parse_yaml, resolve
 from pairvae.settings.simulation import SimulationParameters

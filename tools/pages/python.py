@@ -51,7 +51,9 @@ def pages(source: Path) -> dict[str, str]:
 def _public(package: str) -> str:
     """The names that the package offers, functions first, not headed by the modules that they come from."""
     names = [name for name in import_module(package).__all__ if not name.startswith("_")]
-    return "".join(f"::: {package}.{name}\n\n" for name in sorted(names, key=lambda name: name[0].isupper()))
+    ordered = sorted(names, key=lambda name: name[0].isupper())
+    whole = "    options:\n      inherited_members: true\n"
+    return "".join(f"::: {package}.{name}\n{whole}\n" for name in ordered)
 
 
 def _is_part(path: Path) -> bool:

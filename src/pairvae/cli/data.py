@@ -31,7 +31,7 @@ def simulate(
     ] = None,
 ) -> None:
     """Write simulated pairs in the data layout."""
-    from pairvae.data.simulate.samples import simulate as run
+    from pairvae.data.simulate.simulated_folder import simulate as run
     from pairvae.settings import assignments, resolve
 
     physics = {"simulated": {"world": world, "parameters": assignments(changes or [])}}

@@ -9,10 +9,11 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
-from pairvae.data.check.folder import check_for, other_sections
+from pairvae.data.check.folder import check_folder, prepare_sections
 from pairvae.data.check.measure import measure_all
 from pairvae.data.check.problems import CheckReport, Problem, error_text
-from pairvae.data.check.proposals import Proposal, calibrations, lines, no_common_range, propose
+from pairvae.data.check.proposals import calibrations, no_common_range, propose
+from pairvae.data.check.proposed_settings import Proposal, lines
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction
 from pairvae.data.pairs.pairs_table import is_number
@@ -48,14 +49,7 @@ def _check_project(
     folder: Path, settings: Settings, problems: Sequence[Problem], kept: FileCache | None
 ) -> CheckReport:
     sides = [name for name in settings.modalities if name in FOLDERS]
-    report = check_for(
-        folder,
-        settings.sem.prepare,
-        settings.saxs.prepare,
-        sides or (*FOLDERS,),
-        other_sections(settings),
-        kept,
-    )
+    report = check_folder(folder, prepare_sections(settings), sides or (*FOLDERS,), kept)
     manifest = read_manifest(folder)
     pairs = manifest.pairs
     if settings.data.unpaired == "use":

@@ -103,7 +103,8 @@ def _incoming(project: Project) -> tuple[Sequence[Pair], Sequence[Pair]]:
 
 def _simulated(project: Project) -> Sequence[Pair]:
     """The simulated pairs, once the first was simulated and prepared."""
-    from pairvae.data.simulate.samples import sample_id, view_ids, write_first
+    from pairvae.data.simulate.samples import sample_id, view_ids
+    from pairvae.data.simulate.simulated_folder import write_first
 
     data = project.settings.data.simulated
     with tempfile.TemporaryDirectory(prefix="pairvae-") as scratch:
@@ -214,7 +215,7 @@ def check_networks(project: Project) -> None:
 
     from pairvae.inference.backbone import read_backbone
     from pairvae.stages.start import begin_from, begin_from_prior
-    from pairvae.stages.training_inputs import card_description, shape_of, side, untrained
+    from pairvae.stages.training_inputs import card_description, shape_of, untrained
     from pairvae.training.devices import choose
 
     settings = project.settings
@@ -222,7 +223,7 @@ def check_networks(project: Project) -> None:
     if settings.pretrain.enabled and settings.pretrain.backbone is not None:
         read_backbone(project.folder / settings.pretrain.backbone)
     for name in settings.modalities:
-        network, shape = side(settings, name).network, shape_of(settings, name)
+        network, shape = settings.modality(name).network, shape_of(settings, name)
         try:
             vae = untrained(settings, name)
             if network.architecture != "paper":  # its backbone is made later
@@ -238,7 +239,7 @@ def check_networks(project: Project) -> None:
                 remedy="take one of them back to its default (`pairvae params` prints all)",
             ) from error
         starts = {
-            f"{name}.training.start_from": side(settings, name).training.start_from,
+            f"{name}.training.start_from": settings.modality(name).training.start_from,
             "pair.training.start_from": settings.pair.training.start_from,
         }
         for key, start in starts.items():

@@ -14,7 +14,6 @@ from pairvae.settings import Settings
 from pairvae.stages.pretrain import pretrain
 from pairvae.stages.project import SOLO_STAGES, Project, stage_module
 from pairvae.stages.train_solo import train_solo
-from pairvae.stages.training_inputs import side
 from pairvae.store.code import code_digest
 from pairvae.store.locks import locked
 from pairvae.store.model_folder import CARD
@@ -51,7 +50,7 @@ def _determining(settings: Settings, stage: str) -> dict[str, Any]:
     name = stage.removeprefix("train-")
     sections: dict[str, Any] = {"pretrain": settings.pretrain}
     if name in SOLO_STAGES:
-        sections |= {"latent": settings.latent, "network": side(settings, name)}
+        sections |= {"latent": settings.latent, "network": settings.modality(name)}
     plain = {
         key: section.model_dump(mode="json")
         for key, section in sections.items()

@@ -100,7 +100,7 @@ def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
     """Binarised micrograph ``(1, H, W)`` uint8, 1 in the bright phase, or the dark one where ``phase`` says so.
 
     The paper's recipe (Method and Figure S2) unless settings say otherwise. With the threshold ``none`` grey levels
-    float32 in [0, 1], 0.5 their median (:func:`pairvae.numerics.contrast.normalised_contrast`). ``InputError`` where
+    float32 in [0, 1], 0.5 their mean (:func:`pairvae.numerics.contrast.normalised_contrast`). ``InputError`` where
     the image area is smaller than a crop, or of a single grey level.
     """
     grey = _luma(_area_at_pixel_size(raw, settings)) if settings.grey else prepared_grey(raw, settings)
@@ -122,9 +122,7 @@ def _grey_levels(grey: np.ndarray, source: str, settings: SemPrepare) -> np.ndar
     blurred = cv2.GaussianBlur(
         grey.astype(np.float32), (settings.blur_px, settings.blur_px), settings.blur_sigma
     )
-    if settings.shading:
-        blurred = blurred - background(blurred)
-    levels = normalised_contrast(blurred)
+    levels = normalised_contrast(blurred, background(blurred) if settings.shading else 0.0)
     if levels is None:
         raise InputError(
             expected="a micrograph with contrast",

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pairvae.numerics.images import batch, chunks, has_grey_levels
-from pairvae.numerics.spacing import Floats, Integers, spacing_and_spread
+from pairvae.numerics.spacing import Floats, spacing_and_spread
 
 QUANTILES = 64
 COHERENT = 32  # px; about three domains of the published micrographs
@@ -159,38 +159,14 @@ def orientation(images: NDArray[Any], sigma: float = 1.0) -> tuple[Floats, Float
     return np.where(angle <= -np.pi / 2, np.pi / 2, angle), np.hypot(tensor[:, 0], tensor[:, 1])
 
 
-def euler_number(images: NDArray[Any]) -> Integers:
-    """Bright domains minus the holes in them; pixels touching at corners only are not connected.
-
-    Pixels - neighbouring pairs + full 2 x 2 blocks (the vertices, edges and faces of the bright phase).
-
-    Parameters
-    ----------
-    images : ndarray
-        ``(N, H, W)``, or one ``(H, W)``.
-
-    Returns
-    -------
-    ndarray
-        ``(N,)`` int64.
-    """
-    bright = batch(images) > 0.5
-    below, beside = bright[:, 1:] & bright[:, :-1], bright[:, :, 1:] & bright[:, :, :-1]
-    blocks = below[:, :, 1:] & below[:, :, :-1]
-    pixels, pairs, squares = (
-        np.count_nonzero(bright, (1, 2)),
-        np.count_nonzero(below, (1, 2)) + np.count_nonzero(beside, (1, 2)),
-        np.count_nonzero(blocks, (1, 2)),
-    )
-    return np.asarray(pixels - pairs + squares, dtype=np.int64)
-
-
 def euler_density(images: NDArray[Any]) -> Floats:
     """Euler number per px^2 of the pattern that the image is a window of, without edge effects.
 
+    The Euler number is that of bright domains minus the holes in them (pixels that touch at corners only are not
+    connected): pixels - neighbouring pairs + full 2 x 2 blocks, the vertices, edges and faces of the bright phase.
     Each vertex counts with the edges and the face towards larger rows and columns, and only where all of these
-    lie inside: the mean over windows is that of the unbounded pattern, however small they are, whereas
-    :func:`euler_number` counts every domain that the edge cuts off.
+    lie inside. So the mean over windows is that of the unbounded pattern, however small they are; a count of
+    domains would count every one that the edge cuts off.
 
     Parameters
     ----------

@@ -138,41 +138,6 @@ def two_point_correlation(
     return np.concatenate(curves)
 
 
-def autocovariance_map(images: NDArray[Any], lags: int = 32) -> Floats:
-    """Autocovariance of the bright phase, as a map over lags in both directions.
-
-    Each image's mean is removed, and each lag is divided by its number of pixel pairs.
-
-    Parameters
-    ----------
-    images : ndarray
-        ``(N, H, W)``, or one ``(H, W)``.
-    lags : int
-        The longest lag each way, px.
-
-    Returns
-    -------
-    ndarray
-        ``(N, 2 lags + 1, 2 lags + 1)``, lag 0 central. There it is the variance, f (1 - f) for a phase fraction f.
-
-    Raises
-    ------
-    InputError
-        A lag is as long as the image, or below 1.
-    """
-    pictures = batch(images)
-    height, width = pictures.shape[1:]
-    if not 1 <= lags < min(height, width):
-        raise InputError(expected=f"1 to {min(height, width) - 1} lags", found=str(lags))
-    pairs = _overlap(height, width, np.arange(-lags, lags + 1), np.arange(lags + 1))
-    halves = []
-    for chunk in chunks(pictures):
-        values = chunk.astype(np.float64)
-        halves.append(_correlations(values - values.mean(axis=(1, 2), keepdims=True), lags) / pairs)
-    half = np.concatenate(halves)
-    return np.concatenate([half[:, ::-1, :0:-1], half], axis=2)
-
-
 def _run_lengths(bright: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Bright pixels in a row up to and including each pixel along the last axis; 0 in the dark phase."""
     index = np.arange(bright.shape[-1], dtype=np.int32)

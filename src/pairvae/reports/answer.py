@@ -135,12 +135,13 @@ def _ensemble_table(ensembles: Mapping[str, Any], ranking: Mapping[str, Any]) ->
     names = sorted(
         ensembles, key=lambda name: (name == "floor", ensembles[name].get("energy_score", float("inf")))
     )
+    known = [key for key in UNITS if any(key in one.get("descriptors", {}) for one in ensembles.values())]
     rows = []
     for name in names:
         scores = ensembles[name]
         units = scores.get("descriptors", {})
         cells = [_beside(scores.get(score), floor.get(score)) for score in ("energy_score", "mean_curve_mae")]
-        cells += [f"{units[key]:.2f}" if key in units else "" for key in UNITS]
+        cells += [f"{units[key]:.2f}" if key in units else "" for key in known]
         rows.append((_name(name), str(scores["images"]), *cells))
     energy = ranking.get("energy_score", {})
     best = {energy.get("best"), *energy.get("not_told_apart", ())}
@@ -148,7 +149,10 @@ def _ensemble_table(ensembles: Mapping[str, Any], ranking: Mapping[str, Any]) ->
     columns = (f"{count} samples", "images", SCORES["energy_score"].label, SCORES["mean_curve_mae"].label)
     marked = frozenset(number for number, name in enumerate(names) if name in best)
     return PlainTable(
-        "SAXS to SEM: ensembles of images (× floor)", (*columns, *UNITS.values()), tuple(rows), marked
+        "SAXS to SEM: ensembles of images (× floor)",
+        (*columns, *(UNITS[key] for key in known)),
+        tuple(rows),
+        marked,
     )
 
 

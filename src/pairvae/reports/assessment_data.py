@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pairvae.numerics.descriptors import phase_fraction
+from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.spacing import domain_spacing
 from pairvae.reports.report_data import Example, Latents, Sheet
 
@@ -45,7 +46,7 @@ def example(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], row: int
         sem,
         images,
         curves,
-        phase_fraction=float(phase_fraction(sem[None])[0]),
+        phase_fraction=None if has_grey_levels(sem) else float(phase_fraction(sem[None])[0]),
         spacing_px=spacing if np.isfinite(spacing) else None,
     )
 

@@ -26,8 +26,8 @@ SCORES: dict[str, ScoreFact] = {
         "Mean absolute difference between the two-point correlation curves of the true and the predicted "
         "image. S(r) is the chance that two points a distance r apart both lie in the bright phase: it "
         "starts at the phase fraction, and its ripples show the spacing of the domains and how far their "
-        "order reaches. An image with the same statistics scores well even though no single domain is where"
-        " it was.",
+        "order reaches. (Of grey levels it is the mean product of the two, and starts at the mean square.) An image"
+        " with the same statistics scores well even though no single domain is where it was.",
     ),
     "mae": ScoreFact(
         "pixel error",
@@ -75,6 +75,17 @@ SCORES: dict[str, ScoreFact] = {
         "phase fraction error",
         "probability",
         "Absolute difference between the shares of bright pixels.",
+    ),
+    "histogram_distance": ScoreFact(
+        "histogram distance",
+        "share of the grey scale",
+        "How far grey levels have to be moved, on average over the pixels, to turn one histogram into the other"
+        " (1-Wasserstein distance).",
+    ),
+    "contrast_error": ScoreFact(
+        "contrast error",
+        "share of the grey scale",
+        "Absolute difference of the standard deviations of the grey levels.",
     ),
     "spacing_error": ScoreFact(
         "domain spacing error",

@@ -63,8 +63,9 @@ def _save_examples(report: ReportData, folder: Path) -> None:
         if has_curves:
             drawing = paper.reconstructions_and_curves(examples, plan, nm)
             save_figure(drawing, folder, whole, paper.plan_rows(rows, plan, paper.BESIDE_IMAGES))
-            drawing = paper.horizontal_paths(examples, plan, nm)
-            save_figure(drawing, folder, horizontal, paper.plan_rows(rows, plan, ("lineal_horizontal",)))
+        paths = paper.plan_rows(rows, plan, ("lineal_horizontal",))
+        if paths:  # grey levels have none
+            save_figure(paper.horizontal_paths(examples, plan, nm), folder, horizontal, paths)
     if has_curves:
         save_figure(curves.curves(examples, nm), folder, "curves", rows)
 

@@ -101,7 +101,8 @@ def _lines_of(facts: Mapping[str, str]) -> str:
 
 def _model(report: ReportData) -> str:
     return (
-        "Two variational autoencoders, one for 2D SAXS patterns and one for binarised SEM images, trained alone and"
+        "Two variational autoencoders, one for 2D SAXS patterns and one for "
+        f"{'grey' if report.grey else 'binarised'} SEM images, trained alone and"
         " then as a pair, so that the latent of either measurement is decoded to the other (after Lu and Jayaraman,"
         " JACS Au 2023, 3, 2510). Four directions: each measurement from itself and from the other."
     )

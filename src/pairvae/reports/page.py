@@ -54,7 +54,8 @@ def _example_block(example: Example, report: ReportData, side: int) -> Block:
     plots_: tuple[Picture, ...] = ()
     kinds = [kind for kind in ("s2", "lineal_vertical") if example.curves.get(kind)]
     if kinds:
-        alt = f"{title}: two-point correlation and vertical lineal path, true and predicted"
+        shown = " and ".join(("two-point correlation", "vertical lineal path")[: len(kinds)])
+        alt = f"{title}: {shown}, true and predicted"
         plots_ = (plot_picture(curves.example_curves(example, kinds, report.nm_per_px), "", alt),)
     held_out = "not seen in training" if example.split == "validation" else "a training pair"
     note = f"Pair {example.id}, {held_out}."
@@ -131,7 +132,10 @@ def _crop_note(report: ReportData) -> str:
         return ""
     width = report.examples[0].sem.shape[1]
     size = f", {width * report.nm_per_px:.0f} nm" if report.nm_per_px else ""
-    return f"Each SEM crop is {width} px{size} wide; the bright phase is white."
+    shown = "the bright phase is white"
+    if report.grey:
+        shown = "its grey levels are kept (sem.prepare.threshold: none), so there is no phase fraction or lineal path"
+    return f"Each SEM crop is {width} px{size} wide; {shown}."
 
 
 def render(report: ReportData, side: int, shown: Mapping[str, object] | None = None) -> str:
@@ -160,6 +164,7 @@ def render(report: ReportData, side: int, shown: Mapping[str, object] | None = N
         scores=[fact for score, fact in SCORES.items() if score in present],
         methods=[(METHODS[name], METHOD_MEANINGS[name]) for name in methods],
         crop_note=_crop_note(report),
+        grey=report.grey,
         facts=report.facts,
         parameters=report.parameters,
         warnings=warnings(report.metrics),

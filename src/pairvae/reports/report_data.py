@@ -132,7 +132,7 @@ class ReportData:
     with the list of single scores in place of each summary. ``histories`` holds one row per logged epoch and stage.
     ``generated`` are the ensembles at the first variance scale, which is scored; ``nm_per_px`` and ``q_per_px``
     (1/nm) are the sizes of the prepared pixels where all pairs share them. ``corrections`` are those of
-    ``calibration.json``.
+    ``calibration.json``; ``grey`` says that micrographs keep their grey levels.
     """
 
     metrics: Mapping[str, Any]
@@ -153,3 +153,4 @@ class ReportData:
     facts: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     corrections: Sequence[Mapping[str, Any]] = ()
+    grey: bool = False

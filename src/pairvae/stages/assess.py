@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -52,7 +52,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shifts_of
 from pairvae.numerics.images import has_grey_levels
 from pairvae.reports.validation_scores import PAIR, run_metrics, verdict
-from pairvae.stages.baselines import fitted_errors
+from pairvae.stages.baselines import Alone, fitted_errors, trained_alone
 from pairvae.stages.project import Project, data_warnings, tell
 from pairvae.stages.tracked_training import describe
 from pairvae.store.model_folder import load_card
@@ -63,11 +63,11 @@ from pairvae.training.devices import choose
 
 @dataclass(frozen=True)
 class Predicted:
-    """Images by model and direction, what the pair decoded them from, and the solo models' latents."""
+    """Images by model and direction, what the pair decoded them from, and the solo models."""
 
     images: dict[str, dict[str, np.ndarray]]
     pair: Reconstructions
-    solo_latents: dict[str, np.ndarray]
+    alone: Alone
 
 
 def assess(project: Project) -> None:
@@ -149,16 +149,11 @@ def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | No
 
 def _predicted(project: Project, prepared: Prepared, data: EvaluationSet, predictor: Predictor) -> Predicted:
     """Images of the pair, of the models alone, and of the pair from whole images (``whole``)."""
-    decoded = reconstruct(predictor.vaes, data)
-    images: dict[str, dict[str, np.ndarray]] = {"solo": {}, "pair": decoded.images}
-    latents: dict[str, np.ndarray] = {}
-    for name in predictor.vaes:
-        alone = reconstruct({name: load_vaes(project.solo(name))[0][name]}, replace(data, shift=None))
-        images["solo"] |= alone.images
-        latents |= alone.latents
+    decoded, alone = reconstruct(predictor.vaes, data), trained_alone(project, data)
+    images = {"solo": alone.images, "pair": decoded.images}
     if data.cropped(data.names[1]):
         images["whole"] = _from_whole_images(prepared, data, predictor)
-    return Predicted(images, decoded, latents)
+    return Predicted(images, decoded, alone)
 
 
 def _from_whole_images(
@@ -185,7 +180,7 @@ def _errors(
         family: model_errors(reference, images, measurements[family])
         for family, images in predicted.images.items()
     }
-    fitted, properties = fitted_errors(project, prepared, reference)
+    fitted, properties = fitted_errors(project, prepared, reference, predicted.alone)
     errors |= {"baselines": baseline_errors(reference, known) | fitted, "floor": floor_errors(reference)}
     require_finite(errors, [pair.id for pair in prepared.pairs])
     return errors, properties
@@ -253,7 +248,7 @@ def _write(
     described = {
         f"{family}/{key}": one for family, all_of in measurements.items() for key, one in all_of.items()
     }
-    arrays = figure_arrays(data, reference, predicted.images, predicted.solo_latents)
+    arrays = figure_arrays(data, reference, predicted.images, predicted.alone.latents)
     arrays |= descriptor_arrays({"true": reference.properties, **described})
     arrays |= example_arrays(reference, predicted.images, predicted.pair)
     with store.atomic_folder(project.reports / "assessment") as folder:

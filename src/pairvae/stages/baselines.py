@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,11 @@ from pairvae.evaluation.baselines import fft as fft_baseline
 from pairvae.evaluation.baselines.dual_vae import by_view, mapped_latents
 from pairvae.evaluation.baselines.retrieval import at_own_fraction
 from pairvae.evaluation.scores.evaluate import Errors, Reference
-from pairvae.evaluation.scores.reconstruct import EvaluationSet, decode, encode
+from pairvae.evaluation.scores.reconstruct import EvaluationSet, decode, reconstruct
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import MODALITIES
 from pairvae.models.unet import UNet, fits
-from pairvae.models.vae import CHUNK
+from pairvae.models.vae import CHUNK, VAE
 from pairvae.numerics import texture_statistics as texture
 from pairvae.numerics.images import micrographs
 from pairvae.numerics.ridge import ridge
@@ -42,6 +43,27 @@ from pairvae.training.supervised import SupervisedPlan
 Images = dict[str, np.ndarray]
 
 
+@dataclass(frozen=True)
+class Alone:
+    """The solo stages' VAEs and what they make of the samples, by modality: their own images, posterior means."""
+
+    vaes: dict[str, VAE]
+    images: Images
+    latents: Images
+
+
+def trained_alone(project: Project, what: EvaluationSet) -> Alone:
+    """Load the VAEs of the solo stages and let each reconstruct its own modality; conditions are unknown to them."""
+    vaes = {name: load_vaes(project.solo(name))[0][name] for name in what.names}
+    images: Images = {}
+    latents: Images = {}
+    for name, vae in vaes.items():
+        found = reconstruct({name: vae}, replace(what, shift=None))
+        images |= found.images
+        latents |= found.latents
+    return Alone(vaes, images, latents)
+
+
 class Unencoded:
     """Stands where training samples want an encoder: a regression looks at the arrays themselves."""
 
@@ -51,13 +73,13 @@ class Unencoded:
 
 
 def fitted_errors(
-    project: Project, prepared: Prepared, reference: Reference
+    project: Project, prepared: Prepared, reference: Reference, alone: Alone
 ) -> tuple[dict[str, dict[str, Errors]], dict[str, Errors]]:
     """Errors of every fitted baseline that the settings ask for, by name and direction, and the properties
     ``(N, K, ...)`` of the micrographs that it gives, by name."""
     found: dict[str, dict[str, Errors]] = {}
     properties: dict[str, Errors] = {}
-    for name, predicted in trained_predictions(project, prepared, reference.data):
+    for name, predicted in trained_predictions(project, prepared, reference.data, alone):
         found[name] = {}
         for direction, images in predicted.items():
             target = direction.partition("_")[2]
@@ -70,7 +92,7 @@ def fitted_errors(
 
 
 def trained_predictions(
-    project: Project, prepared: Prepared, what: EvaluationSet
+    project: Project, prepared: Prepared, what: EvaluationSet, alone: Alone
 ) -> Iterator[tuple[str, Images]]:
     """Name and predictions by direction of one baseline after the other: together they may not fit in memory.
 
@@ -84,7 +106,7 @@ def trained_predictions(
         if wanted.ridge:
             yield from _named("ridge", f"{second}_{first}", _autocovariances(prepared, what))
     if wanted.dual_vae:
-        yield "dual_vae", _dual(project, what)
+        yield "dual_vae", _dual(alone, what)
     shapes = [shape_of(project.settings, name) for name in what.names]
     if wanted.unet.epochs and all(fits(shape, len(wanted.unet.widths)) for shape in shapes):
         yield "unet", _unets(project, prepared, what)
@@ -140,15 +162,10 @@ def _maps(images: Tensor) -> Tensor:
     return texture.autocovariance(images, periodic=False).flatten(1)
 
 
-def _dual(project: Project, what: EvaluationSet) -> Images:
+def _dual(alone: Alone, what: EvaluationSet) -> Images:
     """Both directions through the solo VAEs; patterns from each crop, an image for each crop."""
-    vaes = {name: load_vaes(project.solo(name))[0][name] for name in what.names}
-    shapes: dict[str, tuple[int, ...]] = {}
-    latents: dict[str, np.ndarray] = {}
-    for name, vae in vaes.items():
-        means = encode(vae, what.inputs(name))
-        shapes[name], latents[name] = tuple(means.shape[1:]), means.numpy()
-    views = by_view(latents, len(what.patterns))
+    vaes, shapes = alone.vaes, {name: means.shape[1:] for name, means in alone.latents.items()}
+    views = by_view(alone.latents, len(what.patterns))
     images: Images = {}
     for source, target in (what.names, what.names[::-1]):
         found = mapped_latents(views[source], views[target], what.train)

@@ -1,8 +1,8 @@
-"""The score that decides on the champion: what it compares by, and a champion of other data scored anew."""
+"""Whether a new version becomes the champion; a champion of other data is scored anew on today's validation pairs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from pairvae.inference.predictor import Predictor
 from pairvae.reports.validation_scores import validation_score
 from pairvae.stages.assess import evaluated
 from pairvae.stages.project import Project
+from pairvae.store import project_root as roots
 from pairvae.store.prepared import Prepared
 
 if TYPE_CHECKING:
@@ -32,6 +33,73 @@ class Anew:
 
     score: float | None
     told: str = ""
+
+
+def promote(
+    project: Project, card: Mapping[str, Any], metrics: Mapping[str, Any], versions: Mapping[str, int]
+) -> None:
+    """Move the aliases to new versions; write and print how they stand.
+
+    Parameters
+    ----------
+    project : Project
+        Names the registered pair; gets ``models/registered.json``.
+    card : mapping
+        Of the new model.
+    metrics : mapping
+        ``reports/metrics.json`` of the new model.
+    versions : mapping of str to int
+        Registered name to number, of the pair and of each program.
+    """
+    from pairvae.tracking.registry import aliases
+
+    name, root, score = project.settings.tracking.models, project.root, validation_score(metrics)
+    data = validation_data(metrics, card)
+    champion = aliases.version_for_alias(root, name, aliases.CHAMPION)
+    anew, beaten = None, None
+    if champion is not None and champion.number == versions[name]:
+        champion = None
+    if champion is not None and not aliases.comparable(data, champion):
+        anew = score_anew(project, champion, card, metrics)
+        beaten = champion if anew.score is not None and score < anew.score else None
+    better = aliases.promote_if_better(
+        root, list(versions), versions, score, validation_data=data, beaten=beaten
+    )
+    holds = aliases.version_for_alias(root, name, aliases.CHAMPION)
+    is_champion = holds is not None and holds.number == versions[name]
+    store.write_json(
+        project.folder / "models" / "registered.json",
+        {
+            "versions": dict(versions),
+            "validation_score": score,
+            "champion": is_champion,
+            "undecided": not is_champion and anew is not None and anew.score is None,
+            "tracking": roots.shown(roots.tracking_uri(root)),
+        },
+    )
+    standing = "champion" if is_champion else "candidate"
+    print(f"registered {', '.join(versions)} as {standing}; validation score {score:.4g}")
+    for line in _reasons(champion, anew, versions[name], better=better):
+        print(line)
+
+
+def _reasons(champion: Version | None, anew: Anew | None, number: int, *, better: bool) -> Iterator[str]:
+    """Why the champion changed or stayed, and how to decide where the scores cannot."""
+    if champion is None:
+        return
+    who = f"version {champion.number}"
+    if anew is None:
+        if not better:
+            yield f"{who} stays champion: its score, {champion.score:.4g}, is as good or better"
+        return
+    yield f"{who}, champion until now, was scored on other data, another split or in another way"
+    if anew.score is not None:
+        yield f"scored anew on today's validation pairs it has {anew.score:.4g}{anew.told}"
+    if better:
+        return
+    if anew.score is None:
+        yield f"it could not be scored anew on today's validation pairs: {anew.told}"
+    yield f"it stays champion; to replace it: pairvae register --promote {number} --force --why TEXT"
 
 
 def score_anew(
@@ -101,7 +169,7 @@ def _validation_alone(what: EvaluationSet) -> EvaluationSet:
     )
 
 
-def validation_data(metrics: dict[str, Any], card: dict[str, Any]) -> str:
+def validation_data(metrics: Mapping[str, Any], card: Mapping[str, Any]) -> str:
     """A name of the pairs and the scoring that the score comes from: others cannot be compared with it."""
     return store.digest([card["data_digest"], split_digest(card), metrics["estimator"]])
 

@@ -7,7 +7,7 @@ import torch
 
 from pairvae import store
 from pairvae.evaluation.ensembles import ensembles
-from pairvae.evaluation.scores.reconstruct import encode
+from pairvae.evaluation.scores.reconstruct import posteriors
 from pairvae.inference.card import load_vaes
 from pairvae.stages.assess import evaluated
 from pairvae.stages.project import Project
@@ -20,7 +20,7 @@ def generate(project: Project) -> None:
     choose(settings.device)
     vaes, card = load_vaes(project.model("train-pair"))
     what = evaluated(project, prepared, card)
-    means = encode(vaes[what.names[0]], torch.from_numpy(what.patterns))
+    means = posteriors(vaes[what.names[0]], torch.from_numpy(what.patterns)).mean
     latents = (means if what.shift is None else means + what.shift).numpy()
     with store.atomic_folder(project.reports / "ensembles") as folder:
         listing: list[dict[str, str | float]] = []

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pairvae import operating_system, store
-from pairvae.data.check.folder import check_for, other_sections
+from pairvae.data.check.folder import check_folder, prepare_sections
 from pairvae.data.check.problems import summarised
 from pairvae.data.pairs.manifest import read_samples
 from pairvae.data.pairs.sample import FOLDERS, Pair
@@ -154,10 +154,7 @@ def checked(raw: Path, settings: Settings, kept: FileCache | None = None) -> War
     published pairs are as they are.
     """
     sides = [name for name in settings.modalities if name in FOLDERS]
-    others = {
-        name: section for name, section in other_sections(settings).items() if name in settings.modalities
-    }
-    report = check_for(raw, settings.sem.prepare, settings.saxs.prepare, sides, others, kept)
+    report = check_folder(raw, prepare_sections(settings, settings.modalities), sides, kept)
     if settings.data.unpaired == "use":
         problems = tuple(problem for problem in report.problems if problem.kind != "missing partner")
         report = dataclasses.replace(report, problems=problems)

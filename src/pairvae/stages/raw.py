@@ -46,7 +46,7 @@ def calibrations(project: Project, folder: Path) -> list[Path]:
 
 def simulate_raw(project: Project) -> None:
     """Simulate beside ``data/raw``, where a killed simulation goes on, and put the finished folder in its place."""
-    from pairvae.data.simulate.samples import simulate
+    from pairvae.data.simulate.simulated_folder import simulate
 
     data = project.settings.data.simulated
     name = store.digest(data.model_dump(mode="json"))

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,13 +23,10 @@ from pairvae.inference.card import load_vaes
 from pairvae.models.vae import VAE, WHOLE, Toward
 from pairvae.reports import model_card
 from pairvae.reports.validation_scores import decisive, medians, validation_score
-from pairvae.stages.champion_score import Anew, score_anew, split_digest, validation_data
+from pairvae.stages.champion_score import promote, split_digest
 from pairvae.stages.project import Project
 from pairvae.store import project_root as roots
 from pairvae.store.model_folder import DISCRIMINATORS
-
-if TYPE_CHECKING:
-    from pairvae.tracking.registry.aliases import Version
 
 MODEL_TAG = "model_digest"
 OF_THE_TRAINING = ("run_id", "seconds", "device")  # in a card: two trainings to one model differ in them
@@ -101,7 +98,7 @@ def register(project: Project) -> None:
         print(f"version {versions[about.name]} of {about.name} is this model already: no new version")
     versions = versions or _register(about, vaes, folder)
     _describe(project, about.name, versions[about.name])
-    _compare(about, versions)
+    promote(project, card, about.metrics, versions)
 
 
 def _scores(project: Project, card: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,59 +231,6 @@ def _describe(project: Project, name: str, version: int) -> None:
 
         described = model_card.description_of(written.read_text(encoding="utf-8"))
         describe_version(project.root, name, version, described)
-
-
-def _compare(about: _Registration, versions: Mapping[str, int]) -> None:
-    """Move the aliases, and write and tell how the new versions stand."""
-    from pairvae.tracking.registry import aliases
-
-    root, score = about.project.root, validation_score(about.metrics)
-    data = validation_data(about.metrics, about.card)
-    champion = aliases.version_for_alias(root, about.name, aliases.CHAMPION)
-    anew, beaten = None, None
-    if champion is not None and champion.number == versions[about.name]:
-        champion = None
-    if champion is not None and not aliases.comparable(data, champion):
-        anew = score_anew(about.project, champion, about.card, about.metrics)
-        beaten = champion if anew.score is not None and score < anew.score else None
-    better = aliases.promote_if_better(
-        root, list(versions), versions, score, validation_data=data, beaten=beaten
-    )
-    holds = aliases.version_for_alias(root, about.name, aliases.CHAMPION)
-    is_champion = holds is not None and holds.number == versions[about.name]
-    store.write_json(
-        about.project.folder / "models" / "registered.json",
-        {
-            "versions": dict(versions),
-            "validation_score": score,
-            "champion": is_champion,
-            "undecided": not is_champion and anew is not None and anew.score is None,
-            "tracking": roots.shown(roots.tracking_uri(root)),
-        },
-    )
-    standing = "champion" if is_champion else "candidate"
-    print(f"registered {', '.join(versions)} as {standing}; validation score {score:.4g}")
-    for line in _reasons(champion, anew, versions[about.name], better=better):
-        print(line)
-
-
-def _reasons(champion: Version | None, anew: Anew | None, number: int, *, better: bool) -> Iterator[str]:
-    """Why the champion changed or stayed, and how to decide where the scores cannot."""
-    if champion is None:
-        return
-    who = f"version {champion.number}"
-    if anew is None:
-        if not better:
-            yield f"{who} stays champion: its score, {champion.score:.4g}, is as good or better"
-        return
-    yield f"{who}, champion until now, was scored on other data, another split or in another way"
-    if anew.score is not None:
-        yield f"scored anew on today's validation pairs it has {anew.score:.4g}{anew.told}"
-    if better:
-        return
-    if anew.score is None:
-        yield f"it could not be scored anew on today's validation pairs: {anew.told}"
-    yield f"it stays champion; to replace it: pairvae register --promote {number} --force --why TEXT"
 
 
 def programs(

@@ -74,7 +74,7 @@ def gather(project: Project) -> ReportData:
     arrays = read_arrays(folder / "arrays.npz", REMEDY)
     pairs = facts["pairs"]
     drawn = set(facts["modalities"]) == DRAWN
-    generated = ensembles(project)
+    generated, grey = ensembles(project), project.settings.sem.prepare.grey
     return ReportData(
         metrics=metrics,
         distributions=facts["distributions"],
@@ -87,13 +87,14 @@ def gather(project: Project) -> ReportData:
         nm_per_px=shared(pairs, "sem_nm_per_px"),
         q_per_px=shared(pairs, "saxs_q_per_px_inv_nm"),
         bands=bands(arrays),
-        thresholds=thresholds(project) if drawn and not project.settings.sem.prepare.grey else (),
+        thresholds=thresholds(project) if drawn and not grey else (),
         maps=maps(project, arrays, facts) if drawn else None,
         study=read_study(project.reports / STUDY),
         protocols=protocols(project),
         facts=lineage(project, facts, metrics, TRAININGS),
         parameters=parameters(project),
         corrections=read_corrections(project.model("train-pair")),
+        grey=grey,
     )
 
 

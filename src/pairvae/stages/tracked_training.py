@@ -9,7 +9,7 @@ import dataclasses
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from pairvae.evaluation.leakage import Warnings
 from pairvae.inference.backbone import backbone_files
 from pairvae.settings import EarlyStopSettings, flatten
 from pairvae.stages.project import Project, as_text, data_warnings
-from pairvae.stages.training_inputs import lone_counts
+from pairvae.stages.training_inputs import lone_counts, measured_descriptions
 from pairvae.store.model_folder import save_model
 from pairvae.store.outputs import BY_DVC
 from pairvae.store.picture_files import png_bytes
@@ -150,21 +150,43 @@ class Watch(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """What is trained, and what its card has to say of it."""
+    """What is trained, and what its card has to say of it.
+
+    Parameters
+    ----------
+    project, stage
+        The stage ``train-<modality>`` or ``train-pair`` of the project.
+    prepared : Prepared
+        Its data.
+    device : Device
+        Where it trains.
+    names : sequence of str
+        The modalities that are trained.
+    further : mapping
+        What determines the result besides: first weights by their digests, settings of the pair.
+    """
 
     project: Project
     stage: str
     prepared: Prepared
     device: Device
-    relevant: Mapping[str, Any]
-    descriptions: Mapping[str, Any]
+    names: Sequence[str]
+    further: Mapping[str, Any]
 
     @property
     def params(self) -> dict[str, Any]:
         """Everything of the settings that determines the result."""
+        settings = self.project.settings
+        relevant = {
+            "latent": settings.latent,
+            "seed": settings.seed,
+            "split": self.project.resolved_split(self.prepared),
+            **{name: settings.modality(name) for name in self.names},
+            **self.further,
+        }
         return {
             key: value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-            for key, value in self.relevant.items()
+            for key, value in relevant.items()
         }
 
     def card(self, run_id: str | None, seconds: float) -> dict[str, Any]:
@@ -173,7 +195,7 @@ class Run:
         return {
             "pairvae": pairvae.__version__,
             "stage": self.stage,
-            "modalities": self.descriptions,
+            "modalities": measured_descriptions(self.project, self.prepared, self.names),
             "params": self.params,
             "data_digest": self.prepared.digest,
             "train_ids": [self.prepared.pairs[index].id for index in rows],

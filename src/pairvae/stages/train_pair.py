@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
 
 from pairvae import store
 from pairvae.calibration.calibrate import calibrate
@@ -26,17 +22,10 @@ from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_trai
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
-    arrays_of,
     calibration_data,
     card_description,
     fit_closed_form,
-    likelihood,
-    lone_samples,
-    measured_descriptions,
-    schedule,
-    side,
-    source_of,
-    statistics_folder,
+    inputs_of,
     training_rows,
     untrained_with_discriminator,
     without_crops,
@@ -46,7 +35,7 @@ from pairvae.store.prepared import Prepared
 from pairvae.tracking.runs.tracker import Tracker
 from pairvae.training.devices import Device, choose
 from pairvae.training.distributed.process_group import join
-from pairvae.training.plans import PairPlan, Source
+from pairvae.training.plans import PairPlan
 
 
 def train_pair(project: Project, watch: Watch | None = None) -> None:
@@ -66,15 +55,16 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     pair = PairVAE({name: vae for name, (vae, _) in built.items()})
     adversarial = adversarial_losses(settings, {name: built[name][1] for name in built})
     vaes = {name: pair.vae(name) for name in settings.modalities}
-    plan = _pair_plan(project, pair, prepared, device, rows.train, "pair")
+    plan = _plan(project, pair, prepared, device, rows.train, "pair")
     plan = dataclasses.replace(plan, adversarial=adversarial)
     solo = _begin(project, plan, prepared)
     backbone = give_backbone(vaes.values(), project.model("pretrain"), bfloat16=device.bfloat16)
     plan.module.to(device.torch_device)
-    judge = (
-        _pair_plan(project, pair, prepared, device, rows.validation, "held-out") if rows.validation else None
-    )
-    run = _run(project, prepared, device, {"backbone": backbone, "solo": solo})
+    judge = None
+    if rows.validation:
+        judge = _plan(project, pair, prepared, device, rows.validation, "held-out")
+    further = {"pair": settings.pair, "backbone": backbone, "solo": solo}
+    run = Run(project, "train-pair", prepared, device, settings.modalities, further)
     corrections: list[Correction] = []
 
     def finish(tracker: Tracker) -> None:
@@ -95,46 +85,27 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         write_training_summary(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
-def _run(project: Project, prepared: Prepared, device: Device, begun: Mapping[str, Any]) -> Run:
-    """The training as a run; ``begun`` is what it starts from."""
-    settings = project.settings
-    relevant = {
-        "latent": settings.latent,
-        "seed": settings.seed,
-        "split": project.resolved_split(prepared),
-        "pair": settings.pair,
-        **{name: side(settings, name) for name in settings.modalities},
-        **begun,
-    }
-    descriptions = {name: card_description(settings, name, prepared) for name in settings.modalities}
-    measured = measured_descriptions(project, prepared, descriptions)
-    return Run(project, "train-pair", prepared, device, relevant, measured)
-
-
-def _pair_plan(
+def _plan(
     project: Project,
     pair: PairVAE,
     prepared: Prepared,
     device: Device,
     rows: tuple[int, ...],
-    crops: str,
+    training: str,
 ) -> PairPlan:
-    settings, members, place = project.settings, np.array(rows), device.torch_device
-    names, kept = settings.modalities, statistics_folder(project)
-    lone = {name: lone_samples(settings, prepared, name) if crops == "pair" else None for name in names}
-
-    def samples(name: str) -> Source:
-        arrays = arrays_of(prepared, rows, name, lone[name])
-        return source_of(arrays, name, pair.vae(name).encoder, schedule(settings, name, crops))
-
+    settings, place = project.settings, device.torch_device
+    inputs = {
+        name: inputs_of(project, prepared, name, pair.vae(name).encoder, rows, training, place)
+        for name in settings.modalities
+    }
     return PairPlan(
         pair,
-        {name: samples(name) for name in names},
-        {name: likelihood(settings, name, prepared, members, place, kept, lone[name]) for name in names},
+        {name: samples for name, (samples, _) in inputs.items()},
+        {name: fit for name, (_, fit) in inputs.items()},
         settings.pair.training,
         settings.seed + 1,
         place,
-        without_crops(names),
+        without_crops(settings.modalities),
         len(rows),
     )
 

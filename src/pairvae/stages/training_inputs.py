@@ -28,10 +28,7 @@ from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
     EarlyStopSettings,
-    ModalitySettings,
     PairSettings,
-    SaxsSettings,
-    SemSettings,
     SemTraining,
     Settings,
 )
@@ -46,11 +43,6 @@ Sampled = WholeArrays | CroppedImages
 LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
 
 
-def side(settings: Settings, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
-    """The settings of one modality."""
-    return settings.modality(name)
-
-
 def shape_of(settings: Settings, name: str) -> tuple[int, int, int]:
     """What the networks of one modality see: (channels, H, W)."""
     return MODALITIES[name].prepared_shape(prepare_settings(settings, name))
@@ -63,7 +55,7 @@ def untrained(settings: Settings, name: str) -> VAE:
 
 def untrained_with_discriminator(settings: Settings, name: str) -> tuple[VAE, PatchDiscriminator | None]:
     """The VAE of one modality, and the discriminator of its textures where the settings ask for one."""
-    names, own = settings.modalities, side(settings, name)
+    names, own = settings.modalities, settings.modality(name)
     seed = settings.seed * len(names) + names.index(name)
     width = own.training.adversarial.width if isinstance(own.training, SemTraining) else 0
     return build_trainable(own.network, settings.latent, shape_of(settings, name), seed, width)
@@ -75,7 +67,7 @@ def adversarial_losses(
     """The adversarial losses that the settings ask for, by the modality that is decoded."""
     losses = {}
     for name, discriminator in discriminators.items():
-        training = side(settings, name).training
+        training = settings.modality(name).training
         if discriminator is None or not isinstance(training, SemTraining):
             continue
         if training.likelihood == "texture" and training.adversarial.weight > 0:
@@ -101,19 +93,55 @@ def schedule(settings: Settings, name: str, training: str) -> CropSchedule:
     if training == "pair":
         pair = settings.pair.training
         return CropSchedule(size, pair.random_rounds, pair.shared_position, settings.seed)
-    rounds = 1 if training == "held-out" else len(side(settings, name).training.logged_epochs)
+    rounds = 1 if training == "held-out" else len(settings.modality(name).training.logged_epochs)
     return CropSchedule(size, rounds, False, settings.seed)
 
 
 def lone_samples(settings: Settings, prepared: Prepared, name: str) -> Prepared | None:
     """Samples of one modality without a partner, where there are any and they train."""
-    return prepared.unpaired(name) if side(settings, name).training.unpaired else None
+    return prepared.unpaired(name) if settings.modality(name).training.unpaired else None
 
 
 def lone_counts(settings: Settings, prepared: Prepared) -> dict[str, int]:
     """How many samples without a partner train, by modality."""
     counts = prepared.unpaired_counts
-    return {name: count for name, count in counts.items() if side(settings, name).training.unpaired}
+    return {name: count for name, count in counts.items() if settings.modality(name).training.unpaired}
+
+
+def inputs_of(
+    project: Project,
+    prepared: Prepared,
+    name: str,
+    encoder: Featuriser,
+    rows: Sequence[int],
+    training: str,
+    device: torch.device,
+) -> tuple[Sampled, Likelihood]:
+    """Samples of one modality, and the likelihood that knows their statistics.
+
+    Parameters
+    ----------
+    project : Project
+        Its settings say how.
+    prepared : Prepared
+        Arrays of all pairs, and of the samples without a partner.
+    name : str
+        The modality.
+    encoder : Featuriser
+        Gives the frozen features.
+    rows : sequence of int
+        The pairs.
+    training : str
+        ``solo`` or ``pair``; ``held-out``: the pairs judge one, without samples that have no partner.
+    device : torch.device
+        Where the likelihood's statistics lie.
+    """
+    settings = project.settings
+    lone = None if training == "held-out" else lone_samples(settings, prepared, name)
+    arrays = arrays_of(prepared, rows, name, lone)
+    samples = source_of(arrays, name, encoder, schedule(settings, name, training))
+    kept = statistics_folder(project)
+    return samples, likelihood(settings, name, prepared, np.array(rows), device, kept, lone)
 
 
 def arrays_of(
@@ -163,7 +191,7 @@ def likelihood(
     These are the pairs ``members`` and after them the ``lone`` samples. ``kept``: a folder where the texture
     statistics of whole images are kept for the next training on them.
     """
-    training = side(settings, name).training
+    training = settings.modality(name).training
     if training.likelihood == "components":
         return ComponentMatch()
     if not isinstance(training, SemTraining) or training.likelihood != "texture":
@@ -211,7 +239,7 @@ def card_description(settings: Settings, name: str, prepared: Prepared | None = 
 
     Of masks and geometries it holds the content that ``prepared`` knows, so that a model predicts anywhere.
     """
-    described = describe(side(settings, name).network, settings.latent, shape_of(settings, name))
+    described = describe(settings.modality(name).network, settings.latent, shape_of(settings, name))
     kept = {} if prepared is None else prepared.card.get("with_files", {})
     section = prepare_settings(settings, name)
     prepare = kept.get(name) or section.model_dump(mode="json")
@@ -223,22 +251,20 @@ def statistics_folder(project: Project) -> Path:
     return project.root / ".pairvae" / "statistics"
 
 
-def measured_descriptions(
-    project: Project, prepared: Prepared, descriptions: dict[str, dict[str, Any]]
-) -> dict[str, Any]:
-    """The descriptions with what was measured on the training files, where predictions are written in its units.
-
-    And with how many samples without a partner train, where there are any.
+def measured_descriptions(project: Project, prepared: Prepared, names: Iterable[str]) -> dict[str, Any]:
+    """What the card says of each modality, with what was measured on the training files, where predictions are
+    written in its units, and with how many samples without a partner train, where there are any.
     """
-    done, train = prepared.card.get("done", {}), project.split(prepared).train
-    found: dict[str, Any] = dict(descriptions)
-    for name, count in lone_counts(project.settings, prepared).items():
-        if name in found:
-            found[name] = found[name] | {"unpaired": count}
-    for name in descriptions.keys() & done.keys():
-        summary = MODALITIES[name].summary
-        if summary is not None:
-            found[name] = found[name] | {"measured": summary([done[name][row] for row in train])}
+    settings, train = project.settings, project.split(prepared).train
+    done, lone = prepared.card.get("done", {}), lone_counts(settings, prepared)
+    found: dict[str, Any] = {}
+    for name in names:
+        described, summary = card_description(settings, name, prepared), MODALITIES[name].summary
+        if name in lone:
+            described |= {"unpaired": lone[name]}
+        if name in done and summary is not None:
+            described |= {"measured": summary([done[name][row] for row in train])}
+        found[name] = described
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from pairvae.data.check import file_contents as check_files
-from pairvae.data.check.folder import check_folder
+from pairvae.data.check.folder import check_folder, prepare_sections
 from pairvae.data.check.problems import CheckReport, render, summarised
 from pairvae.data.pairs.manifest import Pair, read_pairs, write_pairs
 from pairvae.modalities import MODALITIES, prepare_settings
@@ -51,8 +51,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def check(folder: Path, **options: object) -> CheckReport:
-    settings: dict[str, object] = {"sem_rows": None, "sem_columns": None, "crop": 64} | options
-    return check_folder(folder, **settings)  # type: ignore[arg-type]  # the options of one call, as keywords
+    settings = resolve({"sem": {"prepare": {"rows": None, "columns": None, "crop": 64} | options}})
+    return check_folder(folder, prepare_sections(settings, ()))
 
 
 def rewrite(folder: Path, change: Callable[[Pair], Pair]) -> None:
@@ -150,7 +150,7 @@ def test_saturation(folder: Path, share: float, severity: str) -> None:
     image = sem(3)
     image[: int(share * SIDE)] = 255
     tifffile.imwrite(folder / "SEM/3.tif", image)
-    told = kinds(check(folder, sem_rows=SIDE))
+    told = kinds(check(folder, rows=SIDE))
     assert told - {("warning", "3", "partner")} == {(severity, "3", "saturated")}
 
 
@@ -174,9 +174,9 @@ def test_magnification(folder: Path) -> None:
         folder, lambda pair: changed(pair, tuple(range(10)), sem_nm_per_px=5.0 if pair.id == "3" else 2.9)
     )
     assert kinds(check(folder)) == {("error", "3", "magnification")}
-    assert check(folder, sem_nm_per_px=2.9).problems == ()
+    assert check(folder, nm_per_px=2.9).problems == ()
     rewrite(folder, lambda pair: changed(pair, (3,), sem_nm_per_px=None))
-    assert kinds(check(folder, sem_nm_per_px=2.9)) == {("error", "3", "pixel size")}
+    assert kinds(check(folder, nm_per_px=2.9)) == {("error", "3", "pixel size")}
     assert kinds(check(folder)) == {("warning", "", "unknown scale")}
 
 
@@ -193,7 +193,7 @@ def test_two_magnifications_half_and_half(
     assert {problem.severity for problem in told} == ({severity} if severity else set())
     if severity == "error":
         assert len(told) == 5 and "set sem.prepare.nm_per_px" in told[0].message
-    assert "magnification" not in {kind for _, _, kind in kinds(check(folder, sem_nm_per_px=2.0, crop=32))}
+    assert "magnification" not in {kind for _, _, kind in kinds(check(folder, nm_per_px=2.0, crop=32))}
 
 
 def test_scales_that_creep_from_file_to_file_differ_between_their_extremes(folder: Path) -> None:
@@ -248,11 +248,14 @@ def test_pixel_size_that_contradicts_the_file(folder: Path) -> None:
 
 
 def test_groups_across_the_split_and_few_pairs(folder: Path) -> None:
+    for number in (7, 8, 9):
+        for file in folder.glob(f"*/{number}.*"):
+            file.unlink()
     rewrite(
         folder,
         lambda pair: changed(changed(pair, (1, 2), group="w", split="train"), (2,), split="validation"),
     )
-    report = check(folder, least_pairs=11)
+    report = check(folder)
     assert kinds(report) == {("error", "", "group leak"), ("error", "", "too few pairs")}
 
 
@@ -311,14 +314,14 @@ def test_the_notes_say_how_the_bar_was_found(folder: Path, rows: int | None, not
     image = sem(0)
     image[80:] = 0
     tifffile.imwrite(folder / "SEM/0.tif", image)
-    assert f"SEM image rows: {note}" in check(folder, sem_rows=rows).notes
+    assert f"SEM image rows: {note}" in check(folder, rows=rows).notes
 
 
 def test_a_bar_that_would_stay_is_told(folder: Path) -> None:
     image = sem(0)
     image[80:] = 0
     tifffile.imwrite(folder / "SEM/0.tif", image)
-    assert kinds(check(folder, sem_rows=90)) == {("warning", "0", "data bar")}
+    assert kinds(check(folder, rows=90)) == {("warning", "0", "data bar")}
 
 
 def test_a_mask_among_the_patterns_is_told(folder: Path) -> None:

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from pairvae.data.check.file_contents import FileSummary
-from pairvae.data.check.folder import check_for
+from pairvae.data.check.folder import check_folder, prepare_sections
 from pairvae.data.check.partners import partners
 from pairvae.data.check.problems import Limits
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.numerics.scattering import RingAndArcs
 from pairvae.settings import resolve
 
-LIMITS = Limits(192, 8, None, None)
+LIMITS = Limits(192, None, None)
 NM, Q = 2.9, 0.004
 SAMPLES = 20
 
@@ -138,7 +138,7 @@ def test_simulated_pairs_are_silent_and_spoilt_ones_are_told(seed: int, tmp_path
     folder, settings = tmp_path / "raw", resolve({})
 
     def found() -> set[str]:
-        report = check_for(folder, settings.sem.prepare, settings.saxs.prepare)
+        report = check_folder(folder, prepare_sections(settings))
         return {problem.kind for problem in report.problems}
 
     simulate(folder, pairs=24, seed=seed)

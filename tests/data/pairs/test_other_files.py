@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.data.check.folder import check_folder, other_sections
+from pairvae.data.check.folder import check_folder, prepare_sections
+from pairvae.data.check.problems import Problem
 from pairvae.data.pairs.from_names import init_pairs
 from pairvae.data.pairs.manifest import read_pairs, write_pairs
-from pairvae.data.simulate.samples import simulate
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.errors import InputError
 from pairvae.settings import resolve
 from pairvae.settings.simulation import SimulationParameters
@@ -25,6 +26,12 @@ def folder(tmp_path: Path) -> Path:
 
 def curves(folder: Path) -> list[str]:
     return [Path(str(pair.files.get("iq", "none"))).name for pair in read_pairs(folder)]
+
+
+def errors(folder: Path) -> list[Problem]:
+    """Of the check, but for that two pairs are too few."""
+    problems = check_folder(folder, prepare_sections(resolve({}), ())).problems
+    return [one for one in problems if one.severity == "error" and one.kind != "too few pairs"]
 
 
 def test_simulated_curves_are_in_the_table(folder: Path) -> None:
@@ -67,7 +74,7 @@ def test_curves_take_the_place_of_a_side_by_name_and_by_table(
     write_pairs(folder / "pairs.csv", by_name)
     assert side not in (folder / "pairs.csv").read_text().splitlines()[0].split(",")
     assert read_pairs(folder) == by_name
-    assert check_folder(folder, crop=192, least_pairs=2).counts["errors"] == 0
+    assert errors(folder) == []
     copy_folder(folder, folder.parent / "copy")
     assert len(read_pairs(folder.parent / "copy")) == 2
 
@@ -92,8 +99,7 @@ def test_curve_in_two_pairs_needs_a_group(folder: Path) -> None:
 
 def test_check_reads_them_too(folder: Path) -> None:
     (folder / "IQ" / "00000.csv").write_text("q,I\nno numbers\n")
-    problems = check_folder(folder, crop=192, least_pairs=2).problems
-    (found,) = [problem for problem in problems if problem.severity == "error"]
+    (found,) = errors(folder)
     assert (found.pair, found.kind) == ("00000", "unreadable")
     assert "expected columns of numbers q, I and error, found none" in found.message
 
@@ -108,8 +114,7 @@ def test_what_is_odd_about_curves_is_shown(folder: Path) -> None:
         rows = "".join(f"{0.01 * (n + 1)},{100 / (n + 1) if n < 30 else -1},1,1\n" for n in range(40))
         rows = rows if number == 0 else "".join(line.rsplit(",", 1)[0] + "\n" for line in rows.splitlines())
         (folder / "IQ" / f"0000{number}.csv").write_text(text + rows)
-    sections = other_sections(resolve({"iq": {"prepare": {"q_unit": None}}}))
-    report = check_folder(folder, crop=192, least_pairs=2, others=sections)
+    report = check_folder(folder, prepare_sections(resolve({"iq": {"prepare": {"q_unit": None}}})))
     told = {
         (one.pair, one.severity, one.message.partition(" - ")[0])
         for one in report.problems

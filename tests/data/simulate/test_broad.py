@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.data.simulate import broad, broad_samples, samples
+from pairvae.data.simulate import broad, broad_samples, broad_structures, simulated_folder
 from pairvae.numerics.scattering import harmonics
 from pairvae.settings.simulation import SimulationParameters
 
 
-@pytest.mark.parametrize("index", range(len(broad.KINDS)))
+@pytest.mark.parametrize("index", range(len(broad_structures.KINDS)))
 def test_a_pair_depends_on_its_index_and_seed_alone_and_is_what_was_drawn(index: int) -> None:
     first, again, other = (broad.broad_pair(index, seed) for seed in (3, 3, 4))
     assert np.array_equal(first.grey, again.grey)
     assert np.array_equal(first.levels, again.levels)
     assert not np.array_equal(first.phase, other.phase)
-    assert first.truth.kind == list(broad.KINDS)[index]
+    assert first.truth.kind == list(broad_structures.KINDS)[index]
     assert abs(first.phase.mean() - first.truth.phase_fraction) < 0.02
     assert first.levels.min() >= 0
     assert first.levels.max() <= 1
@@ -32,7 +32,7 @@ def test_the_ring_lies_where_the_spacing_of_the_image_puts_it() -> None:
     for index in range(0, 64, 8):  # waves
         pair = broad.broad_pair(index, 0)
         spectrum = np.abs(np.fft.fft2(pair.phase - pair.phase.mean())) ** 2
-        wave = np.hypot(*np.meshgrid(*(np.fft.fftfreq(broad.SIDE),) * 2, indexing="ij"))
+        wave = np.hypot(*np.meshgrid(*(np.fft.fftfreq(broad_structures.SIDE),) * 2, indexing="ij"))
         true = np.average(wave[wave > 0.02], weights=spectrum[wave > 0.02] ** 1.5)
         standard = broad.broad_pair(index, 0, standard=True)
         axis = (np.arange(broad.PATTERN) + 0.5 - broad.PATTERN / 2) / (broad.PATTERN / 2) * broad.Q_EDGE
@@ -48,14 +48,16 @@ def test_the_ring_lies_where_the_spacing_of_the_image_puts_it() -> None:
 
 def test_a_family_may_be_left_out() -> None:
     kinds = {broad.broad_pair(index, 0, frozenset({"spheres"})).truth.kind for index in range(8)}
-    assert kinds == set(broad.KINDS) - {"spheres"}
+    assert kinds == set(broad_structures.KINDS) - {"spheres"}
 
 
 def test_it_is_written_in_the_data_layout_and_a_killed_run_goes_on(tmp_path: Path) -> None:
     physics = SimulationParameters(sem_nm_per_px=2.0)
-    samples.simulate(tmp_path / "all", pairs=3, seed=1, parameters=physics, world="broad", workers=1)
-    samples.write_first(tmp_path / "some", 1, physics, "broad")
-    samples.simulate(tmp_path / "some", pairs=3, seed=1, parameters=physics, world="broad", workers=1)
+    simulated_folder.simulate(tmp_path / "all", pairs=3, seed=1, parameters=physics, world="broad", workers=1)
+    simulated_folder.write_first(tmp_path / "some", 1, physics, "broad")
+    simulated_folder.simulate(
+        tmp_path / "some", pairs=3, seed=1, parameters=physics, world="broad", workers=1
+    )
     for name in ("pairs.csv", "truth.csv", "SEM/00002.tif", "SAXS/00000.jpg"):
         assert (tmp_path / "all" / name).read_bytes() == (tmp_path / "some" / name).read_bytes()
     with (tmp_path / "all" / "pairs.csv").open(newline="") as stream:

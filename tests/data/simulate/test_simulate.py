@@ -14,7 +14,8 @@ import pytest
 
 from pairvae.data.pairs.manifest import read_pairs
 from pairvae.data.simulate.comparison_sheet import contact_sheet
-from pairvae.data.simulate.samples import sample_latents, simulate, simulate_sample
+from pairvae.data.simulate.samples import sample_latents, simulate_sample
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.errors import InputError
 from pairvae.modalities.readers.image import read_image
 from pairvae.settings.simulation import MORPHOLOGIES, SimulationParameters
@@ -131,7 +132,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     call = f"simulate(Path({str(out)!r}), pairs=500, workers=2)"
     lines = [
         "from pathlib import Path",
-        "from pairvae.data.simulate.samples import simulate",
+        "from pairvae.data.simulate.simulated_folder import simulate",
         "if __name__ == '__main__':",
     ]
     (tmp_path / "main.py").write_text("\n".join([*lines, f"    {call}", ""]))

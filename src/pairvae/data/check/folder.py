@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,32 +28,33 @@ from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import FORMATS, file_part
 from pairvae.modalities.readers.instruments import sidecars
 from pairvae.progress import track
-from pairvae.settings import SaxsPrepare, Section, SemPrepare, Settings, resolve
+from pairvae.settings import Section, Settings
 from pairvae.store.file_cache import FileCache
 
+AT_ONCE = 2  # images in memory
 
-def check_for(
+
+def prepare_sections(settings: Settings, names: Iterable[str] = tuple(MODALITIES)) -> dict[str, Section]:
+    """The sections ``prepare`` of micrographs, patterns and the modalities ``names``."""
+    return {name: prepare_settings(settings, name) for name in (*FOLDERS, *names)}
+
+
+def check_folder(
     folder: Path,
-    prepare: SemPrepare,
-    saxs: SaxsPrepare | None = None,
+    sections: Mapping[str, Section],
     names: Sequence[str] = tuple(FOLDERS),
-    others: Mapping[str, Section] | None = None,
     kept: FileCache | None = None,
 ) -> CheckReport:
-    """:func:`check_folder` for the preprocessing that the settings ask for.
+    """Read every file of a folder in the data layout and list all problems.
 
     Parameters
     ----------
     folder : Path
-        In the data layout.
-    prepare : SemPrepare
-        The settings of micrographs.
-    saxs : SaxsPrepare, optional
-        Those of patterns; the defaults without them.
+        The folder.
+    sections : mapping of str to Section
+        The preprocessing that the settings ask for, by modality (:func:`prepare_sections`).
     names : sequence of str
         Modalities whose pictures are looked at.
-    others : mapping of str to Section, optional
-        The settings of further modalities.
     kept : FileCache, optional
         Where what is found in files is kept.
 
@@ -62,70 +63,6 @@ def check_for(
     CheckReport
         Every problem.
     """
-    sections: dict[str, Section] = {
-        "sem": prepare,
-        "saxs": saxs or resolve({}).saxs.prepare,
-        **(others or {}),
-    }
-    return _check(folder, sections, names, workers=2, least_pairs=8, kept=kept)
-
-
-def other_sections(settings: Settings) -> dict[str, Section]:
-    """The sections ``prepare`` of the modalities beside patterns and micrographs."""
-    return {name: prepare_settings(settings, name) for name in MODALITIES if name not in FOLDERS}
-
-
-def check_folder(
-    folder: Path,
-    *,
-    sem_rows: int | None = None,
-    sem_columns: int | None = None,
-    crop: int = 192,
-    workers: int = 2,
-    least_pairs: int = 8,
-    sem_nm_per_px: float | None = None,
-    others: Mapping[str, Section] | None = None,
-) -> CheckReport:
-    """Read every file of a folder in the data layout and list all problems.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-    sem_rows, sem_columns : int, optional
-        Image area of micrographs where the metadata do not give it; None: detected, whole.
-    crop : int
-        Side of the crops, px.
-    workers : int
-        Files that are read at a time.
-    least_pairs : int
-        Fewer are a problem.
-    sem_nm_per_px : float, optional
-        The pixel size that preprocessing brings every micrograph to, where it does.
-    others : mapping of str to Section, optional
-        The section ``prepare`` of further modalities.
-
-    Returns
-    -------
-    CheckReport
-        Every problem.
-    """
-    defaults = resolve({})
-    area = {"rows": sem_rows, "columns": sem_columns, "crop": crop, "nm_per_px": sem_nm_per_px}
-    sections: dict[str, Section] = {"sem": defaults.sem.prepare.model_copy(update=area)}
-    sections |= {"saxs": defaults.saxs.prepare, **(others or {})}
-    return _check(folder, sections, tuple(FOLDERS), workers=workers, least_pairs=least_pairs)
-
-
-def _check(
-    folder: Path,
-    sections: Mapping[str, Section],
-    names: Sequence[str],
-    *,
-    workers: int,
-    least_pairs: int,
-    kept: FileCache | None = None,
-) -> CheckReport:
     pairs, faults = collect(folder)
     problems = [
         Problem(fault.pair, fault.file, fault.kind, error_text(fault.error), "error") for fault in faults
@@ -133,12 +70,12 @@ def _check(
     problems += _leftovers(folder)
     patterns = [pair for pair in pairs if "saxs" in pair.files and "saxs" in names]
     preparation = Preparation(sections, *detector_look(patterns, sections["saxs"], kept), kept)
-    summaries, unreadable = _inspect_all(pairs, preparation, names, workers)
+    summaries, unreadable = _inspect_all(pairs, preparation, names)
     faults_of_others, remarks, curves = _read_others(pairs, sections)
     problems += unreadable + faults_of_others
     remarks += [(FOLDERS[summary.side], note) for summary in summaries for note in summary.notes]
     for rule in (*RULES, partners):
-        problems += rule(pairs, summaries, _limits(preparation, least_pairs))
+        problems += rule(pairs, summaries, _limits(preparation))
     problems += _refused(summaries, problems)
     problems.sort(key=lambda problem: (problem.severity != "error", problem.kind, problem.pair, problem.file))
     counts = Counter(problem.severity for problem in problems)
@@ -155,19 +92,19 @@ def _check(
     )
 
 
-def _limits(preparation: Preparation, least_pairs: int) -> Limits:
+def _limits(preparation: Preparation) -> Limits:
     sem, saxs = preparation.sem, preparation.sections["saxs"]
-    return Limits(sem.crop, least_pairs, sem.nm_per_px, sem.rows, getattr(saxs, "beam_centre", None))
+    return Limits(sem.crop, sem.nm_per_px, sem.rows, getattr(saxs, "beam_centre", None))
 
 
 def _inspect_all(
-    pairs: Sequence[Pair], preparation: Preparation, names: Sequence[str], workers: int
+    pairs: Sequence[Pair], preparation: Preparation, names: Sequence[str]
 ) -> tuple[list[FileSummary], list[Problem]]:
-    """Facts of every readable file, a problem for every other; at most ``workers`` images are in memory."""
+    """Facts of every readable file, a problem for every other; at most ``AT_ONCE`` images are in memory."""
     jobs = [(pair, side) for pair in pairs for side in pair.files if side in FOLDERS and side in names]
     summaries: list[FileSummary] = []
     problems: list[Problem] = []
-    with ThreadPoolExecutor(max(1, workers)) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         results = pool.map(lambda job: inspect(job[0], job[1], preparation), jobs)
         for (pair, side), result in zip(jobs, track(results, len(jobs), "check"), strict=True):
             if isinstance(result, InputError):

@@ -50,8 +50,6 @@ class Limits:
     ----------
     crop : int
         Side of the crops, px.
-    least_pairs : int
-        Pairs.
     sem_nm_per_px : float or None
         The pixel size that it brings micrographs to, where it does.
     sem_rows : int or None
@@ -61,7 +59,6 @@ class Limits:
     """
 
     crop: int
-    least_pairs: int
     sem_nm_per_px: float | None
     sem_rows: int | None
     beam_centre: BeamCentreOption = None

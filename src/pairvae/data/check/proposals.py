@@ -1,19 +1,14 @@
-"""Settings that a folder needs, as lines that can be pasted: ranges of q, units, sizes, scales, the pair itself."""
+"""Settings that the files of a folder need: ranges of q, units, sizes, scales, the split."""
 
 from __future__ import annotations
 
-import io
 import math
-import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-
 from pairvae.data.check.measure import Measured
+from pairvae.data.check.proposed_settings import Proposal
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.geometry import read_poni
@@ -30,25 +25,6 @@ SHARE_KEPT = (
 )
 Size = tuple[int, int]
 CROP_STEP = 32  # px, see sem.prepare.crop
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A value for one key of ``params.yaml``.
-
-    Parameters
-    ----------
-    key : str
-        With dots.
-    value : object
-        That YAML can hold.
-    why : str
-        The reason.
-    """
-
-    key: str
-    value: Any
-    why: str
 
 
 def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> list[Proposal]:
@@ -253,52 +229,3 @@ def _rounded(value: float, *, up: bool) -> float:
     step = 10.0 ** (math.floor(math.log10(value)) - 3)
     steps = math.ceil(value / step - 1e-9) if up else math.floor(value / step + 1e-9)
     return float(f"{steps * step:.6g}")
-
-
-def lines(proposals: Sequence[Proposal]) -> list[str]:
-    """The proposals as a fragment of ``params.yaml`` with the reasons, and as one command."""
-    if not proposals:
-        return []
-    document = CommentedMap()
-    for proposal in proposals:
-        *parents, last = proposal.key.split(".")
-        section = document
-        for parent in parents:
-            section = section.setdefault(parent, CommentedMap())
-        section[last] = proposal.value
-        section.yaml_add_eol_comment(" ".join(proposal.why.split()), last)
-    text = io.StringIO()
-    yaml = YAML()
-    yaml.width = 1000
-    yaml.representer.add_representer(
-        type(None), lambda it, _: it.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    yaml.representer.add_representer(
-        list, lambda it, value: it.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
-    )
-    yaml.dump(document, text)
-    settings = " ".join(f"--set {shlex.quote(f'{p.key}={_flow(p.value)}')}" for p in proposals)
-    return [
-        "params.yaml needs, in the sections that are there:",
-        *(f"    {line}" for line in text.getvalue().splitlines()),
-        "or:",
-        f"    pairvae repro {settings}",
-    ]
-
-
-def _flow(value: object) -> str:
-    if value is None:
-        return "null"
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, list) else str(value)
-
-
-def nested(proposals: Sequence[Proposal]) -> dict[str, Any]:
-    """The proposals as nested settings."""
-    values: dict[str, Any] = {}
-    for proposal in proposals:
-        *parents, last = proposal.key.split(".")
-        section = values
-        for parent in parents:
-            section = section.setdefault(parent, {})
-        section[last] = proposal.value
-    return values

@@ -13,19 +13,16 @@ from pairvae.data.pairs.sample import FOLDERS, PAIRS_FILE, Pair
 from pairvae.data.split import leaking_groups
 
 SATURATED, MOSTLY_SATURATED = 0.25, 0.6  # share of the pixels at one extreme
+LEAST_PAIRS = 8
 MANY_ALIKE = 4  # files with one warning that are reported together
 INVERTED = -0.1  # logarithm of the noise of bright over dark pixels; 0.05 to 0.7 in micrographs as they are
 
 
 def few_pairs(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
     """Fewer pairs than a model can be trained and validated on."""
-    if not pairs or len(pairs) >= limits.least_pairs:
+    if not pairs or len(pairs) >= LEAST_PAIRS:
         return []
-    return [
-        Problem(
-            "", "", "too few pairs", f"expected at least {limits.least_pairs}, found {len(pairs)}", "error"
-        )
-    ]
+    return [Problem("", "", "too few pairs", f"expected at least {LEAST_PAIRS}, found {len(pairs)}", "error")]
 
 
 def leaks(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import InvalidHeader
 from urllib3.util import Retry
 
-from pairvae.data.published.published_file import Limits, PublishedFile, inspect, is_full
+from pairvae.data.published.published_file import Budget, Limits, PublishedFile, inspect, is_full
 from pairvae.errors import InputError
 
 T = TypeVar("T")
@@ -38,47 +38,6 @@ class _PassingError(Exception):
 
 class _StoppedError(Exception):
     """Another download failed for good, so this one ends too."""
-
-
-class Budget:
-    """Counts bytes over all threads and refuses more than the limit.
-
-    Parameters
-    ----------
-    limits : Limits
-        The most that a fetch may write.
-    """
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits, self.left, self.lock = limits, limits.total_bytes, threading.Lock()
-
-    def take(self, amount: int, of_file: int, where: str) -> None:
-        """Count more bytes.
-
-        Parameters
-        ----------
-        amount : int
-            How many.
-        of_file : int
-            How many their file then has.
-        where : str
-            For the message.
-
-        Raises
-        ------
-        InputError
-            When there are too many.
-        """
-        with self.lock:
-            self.left -= amount
-            left = self.left
-        if left < 0 or of_file > self.limits.file_bytes:
-            raise InputError(
-                expected=f"at most {self.limits.file_bytes} bytes a file, {self.limits.total_bytes} in all",
-                found="more",
-                where=where,
-                remedy="look at the source; the limits are in the identifiers' file",
-            )
 
 
 class Client:

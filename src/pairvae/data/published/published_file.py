@@ -1,13 +1,16 @@
-"""Files as somebody published them, and whether a file on disk is one of them."""
+"""Files as somebody published them, whether a file on disk is one of them, and how much may be written of them."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import threading
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from pairvae.errors import InputError
 
 MAGIC = {
     ".jpg": (b"\xff\xd8\xff",),
@@ -25,6 +28,47 @@ class Limits(BaseModel):
     file_bytes: int = Field(gt=0)
     total_bytes: int = Field(gt=0)
     files: int = Field(gt=0)
+
+
+class Budget:
+    """Counts bytes over all threads and refuses more than the limit.
+
+    Parameters
+    ----------
+    limits : Limits
+        The most that a fetch may write.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits, self.left, self.lock = limits, limits.total_bytes, threading.Lock()
+
+    def take(self, amount: int, of_file: int, where: str) -> None:
+        """Count more bytes.
+
+        Parameters
+        ----------
+        amount : int
+            How many.
+        of_file : int
+            How many their file then has.
+        where : str
+            For the message.
+
+        Raises
+        ------
+        InputError
+            When there are too many.
+        """
+        with self.lock:
+            self.left -= amount
+            left = self.left
+        if left < 0 or of_file > self.limits.file_bytes:
+            raise InputError(
+                expected=f"at most {self.limits.file_bytes} bytes a file, {self.limits.total_bytes} in all",
+                found="more",
+                where=where,
+                remedy="look at the source; the limits are in the identifiers' file",
+            )
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pairvae.data.batches import CROPS, stream
-from pairvae.data.simulate.broad import SIDE, broad_pair
+from pairvae.data.simulate.broad import broad_pair
+from pairvae.data.simulate.broad_structures import SIDE
 from pairvae.data.sources import Featuriser, frozen_features
 from pairvae.numerics.scattering import harmonics
 from pairvae.numerics.thresholds import binarise_sem

@@ -193,10 +193,15 @@ def colour_mapped(counts: NDArray[np.int64], parameters: SimulationParameters) -
     smooth = cv2.GaussianBlur(counts.astype(np.float32), (3, 3), 0.8)
     scaled = np.log1p(smooth / np.float32(LINEAR_BELOW * parameters.saxs_dose))
     level = np.minimum(scaled / np.float32(np.log1p(BRIGHTEST / LINEAR_BELOW)), 1)
-    table = np.rint(colormap_table(COLORMAP) * 255).astype(np.uint8)
-    coloured = table[np.rint(level * (len(table) - 1)).astype(np.intp)]
+    coloured = published_colours(level)
     coloured[shadows(parameters)] = 0
-    return np.asarray(coloured)
+    return coloured
+
+
+def published_colours(level: Field) -> NDArray[np.uint8]:
+    """Levels ``(H, W)`` in [0, 1] as 8-bit RGB ``(H, W, 3)``."""
+    table = np.rint(colormap_table(COLORMAP) * 255).astype(np.uint8)
+    return np.asarray(table[np.rint(level * (len(table) - 1)).astype(np.intp)])
 
 
 def azimuthal_curve(counts: NDArray[np.int64], parameters: SimulationParameters) -> Curve:

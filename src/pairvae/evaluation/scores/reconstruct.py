@@ -92,8 +92,8 @@ class Reconstructions:
 
 
 @torch.no_grad()
-def encode(vae: VAE, inputs: Tensor) -> Tensor:
-    """Posterior means of prepared inputs, in chunks.
+def posteriors(vae: VAE, inputs: Tensor) -> Posterior:
+    """Posteriors of prepared inputs, in chunks.
 
     Parameters
     ----------
@@ -101,23 +101,6 @@ def encode(vae: VAE, inputs: Tensor) -> Tensor:
         Of the inputs' modality.
     inputs : Tensor
         ``(B, channels, H, W)`` in [0, 1].
-
-    Returns
-    -------
-    Tensor
-        ``(B, C, g, g)``.
-    """
-    return posteriors(vae, inputs).mean
-
-
-@torch.no_grad()
-def posteriors(vae: VAE, inputs: Tensor) -> Posterior:
-    """Posteriors of prepared inputs, in chunks.
-
-    Parameters
-    ----------
-    vae, inputs
-        As for :func:`encode`.
 
     Returns
     -------

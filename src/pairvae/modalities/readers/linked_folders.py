@@ -13,11 +13,6 @@ def declare_roots(folders: Iterable[str | Path]) -> None:
     _declared[:] = [Path(folder).expanduser().resolve() for folder in folders]
 
 
-def declared_roots() -> tuple[Path, ...]:
-    """The folders that were declared, absolute."""
-    return tuple(_declared)
-
-
 def is_declared(path: Path) -> bool:
     """Whether a file lies, links followed, in a declared folder."""
     return any(path.resolve().is_relative_to(root) for root in _declared)
