@@ -85,7 +85,7 @@ def test_damage_is_told_line_by_line(copied: Path) -> None:
         model.unlink()
     found = problems(doctor(copied))
     assert {finding.check for finding in found} == {"data", "models", "registry"}
-    assert any("saxs.npy: expected sha256" in finding.found for finding in found)
+    assert any("saxs.npy: expected an array with sha256" in finding.found for finding in found)
 
 
 def test_a_run_whose_process_is_gone_is_told(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_changed_array_is_refused(folder: Path) -> None:
     array = np.load(folder / "saxs.npy", mmap_mode="r+")
     array[0, 0, 0, 0] = 0.5
     array.flush()
-    with pytest.raises(InputError, match=r"saxs\.npy: expected sha256 \w{12}, found \w{12}"):
+    with pytest.raises(InputError, match=r"saxs\.npy: expected an array with sha256 \w{12}, found \w{12}"):
         open_prepared(folder).verify()
     (folder / "saxs.npy").unlink()
     with pytest.raises(InputError, match="found no file"):

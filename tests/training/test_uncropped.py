@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pairvae.models.build import build_vae
 from pairvae.models.compact import DenseHead
-from pairvae.models.likelihoods import squared_error
+from pairvae.models.likelihoods import PIXEL_LIKELIHOODS
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CompactNetwork, LatentSettings, assignments, resolve
 from pairvae.stages.training_inputs import without_crops
@@ -38,7 +38,7 @@ def plan(weight: float, cover: str | None) -> PairPlan:
     for vae in vaes.values():
         vae.decoder.fit(torch.rand(8, *SHAPE, generator=torch.Generator().manual_seed(1)))
     settings = resolve(assignments([f"pair.training.match_weight={weight}", "pair.training.batch=4"]))
-    likelihoods = dict.fromkeys(vaes, squared_error)
+    likelihoods = dict.fromkeys(vaes, PIXEL_LIKELIHOODS["mse"])
     sources = {name: Samples() for name in vaes}
     return PairPlan(
         PairVAE(vaes), sources, likelihoods, settings.pair.training, 0, torch.device("cpu"), cover

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -59,58 +59,23 @@ class Likelihood(Protocol):
         ...
 
 
-def squared_error(
-    decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-) -> Reconstruction:
-    """Mean squared error per pixel (a Gaussian likelihood of fixed width).
+@dataclass(frozen=True)
+class PixelMatch:
+    """Pixel by pixel, what is decoded (before it is squashed) against the sample.
 
     Parameters
     ----------
-    decoder, latent, inputs, indices, generator
-        As for :class:`Likelihood`.
-
-    Returns
-    -------
-    Reconstruction
-        Without images.
+    loss : callable
+        Mean loss of logits and samples, both ``(B, channels, H, W)``.
     """
-    return Reconstruction(F.mse_loss(decoder.logits(latent, generator), inputs))
 
+    loss: Callable[[Tensor, Tensor], Tensor]
 
-def absolute_error(
-    decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-) -> Reconstruction:
-    """Mean absolute error per pixel (a Laplace likelihood of fixed width, for heavy-tailed counts).
-
-    Parameters
-    ----------
-    decoder, latent, inputs, indices, generator
-        As for :class:`Likelihood`.
-
-    Returns
-    -------
-    Reconstruction
-        Without images.
-    """
-    return Reconstruction(F.l1_loss(decoder.logits(latent, generator), inputs))
-
-
-def bernoulli(
-    decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
-) -> Reconstruction:
-    """Mean Bernoulli negative log likelihood per pixel of a binary image (paper, pair and solo losses).
-
-    Parameters
-    ----------
-    decoder, latent, inputs, indices, generator
-        As for :class:`Likelihood`.
-
-    Returns
-    -------
-    Reconstruction
-        Without images.
-    """
-    return Reconstruction(F.binary_cross_entropy_with_logits(decoder.logits(latent, generator), inputs))
+    def __call__(
+        self, decoder: Decoder, latent: Tensor, inputs: Tensor, indices: Tensor, generator: torch.Generator
+    ) -> Reconstruction:
+        """As :meth:`Likelihood.__call__`, without images."""
+        return Reconstruction(self.loss(decoder.logits(latent, generator), inputs))
 
 
 @dataclass
@@ -179,7 +144,9 @@ def posterior_divergence(cropped: Posterior, uncropped: Posterior) -> Tensor:
 
 
 PIXEL_LIKELIHOODS: dict[str, Likelihood] = {
-    "mse": squared_error,
-    "mae": absolute_error,
-    "bernoulli": bernoulli,
+    "mse": PixelMatch(F.mse_loss),  # a Gaussian of fixed width
+    "mae": PixelMatch(F.l1_loss),  # a Laplace distribution of fixed width, for heavy-tailed counts
+    "bernoulli": PixelMatch(
+        F.binary_cross_entropy_with_logits
+    ),  # binary images (paper, pair and solo losses)
 }

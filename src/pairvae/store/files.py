@@ -183,3 +183,15 @@ def file_digest(path: Path) -> str:
     """sha256 of a file's bytes, 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def require_digest(path: Path, expected: object, content: str, remedy: str) -> None:
+    """Refuse a file (its ``content`` in a word) that is gone or has another sha256: ``InputError``."""
+    digest = file_digest(path) if path.is_file() else "no file"
+    if digest != expected:
+        raise InputError(
+            expected=f"{content} with sha256 {str(expected)[:12]}",
+            found=digest[:12],
+            where=str(path),
+            remedy=remedy,
+        )

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from pairvae.errors import InputError
-from pairvae.store.files import atomic_folder, file_digest, read_json, write_json, write_text
+from pairvae.store.files import atomic_folder, file_digest, read_json, require_digest, write_json, write_text
 from pairvae.store.tensors import load_tensors, save_tensors
 
 WEIGHTS, CARD, HISTORY = "weights.safetensors", "card.json", "history.csv"
@@ -134,13 +134,13 @@ def _check_format(card: Mapping[str, Any], path: Path) -> None:
 def load_model(folder: Path) -> StoredModel:
     """Weights and card (``InputError`` when the weights, or further files, are not those of the card)."""
     card = load_card(folder)
-    _check_file(folder / WEIGHTS, card.get("weights_sha256"), "weights")
+    require_digest(folder / WEIGHTS, card.get("weights_sha256"), "weights", REMEDY)
     others = card.get(FILES, {})
     if not isinstance(others, dict) or any(Path(name).name != name for name in others):
         found = f"{str(others)[:60]!r}"
         raise InputError(expected="hashes of files in the folder", found=found, where=str(folder / CARD))
     for name, expected in others.items():
-        _check_file(folder / name, expected, "a file")
+        require_digest(folder / name, expected, "a file", REMEDY)
     return StoredModel(load_tensors(folder / WEIGHTS)[0], card)
 
 
@@ -151,19 +151,10 @@ def load_discriminators(folder: Path) -> dict[str, Tensor]:
     """
     if not (folder / DISCRIMINATORS).is_file():
         return {}
-    _check_file(folder / DISCRIMINATORS, load_card(folder).get(DISCRIMINATORS_HASH), "discriminators")
+    require_digest(
+        folder / DISCRIMINATORS, load_card(folder).get(DISCRIMINATORS_HASH), "discriminators", REMEDY
+    )
     return load_tensors(folder / DISCRIMINATORS)[0]
-
-
-def _check_file(path: Path, expected: object, content: str) -> None:
-    digest = file_digest(path) if path.is_file() else "no file"
-    if digest != expected:
-        raise InputError(
-            expected=f"{content} with sha256 {str(expected)[:12]}",
-            found=digest[:12],
-            where=str(path),
-            remedy=REMEDY,
-        )
 
 
 def history_text(history: Sequence[Mapping[str, float]]) -> str:

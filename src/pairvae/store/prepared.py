@@ -24,7 +24,7 @@ from numpy.lib.format import open_memmap
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from pairvae.errors import InputError
-from pairvae.store.files import file_digest, read_json, write_json
+from pairvae.store.files import file_digest, read_json, require_digest, write_json
 
 FORMAT = 1
 CARD = "card.json"
@@ -132,12 +132,7 @@ class Prepared:
     def verify(self) -> None:
         """``InputError`` where an array file is not the one that its card describes."""
         for file, expected in self.card["sha256"].items():
-            path = self.folder / file
-            digest = file_digest(path) if path.is_file() else "no file"
-            if digest != expected:
-                raise InputError(
-                    expected=f"sha256 {expected[:12]}", found=digest[:12], where=str(path), remedy=REMEDY
-                )
+            require_digest(self.folder / file, expected, "an array", REMEDY)
 
 
 def open_prepared(folder: Path) -> Prepared:
