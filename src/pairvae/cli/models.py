@@ -232,6 +232,6 @@ def movie(
 
     shown = run(files, out, model=model, smooth=smooth, fps=fps, seed=seed)
     typer.echo(
-        f"{number_of(shown.frames, 'frame')} in {shown.file}; {100 * shown.flicker:.1f} % of the pixels change "
+        f"{number_of(shown.frames, 'frame')} in {shown.file}; {100 * shown.flicker:.1f} % mean change of a pixel "
         f"from frame to frame ({100 * shown.plain_flicker:.1f} % without smoothing)"
     )

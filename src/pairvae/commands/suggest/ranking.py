@@ -22,7 +22,10 @@ COMPARISONS = {
 }  # fmt: skip
 CONSTRAINT = re.compile(r"\s*(.+?)\s*(<=|>=|!=|==|=|<|>)\s*(.+?)\s*")
 CORRELATED = 0.8  # correlation from which the measurement of one sample predicts another
-NAMED = {"spacing": "domain spacing", "phase_fraction": "phase fraction", "euler_density": "defect density"}
+NAMED = {
+    "spacing": "domain spacing", "phase_fraction": "phase fraction", "euler_density": "defect density",
+    "contrast": "contrast",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

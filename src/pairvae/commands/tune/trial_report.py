@@ -11,6 +11,7 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from pairvae.evaluation.scores.definitions import curve_errors, saxs_errors
+from pairvae.evaluation.scores.evaluate import CURVES
 from pairvae.modalities import MODALITIES
 from pairvae.settings import Settings
 from pairvae.settings.search_space import TIME
@@ -92,8 +93,11 @@ def rounded(value: object) -> str:
 def known_metrics(settings: Settings) -> list[str]:
     """Every score that an objective may name: those of the pair's four directions, and the training's time."""
     curve, pixel = np.zeros((1, 1)), np.zeros((1, 1, 1, 1), np.float32)
-    curves = dict.fromkeys(("s2", "lineal_vertical", "lineal_horizontal"), curve)
-    of_images, of_arrays = list(curve_errors(curves, curves)), list(saxs_errors(pixel, pixel))
+    curves, grey = dict.fromkeys(CURVES, curve), settings.sem.prepare.grey
+    if not grey:
+        del curves["quantiles"]
+    of_images = list(curve_errors(curves, curves, grey=grey))
+    of_arrays = list(saxs_errors(pixel, pixel))
     cropped = [name for name in settings.modalities if MODALITIES[name].cropped]
     return [TIME] + [
         f"{source}_{target}.{score}"
