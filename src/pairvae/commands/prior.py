@@ -54,7 +54,8 @@ SHAPES = {"saxs": (3, 192, 192), "sem": (1, 192, 192)}
 COMPONENTS = {"saxs": 16, "sem": 64}  # of patterns that are decoded, and of the statistics of crops
 PATTERN_EPOCHS, PATTERN_BATCH, PATIENCE, HELD_OUT = 200, 128, 20, 0.1
 PATTERNS = 600  # with the look of the built-in film, for the decoder of patterns
-REMEMBERED = 128  # pairs by which an input counts as unlike
+REMEMBERED = 128  # pairs that are kept, and by whose micrographs an image counts as unlike
+COMPARED = 320  # pairs by whose patterns one counts as unlike
 FITTED = 2000  # crops of which components are learned
 
 
@@ -273,7 +274,7 @@ def _summary(predictor: Predictor, seed: int) -> TrainingSummary:
     Every second pattern is grey, as detector counts are.
     """
     crops, patterns, kinds = [], [], []
-    for index in track(range(REMEMBERED), REMEMBERED, "summary"):
+    for index in track(range(COMPARED), COMPARED, "summary"):
         pair = broad.broad_pair(index, seed, LEFT_OUT)
         phase = pair.phase.astype(np.uint8)
         crops.append(np.stack([phase[:192, :192], phase[-192:, -192:]]))
@@ -281,7 +282,11 @@ def _summary(predictor: Predictor, seed: int) -> TrainingSummary:
         patterns.append(np.repeat(pair.levels[None], 3, axis=0) if index % 2 else coloured)
         kinds.append(pair.truth.kind)
     whole = np.stack(patterns)
-    familiar = {"saxs": familiar_arrays(whole), "sem": familiar_crops(crops)}
+    familiar = {
+        "saxs": familiar_arrays(whole, encoder=predictor.vaes["saxs"].encoder),
+        "sem": familiar_crops(crops[:REMEMBERED]),
+    }
+    whole, crops, kinds = whole[:REMEMBERED], crops[:REMEMBERED], kinds[:REMEMBERED]
     latents = {
         "saxs": predictor.posterior(whole, "saxs").mean.numpy(),
         "sem": np.concatenate([predictor.pooled_of_crops(some, "sem").mean.numpy() for some in crops]),
