@@ -41,7 +41,7 @@ def test_it_is_made_anew_from_its_samples_with_the_same_weights(
 ) -> None:
     _small(monkeypatch)
     for name in ("first", "again"):
-        make_prior(tmp_path / name, tmp_path / "work", pairs=24, steps=2, seed=0)
+        make_prior(tmp_path / name, tmp_path / "work", pairs=24, epochs=2, seed=0)
         if name == "first":  # the samples stay: what is trained on them is trained again
             for folder in (tmp_path / "work").iterdir():
                 if folder.is_dir():
@@ -55,7 +55,7 @@ def test_it_is_made_anew_from_its_samples_with_the_same_weights(
 
 def test_a_number_of_pairs_that_fills_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="multiple of 100 pairs, found 150"):
-        make_prior(tmp_path / "out", tmp_path / "work", pairs=150, steps=1, seed=0)
+        make_prior(tmp_path / "out", tmp_path / "work", pairs=150, epochs=1, seed=0)
     assert not (tmp_path / "work").exists()
 
 

@@ -59,7 +59,7 @@ COMPARED = 320  # pairs by whose patterns one counts as unlike
 FITTED = 2000  # crops of which components are learned
 
 
-def make_prior(out: Path, work: Path, *, pairs: int, steps: int, seed: int) -> None:
+def make_prior(out: Path, work: Path, *, pairs: int, epochs: int, seed: int) -> None:
     """Train both networks on ``pairs`` pairs of the broad world, and write the model folder ``out``.
 
     Parameters
@@ -67,10 +67,10 @@ def make_prior(out: Path, work: Path, *, pairs: int, steps: int, seed: int) -> N
     out : Path
         A model folder: weights in half precision, card, losses.
     work : Path
-        Where samples and checkpoints are kept, so that a killed run goes on.
+        Folder of samples and checkpoints; a killed run resumes from it.
     pairs : int
         A multiple of 100.
-    steps : int
+    epochs : int
         Of the VAE of micrographs; the rest takes minutes.
     seed : int
         Of samples, weights and batches.
@@ -80,17 +80,17 @@ def make_prior(out: Path, work: Path, *, pairs: int, steps: int, seed: int) -> N
     settings = resolve({"preset": "fast", "seed": seed}, where="the preset fast")
     device = choose(settings.device)
     samples = broad_samples(work, pairs, seed, torch.get_num_threads())
-    place = work / f"{store.digest([pairs, steps, seed, COMPONENTS])[:12]}"
-    sem, history, discriminator = _micrographs(samples, settings, steps, device, place / "sem")
+    place = work / f"{store.digest([pairs, epochs, seed, COMPONENTS])[:12]}"
+    sem, history, discriminator = _micrographs(samples, settings, epochs, device, place / "sem")
     saxs = _patterns(samples, sem, settings, device, place / "saxs")
     _fit_decoder(saxs, sem, seed)
     _write(
-        out, settings, {"saxs": saxs, "sem": sem}, history, discriminator, {"pairs": pairs, "steps": steps}
+        out, settings, {"saxs": saxs, "sem": sem}, history, discriminator, {"pairs": pairs, "epochs": epochs}
     )
 
 
 def _micrographs(
-    samples: BroadSamples, settings: Settings, steps: int, device: Device, folder: Path
+    samples: BroadSamples, settings: Settings, epochs: int, device: Device, folder: Path
 ) -> tuple[VAE, History, dict[str, Tensor]]:
     """The VAE of micrographs alone, on binary crops; its discriminator's weights are kept for trainings that go on."""
     chosen = settings.sem
@@ -104,10 +104,7 @@ def _micrographs(
     vae.encoder.fit(torch.cat([source.inputs(part) for part in some]))
     weights = chosen.training.texture.model_dump()
     size, _ = weights.pop("crop"), weights.pop("target")
-    per_epoch = max(1, len(source) // chosen.training.batch)
-    training = chosen.training.model_copy(
-        update={"epochs": max(1, round(steps / per_epoch)), "log_every": 1, "input_noise": 0.1}
-    )
+    training = chosen.training.model_copy(update={"epochs": epochs, "log_every": 1, "input_noise": 0.1})
     assert discriminator is not None
     plan = SoloPlan(
         "sem",
