@@ -37,13 +37,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Where several processes share the work: a file to one of them, and all that use the finished project to one."""
+    """Where several processes share the work: a file to one of them, and to one all that share what is slow to make."""
     from xdist.scheduler import LoadScopeScheduling
 
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.split("::")[0]
-            return "finished project" if _uses_the_finished_project(config.rootpath / file) else file
+            if _uses_the_finished_project(config.rootpath / file):
+                return "finished project"
+            return "drawn report" if file.startswith("tests/reports/") else file
 
     return ByFile(config, log)
 

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from pairvae.cli import main
 from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.settings.simulation import SimulationParameters
+from small_project import run_here
+
+resource = pytest.importorskip("resource")
 
 SMALL = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True)
-LIMITED = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-sys.argv = ["pairvae", *sys.argv[2:]]
-from pairvae.cli import main
-main()
-"""
 PARAMS = """
 split: {train: 5}
 latent: {channels: 4}
@@ -33,14 +27,12 @@ device: {threads: 1}
 
 def limited(size: int, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run the command line where no file may grow beyond ``size`` bytes, as on a disk that is full."""
-    return subprocess.run(
-        [sys.executable, "-c", LIMITED, str(size), *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        return run_here(*arguments, cwd=cwd, check=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def told_in_one_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -81,62 +73,29 @@ def test_full_disk_in_the_stages_leaves_nothing_half_done(project: Path) -> None
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is forbidden to root")
-def test_folder_without_permission(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_permission(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    run(["data", "simulate", str(tmp_path / "out")])
-    assert "check the permissions" in capsys.readouterr().err
+    done = run_here("data", "simulate", "out", cwd=tmp_path, check=False)
+    assert "check the permissions" in told_in_one_line(done)
 
 
-def run(arguments: list[str]) -> None:
-    before = sys.argv
-    sys.argv = ["pairvae", *arguments]
-    try:
-        with pytest.raises(SystemExit) as caught:
-            main()
-    finally:
-        sys.argv = before
-    assert caught.value.code == 1
-
-
-def test_file_in_place_of_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_file_in_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    run(["data", "simulate", str(tmp_path / "file" / "out"), "--pairs", "1"])
-    error = capsys.readouterr().err.strip()
-    assert error.startswith(f"{tmp_path}/file") or "Not a directory" in error
-    assert len(error.splitlines()) == 1
-
-
-def test_debug_shows_where_it_happened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("PAIRVAE_DEBUG", "1")
-    monkeypatch.setattr(sys, "argv", ["pairvae", "data", "simulate", str(tmp_path / "file" / "out")])
-    with pytest.raises(NotADirectoryError):
-        main()
+    line = told_in_one_line(run_here("data", "simulate", "file/out", cwd=tmp_path, check=False))
+    assert line.startswith("file") or "Not a directory" in line
 
 
 def test_sheet_of_simulated_pairs_is_a_command(project: Path, tmp_path: Path) -> None:
     import cv2
 
-    done = limited(
-        50_000_000, "data", "sheet", str(tmp_path / "sheet.png"), str(project / "data" / "raw"), cwd=project
-    )
-    assert done.returncode == 0, done.stderr
+    run_here("data", "sheet", str(tmp_path / "sheet.png"), str(project / "data" / "raw"), cwd=project)
     picture = cv2.imread(str(tmp_path / "sheet.png"))
     assert picture is not None
     assert picture.shape[1] > 1000
 
 
-def test_physics_of_the_simulator_can_be_set(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run(["data", "simulate", str(tmp_path / "out"), "--set", "blend=7"])
-    assert (
-        "key data.simulated.parameters.blend: expected less than or equal to 1, found 7"
-        in capsys.readouterr().err
-    )
+def test_physics_of_the_simulator_can_be_set(tmp_path: Path) -> None:
+    done = run_here("data", "simulate", "out", "--set", "blend=7", cwd=tmp_path, check=False)
+    wanted = "key data.simulated.parameters.blend: expected less than or equal to 1, found 7"
+    assert wanted in told_in_one_line(done)
     assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("arguments", [["train", "afm"], ["predict", "x.png", "--to", "afm"]])
-def test_unknown_modality_is_a_usage_error(arguments: list[str], tmp_path: Path) -> None:
-    done = limited(1_000_000, *arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "'afm' is not one of saxs, sem, iq" in done.stderr

@@ -38,6 +38,7 @@ def without_posix(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str
     return subprocess.run([sys.executable, str(SCRIPT), *arguments], cwd=cwd, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_every_module_is_there_without_posix(tmp_path: Path) -> None:
     done = without_posix("--everything", cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -48,8 +49,6 @@ def test_commands_work_without_posix(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr[-2000:]
     assert len(list((tmp_path / "raw" / "SEM").iterdir())) == 2
     assert without_posix("data", "check", "raw", cwd=tmp_path).returncode in (0, 1)
-    refused = without_posix("data", "simulate", "raw", "--pairs", "3", "--seed", "1", cwd=tmp_path)
-    assert refused.returncode == 1 and "Traceback" not in refused.stderr
 
 
 def test_locks_hold_without_flock(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def edit(copied: Path, file: str, old: str, new: str) -> None:
     assert path.read_text() != before
 
 
+@pytest.mark.slow
 def test_dvc_runs_the_stages_whose_code_changed(copied: Path) -> None:
     edit(copied, "calibration/latents.py", '"""', '"""Another text. ')
     assert list(YAML().load(dvc(copied, "status", "--json"))) == ["raw"]

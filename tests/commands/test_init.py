@@ -86,6 +86,7 @@ def test_git_ignores_runs_but_not_the_readme_of_their_folder(tmp_path: Path) -> 
     assert "/mlruns/*\n!/mlruns/README.md\n" in ignored
 
 
+@pytest.mark.slow
 def test_an_experiment_of_dvc_changes_the_keys_of_params_file(tmp_path: Path) -> None:
     """Also without a + the key has to stand there: DVC refuses what it does not find."""
     init(tmp_path)

@@ -100,7 +100,6 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.mark.slow
 def test_wheel_and_sdist_hold_what_they_should(dist: Path) -> None:
     (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
     names = zipfile.ZipFile(wheel).namelist()
@@ -149,27 +148,6 @@ def own_data(pairvae: Sequence[str | Path], folder: Path, lone: int = 0) -> Path
     for path in (data / "pairs.csv", *sorted((data / "SEM").iterdir())[8:]):
         path.unlink()
     return data
-
-
-def test_the_wheel_starts_a_project_and_predicts_with_a_model_that_is_there(
-    dist: Path, tmp_path: Path
-) -> None:
-    """Without a training: that is the next test, which takes minutes."""
-    (wheel,) = dist.glob("*.whl")
-    zipfile.ZipFile(wheel).extractall(tmp_path / "wheel")
-    pairvae = ("env", f"PYTHONPATH={tmp_path / 'wheel'}", sys.executable, "-m", "pairvae")
-    folder = tmp_path / "Über mess 1"
-    folder.mkdir()
-    data = own_data(pairvae, folder)
-    run(*pairvae, "init", "mein Projekt", "--data", "meine Däten", cwd=folder)
-    project = folder / "mein Projekt"
-    assert (project / ".pairvae" / "package").resolve() == (tmp_path / "wheel" / "pairvae").resolve()
-    assert "8 pairs" in run(*pairvae, "data", "check", data, cwd=project)
-    model = ROOT / "tests" / "data" / "model-of-0.1"
-    pattern = next((data / "SAXS").iterdir())
-    told = run(*pairvae, "predict", pattern, "--to", "sem", "--model", model, "--out", "aus", cwd=project)
-    assert "1 prediction in aus" in told
-    assert (project / "aus" / f"{pattern.stem}-sem-00.png").is_file()
 
 
 @pytest.mark.slow

@@ -91,6 +91,7 @@ def test_images_name_files_that_exist_and_the_lock(dockerfile: Path) -> None:
     assert entry in PROJECT["scripts"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.name)
 def test_what_an_image_copies_is_enough_for_the_wheel(dockerfile: Path, tmp_path: Path) -> None:
     for name in copied(dockerfile):

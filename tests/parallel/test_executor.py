@@ -15,7 +15,7 @@ from pairvae.errors import InputError
 from pairvae.parallel.executor import run_tasks
 from pairvae.store.locks import held_alone, is_free
 
-PLACES = pytest.mark.parametrize("cluster", [None, "local"])
+PLACES = pytest.mark.parametrize("cluster", [None, pytest.param("local", marks=pytest.mark.slow)])
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def square(task: Square) -> int:
     return task.number**2
 
 
-@PLACES
+@pytest.mark.parametrize("cluster", [None, "local"])
 def test_every_task_has_its_result(cluster: str | None) -> None:
     tasks = [Square(number) for number in range(5)]
     found = {

@@ -220,11 +220,10 @@ def test_the_served_pair_draws_as_the_library_does() -> None:
     inputs = np.array([[[[0.25]], [[0.75]]]], np.float32)
     encoder = Known()
     encoder.scale_tril = torch.tensor([[1.0, 0.0], [0.8, 0.9]])
-    program = torch.export.export(encoder, (torch.from_numpy(inputs),)).module()
     served = ServedPair()
     served.conditions = Conditions(None)
     served.shapes, served.binary = {"saxs": (2, 1, 1), "sem": (2, 1, 1)}, {"saxs": False, "sem": False}
-    served.programs = {"saxs-encoder": program, "sem-decoder": torch.nn.Identity()}
+    served.programs = {"saxs-encoder": encoder, "sem-decoder": torch.nn.Identity()}
     found = served.predict(None, inputs, {"direction": "saxs_sem", "samples": 5, "seed": 3})
     torch.manual_seed(3)
     expected = encoder.posterior(torch.from_numpy(inputs)).repeated(0, 5).antithetic_samples()

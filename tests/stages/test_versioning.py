@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pairvae.commands.repro import dvc_environment
 from pairvae.store.prepared import open_prepared
 
@@ -24,6 +26,7 @@ def dvc(folder: Path, *arguments: str) -> str:
     return run(folder, sys.executable, "-m", "dvc", *arguments)
 
 
+@pytest.mark.slow
 def test_pushed_data_come_back_in_a_clone(finished_project: Path, tmp_path: Path) -> None:
     first, remote, second = tmp_path / "first", tmp_path / "remote", tmp_path / "second"
     shutil.copytree(finished_project, first, symlinks=True)

@@ -44,6 +44,7 @@ def client_of(root: Path) -> MlflowClient:
     return MlflowClient(tracking_uri=tracking_uri(root))
 
 
+@pytest.mark.slow
 def test_four_cold_starts_at_once_lose_nothing(root: Path) -> None:
     command = [sys.executable, "-c", COLD_START, str(root)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200)

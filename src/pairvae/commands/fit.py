@@ -17,6 +17,7 @@ from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, check_modalities
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, separate
+from pairvae.models.conditions import fit_encoding
 from pairvae.settings import Settings, merge, resolve
 from pairvae.settings.search_space import nested
 from pairvae.stages.pretrain import pretrain
@@ -78,7 +79,9 @@ def fit(
     items, lone = _all_items(chosen, data), _all_items(chosen, _of(data, unpaired))
     count = _number_of_pairs(items)
     chosen = _with_validation(chosen, count, validation)
-    return _trained(chosen, items, lone, acquisition, _conditions(conditions or {}, count))
+    known = _conditions(conditions or {}, count)
+    fit_encoding(chosen.pair.conditions, known)  # an absent condition is refused before the trainings
+    return _trained(chosen, items, lone, acquisition, known)
 
 
 def _all_items(settings: Settings, given: Mapping[str, Any]) -> dict[str, list[Item]]:

@@ -122,6 +122,7 @@ def register(
     return register_program(root, name, program, example, about)
 
 
+@pytest.mark.slow  # test_pipeline does so with the models of a pipeline
 def test_programs_load_without_pairvae_for_any_batch(shared_root: Path) -> None:
     torch.manual_seed(5)
     programs = {"plain": Plain(), "noise-driven": NoiseDriven(), "spectrum": Spectrum()}

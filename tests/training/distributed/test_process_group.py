@@ -18,6 +18,7 @@ from tiny_plans import DEVICE, NOWHERE, norm_plan, pair_plan, solo_plan
 
 MEMBER = Path(__file__).with_name("group_member.py")
 TESTS = MEMBER.parent.parent.parent
+pytestmark = pytest.mark.slow  # eight interpreters; shares and micro-batches are tested in one
 
 
 def free_port() -> int:
@@ -66,9 +67,9 @@ def assert_trained_as_one(folder: Path, name: str, make: Callable[..., Any]) -> 
 @pytest.mark.parametrize(
     ("name", "make"),
     [
-        pytest.param("pair", pair_plan, marks=pytest.mark.slow),  # below, after a death
-        pytest.param("simclr", lambda: pair_plan(similarity="simclr"), marks=pytest.mark.slow),
-        pytest.param("solo", solo_plan, marks=pytest.mark.slow),
+        ("pair", pair_plan),
+        ("simclr", lambda: pair_plan(similarity="simclr")),
+        ("solo", solo_plan),
         ("norm", norm_plan),
     ],
 )
