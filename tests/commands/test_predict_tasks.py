@@ -134,6 +134,7 @@ def test_larger_images_show_more_of_the_same(tiny_pair: Path) -> None:
     assert np.abs(correlation[:896, :896]).max() < 0.3, "a tiling repeats"
 
 
+@pytest.mark.slow
 def test_networks_as_onnx_give_the_same_numbers(tiny_pair: Path, tmp_path: Path) -> None:
     made = {one.name: one for one in export(tmp_path, str(tiny_pair / "models/train-pair"))}
     without = {name for name, one in made.items() if one.file is None}
