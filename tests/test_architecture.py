@@ -159,6 +159,14 @@ def test_one_name_is_one_file() -> None:
     assert {name for name, count in names.items() if count > 1} == same
 
 
+def test_the_page_for_newcomers_names_files_that_are_there() -> None:
+    text = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition("## Where to look")[2].partition("\n## ")[0]
+    named = [part for part in table.split("`")[1::2] if "/" in part and part != "src/pairvae"]
+    assert len(named) > 12
+    assert [part for part in named if not (PACKAGE / part).exists()] == []
+
+
 def test_stages_are_what_dvc_yaml_names_and_what_they_share() -> None:
     stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     there = {path.stem for path in (PACKAGE / "stages").glob("*.py")}

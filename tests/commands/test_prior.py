@@ -14,6 +14,7 @@ import pairvae
 from pairvae.commands import prior as command
 from pairvae.commands.prior import make_prior
 from pairvae.data.simulate import broad, broad_samples
+from pairvae.data.simulate.broad_structures import KINDS
 from pairvae.errors import InputError
 from pairvae.inference.loader import load
 from pairvae.models.build import build_trainable
@@ -40,7 +41,7 @@ def test_it_is_made_anew_from_its_samples_with_the_same_weights(
 ) -> None:
     _small(monkeypatch)
     for name in ("first", "again"):
-        make_prior(tmp_path / name, tmp_path / "work", pairs=24, steps=2, seed=0)
+        make_prior(tmp_path / name, tmp_path / "work", pairs=24, epochs=2, seed=0)
         if name == "first":  # the samples stay: what is trained on them is trained again
             for folder in (tmp_path / "work").iterdir():
                 if folder.is_dir():
@@ -54,7 +55,7 @@ def test_it_is_made_anew_from_its_samples_with_the_same_weights(
 
 def test_a_number_of_pairs_that_fills_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="multiple of 100 pairs, found 150"):
-        make_prior(tmp_path / "out", tmp_path / "work", pairs=150, steps=1, seed=0)
+        make_prior(tmp_path / "out", tmp_path / "work", pairs=150, epochs=1, seed=0)
     assert not (tmp_path / "work").exists()
 
 
@@ -80,6 +81,21 @@ def test_it_predicts_spacing_and_direction_of_structures_that_it_has_not_seen() 
     assert len(ratios) >= 4
     assert np.median(np.abs(ratios)) < np.log(1.35)
     assert np.corrcoef(np.array(along).T)[0, 1] > 0.5
+
+
+def test_what_is_no_pattern_is_unlike_and_a_kind_left_out_is_not() -> None:
+    model, generator = pairvae.load("prior"), np.random.default_rng(0)
+    noise = generator.random((3, 192, 192), dtype=np.float32)
+    ramp = np.broadcast_to(np.linspace(0, 1, 192, dtype=np.float32), (3, 192, 192))
+    blurred = cv2.GaussianBlur(noise[0], (0, 0), 6)
+    cloud = np.repeat((blurred[None] - blurred.min()) / np.ptp(blurred), 3, axis=0)
+    for array in (noise, ramp, cloud):
+        found = model.confidence(array, "saxs")
+        assert found is not None and found.out_of_distribution
+    others = frozenset(KINDS) - {"spheres"}
+    discs = [broad.coloured(broad.broad_pair(index, 1, others)) for index in range(6)]
+    told = [model.confidence(disc.transpose(2, 0, 1).astype(np.float32) / 255, "saxs") for disc in discs]
+    assert sum(one is not None and one.out_of_distribution for one in told) <= 1
 
 
 def _spectra(images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -94,7 +94,7 @@ def preview(
     out: Annotated[Path, typer.Option(help="picture to write (png)")] = Path("preview.png"),
     changes: Assignments = None,
 ) -> None:
-    """Binarise one micrograph with every method. It recommends one by phase fraction and spacing."""
+    """Binarise one micrograph with every method. Phase fraction and spacing tell which suits."""
     from pairvae.data.check.preview import preview as run
     from pairvae.data.check.preview import render, write_preview
     from pairvae.settings import PARAMS_FILE, load_settings, resolve
@@ -126,9 +126,9 @@ def sheet(
 def init_folder(
     folder: Annotated[Path, typer.Argument(help="folder with SAXS and SEM, or IQ, in it")],
     pattern: Annotated[str | None, typer.Option(help="regular expression with a group named id")] = None,
-    by_order: Annotated[bool, typer.Option("--by-order", help="pair the first with the first")] = False,
+    by_order: Annotated[bool, typer.Option("--by-order", help="pair files by their order")] = False,
     lone: Annotated[
-        bool, typer.Option("--lone", help="keep files without a partner, in rows of one")
+        bool, typer.Option("--lone", help="keep files without a partner, in rows of their own")
     ] = False,
     called: Annotated[
         list[str] | None,

@@ -110,7 +110,7 @@ def predict(
         ),
     ] = "png",
     neighbours: Annotated[
-        int, typer.Option(min=0, max=100, help="measured micrographs of the training data shown beside")
+        int, typer.Option(min=0, max=100, help="measured training micrographs to show beside each")
     ] = 0,
     size: Annotated[
         int | None,
@@ -121,7 +121,7 @@ def predict(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=256, help="processes, one thread each; by default one a core for hundreds of files"
+            min=1, max=256, help="processes, one thread each; for hundreds of files one per core by default"
         ),
     ] = None,
     cluster: Cluster = None,
@@ -133,11 +133,11 @@ def predict(
     unpaired: Annotated[
         bool,
         typer.Option(
-            "--unpaired", help="of folders of pairs (data/raw by default) the samples without a partner"
+            "--unpaired", help="predict the samples without a partner in folders of pairs (default data/raw)"
         ),
     ] = False,
 ) -> None:
-    """Predict SEM images from SAXS patterns, or the reverse. With a table of descriptors."""
+    """Predict SEM images from SAXS patterns, or the reverse. A table lists their descriptors."""
     given = files or (["data/raw"] if unpaired else [])
     if not given:
         raise typer.BadParameter("name files, or use --unpaired")
@@ -178,7 +178,7 @@ def ensemble(
     model: Model = CHAMPION,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Sample many SEM images around patterns or a morphology. Or between two patterns."""
+    """Sample many SEM images around patterns or a morphology. `--between` interpolates two patterns."""
     for given in (patterns or [], between or ()):
         if given:
             require_files(given)
@@ -220,11 +220,11 @@ def movie(
     smooth: Annotated[
         float, typer.Option(min=0, help="width of the smoothing of the latent, frames; 0: none")
     ] = 1.5,
-    fps: Annotated[float, typer.Option(min=0.1, max=120, help="frames a second")] = 10.0,
+    fps: Annotated[float, typer.Option(min=0.1, max=120, help="frames per second")] = 10.0,
     model: Model = CHAMPION,
     seed: Annotated[int, typer.Option(min=0, help="seed of the noise that all frames share")] = 0,
 ) -> None:
-    """Make a movie of SEM images from a time series of patterns. With S(r) and spacing."""
+    """Make a movie of SEM images from a time series of patterns. A table holds S(r) and spacing."""
     require_files(files)
     require_model(model)
     one_thread()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Port = Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")]
-Host = Annotated[str, typer.Option(help="address to listen on; any but this machine's own needs a token")]
+Host = Annotated[str, typer.Option(help="address to listen on; one that others can reach needs a token")]
 Names = Annotated[
     list[str] | None, typer.Option("--name", metavar="HOST", help="host name to answer to; repeatable")
 ]
@@ -56,7 +56,9 @@ def watch(
     patience: Annotated[
         float, typer.Option(min=0, max=86400, help="seconds to wait for a file that cannot be read yet")
     ] = 10.0,
-    html: Annotated[bool, typer.Option("--html", help="also write a page, DIR/watch.html")] = False,
+    html: Annotated[
+        bool, typer.Option("--html", help="also write a page, watch.html, beside the table")
+    ] = False,
     nm_per_px: NmPerPx = None,
     q_per_px: QPerPx = None,
     beam_centre: BeamCentre = None,
@@ -135,7 +137,7 @@ def serve(
     name: Names = None,
     capacity: Capacity = 8,
     trust_code: Annotated[
-        bool, typer.Option("--trust-code", help="run the code of a model that another version made")
+        bool, typer.Option("--trust-code", help="run the code in a model that another version wrote")
     ] = False,
 ) -> None:
     """Serve a registered pair over HTTP. It takes MLflow's scoring requests, and image files."""

@@ -56,7 +56,7 @@ def preprocess(changes: Assignments = None) -> None:
 
 @app.command()
 def pretrain(changes: Assignments = None) -> None:
-    """Stage: pre-train the backbone without labels. Only where the preset says so."""
+    """Stage: pre-train the backbone without labels. Presets without a backbone skip it."""
     from pairvae.stages.pretrain import pretrain as run
 
     with _stage("pretrain", changes) as project:

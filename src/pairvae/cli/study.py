@@ -39,9 +39,7 @@ def study(
     ablation: Annotated[
         bool, typer.Option("--ablation", help="leave out one part of the preset `fast` at a time")
     ] = False,
-    draw: Annotated[
-        bool, typer.Option("--draw", help="only draw the figures again, from the tables")
-    ] = False,
+    draw: Annotated[bool, typer.Option("--draw", help="only redraw the figures from the tables")] = False,
     changes: Assignments = None,
 ) -> None:
     """Repeat the training over training sizes and split seeds. Resumable; writes tables to reports."""

@@ -53,7 +53,7 @@ def suggest(
         Path | None, typer.Option(help="file of suggestions and results, by default .pairvae/campaign.json")
     ] = None,
 ) -> None:
-    """Suggest the samples to measure next. With reasons and the expected gain."""
+    """Suggest the samples to measure next. Each has a reason and an expected gain."""
     require_files(files) if files else None
     require_model(model)
     one_thread()
@@ -85,7 +85,7 @@ def explain(
         bool, typer.Option("--check/--no-check", help="repeat it with randomised weights, as a sanity check")
     ] = True,
 ) -> None:
-    """Show which part of an input moved the prediction. Of a pattern by q and azimuth, of a micrograph by place."""
+    """Show which part of an input moved the prediction. Parts are sectors of a pattern, places of a micrograph."""
     require_files(files)
     require_model(model)
     one_thread()

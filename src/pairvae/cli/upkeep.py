@@ -96,16 +96,16 @@ def sync(
 def prior(
     out: Annotated[Path, typer.Argument(help="model folder to write")],
     pairs: Annotated[int, typer.Option(min=100, help="pairs of the broad world, a multiple of 100")] = 10_000,
-    steps: Annotated[int, typer.Option(min=1, help="steps of the VAE of micrographs")] = 3_000,
+    epochs: Annotated[int, typer.Option(min=1, help="epochs of the VAE of micrographs")] = 5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    work: Annotated[Path, typer.Option(help="samples and checkpoints: a killed run goes on")] = Path(
+    work: Annotated[Path, typer.Option(help="samples and checkpoints; a killed run resumes")] = Path(
         ".pairvae/prior"
     ),
 ) -> None:
     """Train the prior anew, on simulated structures of many kinds."""
     from pairvae.commands.prior import make_prior
 
-    make_prior(out, work, pairs=pairs, steps=steps, seed=seed)
+    make_prior(out, work, pairs=pairs, epochs=epochs, seed=seed)
     typer.echo(f"{out}: try it with `pairvae predict FILE --to sem --model {out}`")
 
 

@@ -54,11 +54,12 @@ SHAPES = {"saxs": (3, 192, 192), "sem": (1, 192, 192)}
 COMPONENTS = {"saxs": 16, "sem": 64}  # of patterns that are decoded, and of the statistics of crops
 PATTERN_EPOCHS, PATTERN_BATCH, PATIENCE, HELD_OUT = 200, 128, 20, 0.1
 PATTERNS = 600  # with the look of the built-in film, for the decoder of patterns
-REMEMBERED = 128  # pairs by which an input counts as unlike
+REMEMBERED = 128  # pairs that are kept, and by whose micrographs an image counts as unlike
+COMPARED = 320  # pairs by whose patterns one counts as unlike
 FITTED = 2000  # crops of which components are learned
 
 
-def make_prior(out: Path, work: Path, *, pairs: int, steps: int, seed: int) -> None:
+def make_prior(out: Path, work: Path, *, pairs: int, epochs: int, seed: int) -> None:
     """Train both networks on ``pairs`` pairs of the broad world, and write the model folder ``out``.
 
     Parameters
@@ -66,10 +67,10 @@ def make_prior(out: Path, work: Path, *, pairs: int, steps: int, seed: int) -> N
     out : Path
         A model folder: weights in half precision, card, losses.
     work : Path
-        Where samples and checkpoints are kept, so that a killed run goes on.
+        Folder of samples and checkpoints; a killed run resumes from it.
     pairs : int
         A multiple of 100.
-    steps : int
+    epochs : int
         Of the VAE of micrographs; the rest takes minutes.
     seed : int
         Of samples, weights and batches.
@@ -79,17 +80,17 @@ def make_prior(out: Path, work: Path, *, pairs: int, steps: int, seed: int) -> N
     settings = resolve({"preset": "fast", "seed": seed}, where="the preset fast")
     device = choose(settings.device)
     samples = broad_samples(work, pairs, seed, torch.get_num_threads())
-    place = work / f"{store.digest([pairs, steps, seed, COMPONENTS])[:12]}"
-    sem, history, discriminator = _micrographs(samples, settings, steps, device, place / "sem")
+    place = work / f"{store.digest([pairs, epochs, seed, COMPONENTS])[:12]}"
+    sem, history, discriminator = _micrographs(samples, settings, epochs, device, place / "sem")
     saxs = _patterns(samples, sem, settings, device, place / "saxs")
     _fit_decoder(saxs, sem, seed)
     _write(
-        out, settings, {"saxs": saxs, "sem": sem}, history, discriminator, {"pairs": pairs, "steps": steps}
+        out, settings, {"saxs": saxs, "sem": sem}, history, discriminator, {"pairs": pairs, "epochs": epochs}
     )
 
 
 def _micrographs(
-    samples: BroadSamples, settings: Settings, steps: int, device: Device, folder: Path
+    samples: BroadSamples, settings: Settings, epochs: int, device: Device, folder: Path
 ) -> tuple[VAE, History, dict[str, Tensor]]:
     """The VAE of micrographs alone, on binary crops; its discriminator's weights are kept for trainings that go on."""
     chosen = settings.sem
@@ -103,10 +104,7 @@ def _micrographs(
     vae.encoder.fit(torch.cat([source.inputs(part) for part in some]))
     weights = chosen.training.texture.model_dump()
     size, _ = weights.pop("crop"), weights.pop("target")
-    per_epoch = max(1, len(source) // chosen.training.batch)
-    training = chosen.training.model_copy(
-        update={"epochs": max(1, round(steps / per_epoch)), "log_every": 1, "input_noise": 0.1}
-    )
+    training = chosen.training.model_copy(update={"epochs": epochs, "log_every": 1, "input_noise": 0.1})
     assert discriminator is not None
     plan = SoloPlan(
         "sem",
@@ -276,7 +274,7 @@ def _summary(predictor: Predictor, seed: int) -> TrainingSummary:
     Every second pattern is grey, as detector counts are.
     """
     crops, patterns, kinds = [], [], []
-    for index in track(range(REMEMBERED), REMEMBERED, "summary"):
+    for index in track(range(COMPARED), COMPARED, "summary"):
         pair = broad.broad_pair(index, seed, LEFT_OUT)
         phase = pair.phase.astype(np.uint8)
         crops.append(np.stack([phase[:192, :192], phase[-192:, -192:]]))
@@ -284,7 +282,11 @@ def _summary(predictor: Predictor, seed: int) -> TrainingSummary:
         patterns.append(np.repeat(pair.levels[None], 3, axis=0) if index % 2 else coloured)
         kinds.append(pair.truth.kind)
     whole = np.stack(patterns)
-    familiar = {"saxs": familiar_arrays(whole), "sem": familiar_crops(crops)}
+    familiar = {
+        "saxs": familiar_arrays(whole, encoder=predictor.vaes["saxs"].encoder),
+        "sem": familiar_crops(crops[:REMEMBERED]),
+    }
+    whole, crops, kinds = whole[:REMEMBERED], crops[:REMEMBERED], kinds[:REMEMBERED]
     latents = {
         "saxs": predictor.posterior(whole, "saxs").mean.numpy(),
         "sem": np.concatenate([predictor.pooled_of_crops(some, "sem").mean.numpy() for some in crops]),

@@ -1,4 +1,4 @@
-"""The curve that samples of a prediction show, with its spread: S(r) of images, I(q) of patterns and curves."""
+"""The mean curve of a prediction's samples and its range: S(r) of images, I(q) of patterns and curves."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class Curve:
     Parameters
     ----------
     title : str
-        What it shows.
+        What is plotted.
     x_label : str
         Name and unit of ``x``.
     x : ndarray
         ``(bins,)``.
     mean, low, high : ndarray
-        ``(bins,)``: the mean, the least and the largest value over the samples.
+        ``(bins,)``: mean, minimum and maximum over the samples.
     y_label : str
-        A quantity besides the one that the title names.
+        The quantity, where the title does not name it.
     """
 
     title: str
@@ -43,7 +43,7 @@ class Curve:
 
 
 def _radial(predictor: Predictor, pattern: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """q (px) and I(q) in levels of a pattern ``(3, H, W)``; the detector's gaps do not count, where they are known."""
+    """q (px) and I(q) (levels) of a pattern ``(3, H, W)``, without the detector's gaps where these are known."""
     known = predictor.facts.scattering if predictor.facts is not None else None
     colormap = known.colormap if known is not None else known_colormap(pattern[None])
     level = levels(pattern[None], colormap)[0]

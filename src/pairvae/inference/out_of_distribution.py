@@ -1,7 +1,8 @@
 """Whether an input is out of distribution, by summaries of the training inputs.
 
-An encoder answers to anything. Summaries (pooled pixels of whole arrays, texture statistics of crops) say whether an
-input is of the training data's kind (:mod:`pairvae.inference.training_distance`).
+An encoder answers to anything. Summaries (pooled pixels of whole arrays, or the radial curves that an encoder of
+patterns of any detector sees; texture statistics of crops) say whether an input is of the training data's kind
+(:mod:`pairvae.inference.training_distance`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from pairvae.inference import training_distance
 from pairvae.models.compact import principal_components
+from pairvae.models.scattering import ScatteringEncoder
+from pairvae.models.vae import Encoder
 from pairvae.numerics import texture_statistics as texture
 from pairvae.numerics.series import evenly_spread
 
@@ -23,6 +26,7 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 
 COMPONENTS = 16
+COMPONENTS_OF_CURVES = 64  # fewer pass a micrograph as a pattern
 LARGEST_SIDE = 48  # px of a pooled pattern
 MOST_CROPS = 12  # of one image, looked at for its texture
 STATISTICS = ("autocovariance", "phase_fraction", "lineal_path")
@@ -82,7 +86,9 @@ class OutOfDistributionScore:
         lasting = max((self.crops * whole - single) / (self.crops - 1), 0.25 * whole)
         return sqrt(lasting + max(single - lasting, 0.0) / count)
 
-    def confidence(self, array: NDArray[np.generic], shape: tuple[int, int, int]) -> Confidence:
+    def confidence(
+        self, array: NDArray[np.generic], shape: tuple[int, int, int], encoder: Encoder | None = None
+    ) -> Confidence:
         """How unlike the training data an array is.
 
         Parameters
@@ -91,6 +97,8 @@ class OutOfDistributionScore:
             Prepared, ``(channels, H, W)``; one larger than ``shape`` is looked at crop by crop.
         shape : tuple of int
             ``(channels, h, w)`` of a crop.
+        encoder : Encoder, optional
+            Of the model, as for :func:`familiar_arrays`.
 
         Returns
         -------
@@ -98,7 +106,7 @@ class OutOfDistributionScore:
             Its distance over the threshold of as many crops.
         """
         if not self.crops:
-            summary, count = pooled(array[None]), 1
+            summary, count = array_summary(array[None], encoder), 1
         else:
             parts = spread_crops(array, shape)
             summary, count = texture_summary(parts).mean(0, keepdims=True), len(parts)
@@ -118,6 +126,33 @@ def pooled(arrays: NDArray[np.generic]) -> Singles:
     kept = arrays[:, :, : height // rows * rows, : width // columns * columns].astype(np.float32)
     split = kept.reshape(*arrays.shape[:2], height // rows, rows, width // columns, columns)
     return np.asarray(split.mean((3, 5)).reshape(len(arrays), -1), dtype=np.float32)
+
+
+@torch.no_grad()
+def array_summary(arrays: NDArray[np.generic], encoder: Encoder | None) -> Singles:
+    """What distances of whole arrays compare: pooled pixels, or radial curves.
+
+    The latter for an encoder that sees no more of a pattern: between patterns of all detectors, pixels tell nothing.
+
+    Parameters
+    ----------
+    arrays : ndarray
+        ``(N, channels, H, W)`` in [0, 1].
+    encoder : Encoder or None
+        As for :func:`familiar_arrays`.
+
+    Returns
+    -------
+    ndarray
+        ``(N, D)`` float32.
+    """
+    if not isinstance(encoder, ScatteringEncoder):
+        return pooled(arrays)
+    place = encoder.q_edge.device
+    parts = [
+        encoder.curves(torch.from_numpy(array[None].astype(np.float32)).to(place)).cpu() for array in arrays
+    ]
+    return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)
 
 
 @torch.no_grad()
@@ -157,7 +192,9 @@ def spread_crops(array: NDArray[np.generic], shape: tuple[int, int, int]) -> NDA
 
 
 def familiar_arrays(
-    arrays: NDArray[np.generic], groups: Sequence[str | None] | None = None
+    arrays: NDArray[np.generic],
+    groups: Sequence[str | None] | None = None,
+    encoder: Encoder | None = None,
 ) -> OutOfDistributionScore | None:
     """What whole training arrays are like.
 
@@ -167,6 +204,8 @@ def familiar_arrays(
         ``(N, channels, H, W)``.
     groups : sequence of str or None, optional
         ``N`` names, None is none: arrays of one group are views of one sample.
+    encoder : Encoder, optional
+        Of the model: pixels are compared, or what it sees of patterns of any detector.
 
     Returns
     -------
@@ -175,8 +214,9 @@ def familiar_arrays(
     """
     if len(arrays) < LEAST_INPUTS:
         return None
-    summaries = pooled(arrays)
-    return _fitted(summaries, np.ones(summaries.shape[1], np.float32), groups)
+    summaries = array_summary(arrays, encoder)
+    count = COMPONENTS_OF_CURVES if isinstance(encoder, ScatteringEncoder) else COMPONENTS
+    return _fitted(summaries, np.ones(summaries.shape[1], np.float32), groups, count)
 
 
 def familiar_crops(
@@ -200,7 +240,7 @@ def familiar_crops(
         return None
     single = np.stack([texture_summary(sample[:, None]) for sample in crops])
     weight = _equal_shares(single.mean(1))
-    whole = _fitted(single.mean(1) * weight, weight, groups)
+    whole = _fitted(single.mean(1) * weight, weight, groups, COMPONENTS)
     if whole is None:
         return None
     distances = whole._distances(single.mean(1))
@@ -212,12 +252,12 @@ def familiar_crops(
 
 
 def _fitted(
-    summaries: Singles, weight: Singles, groups: Sequence[str | None] | None
+    summaries: Singles, weight: Singles, groups: Sequence[str | None] | None, components: int
 ) -> OutOfDistributionScore | None:
     """Components and thresholds of weighted summaries ``(N, D)``; None for too few."""
     if training_distance.sets_apart(summaries, groups).max() + 1 < LEAST_INPUTS:
         return None
-    card = training_distance.fit(summaries, COMPONENTS, groups=groups)
+    card = training_distance.fit(summaries, components, groups=groups)
     mean, basis, spread = principal_components(torch.from_numpy(summaries), card.components)
     return OutOfDistributionScore(weight, mean.numpy(), basis.numpy(), spread.numpy(), card)
 

@@ -1,4 +1,4 @@
-"""What `pairvae predict` is given: files, folders and patterns of names, and which modality each file is of."""
+"""Inputs of `pairvae predict`: files, folders and name patterns, and the modality of each file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pairvae.modalities.readers.image import HDF5_SUFFIXES, file_part, file_stem
 
 BOTH = "both"
 WILD = "*?["
-LONGEST_STEM = 200  # bytes: numbers and endings follow, and a file's name has at most 255
+LONGEST_STEM = 200  # bytes; a file name has at most 255, and numbers and suffixes are appended
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Input:
     given : str
         The file as the user named it.
     source, target : str
-        The modality that it is of, and the one to predict.
+        Its modality, and the one to predict.
     name : str
-        What the files that come out of it begin with.
+        Prefix of its output files.
     """
 
     given: str
@@ -38,7 +38,7 @@ class Input:
 
     @property
     def shown(self) -> str:
-        """The name of the file as a line or a table may show it."""
+        """The file name, safe to print in a line or a table."""
         return printable(self.given)
 
 
@@ -48,13 +48,13 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
     Parameters
     ----------
     files : sequence of str
-        Files, folders, and patterns of names.
+        Files, folders, and name patterns.
     modalities : sequence of str
-        Two, those of the model.
+        The two of the model.
     to : str
-        The modality to predict, or ``both`` (each the other way).
+        The modality to predict, or ``both``: from each file the other modality.
     source : str or None
-        What the files are; otherwise, with ``both``, their folders say so (``SAXS/``, ``SEM/``).
+        The files' modality. Without it, with ``both``, their folders tell (``SAXS/``, ``SEM/``).
 
     Returns
     -------
@@ -64,14 +64,14 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
     Raises
     ------
     InputError
-        Where there is nothing, or where a file's modality is not known.
+        No file is found, or a file's modality is unknown.
     """
     paths: list[tuple[str, str]] = []
     for entry in files:
         for name, part in _parts(entry, modalities, to, source):
             paths += [(path, name) for path in expand([part], MODALITIES[name].suffixes)]
     targets = {name: next(modality for modality in modalities if modality != name) for name in modalities}
-    # An id that is both a pattern and a micrograph keeps its name: what is predicted differs.
+    # A pattern and a micrograph of one id may share a name: their predictions have different suffixes.
     names = {
         name: iter(unique_names([path for path, modality in paths if modality == name]))
         for name in modalities
@@ -87,7 +87,7 @@ def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) 
     folders : sequence of str
         Folders of pairs.
     modalities : sequence of str
-        Two, those of the model.
+        The two of the model.
     to : str
         The modality that they lack, or ``both``.
 
@@ -99,7 +99,7 @@ def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) 
     Raises
     ------
     InputError
-        Where there is none, or a folder is not sound.
+        There is none, or a folder has faults.
     """
     inputs: list[Input] = []
     for folder in folders:
@@ -120,7 +120,7 @@ def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) 
 
 
 def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -> list[tuple[str, str]]:
-    """Modality and files of one entry: of a folder with one folder a technique, each of these."""
+    """Modality and path of one entry; for a folder with one folder per technique, of each of these."""
     if source is not None or to != BOTH:
         default = source or next(name for name in modalities if name != to)
         if default not in modalities or default == to:
@@ -149,27 +149,27 @@ def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -
 
 
 def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
-    """Files as given; of folders, the files of a kind in them by name; of patterns (``*.tif``), what they match.
+    """Files as given; of folders, their files with one of the suffixes; of patterns (``*.tif``), all matches.
 
-    What other programs leave beside measurements (:func:`pairvae.modalities.readers.image.is_litter`) counts only
-    where it is all that is given.
+    Files that other programs leave beside measurements (:func:`pairvae.modalities.readers.image.is_litter`) are
+    skipped, unless nothing else is given.
 
     Parameters
     ----------
     files : sequence of str
-        Files, folders, and patterns of names.
+        Files, folders, and name patterns.
     suffixes : frozenset of str
-        Endings of the kind, without dots.
+        File name suffixes, without dots.
 
     Returns
     -------
     list of str
-        At least one for each that is given.
+        At least one for each entry, sorted within folders and patterns.
 
     Raises
     ------
     InputError
-        Where a folder or a pattern has none.
+        A folder or a pattern has none.
     """
     kinds = {f".{suffix}" for suffix in suffixes - HDF5_SUFFIXES}  # an HDF5 file needs its ::/path
     paths: list[str] = []
@@ -194,7 +194,7 @@ def expand(files: Sequence[str], suffixes: frozenset[str]) -> list[str]:
 
 
 def require_no_input(written: Iterable[Path], inputs: Iterable[str]) -> None:
-    """Refuse to write what would take the place of an input.
+    """Refuse to overwrite an input.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def require_no_input(written: Iterable[Path], inputs: Iterable[str]) -> None:
 
 
 def unique_names(inputs: Sequence[str]) -> list[str]:
-    """Names for what comes out of each input: file stems, numbered where two inputs share one."""
+    """Names for the output of each input: file stems, numbered where two inputs share one."""
     seen: dict[str, int] = {}
     taken: set[str] = set()
     names = []
@@ -234,7 +234,7 @@ def unique_names(inputs: Sequence[str]) -> list[str]:
 
 
 def output_stem(stem: str) -> str:
-    """What the files that come out of a file of this stem begin with; a very long one is cut to a digest."""
+    """Prefix of the output files of an input with this stem; a very long stem ends in a digest."""
     stem = printable(stem)
     whole = stem.encode()
     if len(whole) <= LONGEST_STEM:

@@ -87,7 +87,8 @@ class Predictor(TrainedPair):
         self._known(source)
         if self.facts is None or source not in self.facts.familiar:
             return None
-        return self.facts.familiar[source].confidence(self.prepare(measurement, source), self.shape(source))
+        array, encoder = self.prepare(measurement, source), self.vaes[source].encoder
+        return self.facts.familiar[source].confidence(array, self.shape(source), encoder)
 
     def physical_check(self, images: np.ndarray, pattern: np.ndarray) -> PhysicalCheck | None:
         """Whether images scatter like a pattern.

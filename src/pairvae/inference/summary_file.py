@@ -85,7 +85,7 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
             means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in rows]
         else:
             arrays = np.array(prepared.whole(name)[rows])
-            score = familiar_arrays(arrays, groups)
+            score = familiar_arrays(arrays, groups, predictor.vaes[name].encoder)
             shift = shifts_of(predictor.card, [pair.conditions for pair in pairs], name)
             mean = predictor.posterior(arrays, name).mean
             means = [mean if shift is None else mean + shift]

@@ -72,11 +72,15 @@ class ScatteringEncoder(Encoder):
         grey = (colours.amax(2) - colours.amin(2)).mean(1, keepdim=True) < 1e-3
         return torch.where(grey, colours.mean(2), on_map).view(-1, *small.shape[-2:])
 
-    def features(self, inputs: Tensor) -> Tensor:
-        """Radial curves of angular harmonics and the phase fraction, ``(B, 385)``."""
+    def curves(self, inputs: Tensor) -> Tensor:
+        """Radial curves of angular harmonics, ``(B, 384)``."""
         levels = self.levels(inputs)
         # Not len(): an exported program would hold for batches of that length alone.
-        curves = harmonics.curves_of_levels(levels, self.q_edge.expand(levels.shape[0]))
+        return harmonics.curves_of_levels(levels, self.q_edge.expand(levels.shape[0]))
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Radial curves of angular harmonics and the phase fraction, ``(B, 385)``."""
+        curves = self.curves(inputs)
         fraction = fraction_feature(self.phase_fraction).to(curves.dtype)
         return torch.cat([curves, fraction.expand(curves.shape[0], 1)], dim=1)
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pairvae.errors import InputError
 
 Bytes = NDArray[np.uint8]
-CHUNK = 8  # images; larger parts leave the processor's caches: half as fast
+CHUNK = 8  # images; more do not fit the processor's caches and take twice as long
 SECOND_DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)  # blind to edges and ramps
-SIDE = 512  # px that are looked at
+SIDE = 512  # px; noise is measured in this part of an image
 SMOOTHING = 1.5  # px
 LEAST_NOISE = 2.4  # mean absolute second difference; 4.8 where pixels scatter by one grey level of 255
 LEAST_PIXELS = 2000
@@ -22,7 +22,7 @@ CLIPPED = (3, 252)  # of 255; beyond, noise is cut off
 
 
 def batch(images: NDArray[Any]) -> NDArray[Any]:
-    """A batch, also of a single image.
+    """Add the batch axis to a single image.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def chunks(images: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 def has_grey_levels(images: NDArray[Any]) -> bool:
-    """Whether images are grey levels rather than two phases: numbers with a point are, bits and whole numbers not.
+    """Whether images hold grey levels rather than two phases: floating-point arrays do, integers and booleans do not.
 
     Parameters
     ----------
@@ -70,25 +70,25 @@ def has_grey_levels(images: NDArray[Any]) -> bool:
 
 
 def micrographs(decoded: NDArray[Any], *, grey: bool) -> NDArray[Any]:
-    """What a decoder of micrographs means.
+    """Micrographs from a decoder's output.
 
     Parameters
     ----------
     decoded : ndarray
         ``(B, 1, H, W)`` float32 in [0, 1].
     grey : bool
-        Whether these are grey levels; otherwise probabilities of the bright phase.
+        Whether the values are grey levels; otherwise they are probabilities of the bright phase.
 
     Returns
     -------
     ndarray
-        ``(B, H, W)``: the grey levels, or the Bernoulli mode as uint8 of 0 and 1.
+        ``(B, H, W)``: the grey levels, or the Bernoulli mode (uint8, 0 and 1).
     """
     return decoded[:, 0] if grey else (decoded[:, 0] >= 0.5).astype(np.uint8)
 
 
 def uniform(images: NDArray[Any]) -> NDArray[np.bool_]:
-    """Whether images have one value only.
+    """Whether all pixels of an image are equal.
 
     Parameters
     ----------
@@ -107,8 +107,8 @@ def uniform(images: NDArray[Any]) -> NDArray[np.bool_]:
 def resize(image: NDArray[Any], size: int) -> NDArray[np.float32]:
     """Bilinear resize to a square.
 
-    Half-pixel centres and no anti-aliasing, as TensorFlow's ``tf.image.resize`` with which the paper prepared
-    its patterns: a pattern that is shrunk keeps its photon noise.
+    Half-pixel centres and no anti-aliasing, like TensorFlow's ``tf.image.resize``, which prepared the paper's
+    patterns: a smaller pattern keeps its photon noise.
 
     Parameters
     ----------
@@ -133,12 +133,12 @@ def grey_levels(image: Bytes) -> Bytes:
     Parameters
     ----------
     image : ndarray
-        ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8. A fourth channel does not count.
+        ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8. A fourth channel is ignored.
 
     Returns
     -------
     ndarray
-        ``(H, W)`` uint8; a grey image as it is.
+        ``(H, W)`` uint8; a grey image is returned as it is.
     """
     if image.ndim == 2:
         return image
@@ -148,7 +148,7 @@ def grey_levels(image: Bytes) -> Bytes:
 def crop_positions(
     height: int, width: int, crop: int, count: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Random positions of square crops, every position of a whole crop equally likely.
+    """Random positions of square crops, uniform over all that lie inside the image.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def crop_positions(
     count : int
         How many.
     rng : Generator
-        The random numbers.
+        Source of the random numbers.
 
     Returns
     -------
@@ -200,7 +200,7 @@ def crops(image: NDArray[Any], positions: NDArray[np.int64], crop: int) -> NDArr
     Raises
     ------
     InputError
-        A square reaches over the edge.
+        A square extends beyond the edge.
     """
     limits = np.asarray(image.shape[:2]) - crop
     if len(positions) and (np.min(positions) < 0 or np.any(positions > limits)):
@@ -215,7 +215,7 @@ def crops(image: NDArray[Any], positions: NDArray[np.int64], crop: int) -> NDArr
 
 
 def seeded_crops(image: NDArray[Any], crop: int, count: int, seed: int, index: int) -> NDArray[Any]:
-    """The fixed evaluation crops of one sample: crop k is drawn by ``seed + k`` and the sample's ``index``.
+    """The fixed evaluation crops of one sample: ``seed + k`` and the sample's ``index`` determine crop k.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def seeded_crops(image: NDArray[Any], crop: int, count: int, seed: int, index: i
     crop, count : int
         Side of the crops (px), and how many.
     seed, index : int
-        Of the crops, and of the sample.
+        Seed of the crops, index of the sample.
 
     Returns
     -------
@@ -247,7 +247,7 @@ def _as_bytes(images: NDArray[Any]) -> Bytes:
 
 
 def contact_sheet(images: NDArray[Any], columns: int, gap: int = 2) -> Bytes:
-    """One picture of many images, row by row, with white gaps.
+    """Tile images into one picture, row by row, with white gaps.
 
     Parameters
     ----------
@@ -276,7 +276,7 @@ def contact_sheet(images: NDArray[Any], columns: int, gap: int = 2) -> Bytes:
 
 
 def noise_asymmetry(grey: NDArray[Any]) -> float:
-    """How much noisier the bright parts of an image are than the dark ones: a micrograph is told from its negative.
+    """How much noisier the bright parts of an image are than the dark ones: tells a micrograph from its negative.
 
     Parameters
     ----------
@@ -286,9 +286,9 @@ def noise_asymmetry(grey: NDArray[Any]) -> float:
     Returns
     -------
     float
-        Logarithm of the noise of the bright quarter over that of the dark one. Positive for a micrograph (0.05 to 0.7
-        for instruments of five makers), the opposite for its negative. nan where there is too little noise (a binary or
-        smoothed image) or too few flat pixels.
+        Logarithm of the ratio of the noise in the bright quarter to that in the dark one. Positive for a micrograph
+        (0.05 to 0.7 for instruments of five makers), negative for its negative. nan where there is too little noise
+        (a binary or smoothed image) or too few flat pixels.
     """
     levels = np.ascontiguousarray(grey[:SIDE, :SIDE], np.float32)
     smooth = cv2.GaussianBlur(levels, (0, 0), SMOOTHING)

@@ -119,6 +119,8 @@ def ridge(
     kernel = _kernel(rows, rows, scale)
     scores, components = _components(outputs - mean)
     targets = scores[sample_of]
+    middle = targets.mean(0)  # not 0 where samples have different numbers of rows
+    targets, mean = targets - middle, mean + middle @ components
     errors = _left_out_errors(kernel, targets, sample_of, alphas)
     best = int(np.argmin(errors))
     coefficients = np.linalg.solve(kernel + alphas[best] * np.eye(len(kernel)), targets)
@@ -201,11 +203,8 @@ def alpha_of_error(inputs: np.ndarray, outputs: np.ndarray, error: float) -> flo
 
 
 def _kernel(first: np.ndarray, second: np.ndarray, scale: float) -> np.ndarray:
-    """``(M, R)`` products of centred inputs, plus a constant for the intercept.
-
-    Without the constant, centring alone would tell every left-out row: the rows add up to nothing.
-    """
-    return np.asarray(first @ second.T / scale + 1.0)
+    """``(M, R)`` products of centred inputs."""
+    return np.asarray(first @ second.T / scale)
 
 
 def _components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -218,23 +217,28 @@ def _components(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _left_out_errors(
     kernel: np.ndarray, targets: np.ndarray, sample_of: np.ndarray, alphas: Sequence[float]
 ) -> list[float]:
-    """Mean squared error of each row's outputs when the rows of its sample are left out, for each alpha."""
-    if len(alphas) == 1:
-        return [float("nan")]  # nothing to choose
+    """Mean squared error of each row's outputs when the rows of its sample are left out, for each alpha.
+
+    The intercept is fitted without them too, and is not regularised: it costs 1 / R of each row's leverage. An
+    intercept that kept them would make a regression that tells nothing look best after few samples.
+    """
+    if len(alphas) == 1 or not np.any(sample_of != sample_of[0]):
+        return [float("nan")] * len(alphas)  # nothing to choose, or nothing to choose by
     if len(np.unique(sample_of)) < len(sample_of):
         return [_left_out(kernel, alpha, targets, sample_of) for alpha in alphas]
     values, vectors = np.linalg.eigh(kernel)
     scores, squares, errors = vectors.T @ targets, np.square(vectors), []
     for alpha in alphas:
         inverse = 1.0 / (values.clip(0) + alpha)
-        residuals = vectors @ (inverse[:, None] * scores) / (squares @ inverse)[:, None]
+        own = (squares @ inverse - 1.0 / (alpha * len(kernel))).clip(1e-12)
+        residuals = vectors @ (inverse[:, None] * scores) / own[:, None]
         errors.append(float(np.square(residuals).sum() / len(kernel)))
     return errors
 
 
 def _left_out(kernel: np.ndarray, alpha: float, targets: np.ndarray, sample_of: np.ndarray) -> float:
     """The error for one alpha, of samples with several rows."""
-    inverse = np.linalg.inv(kernel + alpha * np.eye(len(kernel)))
+    inverse = np.linalg.inv(kernel + alpha * np.eye(len(kernel))) - 1.0 / (alpha * len(kernel))
     weighted = inverse @ targets
     squares = 0.0
     for sample in np.unique(sample_of):

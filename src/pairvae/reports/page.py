@@ -28,7 +28,7 @@ SIDES = (
     128,
     96,
     64,
-)  # longest side of a picture in pixels; the first with which the page fits is taken
+)  # px, longest side of a picture: the first that makes the page small enough
 SHOWN_EXAMPLES = 8  # morphologies on the page; the figures show all
 
 
@@ -98,7 +98,7 @@ def _sheet_block(name: str, sheet: Sheet, side: int) -> Block:
 
 
 def _hero(examples: list[Example], side: int) -> tuple[Picture, ...]:
-    """The picture beside the answer: pattern, predicted image, true image of the first validation example."""
+    """Pictures beside the headline: pattern, predicted image and true image of the first validation example."""
     for example in sorted(examples, key=lambda example: example.split != "validation"):
         predicted = example.images.get("pair/saxs_sem")
         if predicted is not None:
@@ -139,7 +139,7 @@ def _crop_note(report: ReportData) -> str:
 
 
 def render(report: ReportData, side: int, shown: Mapping[str, object] | None = None) -> str:
-    """The page as HTML, pictures at most ``side`` pixels long; ``shown`` are the :func:`drawings`, none by default."""
+    """The page as HTML; pictures have at most ``side`` px. ``shown``: the :func:`drawings`, none by default."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -178,9 +178,9 @@ def render(report: ReportData, side: int, shown: Mapping[str, object] | None = N
 
 
 def write_report(report: ReportData, folder: Path) -> Path:
-    """Write ``folder/index.html`` (one file, 7.5 MB at most) and ``folder/figures``; return the page.
+    """Write ``folder/index.html`` (one file, at most 7.5 MB) and ``folder/figures``; returns the page.
 
-    The pictures on the page shrink until it fits; the figures keep every pixel.
+    Pictures on the page are reduced until it fits; the figures keep their full size.
     """
     save_figures(report, folder / "figures")
     shown = drawings(report, folder / "figures")

@@ -1,4 +1,4 @@
-"""Arrays and facts made from raw files, kept on disk so that the next command does not make them again."""
+"""A cache on disk of arrays and facts made from raw files, so that the next command need not make them again."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ Entry = tuple[dict[str, np.ndarray], Any]
 class FileCache:
     """Entries by key in a folder, which never holds more than ``most_bytes``.
 
-    A key names everything that its entry depends on (content of the file, settings, code). The cache may always be
-    deleted: a missing or damaged entry is made anew, and one that cannot be written is left out.
+    A key stands for everything that its entry depends on (content of the file, settings, code). The cache can be
+    deleted at any time: a missing or damaged entry is made again, and one that cannot be written is skipped.
     """
 
     def __init__(self, folder: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -36,13 +36,13 @@ class FileCache:
         self._lock = threading.Lock()
 
     def read(self, key: str) -> Entry | None:
-        """Arrays by name and facts (as JSON) of an entry; None where there is none, or a damaged one."""
+        """Arrays by name and facts (as JSON) of an entry; None for a missing or damaged one."""
         path = self._path(key)
         try:
             content = path.read_bytes()
             if hashlib.sha256(content[DIGEST_BYTES:]).digest() != content[:DIGEST_BYTES]:
                 return None
-            os.utime(path)  # entries that were not used for long go first
+            os.utime(path)  # the least recently used entries are deleted first
         except OSError:
             return None
         with np.load(io.BytesIO(content[DIGEST_BYTES:]), allow_pickle=False) as stored:
@@ -53,7 +53,7 @@ class FileCache:
         return arrays, header["facts"]
 
     def write(self, key: str, arrays: Mapping[str, np.ndarray], facts: Any) -> None:
-        """Keep an entry where there is room on the disk. Binary images ``uint8`` in {0, 1} take a bit a pixel."""
+        """Store an entry if the disk has room. Binary images (``uint8``, 0 and 1) take one bit per pixel."""
         bits = {
             name: list(array.shape)
             for name, array in arrays.items()
@@ -73,7 +73,7 @@ class FileCache:
         return self.folder / f"{key}.bin"
 
     def _make_room(self, size: int) -> None:
-        """Delete the entries that were not used for longest, down to half, where one more is too many."""
+        """Where one more entry exceeds the limit, delete the least recently used ones down to half of it."""
         with self._lock:
             if self._used is None:
                 self._used = sum(bytes_ for _, bytes_, _ in self._entries())
@@ -88,7 +88,7 @@ class FileCache:
             self._used += size
 
     def _entries(self) -> list[tuple[int, int, Path]]:
-        """When each entry was used last (ns), its size in bytes, and its path; the oldest first."""
+        """Time of last use (ns), size (bytes) and path of each entry, oldest first."""
         entries = []
         for path in self.folder.glob("*.bin"):
             with suppress(OSError):  # another process has just deleted it

@@ -1,4 +1,16 @@
-"""Plans of one VAE and of the pair: which samples an epoch draws, and how the loss is put together."""
+"""Plans of one VAE and of the pair: which samples an epoch draws, and how the loss is put together.
+
+The loss is a weighted sum of terms (docs/method.md):
+
+| term | computed by | weight in ``params.yaml`` |
+| --- | --- | --- |
+| ``<source>_<target>`` | :meth:`VAEPlan.reconstruction_losses`, ``models/likelihoods.py`` | ``pair.training.weights`` |
+| ``<source>_<target>_generator``, ``_discriminator`` | the same, by ``adversarial.py`` | ``adversarial.weight`` |
+| ``similarity`` | :meth:`PairPlan.similarity_losses` | ``pair.training.weights`` |
+| ``kl``, ``match`` | :meth:`PairPlan.divergence` | ``kl_weight``, ``match_weight`` |
+
+:func:`pairvae.training.protocol.loss_at_once` adds them up.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One cell of a study: one training size, one split, one variant - trained, scored, and kept as one JSON file."""
+"""One cell of a study (training size, split, variant): it is trained, scored, and stored as one JSON file."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """How its run is called."""
+        """Name of its run."""
         return f"{self.train}-pairs-seed-{self.seed}" + (f"-{self.variant}" if self.variant else "")
 
     @property
     def key(self) -> str:
-        """What names its files: the same changes under another name are the same cell."""
+        """Name of its files: the same changes under another variant name are the same cell."""
         plain = f"{self.train}-pairs-seed-{self.seed}"
         return f"{plain}-{store.digest(self.changes)[:8]}" if self.changes else plain
 
 
 @dataclass(frozen=True)
 class CellTask:
-    """What a worker has to know: the project's paths and settings, the study's folder, the cell."""
+    """Input of a worker: the project's paths and settings, the study's folder, the cell."""
 
     project: Project
     base: Path
@@ -61,14 +61,14 @@ class CellTask:
 
     @property
     def result(self) -> Path:
-        """The file that a finished cell leaves behind."""
+        """The file of a finished cell."""
         return self.base / "cells" / f"{self.cell.key}.json"
 
 
 def run_cell(task: CellTask) -> Path:
-    """Train and score a cell unless that is done; returns its file.
+    """Train and score a cell, unless its file exists; returns that file.
 
-    A cell that was killed goes on from its checkpoints. Another process that works on it is waited for.
+    A killed cell resumes from its checkpoints. If another process works on the cell, this one waits.
     """
     work = task.base / "work" / task.cell.key
     with locked(work.with_name(f"{work.name}.lock")):
@@ -94,7 +94,7 @@ def cell_project(task: CellTask, folder: Path) -> SharingProject:
 
 
 def cell_settings(project: Project, cell: Cell, threads: int) -> Settings:
-    """The settings of a cell: with realism unless that is false, without the slow baseline that is the same in all."""
+    """Settings of a cell: realism unless it is false, and no U-Net, which is slow and the same in all variants."""
     settings = with_own_backbone(project.settings, project.folder)
     if cell.changes:
         settings = with_values(settings, dict(cell.changes), f"variant {cell.variant}")
@@ -118,7 +118,7 @@ def _link(link: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def _into_log(path: Path) -> Iterator[None]:
-    """What stages print goes to a file: several cells at once would write over each other."""
+    """Redirect the output of stages to a file: several cells run at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         path.open("a", encoding="utf-8") as log,
@@ -146,14 +146,14 @@ def _result(own: SharingProject, cell: Cell, work: Path) -> dict[str, Any]:
 
 
 def _samples(assessment: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Names of the pairs of each split, in the order of the scores."""
+    """Ids of the pairs of each split, in the order of the scores."""
     names = [pair["id"] for pair in assessment["pairs"]]
     found = {name: [names[row] for row in assessment[name]] for name in ("train", "validation")}
     return {**found, "all": names}
 
 
 def _single(distributions: Mapping[str, Any]) -> dict[str, Any]:
-    """Single scores of the models, of retrieval and of the floor: what box plots show."""
+    """Scores of single samples of the models, of retrieval and of the floor, for the box plots."""
     kept = {name: distributions[name] for name in ("solo", "pair", "floor")}
     kept["baseline retrieval"] = distributions["baselines"]["retrieval"]
     return {

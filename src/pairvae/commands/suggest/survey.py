@@ -246,4 +246,5 @@ def _distances(predictor: Predictor, arrays: Sequence[np.ndarray], source: str) 
     if predictor.facts is None or source not in predictor.facts.familiar:
         return None
     familiar, shape = predictor.facts.familiar[source], predictor.shape(source)
-    return np.array([familiar.confidence(np.asarray(array), shape).distance for array in arrays])
+    encoder = predictor.vaes[source].encoder
+    return np.array([familiar.confidence(np.asarray(array), shape, encoder).distance for array in arrays])

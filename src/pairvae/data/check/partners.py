@@ -1,4 +1,4 @@
-"""Whether patterns and micrographs belong together: rings against spacings, arcs against directions."""
+"""Do patterns and micrographs belong together? Rings are compared with spacings, arcs with directions."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_
 from pairvae.numerics.series import evenly_spread
 
 LEAST_PAIRS = 8
-MOST_PAIRS = 200  # that are permuted: the angles between all of them are computed
-BLOCK = 400  # pairs among which better partners are looked for, neighbours in the order of their ids
-GAIN = 13.0  # sum of squared deviations; sound simulated pairs gain up to 8 by other partners
+MOST_PAIRS = 200  # in the permutation test, which computes the angles between all of them
+BLOCK = 400  # pairs, in the order of their ids, among which better partners are sought
+GAIN = 13.0  # of the sum of squared deviations; correct simulated pairs gain up to 8 from other partners
 LEAST_DEVIATION, LEAST_TURN = 0.01, 2.0  # of the rings' logarithms, and degrees of the arcs
-DEVIATIONS = 4.5  # robust ones from the usual, beyond which a pair is reported
-LEAST_RATIO, LEAST_ANGLE = 0.06, 12.0  # of the ring and degrees of the arcs that are never reported
-BETTER = 0.6  # share of the angle that is left where a quarter turn mends it
+DEVIATIONS = 4.5  # robust standard deviations from the median, beyond which a pair is reported
+LEAST_RATIO, LEAST_ANGLE = 0.06, 12.0  # of the ring, and degrees of the arcs: less is never reported
+BETTER = 0.6  # a quarter turn that leaves less than this share of the angle explains it
 WRONG_SCALE = 0.1  # between rings and spacings of most pairs
 PERMUTATIONS = 999
 CHANCE, CHANCE_OF_FEW, FEW = 0.05, 0.2, 16
-TELLING = 2.0  # times that samples differ by more than the two ends of one image
-LEAST_SPREAD = 0.01  # of the patterns' rings: less is no difference
+TELLING = 2.0  # samples must differ by this many times the difference of the two ends of one image
+LEAST_SPREAD = 0.01  # of the logarithms of the patterns' rings, below which they do not differ
 
 
 @dataclass(frozen=True)
 class _Seen:
     """What ``N`` pairs show: logarithms of the rings in one unit ``(N,)``, and the arcs ``(N, 90)``.
 
-    ``turned``: rings and arcs of the patterns turned by a quarter, left, right, and with what hides the detector.
+    ``turned``: rings and arcs of the patterns after a quarter turn, left and right, and with the mask turned too.
     """
 
     images: list[FileSummary]
@@ -48,11 +48,11 @@ class _Seen:
 
     @property
     def gaps(self) -> Floats:
-        """By how much the logarithms of the rings differ."""
+        """Differences of the logarithms of the rings."""
         return self.rings - self.given_rings
 
     def quarter_turned(self) -> _Seen:
-        """The same with every pattern turned, to the side that fits better."""
+        """The same with every pattern turned by a quarter, left or right, whichever fits better."""
         sides = [float(np.median(turned_by(self.arcs, arcs))) for _, arcs in self.turned]
         rings, arcs = self.turned[int(np.argmin(sides))]
         back = (self.given_rings, self.given_arcs)
@@ -60,7 +60,7 @@ class _Seen:
 
 
 def partners(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
-    """Pairs whose pattern does not scatter as the image does: turned, swapped, of another scale, or shuffled.
+    """Pairs whose pattern does not agree with the scattering of the image: turned, swapped, rescaled or shuffled.
 
     Parameters
     ----------
@@ -98,12 +98,12 @@ def partners(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Li
 
 
 def _angle(seen: _Seen) -> Floats:
-    """By how many degrees the arcs of each pattern lie elsewhere than its image's ``(N,)``."""
+    """Angles between the arcs of each pattern and those of its image, ``(N,)`` degrees."""
     return turned_by(seen.arcs, seen.given_arcs)
 
 
 def _seen(summaries: Sequence[FileSummary]) -> _Seen:
-    """Pairs of which both files show a ring; rings in 1/nm where every scale is known, else of prepared pixels."""
+    """Pairs whose two files show a ring; rings in 1/nm where every scale is known, else in prepared pixels."""
     by_side: dict[str, dict[str, FileSummary]] = {"sem": {}, "saxs": {}}
     for summary in summaries:
         if (
@@ -148,11 +148,10 @@ def _robust(values: Floats) -> tuple[float, float]:
 
 
 def _better_partners(seen: _Seen) -> dict[int, tuple[int, float]]:
-    """Pairs whose images fit other pairs' patterns far better, by the best assignment of all to all.
+    """Pairs whose image fits another pair's pattern far better, by the best assignment of all images to all patterns.
 
-    By their number the other pair's and the angle (degrees) between the arcs of image and that pattern.
-
-    Deviations of rings and arcs are squared and added, in units of those of the pairs as they are.
+    Maps the number of a pair to that of the other one and the angle (degrees) between the arcs of image and pattern.
+    The cost is the sum of squared deviations of rings and arcs, in units of their spread over the given pairs.
     """
     better: dict[int, tuple[int, float]] = {}
     middle, spread = _robust(seen.gaps)
@@ -173,14 +172,14 @@ def _better_partners(seen: _Seen) -> dict[int, tuple[int, float]]:
 
 
 def _outliers(seen: _Seen) -> list[Problem]:
-    """Single pairs that disagree by far more than the others do, or fit another partner far better."""
+    """Single pairs that disagree far more than the others, or fit another partner far better."""
     better = _better_partners(seen)
     usual, scatter = _robust(seen.gaps)
     most = max(DEVIATIONS * scatter, LEAST_RATIO)
     straight = _angle(seen)
     rests = np.nan_to_num(np.stack([turned_by(seen.arcs, arcs) for _, arcs in seen.turned]), nan=90.0)
     far = np.stack([np.abs(seen.rings - rings - usual) for rings, _ in seen.turned])
-    rests = np.where(far <= most, rests, 90.0).min(0)  # a turn that leaves the ring elsewhere mends nothing
+    rests = np.where(far <= most, rests, 90.0).min(0)  # a turn does not explain a ring that is elsewhere
     middle, spread = _robust(np.minimum(straight, rests))
     widest = max(middle + DEVIATIONS * spread, LEAST_ANGLE)
     problems = []
@@ -204,9 +203,9 @@ def _outliers(seen: _Seen) -> list[Problem]:
 
 
 def _shuffled(seen: _Seen) -> bool:
-    """Whether pairs agree no better than any others do, although their images differ clearly among each other.
+    """Whether the given pairs agree no better than random ones, although the samples clearly differ.
 
-    A permutation test of the mean disagreement. It needs samples that differ.
+    A permutation test of the mean disagreement.
     """
     chosen = evenly_spread(len(seen.images), MOST_PAIRS)
     costs = []

@@ -1,4 +1,4 @@
-"""Settings that a check proposes, as lines that can be pasted and as one command."""
+"""Settings that a check proposes, as lines to paste and as one command."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Proposal:
     Parameters
     ----------
     key : str
-        With dots.
+        Dotted key.
     value : object
-        That YAML can hold.
+        Anything that YAML can hold.
     why : str
         The reason.
     """
@@ -32,7 +32,7 @@ class Proposal:
 
 
 def lines(proposals: Sequence[Proposal]) -> list[str]:
-    """The proposals as a fragment of ``params.yaml`` with the reasons, and as one command."""
+    """The proposals as a fragment of ``params.yaml``, reasons as comments, and as one command."""
     if not proposals:
         return []
     document = CommentedMap()
@@ -69,7 +69,7 @@ def _flow(value: object) -> str:
 
 
 def nested(proposals: Sequence[Proposal]) -> dict[str, Any]:
-    """The proposals as nested settings."""
+    """The proposals as nested dictionaries of settings."""
     values: dict[str, Any] = {}
     for proposal in proposals:
         *parents, last = proposal.key.split(".")

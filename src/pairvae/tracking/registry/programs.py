@@ -1,9 +1,8 @@
 """Check that a pt2 program can be loaded without running code from its archive.
 
-``torch.export.load`` unpickles what an archive calls a pickle, falls back to unpickling where a safe reading fails,
-loads compiled libraries, evaluates expressions of sizes as Python, and calls whatever ``torch.*`` name a node gives.
-A program as :func:`pairvae.tracking.registry.registration.register_program` writes it needs arithmetic on
-tensors alone.
+``torch.export.load`` unpickles what an archive declares as a pickle, falls back to unpickling where safe loading
+fails, loads compiled libraries, evaluates size expressions as Python, and calls any ``torch.*`` name in a node. A
+program written by :func:`pairvae.tracking.registry.registration.register_program` needs only arithmetic on tensors.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ EXAMPLES = "data/sample_inputs/model.pt"
 
 
 def program_fault(path: Path) -> str | None:
-    """The part of a pt2 file that could run code or is damaged; None for a safe program."""
+    """What in a pt2 file could run code or is damaged; None for a safe program."""
     try:
         records = torch._C.PyTorchFileReader(str(path))
         names = list(records.get_all_records())
@@ -78,7 +77,7 @@ def program_fault(path: Path) -> str | None:
 
 
 def _model_fault(model: object) -> str | None:
-    """A call that is no arithmetic, or a size that is no formula, anywhere in the graph."""
+    """A call that is not arithmetic, or a size that is not a formula, anywhere in the graph."""
     waiting = [model]
     while waiting:
         item = waiting.pop()
