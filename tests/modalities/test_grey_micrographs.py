@@ -43,7 +43,7 @@ def test_only_the_threshold_none_changes_the_defaults() -> None:
 
 
 def test_the_prior_knows_two_phases_only() -> None:
-    with pytest.raises(InputError, match="start_from null for prepare.threshold none"):
+    with pytest.raises(InputError, match=r"start_from null for prepare\.threshold none"):
         resolve({"sem": {"prepare": {"threshold": "none"}, "training": {"start_from": "prior"}}})
 
 
