@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from pairvae.errors import InputError
 from pairvae.settings import (
@@ -38,10 +37,6 @@ def test_every_preset_is_complete_and_valid(preset: str) -> None:
 
 def test_params_file_of_the_repository_is_the_fast_preset() -> None:
     assert load_settings(ROOT / "params.yaml") == resolve({})
-
-
-def test_nothing_set_means_fast() -> None:
-    assert resolve({}).preset == "fast"
 
 
 def test_paper_preset_holds_the_published_numbers() -> None:
@@ -80,14 +75,6 @@ def test_paper_preset_holds_the_published_networks_and_pretraining() -> None:
     assert one.enabled
     assert one.projector == (128, 64, 1024)
     assert (one.redundancy, one.learning_rate, one.decay_steps, one.epochs) == (0.005, 0.2, 1000, 200)
-
-
-def test_settings_are_frozen() -> None:
-    settings = resolve({})
-    with pytest.raises(ValidationError, match="frozen"):
-        settings.seed = 1
-    with pytest.raises(ValidationError, match="frozen"):
-        settings.saxs.training.epochs = 1
 
 
 @pytest.mark.parametrize(
@@ -312,10 +299,6 @@ def test_missing_large_and_binary_files(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(InputError, match="UTF-8"):
         read_params(binary)
-
-
-def test_flatten() -> None:
-    assert flatten({"a": {"b": 1, "c": {"d": [2]}}, "e": None}) == {"a.b": 1, "a.c.d": [2], "e": None}
 
 
 def test_dumped_settings_resolve_to_themselves() -> None:

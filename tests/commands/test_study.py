@@ -14,12 +14,11 @@ from typing import Any
 
 import pytest
 
-from pairvae.cli import main
 from pairvae.commands.study import Grid, Outcome, draw, protocols, read_variants, study
 from pairvae.stages.preprocess import preprocess
 from pairvae.stages.project import open_project
 from pairvae.stages.raw import make_raw
-from small_project import run_pairvae
+from small_project import run_here, run_pairvae
 from tiny_project import tiny_project
 
 SIDES = ("train", "validation")
@@ -243,43 +242,28 @@ def test_the_five_protocols_train_in_the_preset_paper(
     assert {row["protocol"] for row in rows} == set(variants)
 
 
-def fail(arguments: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run the command line in this process, in ``folder``; it has to end with exit code 1."""
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["pairvae", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-
-
 @pytest.mark.parametrize(
     "option",
     [("--sizes", "8"), ("--sizes", "4,x"), ("--seeds", "1,1"), ("--variants", "none.yaml"), ("--draw",)],
 )
 def test_study_refuses_what_cannot_be_in_one_line(
-    prepared: Path,
-    option: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    prepared: Path, option: tuple[str, ...], tmp_path: Path
 ) -> None:
     folder = prepared
     if option == ("--draw",):
         folder = tmp_path
         shutil.copy(prepared / "params.yaml", folder / "params.yaml")
-    fail(["study", *option], folder, monkeypatch)
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    done = run_here("study", *option, cwd=folder, check=False)
+    assert (done.returncode, len(done.stderr.strip().splitlines())) == (1, 1)
 
 
-def test_failed_cells_are_told_at_the_end(
-    prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_cells_are_told_at_the_end(prepared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = Outcome((Path("reports/mine.csv"),), ("a line",), ("cell a: why",))
     monkeypatch.setattr("pairvae.commands.study.study", lambda *arguments, **options: outcome)
-    fail(["study", "--ablation"], prepared, monkeypatch)
-    told = capsys.readouterr()
-    assert told.out == "a line\ntables: reports/mine.csv\n"
-    assert told.err == "failed: cell a: why\n"
+    done = run_here("study", "--ablation", cwd=prepared, check=False)
+    assert done.returncode == 1
+    assert done.stdout == "a line\ntables: reports/mine.csv\n"
+    assert done.stderr == "failed: cell a: why\n"
 
 
 @pytest.mark.slow

@@ -313,8 +313,3 @@ def test_image_of_the_network_s_size_is_one_crop(predictor: Predictor) -> None:
     torch.testing.assert_close(
         predictor.pooled_posterior(image, "sem").mean, predictor.posterior(image[None], "sem").mean
     )
-
-
-def test_image_smaller_than_the_network_s_is_told(predictor: Predictor) -> None:
-    with pytest.raises(InputError, match=r"sem: expected an array of 1 x 32 x 32 or more, found 1 x 20 x 64"):
-        predictor.pooled_posterior(np.zeros((1, 20, 64), np.float32), "sem")

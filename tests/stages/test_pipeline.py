@@ -71,13 +71,6 @@ def test_files_of_the_contract_exist(finished_project: Path) -> None:
     assert list((finished_project / "reports" / "figures").glob("*.png"))
 
 
-def test_report_is_one_file_without_outside_requests(finished_project: Path) -> None:
-    page = (finished_project / "reports" / "index.html").read_text()
-    assert "data:image/png;base64," in page or "data:image/jpeg;base64," in page or "data:image/webp" in page
-    for attribute in ('src="http', 'href="http://', "@import", "url(http"):
-        assert attribute not in page
-
-
 def test_dvc_is_clean_and_shows_metrics_and_plots(finished_project: Path) -> None:
     status, heads, scores, plots = dvc(finished_project, "status", "metrics show", "plots show").splitlines()
     assert "up to date" in status and "index.html" in plots
@@ -192,15 +185,6 @@ def test_predict_writes_images_and_a_table(
     assert picture is not None
     assert picture.shape == ((192, 192) if to == "sem" else (192, 192, 3))
     assert len((tmp_path / "predictions.csv").read_text().splitlines()) == 5
-
-
-def test_predict_refuses_what_it_cannot_read_in_one_line(finished_project: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"no picture")
-    done = run_here("predict", str(bad), "--to", "sem", cwd=finished_project, check=False)
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "Traceback" not in done.stderr
 
 
 def test_own_folder_goes_through_and_is_watched(finished_project: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """Direct regression through the one loop: known losses, and a law that it learns; resumed, it ends the same."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,32 +73,3 @@ def test_source_and_target_of_a_batch_belong_together(settings: UNetSettings) ->
 def test_loss_falls(settings: UNetSettings, binary: bool) -> None:
     history = train(plan(settings, binary=binary), DEVICE, label="test", checkpointing=Checkpointing(None, 0))
     assert history[-1]["loss"] < 0.95 * history[0]["loss"]
-
-
-def test_finished_training_is_taken_up_and_not_repeated(settings: UNetSettings, tmp_path: Path) -> None:
-    checkpointing = Checkpointing(tmp_path, 0)
-    first, again = plan(settings, binary=True), plan(settings, binary=True)
-    train(first, DEVICE, label="test", checkpointing=checkpointing)
-    written = (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns
-    train(again, DEVICE, label="test", checkpointing=checkpointing)
-    assert (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns == written
-    torch.testing.assert_close(again.module.state_dict(), first.module.state_dict(), rtol=0, atol=0)
-
-
-def test_resumed_training_ends_where_an_undisturbed_one_does(settings: UNetSettings, tmp_path: Path) -> None:
-    whole = plan(settings, binary=True)
-    train(whole, DEVICE, label="test", checkpointing=Checkpointing(None, 0))
-
-    class KilledError(Exception):
-        pass
-
-    def kill(epoch: int, row: dict[str, float]) -> None:
-        if epoch == 8:
-            raise KilledError
-
-    begun = plan(settings, binary=True)
-    with pytest.raises(KilledError):
-        train(begun, DEVICE, label="test", checkpointing=Checkpointing(tmp_path, 0), on_round=kill)
-    resumed = plan(settings, binary=True)
-    train(resumed, DEVICE, label="test", checkpointing=Checkpointing(tmp_path, 0))
-    torch.testing.assert_close(resumed.module.state_dict(), whole.module.state_dict(), rtol=0, atol=0)

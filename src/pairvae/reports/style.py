@@ -142,7 +142,7 @@ def save_figure(drawing: Figure, folder: Path, name: str, data: Sequence[Row] | 
     _take_labels_literally(drawing)
     with atomic_path(folder / f"{name}.png") as temporary:
         drawing.savefig(temporary, format="png", dpi=DPI)
-    drawing.set_layout_engine("none")  # the places are found; finding them again takes a third of the time
+    drawing.set_layout_engine(None)  # the places are found: no draw to find them again
     with atomic_path(folder / f"{name}.svg") as temporary:
         temporary.write_bytes(svg_bytes(drawing))
     if isinstance(data, Mapping):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from pairvae.data.check.problems import CheckReport, Problem, render
 from pairvae.data.pairs.pairs_table import read_table, write_pairs
 from pairvae.data.pairs.sample import Pair
 
@@ -34,11 +33,3 @@ def test_a_table_that_somebody_typed_is_read_as_it_is(tmp_path: Path) -> None:
     table = read_table(tmp_path / "pairs.csv")
     (pair,) = table.pairs
     assert (pair.id, pair.morphology, table.faults) == ("=1+1", "'quoted'", [])
-
-
-def test_names_do_not_steer_the_terminal_that_lists_the_problems() -> None:
-    problem = Problem("\x1b[2J", "d/\x1b]0;x\x07\n.png", "kind", "\udcff left out", "warning")
-    counts = {"pairs": 1, "files": 2, "errors": 0, "warnings": 1}
-    lines = render(CheckReport("d", (problem,), (), counts)).splitlines()
-    assert len(lines) == 5
-    assert all(line.isprintable() for line in lines)
