@@ -6,7 +6,7 @@ import torch
 
 from pairvae.calibration.latents import feature_weights
 from pairvae.calibration.posterior_covariance import scale_tril_of
-from pairvae.calibration.variance_matching import WIDEST, widened
+from pairvae.calibration.variance_matching import WIDEST, match_variance
 from pairvae.models.compact import CompactEncoder
 from pairvae.numerics.ridge import ridge
 
@@ -59,7 +59,7 @@ def drawn(noise: float, factor: np.ndarray = FACTOR) -> tuple[np.ndarray, np.nda
 
 @pytest.mark.parametrize("wanted", [0.5, 1.0, 4.0])
 def test_draws_get_the_width_that_their_values_shall_have(wanted: float) -> None:
-    found = widened(FACTOR, *drawn(0.3), wanted).factor
+    found = match_variance(FACTOR, *drawn(0.3), wanted).factor
     _, values = drawn(0.3, found)
     assert values.var(1, ddof=1).mean() == pytest.approx(wanted, rel=0.05)
     assert (np.triu(found, 1) == 0).all()
@@ -67,7 +67,7 @@ def test_draws_get_the_width_that_their_values_shall_have(wanted: float) -> None
 
 def test_what_the_values_do_not_follow_keeps_its_width() -> None:
     draws, values = drawn(0.0)
-    found = widened(FACTOR, draws, values, 9.0).factor
+    found = match_variance(FACTOR, draws, values, 9.0).factor
     before, after = FACTOR @ FACTOR.T, found @ found.T
     for other in np.eye(3):
         apart = other - FOLLOWED * (FOLLOWED @ before @ other) / (FOLLOWED @ before @ FOLLOWED)
@@ -76,10 +76,10 @@ def test_what_the_values_do_not_follow_keeps_its_width() -> None:
 
 def test_the_width_is_changed_within_bounds() -> None:
     draws, values = drawn(0.0)
-    found = widened(FACTOR, draws, values, 1e6).factor
+    found = match_variance(FACTOR, draws, values, 1e6).factor
     ratio = (FOLLOWED @ found @ found.T @ FOLLOWED) / (FOLLOWED @ FACTOR @ FACTOR.T @ FOLLOWED)
     assert np.sqrt(ratio) == pytest.approx(WIDEST)
-    np.testing.assert_array_equal(widened(FACTOR, draws, np.zeros((60, 80)), 1.0).factor, FACTOR)
+    np.testing.assert_array_equal(match_variance(FACTOR, draws, np.zeros((60, 80)), 1.0).factor, FACTOR)
 
 
 def test_as_many_components_as_patterns_do_not_hide_what_matters() -> None:

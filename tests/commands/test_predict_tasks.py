@@ -312,7 +312,7 @@ def test_models_of_earlier_and_later_versions(
 def test_an_ensemble_for_calculations(tiny_pair: Path, tmp_path: Path) -> None:
     model, raw = str(tiny_pair / "models" / "train-pair"), tiny_pair / "data" / "raw" / "SAXS"
     told = ensemble(
-        [str(raw / "00000.jpg")], tmp_path / "e.h5", model=model, wishes=Constraints(samples=4, seed=3)
+        [str(raw / "00000.jpg")], tmp_path / "e.h5", model=model, constraints=Constraints(samples=4, seed=3)
     )
     stack = tifffile.imread(tmp_path / "e-00000.tif")
     with h5py.File(tmp_path / "e.h5") as file:
@@ -324,9 +324,16 @@ def test_an_ensemble_for_calculations(tiny_pair: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(stack, images * 255)
     assert (told.images, told.acceptance) == (4, 1.0)
     fraction = float(np.median(images.mean((1, 2))))
-    wishes = Constraints(samples=3, phase_fraction=Range(fraction, 1))
+    constraints = Constraints(samples=3, phase_fraction=Range(fraction, 1))
     path = (str(raw / "00000.jpg"), str(raw / "00001.jpg"))
-    ensemble([], tmp_path / "path.npz", model=model, wishes=replace(wishes, samples=2), between=path, steps=3)
+    ensemble(
+        [],
+        tmp_path / "path.npz",
+        model=model,
+        constraints=replace(constraints, samples=2),
+        between=path,
+        steps=3,
+    )
     with np.load(tmp_path / "path.npz") as file:
         assert json.loads(str(file["facts"]))["centres"] == ["step-00", "step-01", "step-02"]
         assert (file["images"].mean((1, 2)) >= fraction).all()
@@ -336,11 +343,11 @@ def test_an_ensemble_for_calculations(tiny_pair: Path, tmp_path: Path) -> None:
             [],
             tmp_path / "no.npz",
             model=model,
-            wishes=impossible,
+            constraints=impossible,
             morphology=load(model).facts.morphologies[0],
         )
     with pytest.raises(InputError, match=r"expected a morphology: .*found 'cubes'"):
-        ensemble([], tmp_path / "no.npz", model=model, wishes=wishes, morphology="cubes")
+        ensemble([], tmp_path / "no.npz", model=model, constraints=constraints, morphology="cubes")
     assert not (tmp_path / "no.npz").exists()
 
 

@@ -263,7 +263,10 @@ def test_what_comes_out_never_lies_among_the_inputs(mine: Path, model: str, tmp_
     for action in (
         lambda: movie([*patterns, str(mine / "SAXS" / "0.gif")], mine / "SAXS" / "0.gif", model=model),
         lambda: ensemble(
-            [patterns[0], str(clash)], mine / "SAXS" / "m.npz", model=model, wishes=Constraints(samples=1)
+            [patterns[0], str(clash)],
+            mine / "SAXS" / "m.npz",
+            model=model,
+            constraints=Constraints(samples=1),
         ),
     ):
         with pytest.raises(InputError, match="--out: expected files that are no input"):

@@ -166,15 +166,15 @@ def test_scoring_anew_gives_the_score_of_assess(folder: Path, monkeypatch: pytes
     whole = summarise(errors, what.validation)
     expected = (whole["saxs_sem"]["s2_mae"]["median"] * whole["sem_saxs"]["mae"]["median"]) ** 0.5
     assert found.score == pytest.approx(expected, rel=0.05)  # decoders draw their noise anew
-    assert found.told == ""
+    assert found.remark == ""
     card = json.loads(json.dumps(predictor.card))
     card["train_ids"] += [project.prepared().pairs[index].id for index in what.validation]
     flattered = Predictor(predictor.vaes, card)
     monkeypatch.setattr(module, "load", lambda *_: flattered)
-    assert "hold 3 of these" in module.score_anew(project, champion, predictor.card, metrics).told
+    assert "hold 3 of these" in module.score_anew(project, champion, predictor.card, metrics).remark
     card["modalities"]["sem"]["prepare"]["offset"] += 1
     found = module.score_anew(project, champion, predictor.card, metrics)
-    assert found.score is None and "prepared with another offset" in found.told
+    assert found.score is None and "prepared with another offset" in found.remark
 
 
 @pytest.fixture

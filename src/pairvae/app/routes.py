@@ -132,9 +132,9 @@ def _add_predictions(router: APIRouter, models: Models, work: Work) -> None:
         content = await request.body()
         explained = await work.do(lambda: _explained(models, content, asked, known))
         title = models.choices[asked.model or models.first].title
-        told = known.acquisition.conditions
+        conditions = known.acquisition.conditions
         facts = {"model": title, "seed": asked.seed, "pairvae": pairvae.__version__}
-        facts |= {"conditions": dict(told)} if told else {}
+        facts |= {"conditions": dict(conditions)} if conditions else {}
         packed = await work.do(lambda: as_zip(explained, _shown_name(asked), facts))
         return Response(packed, media_type="application/zip")
 

@@ -33,7 +33,7 @@ STEP = Correction(
 
 
 @dataclass(frozen=True)
-class Widened:
+class VarianceMatch:
     """A factor that was scaled along one direction.
 
     Parameters
@@ -80,7 +80,7 @@ def _variance_of_crops(latents: Latents, fractions: np.ndarray) -> float:
     return float(np.square(fractions - predicted).mean())
 
 
-def _widen(vae: VAE, latents: Latents, factor: np.ndarray, target: float, seed: int) -> list[Widened]:
+def _widen(vae: VAE, latents: Latents, factor: np.ndarray, target: float, seed: int) -> list[VarianceMatch]:
     """Decode latents by the ``vae`` of the crops and widen the ``factor``, in ``ROUNDS`` rounds."""
     like = next(vae.parameters())
     chosen = evenly_spread(len(latents.centre), SAMPLES)
@@ -92,7 +92,7 @@ def _widen(vae: VAE, latents: Latents, factor: np.ndarray, target: float, seed: 
     )
     generator = torch.Generator(device=like.device)
     generator.manual_seed(seed)
-    rounds: list[Widened] = []
+    rounds: list[VarianceMatch] = []
     for _ in range(ROUNDS):
         shape = (len(chosen), EACH, channels, side, side)
         noise = torch.randn(shape, generator=generator, device=like.device)
@@ -101,12 +101,12 @@ def _widen(vae: VAE, latents: Latents, factor: np.ndarray, target: float, seed: 
         values = _fractions(vae, decoded, generator).reshape(len(chosen), EACH)
         by_place = draws.flatten(3)
         each = by_place.mean(3) * places**0.5  # a mean over places, and as wide as at one
-        rounds.append(widened(factor, each.double().cpu().numpy(), values, target))
+        rounds.append(match_variance(factor, each.double().cpu().numpy(), values, target))
         factor = rounds[-1].factor
     return rounds
 
 
-def widened(factor: np.ndarray, draws: np.ndarray, values: np.ndarray, target: float) -> Widened:
+def match_variance(factor: np.ndarray, draws: np.ndarray, values: np.ndarray, target: float) -> VarianceMatch:
     """Scale a factor so that decoded values of samples have a given variance.
 
     A linear regression tells which direction w of the draws the values follow within an array. Along it alone the
@@ -127,7 +127,7 @@ def widened(factor: np.ndarray, draws: np.ndarray, values: np.ndarray, target: f
 
     Returns
     -------
-    Widened
+    VarianceMatch
         The new factor, and by how much it is wider; unchanged where no value follows the draws.
     """
     count, each, channels = draws.shape
@@ -139,11 +139,11 @@ def widened(factor: np.ndarray, draws: np.ndarray, values: np.ndarray, target: f
     explained = float(weight @ toward)
     before = float(np.square(deviations).sum()) / (count * (each - 1))
     if explained <= 0:
-        return Widened(factor, 1.0, before, before)
+        return VarianceMatch(factor, 1.0, before, before)
     rest = before - explained
     ratio = float(np.clip((target - rest) / explained, NARROWEST**2, WIDEST**2))
     tril = np.linalg.cholesky(covariance + (ratio - 1.0) * np.outer(toward, toward) / explained)
-    return Widened(tril, ratio**0.5, before, rest + ratio * explained)
+    return VarianceMatch(tril, ratio**0.5, before, rest + ratio * explained)
 
 
 @torch.inference_mode()

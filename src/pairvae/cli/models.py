@@ -187,11 +187,17 @@ def ensemble(
     from pairvae.commands.ensemble import Constraints, range_of
     from pairvae.commands.ensemble import ensemble as run
 
-    wishes = Constraints(
+    constraints = Constraints(
         samples, scale, range_of(spacing, "--spacing"), range_of(phase_fraction, "--phase-fraction"), seed
     )
     result = run(
-        patterns or [], out, model=model, wishes=wishes, between=between, steps=steps, morphology=morphology
+        patterns or [],
+        out,
+        model=model,
+        constraints=constraints,
+        between=between,
+        steps=steps,
+        morphology=morphology,
     )
     typer.echo(
         f"{number_of(result.images, 'image')}, {100 * result.acceptance:.0f} % of those drawn, in {result.files[0]}"

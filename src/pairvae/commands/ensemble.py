@@ -51,7 +51,7 @@ def ensemble(
     out: Path,
     *,
     model: str,
-    wishes: Constraints,
+    constraints: Constraints,
     between: tuple[str, str] | None = None,
     steps: int = 5,
     morphology: str | None = None,
@@ -60,7 +60,7 @@ def ensemble(
 
     Latents are normal around each centre, with ``scale`` times the variance over the training patterns' latents
     (paper, Figures 7, S7, S8). Centres are the patterns, ``steps`` points on the line ``between`` two of them, or the
-    mean of the training patterns of a ``morphology``. ``InputError`` where nothing fulfils the wishes.
+    mean of the training patterns of a ``morphology``. ``InputError`` where nothing fulfils the constraints.
     """
     check_suffix(out)
     predictor = load(model)
@@ -69,21 +69,21 @@ def ensemble(
     given = expand([*patterns, *(between or ())], MODALITIES[source].suffixes)
     require_no_input([out, *_stacks(out, centres)], given)
     nm = nm_per_px(predictor, target)
-    ranges = _ranges(wishes, nm, grey=not predictor.is_binary(target))
-    deviation = predictor.facts.latents[source].std(0) * np.float32(np.sqrt(wishes.scale))  # type: ignore[union-attr]  # _centres checks
+    ranges = _ranges(constraints, nm, grey=not predictor.is_binary(target))
+    deviation = predictor.facts.latents[source].std(0) * np.float32(np.sqrt(constraints.scale))  # type: ignore[union-attr]  # _centres checks
     progress = Progress(len(centres), "ensemble")
     found: dict[str, AcceptedSamples] = {}
     for number, (name, centre) in enumerate(centres.items()):
-        generator = np.random.default_rng([wishes.seed, number])
+        generator = np.random.default_rng([constraints.seed, number])
 
         def decode(latent: np.ndarray, seed: int) -> np.ndarray:
             one = torch.from_numpy(latent)[None]
             return np.asarray(predictor.decode(Posterior(one, torch.zeros_like(one)), target, 1, seed)[0, 0])
 
-        found[name] = draw(decode, centre, deviation, wishes.samples, ranges, generator)
+        found[name] = draw(decode, centre, deviation, constraints.samples, ranges, generator)
         progress.advance(name)
-    _check_found(found, wishes)
-    return _write(out, found, nm, _provenance(predictor, wishes, list(centres), source, target, nm))
+    _check_found(found, constraints)
+    return _write(out, found, nm, _provenance(predictor, constraints, list(centres), source, target, nm))
 
 
 def _direction(predictor: Predictor) -> tuple[str, str]:
@@ -146,9 +146,9 @@ def _of_morphology(predictor: Predictor, source: str, morphology: str) -> np.nda
     return np.asarray(facts.latents[source][rows].mean(0), dtype=np.float32)
 
 
-def _ranges(wishes: Constraints, nm: float | None, *, grey: bool) -> dict[str, Range]:
+def _ranges(constraints: Constraints, nm: float | None, *, grey: bool) -> dict[str, Range]:
     found: dict[str, Range] = {}
-    if wishes.spacing_nm is not None:
+    if constraints.spacing_nm is not None:
         if nm is None:
             raise InputError(
                 expected="a pixel size in nm of the training data",
@@ -156,8 +156,8 @@ def _ranges(wishes: Constraints, nm: float | None, *, grey: bool) -> dict[str, R
                 where="--spacing",
                 remedy="give sem_nm_per_px in pairs.csv and train again",
             )
-        found["spacing"] = Range(wishes.spacing_nm.low / nm, wishes.spacing_nm.high / nm)
-    if wishes.phase_fraction is not None:
+        found["spacing"] = Range(constraints.spacing_nm.low / nm, constraints.spacing_nm.high / nm)
+    if constraints.phase_fraction is not None:
         if grey:
             raise InputError(
                 expected="a model of two phases",
@@ -165,11 +165,11 @@ def _ranges(wishes: Constraints, nm: float | None, *, grey: bool) -> dict[str, R
                 where="--phase-fraction",
                 remedy="leave it out",
             )
-        found["phase_fraction"] = wishes.phase_fraction
+        found["phase_fraction"] = constraints.phase_fraction
     return found
 
 
-def _check_found(found: dict[str, AcceptedSamples], wishes: Constraints) -> None:
+def _check_found(found: dict[str, AcceptedSamples], constraints: Constraints) -> None:
     for name, chosen in found.items():
         if len(chosen.images) == 0:
             raise InputError(
@@ -181,7 +181,12 @@ def _check_found(found: dict[str, AcceptedSamples], wishes: Constraints) -> None
 
 
 def _provenance(
-    predictor: Predictor, wishes: Constraints, names: list[str], source: str, target: str, nm: float | None
+    predictor: Predictor,
+    constraints: Constraints,
+    names: list[str],
+    source: str,
+    target: str,
+    nm: float | None,
 ) -> dict[str, Any]:
     return {
         "pairvae": pairvae.__version__,
@@ -191,12 +196,14 @@ def _provenance(
         "centres": names,
         "nm_per_px": nm,
         "bright_phase": 1 if predictor.is_binary(target) else None,
-        "seed": wishes.seed,
-        "scale_of_latent_variance": wishes.scale,
-        "spacing_nm": None if wishes.spacing_nm is None else [wishes.spacing_nm.low, wishes.spacing_nm.high],
+        "seed": constraints.seed,
+        "scale_of_latent_variance": constraints.scale,
+        "spacing_nm": None
+        if constraints.spacing_nm is None
+        else [constraints.spacing_nm.low, constraints.spacing_nm.high],
         "phase_fraction": None
-        if wishes.phase_fraction is None
-        else [wishes.phase_fraction.low, wishes.phase_fraction.high],
+        if constraints.phase_fraction is None
+        else [constraints.phase_fraction.low, constraints.phase_fraction.high],
     }
 
 

@@ -115,15 +115,15 @@ def assess(project: Project) -> None:
 
 
 def _of_conditions(prepared: Prepared, data: EvaluationSet, decoded: Reconstructions) -> dict[str, Any]:
-    """How far latents tell what is known of the samples; those of patterns as they were before it moved them."""
-    told = [pair.conditions for pair in prepared.pairs]
-    if not any(told):
+    """Correlations of latents with the conditions of samples; of patterns, before conditions shifted their latents."""
+    conditions = [pair.conditions for pair in prepared.pairs]
+    if not any(conditions):
         return {}
     latents = {name: sample_latents(data, decoded)[f"latent_{name}"] for name in data.names}
     if data.shift is not None:
         latents[data.names[0]] = latents[data.names[0]] - data.shift.flatten(1).numpy()
     groups = [pair.group or pair.id for pair in prepared.pairs]
-    return {"conditions": condition_correlations(latents, told, groups)}
+    return {"conditions": condition_correlations(latents, conditions, groups)}
 
 
 def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | None = None) -> EvaluationSet:

@@ -32,7 +32,7 @@ class Anew:
     """A champion's score on today's validation pairs and what limits it; None, and why, where it has none."""
 
     score: float | None
-    told: str = ""
+    remark: str = ""
 
 
 def promote(
@@ -94,11 +94,11 @@ def _reasons(champion: Version | None, anew: Anew | None, number: int, *, better
         return
     yield f"{who}, champion until now, was scored on other data, another split or in another way"
     if anew.score is not None:
-        yield f"scored anew on today's validation pairs it has {anew.score:.4g}{anew.told}"
+        yield f"scored anew on today's validation pairs it has {anew.score:.4g}{anew.remark}"
     if better:
         return
     if anew.score is None:
-        yield f"it could not be scored anew on today's validation pairs: {anew.told}"
+        yield f"it could not be scored anew on today's validation pairs: {anew.remark}"
     yield f"it stays champion; to replace it: pairvae register --promote {number} --force --why TEXT"
 
 

@@ -155,7 +155,7 @@ def maps(project: Project, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
     found.append(LatentMap("paired", paired, joint=True))
     training = set(facts["train"])
     count = len(facts["pairs"])
-    told = [pair.get("conditions", {}) for pair in facts["pairs"]]
+    conditions = [pair.get("conditions", {}) for pair in facts["pairs"]]
     metrics = store.read_json(project.reports / "metrics.json")
     return Maps(
         tuple(found),
@@ -164,8 +164,8 @@ def maps(project: Project, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
         tuple(pair["morphology"] for pair in facts["pairs"]),
         tuple("train" if row in training else "validation" for row in range(count)),
         {
-            name: tuple(one.get(name) for one in told)
-            for name in dict.fromkeys(key for one in told for key in one)
+            name: tuple(one.get(name) for one in conditions)
+            for name in dict.fromkeys(key for one in conditions for key in one)
         },
         metrics.get("conditions", {}),
     )

@@ -48,7 +48,7 @@ class SuggestResult:
 
 
 def wanted_of(count: int, weights: str, cost: str | None, where: Sequence[str] | None, stop: float) -> Wanted:
-    """The wishes that options spell (``InputError`` for weights that are none)."""
+    """What the options ask for (``InputError`` for invalid weights)."""
     found: dict[str, float] = {}
     for part in weights.split(","):
         name, _, value = part.partition("=")
