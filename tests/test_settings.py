@@ -51,7 +51,7 @@ def test_paper_preset_holds_the_published_numbers() -> None:
     assert pair.epochs == 1100
     assert (saxs.likelihood, sem.likelihood) == ("mse", "bernoulli")
     for training in (saxs, sem, pair):
-        assert (training.batch, training.drop_remainder, training.log_every) == (8, True, 1)
+        assert (training.batch, training.log_every) == (8, 1)
         assert (training.learning_rate, training.schedule, training.warmup) == (1e-3, "constant", 0.0)
         assert (training.beta1, training.beta2, training.epsilon) == (0.9, 0.999, 1e-7)
         assert training.gradient_clip == training.input_noise == 0.0
@@ -318,7 +318,7 @@ def test_settings_under_old_names_keep_working_and_are_reported_once(
 ) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(
-        "sem: {network: {critic: 4}, training: {texture: {adversarial: 0.5}}}\n"
+        "sem: {network: {critic: 4}, training: {texture: {adversarial: 0.5}, drop_remainder: false}}\n"
         "tune: {space: {sem.network.critic: {choices: [0, 4]}, sem.network.smooth: {choices: [0, 2], "
         "when: {sem.network.critic: 4}}}}"
     )
@@ -331,6 +331,8 @@ def test_settings_under_old_names_keep_working_and_are_reported_once(
     assert capsys.readouterr().err.splitlines() == [
         f"{path}: sem.network.critic is now called sem.training.adversarial.width",
         f"{path}: sem.training.texture.adversarial is now called sem.training.adversarial.weight",
+        f"{path}: sem.training.drop_remainder no longer exists: "
+        "an epoch leaves out the samples that do not fill a batch",
     ]
     changed = with_values(settings, {"sem.network.critic": 0}, "variant")
     assert changed.sem.training.adversarial.width == 0

@@ -42,6 +42,11 @@ def test_only_the_threshold_none_changes_the_defaults() -> None:
     assert published.sem.network.architecture == "paper"
 
 
+def test_the_prior_knows_two_phases_only() -> None:
+    with pytest.raises(InputError, match=r"start_from null for prepare\.threshold none"):
+        resolve({"sem": {"prepare": {"threshold": "none"}, "training": {"start_from": "prior"}}})
+
+
 @pytest.mark.parametrize(
     "change", [lambda grey: 3 * grey + 7, lambda grey: grey / 255, lambda grey: grey * 200]
 )

@@ -55,10 +55,10 @@ def noise_generator(seed: int, round_number: int, device: torch.device) -> torch
     return generator
 
 
-def batches(
-    count: int, batch: int, *, epochs: int, drop_remainder: bool, seed: int, round_number: int
-) -> Iterator[np.ndarray]:
-    """Index batches of one round: for each epoch a permutation of the samples, cut into batches.
+def batches(count: int, batch: int, *, epochs: int, seed: int, round_number: int) -> Iterator[np.ndarray]:
+    """Index batches of one round: for each epoch a permutation of the samples, cut into batches of equal size.
+
+    The samples that do not fill a batch are left out of that epoch.
 
     Parameters
     ----------
@@ -68,8 +68,6 @@ def batches(
         Samples of a batch; one larger than the data is cut to their number.
     epochs : int
         Epochs of the round.
-    drop_remainder : bool
-        Leave out the last, smaller batch of each epoch.
     seed, round_number : int
         What the permutations depend on, beside the epoch in the round.
 
@@ -81,17 +79,16 @@ def batches(
     size = min(batch, count)
     for number in range(epochs):
         order = stream(seed, ORDER, round_number, number).permutation(count)
-        whole = count - count % size if drop_remainder else count
-        for start in range(0, whole, size):
+        for start in range(0, count - count % size, size):
             yield order[start : start + size]
 
 
-def steps_per_epoch(count: int, batch: int, *, drop_remainder: bool) -> int:
+def steps_per_epoch(count: int, batch: int) -> int:
     """Number of batches that :func:`batches` yields in one epoch.
 
     Parameters
     ----------
-    count, batch, drop_remainder
+    count, batch
         As for :func:`batches`.
 
     Returns
@@ -101,28 +98,10 @@ def steps_per_epoch(count: int, batch: int, *, drop_remainder: bool) -> int:
 
     Examples
     --------
-    >>> steps_per_epoch(50, 16, drop_remainder=True), steps_per_epoch(50, 16, drop_remainder=False)
-    (3, 4)
+    >>> steps_per_epoch(50, 16), steps_per_epoch(10, 16)
+    (3, 1)
     """
-    size = min(batch, count)
-    return count // size if drop_remainder else -(-count // size)
-
-
-def smallest_batch(count: int, batch: int, *, drop_remainder: bool) -> int:
-    """Samples of the smallest batch that :func:`batches` yields.
-
-    Parameters
-    ----------
-    count, batch, drop_remainder
-        As for :func:`batches`.
-
-    Returns
-    -------
-    int
-        At least 1.
-    """
-    size = min(batch, count)
-    return size if drop_remainder or count % size == 0 else count % size
+    return count // min(batch, count)
 
 
 @dataclass(frozen=True)

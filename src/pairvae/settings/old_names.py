@@ -19,16 +19,21 @@ RENAMED: Mapping[str, tuple[str, ...]] = {
         "pair.calibration.cross_regression",
     ),
 }
+REMOVED: Mapping[str, str] = {
+    f"{section}.drop_remainder": "an epoch leaves out the samples that do not fill a batch"
+    for section in (*(f"{name}.training" for name in ("saxs", "sem", "iq", "pair")), "baselines.unet")
+}
 _ABSENT = object()
 
 
 def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """``values`` (nested, as in params.yaml) with today's names for old ones, in ``tune.space`` too.
 
-    A value under the new name wins over one under the old name. Each old name is reported once, on stderr.
+    A value under the new name wins over one under the old name; removed settings are left out. Each old name is
+    reported once, on stderr.
     """
     renamed = copy.deepcopy(dict(values))
-    for old in RENAMED:
+    for old in (*RENAMED, *REMOVED):
         value = _pop(renamed, old)
         if value is not _ABSENT:
             for new in new_names(old, where):
@@ -44,7 +49,10 @@ def with_new_names(values: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def new_names(key: str, where: str) -> tuple[str, ...]:
-    """Today's names of a setting (dotted), mostly one; an old name is reported."""
+    """Today's names of a setting (dotted), mostly one, none where it was removed; an old name is reported."""
+    if key in REMOVED:
+        say_once(f"{where}: {key} no longer exists: {REMOVED[key]}")
+        return ()
     if key not in RENAMED:
         return (key,)
     say_once(f"{where}: {key} is now called {', '.join(RENAMED[key])}")

@@ -159,6 +159,10 @@ class SemSettings(Section):
     def _likelihood_fits(self) -> Self:
         if self.training.likelihood == "texture" and self.network.architecture != "texture":
             raise ValueError("network.architecture texture for training.likelihood texture")
+        if self.prepare.grey and self.training.start_from == "prior":
+            raise ValueError(
+                "training.start_from null for prepare.threshold none: the prior knows two phases"
+            )
         return self
 
 

@@ -15,8 +15,9 @@ MOST_EPOCHS = 1_000_000
 class Optimisation(Section):
     """Adam and its schedule."""
 
-    batch: int = Field(ge=1, le=4096, description="samples a step")
-    drop_remainder: bool = Field(description="leave out the last, smaller batch of an epoch")
+    batch: int = Field(
+        ge=1, le=4096, description="samples per step; an epoch drops what does not fill a batch"
+    )
     learning_rate: Rate = Field(description="Adam's step size at its highest")
     beta1: float = Field(ge=0, lt=1, description="Adam's decay of the mean gradient")
     beta2: float = Field(ge=0, lt=1, description="Adam's decay of the squared gradient")

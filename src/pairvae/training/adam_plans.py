@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pairvae.data.batches import batches, smallest_batch, steps_per_epoch
+from pairvae.data.batches import batches, steps_per_epoch
 from pairvae.models.likelihoods import Likelihood
 from pairvae.models.vae import VAE
 from pairvae.settings import PairTraining, SoloTraining, UNetSettings
@@ -57,9 +57,8 @@ class AdamPlan:
 
     @property
     def smallest_batch(self) -> int:
-        """Samples of the smallest batch of an epoch."""
-        settings = self.settings
-        return smallest_batch(self.count, settings.batch, drop_remainder=settings.drop_remainder)
+        """Samples of every batch."""
+        return min(self.settings.batch, self.count)
 
     def make_optimiser(self) -> torch.optim.Optimizer:
         """Adam."""
@@ -75,8 +74,7 @@ class AdamPlan:
 
     def steps_of_pairs(self) -> int:
         """Steps of one epoch with the samples that :attr:`count` counts."""
-        settings = self.settings
-        return steps_per_epoch(self.count, settings.batch, drop_remainder=settings.drop_remainder)
+        return steps_per_epoch(self.count, self.settings.batch)
 
     def batches(self, round_number: int) -> Iterator[Batch]:
         """The batches of one round."""
@@ -84,12 +82,11 @@ class AdamPlan:
 
     def shares(self, round_number: int, process_group: ProcessGroup) -> Iterator[Batch]:
         """This process's share of each batch of one round."""
-        settings, steps = self.settings, self.steps_of_pairs()
+        steps = self.steps_of_pairs()
         drawn = batches(
             self.count,
-            settings.batch,
+            self.settings.batch,
             epochs=epochs_of(self.logged_epochs, round_number),
-            drop_remainder=settings.drop_remainder,
             seed=self.seed,
             round_number=round_number,
         )

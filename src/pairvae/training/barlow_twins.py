@@ -216,7 +216,7 @@ class PretrainPlan:
 
     def steps(self) -> int:
         """Steps of one epoch."""
-        return steps_per_epoch(len(self.images), self.settings.batch, drop_remainder=True)
+        return steps_per_epoch(len(self.images), self.settings.batch)
 
     @property
     def smallest_batch(self) -> int:
@@ -233,7 +233,6 @@ class PretrainPlan:
             len(self.images),
             self.settings.batch,
             epochs=1,
-            drop_remainder=True,
             seed=self.seed,
             round_number=round_number,
         )

@@ -106,7 +106,7 @@ def _check_batches(smallest: int, process_group: ProcessGroup, label: str) -> No
             expected=f"at least {process_group.size} samples in every batch, one for each process",
             found=f"a batch of {smallest}",
             where=label,
-            remedy="start fewer processes, or set drop_remainder true or a larger batch",
+            remedy="start fewer processes, or set a larger batch",
         )
 
 

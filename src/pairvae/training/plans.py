@@ -170,7 +170,7 @@ class PairPlan(VAEPlan):
         batch, most = self.settings.batch, self.steps_of_pairs()
         counts = {name: len(source) - self.count for name, source in self.sources.items()}
         return {
-            name: min(most, steps_per_epoch(count, batch, drop_remainder=True))
+            name: min(most, steps_per_epoch(count, batch))
             for name, count in counts.items()
             if count and self.weight(f"{name}_{name}") > 0
         }
@@ -188,7 +188,6 @@ class PairPlan(VAEPlan):
                     len(self.sources[name]) - self.count,
                     self.settings.batch,
                     epochs=epochs,
-                    drop_remainder=True,
                     seed=self.seed,
                     round_number=round_number,
                 )
