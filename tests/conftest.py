@@ -17,9 +17,7 @@ def pytest_configure() -> None:
 
 
 # Which take longest, in this order, after those that wait for the finished project
-LONGEST = (
-    "third_modality", "tune", "study", "faults", "fit", "code_digests", "determinism", "start", "new_modality",
-)  # fmt: skip
+LONGEST = ("outputs", "tune", "study", "predict_tasks", "register", "third_modality", "unpaired", "prior")
 
 
 @pytest.hookimpl(trylast=True)

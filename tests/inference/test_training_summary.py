@@ -10,8 +10,9 @@ from pairvae.inference.out_of_distribution import (
     pooled,
     spread_crops,
 )
+from pairvae.inference.summary_file import packed, unpacked
 from pairvae.inference.training_distance import DistanceScale
-from pairvae.inference.training_summary import scattering_of
+from pairvae.inference.training_summary import TrainingSummary, scattering_of
 
 PATTERN = (3, 64, 64)
 CROP = (1, 64, 64)
@@ -139,3 +140,10 @@ def test_true_pairs_agree_and_strangers_do_not() -> None:
     found = facts.agreement(domains(8, 50), ring(16, 51))
     assert found.agrees and found.ring_ratio == pytest.approx(1, abs=0.1)
     assert not facts.agreement(domains(8, 52), ring(24, 53)).agrees
+
+
+@pytest.mark.parametrize("images", [np.eye(9, dtype=np.uint8)[None], np.linspace(0, 1, 81).reshape(1, 9, 9)])
+def test_kept_micrographs_are_read_as_they_were_to_8_bit(images: np.ndarray) -> None:
+    found = unpacked(*packed(TrainingSummary(micrographs=images))).micrographs
+    assert found is not None and found.dtype.kind == images.dtype.kind
+    np.testing.assert_allclose(found, images, atol=0.5 / 255)

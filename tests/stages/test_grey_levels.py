@@ -10,7 +10,9 @@ import pytest
 
 import pairvae
 from pairvae.commands.predict import Request, predict
+from pairvae.inference.predictions import correlation_length
 from pairvae.inference.predictor import Predictor
+from pairvae.numerics.morphology import two_point_correlation
 from pairvae.reports.page import render
 from pairvae.stages.assess import assess
 from pairvae.stages.generate import generate
@@ -117,6 +119,15 @@ def test_predictions_are_grey_levels(project: Project, model: Predictor) -> None
     assert np.array_equal(drawn, model.predict(pattern, target="sem", samples=2))
     prepared = model.prepare(image, "sem")
     assert np.array_equal(model.predict(image, target="saxs"), model.predict(prepared, source="sem"))
+
+
+def test_the_correlation_length_does_not_depend_on_the_two_grey_levels() -> None:
+    binary = (cv2.GaussianBlur(np.random.default_rng(1).normal(size=(96, 96)), (0, 0), 3) > 0)[None]
+    phases, levels = binary.astype(np.uint8), (0.3 + 0.4 * binary).astype(np.float32)
+    expected = correlation_length(two_point_correlation(phases))
+    found = correlation_length(two_point_correlation(levels), levels.mean((1, 2), np.float64))
+    assert 2 < expected[0] < 12
+    assert found == pytest.approx(expected, rel=0.05)  # the unbiased S(r) sees other means at other lags
 
 
 def test_a_table_says_contrast_and_leaves_the_phase_fraction_empty(

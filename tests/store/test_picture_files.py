@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from pairvae.modalities.readers.image import read_image
+from pairvae.store.ensemble_file import write_stack
 from pairvae.store.picture_files import Scale, as_8_bit, png_bytes, write_picture, write_tiff
 from pairvae.store.rows import table, write_table
 
@@ -25,6 +26,13 @@ def test_what_is_written_is_read_again(tmp_path: Path, suffix: str, image: np.nd
     np.testing.assert_array_equal(np.squeeze(raw.pixels), as_8_bit(image))
     if suffix == ".tif":
         assert raw.nm_per_px == pytest.approx(2.9, rel=1e-6)
+
+
+def test_grey_levels_are_rounded_to_8_bit_and_a_stack_keeps_them(tmp_path: Path) -> None:
+    levels = np.array([[0.0, 0.2], [0.5, 1.0]], np.float32)
+    assert as_8_bit(levels).tolist() == [[0, 51], [128, 255]]
+    write_stack(tmp_path / "a.tif", np.stack([levels, 1 - levels]), 2.0)
+    assert tifffile.imread(tmp_path / "a.tif").tolist() == [[[0, 51], [128, 255]], [[255, 204], [128, 0]]]
 
 
 def test_png_tells_pixels_per_metre(tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ def test_each_loss_has_its_formula_and_reaches_its_own_side_alone(side: int) -> 
     assert all(parameter.grad is not None for parameter in judge.parameters())
 
 
+def test_of_grey_levels_the_discriminator_sees_these_and_not_phases() -> None:
+    judge, decoded = discriminator(), noise().requires_grad_()
+    losses = AdversarialLoss(judge, 0.3, two_phases=False)(decoded, stripes(side=64), latents())
+    expected = -judge(decoded.detach(), latents(), frozen=True).mean()
+    torch.testing.assert_close(losses["generator"], expected)
+    phases = AdversarialLoss(judge, 0.3)(decoded, stripes(side=64), latents())
+    assert not torch.isclose(losses["generator"], phases["generator"])
+
+
 def test_a_discriminator_learns_to_tell_stripes_from_noise_and_the_gradient_raises_its_scores() -> None:
     judge = discriminator()
     loss = AdversarialLoss(judge, 1.0)
