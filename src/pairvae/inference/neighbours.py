@@ -35,7 +35,7 @@ class Neighbour:
     morphology : str or None
         Where it is known.
     image : ndarray
-        ``(h, w)`` of 0 and 1.
+        ``(h, w)`` of 0 and 1, or grey levels in [0, 1].
     distance : float
         Of the micrograph's latent from the pattern's, in units of the median distance between the two latents of a
         training pair.
@@ -67,7 +67,7 @@ class Micrographs:
     morphologies : sequence of str or None
         Of the samples, where they are known.
     crops : ndarray
-        ``(N, h, w)`` of 0 and 1, one of each.
+        ``(N, h, w)`` of 0 and 1, or grey levels in [0, 1]: one of each.
     latents, patterns : ndarray
         Latents ``(N, ...)`` of the micrographs and of their patterns.
     """

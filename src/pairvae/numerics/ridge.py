@@ -219,8 +219,8 @@ def _left_out_errors(
 ) -> list[float]:
     """Mean squared error of each row's outputs when the rows of its sample are left out, for each alpha.
 
-    The intercept is fitted without them too, and is not regularised: it costs 1 / R of each row's leverage. An
-    intercept that kept them would make a regression that tells nothing look best after few samples.
+    The intercept is fitted without them too, and is not regularised: it adds 1 / R to each row's leverage. One that
+    was fitted with them would make a regression that tells nothing look best after few samples.
     """
     if len(alphas) == 1 or not np.any(sample_of != sample_of[0]):
         return [float("nan")] * len(alphas)  # nothing to choose, or nothing to choose by
