@@ -133,11 +133,8 @@ def answer_tables(metrics: Mapping[str, Any]) -> list[PlainTable]:
     ensembles, realism = validation.get("ensembles") or {}, validation.get("realism") or {}
     tables = []
     if ensembles:
-        tables.append(
-            _ensemble_table(
-                ensembles, lookup(metrics, "ranking", "validation", f"saxs_{image_of(metrics)}") or {}
-            )
-        )
+        ranking = lookup(metrics, "ranking", "validation", f"saxs_{image_of(metrics)}") or {}
+        tables.append(_ensemble_table(ensembles, ranking))
     if realism:
         rows = [
             (direction_label(name), *(f"{test[key]:.3f}" for key in ("auc", "accuracy", "control_auc")))

@@ -79,6 +79,7 @@ def latents(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Laten
     return Latents(
         saxs=arrays["latent_saxs"],
         sem=arrays[f"latent_{facts['modalities'][1]}"],
+        technique=facts["modalities"][1],
         ids=[pair["id"] for pair in facts["pairs"]],
         morphology=[pair["morphology"] for pair in facts["pairs"]],
         split=["train" if row in training else "validation" for row in range(len(facts["pairs"]))],

@@ -35,7 +35,7 @@ VANISHED = 0.01  # a lineal path axis ends where every curve has fallen below th
 
 
 def line_of(key: str) -> str:
-    """The entry of :data:`LINES` of a curve: ``pair/sem_sem`` is of the same technique, ``pair/saxs_sem`` of another."""
+    """The entry of :data:`LINES` of a curve: ``pair/sem_sem`` is drawn as ``pair/same``, ``saxs_sem`` as ``other``."""
     plan, separator, direction = key.partition("/")
     source, _, target = direction.partition("_")
     return f"{plan}/{'same' if source == target else 'other'}" if separator else key

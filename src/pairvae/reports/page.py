@@ -134,7 +134,8 @@ def _crop_note(report: ReportData) -> str:
     size = f", {width * report.nm_per_px:.0f} nm" if report.nm_per_px else ""
     shown = "the bright phase is white"
     if report.grey:
-        shown = f"its grey levels are kept ({report.technique}.prepare.threshold: none), so there is no phase fraction or lineal path"
+        setting = f"{report.technique}.prepare.threshold: none"
+        shown = f"its grey levels are kept ({setting}), so there is no phase fraction or lineal path"
     return f"Each {report.technique.upper()} crop is {width} px{size} wide; {shown}."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from numpy.typing import NDArray
 
@@ -35,13 +35,17 @@ class Sheet(TypedDict):
 
 
 class Latents(TypedDict):
-    """Posterior means of N pairs, (N, C) each, with the pairs' ids, morphologies and splits (N entries)."""
+    """Posterior means of N pairs, (N, C) each, with the pairs' ids, morphologies and splits (N entries).
+
+    ``technique``: of the images, where it is not SEM.
+    """
 
     saxs: Array
     sem: Array
     ids: list[str]
     morphology: list[str | None]
     split: list[str]
+    technique: NotRequired[str]
 
 
 @dataclass(frozen=True)
