@@ -94,12 +94,19 @@ class Project:
     def split(self, prepared: Prepared) -> Split:
         """Training and validation pairs, as numbers of rows."""
         section = self.settings.split
-        return split_pairs(prepared.pairs, section.train, section.seed)
+        split = split_pairs(prepared.full.pairs, section.train, section.seed)
+        if prepared.full is prepared:
+            return split
+        places = {row: place for place, row in enumerate(prepared.rows)}
+        train, validation = (
+            tuple(places[row] for row in rows if row in places) for rows in (split.train, split.validation)
+        )
+        return Split(train, validation)
 
     def resolved_split(self, prepared: Prepared) -> SplitSettings:
         """The section ``split`` with the number of training pairs that ``auto`` stands for."""
         section = self.settings.split
-        return section.model_copy(update={"train": training_pairs(prepared.pairs, section.train)})
+        return section.model_copy(update={"train": training_pairs(prepared.full.pairs, section.train)})
 
     @property
     def file_cache(self) -> FileCache:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pairvae import store
-from pairvae.calibration.correction import CalibrationData
+from pairvae.calibration.correction import CalibrationData, SeveralData
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split, hold_out
@@ -37,6 +37,7 @@ from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors
 from pairvae.training.adversarial import AdversarialLoss
+from pairvae.training.partners import Partners, partners_of
 from pairvae.training.plans import Source
 
 Sampled = WholeArrays | CroppedImages
@@ -130,13 +131,13 @@ def inputs_of(
     encoder : Featuriser
         Gives the frozen features.
     rows : sequence of int
-        The pairs.
+        The pairs; those that were measured by this modality are taken.
     training : str
         ``solo`` or ``pair``; ``held-out``: the pairs judge one, without samples that have no partner.
     device : torch.device
         Where the likelihood's statistics lie.
     """
-    settings = project.settings
+    settings, rows = project.settings, prepared.rows_with([name], rows)
     lone = None if training == "held-out" else lone_samples(settings, prepared, name)
     arrays = arrays_of(prepared, rows, name, lone)
     samples = source_of(arrays, name, encoder, schedule(settings, name, training))
@@ -155,6 +156,13 @@ def arrays_of(
     return [whole[row] for row in rows] + ([] if lone is None else list(lone.whole(name)))
 
 
+def partners_in(prepared: Prepared, sources: Mapping[str, Sized], rows: Sequence[int]) -> Partners:
+    """Which samples of the ``sources`` belong together: those of ``rows``; samples after them have no partner."""
+    measured = {name: set(prepared.rows_with([name], rows)) for name in sources}
+    lone = {name: len(source) - len(measured[name]) for name, source in sources.items()}
+    return partners_of({name: [row in known for row in rows] for name, known in measured.items()}, lone)
+
+
 def source_of(arrays: list[np.ndarray], name: str, encoder: Featuriser, schedule: CropSchedule) -> Sampled:
     """Training samples of one modality."""
     if MODALITIES[name].cropped:
@@ -162,10 +170,10 @@ def source_of(arrays: list[np.ndarray], name: str, encoder: Featuriser, schedule
     return WholeArrays(arrays, encoder)
 
 
-def without_crops(names: Sequence[str]) -> str | None:
-    """The modality with one array a sample where the other has many crops (see ``PairPlan``)."""
-    whole = [name for name in names if not MODALITIES[name].cropped]
-    return whole[0] if len(whole) == 1 else None
+def without_crops(names: Sequence[str]) -> tuple[str, ...]:
+    """The modalities with one array a sample, where another one has many crops (see ``PairPlan``)."""
+    whole = tuple(name for name in names if not MODALITIES[name].cropped)
+    return whole if len(whole) < len(names) else ()
 
 
 def fit_closed_form(vae: VAE, samples: Source, seed: int) -> Tensor:
@@ -263,9 +271,38 @@ def measured_descriptions(project: Project, prepared: Prepared, names: Iterable[
         if name in lone:
             described |= {"unpaired": lone[name]}
         if name in done and summary is not None:
-            described |= {"measured": summary([done[name][row] for row in train])}
+            rows = prepared.rows_with([name], train)
+            described |= {"measured": summary([done[name][row] for row in rows])}
         found[name] = described
     return found
+
+
+def several_data(
+    prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
+) -> SeveralData:
+    """As :func:`calibration_data`, of more than two techniques, each with the samples that it measured."""
+    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
+    arrays: dict[str, np.ndarray] = {}
+    numbers: dict[str, np.ndarray] = {}
+    parts: list[CalibrationData] = []
+    for name in names:
+        measured = prepared.rows_with([name], chosen)
+        parts.append(calibration_data(prepared, [name], measured, pair))
+        arrays[name] = parts[-1].arrays[name]
+        numbers[name] = np.array([chosen.index(row) for row in measured])
+    pairs = [prepared.pairs[row] for row in chosen]
+    encoding = None
+    if pair.conditions:
+        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
+    return SeveralData(
+        arrays,
+        numbers,
+        [one.group or one.id for one in pairs],
+        len(rows),
+        frozenset(name for name, part in zip(names, parts, strict=True) if part.grey),
+        encoding,
+        [one.conditions for one in pairs],
+    )
 
 
 def calibration_data(
