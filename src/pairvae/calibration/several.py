@@ -7,7 +7,7 @@ import dataclasses
 from pairvae.calibration import cross_regression, length_scale
 from pairvae.calibration.calibrate import correct_posterior
 from pairvae.calibration.correction import Correction, SeveralData
-from pairvae.calibration.joint import fit_joints
+from pairvae.calibration.joint_posterior import fit_joints
 from pairvae.calibration.latents import LEAST_GROUPS, Latents, encode_pairs
 from pairvae.models.joint import JointPosterior
 from pairvae.models.pair import PairVAE

@@ -20,8 +20,8 @@ class JointPosterior:
     """Posteriors of several techniques as one: a weighted mean of their means, with a covariance of its own.
 
     The errors of two techniques of one sample are correlated, so that a product of their posteriors would be too
-    narrow. Weights and covariance are fitted to left-out samples instead (:mod:`pairvae.calibration.joint`), which
-    counts the prior once.
+    narrow. Weights and covariance are fitted to left-out samples instead, which counts the prior once
+    (:mod:`pairvae.calibration.joint_posterior`).
 
     Parameters
     ----------

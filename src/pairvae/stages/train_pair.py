@@ -18,18 +18,17 @@ from pairvae.models.discriminator import split_discriminator
 from pairvae.models.joint import JointPosterior
 from pairvae.models.pair import PairVAE
 from pairvae.models.weights import load_weights
+from pairvae.stages.calibration_inputs import calibration_data, several_data
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
-    calibration_data,
     card_description,
     fit_closed_form,
     inputs_of,
     partners_in,
-    several_data,
     training_rows,
     untrained_with_discriminator,
     without_crops,

@@ -11,24 +11,19 @@ import torch
 from torch import Tensor
 
 from pairvae import store
-from pairvae.calibration.correction import CalibrationData, SeveralData
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split, hold_out
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.models.build import build_trainable, describe
-from pairvae.models.conditions import fit_encoding
 from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
 from pairvae.numerics import texture_statistics as texture
-from pairvae.numerics.images import has_grey_levels, seeded_crops
-from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
     EarlyStopSettings,
-    PairSettings,
     SemTraining,
     Settings,
 )
@@ -37,11 +32,10 @@ from pairvae.store.code import code_digest
 from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors
 from pairvae.training.adversarial import AdversarialLoss
-from pairvae.training.partners import Partners, partners_of
 from pairvae.training.plans import Source
+from pairvae.training.shared_samples import Partners, partners_of
 
 Sampled = WholeArrays | CroppedImages
-LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
 
 
 def shape_of(settings: Settings, name: str) -> tuple[int, int, int]:
@@ -275,54 +269,3 @@ def measured_descriptions(project: Project, prepared: Prepared, names: Iterable[
             described |= {"measured": summary([done[name][row] for row in rows])}
         found[name] = described
     return found
-
-
-def several_data(
-    prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
-) -> SeveralData:
-    """As :func:`calibration_data`, of more than two techniques, each with the samples that it measured."""
-    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
-    arrays: dict[str, np.ndarray] = {}
-    numbers: dict[str, np.ndarray] = {}
-    parts: list[CalibrationData] = []
-    for name in names:
-        measured = prepared.rows_with([name], chosen)
-        parts.append(calibration_data(prepared, [name], measured, pair))
-        arrays[name] = parts[-1].arrays[name]
-        numbers[name] = np.array([chosen.index(row) for row in measured])
-    pairs = [prepared.pairs[row] for row in chosen]
-    encoding = None
-    if pair.conditions:
-        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
-    return SeveralData(
-        arrays,
-        numbers,
-        [one.group or one.id for one in pairs],
-        len(rows),
-        frozenset(name for name, part in zip(names, parts, strict=True) if part.grey),
-        encoding,
-        [one.conditions for one in pairs],
-    )
-
-
-def calibration_data(
-    prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
-) -> CalibrationData:
-    """Arrays and conditions of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
-    settings = pair.calibration
-    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
-    arrays: dict[str, np.ndarray] = {}
-    for name in names:
-        if MODALITIES[name].cropped:
-            size, images = prepared.crops(name).shape[-1], prepared.images(name)
-            crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in chosen]
-            arrays[name] = np.stack(crops)[:, :, None]
-        else:
-            arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
-    pairs = [prepared.pairs[row] for row in chosen]
-    encoding = None
-    if pair.conditions:
-        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
-    groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
-    grey = any(MODALITIES[name].cropped and has_grey_levels(arrays[name]) for name in names)
-    return CalibrationData(arrays, groups, len(rows), encoding, known, grey)

@@ -32,9 +32,9 @@ from pairvae.settings import PairTraining, SoloTraining
 from pairvae.training.adam_plans import VAEPlan
 from pairvae.training.adversarial import AdversarialLoss, with_discriminators
 from pairvae.training.distributed.process_group import ProcessGroup
-from pairvae.training.partners import Partners, partners_of
 from pairvae.training.protocol import DIVERGENCE, Plan, loss_at_once
 from pairvae.training.rounds import Batch, Encoded, LossTerms, Source, epochs_before, epochs_of
+from pairvae.training.shared_samples import Partners, partners_of
 
 MATCH = "match"
 
