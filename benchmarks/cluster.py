@@ -20,7 +20,7 @@ import optuna
 from distributed import Client, LocalCluster
 
 from pairvae.commands.study.cells import Cell, CellTask
-from pairvae.commands.tune.optuna_study import Place, open_study
+from pairvae.commands.tune.optuna_study import StudyLocation, open_study
 from pairvae.parallel.executor import LOCAL, run_on, run_tasks
 from pairvae.settings import resolve
 from pairvae.settings.search_space import TuneSettings
@@ -103,7 +103,7 @@ def storage(trials: int) -> dict[str, float]:
     """What a trial costs in the journal file: asked for, told, and counted as workers do."""
     tune: TuneSettings = resolve({"tune": {"sampler": "random"}}).tune
     with tempfile.TemporaryDirectory() as folder:
-        study = open_study(Place(Path(folder), "bench", None), tune, new=True)
+        study = open_study(StudyLocation(Path(folder), "bench", None), tune, new=True)
         began = time.perf_counter()
         for number in range(trials):
             trial = study.ask()

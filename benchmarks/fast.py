@@ -106,7 +106,9 @@ def measure(made: Project, step: str, precision: str, repeats: int) -> Row:
     seconds, cpu = machine.least(lambda: run_round(plan, optimiser, device, next(numbers)), repeats)
     whole = resolve({})
     training = whole.pair.training if step == "pair" else whole.modality(step).training
-    steps = training.epochs * (whole.split.train // training.batch)
+    train = whole.split.train
+    assert train != "auto"
+    steps = training.epochs * (train // training.batch)
     return Row(TITLES[step], precision, seconds, cpu, steps, steps * seconds / 60)
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from benchmarks import machine, waves
 from pairvae import store
@@ -86,7 +86,7 @@ def film_project(folder: Path, film: Film, pairs: int, train: int, changes: list
         "pair": {"training": {"random_epochs": settings.pair.training.random_epochs // 2}},
         "baselines": {"fft": False, "dual_vae": False, "unet": {"epochs": 0}},
     }
-    (folder / "params.yaml").write_text(yaml.safe_dump(values))
+    YAML().dump(values, folder / "params.yaml")
     project = open_project(changes, folder=folder, track=False)
     if not project.prepared_folder.is_dir():
         make_raw(project)
@@ -128,7 +128,7 @@ def row(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows, and below them their median and the worst of each column."""
-    ends = {"median": median, "worst": max}
+    ends: dict[str, Callable[[list[float]], float]] = {"median": median, "worst": max}
     found = [{"film": name} | {key: end([one[key] for one in rows]) for key in rows[0] if key != "film"}
              for name, end in ends.items()]  # fmt: skip
     found[1]["least_coverage"] = min(one["least_coverage"] for one in rows)

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks import machine
-from pairvae.commands.repro import STAGES
 from pairvae.errors import InputError
+from pairvae.store.outputs import STAGES
 
 ROOT = machine.FOLDER.parent
 COLUMNS = {"stage": "stage", "seconds": "s|.1f", "cpu_seconds": "CPU s|.1f", "peak_gb": "peak memory, GB|.2f"}

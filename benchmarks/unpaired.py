@@ -28,8 +28,10 @@ def make(out: Path, seed: int, workers: int | None = None) -> None:
     samples = []
     for number, pair in enumerate(read_pairs(out, "use")):
         known = {name: float(truth[pair.id][column]) for name, column in CONDITIONS.items()}
-        alone = {} if number < PAIRS else {"sem": None} if number < PAIRS + PATTERNS else {"saxs": None}
-        samples.append(replace(pair, conditions=known, **alone))
+        sample = replace(pair, conditions=known)
+        if number >= PAIRS:
+            sample = replace(sample, sem=None) if number < PAIRS + PATTERNS else replace(sample, saxs=None)
+        samples.append(sample)
     write_pairs(out / "pairs.csv", samples)
 
 

@@ -19,9 +19,8 @@ DPI = 160
 @styled
 def draw(found: dict[str, object], path: Path) -> None:
     """Median error with quartiles against the number of measured pairs, a panel a world."""
-    results = found["results"]
-    counts = found["counts"]
-    assert isinstance(results, dict)
+    results, counts = found["results"], found["counts"]
+    assert isinstance(results, dict) and isinstance(counts, list)
     drawing, grid = panels(1, len(results))
     for axes, (world, strategies) in zip(grid[0], results.items(), strict=True):
         for (name, scores), colour, dash in zip(strategies.items(), CYCLE[1:], DASHES, strict=False):

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from pairvae.data.simulate.samples import simulate_sample
-from pairvae.inference.training_summary import pooled
+from pairvae.inference.out_of_distribution import pooled
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.raw_image import RawImage
 from pairvae.numerics.colormaps import known_colormap, levels
@@ -111,5 +111,6 @@ def _simulate(path: Path, world: str, seed: int, count: int) -> None:
             descriptors=np.array([list(one.values()) for one in described]),
             s2=np.stack(curves),
             names=json.dumps(list(described[0])),
+            allow_pickle=False,
             **{f"truth_{key}": np.array([one[key] for one in truths]) for key in numbers},
         )

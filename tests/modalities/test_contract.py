@@ -21,7 +21,14 @@ from pairvae.settings import modality_names, resolve
 from pairvae.settings.simulation import SimulationParameters
 
 PHYSICS = SimulationParameters(
-    sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True, saxs_q_max_per_nm=0.36
+    sem_rows=208,
+    sem_columns=240,
+    saxs_px=128,
+    saxs_window_nm=600,
+    curves=True,
+    afm=True,
+    tem=True,
+    saxs_q_max_per_nm=0.36,
 )
 SMALL: dict[str, Any] = {"iq": {"prepare": {"q_min": 0.07, "q_max": 0.33, "bins": 64}}}
 PACKAGE = Path(pairvae.__file__).parent
@@ -63,10 +70,11 @@ def test_prepared_array_has_the_promised_shape_type_and_range(raw: Path, modalit
         assert all(side >= least for side, least in zip(array.shape[1:], expected[1:], strict=True))
     else:
         assert array.shape == expected
-    assert array.dtype == (np.uint8 if modality.binary else np.float32)
+    two_phases = modality.two_phases(settings)
+    assert array.dtype == (np.uint8 if two_phases else np.float32)
     assert np.isfinite(array).all()
     assert 0 <= array.min() < array.max() <= 1
-    if modality.binary:
+    if two_phases:
         assert set(np.unique(array)) == {0, 1}
 
 
@@ -128,8 +136,8 @@ def test_unknown_setting_names_its_key(modality: Modality) -> None:
 def test_nothing_else_has_to_know_of_the_third_one() -> None:
     files = [path for path in PACKAGE.rglob("*.py") if path.parent.name != "modalities"]
     knowing = {path.name for path in files if '"iq"' in path.read_text("utf-8")}
-    assert knowing == {"simulated_folder.py", "old_names.py"}, (
-        "the simulator's column; a setting that was removed"
+    assert knowing == {"simulated_folder.py", "simulation.py", "old_names.py"}, (
+        "the simulator's files; a setting that was removed"
     )
 
 

@@ -33,40 +33,32 @@ def test_single_scores_are_the_validation_pairs(content: ReportData) -> None:
 def test_summary_holds_what_decides(content: ReportData) -> None:
     found = summary_numbers(content.metrics)
     validation = content.metrics["splits"]["validation"]
-    assert found["saxs_sem.s2.pair"] == validation["pair"]["saxs_sem"]["s2_mae"]["median"]
-    assert found["saxs_sem.s2.floor"] == validation["floor"]["sem_sem"]["s2_mae"]["median"]
-    assert found["sem_saxs.mae.pair"] == validation["pair"]["sem_saxs"]["mae"]["median"]
-    assert found["saxs_sem.energy.pair"] == validation["ensembles"]["pair"]["energy_score"]
-    assert found["saxs_sem.auc"] == 0.8 and found["saxs_sem.curve.floor"] == 0.0029
-    groups = {name.rpartition(".")[0] for name in found}
-    assert groups == {
-        "saxs_sem",
-        "sem_sem",
-        "saxs_sem.energy",
-        "saxs_sem.curve",
-        "saxs_sem.s2",
-        "sem_saxs.mae",
+    assert found == {
+        "saxs_sem.energy.pair": validation["ensembles"]["pair"]["energy_score"],
+        "saxs_sem.energy.floor": validation["ensembles"]["floor"]["energy_score"],
+        "saxs_sem.s2.pair": validation["pair"]["saxs_sem"]["s2_mae"]["median"],
+        "saxs_sem.s2.retrieval": validation["baselines"]["retrieval"]["saxs_sem"]["s2_mae"]["median"],
+        "sem_saxs.mae.pair": validation["pair"]["sem_saxs"]["mae"]["median"],
+        "sem_saxs.mae.retrieval": validation["baselines"]["retrieval"]["sem_saxs"]["mae"]["median"],
     }
     assert summary_numbers({}) == {}
 
 
-def test_the_summary_stays_short_whatever_is_scored(content: ReportData) -> None:
-    """`dvc metrics show` fits on a screen, also with methods and scores that come later."""
+def test_the_row_of_dvc_metrics_show_fits_in_160_columns_whatever_is_scored(content: ReportData) -> None:
     validation = content.metrics["splits"]["validation"]
     leaf = validation["pair"]["saxs_sem"]["s2_mae"]
     scores = {"s2_mae": leaf, "mae": leaf, "another_mae": leaf}
     directions = dict.fromkeys(("saxs_sem", "sem_saxs", "sem_sem", "saxs_saxs"), scores)
-    methods = ("retrieval", "regression", "ridge", "ridge_whole", "fft", "dual_vae", "unet", "later", "other")
     everything = {
         **dict.fromkeys(("solo", "pair", "whole", "later"), directions),
-        "baselines": dict.fromkeys(methods, directions),
+        "baselines": dict.fromkeys(("retrieval", "regression", "unet", "later"), directions),
         "floor": directions,
         "ensembles": {key: {"energy_score": 0.1, "mean_curve_mae": 0.1} for key in (*ENSEMBLES, "later")},
         "realism": {key: {"auc": 0.5} for key in ("saxs_sem", "sem_sem")},
     }
     found = summary_numbers({"splits": {"validation": everything}})
-    assert len(found) <= 20 and max(map(len, found)) <= 28
-    assert {"saxs_sem.s2.regression", "sem_saxs.mae.whole", "saxs_sem.energy.nearest_3"} <= set(found)
+    assert len(found) == 6
+    assert len("  ".join(["reports/summary.json", *found])) <= 160
 
 
 def test_other_modalities_are_summarised_too() -> None:

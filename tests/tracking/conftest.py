@@ -3,9 +3,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
-
-from pairvae.tracking.relocate import settle_default
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
 VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME")
 
@@ -34,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database without runs to copy from: to make one takes over a second."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}")
+    SqlAlchemyStore(f"sqlite:///{path}", "artifacts")
     return path
 
 
@@ -42,7 +40,6 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ready_root(root: Path, empty_database: Path) -> Path:
     """A project of its own with an empty database."""
     shutil.copy(empty_database, root)
-    settle_default(root)
     return root
 
 
@@ -54,5 +51,4 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) 
             patch.delenv(name, raising=False)
         folder = make_root(tmp_path_factory.mktemp("shared") / "project")
         shutil.copy(empty_database, folder)
-        settle_default(folder)
         yield folder

@@ -1,5 +1,6 @@
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -98,6 +99,32 @@ def test_an_experiment_from_the_page_is_refused(ready_root: Path) -> None:
     client_of(ready_root).delete_experiment(deleted)
     with pytest.raises(InputError, match="expected an experiment in use, found a deleted one"):
         prepare_store(ready_root, "deleted")
+
+
+KILLED = """
+import itertools, os, signal, sys
+from pathlib import Path
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from pairvae.tracking.database import prepare_store
+
+statements = itertools.count()
+
+@event.listens_for(Engine, "before_cursor_execute")
+def die(*_):
+    if next(statements) == 300:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+prepare_store(Path(sys.argv[1]), "pairvae")
+"""
+
+
+def test_a_process_killed_while_it_makes_the_database_leaves_none(root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(root)], capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert (root / "mlflow.db.new").exists() and not (root / "mlflow.db").exists()
+    prepare_store(root, "pairvae")
+    assert [path.name for path in root.glob("mlflow.db*")] == ["mlflow.db"]
 
 
 def half_made(path: Path) -> None:

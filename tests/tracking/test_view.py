@@ -11,7 +11,7 @@ from pairvae.tracking.view import COLUMNS, SHARED
 
 
 def test_the_page_opens_at_the_runs_the_best_first(ready_root: Path) -> None:
-    assert page_with_runs(ready_root, "pairvae") == ""
+    opened = page_with_runs(ready_root, "pairvae")
     number = prepare_store(ready_root, "pairvae")
     page = f"#/experiments/{number}/runs?viewStateShareKey=pairvae&workflowType=machine_learning"
     made = connect(ready_root).get_experiment(number).tags  # what a plain `mlflow ui` has to go by
@@ -22,7 +22,7 @@ def test_the_page_opens_at_the_runs_the_best_first(ready_root: Path) -> None:
     state = json.loads(made[SHARED])
     assert (state["orderByKey"], state["orderByAsc"]) == (f"metrics.`{SCORE}`", True)
     assert state["selectedColumns"] == list(COLUMNS) and state["orderByKey"] in COLUMNS
-    assert page_with_runs(ready_root, "pairvae") == page
+    assert page_with_runs(ready_root, "pairvae") == opened == page
 
 
 def test_names_of_scores_differ_where_a_column_of_the_table_ends() -> None:
@@ -41,7 +41,6 @@ def test_an_older_experiment_gets_the_view_and_keeps_its_description(ready_root:
     assert tags["mlflow.note.content"] == "films of June"
 
 
-def test_without_runs_or_with_a_faulty_store_it_opens_at_the_start(root: Path) -> None:
-    assert page_with_runs(root, "pairvae") == ""
+def test_with_a_faulty_store_it_opens_at_the_start(root: Path) -> None:
     (root / "mlflow.db").write_text("no database")
     assert page_with_runs(root, "pairvae") == ""

@@ -29,12 +29,17 @@ def simulate(
             help="physics, such as curves=true; repeatable",
         ),
     ] = None,
+    modalities: Annotated[
+        str, typer.Option(metavar="NAMES", help="techniques: saxs,sem and any of iq, afm, tem")
+    ] = "saxs,sem",
 ) -> None:
     """Write simulated pairs in the data layout."""
     from pairvae.data.simulate.simulated_folder import simulate as run
     from pairvae.settings import assignments, resolve
+    from pairvae.settings.simulation import simulated_techniques
 
-    physics = {"simulated": {"world": world, "parameters": assignments(changes or [])}}
+    parameters = {**simulated_techniques(modalities.split(","), "--modalities"), **assignments(changes or [])}
+    physics = {"simulated": {"world": world, "parameters": parameters}}
     data = resolve({"data": physics}, where="--set").data.simulated
     run(out, pairs=pairs, seed=seed, parameters=data.parameters, world=data.world)
     typer.echo(f"{number_of(pairs, 'pair')} in {out}")

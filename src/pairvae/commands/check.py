@@ -17,7 +17,7 @@ from pairvae.data.check.proposed_settings import Proposal, lines
 from pairvae.data.pairs.manifest import PAIRS_FILE, Manifest, no_pair, read_manifest
 from pairvae.data.pairs.matching import contradiction
 from pairvae.data.pairs.pairs_table import is_number
-from pairvae.data.pairs.sample import FOLDERS, Pair
+from pairvae.data.pairs.sample import FOLDERS, LOOKED_AT, Pair
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import file_part
@@ -48,7 +48,7 @@ def check_project(folder: Path, settings: Settings, kept: FileCache | None = Non
 def _check_project(
     folder: Path, settings: Settings, problems: Sequence[Problem], kept: FileCache | None
 ) -> CheckReport:
-    sides = [name for name in settings.modalities if name in FOLDERS]
+    sides = [name for name in settings.modalities if name in LOOKED_AT]
     report = check_folder(folder, prepare_sections(settings), sides or (*FOLDERS,), kept, settings.several)
     manifest = read_manifest(folder, settings.several)
     pairs = manifest.pairs
@@ -70,7 +70,7 @@ def _check_project(
         problems.append(Problem("", "", "q range", apart, "error"))
     chosen = settings.model_copy(update={"modalities": modalities})
     proposals += propose(measured, chosen, len(pairs))
-    looked_at = [one for one in measured if one.modality != "sem" and one.size is not None]
+    looked_at = [one for one in measured if not MODALITIES[one.modality].cropped and one.size is not None]
     names = [name for name in modalities if any(one.modality == name for one in looked_at)]
     proposals += calibrations(
         folder, names, settings, {one.size for one in looked_at if one.size is not None}

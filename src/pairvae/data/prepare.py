@@ -151,7 +151,7 @@ def cache_key(module: str, pair: Pair, modality: Modality, section: Section, *mo
         contents = [[path.name, _content(path)] for path in (file, *sidecars(file))]
     except OSError:
         return None
-    scales = [pair.saxs_q_per_px_inv_nm, getattr(pair, f"{modality.name}_nm_per_px", None)]
+    scales = [pair.saxs_q_per_px_inv_nm, pair.nm_per_px(modality.name)]
     settings = section.model_dump(mode="json")
     facts = [module, code_digest(module), _libraries(), modality.name, reader.name, settings, scales, more]
     return store.digest([facts, contents])

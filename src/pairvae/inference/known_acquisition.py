@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pairvae.data.pairs.pairs_table import read_table
-from pairvae.data.pairs.sample import PAIRS_FILE
+from pairvae.data.pairs.sample import IMAGES, PAIRS_FILE
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities.acquisition import ANY, Acquisition
 from pairvae.modalities.readers.image import INSIDE, file_part
@@ -75,8 +75,7 @@ def _known(table: Path, mtime_ns: int, size: int) -> dict[tuple[str, str], Acqui
     acquisitions: dict[tuple[str, str], Acquisition] = {}
     for pair in read_table(table).pairs:
         for name, file in pair.files.items():
-            size_nm = getattr(pair, f"{name}_nm_per_px", None)
-            q_per_px = pair.saxs_q_per_px_inv_nm if name != "sem" else None
-            known = Acquisition(size_nm, q_per_px, conditions=pair.conditions or None)
+            q_per_px = pair.saxs_q_per_px_inv_nm if name not in IMAGES else None
+            known = Acquisition(pair.nm_per_px(name), q_per_px, conditions=pair.conditions or None)
             acquisitions.setdefault((name, str(file)), known)
     return acquisitions

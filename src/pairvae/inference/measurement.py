@@ -106,7 +106,7 @@ def measurement(
         array = modality.prepare(raw, settings)
     except InputError as error:
         remedy = _remedy(error.remedy, source, door)
-        technique = file_looks_like(path, door.max_pixels)
+        technique = _of_model(file_looks_like(path, door.max_pixels), predictor, source)
         if technique not in (None, source):
             remedy = "; ".join(part for part in (hint(technique, predictor, door), remedy) if part)
         raise InputError(
@@ -193,7 +193,7 @@ def doubt(predictor: Predictor, given: Measurement, source: str, door: Door = CO
     str or None
         As :func:`hint`; None where it looks like its own technique, or like none.
     """
-    technique = looks_like(given.raw)
+    technique = _of_model(looks_like(given.raw), predictor, source)
     return None if technique in (None, source) else hint(technique, predictor, door)
 
 
@@ -249,8 +249,16 @@ def likely_technique(predictor: Predictor, path: str | Path, door: Door) -> str 
         familiar += [name] if confidence is not None and not confidence.out_of_distribution else []
     if len(familiar) == 1:
         return familiar[0]
-    technique = file_looks_like(path, door.max_pixels)
+    technique = _of_model(file_looks_like(path, door.max_pixels), predictor, None)
     return technique if technique in predictor.modalities else None
+
+
+def _of_model(technique: str | None, predictor: Predictor, source: str | None) -> str | None:
+    """Images of all techniques look alike: in place of ``sem`` the ``source``, or the one that the model takes."""
+    if technique is None or not MODALITIES[technique].cropped:
+        return technique
+    names = [name for name in (source, *predictor.modalities) if name and MODALITIES[name].cropped]
+    return names[0] if names else technique
 
 
 def _scales(predictor: Predictor, described: Mapping[str, Any], source: str) -> list[str]:
@@ -259,7 +267,7 @@ def _scales(predictor: Predictor, described: Mapping[str, Any], source: str) -> 
     if facts is None:
         return []
     for key, (fact, unit) in SCALES.items():
-        scale, usual = described.get(key), getattr(facts, fact)
+        scale, usual = described.get(key), facts.scale(fact, source)
         if scale is None or usual is None:
             continue
         if abs(scale / usual - 1) <= SAME_SCALE:
@@ -271,8 +279,8 @@ def _scales(predictor: Predictor, described: Mapping[str, Any], source: str) -> 
     size, usual_sizes = size_in(described), facts.sizes.get(source, ())
     if size is None or not usual_sizes or size in usual_sizes:
         return []
-    usual = " or ".join(f"{rows} x {columns}" for rows, columns in usual_sizes)
-    return [f"{size[0]} x {size[1]} px, where the training data have {usual}: is the scale the same?"]
+    trained = " or ".join(f"{rows} x {columns}" for rows, columns in usual_sizes)
+    return [f"{size[0]} x {size[1]} px, where the training data have {trained}: is the scale the same?"]
 
 
 def size_in(described: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -231,7 +231,9 @@ def nm_per_px(predictor: Predictor, modality: str) -> float | None:
     if not MODALITIES[modality].cropped:
         return None
     prepared: float | None = getattr(predictor.prepared_with(modality), "nm_per_px", None)
-    return prepared or (predictor.facts.nm_per_px if predictor.facts is not None else None)
+    if prepared or predictor.facts is None:
+        return prepared
+    return predictor.facts.scale("nm_per_px", modality)
 
 
 def measured(predictor: Predictor, images: np.ndarray, target: str) -> dict[str, np.ndarray]:

@@ -96,16 +96,23 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
             familiar[name] = score
         if set(rows) <= set(measured):
             latents[name] = torch.cat(means).numpy()[[measured.index(row) for row in rows]]
+    sizes = {
+        name: size
+        for name in predictor.modalities
+        if MODALITIES[name].cropped
+        and (size := _median([pair.nm_per_px(name) for pair in pairs])) is not None
+    }
     return TrainingSummary(
         familiar,
         latents,
         tuple(pair.id for pair in pairs),
         tuple(pair.morphology for pair in pairs),
         _scattering(predictor, prepared, rows),
-        _median([pair.sem_nm_per_px for pair in pairs]),
+        next(iter(sizes.values()), None),
         _median([pair.saxs_q_per_px_inv_nm for pair in pairs]),
         {name: _sizes(prepared, name, rows) for name in predictor.modalities},
         _micrographs(predictor, prepared, rows),
+        sizes,
     )
 
 
@@ -149,6 +156,7 @@ def packed(facts: TrainingSummary) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "ids": facts.ids,
         "morphologies": facts.morphologies,
         "nm_per_px": facts.nm_per_px,
+        "pixel_sizes": dict(facts.pixel_sizes),
         "q_per_px": facts.q_per_px,
         "sizes": facts.sizes,
         "familiar": {},
@@ -223,6 +231,7 @@ def unpacked(tensors: dict[str, Tensor], card: dict[str, Any]) -> TrainingSummar
             for name, sizes in card.get("sizes", {}).items()
         },
         _unpacked_images(tensors["micrographs"].numpy(), card) if "micrographs" in card else None,
+        {str(name): float(size) for name, size in card.get("pixel_sizes", {}).items()},
     )
 
 

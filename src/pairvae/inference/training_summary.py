@@ -85,6 +85,8 @@ class TrainingSummary:
     micrographs : ndarray, optional
         ``(N, h, w)``, uint8 of 0 and 1 or floating-point grey levels: a measured crop of each pair; None: the model
         keeps none.
+    pixel_sizes : mapping of str to float
+        The median pixel size of each technique's images, nm, where it is known.
     """
 
     familiar: Mapping[str, OutOfDistributionScore] = field(default_factory=dict)
@@ -96,6 +98,25 @@ class TrainingSummary:
     q_per_px: float | None = None
     sizes: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     micrographs: NDArray[Any] | None = None
+    pixel_sizes: Mapping[str, float] = field(default_factory=dict)
+
+    def scale(self, fact: str, modality: str) -> float | None:
+        """The usual scale of the training files of a modality.
+
+        Parameters
+        ----------
+        fact : {"nm_per_px", "q_per_px"}
+            Which scale.
+        modality : str
+            Of the files.
+
+        Returns
+        -------
+        float or None
+            Their median, where it is known.
+        """
+        usual: float | None = getattr(self, fact)
+        return self.pixel_sizes.get(modality, usual) if fact == "nm_per_px" else usual
 
 
 def scattering_of(

@@ -1,4 +1,8 @@
-"""Scanning electron microscopy: binarised images of a two-phase morphology, or grey levels."""
+"""Scanning electron microscopy: binarised images of a two-phase morphology, or grey levels.
+
+What is done here to a micrograph serves other techniques that draw crops of images, too (``afm.py``, ``tem.py``): their
+settings are subclasses of ``SemPrepare``, which name the technique for messages.
+"""
 
 from __future__ import annotations
 
@@ -60,12 +64,14 @@ def left_letters(raw: RawImage, settings: SemPrepare, area: ImageRows) -> list[s
     """A line where a data bar or letters stay in the image area."""
     begins = len(raw.pixels) - area.detected_bar
     if area.detected_bar and begins < area.rows - AGREE:
-        return [f"{BAR_LEFT} {begins}, and {area.rows} rows are kept - lower sem.prepare.rows"]
+        return [
+            f"{BAR_LEFT} {begins}, and {area.rows} rows are kept - lower {settings.technique}.prepare.rows"
+        ]
     row = letters_at(raw.pixels[: area.rows, : settings.columns, ...])
     if row is None:
         return []
     below = row > area.rows / 2 and raw.image_rows is None  # metadata come before the setting
-    advice = f"set sem.prepare.rows to {row - AGREE}, or " if below else ""
+    advice = f"set {settings.technique}.prepare.rows to {row - AGREE}, or " if below else ""
     return [f"letters are burned into the image at row {row} - {advice}export the image without them"]
 
 
@@ -81,7 +87,7 @@ def mostly_noise(raw: RawImage, settings: SemPrepare) -> list[str]:
         return []
     return [
         f"mostly noise: {share:.0%} of the pixels are within the noise of the threshold {settings.threshold} - "
-        "see `pairvae data preview`, and choose sem.prepare.threshold or its window"
+        f"see `pairvae data preview`, and choose {settings.technique}.prepare.threshold or its window"
     ]
 
 
@@ -92,7 +98,7 @@ def saturated(raw: RawImage, settings: SemPrepare) -> list[str]:
         return []
     return [
         f"saturated: {share:.0%} of the pixels have the lowest or the highest grey level, so that their contrast is "
-        "lost - record it with less contrast, or set sem.prepare.threshold for two phases"
+        f"lost - record it with less contrast, or set {settings.technique}.prepare.threshold for two phases"
     ]
 
 
@@ -109,7 +115,7 @@ def prepare(raw: RawImage, settings: SemPrepare) -> np.ndarray:
             expected=f"an image area of at least {settings.crop} x {settings.crop} px",
             found=f"{grey.shape[0]} x {grey.shape[1]}",
             where=raw.source,
-            remedy="check sem.prepare.rows, or leave the pair out of pairs.csv",
+            remedy=f"check {settings.technique}.prepare.rows, or leave the pair out of pairs.csv",
         )
     if settings.grey:
         return _grey_levels(grey, raw.source, settings)[None]
@@ -135,7 +141,11 @@ def _grey_levels(grey: np.ndarray, source: str, settings: SemPrepare) -> np.ndar
 
 def _area_at_pixel_size(raw: RawImage, settings: SemPrepare) -> np.ndarray:
     area = image_area(raw, settings)
-    return area if settings.nm_per_px is None else _to_pixel_size(area, raw, settings.nm_per_px)
+    return (
+        area
+        if settings.nm_per_px is None
+        else _to_pixel_size(area, raw, settings.nm_per_px, settings.technique)
+    )
 
 
 def _luma(area: np.ndarray) -> np.ndarray:
@@ -164,15 +174,15 @@ class ThresholdOptions(TypedDict):
 
 def threshold_options(raw: RawImage, settings: SemPrepare) -> ThresholdOptions:
     """How this file is binarised; ``InputError`` where the window is given in nm and the pixel size unknown."""
-    window = settings.window_px
+    window, name = settings.window_px, settings.technique
     if settings.window_nm is not None:
         nm_per_px = settings.nm_per_px or raw.nm_per_px
         if nm_per_px is None:
             raise InputError(
-                expected="a pixel size in nm, since sem.prepare.window_nm is set",
+                expected=f"a pixel size in nm, since {name}.prepare.window_nm is set",
                 found="none in the file's metadata",
                 where=raw.source,
-                remedy="give sem_nm_per_px in pairs.csv, or set sem.prepare.window_nm to null",
+                remedy=f"give {name}_nm_per_px in pairs.csv, or set {name}.prepare.window_nm to null",
             )
         half = round((settings.window_nm / nm_per_px - 1) / 2)
         window = 2 * min(max(half, 1), min(raw.pixels.shape[:2]) // 2) + 1
@@ -185,13 +195,13 @@ def threshold_options(raw: RawImage, settings: SemPrepare) -> ThresholdOptions:
     )
 
 
-def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float) -> np.ndarray:
+def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float, technique: str) -> np.ndarray:
     if raw.nm_per_px is None:
         raise InputError(
             expected="a pixel size in nm",
             found="none in the file's metadata",
             where=raw.source,
-            remedy="give sem_nm_per_px in pairs.csv, or set sem.prepare.nm_per_px to null",
+            remedy=f"give {technique}_nm_per_px in pairs.csv, or set {technique}.prepare.nm_per_px to null",
         )
     factor = raw.nm_per_px / nm_per_px
     height, width = (side * factor for side in area.shape[:2])
@@ -202,7 +212,7 @@ def _to_pixel_size(area: np.ndarray, raw: RawImage, nm_per_px: float) -> np.ndar
             expected=f"a pixel size of which images of {nm_per_px:g} nm per px can be made",
             found=f"{raw.nm_per_px:g} nm: {height:.0f} x {width:.0f} px",
             where=raw.source,
-            remedy="give sem_nm_per_px in pairs.csv",
+            remedy=f"give {technique}_nm_per_px in pairs.csv",
         )
     method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     return np.asarray(

@@ -16,18 +16,8 @@ from pairvae.reports.style import write_rows
 from pairvae.reports.tables import lookup
 
 SCORES = {"sem": "s2_mae", "saxs": "mae"}
-ENSEMBLES = {  # short names of energy score and mean curve
-    "pair": ("energy.pair", "curve.pair"),
-    "three_nearest_patterns": ("energy.nearest_3",),
-    "latent_crops": ("energy.latent_crops", "curve.latent_crops"),
-    "floor": ("energy.floor", "curve.floor"),
-}
-ON_IMAGES = ("pair", "retrieval", "regression", "floor")
-ON_PATTERNS = ("pair", "whole", "retrieval", "ridge_whole")
-
-
-def _summarised(target: str) -> tuple[str, ...]:
-    return ON_IMAGES if MODALITIES[target].cropped else ON_PATTERNS
+SUMMARISED = ("pair", "retrieval")
+ENSEMBLES = ("pair", "floor")
 
 
 def mean_curves(bands: Bands) -> list[Row]:
@@ -64,35 +54,22 @@ def write_plots(report: ReportData, folder: Path) -> None:
 
 
 def summary_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """At most twenty numbers of the validation pairs by short keys, ``saxs_sem.energy.pair``: one screen.
+    """The numbers of the validation pairs that decide, by short keys: `dvc metrics show` prints them in one row.
 
-    For predictions from the other modality the medians of the pair, of what it has to beat, and of the floor; the
-    energy scores and mean curves of ensembles; and the AUC of realism, where it was tested.
+    For predictions from the other modality the medians of the pair and of the nearest measured neighbour, which it
+    has to beat; for images the energy scores of the pair and of the floor before them.
     """
     validation = lookup(metrics, "splits", "validation") or {}
-    all_entries = list(entries(validation))
-    directions = [
-        entry.direction for entry in all_entries if entry.method == "pair" and crosses(entry.direction)
-    ]
+    crossed = [entry for entry in entries(validation) if crosses(entry.direction)]
     summary: dict[str, float] = {}
-    for direction in dict.fromkeys(directions):
-        target = target_of(direction)
-        score = MODALITIES[target].score
-        if MODALITIES[target].cropped:
-            for method, names in ENSEMBLES.items():
-                for name, short in zip(("energy_score", "mean_curve_mae"), names, strict=False):
-                    value = lookup(validation, "ensembles", method, name)
-                    if value is not None:
-                        summary[f"{direction}.{short}"] = float(value)
-        for entry in all_entries:
-            entry_direction = f"{target}_{target}" if entry.kind == "floor" else direction
-            if entry.method in _summarised(target) and (entry.direction, entry.score) == (
-                entry_direction,
-                score,
-            ):
-                summary[f"{direction}.{score.removesuffix('_mae')}.{entry.method}"] = float(
-                    entry.leaf["median"]
-                )
-    for direction, tested in (validation.get("realism") or {}).items():
-        summary[f"{direction}.auc"] = float(tested["auc"])
+    for direction in dict.fromkeys(entry.direction for entry in crossed if entry.method == "pair"):
+        modality = MODALITIES[target_of(direction)]
+        for method in ENSEMBLES if modality.cropped else ():
+            value = lookup(validation, "ensembles", method, "energy_score")
+            if value is not None:
+                summary[f"{direction}.energy.{method}"] = float(value)
+        for entry in crossed:
+            if entry.method in SUMMARISED and (entry.direction, entry.score) == (direction, modality.score):
+                name = f"{direction}.{entry.score.removesuffix('_mae')}.{entry.method}"
+                summary[name] = float(entry.leaf["median"])
     return summary

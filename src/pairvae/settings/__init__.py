@@ -38,14 +38,16 @@ from pairvae.settings.sections import (
     DeviceSettings,
     GenerateSettings,
     LatentSettings,
-    ModalitySettings,
     PairSettings,
     PretrainSettings,
+    SplitSettings,
+)
+from pairvae.settings.techniques import (
+    ModalitySettings,
     SaxsPrepare,
     SaxsSettings,
     SemPrepare,
     SemSettings,
-    SplitSettings,
 )
 from pairvae.settings.training import (
     CalibrationSettings,

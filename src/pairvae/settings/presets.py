@@ -48,18 +48,25 @@ def modality_names() -> tuple[str, ...]:
 
 
 def with_grey_levels(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """A preset's values, for micrographs that keep their grey levels where ``overrides`` ask for it."""
-    threshold: Any = overrides
-    for key in ("sem", "prepare", "threshold"):
-        threshold = threshold.get(key) if isinstance(threshold, Mapping) else None
-    if threshold != KEEP_GREY:
-        return base
-    changes = parse_yaml(
-        (resources.files("pairvae") / "presets" / "grey.yaml").read_text("utf-8"), "grey levels"
-    )
-    if base["sem"]["network"]["architecture"] != "texture":
-        del changes["sem"]["network"]
-    return merge(base, changes)
+    """A preset's values, where images of a technique keep their grey levels: ``overrides`` or the preset ask for it."""
+    text = (resources.files("pairvae") / "presets" / "grey.yaml").read_text("utf-8")
+    changes = parse_yaml(text, "grey levels")
+    for name in [name for name, part in base.items() if _threshold({name: part}, name) is not None]:
+        if (_threshold(overrides, name) or _threshold(base, name)) != KEEP_GREY:
+            continue
+        fitting = {key: part for key, part in changes.items() if key != "network"}
+        if base[name]["network"]["architecture"] == "texture":
+            fitting = changes
+        base = merge(base, {name: fitting})
+    return base
+
+
+def _threshold(values: Mapping[str, Any], name: str) -> Any:
+    """The setting ``<name>.prepare.threshold``, None where there is none."""
+    found: Any = values
+    for key in (name, "prepare", "threshold"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
 
 
 def published_area() -> dict[str, Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pairvae.errors import InputError
+
 MORPHOLOGIES = ("hexagonal", "skew", "alternating lines", "ladders")
 LEAST_PX_PER_SPACING = 8
+LARGEST_IMAGE = 512  # px
 
 World = Literal["film", "broad"]  # the built-in film, or two-phase structures of many kinds
 
@@ -89,7 +93,37 @@ class SimulationParameters(BaseModel):
     saxs_q_interface_per_nm: float = Field(
         default=0.30, gt=0, le=10, description="q at which diffuse interfaces damp the intensity to 1/e, 1/nm"
     )
+    # Further images of the same structure, as large as the shorter side of the SEM image and at most 512 px
+    afm: bool = Field(default=False, description="also write maps of height to AFM/<id>.tif")
+    afm_height_nm: float = Field(default=5.0, gt=0, le=100, description="height between the two phases, nm")
+    afm_tip_nm: float = Field(default=8.0, gt=0, le=200, description="radius of the tip, nm")
+    afm_line_nm: float = Field(
+        default=0.4, ge=0, le=10, description="standard deviation of the offsets of scan lines, nm"
+    )
+    afm_noise_nm: float = Field(
+        default=0.25, ge=0, le=10, description="standard deviation of the height's noise, nm"
+    )
+    tem: bool = Field(default=False, description="also write TEM images to TEM/<id>.tif")
+    tem_defocus_nm: float = Field(default=20_000.0, ge=0, le=500_000, description="defocus, nm")
+    tem_electrons: float = Field(default=200.0, gt=0, le=30_000, description="electrons in a mean pixel")
     curves: bool = Field(default=False, description="also write the azimuthal averages to IQ/<id>.csv")
+
+    @property
+    def image_px(self) -> int:
+        """Side of further images, px; a pixel is as large as in the SEM image."""
+        return min(self.sem_rows, self.sem_columns, LARGEST_IMAGE)
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """Techniques whose files are written besides SAXS and SEM."""
+        asked = {"iq": self.curves, "afm": self.afm, "tem": self.tem}
+        return tuple(name for name, wanted in asked.items() if wanted)
+
+    def record(self) -> dict[str, Any]:
+        """All values as JSON, without those of further images that are not written."""
+        absent = tuple(name for name in ("afm", "tem") if name not in self.further)
+        values = self.model_dump(mode="json")
+        return {key: value for key, value in values.items() if key.partition("_")[0] not in absent}
 
     @property
     def q_max_per_nm(self) -> float:
@@ -109,3 +143,35 @@ class SimulationParameters(BaseModel):
         if self.saxs_window_nm < 8 * self.spacing_nm:
             raise ValueError("saxs_window_nm must hold at least 8 domain spacings")
         return self
+
+
+SWITCHES = {"iq": "curves", "afm": "afm", "tem": "tem"}  # the parameter that asks for a technique's files
+
+
+def simulated_techniques(names: Sequence[str], where: str) -> dict[str, bool]:
+    """The parameters that ask for files of techniques.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of techniques; saxs and sem are always simulated.
+    where : str
+        What gave the names, for the message.
+
+    Returns
+    -------
+    dict of str to bool
+        Entries of :class:`SimulationParameters`.
+
+    Raises
+    ------
+    InputError
+        Where a technique is not simulated.
+    """
+    unknown = [name for name in names if name not in ("saxs", "sem", *SWITCHES)]
+    if unknown:
+        known = ", ".join(("saxs", "sem", *SWITCHES))
+        raise InputError(
+            expected=f"techniques that are simulated: {known}", found=repr(unknown[0]), where=where
+        )
+    return {SWITCHES[name]: True for name in names if name in SWITCHES}

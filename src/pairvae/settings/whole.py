@@ -29,14 +29,18 @@ from pairvae.settings.sections import (
     DeviceSettings,
     GenerateSettings,
     LatentSettings,
-    ModalitySettings,
     PairSettings,
     PretrainSettings,
-    SaxsSettings,
-    SemSettings,
     SplitSettings,
     StudySettings,
     TrackingSettings,
+)
+from pairvae.settings.techniques import (
+    CroppedSettings,
+    FurtherSettings,
+    ModalitySettings,
+    SaxsSettings,
+    SemSettings,
 )
 
 
@@ -44,7 +48,7 @@ class Settings(Section):
     """All settings of a project. Modalities besides ``saxs`` and ``sem`` are sections under their own names."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, ModalitySettings] = Field(init=False)
+    __pydantic_extra__: dict[str, FurtherSettings] = Field(init=False)
 
     preset: Literal["fast", "paper", "gpu"] = Field(
         description="the values of all settings that are not given"
@@ -84,10 +88,10 @@ class Settings(Section):
         """The techniques where there are more than two, of which samples may lack some; None for a pair."""
         return self.modalities if len(self.modalities) > 2 else None
 
-    def modality(self, name: str) -> SaxsSettings | SemSettings | ModalitySettings:
+    def modality(self, name: str) -> SaxsSettings | CroppedSettings | ModalitySettings:
         """The section of one modality (``InputError`` where there is none)."""
         section = getattr(self, name, None)
-        if not isinstance(section, SaxsSettings | SemSettings | ModalitySettings):
+        if not isinstance(section, SaxsSettings | CroppedSettings | ModalitySettings):
             raise InputError(
                 expected=f"a modality: {', '.join(modality_names())}", found=repr(name), where=PARAMS_FILE
             )
@@ -130,6 +134,14 @@ def _kind(values: Mapping[str, Any], name: str) -> str:
     return "sem" if "crop" in values.get(name, {}).get("prepare", {}) else "saxs"
 
 
+def _simulated(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A preset's values, with simulated images of the further techniques that ``modalities`` names."""
+    names = overrides.get("modalities")
+    names = names if isinstance(names, list | tuple) else ()
+    wanted = {name: True for name in names if name in ("afm", "tem")}
+    return merge(base, {"data": {"simulated": {"parameters": wanted}}}) if wanted else base
+
+
 def _refuse_unknown_sections(values: Mapping[str, Any], where: str) -> None:
     known = set(Settings.model_fields) | set(modality_names())
     unknown = [key for key in values if isinstance(key, str) and key not in known]
@@ -147,7 +159,7 @@ def resolve(overrides: Mapping[str, Any], where: str = PARAMS_FILE) -> Settings:
     data = overrides.get("data")
     if isinstance(data, Mapping) and data.get("source") == "mdf":
         base = merge(base, published_area())
-    base = with_grey_levels(base, overrides)
+    base = with_grey_levels(_simulated(base, overrides), overrides)
     overrides = with_true_epochs(overrides, base, where)
     warn_of_few_epochs(overrides, base, where)
     values = merge(_weights_of_pair(base, overrides.get("modalities", base["modalities"])), overrides)

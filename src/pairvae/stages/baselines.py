@@ -123,7 +123,7 @@ def _spectra(prepared: Prepared, what: EvaluationSet) -> Iterator[np.ndarray]:
     members, images = np.asarray(what.train), prepared.images(what.names[1])
     training = what.patterns[members]
     known = [
-        fft_baseline.px_per_frequency(pair.sem_nm_per_px, pair.saxs_q_per_px_inv_nm)
+        fft_baseline.px_per_frequency(pair.nm_per_px(what.names[1]), pair.saxs_q_per_px_inv_nm)
         for pair in prepared.pairs
     ]
     scales = [scale for scale in known if scale is not None]

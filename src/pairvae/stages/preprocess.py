@@ -18,7 +18,7 @@ from pairvae import operating_system, store
 from pairvae.data.check.folder import check_folder, prepare_sections
 from pairvae.data.check.problems import summarised
 from pairvae.data.pairs.manifest import read_samples
-from pairvae.data.pairs.sample import FOLDERS, Pair
+from pairvae.data.pairs.sample import IMAGES, LOOKED_AT, Pair
 from pairvae.data.prepare import prepare_file, refuse_single_phase
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings
@@ -157,7 +157,7 @@ def checked(raw: Path, settings: Settings, kept: FileCache | None = None) -> War
     ``InputError`` for errors in a folder of one's own, with ``data.strict`` for warnings as well. Simulated and
     published pairs are as they are.
     """
-    sides = [name for name in settings.modalities if name in FOLDERS]
+    sides = [name for name in settings.modalities if name in LOOKED_AT]
     report = check_folder(raw, prepare_sections(settings, settings.modalities), sides, kept, settings.several)
     if settings.data.unpaired == "use":
         problems = tuple(problem for problem in report.problems if problem.kind != "missing partner")
@@ -196,8 +196,12 @@ def _known(
         del known["conditions"]
     if lacks := [name for name, absent in lacking.items() if absent[index]]:
         known["lacks"] = lacks
-    if "sem" in written:
-        known["sem_nm_per_px"] = written["sem"].done[index].get("nm_per_px")
+    sizes = {name: made.done[index].get("nm_per_px") for name, made in written.items() if name in IMAGES}
+    if "sem" in sizes:
+        known["sem_nm_per_px"] = sizes.pop("sem")
+    known |= {"pixel_sizes": sizes}
+    if not sizes:
+        del known["pixel_sizes"]
     if "saxs" in written:
         known["saxs_q_per_px_inv_nm"] = written["saxs"].done[index].get("q_per_px_inv_nm")
     return known
@@ -254,7 +258,7 @@ def _write_cropped(folder: Path, modality: Modality, crops: np.ndarray, seed: in
             stream.write(np.ascontiguousarray(image, crops.dtype).tobytes())
             if array is None:
                 continue
-            refuse_single_phase(image, pair.sem)
+            refuse_single_phase(image, pair.files.get(modality.name))
             crops[index] = seeded_crops(image, crops.shape[-1], crops.shape[1], seed, index)
     crops.flush()  # type: ignore[attr-defined]  # a numpy.memmap
     _store_flat(folder, modality.name, flat, sum(height * width for height, width in shapes), crops.dtype)

@@ -10,6 +10,7 @@ from pairvae.calibration.calibrate import calibrate
 from pairvae.calibration.correction import Correction
 from pairvae.calibration.several import calibrate_several
 from pairvae.inference.backbone import give_backbone
+from pairvae.inference.calibration_inputs import calibration_data, several_data
 from pairvae.inference.card import load_vaes, without_prefix
 from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections, write_joints
 from pairvae.inference.predictor import Predictor
@@ -18,7 +19,6 @@ from pairvae.models.discriminator import split_discriminator
 from pairvae.models.joint import JointPosterior
 from pairvae.models.pair import PairVAE
 from pairvae.models.weights import load_weights
-from pairvae.stages.calibration_inputs import calibration_data, several_data
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
 from pairvae.stages.start import begin_from, continue_discriminator
 from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_training

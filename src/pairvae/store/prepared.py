@@ -47,7 +47,12 @@ class PreparedPair:
     sem_nm_per_px: float | None = None
     saxs_q_per_px_inv_nm: float | None = None
     conditions: Mapping[str, float | str] = field(default_factory=dict)
+    pixel_sizes: Mapping[str, float | None] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
+
+    def nm_per_px(self, name: str) -> float | None:
+        """nm per prepared pixel of this sample's image of modality ``name``, where it is known."""
+        return self.sem_nm_per_px if name == "sem" else self.pixel_sizes.get(name)
 
 
 class _Card(BaseModel):

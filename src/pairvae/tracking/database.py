@@ -16,11 +16,13 @@ from alembic.util.exc import CommandError
 from mlflow import MlflowClient
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from pairvae.errors import InputError
 from pairvae.store.locks import locked
 from pairvae.store.project_root import (
+    ARTIFACTS,
     OWN_FILES,
     SQLITE,
     artifacts_path,
@@ -33,7 +35,6 @@ from pairvae.store.project_root import (
     store_name,
     tracking_uri,
 )
-from pairvae.tracking.relocate import settle_default
 from pairvae.tracking.runs.experiments import check_experiment
 from pairvae.tracking.view import description_tag, page_of, view_tags
 
@@ -167,14 +168,43 @@ def _check_reachable(root: Path, uri: str) -> None:
         raise unusable(root, uri, error) from error
 
 
+@contextmanager
+def _shared_lock(root: Path, uri: str) -> Iterator[None]:
+    """Hold back other projects that make the same shared SQLite database: two that do so at once break it."""
+    with ExitStack() as stack:
+        if uri != local_uri(root):  # that one has the store's lock
+            with suppress(OSError):  # MLflow reports a read-only folder itself
+                stack.enter_context(locked(Path(f"{uri.removeprefix(SQLITE)}.lock")))
+        yield
+
+
+def _make_database(root: Path, uri: str) -> None:
+    """Make the SQLite file of ``uri`` where there is none: whole at once, so that a killed process leaves nothing.
+
+    "Default" gets its artifacts beside the file: MLflow would put them under the working folder.
+    """
+    path = Path(uri.removeprefix(SQLITE))
+    if not uri.startswith(SQLITE) or not path.is_absolute() or path.exists() or not path.parent.is_dir():
+        return
+    with _shared_lock(root, uri):
+        if path.exists():
+            return
+        draft = path.with_name(f"{path.name}.new")
+        for remains in (draft, path.with_name(f"{draft.name}-journal")):
+            remains.unlink(missing_ok=True)
+        SqlAlchemyStore(f"{SQLITE}{draft.as_posix()}", str(path.parent / ARTIFACTS)).engine.dispose()
+        draft.replace(path)
+
+
 def open_store(root: Path, uri: str) -> MlflowClient:
     """A client of the store at ``uri`` (``InputError``: unusable), which makes a database that there is not."""
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)
     _check_reachable(root, uri)
     try:
+        _make_database(root, uri)
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
-    except (*STORE_ERRORS, ImportError) as error:  # the driver of a database
+    except (*STORE_ERRORS, ImportError, OSError) as error:  # the driver of a database; a folder
         raise unusable(root, uri, error) from error
 
 
@@ -236,19 +266,6 @@ def find_or_create(client: MlflowClient, root: Path, uri: str, name: str) -> Exp
         return raced
 
 
-@contextmanager
-def _shared_lock(root: Path, uri: str) -> Iterator[None]:
-    """Hold back other projects that make the same shared SQLite database: two that do so at once break it."""
-    path = Path(uri.removeprefix(SQLITE))
-    if uri == local_uri(root) or not uri.startswith(SQLITE) or not path.parent.is_dir():
-        yield
-        return
-    with ExitStack() as stack:
-        with suppress(OSError):  # MLflow reports a read-only folder itself
-            stack.enter_context(locked(path.with_name(f"{path.name}.lock")))
-        yield
-
-
 def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
     """The id of the experiment named ``experiment``, which is made at the first call, as is the database.
 
@@ -257,11 +274,8 @@ def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
     folder was moved). ``uri``: another store than ``tracking_uri``.
     """
     address = uri or tracking_uri(root)
-    with store_lock(root), _shared_lock(root, address):
-        new = address == local_uri(root) and not database_path(root).exists()
+    with store_lock(root):
         client = open_store(root, address)
-        if new:
-            settle_default(root)
         try:
             entry = find_or_create(client, root, address, experiment)
         except STORE_ERRORS as error:
@@ -271,17 +285,14 @@ def prepare_store(root: Path, experiment: str, uri: str | None = None) -> str:
 
 
 def page_with_runs(root: Path, experiment: str) -> str:
-    """The part of the UI's address that opens the experiment at its runs; "" without an experiment."""
-    if not has_store(root):
-        return ""
+    """The part of the UI's address that opens the experiment, which is made if need be, at its runs; "" on error."""
     try:
+        number = prepare_store(root, experiment)
         client = connect(root)
-        entry = client.get_experiment_by_name(experiment)
-        if entry is None:
-            return ""
+        tags = client.get_experiment(number).tags
         for key, value in view_tags().items():
-            if entry.tags.get(key) != value:
-                client.set_experiment_tag(entry.experiment_id, key, value)
+            if tags.get(key) != value:
+                client.set_experiment_tag(number, key, value)
     except (InputError, MlflowException):
         return ""  # the page itself reports problems of the store
-    return page_of(str(entry.experiment_id))
+    return page_of(number)

@@ -82,15 +82,6 @@ def _changes(connection: sqlite3.Connection, root: Path) -> list[tuple[str, str,
     return changes
 
 
-def settle_default(root: Path) -> None:
-    """Place "Default" of a new database under the root: MLflow put it under the working folder."""
-    location = str(artifacts_path(root) / "0")
-    with closing(_open(database_path(root))) as connection, connection:
-        connection.execute(
-            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = 0", (location,)
-        )
-
-
 def foreign_paths(root: Path) -> list[str]:
     """Locations of artifacts in the project's database that lie in another folder's ``mlruns``, sorted."""
     path = database_path(root)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tifffile
 
-from pairvae.data.check import file_contents as check_files
 from pairvae.data.check.folder import check_folder, prepare_sections
 from pairvae.data.check.problems import CheckReport, render, summarised
 from pairvae.data.pairs.manifest import Pair, read_pairs, write_pairs
@@ -344,7 +343,8 @@ def test_notes_and_warnings_of_a_reader_are_shown(folder: Path, monkeypatch: pyt
         warned = ("looks like a mask",) if "SAXS/3" in str(source) else ()
         return replace(raw, notes=("frame 0 of 5",), warnings=warned)
 
-    monkeypatch.setattr(check_files, "read_image", read)
+    for name in ("saxs", "sem"):
+        monkeypatch.setitem(MODALITIES, name, replace(MODALITIES[name], read=read))
     report = check(folder)
     (found,) = report.problems
     assert (found.severity, found.pair, found.kind, found.message) == (

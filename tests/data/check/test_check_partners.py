@@ -17,7 +17,7 @@ from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.numerics.scattering import RingAndArcs
 from pairvae.settings import resolve
 
-LIMITS = Limits(192, None, None)
+LIMITS = Limits({"sem": resolve({}).sem.prepare})
 NM, Q = 2.9, 0.004
 SAMPLES = 20
 

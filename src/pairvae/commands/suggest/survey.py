@@ -107,7 +107,7 @@ def survey(
         tuple(names),
         None if predictor is None else _spread(predictor, arrays, source),
         None if predictor is None else _distances(predictor, arrays, source),
-        prepared.pairs[int(rows[0])].sem_nm_per_px if MODALITIES[target].cropped else None,
+        prepared.pairs[int(rows[0])].nm_per_px(target) if MODALITIES[target].cropped else None,
     )
 
 

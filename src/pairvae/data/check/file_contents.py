@@ -14,7 +14,7 @@ from pairvae.data.prepare import cache_key, prepare_file
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.pattern import refuse_mask
-from pairvae.modalities.readers.image import RawImage, beam_centre, read_image
+from pairvae.modalities.readers.image import RawImage, beam_centre
 from pairvae.modalities.sem import BAR_LEFT, image_rows
 from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.images import noise_asymmetry
@@ -31,7 +31,7 @@ from pairvae.settings import Section, SemPrepare
 from pairvae.store.file_cache import FileCache
 
 COLOUR_LEVELS = 12.0  # mean difference of channels, of 255 levels, above which a picture is in colour
-SCALES = {"sem": "nm_per_px", "saxs": "q_per_px_inv_nm"}  # of a prepared pixel, as the modalities describe it
+SCALES = {True: "nm_per_px", False: "q_per_px_inv_nm"}  # of a prepared pixel of an image and of a pattern
 TILE = 384  # px; side of the squares whose power spectra are averaged
 MOST_TILES = 3  # of them along each side
 SHARED = 0.75  # of them are dark where the detector is hidden
@@ -60,12 +60,10 @@ class Preparation:
     colormap: str | None = None
     kept: FileCache | None = None
 
-    @property
-    def sem(self) -> SemPrepare:
-        """The settings of micrographs."""
-        section = self.sections["sem"]
-        assert isinstance(section, SemPrepare)
-        return section
+    def of_images(self, side: str) -> SemPrepare | None:
+        """The settings of a technique's images; None where it has none."""
+        section = self.sections.get(side)
+        return section if isinstance(section, SemPrepare) else None
 
 
 def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | InputError:
@@ -91,12 +89,12 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | In
     if entry is not None:
         return from_entry(pair.id, side, str(source), *entry)
     try:
-        raw = read_image(source)
+        raw = MODALITIES[side].read(source)
         if side == "saxs":
             refuse_mask(raw, "saxs.prepare.mask")
     except InputError as error:
         return error
-    summary = _raw_summary(pair, side, raw, preparation.sem)
+    summary = _raw_summary(pair, side, raw, preparation.of_images(side))
     try:
         summary = _with_prepared(summary, pair, with_scales(raw, pair, side), preparation)
     except InputError as error:
@@ -107,16 +105,16 @@ def inspect(pair: Pair, side: str, preparation: Preparation) -> FileSummary | In
 
 
 def _key(pair: Pair, side: str, preparation: Preparation) -> str | None:
-    look: list[object] = [preparation.sem.model_dump(mode="json")]
+    images, mask = preparation.of_images(side), preparation.mask
+    look: list[object] = [] if images is None else [images.model_dump(mode="json")]
     if side == "saxs":
-        mask = preparation.mask
         look = [preparation.colormap, None if mask is None else np.packbits(mask).tobytes().hex()]
     section = preparation.sections[side]
     return cache_key("data.check.file_contents", pair, MODALITIES[side], section, *look)
 
 
-def _raw_summary(pair: Pair, side: str, raw: RawImage, sem: SemPrepare) -> FileSummary:
-    area = image_area(raw, sem) if side == "sem" else None
+def _raw_summary(pair: Pair, side: str, raw: RawImage, images: SemPrepare | None) -> FileSummary:
+    area = None if images is None else image_area(raw, images)
     seen = raw.pixels if area is None else raw.pixels[: area.rows, : area.columns]
     grey = _grey(seen)
     finite = grey[np.isfinite(grey)]
@@ -137,7 +135,7 @@ def _raw_summary(pair: Pair, side: str, raw: RawImage, sem: SemPrepare) -> FileS
         colourful=_colourful(raw.pixels),
         area=area,
         centre=_centre(raw) if side == "saxs" else None,
-        noise=noise_asymmetry(grey) if side == "sem" and grey.dtype == np.uint8 else float("nan"),
+        noise=noise_asymmetry(grey) if images is not None and grey.dtype == np.uint8 else float("nan"),
         notes=raw.notes,
         warnings=raw.warnings,
     )
@@ -149,7 +147,7 @@ def _with_prepared(summary: FileSummary, pair: Pair, raw: RawImage, preparation:
     array, record = prepare_file(pair, modality, section, preparation.kept, raw)
     summary = replace(
         summary,
-        scale=record.get(SCALES[summary.side]),
+        scale=record.get(SCALES[modality.cropped]),
         notes=tuple(record.get("notes", ())),
         warnings=tuple(line for line in record.get("warnings", ()) if not covered_by_rule(line, summary)),
     )

@@ -23,12 +23,13 @@ from pairvae.data.check.problems import (
 from pairvae.data.check.rules import RULES, reader_warnings
 from pairvae.data.pairs.file_names import has_suffix, is_leftover, modality_files, modality_folders
 from pairvae.data.pairs.manifest import FOLDERS, OTHER_FOLDERS, PAIRS_FILE, Pair, collect, read_manifest
+from pairvae.data.pairs.sample import LOOKED_AT
 from pairvae.errors import InputError, number_of
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.image import FORMATS, file_part
 from pairvae.modalities.readers.instruments import sidecars
 from pairvae.progress import track
-from pairvae.settings import Section, Settings
+from pairvae.settings import Section, SemPrepare, Settings
 from pairvae.store.file_cache import FileCache
 
 AT_ONCE = 2  # images in memory
@@ -74,9 +75,9 @@ def check_folder(
     patterns = [pair for pair in pairs if "saxs" in pair.files and "saxs" in names]
     preparation = Preparation(sections, *detector_look(patterns, sections["saxs"], kept), kept)
     summaries, unreadable = _inspect_all(pairs, preparation, names)
-    faults_of_others, remarks, curves = _read_others(pairs, sections)
+    faults_of_others, remarks, curves = _read_others(pairs, sections, names)
     problems += unreadable + faults_of_others
-    remarks += [(FOLDERS[summary.side], note) for summary in summaries for note in summary.notes]
+    remarks += [(MODALITIES[summary.side].folder, note) for summary in summaries for note in summary.notes]
     for rule in (*RULES, partners):
         problems += rule(pairs, summaries, _limits(preparation))
     problems += _refused(summaries, problems)
@@ -96,15 +97,17 @@ def check_folder(
 
 
 def _limits(preparation: Preparation) -> Limits:
-    sem, saxs = preparation.sem, preparation.sections["saxs"]
-    return Limits(sem.crop, sem.nm_per_px, sem.rows, getattr(saxs, "beam_centre", None))
+    images = {
+        name: section for name, section in preparation.sections.items() if isinstance(section, SemPrepare)
+    }
+    return Limits(images, getattr(preparation.sections["saxs"], "beam_centre", None))
 
 
 def _inspect_all(
     pairs: Sequence[Pair], preparation: Preparation, names: Sequence[str]
 ) -> tuple[list[FileSummary], list[Problem]]:
     """Facts of every readable file, a problem for every other; at most ``AT_ONCE`` images are in memory."""
-    jobs = [(pair, side) for pair in pairs for side in pair.files if side in FOLDERS and side in names]
+    jobs = [(pair, side) for pair in pairs for side in pair.files if side in names]
     summaries: list[FileSummary] = []
     problems: list[Problem] = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -130,10 +133,15 @@ def _refused(summaries: Sequence[FileSummary], problems: Sequence[Problem]) -> l
 
 
 def _read_others(
-    pairs: Sequence[Pair], sections: Mapping[str, Section]
+    pairs: Sequence[Pair], sections: Mapping[str, Section], looked_at: Sequence[str]
 ) -> tuple[list[Problem], list[tuple[str, str]], int]:
     """Of files of further modalities: problems and warnings, notes with their folder, and how many files there are."""
-    jobs = {(name, str(file)): pair for pair in pairs for name, file in pair.others.items()}
+    jobs = {
+        (name, str(file)): pair
+        for pair in pairs
+        for name, file in pair.others.items()
+        if name not in looked_at
+    }
     problems: list[Problem] = []
     warnings: list[tuple[str, str, str]] = []
     notes: list[tuple[str, str]] = []
@@ -175,7 +183,8 @@ def _leftovers(folder: Path, several: Sequence[str] | None) -> list[Problem]:
             suffixes = MODALITIES[name].suffixes
             foreign = [path.name for path in visible if not has_suffix(path, suffixes) and path not in beside]
             if foreign:
-                text = f"{some_of(foreign)} left out: not {FORMATS if name in FOLDERS else 'a curve file'}"
+                wanted = FORMATS if name in LOOKED_AT else "a curve file"
+                text = f"{some_of(foreign)} left out: not {wanted}"
                 problems.append(Problem("", str(sub), "other files", text, "warning"))
         if unnamed and (table or name in OTHER_FOLDERS):
             modality_folder = str(folder / MODALITIES[name].folder)
@@ -186,24 +195,25 @@ def _leftovers(folder: Path, several: Sequence[str] | None) -> list[Problem]:
 def _notes(pairs: Sequence[Pair], summaries: Sequence[FileSummary]) -> list[str]:
     """What the files hold, in a few lines: data bars, pixel sizes, formats, beam centre, split."""
     notes: list[str] = []
-    areas = [summary.area for summary in summaries if summary.area is not None]
+    areas = [(summary.side, summary.area) for summary in summaries if summary.area is not None]
     words = {
         "metadata": "from metadata",
         "settings": "from the settings",
         "detected": "detected in the pixels",
         "none": "whole file, no data bar detected",
     }
-    for (source, rows), number in sorted(Counter((area.source, area.rows) for area in areas).items()):
-        notes.append(f"SEM image rows: {rows}, {words[source]} ({number_of(number, 'file')})")
-    known = {pair.id: pair.sem_nm_per_px for pair in pairs}
+    for (side, source, rows), number in sorted(Counter((s, a.source, a.rows) for s, a in areas).items()):
+        folder = MODALITIES[side].folder
+        notes.append(f"{folder} image rows: {rows}, {words[source]} ({number_of(number, 'file')})")
+    known = {pair.id: pair for pair in pairs}
     sizes = Counter(
-        known.get(summary.pair) or summary.nm_per_px for summary in summaries if summary.side == "sem"
+        (s.side, known[s.pair].nm_per_px(s.side) or s.nm_per_px) for s in summaries if s.area is not None
     )
-    for size, number in sizes.items():
-        notes.append(
-            f"SEM pixel size: {'unknown' if size is None else f'{size:.4g} nm'} ({number_of(number, 'file')})"
-        )
-    for side, name in FOLDERS.items():
+    for (side, size), number in sizes.items():
+        text = "unknown" if size is None else f"{size:.4g} nm"
+        notes.append(f"{MODALITIES[side].folder} pixel size: {text} ({number_of(number, 'file')})")
+    for side in LOOKED_AT:
+        name = MODALITIES[side].folder
         kinds = Counter((f.format, f.shape, f.dtype) for f in summaries if f.side == side)
         for (form, shape, dtype), number in sorted(kinds.items(), key=lambda item: -item[1])[:MOST_NAMES]:
             notes.append(

@@ -10,8 +10,8 @@ import numpy as np
 
 from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.check.problems import Limits, Problem, Severity, problem_of
-from pairvae.data.pairs.sample import FOLDERS, Pair
-from pairvae.settings import SaxsPrepare, SemPrepare
+from pairvae.data.pairs.sample import Pair
+from pairvae.modalities import MODALITIES
 
 LEAST_SAXS_SIDE = 32  # px
 SAME_SCALE = 1.1  # factor between neighbouring scales of one magnification
@@ -25,8 +25,11 @@ OFF_THE_MIDDLE = 0.03  # of the side
 def sizes(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
     """Images too small to be used, and images of another size than most."""
     problems = []
-    small = " - lower sem.prepare.crop, or leave it out"
-    for side, least, advice in (("sem", limits.crop, small), ("saxs", LEAST_SAXS_SIDE, "")):
+    least_of_images = [
+        (side, section.crop, f" - lower {side}.prepare.crop, or leave it out")
+        for side, section in limits.images.items()
+    ]
+    for side, least, advice in (*least_of_images, ("saxs", LEAST_SAXS_SIDE, "")):
         of_side = [summary for summary in summaries if summary.side == side]
         usual = Counter(_size(summary) for summary in of_side).most_common(1)
         for summary in of_side:
@@ -51,21 +54,20 @@ def _size(summary: FileSummary) -> tuple[int, int]:
 def magnification(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
     """Scales of the prepared pixels that differ, are missing where needed, or contradict the file."""
     problems: list[Problem] = []
-    given = {pair.id: pair.sem_nm_per_px for pair in pairs}
+    given = {(pair.id, side): pair.nm_per_px(side) for pair in pairs for side in limits.images}
     for summary in summaries:
-        size = given.get(summary.pair) if summary.side == "sem" else None
+        section, size = limits.images.get(summary.side), given.get((summary.pair, summary.side))
         if size and summary.nm_per_px and abs(size / summary.nm_per_px - 1) > DISAGREEMENT:
             text = f"{size:.4g} nm/px in pairs.csv, {summary.nm_per_px:.4g} in the file's metadata"
             problems.append(problem_of(summary, "pixel size", text, "warning"))
-        elif summary.side == "sem" and limits.sem_nm_per_px is not None and not (size or summary.nm_per_px):
-            text = "no pixel size in the file - give sem_nm_per_px in pairs.csv"
+        elif section is not None and section.nm_per_px is not None and not (size or summary.nm_per_px):
+            text = f"no pixel size in the file - give {summary.side}_nm_per_px in pairs.csv"
             problems.append(problem_of(summary, "pixel size", text))
     for side, unit, key in (
-        ("sem", "nm", "sem.prepare.nm_per_px"),
+        *((side, "nm", f"{side}.prepare.nm_per_px") for side in limits.images),
         ("saxs", "1/nm", "saxs.prepare.q_per_px"),
     ):
-        known = key.rpartition(".")[2] in (SemPrepare if side == "sem" else SaxsPrepare).model_fields
-        advice = f"set {key} to bring all to one scale, or take it out" if known else "bring all to one scale"
+        advice = f"set {key} to bring all to one scale, or take it out"
         of_side = [summary for summary in summaries if summary.side == side and summary.refused is None]
         problems += _scales(of_side, unit, advice)
     return problems
@@ -100,7 +102,8 @@ def _scales(summaries: Sequence[FileSummary], unit: str, advice: str) -> list[Pr
         text = f"{largest[0].scale:.4g} to {largest[-1].scale:.4g} {unit} per prepared pixel - {advice}"
         problems.append(Problem("", "", "magnification", text, severity))
     if len(known) < len(summaries):
-        text = f"{len(summaries) - len(known)} of {len(summaries)} {FOLDERS[summaries[0].side]} files have no scale"
+        folder = MODALITIES[summaries[0].side].folder
+        text = f"{len(summaries) - len(known)} of {len(summaries)} {folder} files have no scale"
         problems.append(Problem("", "", "unknown scale", f"{text} - give it in pairs.csv", "warning"))
     return problems
 

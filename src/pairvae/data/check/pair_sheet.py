@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from pairvae.data.pairs.file_names import natural
-from pairvae.data.pairs.manifest import OTHER_FOLDERS, Pair, read_samples
+from pairvae.data.pairs.manifest import Pair, read_samples
 from pairvae.data.pairs.sample import Unpaired
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
@@ -64,7 +64,7 @@ def pair_sheet(
     pairs = sorted(read_samples(folder, unpaired)[0], key=lambda pair: natural(pair.id))[:limit]
     if not pairs:
         raise InputError(expected="pairs", found="samples without a partner only", where=str(folder))
-    order = [name for name in ("saxs", *OTHER_FOLDERS, "sem") if any(name in pair.files for pair in pairs)]
+    order = [name for name in sorted(MODALITIES, key=_rank) if any(name in pair.files for pair in pairs)]
     cells = [_cell(pair, order, area) for pair in track(pairs, len(pairs), "sheet")]
     columns = min(PAIRS_PER_ROW, len(cells))
     rows = -(-len(cells) // columns)
@@ -78,6 +78,11 @@ def pair_sheet(
         raise InputError(expected="a sheet that fits a PNG file", found=f"{sheet.shape}", where=str(out))
     with atomic_path(out) as temporary:
         temporary.write_bytes(png.tobytes())
+
+
+def _rank(name: str) -> bool:
+    """Patterns and curves before images."""
+    return MODALITIES[name].cropped
 
 
 def _cell(pair: Pair, order: Sequence[str], area: SemPrepare) -> np.ndarray:

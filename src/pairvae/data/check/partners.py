@@ -104,16 +104,12 @@ def _angle(seen: _Seen) -> Floats:
 
 def _seen(summaries: Sequence[FileSummary]) -> _Seen:
     """Pairs whose two files show a ring; rings in 1/nm where every scale is known, else in prepared pixels."""
-    by_side: dict[str, dict[str, FileSummary]] = {"sem": {}, "saxs": {}}
+    by_kind: dict[bool, dict[str, FileSummary]] = {True: {}, False: {}}  # images, and patterns
     for summary in summaries:
-        if (
-            summary.scattering is not None
-            and np.isfinite(summary.scattering.ring)
-            and summary.side in by_side
-        ):
-            by_side[summary.side][summary.pair] = summary
-    both = [pair for pair in by_side["sem"] if pair in by_side["saxs"]]
-    images, patterns = ([by_side[side][pair] for pair in both] for side in ("sem", "saxs"))
+        if summary.scattering is not None and np.isfinite(summary.scattering.ring):
+            by_kind[summary.area is not None].setdefault(summary.pair, summary)
+    both = [pair for pair in by_kind[True] if pair in by_kind[False]]
+    images, patterns = ([by_kind[kind][pair] for pair in both] for kind in (True, False))
     in_units = all(summary.scale for summary in (*images, *patterns))
     scales = [
         np.array([(summary.scale or 1.0) if in_units else 1.0 for summary in side])

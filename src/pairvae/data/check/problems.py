@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.errors import InputError, number_of, printable
-from pairvae.settings import BeamCentreOption
+from pairvae.settings import BeamCentreOption, SemPrepare
 
 MOST_NAMES = 5
 NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]?\d+)?")
@@ -48,19 +48,13 @@ class Limits:
 
     Parameters
     ----------
-    crop : int
-        Side of the crops, px.
-    sem_nm_per_px : float or None
-        The pixel size that it brings micrographs to, where it does.
-    sem_rows : int or None
-        Rows of micrographs that are used, where they are set.
+    images : mapping of str to SemPrepare
+        How the images of each technique that has any are prepared.
     beam_centre : BeamCentreOption
         Where the settings say that the beam is.
     """
 
-    crop: int
-    sem_nm_per_px: float | None
-    sem_rows: int | None
+    images: Mapping[str, SemPrepare]
     beam_centre: BeamCentreOption = None
 
 

@@ -14,7 +14,7 @@ from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.modalities.readers.geometry import read_poni
 from pairvae.modalities.readers.image import read_image
 from pairvae.modalities.readers.masks import mask_of
-from pairvae.settings import Settings
+from pairvae.settings import SemPrepare, SemTraining, Settings
 
 PER_NM = {"1/nm": 1.0, "1/angstrom": 10.0}
 LONGEST_SPACING = 30.0  # nm; where no curve of unknown unit reaches a smaller one as 1/nm, q is in 1/angstrom
@@ -52,9 +52,8 @@ def propose(measured: Sequence[Measured], settings: Settings, pairs: int) -> lis
         of_modality = [measurement for measurement in measured if measurement.modality == name]
         if MODALITIES[name].coordinates is not None:
             proposals += _curves(name, of_modality, settings)
-    proposals += _micrographs(
-        [measurement for measurement in measured if measurement.modality == "sem"], settings
-    )
+        if MODALITIES[name].cropped:
+            proposals += _micrographs(name, of_modality, settings)
     return proposals + _patterns(
         [measurement for measurement in measured if measurement.modality == "saxs"], settings
     )
@@ -168,8 +167,10 @@ def no_common_range(measured: Sequence[Measured]) -> str | None:
     )
 
 
-def _micrographs(measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
-    prepare = settings.sem.prepare
+def _micrographs(name: str, measured: Sequence[Measured], settings: Settings) -> list[Proposal]:
+    prepare = prepare_settings(settings, name)
+    if not isinstance(prepare, SemPrepare):
+        return []
     sized = [
         measurement
         for measurement in measured
@@ -186,7 +187,7 @@ def _micrographs(measured: Sequence[Measured], settings: Settings) -> list[Propo
     given = {"rows": prepare.rows, "columns": prepare.columns}
     if any(given.values()) and sorted(cut)[len(cut) // 2] < SHARE_KEPT:
         why = f"{prepare.rows} x {prepare.columns} px cut away {1 - min(cut):.0%} of a micrograph"
-        proposals += [Proposal(f"sem.prepare.{name}", None, why) for name, value in given.items() if value]
+        proposals += [Proposal(f"{name}.prepare.{key}", None, why) for key, value in given.items() if value]
         areas = sizes
     scales = [measurement.scale for measurement in sized if measurement.scale is not None]
     factors = [1.0] * len(sized)
@@ -195,22 +196,33 @@ def _micrographs(measured: Sequence[Measured], settings: Settings) -> list[Propo
         if target is None and max(scales) > SCALES_DIFFER * min(scales):
             target = _rounded(max(scales), up=True)
             why = f"micrographs have {min(scales):.4g} to {max(scales):.4g} nm per px"
-            proposals.append(Proposal("sem.prepare.nm_per_px", target, why))
+            proposals.append(Proposal(f"{name}.prepare.nm_per_px", target, why))
         factors = [1.0 if target is None else scale / target for scale in scales]
-    return proposals + _crop(areas, factors, settings)
+    return proposals + _crop(name, areas, factors, prepare.crop, settings)
 
 
-def _crop(areas: Sequence[tuple[int, int]], factors: Sequence[float], settings: Settings) -> list[Proposal]:
+def _crop(
+    name: str, areas: Sequence[Size], factors: Sequence[float], wanted: int, settings: Settings
+) -> list[Proposal]:
     """A crop that fits into every micrograph as it is prepared, where the one that is set does not."""
     sides = sorted(int(min(area) * factor) for area, factor in zip(areas, factors, strict=True))
     least, usual = sides[0], sides[len(sides) // 2]
     crop = least // CROP_STEP * CROP_STEP
     # where the crop fits most of them, the small ones are the exception
-    if usual >= settings.sem.prepare.crop or crop < CROP_STEP:
+    if usual >= wanted or crop < CROP_STEP:
         return []
-    proposals = [Proposal("sem.prepare.crop", crop, f"the smallest image area is {least} px wide or high")]
-    if settings.sem.training.likelihood == "texture" and settings.sem.training.texture.crop > crop:
-        proposals.append(Proposal("sem.training.texture.crop", crop, "no larger than sem.prepare.crop"))
+    proposals = [
+        Proposal(f"{name}.prepare.crop", crop, f"the smallest image area is {least} px wide or high")
+    ]
+    training = settings.modality(name).training
+    if (
+        isinstance(training, SemTraining)
+        and training.likelihood == "texture"
+        and training.texture.crop > crop
+    ):
+        proposals.append(
+            Proposal(f"{name}.training.texture.crop", crop, f"no larger than {name}.prepare.crop")
+        )
     return proposals
 
 

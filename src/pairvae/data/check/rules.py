@@ -9,8 +9,9 @@ from pathlib import Path
 from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.check.geometry_rules import beam, magnification, sizes
 from pairvae.data.check.problems import Limits, Problem, Rule, Severity, copy_of, problem_of
-from pairvae.data.pairs.sample import FOLDERS, PAIRS_FILE, Pair
+from pairvae.data.pairs.sample import PAIRS_FILE, Pair
 from pairvae.data.split import leaking_groups
+from pairvae.modalities import MODALITIES
 
 SATURATED, MOSTLY_SATURATED = 0.25, 0.6  # share of the pixels at one extreme
 LEAST_PAIRS = 8
@@ -59,7 +60,7 @@ def saturated(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: L
     for summary in summaries:
         shares = {
             "highest": summary.highest_share,
-            "lowest": summary.lowest_share if summary.side == "sem" else 0.0,
+            "lowest": 0.0 if summary.area is None else summary.lowest_share,
         }
         end = max(shares, key=lambda name: shares[name])
         if summary.levels > 2 and shares[end] > SATURATED:
@@ -71,13 +72,13 @@ def saturated(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: L
 
 def not_finite(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Limits) -> list[Problem]:
     """NaN or infinite pixels: an error in a micrograph, masked in a pattern."""
-    texts = {"sem": "export it again", "saxs": "they are masked"}
     return [
         problem_of(
             summary,
             "NaN",
-            f"{summary.not_finite} pixels are NaN or infinite - {texts[summary.side]}",
-            "error" if summary.side == "sem" else "warning",
+            f"{summary.not_finite} pixels are NaN or infinite - "
+            + ("they are masked" if summary.area is None else "export it again"),
+            "warning" if summary.area is None else "error",
         )
         for summary in summaries
         if summary.not_finite
@@ -98,9 +99,11 @@ def duplicates(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: 
         if other is summary or grouped or summary.levels == 1:
             continue
         if summary.side == other.side:
-            problems.append(copy_of(this_pair, other_pair, summary.file, f"picture as {FOLDERS[other.side]}"))
+            problems.append(
+                copy_of(this_pair, other_pair, summary.file, f"picture as {MODALITIES[other.side].folder}")
+            )
         else:
-            text = f"the same picture as {FOLDERS[other.side]} of pair {other.pair} - check the file names"
+            text = f"the same picture as {MODALITIES[other.side].folder} of pair {other.pair} - check the file names"
             problems.append(problem_of(summary, "duplicate", text))
     return problems
 
@@ -114,7 +117,7 @@ def data_bars(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: L
             continue
         begins = summary.shape[0] - area.detected_bar
         if begins < area.rows:
-            text = f"a data bar begins at row {begins}, and sem.prepare.rows keeps {area.rows} - lower it"
+            text = f"a data bar begins at row {begins}, and {summary.side}.prepare.rows keeps {area.rows} - lower it"
             problems.append(problem_of(summary, "data bar", text, "warning"))
     return problems
 
@@ -124,7 +127,7 @@ def colours(pairs: Sequence[Pair], summaries: Sequence[FileSummary], limits: Lim
     problems = [
         problem_of(summary, "colour", "a micrograph in colour; its grey levels are used", "warning")
         for summary in summaries
-        if summary.side == "sem" and summary.colourful
+        if summary.area is not None and summary.colourful
     ]
     patterns = [summary for summary in summaries if summary.side == "saxs"]
     mapped = sum(summary.colourful for summary in patterns) * 2 > len(patterns)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from pairvae.data.pairs.file_names import composed
-from pairvae.data.pairs.sample import FOLDERS, OTHER_FOLDERS, Fault, Pair, SplitName
+from pairvae.data.pairs.sample import FOLDERS, IMAGES, OTHER_FOLDERS, Fault, Pair, SplitName
 from pairvae.data.pairs.sample_ids import checked_id
 from pairvae.errors import InputError
 from pairvae.modalities.readers.image import INSIDE
@@ -23,7 +23,8 @@ REQUIRED = ("id", "saxs", "sem")
 OPTIONAL = ("morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm", "split", "group")
 FRAME = "frame"  # of the SAXS file, from 0
 FILE_COLUMNS = (*FOLDERS, *OTHER_FOLDERS)
-COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL, FRAME)
+PIXEL_SIZES = {f"{name}_nm_per_px": name for name in IMAGES if name not in FOLDERS}
+COLUMNS = (*REQUIRED, *OTHER_FOLDERS, *OPTIONAL, *PIXEL_SIZES, FRAME)
 MISSPELT = 0.8  # similarity to a known column above which a name is taken for a slip, not for a condition
 LONGEST_CONDITION, MOST_CONDITIONS = 100, 100  # characters of a name or word; columns
 SPLITS = ("train", "validation")
@@ -188,6 +189,11 @@ def _pair(folder: Path, row: dict[str, str], numeric: frozenset[str], where: str
             name: float(cell) if name in numeric else cell[:LONGEST_CONDITION]
             for name, cell in further.items()
         },
+        {
+            name: size
+            for column, name in PIXEL_SIZES.items()
+            if (size := _number(row.get(column, ""), f"{where}, column {column}")) is not None
+        },
     )
 
 
@@ -258,15 +264,18 @@ def write_pairs(path: Path, pairs: Sequence[Pair]) -> None:
         A row for each.
     """
     used = [name for name in OPTIONAL if any(getattr(pair, name) is not None for pair in pairs)]
+    sized = [name for name in PIXEL_SIZES if any(PIXEL_SIZES[name] in pair.pixel_sizes for pair in pairs)]
     further = list(dict.fromkeys(name for pair in pairs for name in pair.conditions))
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         columns = [name for name in FILE_COLUMNS if any(name in pair.files for pair in pairs)]
-        writer.writerow(["id", *columns, *used, *further])
+        writer.writerow(["id", *columns, *used, *sized, *further])
         for pair in pairs:
             named = [pair.files.get(name) for name in columns]
             files = ["" if file is None else _relative(file, path.parent) for file in named]
-            known = [getattr(pair, name) for name in used] + [pair.conditions.get(name) for name in further]
+            known = [getattr(pair, name) for name in used]
+            known += [pair.nm_per_px(PIXEL_SIZES[name]) for name in sized]
+            known += [pair.conditions.get(name) for name in further]
             writer.writerow([plain_cell(cell) for cell in (pair.id, *files, *map(_cell, known))])
 
 

@@ -14,6 +14,9 @@ from pairvae.modalities.readers.raw_image import RawImage
 PAIRS_FILE = "pairs.csv"
 FOLDERS = {"saxs": "SAXS", "sem": "SEM"}  # every pair has these, or one of them and another modality's file
 OTHER_FOLDERS = {name: modality.folder for name, modality in MODALITIES.items() if name not in FOLDERS}
+# Techniques whose files are images, each with a pixel size in the column ``<name>_nm_per_px`` of pairs.csv
+IMAGES = tuple(name for name, modality in MODALITIES.items() if modality.cropped)
+LOOKED_AT = ("saxs", *IMAGES)  # whose files the check looks at as pictures
 
 SplitName = Literal["train", "validation"]
 Unpaired = Literal["error", "use"]  # what becomes of samples without a partner
@@ -42,6 +45,8 @@ class Pair:
         Its files of further modalities, by name.
     conditions : mapping of str to float or str
         Further columns of ``pairs.csv``: a number, with its unit in the name (``pitch_nm``), or a word.
+    pixel_sizes : mapping of str to float
+        Side of a pixel of images of further modalities, nm, by name.
     """
 
     id: str
@@ -54,6 +59,11 @@ class Pair:
     group: str | None = None
     others: Mapping[str, Path | str] = field(default_factory=dict)
     conditions: Mapping[str, float | str] = field(default_factory=dict)
+    pixel_sizes: Mapping[str, float] = field(default_factory=dict)
+
+    def nm_per_px(self, name: str) -> float | None:
+        """Side of a pixel of this sample's image of modality ``name``, nm, where ``pairs.csv`` says it."""
+        return self.sem_nm_per_px if name == "sem" else self.pixel_sizes.get(name)
 
     @property
     def files(self) -> dict[str, Path | str]:
@@ -83,7 +93,7 @@ def with_scales(raw: RawImage, pair: Pair, name: str) -> RawImage:
     RawImage
         A copy.
     """
-    nm_per_px = getattr(pair, f"{name}_nm_per_px", None) or raw.nm_per_px
+    nm_per_px = pair.nm_per_px(name) or raw.nm_per_px
     return replace(raw, nm_per_px=nm_per_px, q_per_px=pair.saxs_q_per_px_inv_nm or raw.q_per_px)
 
 

@@ -56,7 +56,8 @@ def sides_of(files: Files) -> tuple[str, str]:
     main = [name for name in ("saxs", "sem") if name in present]
     further = [name for name in present if name not in main]
     first, second = (*main, *further)[:2]
-    return (second, first) if MODALITIES[first].cropped else (first, second)
+    cropped = MODALITIES[first].cropped and not MODALITIES[second].cropped
+    return (second, first) if cropped else (first, second)
 
 
 def matched(

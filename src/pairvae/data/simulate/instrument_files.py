@@ -79,6 +79,31 @@ def write_micrograph(path: Path, grey: NDArray[np.uint8], image_rows: int, nm_pe
         )
 
 
+def write_image(path: Path, pixels: NDArray[np.generic], nm_per_px: float) -> None:
+    """Write an image of one channel as TIFF with its pixel size.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    pixels : ndarray
+        ``(rows, columns)``, float32 or uint16.
+    nm_per_px : float
+        Side of a pixel.
+    """
+    per_cm = NM_PER_CM / nm_per_px
+    with atomic_path(path) as temporary:
+        tifffile.imwrite(
+            temporary,
+            pixels,
+            photometric="minisblack",
+            resolution=(per_cm, per_cm),
+            resolutionunit="CENTIMETER",
+            metadata=None,
+            software="pairvae data simulate",
+        )
+
+
 def write_pattern(path: Path, rgb: NDArray[np.uint8]) -> None:
     """Write a pattern as JPEG.
 

@@ -28,14 +28,28 @@ def _slow_variation(shape: tuple[int, int], rng: np.random.Generator) -> Field:
     return np.asarray(cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC))
 
 
-def _window(field: Field, parameters: SimulationParameters, rng: np.random.Generator) -> Field:
-    """A random window of ``field`` at the micrograph's pixel size."""
-    rows, columns = (round(n * CELLS_PER_PIXEL) for n in (parameters.sem_rows, parameters.sem_columns))
+def window(field: Field, shape: tuple[int, int], rng: np.random.Generator) -> Field:
+    """A random window of ``field`` at the micrograph's pixel size.
+
+    Parameters
+    ----------
+    field : Field
+        Larger than the window.
+    shape : tuple of int
+        Rows and columns, px.
+    rng : numpy.random.Generator
+        Draws its place.
+
+    Returns
+    -------
+    Field
+        Of that shape.
+    """
+    rows, columns = (round(n * CELLS_PER_PIXEL) for n in shape)
     top = int(rng.integers(field.shape[0] - rows + 1))
     left = int(rng.integers(field.shape[1] - columns + 1))
     cells = np.ascontiguousarray(field[top : top + rows, left : left + columns])
-    size = (parameters.sem_columns, parameters.sem_rows)
-    return np.asarray(cv2.resize(cells, size, interpolation=cv2.INTER_LANCZOS4))
+    return np.asarray(cv2.resize(cells, shape[::-1], interpolation=cv2.INTER_LANCZOS4))
 
 
 def _drifted(image: Field, drift_px: float, rng: np.random.Generator) -> Field:
@@ -78,19 +92,19 @@ def micrograph(field: Field, parameters: SimulationParameters, rng: np.random.Ge
     ndarray of uint8
         ``(sem_rows, sem_columns)``.
     """
-    window = _window(field, parameters, rng)
-    phase = np.tanh(np.float32(SATURATION) * window)
+    seen = window(field, (parameters.sem_rows, parameters.sem_columns), rng)
+    phase = np.tanh(np.float32(SATURATION) * seen)
     level = np.float32(BACKGROUND + rng.uniform(-0.04, 0.04))
     contrast = np.float32(CONTRAST * rng.uniform(0.85, 1.15))
     signal = level + contrast * (0.5 + 0.5 * phase) + np.float32(EDGE) * (1 - phase * phase)
-    signal *= 1 + np.float32(DRIFT_OF_BRIGHTNESS) * _slow_variation(window.shape, rng)
+    signal *= 1 + np.float32(DRIFT_OF_BRIGHTNESS) * _slow_variation(seen.shape, rng)
     if parameters.sem_drift_nm > 0:
         signal = _drifted(signal, parameters.sem_drift_nm / parameters.sem_nm_per_px, rng)
     if parameters.sem_charging > 0:
-        signal += np.float32(0.5 * parameters.sem_charging) * _charging(window.shape, rng)
+        signal += np.float32(0.5 * parameters.sem_charging) * _charging(seen.shape, rng)
     signal = np.maximum(cv2.GaussianBlur(signal, (3, 3), 0.6), 0)
     # Many electrons: the Poisson law is a normal one with the variance of its mean.
-    noise = rng.standard_normal(window.shape, dtype=np.float32)
+    noise = rng.standard_normal(seen.shape, dtype=np.float32)
     signal += np.sqrt(signal / np.float32(parameters.sem_electrons)) * noise
     return np.asarray(np.clip(signal * 255 + 0.5, 0, 255).astype(np.uint8))
 

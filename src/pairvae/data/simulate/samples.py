@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pairvae.data.simulate.further_images import IMAGES
 from pairvae.data.simulate.micrograph import micrograph, with_data_bar
 from pairvae.data.simulate.saxs_pattern import Curve, azimuthal_curve, colour_mapped, detect, expected_counts
 from pairvae.data.simulate.structure import Latents, draw_latents, make_field
@@ -30,6 +31,8 @@ class Sample:
         The phase field of the first view on ``field_grid``.
     curve : Curve
         The azimuthal average of the counts.
+    images : dict of str to ndarray
+        Of further techniques that the parameters ask for, by name: of another place of the first view's field.
     """
 
     sem: list[NDArray[np.uint8]]
@@ -37,6 +40,7 @@ class Sample:
     latents: Latents
     field: Field
     curve: Curve
+    images: dict[str, NDArray[np.generic]]
 
     @property
     def truth(self) -> dict[str, str | float]:
@@ -111,4 +115,9 @@ def simulate_sample(index: int, seed: int, parameters: SimulationParameters) -> 
     expected = np.mean([expected_counts(field, latents, parameters) for field in fields], axis=0)
     counts = detect(expected, parameters, rng)
     curve = azimuthal_curve(counts, parameters)
-    return Sample(views, colour_mapped(counts, parameters), latents, fields[0], curve)
+    images = {
+        name: draw(fields[0], parameters, np.random.default_rng([seed, index, stream]))
+        for stream, (name, draw) in enumerate(IMAGES.items(), 3)
+        if name in parameters.further
+    }
+    return Sample(views, colour_mapped(counts, parameters), latents, fields[0], curve, images)

@@ -15,7 +15,7 @@ import cv2
 
 from pairvae.data.simulate import broad
 from pairvae.data.simulate.broad_structures import SIDE
-from pairvae.data.simulate.instrument_files import write_curve, write_micrograph, write_pattern
+from pairvae.data.simulate.instrument_files import write_curve, write_image, write_micrograph, write_pattern
 from pairvae.data.simulate.samples import sample_id, sample_latents, simulate_sample, view_ids
 from pairvae.errors import InputError
 from pairvae.operating_system import cores
@@ -28,6 +28,7 @@ SIMULATOR = 1
 RECORD = "simulation.json"
 TABLES = ("pairs.csv", "truth.csv")
 LARGEST_INLINE = 4
+FILE_OF = {"iq": "IQ/{}.csv", "afm": "AFM/{}.tif", "tem": "TEM/{}.tif"}
 Made = tuple[int, broad.Truth | None]  # a sample's index, and of the broad world what was drawn
 
 
@@ -50,9 +51,7 @@ def sample_files(out: Path, index: int, parameters: SimulationParameters) -> lis
     """
     files = [out / "SEM" / f"{name}.tif" for name in view_ids(index, parameters)]
     files.append(out / "SAXS" / f"{sample_id(index)}.jpg")
-    if parameters.curves:
-        files.append(out / "IQ" / f"{sample_id(index)}.csv")
-    return files
+    return files + [out / FILE_OF[name].format(sample_id(index)) for name in parameters.further]
 
 
 def _write_sample(
@@ -69,6 +68,8 @@ def _write_sample(
     write_pattern(out / "SAXS" / f"{sample_id(index)}.jpg", sample.pattern)
     if parameters.curves:
         write_curve(out / "IQ" / f"{sample_id(index)}.csv", sample.curve)
+    for name, image in sample.images.items():
+        write_image(out / FILE_OF[name].format(sample_id(index)), image, parameters.sem_nm_per_px)
     return index, None
 
 
@@ -100,7 +101,7 @@ def _run(work: Callable[[int], Made], indices: list[int], workers: int) -> Itera
 
 def _claim(out: Path, pairs: int, seed: int, parameters: SimulationParameters, world: World) -> None:
     """Make ``out`` ours: new, or left by the same simulation, killed or finished; else ``InputError``."""
-    record = {"simulator": SIMULATOR, "seed": seed, "parameters": parameters.model_dump(mode="json")}
+    record = {"simulator": SIMULATOR, "seed": seed, "parameters": parameters.record()}
     if world != "film":
         record["world"] = world
     other = "give another folder, or empty this one"
@@ -189,7 +190,7 @@ def _pair_rows(pairs: int, seed: int, parameters: SimulationParameters) -> Itera
                 "id": view,
                 "saxs": f"SAXS/{name}.jpg",
                 "sem": f"SEM/{view}.tif",
-                **({"iq": f"IQ/{name}.csv"} if parameters.curves else {}),
+                **{other: FILE_OF[other].format(name) for other in parameters.further},
                 "morphology": sample_latents(index, seed, parameters).morphology,
                 "sem_nm_per_px": parameters.sem_nm_per_px,
                 "saxs_q_per_px_inv_nm": round(q_per_px, 10),
@@ -214,8 +215,15 @@ def _write_tables(
     if world == "broad":
         _broad_tables(out, pairs, seed, parameters.sem_nm_per_px, made)
         return
-    curves = ["iq"] if parameters.curves else []
-    columns = ["id", "saxs", "sem", *curves, "morphology", "sem_nm_per_px", "saxs_q_per_px_inv_nm"]
+    columns = [
+        "id",
+        "saxs",
+        "sem",
+        *parameters.further,
+        "morphology",
+        "sem_nm_per_px",
+        "saxs_q_per_px_inv_nm",
+    ]
     if parameters.sem_views > 1:
         columns.append("group")  # the split must not separate the views of a sample
     _write_table(out / "pairs.csv", columns, _pair_rows(pairs, seed, parameters))
@@ -244,6 +252,9 @@ def simulate(
     for name, value, least in (("pairs", pairs, 1), ("seed", seed, 0), ("workers", workers or 1, 1)):
         if value < least:
             raise InputError(expected=f"{name} of at least {least}", found=str(value), where="data simulate")
+    if world == "broad" and physics.further:
+        found = ", ".join(physics.further)
+        raise InputError(expected="SAXS and SEM of the broad world", found=found, where="data simulate")
     _claim(out, pairs, seed, physics, world)
     missing = [i for i in range(pairs) if not all(path.is_file() for path in sample_files(out, i, physics))]
     made: list[Made] = []
