@@ -10,7 +10,7 @@ from pairvae import store
 from pairvae.data.split import Split, split_pairs, training_pairs
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings, unseen_morphologies
-from pairvae.modalities import check_modalities, prepare_settings
+from pairvae.modalities import check_modalities, main_pair, prepare_settings
 from pairvae.modalities.readers.linked_folders import declare_roots
 from pairvae.settings import PARAMS_FILE, Settings, SplitSettings, load_settings
 from pairvae.store.code import code_digest
@@ -71,6 +71,11 @@ class Project:
             )
         self._refuse_other_settings(prepared)
         return prepared
+
+    def prepared_pairs(self) -> Prepared:
+        """The samples that both techniques of the main pair measured: those that the report is about."""
+        prepared = self.prepared()
+        return prepared.having(main_pair(self.settings.modalities))
 
     def _refuse_other_settings(self, prepared: Prepared) -> None:
         """A training on arrays of another crop size or threshold would end in a wrong number, or far from the cause."""
