@@ -102,7 +102,9 @@ def test_every_direction_has_a_posterior_and_scores(trained: Project) -> None:
     assert set(joints) == {
         (frozenset({"saxs", "iq"}), "sem"), (frozenset({"saxs", "sem"}), "iq"), (frozenset({"iq", "sem"}), "saxs"),
     }  # fmt: skip
-    assert all(joint.weights.min() >= 0 and joint.weights.sum() == pytest.approx(1) for joint in joints.values())
+    assert all(
+        joint.weights.min() >= 0 and joint.weights.sum() == pytest.approx(1) for joint in joints.values()
+    )
     validation = json.loads((trained.reports / "metrics.json").read_text())["splits"]["validation"]
     assert set(validation["pair"]) == {"saxs_saxs", "saxs_sem", "sem_saxs", "sem_sem"}, "as of a pair"
     directions = validation["directions"]
@@ -119,13 +121,21 @@ def test_every_direction_has_a_posterior_and_scores(trained: Project) -> None:
 
 
 def test_several_measurements_predict_together(model: Predictor, raw: Path, tmp_path: Path) -> None:
-    files = {name: [str(raw / f"{name.upper()}/{row:05d}.{end}") for row in (4, 5)] for name, end in ENDS.items()}
+    files = {
+        name: [str(raw / f"{name.upper()}/{row:05d}.{end}") for row in (4, 5)] for name, end in ENDS.items()
+    }
     joint = model.predict({name: files[name] for name in ("saxs", "iq")}, samples=2)
     assert joint.shape == (2, 2, 192, 192)
     assert not np.array_equal(joint, model.predict(files["saxs"], "saxs", "sem", samples=2))
     saved = pairvae.load(model.save(tmp_path / "saved"))
     assert np.array_equal(saved.predict({name: files[name] for name in ("iq", "saxs")}, samples=2), joint)
-    assert model.predict({"sem": files["sem"][:1], "iq": files["iq"][:1]}, target="saxs").shape == (1, 1, 3, 32, 32)
+    assert model.predict({"sem": files["sem"][:1], "iq": files["iq"][:1]}, target="saxs").shape == (
+        1,
+        1,
+        3,
+        32,
+        32,
+    )
 
 
 ENDS = {"saxs": "jpg", "iq": "csv", "sem": "tif"}
@@ -135,7 +145,10 @@ ENDS = {"saxs": "jpg", "iq": "csv", "sem": "tif"}
     ("given", "message"),
     [
         ({"inputs": "a.csv", "target": "sem"}, "expected source and target, of more than two techniques"),
-        ({"inputs": {"saxs": [], "sem": []}, "target": "sem"}, "expected measurements of saxs or iq, to predict sem"),
+        (
+            {"inputs": {"saxs": [], "sem": []}, "target": "sem"},
+            "expected measurements of saxs or iq, to predict sem",
+        ),
         ({"inputs": {"sem": []}}, "expected the target, found none - one of saxs, iq"),
         ({"inputs": {"afm": []}, "target": "sem"}, "expected a modality: saxs, iq, sem, found 'afm'"),
     ],
@@ -155,13 +168,20 @@ def test_what_cannot_be_predicted_is_told(model: Predictor, given: dict[str, obj
     ],
 )
 def test_files_of_one_sample_are_found(
-    files: list[str], sources: list[str], trained: Project, raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    files: list[str],
+    sources: list[str],
+    trained: Project,
+    raw: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     request = Request(to="sem", out=tmp_path, model=str(trained.model("train-pair")))
     assert predict([str(raw / file) for file in files], request) == len(sources)
     with (tmp_path / "inputs.csv").open() as stream:
         assert [row["from"] for row in csv.DictReader(stream)] == sources
-    assert ("one sample, sem is predicted from all of them together" in capsys.readouterr().err) == ("saxs+iq" in sources)
+    assert ("one sample, sem is predicted from all of them together" in capsys.readouterr().err) == (
+        "saxs+iq" in sources
+    )
 
 
 def test_samples_that_lack_the_target_are_predicted_from_all_that_they_have(

@@ -17,13 +17,14 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from pairvae import store
-from pairvae.commands.code_digests import refresh_link
+from pairvae.commands.code_digests import made_by_other_code, refresh_link
 from pairvae.commands.preflight import check_before
 from pairvae.errors import InputError
 from pairvae.modalities import check_modalities
 from pairvae.parallel.parent_process import REPRO
 from pairvae.reports.terminal import score_lines, time_lines
 from pairvae.settings import PARAMS_FILE, assignments, merge, read_params, resolve
+from pairvae.settings.plugins import code_files
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.raw import raw_is_stale
 from pairvae.store.locks import LockTakenError, held_alone
@@ -54,7 +55,8 @@ def repro(folder: Path, stage: str | None, changes: Sequence[str]) -> int:
             refresh_link(folder)
             refuse_outputs(WrittenFiles(folder))
             check_before(project)
-            stale = raw_is_stale(project)
+            # DVC watches this package, not those of plugins: the stage `raw` writes down what their code is, too
+            stale = raw_is_stale(project) or bool(code_files() and made_by_other_code(project))
         except InputError as error:
             raise _unchanged(error, changes) from error
         complete = missing_settings(folder, project.settings.model_dump(mode="json"), assignments(changes))

@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any
 
 from pairvae.settings.parsing import parse_yaml
+from pairvae.settings.plugins import broken, preset_texts
 
 PARTS_OF_A_MODALITY = {"prepare", "network", "training"}  # a section with these is a modality's
 PRESETS = ("fast", "paper", "gpu")
@@ -33,9 +34,36 @@ def preset_values(preset: str) -> dict[str, Any]:
     """The values of a preset: ``fast`` in full, the others as changes to it."""
     folder = resources.files("pairvae") / "presets"
     base = parse_yaml((folder / "fast.yaml").read_text("utf-8"), "preset fast")
+    base = _with_plugins(base, "fast")
     if preset == "fast":
         return base
-    return merge(base, parse_yaml((folder / f"{preset}.yaml").read_text("utf-8"), f"preset {preset}"))
+    values = merge(base, parse_yaml((folder / f"{preset}.yaml").read_text("utf-8"), f"preset {preset}"))
+    return _with_plugins(values, preset)
+
+
+def _with_plugins(values: dict[str, Any], preset: str) -> dict[str, Any]:
+    """``values`` and the sections of techniques of other packages, with network and training of the one they are like.
+
+    Raises
+    ------
+    InputError
+        It names the package whose defaults are none.
+    """
+    for name, (entry, text) in preset_texts(preset).items():
+        section = parse_yaml(text, f"{entry.module}, preset {preset}").get(name) if text else {}
+        if not isinstance(section, dict):
+            raise broken(entry, f"a section {name} in presets/{preset}.yaml", "none")
+        if preset == "fast" and name in values:
+            raise broken(entry, "a name that no technique of pairvae has", repr(name))
+        model = values.get(section.get("like", ""), {}) if preset == "fast" else values[name]
+        own = {key: part for key, part in section.items() if key != "like"}
+        parts = {key: part for key, part in model.items() if key in ("network", "training")}
+        values = {**values, name: merge({**values.get(name, {}), **parts}, own)}
+        if not set(values[name]) >= PARTS_OF_A_MODALITY:
+            raise broken(
+                entry, f"{name}.prepare, and like, or network and training", ", ".join(section) or "nothing"
+            )
+    return values
 
 
 @cache

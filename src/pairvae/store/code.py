@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from pairvae.settings.plugins import code_files
+
 PACKAGE = Path(__file__).resolve().parents[1]
 DATA = (".yaml", ".json", ".html", ".css", ".js")  # files that modules read
 SETTINGS = "presets"  # compared as settings, section by section
@@ -60,7 +62,10 @@ def closure(module: str, package: Path = PACKAGE) -> list[Path]:
 
 @cache
 def _digest(module: str, package: Path) -> str:
-    lines = [f"{file.relative_to(package).as_posix()} {_meaning(file)}" for file in closure(module, package)]
+    files = closure(module, package)
+    lines = [f"{file.relative_to(package).as_posix()} {_meaning(file)}" for file in files]
+    if package / "settings" / "plugins.py" in files:
+        lines += [f"{file.name} {_meaning(file)}" for file in code_files()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

@@ -10,16 +10,19 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from pairvae.errors import reason
 from pairvae.evaluation.scores.patterns import TruePatterns, pattern_errors, relative_error
 from pairvae.evaluation.scores.statistics import summary
 from pairvae.numerics.descriptors import describe, grey_quantiles
 from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.morphology import lineal_path, two_point_correlation
+from pairvae.settings.plugins import SCORES, broken, load, plugins
 
 __all__ = [
     "curve_errors",
     "curves",
     "descriptor_errors",
+    "further_properties",
     "morphology",
     "physics_errors",
     "properties",
@@ -130,6 +133,36 @@ def properties(images: np.ndarray, estimator: str) -> Arrays:
         Those of :func:`curves`, and ``(N,)`` by name of :func:`pairvae.numerics.descriptors.describe`.
     """
     return curves(images, estimator) | describe(images)
+
+
+def further_properties(images: np.ndarray) -> Arrays:
+    """What scores of other packages (entry points ``pairvae.scores``) measure of images.
+
+    Parameters
+    ----------
+    images : ndarray
+        ``(N, H, W)`` of 0 and 1, or floating-point grey levels.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``(N,)`` by name; the score is the absolute difference between a predicted and a true image.
+
+    Raises
+    ------
+    InputError
+        It names the package whose function gives something else.
+    """
+    found: Arrays = {}
+    for name, entry in plugins(SCORES).items():
+        measure = load(entry)
+        try:
+            found[name] = np.asarray(measure(images), np.float64)
+        except Exception as error:  # whatever the code of others raises
+            raise broken(entry, f"numbers of {len(images)} images", reason(error)) from error
+        if found[name].shape != (len(images),) or not np.isfinite(found[name]).all():
+            raise broken(entry, f"{len(images)} finite numbers", f"shape {found[name].shape}, or nan in it")
+    return found
 
 
 def curve_errors(

@@ -12,6 +12,7 @@ from pairvae.evaluation.scores.definitions import (
     curve_errors,
     curves,
     descriptor_errors,
+    further_properties,
     physics_errors,
     properties,
     saxs_errors,
@@ -19,6 +20,7 @@ from pairvae.evaluation.scores.definitions import (
 from pairvae.evaluation.scores.patterns import TruePatterns, true_patterns
 from pairvae.evaluation.scores.reconstruct import EvaluationSet
 from pairvae.evaluation.scores.statistics import Integers, summary
+from pairvae.settings.plugins import SCORES, plugins
 
 Errors = dict[str, np.ndarray]
 CURVES = ("s2", "lineal_vertical", "lineal_horizontal", "quantiles")
@@ -63,8 +65,10 @@ class Reference:
     def properties_of(self, images: np.ndarray) -> dict[str, np.ndarray]:
         """Curves ``(N, K, bins)`` and descriptors ``(N, K)`` of micrographs ``(N, K, h, w)``."""
         n, k, h, w = images.shape
-        measured = properties if self.full else curves
-        flat = measured(images.reshape(n * k, h, w), self.data.estimator)
+        measured, every = (properties if self.full else curves), images.reshape(n * k, h, w)
+        flat = measured(every, self.data.estimator)
+        if self.full:
+            flat |= further_properties(every)
         return {name: values.reshape(n, k, *values.shape[1:]) for name, values in flat.items()}
 
     def errors(self, target: str, images: np.ndarray) -> Errors:
@@ -94,6 +98,11 @@ class Reference:
         errors = curve_errors(measured, known, grey=self.data.grey)
         if "spacing" in measured:
             errors |= descriptor_errors(measured, self.properties, self.spacing)
+            errors |= {
+                f"{name}_error": np.abs(measured[name] - self.properties[name])
+                for name in plugins(SCORES)
+                if name in measured
+            }
         return errors
 
     def whole(self, target: str, images: np.ndarray) -> Errors:

@@ -22,6 +22,7 @@ from pairvae.modalities.readers.raw_image import RawImage, checked_shape, normal
 AFM_SUFFIXES = frozenset({"gwy", "spm", "ibw", "jpk"})
 REMEDY = "pip install 'pairvae[afm]'"
 LARGEST_BYTES = 500_000_000  # the readers hold a file in memory, some twice
+HEADER_END, LARGEST_HEADER = b"*File list end", 1_000_000  # of spm: its reader would look for an end for ever
 SQUARE = 0.01  # relative difference of a pixel's sides below which it is taken for square
 HEIGHT = ("height", "zsensor", "topography")  # how titles of channels of heights begin
 CHANNELS = (
@@ -118,11 +119,13 @@ def _chosen(fields: Mapping[str, Any], channel: str, source: str) -> str:
 def _by_library(file: Path, channel: str, source: str) -> Map:
     """Through AFMReader, which wants to be told the channel, and gives one side of a pixel."""
     suffix = file.suffix.lower().lstrip(".")
+    with file.open("rb") as stream:
+        if suffix == "spm" and HEADER_END not in stream.read(LARGEST_HEADER):
+            raise unreadable(source, "a Bruker file", "one without the end of a header", CUT_SHORT)
+    module = importlib.import_module(f"AFMReader.{suffix}")
     importlib.import_module("loguru").logger.disable(
         "AFMReader"
     )  # its remarks would clutter the one-line error
-    module = importlib.import_module(f"AFMReader.{suffix}")
-    importlib.import_module("loguru").logger.disable("AFMReader")
     load: Callable[[Path, str], tuple[np.ndarray, float]] = getattr(module, f"load_{suffix}")
     faults: list[Exception] = []
     for name in (channel,) if channel else CHANNELS:

@@ -33,12 +33,14 @@ from pairvae.modalities.readers.raw_image import (
     LARGEST_FILE_BYTES,
     PARSER_ERRORS,
     RawImage,
+    checked_shape,
     normalised,
     require_finite,
     unreadable,
 )
 from pairvae.modalities.readers.table_patterns import read_table_pattern
 from pairvae.modalities.readers.tiff import TIFF_MAGICS, read_tiff
+from pairvae.settings.plugins import READERS, broken, load, package_of, plugins
 
 __all__ = [
     "READABLE_SUFFIXES",
@@ -59,7 +61,8 @@ __all__ = [
 PICTURE_SUFFIXES = frozenset({"png", "jpg", "jpeg", "tif", "tiff", "bmp", "npy"})
 HDF5_SUFFIXES = frozenset({"h5", "hdf5", "hdf", "nxs", "nx", "cxi"})
 GZIP_SUFFIX = "gz"
-READABLE_SUFFIXES = PICTURE_SUFFIXES | HDF5_SUFFIXES | FABIO_SUFFIXES | EM_SUFFIXES | {GZIP_SUFFIX}
+OWN_SUFFIXES = PICTURE_SUFFIXES | HDF5_SUFFIXES | FABIO_SUFFIXES | EM_SUFFIXES | {GZIP_SUFFIX}
+READABLE_SUFFIXES = OWN_SUFFIXES | set(plugins(READERS))  # of other packages: an entry point for each suffix
 FORMATS = "jpg, png, tif, npy, or with the extra [saxs] edf, cbf, HDF5"
 INSIDE = "::"
 FRAME = re.compile(r"\[(\d{1,9})\]$")
@@ -158,6 +161,8 @@ def _read(
 ) -> RawImage:
     """The image by the reader that a file's first bytes call for; detector formats without a magic go by suffix."""
     suffix = file.suffix.lower().lstrip(".")
+    if suffix in READABLE_SUFFIXES - OWN_SUFFIXES:
+        return _by_plugin(suffix, file, source, most)
     if suffix == "emd" and not named:
         return read_em(file, source, most, page or 0)
     if magic.startswith(HDF5_MAGIC):
@@ -180,6 +185,22 @@ def _read(
     if table is not None:
         return table
     raise unreadable(source, FORMATS, _describe(magic, suffix), "export the image in one of these formats")
+
+
+def _by_plugin(suffix: str, file: Path, source: str, most: int) -> RawImage:
+    """The image by the reader of another package, whatever its code raises in one line."""
+    entry = plugins(READERS)[suffix]
+    read = load(entry)
+    try:
+        image = read(file)
+    except InputError:
+        raise
+    except Exception as error:
+        raise unreadable(source, f"a {suffix} file that {package_of(entry)} reads", reason(error)) from error
+    if not isinstance(image, RawImage):
+        raise broken(entry, "a RawImage", type(image).__name__)
+    checked_shape(image.pixels.shape, image.pixels.dtype.itemsize, most, source)
+    return replace(image, source=source)
 
 
 SINGLE: dict[bytes, Callable[[Path, str, int], RawImage]] = {
