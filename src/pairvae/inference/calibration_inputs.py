@@ -20,7 +20,24 @@ LARGEST = 256  # training pairs that are looked at, evenly spread: the regressio
 def several_data(
     prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
 ) -> SeveralData:
-    """As :func:`calibration_data`, of more than two techniques, each with the samples that it measured."""
+    """As :func:`calibration_data`, of more than two techniques, each with the samples that it measured.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The data.
+    names : sequence of str
+        The techniques.
+    rows : sequence of int
+        Of the training pairs; of many, as many as are looked at are spread evenly over them.
+    pair : PairSettings
+        How many crops of an image, by which seed, and which conditions.
+
+    Returns
+    -------
+    SeveralData
+        In memory.
+    """
     chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
     arrays: dict[str, np.ndarray] = {}
     numbers: dict[str, np.ndarray] = {}
@@ -48,7 +65,24 @@ def several_data(
 def calibration_data(
     prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
 ) -> CalibrationData:
-    """Arrays and conditions of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
+    """Arrays and conditions of training pairs; of images, crops.
+
+    Parameters
+    ----------
+    prepared : Prepared
+        The data.
+    names : sequence of str
+        The techniques.
+    rows : sequence of int
+        Of the training pairs; of many, as many as are looked at are spread evenly over them.
+    pair : PairSettings
+        How many crops of an image, by which seed, and which conditions.
+
+    Returns
+    -------
+    CalibrationData
+        In memory.
+    """
     settings = pair.calibration
     chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
     arrays: dict[str, np.ndarray] = {}

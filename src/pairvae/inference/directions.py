@@ -58,10 +58,22 @@ class Directions:
     estimator: str
     seed: int
     _posteriors: dict[tuple[str, int], Posterior] = field(default_factory=dict)
-    _features: dict[str, np.ndarray] = field(default_factory=dict)
 
     def posterior(self, name: str, row: int) -> Posterior:
-        """Of one sample by one technique, encoded once."""
+        """The posterior of one sample by one technique, encoded once.
+
+        Parameters
+        ----------
+        name : str
+            The technique.
+        row : int
+            The sample.
+
+        Returns
+        -------
+        Posterior
+            ``(1, C, g, g)``.
+        """
         if (name, row) not in self._posteriors:
             self._posteriors[name, row] = self._encoded(name, row)
         return self._posteriors[name, row]
@@ -75,7 +87,20 @@ class Directions:
         return Posterior(mean, posterior.std, posterior.correlation, posterior.toward)
 
     def features(self, name: str, rows: Sequence[int]) -> np.ndarray:
-        """What samples are compared by ``(N, D)``: whole arrays, or the mean S(r) of crops; of unit size."""
+        """What samples are compared by: whole arrays, or the mean S(r) of crops.
+
+        Parameters
+        ----------
+        name : str
+            The technique.
+        rows : sequence of int
+            The samples.
+
+        Returns
+        -------
+        ndarray
+            ``(N, D)``, of unit size on average.
+        """
         if MODALITIES[name].cropped:
             crops = np.asarray(self.prepared.crops(name)[list(rows)])
             flat = np.stack([curves(some, self.estimator)["s2"].mean(0) for some in crops])
