@@ -7,7 +7,12 @@ import pytest
 
 from pairvae.evaluation.experimental_design.batch import Preferences, greedy_batch
 from pairvae.evaluation.experimental_design.features import component_scores, targets_of
-from pairvae.evaluation.experimental_design.gaussian_process import GaussianProcess, Kernel, fit
+from pairvae.evaluation.experimental_design.gaussian_process import (
+    UNKNOWN_MEAN,
+    GaussianProcess,
+    Kernel,
+    fit,
+)
 
 PLACES = np.linspace(-2, 2, 9)[:, None]
 
@@ -28,9 +33,20 @@ def test_a_linear_law_is_found_from_few_samples() -> None:
     assert np.abs(found - law[20:]).max() < 0.15
 
 
+def test_samples_that_say_the_same_count_as_one_where_nothing_is_measured() -> None:
+    places = np.array([[0.0]] * 8 + [[40.0]] * 2) + np.linspace(0, 0.1, 10)[:, None]
+    values = np.array([[1.0]] * 8 + [[0.0]] * 2)
+    process = fit(places, values)
+    far = replace(process, kernel=replace(process.kernel, length=1.0, share=0.0, scale=1.0))
+    gram = far.kernel(places, places) + process.noise * np.eye(len(places))
+    far = replace(far, weights=np.linalg.solve(gram, (values - process.mean) / process.scale))
+    assert far.predict(np.array([[20.0]]))[0, 0] < 0.7  # their plain mean is 0.8
+
+
 def test_variance_is_that_of_the_textbook() -> None:
     found = process_at(np.zeros((1, 1))).variance(np.array([[0.0], [1.0], [50.0]]))[:, 0]
-    assert found == pytest.approx([1 - 1 / 1.01, 1 - np.exp(-1) / 1.01, 1.0])
+    kernel = np.exp([0.0, -0.5, -1250.0]) + UNKNOWN_MEAN
+    assert found == pytest.approx(2 - kernel**2 / 2.01)
 
 
 def test_a_choice_is_the_one_whose_measurement_lowers_the_variance_most() -> None:

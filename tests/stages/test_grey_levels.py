@@ -104,10 +104,15 @@ def test_the_page_says_what_grey_levels_lack_and_draws_none_of_it(project: Proje
     assert report.thresholds == () and report.examples[0].phase_fraction is None
 
 
-def test_a_step_about_phases_is_recorded_as_not_applied(project: Project) -> None:
+def test_widths_follow_the_contrast_of_grey_levels(project: Project) -> None:
     content = json.loads((project.model("train-pair") / "calibration.json").read_text())
     steps = {entry["step"]: entry for entry in content["corrections"]}
-    assert steps["variance_matching"]["reason"] == "grey levels have no phase fraction"
+    matched = steps["variance_matching"]
+    assert abs(matched["after"] - matched["target"]) <= abs(matched["before"] - matched["target"])
+    crops = np.asarray(project.prepared().crops("sem"), np.float64)[
+        list(project.split(project.prepared()).train)
+    ]
+    assert 0 < matched["target"] < crops.std((-2, -1)).var()
     assert "reason" not in steps["length_scale"]
 
 

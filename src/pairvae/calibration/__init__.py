@@ -8,7 +8,7 @@ Each step predicts left-out training pairs, compares a statistic with its target
 | ``posterior_mean`` | error of the posterior mean | the last layer of the encoder of whole arrays (``blend``) |
 | ``conditions`` | what conditions explain of that error | the pair's ``condition_shift`` |
 | ``posterior_covariance`` | scatter of crops around the centre | ``encoder.scale_tril`` |
-| ``variance_matching`` | variance of decoded phase fractions | ``encoder.scale_tril`` |
+| ``variance_matching`` | variance of decoded phase fractions, or contrasts | ``encoder.scale_tril`` |
 | ``cross_regression`` | error of patterns predicted from images | ``encoder.toward`` of micrographs |
 
 Nothing else of the model is touched. :func:`pairvae.calibration.calibrate.calibrate` takes the steps in their order.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from pairvae.calibration.correction import Correction, SeveralData
-from pairvae.calibration.latents import LEAST_GROUPS, Latents, flat, left_out_by_network
+from pairvae.calibration.latents import LEAST_GROUPS, Latents, flat, left_out_by_network, values_of_images
 from pairvae.calibration.posterior_covariance import scale_tril_of
 from pairvae.calibration.variance_matching import widened
 from pairvae.models.joint import JointPosterior
@@ -39,8 +39,10 @@ class Encoded:
         ``(M, H)``: these, as the last layer of the encoder sees them.
     crop_mean, crop_std : ndarray
         ``(M, K, C, P)``: posteriors of the crops, or of the whole array (K = 1).
-    fractions : ndarray or None
-        ``(M, K)``: phase fractions of crops of two phases.
+    values : ndarray or None
+        ``(M, K)``: of crops, the number by which those of one sample differ most; None for whole arrays.
+    grey : bool
+        Whether crops are grey levels.
     """
 
     rows: np.ndarray
@@ -49,7 +51,8 @@ class Encoded:
     hidden: np.ndarray
     crop_mean: np.ndarray
     crop_std: np.ndarray
-    fractions: np.ndarray | None
+    values: np.ndarray | None
+    grey: bool
 
     @property
     def target(self) -> np.ndarray:
@@ -59,7 +62,7 @@ class Encoded:
     def of(self, rows: np.ndarray) -> Encoded:
         """Some of the samples, by their numbers."""
         chosen = np.isin(self.rows, rows)
-        parts = {name: part[chosen] for name, part in vars(self).items() if part is not None}
+        parts = {name: part[chosen] for name, part in vars(self).items() if isinstance(part, np.ndarray)}
         return replace(self, **parts)
 
 
@@ -132,18 +135,21 @@ def _encode(pair: PairVAE, data: SeveralData, name: str) -> Encoded:
         crops, together = vae.posterior_of(features), vae.posterior_of(pooled)
         hidden = vae.encoder.last_hidden(pooled).flatten()
         both = (together.mean[0], together.std[0], hidden, crops.mean, crops.std)
-        for values, tensor in zip(found, both, strict=True):
+        for part, tensor in zip(found, both, strict=True):
             flattened = tensor if tensor.ndim == 1 else tensor.flatten(-2)
-            values.append(flattened.double().cpu().numpy())
-    mean, std, hidden_, crop_mean, crop_std = (np.stack(values) for values in found)
+            part.append(flattened.double().cpu().numpy())
+    mean, std, hidden_, crop_mean, crop_std = (np.stack(part) for part in found)
     shift, rows = pair.condition_shift, data.rows[name]
     if shift is not None and shift.modality == name and data.conditions:
         moved = shift.of([data.conditions[row] for row in rows]).flatten(-2).double().numpy()
         mean = mean + moved
-    fractions = None
-    if name in data.cropped and name not in data.grey:
-        fractions = arrays.reshape(*arrays.shape[:2], -1).mean(2, dtype=np.float64)
-    return Encoded(rows, mean, std, hidden_, crop_mean, crop_std, fractions)
+    values, grey = None, name in data.grey
+    if name in data.cropped:
+        crops_of_all = (torch.from_numpy(np.array(array, np.float32)) for array in arrays)
+        values = np.stack(
+            [values_of_images(crops_of_one, grey=grey).numpy() for crops_of_one in crops_of_all]
+        )
+    return Encoded(rows, mean, std, hidden_, crop_mean, crop_std, values, grey)
 
 
 def _known(corrected: Mapping[str, Latents], name: str, target: str, data: SeveralData) -> np.ndarray | None:
@@ -182,9 +188,9 @@ def _fit(
     centre = np.tensordot(weights, np.stack([unseen[name] for name in sources]), 1)
     width = np.tensordot(weights, np.stack([parts[name].std for name in sources]), 1)
     tril = scale_tril_of(true.crop_mean - centre[:, None], true.crop_std, width)
-    if settings.variance_matching and true.fractions is not None:
+    if settings.variance_matching and true.values is not None:
         features = np.concatenate([flat(parts[name].mean) for name in sources], axis=1)
-        latents = _as_latents(target, true, features, centre, width)
+        latents = _as_latents(target, true, true.values, features, centre, width)
         rounds, _ = widened(pair.vae(target), latents, tril, seed)
         tril = rounds[-1].factor
     squares = [float(np.square(one).mean()) for one in (*errors, weights @ errors)]
@@ -231,11 +237,16 @@ def best_weights(errors: np.ndarray) -> np.ndarray:
 
 
 def _as_latents(
-    target: str, true: Encoded, features: np.ndarray, centre: np.ndarray, width: np.ndarray
+    target: str,
+    true: Encoded,
+    values: np.ndarray,
+    features: np.ndarray,
+    centre: np.ndarray,
+    width: np.ndarray,
 ) -> Latents:
     """The inputs of the step that matches variances."""
     none = np.zeros((len(centre), 0))
     return Latents(
         "", target, features, none, none, centre, width, centre, centre, true.crop_mean, true.crop_std,
-        true.fractions, [str(row) for row in true.rows], len(centre),
+        values, true.grey, [str(row) for row in true.rows], len(centre),
     )  # fmt: skip

@@ -42,8 +42,10 @@ class Latents:
         that it had not seen: an estimate (:func:`left_out_by_network`).
     crop_mean, crop_std : ndarray
         ``(N, K, C, P)``: posteriors of the crops.
-    crop_fractions : ndarray or None
-        ``(N, K)`` in [0, 1]: phase fractions of the crops; None where they are grey levels.
+    crop_values : ndarray
+        ``(N, K)`` in [0, 1]: phase fractions of the crops, or the contrast of grey levels (:func:`values_of_images`).
+    grey : bool
+        Whether crops are grey levels, not two phases.
     groups, pairs, encoding, conditions
         As of :class:`CalibrationData`.
     """
@@ -59,7 +61,8 @@ class Latents:
     left_out_centre: np.ndarray
     crop_mean: np.ndarray
     crop_std: np.ndarray
-    crop_fractions: np.ndarray | None
+    crop_values: np.ndarray
+    grey: bool
     groups: Sequence[str]
     pairs: int
     encoding: ConditionEncoding | None = None
@@ -103,10 +106,8 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
     features = torch.cat([row for row, _ in arrays])
     with torch.inference_mode():
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
-    images = data.arrays[cropped]
-    fractions = None
-    if not data.grey:
-        fractions = np.stack([np.array(crops, np.float32).mean((1, 2, 3), np.float64) for crops in images])
+    crops = (torch.from_numpy(np.array(images, np.float32)) for images in data.arrays[cropped])
+    values = np.stack([values_of_images(images, grey=data.grey).numpy() for images in crops])
     latents = Latents(
         whole=whole,
         cropped=cropped,
@@ -119,7 +120,8 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         left_out_centre=mean,
         crop_mean=crop_mean,
         crop_std=crop_std,
-        crop_fractions=fractions,
+        crop_values=values,
+        grey=data.grey,
         groups=data.groups,
         pairs=data.pairs,
         encoding=data.encoding,
@@ -129,6 +131,25 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
         latents.last_hidden, flat(mean), latents.target, data.groups, len(mean) / data.pairs
     )
     return dataclasses.replace(latents, left_out_centre=unseen.reshape(mean.shape))
+
+
+def values_of_images(images: Tensor, *, grey: bool) -> Tensor:
+    """The number by which images of one sample differ most: the phase fraction, or the contrast of grey levels.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(N, 1, h, w)``: 0 and 1, or in [0, 1].
+    grey : bool
+        Whether they are grey levels.
+
+    Returns
+    -------
+    Tensor
+        ``(N,)`` float64 in [0, 1]: means, or standard deviations.
+    """
+    pixels = images.flatten(1).double()
+    return pixels.std(1, correction=0) if grey else pixels.mean(1)
 
 
 def feature_weights(encoder: Encoder) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Scale the posterior so that decoded phase fractions vary as those of true crops.
+"""Scale the posterior so that decoded phase fractions, or contrasts of grey levels, vary as those of true crops.
 
 Decoders follow samples for a pattern by less than the latents of crops: with the samples of one pattern they learned to
 draw any crop. So samples that vary as the latents of crops do are decoded to images that vary less.
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pairvae.calibration.correction import Correction
-from pairvae.calibration.latents import Latents
+from pairvae.calibration.latents import Latents, values_of_images
 from pairvae.calibration.posterior_covariance import set_scale_tril
 from pairvae.models.pair import PairVAE
 from pairvae.models.vae import CHUNK, VAE
@@ -27,8 +27,8 @@ ROUNDS = 2  # decoders are not linear
 NARROWEST, WIDEST = 0.5, 3.0  # times the width that samples had along one direction
 STEP = Correction(
     "variance_matching",
-    "variance of decoded phase fractions within a sample",
-    "width along decoded phase fractions",
+    "variance of decoded phase fractions (contrasts of grey levels) within a sample",
+    "width along what is decoded",
 )
 
 
@@ -55,14 +55,12 @@ class VarianceMatch:
 def correct(
     pair: PairVAE, latents: Latents, settings: CalibrationSettings, seed: int
 ) -> tuple[Latents, Correction]:
-    """Scale ``scale_tril`` along the direction that decoded phase fractions follow.
+    """Scale ``scale_tril`` along the direction that decoded phase fractions, or contrasts, follow.
 
     Where the covariance is not set, independent channels of their mean width are where it starts.
     """
     if not settings.variance_matching:
         return latents, STEP.skipped("switched off", latents.whole)
-    if latents.crop_fractions is None:
-        return latents, STEP.skipped("grey levels have no phase fraction", latents.whole)
     tril = pair.vae(latents.whole).encoder.scale_tril
     factor = np.diag(np.sqrt(latents.std.mean((0, 2)))) if tril is None else tril.double().cpu().numpy()
     rounds, target = widened(pair.vae(latents.cropped), latents, factor, seed)
@@ -74,14 +72,14 @@ def correct(
 
 
 def widened(vae: VAE, latents: Latents, factor: np.ndarray, seed: int) -> tuple[list[VarianceMatch], float]:
-    """Scale a factor until decoded phase fractions vary as those of true crops.
+    """Scale a factor until decoded values vary as those of true crops.
 
     Parameters
     ----------
     vae : VAE
         Of the crops.
     latents : Latents
-        Of training pairs, with the phase fractions of their crops.
+        Of training pairs.
     factor : ndarray
         ``(C, C)``, lower triangular: where it starts.
     seed : int
@@ -92,15 +90,15 @@ def widened(vae: VAE, latents: Latents, factor: np.ndarray, seed: int) -> tuple[
     tuple of list of VarianceMatch and float
         One for each round, the last with the factor to use; and the variance of true crops.
     """
-    assert latents.crop_fractions is not None
-    target = _variance_of_crops(latents, latents.crop_fractions)
+    target = _variance_of_crops(latents)
     return _widen(vae, latents, factor, target, seed), target
 
 
-def _variance_of_crops(latents: Latents, fractions: np.ndarray) -> float:
-    """Variance of crops' phase fractions around what a regression fitted to other pairs predicts from their array."""
-    predicted = cross_val_predict(latents.features, fractions.mean(1, keepdims=True), latents.groups)
-    return float(np.square(fractions - predicted).mean())
+def _variance_of_crops(latents: Latents) -> float:
+    """Variance of crops' values around what a regression fitted to other pairs predicts from their array."""
+    values = latents.crop_values
+    predicted = cross_val_predict(latents.features, values.mean(1, keepdims=True), latents.groups)
+    return float(np.square(values - predicted).mean())
 
 
 def _widen(vae: VAE, latents: Latents, factor: np.ndarray, target: float, seed: int) -> list[VarianceMatch]:
@@ -121,7 +119,7 @@ def _widen(vae: VAE, latents: Latents, factor: np.ndarray, target: float, seed: 
         noise = torch.randn(shape, generator=generator, device=like.device)
         draws = torch.einsum("cd,nkd...->nkc...", torch.from_numpy(factor).to(noise), noise)
         decoded = (centres + deviations.sqrt() * draws).flatten(0, 1)
-        values = _fractions(vae, decoded, generator).reshape(len(chosen), EACH)
+        values = _decoded_values(vae, decoded, generator, grey=latents.grey).reshape(len(chosen), EACH)
         by_place = draws.flatten(3)
         each = by_place.mean(3) * places**0.5  # a mean over places, and as wide as at one
         rounds.append(match_variance(factor, each.double().cpu().numpy(), values, target))
@@ -170,10 +168,11 @@ def match_variance(factor: np.ndarray, draws: np.ndarray, values: np.ndarray, ta
 
 
 @torch.inference_mode()
-def _fractions(vae: VAE, latents: Tensor, generator: torch.Generator) -> np.ndarray:
-    """Phase fractions ``(N,)`` of the binary images that latents ``(N, C, g, g)`` are decoded to."""
-    parts = [
-        (vae.decoder.logits(few, generator) >= 0).float().mean((1, 2, 3))
-        for few in torch.split(latents, CHUNK)
-    ]
-    return torch.cat(parts).double().cpu().numpy()
+def _decoded_values(vae: VAE, latents: Tensor, generator: torch.Generator, *, grey: bool) -> np.ndarray:
+    """Values ``(N,)`` of the images that latents ``(N, C, g, g)`` are decoded to."""
+    parts = []
+    for few in torch.split(latents, CHUNK):
+        logits = vae.decoder.logits(few, generator)
+        images = torch.sigmoid(logits) if grey else (logits >= 0).float()
+        parts.append(values_of_images(images, grey=grey))
+    return torch.cat(parts).cpu().numpy()

@@ -143,7 +143,9 @@ class CalibrationSettings(Section):
     posterior_covariance: bool = Field(
         description="let samples for a pattern vary together, as crops do around the prediction for left-out pairs"
     )
-    variance_matching: bool = Field(description="let decoded phase fractions vary as those of crops do")
+    variance_matching: bool = Field(
+        description="let decoded phase fractions (contrasts of grey levels) vary as those of crops do"
+    )
     cross_regression: bool = Field(
         description="blend patterns that are predicted from images with a ridge regression, as far as that helps"
     )
