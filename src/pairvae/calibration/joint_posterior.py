@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +63,9 @@ class Encoded:
     def of(self, rows: np.ndarray) -> Encoded:
         """Some of the samples, by their numbers."""
         chosen = np.isin(self.rows, rows)
-        parts = {name: part[chosen] for name, part in vars(self).items() if isinstance(part, np.ndarray)}
+        parts: dict[str, Any] = {
+            name: part[chosen] for name, part in vars(self).items() if isinstance(part, np.ndarray)
+        }
         return replace(self, **parts)
 
 
