@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tools import audit, licences
+from tools.licences import ROOT
 
 UNNEEDED = (
     "mlflow", "dvc", "optuna", "porespy", "matplotlib", "sklearn", "skimage", "fastapi", "uvicorn", "flask", "pandas",
@@ -20,10 +21,12 @@ MOST_MODULES = 2600  # 1998 with torch 2.13
 
 def test_predicting_loads_no_server_and_no_tracker() -> None:
     """With a model folder; a model of the registry needs MLflow's client."""
-    code = "import sys, pairvae.commands.predict; print(*sorted(sys.modules), sep='\\n')"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    code = (
+        "import sys, pairvae.commands.predict; from pairvae.inference.loader import load; load(sys.argv[1]); "
     )
+    code += "print(*sorted(sys.modules), sep='\\n')"
+    command = [sys.executable, "-c", code, str(ROOT / "tests" / "data" / "model-of-0.1")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     loaded = done.stdout.split()
     assert not set(UNNEEDED) & set(loaded)
     assert len(loaded) <= MOST_MODULES

@@ -13,11 +13,12 @@ def test_the_answer_counts_samples_and_names_what_is_not_told_apart(content: Rep
         "On 24 samples that no training saw, 20 images drawn for a SAXS pattern have an energy score of 0.00800 in "
         "S(r), 1.38 times that of other true crops (the floor)."
     )
-    assert f"{median:#.3g}" in answer.sentences[1]
+    assert answer.sentences[1].startswith("One image predicted") and f"{median:#.3g}" in answer.sentences[1]
     assert answer.sentences[2:] == (
-        "By the energy score, paired model is best, not told apart from it: dual VAE.",
-        "By single images, direct regression is best, not told apart from it: paired model.",
-        "From SEM to SAXS, by pixels, retrieval is best, better than every other method; the paired model is worse.",
+        "By the energy score, the best is the paired model; not told apart from it: dual VAE.",
+        "By single images, the best is direct regression; not told apart from it: the paired model.",
+        "From SEM to SAXS, by pixels, the best is retrieval, better than every other method; the paired model is "
+        "worse.",
         "A classifier tells predicted images from true crops with an AUC of 0.80 (0.5: it cannot; true crops among "
         "themselves: 0.48).",
     )

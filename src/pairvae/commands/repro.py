@@ -97,6 +97,9 @@ def _summarise(project: Project, started: float, *, scores: bool) -> None:
     for lines in (time_lines(stage_seconds(project.folder, started)), found):
         if lines:
             print("", *lines, sep="\n")
+    if found:
+        page = (project.reports / "index.html").relative_to(project.folder)
+        print(f"\nPictures, curves and scores: {page}. All runs and models: pairvae ui")
 
 
 @contextmanager

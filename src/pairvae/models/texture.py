@@ -46,7 +46,10 @@ class TextureEncoder(ComponentEncoder):
     ) -> None:
         super().__init__()
         self.encoded = tuple(encoded)
-        empty = texture.statistics(torch.zeros(1, 1, 96, 96), names=self.encoded)
+        with torch.device(
+            "cpu"
+        ):  # on "meta", where a card is checked, torch would import its compiler for them
+            empty = texture.statistics(torch.zeros(1, 1, 96, 96), names=self.encoded)
         self.sizes = sizes = [part.shape[1] for part in empty.values()]
         self.register_buffer("scale", torch.ones(len(sizes)))
         self.add_components(sum(sizes), components)

@@ -70,8 +70,10 @@ def _make_room(vae: VAE, weights: Mapping[str, torch.Tensor], description: Mappi
         for key in sorted(key for key in weights if key.startswith(TOWARD) and key.endswith(".weight")):
             name, weight = key[len(TOWARD) : -len(".weight")], weights[key]
             if name.isidentifier() and not hasattr(vae.encoder.toward, name) and weight.ndim == 2:
-                empty = weight.new_zeros(len(weight), vae.encoder.components, device=vae.encoder.mean.device)
-                vae.encoder.toward[name] = ScoreRegression(empty, empty[:, 0].clone())
+                kind, device = weight.dtype, vae.encoder.mean.device
+                slope = torch.zeros(len(weight), vae.encoder.components, dtype=kind, device=device)
+                bias = torch.zeros(len(weight), dtype=kind, device=device)
+                vae.encoder.toward[name] = ScoreRegression(slope, bias)
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, torch.Tensor], where: str) -> None:

@@ -56,8 +56,9 @@ def headline(metrics: Mapping[str, Any]) -> Headline:
     sentences, numbers = _of_ensembles(validation, on)
     floor = lookup(validation, "floor", "sem_sem", "s2_mae")
     beside = f"; two crops of one image differ by {figure(floor['median'])}" if floor else ""
-    single = f"{on}, one image predicted from a SAXS pattern misses the S(r) of a true crop by "
-    sentences.append(f"{single}{figure(model['median'])} (median){beside}.")
+    one = "one image predicted from a SAXS pattern misses the S(r) of a true crop by"
+    one = f"O{one[1:]}" if sentences else f"{on}, {one}"
+    sentences.append(f"{one} {figure(model['median'])} (median){beside}.")
     sentences += _standings(metrics)
     sentences += _of_realism(validation)
     numbers = numbers or [(f"SAXS {ARROW} SEM, single image", figure(model["median"]), "median S(r) error")]
@@ -88,13 +89,15 @@ def _standings(metrics: Mapping[str, Any]) -> Iterator[str]:
         ranking = lookup(metrics, "ranking", "validation", direction, score)
         if ranking:
             tied = sorted(ranking["not_told_apart"], key=lambda name: name != PAIR)
-            listed = ", ".join(_name(name) for name in tied[:MOST_TIES])
+            listed = ", ".join(map(_in_a_sentence, tied[:MOST_TIES]))
             rest = f" and {len(tied) - MOST_TIES} more" if len(tied) > MOST_TIES else ""
-            beside = f"not told apart from it: {listed}{rest}" if tied else "better than every other method"
+            beside = (
+                f"; not told apart from it: {listed}{rest}" if tied else ", better than every other method"
+            )
             worse = (
                 "" if PAIR in (ranking["best"], *ranking["not_told_apart"]) else "; the paired model is worse"
             )
-            yield f"{by}, {_name(ranking['best'])} is best, {beside}{worse}."
+            yield f"{by}, the best is {_in_a_sentence(ranking['best'])}{beside}{worse}."
 
 
 def _of_realism(validation: Mapping[str, Any]) -> Iterator[str]:
@@ -104,6 +107,10 @@ def _of_realism(validation: Mapping[str, Any]) -> Iterator[str]:
             f"A classifier tells predicted images from true crops with an AUC of {test['auc']:.2f} "
             f"(0.5: it cannot; true crops among themselves: {test['control_auc']:.2f})."
         )
+
+
+def _in_a_sentence(method: str) -> str:
+    return f"the {_name(method)}" if method == PAIR else _name(method)
 
 
 def _name(method: str) -> str:

@@ -12,7 +12,6 @@ SHARED = "mlflow.sharedViewState.pairvae"
 MENUS = "workflowType=machine_learning"
 # MLflow sorts them by name within metrics and parameters, and shows some fifteen characters of each
 COLUMNS = (
-    "attributes.`Dataset`",
     "metrics.`saxs_sem.s2_mae`",  # of a trial, on held-out training pairs
     "metrics.`val/s2_mae.saxs_sem`",
     "metrics.`val/score`",

@@ -1,8 +1,12 @@
 """The beam centre: found by symmetry, and refused where the symmetry is doubtful."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
+from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.modalities.readers.beam import beam_centre
 from pairvae.modalities.readers.counts import bad_pixels
 
@@ -90,3 +94,15 @@ def test_shadows_of_zeros_are_masked_and_weak_patterns_are_not() -> None:
     counts[50:70, 40:80] = 0
     assert bad_pixels(counts)[50:70, 40:80].all()
     assert not bad_pixels(np.random.default_rng(3).poisson(0.3, (120, 120)).astype(np.int32)).any()
+
+
+def test_a_gap_between_modules_is_no_second_centre(tmp_path: Path) -> None:
+    """A picture that was saved as JPEG again: the margins lose their noise, the gaps in them stay as they are."""
+    simulate(tmp_path, pairs=1, seed=0)
+    (file,) = (tmp_path / "SAXS").iterdir()
+    picture = cv2.imread(str(file))
+    assert picture is not None
+    _, again = cv2.imencode(".jpg", np.roll(picture, 6, 1))
+    found = beam_centre(cv2.imdecode(again, cv2.IMREAD_COLOR).mean(axis=2))
+    assert not found.doubt
+    assert (found.row, found.column) == pytest.approx((319.5, 327.5), abs=1)

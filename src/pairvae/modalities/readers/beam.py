@@ -11,8 +11,8 @@ from scipy.fft import irfft2, next_fast_len, rfft2
 from pairvae.modalities.readers.counts import BeamCentre, bad_pixels, scale_counts
 
 COARSE_SIDE = 256  # px; the centre is searched at this size, then refined to a fraction of a coarse pixel
-LEAST_OVERLAP = 0.1  # share of the trusted pixels that must lie opposite to trusted pixels
-LEAST_ENERGY = 0.05  # share of the pattern's variance that must lie there, too
+LEAST_OVERLAP = 0.2  # share of the trusted pixels that must lie opposite to trusted pixels
+LEAST_ENERGY = 0.15  # of the variance that must lie there, too: a margin with a gap between modules has less
 LEAST_SYMMETRY = (
     0.8  # 3 counts a pixel at the brightest still have it; grazing incidence and optics' shadows have less
 )
