@@ -22,6 +22,7 @@ from pairvae.training.devices import Device
 from pairvae.training.loop import Checkpointing
 from pairvae.training.optimisers import adam
 from pairvae.training.plans import Batch, LossTerms, PairPlan, SoloPlan
+from pairvae.training.shared_samples import Partners, partners_of
 
 CPU = torch.device("cpu")
 DEVICE = Device(CPU, False)
@@ -73,6 +74,13 @@ def pair_plan(**changes: object) -> PairPlan:
     values = {"random_epochs": 2, "focused_epochs": 3, "batch": 5, "log_every": 1} | changes
     settings = resolve({}).pair.training.model_copy(update=values)
     return PairPlan(PairVAE(vaes), sources, likelihoods, settings, 3, CPU)
+
+
+def first_are_pairs(count: int, of: int = 10) -> Partners:
+    """The first ``count`` samples of two sources are pairs, the others of each have no partner."""
+    return partners_of(
+        {name: [True] * count for name in ("saxs", "sem")}, {"saxs": of - count, "sem": of - count}
+    )
 
 
 def adversarial_plan(**changes: object) -> SoloPlan:

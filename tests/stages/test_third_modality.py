@@ -187,10 +187,10 @@ def test_own_folder_without_patterns(raw: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("modalities", "message"),
     [
-        (["saxs", "saxs"], "expected modalities: two different ones of saxs, sem, iq"),
-        (["saxs", "afm"], "expected modalities: two different ones of saxs, sem, iq"),
-        (["saxs"], "expected a value for modalities.1"),
-        (["saxs", "sem", "iq"], "key modalities: expected"),
+        (["saxs", "saxs"], "expected modalities: two or more different ones of saxs, sem, iq"),
+        (["saxs", "afm"], "expected modalities: two or more different ones of saxs, sem, iq"),
+        (["saxs"], "expected modalities: two or more different"),
+        (["saxs", "sem", "saxs"], "expected modalities: two or more different"),
         (7, "key modalities: expected"),
     ],
 )

@@ -15,6 +15,7 @@ from pairvae.models.pair import PairVAE
 from pairvae.numerics import losses
 from pairvae.settings import CompactNetwork, LatentSettings, resolve
 from pairvae.training.plans import PairPlan, SoloPlan
+from tiny_plans import first_are_pairs
 
 CPU = torch.device("cpu")
 LATENT = LatentSettings(channels=3, grid=1)
@@ -82,7 +83,7 @@ def test_all_modalities_of_a_batch_are_the_same_samples() -> None:
 
 
 def test_samples_without_a_partner_have_batches_of_their_own_and_two_terms() -> None:
-    few = replace(pair(kl_weight=0.1, log_every=2), pairs=6)  # of 10 samples each
+    few = replace(pair(kl_weight=0.1, log_every=2), partners=first_are_pairs(6))  # of 10 samples each
     found = list(few.batches(3))
     assert len(found) == 2 * few.steps() == 6, "a batch of pairs and one of each modality in each epoch"
     assert few.smallest_batch == 4

@@ -12,7 +12,7 @@ from pairvae.training.loop import Checkpointing, train
 from pairvae.training.plans import PairPlan
 from pairvae.training.protocol import Plan
 from pairvae.training.rounds import LossTerms, epochs_before, epochs_of
-from tiny_plans import DEVICE, NOWHERE, KilledError, assert_same, pair_plan, solo_plan
+from tiny_plans import DEVICE, NOWHERE, KilledError, assert_same, first_are_pairs, pair_plan, solo_plan
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,9 @@ def test_a_shorter_last_round_draws_the_first_epochs_of_a_whole_one() -> None:
 
 
 def test_samples_without_a_partner_are_in_a_shorter_round_too() -> None:
-    plan = replace(pair_plan(random_epochs=3, focused_epochs=0, log_every=2, batch=2), pairs=7)
+    plan = replace(
+        pair_plan(random_epochs=3, focused_epochs=0, log_every=2, batch=2), partners=first_are_pairs(7)
+    )
     assert isinstance(plan, PairPlan)
     assert [len(drawn(plan, number)) for number in (0, 1)] == [2 * plan.steps(), plan.steps()]
     assert any(min(batch) >= 7 for batch in drawn(plan, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 from pairvae.calibration import (
@@ -72,27 +71,45 @@ def calibrate(
         At least one for each step, also for those that do not apply.
     """
     pair.eval()
-    return [*length_scale.correct(pair, data, settings, seed), *_posterior(pair, data, settings, seed)]
-
-
-def _posterior(
-    pair: PairVAE, data: CalibrationData, settings: CalibrationSettings, seed: int
-) -> Iterator[Correction]:
-    """The steps about the posterior of the modality with one array for the many crops of the other."""
-    steps: list[PosteriorStep] = [posterior_mean, posterior_covariance, variance_matching]
-    if data.encoding is not None:
-        steps.insert(1, conditions)
+    corrections = list(length_scale.correct(pair, data, settings, seed))
     reason = ""
     if data.whole is None:
         reason = "no modality has many crops for one array of the other"
     elif len(set(data.groups)) < LEAST_GROUPS:
         reason = f"fewer than {LEAST_GROUPS} groups of training pairs"
     if data.whole is None or reason:
-        yield from (step.STEP.skipped(reason) for step in steps)
-        yield cross_regression.STEP.skipped(reason)
-        return
-    latents = encode_pairs(pair, data, data.whole)
-    for step in steps:
+        steps = [*(step.STEP for step in _steps(data)), cross_regression.STEP]
+        return [*corrections, *(step.skipped(reason) for step in steps)]
+    return corrections + correct_posterior(pair, data, data.whole, settings, seed)[0]
+
+
+def _steps(data: CalibrationData) -> list[PosteriorStep]:
+    steps: list[PosteriorStep] = [posterior_mean, posterior_covariance, variance_matching]
+    if data.encoding is not None:
+        steps.insert(1, conditions)
+    return steps
+
+
+def correct_posterior(
+    pair: PairVAE, data: CalibrationData, whole: str, settings: CalibrationSettings, seed: int
+) -> tuple[list[Correction], Latents]:
+    """The steps about the posterior of the modality with one array for the many crops of the other.
+
+    Parameters
+    ----------
+    pair, data, settings, seed
+        As for :func:`calibrate`.
+    whole : str
+        That modality.
+
+    Returns
+    -------
+    tuple of list of Correction and Latents
+        What was done, and the latents of the training pairs as the corrected pair gives them.
+    """
+    corrections: list[Correction] = []
+    latents = encode_pairs(pair, data, whole)
+    for step in _steps(data):
         latents, correction = step.correct(pair, latents, settings, seed)
-        yield correction
-    yield from cross_regression.correct(pair, latents, data, settings)
+        corrections.append(correction)
+    return [*corrections, *cross_regression.correct(pair, latents, data, settings)], latents

@@ -46,6 +46,60 @@ class CalibrationData:
 
 
 @dataclass(frozen=True)
+class SeveralData:
+    """Prepared arrays of training samples of more than two techniques.
+
+    Parameters
+    ----------
+    arrays : mapping of modality to ndarray
+        ``(M, K, channels, H, W)`` in [0, 1]: K crops, or K = 1 whole array, of the M samples that it measured.
+    rows : mapping of modality to ndarray
+        ``(M,)``: numbers of these among the N samples, ascending.
+    groups : sequence of str
+        Of each of the N samples; those of one group are left out together.
+    pairs : int
+        Training samples in all. Of many, N are evenly spread.
+    grey : collection of str
+        Modalities whose crops are grey levels, not two phases.
+    encoding, conditions
+        As of :class:`CalibrationData`.
+    """
+
+    arrays: Mapping[str, np.ndarray]
+    rows: Mapping[str, np.ndarray]
+    groups: Sequence[str]
+    pairs: int
+    grey: frozenset[str] = frozenset()
+    encoding: ConditionEncoding | None = None
+    conditions: Sequence[Values] = ()
+
+    @property
+    def whole(self) -> list[str]:
+        """Modalities with one array a sample."""
+        return [name for name, array in self.arrays.items() if array.shape[1] == 1]
+
+    @property
+    def cropped(self) -> list[str]:
+        """Modalities with many crops a sample."""
+        return [name for name, array in self.arrays.items() if array.shape[1] > 1]
+
+    def of(self, *names: str) -> CalibrationData:
+        """The samples that all of some modalities measured, as those of a pair."""
+        common = set.intersection(*(set(self.rows[name].tolist()) for name in names))
+        rows = sorted(common)
+        arrays = {name: self.arrays[name][np.isin(self.rows[name], rows)] for name in names}
+        conditions = [self.conditions[row] for row in rows] if self.conditions else ()
+        return CalibrationData(
+            arrays,
+            [self.groups[row] for row in rows],
+            self.pairs,
+            self.encoding,
+            conditions,
+            bool(self.grey & set(names)),
+        )
+
+
+@dataclass(frozen=True)
 class Correction:
     """One step: what was measured, and what was set.
 

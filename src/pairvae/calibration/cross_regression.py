@@ -62,7 +62,8 @@ def correct(
         One for each regression, or one for the step that is not taken.
     """
     encoder, decoder = pair.vae(latents.cropped).encoder, pair.vae(latents.whole).decoder
-    encoder.toward.clear()
+    for key in {latents.whole, latents.whole + WHOLE} & set(encoder.toward):
+        del encoder.toward[key]
     reason = ""
     if not settings.cross_regression:
         reason = "switched off"

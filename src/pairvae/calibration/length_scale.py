@@ -58,7 +58,8 @@ def correct(
     Correction
         One for each texture decoder, or one for the step that is not taken.
     """
-    decoders = {name: vae.decoder for name in pair.modalities if _stretches((vae := pair.vae(name)).decoder)}
+    known = [name for name in pair.modalities if name in data.arrays]
+    decoders = {name: vae.decoder for name in known if _stretches((vae := pair.vae(name)).decoder)}
     reason = ""
     if not settings.length_scale:
         reason = "switched off"

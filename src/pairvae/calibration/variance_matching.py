@@ -63,13 +63,35 @@ def correct(
         return latents, STEP.skipped("switched off", latents.whole)
     tril = pair.vae(latents.whole).encoder.scale_tril
     factor = np.diag(np.sqrt(latents.std.mean((0, 2)))) if tril is None else tril.double().cpu().numpy()
-    target = _variance_of_crops(latents)
-    rounds = _widen(pair.vae(latents.cropped), latents, factor, target, seed)
+    rounds, target = widened(pair.vae(latents.cropped), latents, factor, seed)
     set_scale_tril(pair, latents.whole, rounds[-1].factor)
     width = float(np.prod([each.width for each in rounds]))
     return latents, STEP.taken(
         latents.whole, target=target, before=rounds[0].before, after=rounds[-1].after, value=width
     )
+
+
+def widened(vae: VAE, latents: Latents, factor: np.ndarray, seed: int) -> tuple[list[VarianceMatch], float]:
+    """Scale a factor until decoded values vary as those of true crops.
+
+    Parameters
+    ----------
+    vae : VAE
+        Of the crops.
+    latents : Latents
+        Of training pairs.
+    factor : ndarray
+        ``(C, C)``, lower triangular: where it starts.
+    seed : int
+        Of what is decoded.
+
+    Returns
+    -------
+    tuple of list of VarianceMatch and float
+        One for each round, the last with the factor to use; and the variance of true crops.
+    """
+    target = _variance_of_crops(latents)
+    return _widen(vae, latents, factor, target, seed), target
 
 
 def _variance_of_crops(latents: Latents) -> float:

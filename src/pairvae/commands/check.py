@@ -49,8 +49,8 @@ def _check_project(
     folder: Path, settings: Settings, problems: Sequence[Problem], kept: FileCache | None
 ) -> CheckReport:
     sides = [name for name in settings.modalities if name in LOOKED_AT]
-    report = check_folder(folder, prepare_sections(settings), sides or (*FOLDERS,), kept)
-    manifest = read_manifest(folder)
+    report = check_folder(folder, prepare_sections(settings), sides or (*FOLDERS,), kept, settings.several)
+    manifest = read_manifest(folder, settings.several)
     pairs = manifest.pairs
     if settings.data.unpaired == "use":
         report = _with_unpaired(report, manifest)
@@ -153,9 +153,13 @@ def mixed_conditions(samples: Sequence[Pair]) -> list[Problem]:
     return problems
 
 
-def _modalities(pairs: Sequence[Pair], settings: Settings) -> tuple[tuple[str, str], list[Proposal]]:
-    """The two modalities to prepare: those that are set, or those that the files make pairs of."""
-    if not pairs or all(_has(pair, name) for pair in pairs for name in settings.modalities):
+def _modalities(pairs: Sequence[Pair], settings: Settings) -> tuple[tuple[str, ...], list[Proposal]]:
+    """The modalities to prepare: those that are set, or the two that the files make pairs of."""
+    if (
+        not pairs
+        or settings.several is not None
+        or all(_has(pair, name) for pair in pairs for name in settings.modalities)
+    ):
         return settings.modalities, []
     there = [name for name in MODALITIES if all(name in pair.files for pair in pairs)]
     best = sorted(there, key=lambda name: name not in settings.modalities)[:2]

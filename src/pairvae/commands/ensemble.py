@@ -19,7 +19,7 @@ from pairvae.inference.measurement import measurement
 from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input, unique_names
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.models.posterior import Posterior
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.progress import Progress
@@ -88,8 +88,8 @@ def ensemble(
 
 def _direction(predictor: Predictor) -> tuple[str, str]:
     """The modality of the centres, and the micrographs that are drawn."""
-    targets = [name for name in predictor.modalities if MODALITIES[name].cropped]
-    if len(targets) != 1:
+    source, target = main_pair(predictor.modalities)
+    if not MODALITIES[target].cropped:
         raise InputError(expected="a model with micrographs", found=", ".join(predictor.modalities))
     if predictor.facts is None:
         raise InputError(
@@ -97,7 +97,7 @@ def _direction(predictor: Predictor) -> tuple[str, str]:
             found="one from an earlier version",
             remedy="train it again: pairvae repro",
         )
-    return next(name for name in predictor.modalities if name != targets[0]), targets[0]
+    return source, target
 
 
 def _centres(

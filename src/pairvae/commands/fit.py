@@ -1,4 +1,4 @@
-"""`pairvae.fit`: a pair trained from arrays or files, without a project."""
+"""`pairvae.fit`: two or more techniques trained from arrays or files, without a project."""
 
 from __future__ import annotations
 
@@ -36,15 +36,16 @@ def fit(
     unpaired: Mapping[str, Any] | None = None,
     conditions: Mapping[str, Sequence[float | str | None]] | None = None,
 ) -> Predictor:  # fmt: skip
-    """Train a pair from arrays or files, as `pairvae repro` does, without a project and without tracking.
+    """Train techniques together from arrays or files, as `pairvae repro` does, without a project and without tracking.
 
     Parameters
     ----------
-    data : mapping of two modalities to their measurements
+    data : mapping of two or more modalities to their measurements
         ``{"saxs": patterns, "sem": images}``: the first pattern belongs to the first image. Patterns are arrays
         ``(N, H, W)`` (detector counts, or grey levels as uint8) or ``(N, H, W, 3)`` (colours as uint8 or in [0, 1]),
         images ``(N, H, W)`` (grey levels, or binary in {0, 1}), curves (``iq``) tables ``(points, 2)`` of q and I.
-        Lists of arrays may differ in size; lists of paths are files.
+        Lists of arrays may differ in size; lists of paths are files. Of more than two modalities, None stands for what
+        was not measured of a sample.
     preset : str
         ``fast``, ``paper`` or ``gpu``.
     settings : mapping, optional
@@ -84,9 +85,18 @@ def fit(
     return _trained(chosen, items, lone, acquisition, known)
 
 
-def _all_items(settings: Settings, given: Mapping[str, Any]) -> dict[str, list[Item]]:
-    names = [name for name in settings.modalities if name in given]
-    return {name: _items(given[name], name, shape_of(settings, name)) for name in names}
+def _all_items(settings: Settings, given: Mapping[str, Any]) -> dict[str, list[Item | None]]:
+    """Measurements by modality; None where one of more than two modalities did not measure a sample."""
+    found: dict[str, list[Item | None]] = {}
+    for name in [name for name in settings.modalities if name in given]:
+        some, shape = given[name], shape_of(settings, name)
+        gaps = [item is None for item in some] if settings.several and isinstance(some, list | tuple) else []
+        if any(gaps):
+            known = iter(_items([item for item in some if item is not None], name, shape))
+            found[name] = [None if gap else next(known) for gap in gaps]
+        else:
+            found[name] = [*_items(some, name, shape)]
+    return found
 
 
 def _with_validation(settings: Settings, count: int, validation: float | None) -> Settings:
@@ -99,8 +109,8 @@ def _with_validation(settings: Settings, count: int, validation: float | None) -
 
 def _trained(
     chosen: Settings,
-    items: Mapping[str, list[Item]],
-    lone: Mapping[str, list[Item]],
+    items: Mapping[str, list[Item | None]],
+    lone: Mapping[str, list[Item | None]],
     acquisition: Acquisition | None,
     conditions: Sequence[Mapping[str, float | str]],
 ) -> Predictor:
@@ -118,10 +128,10 @@ def _trained(
 
 
 def _settings(data: Mapping[str, Any], preset: str, changes: Mapping[str, Any], seed: int | None) -> Settings:
-    if not isinstance(data, Mapping) or len(data) != 2 or not set(data) <= set(MODALITIES):
+    if not isinstance(data, Mapping) or len(data) < 2 or not set(data) <= set(MODALITIES):
         found = ", ".join(map(repr, data)) if isinstance(data, Mapping) else type(data).__name__
         raise InputError(
-            expected=f"a mapping of two of {', '.join(MODALITIES)} to their measurements",
+            expected=f"a mapping of two or more of {', '.join(MODALITIES)} to their measurements",
             found=found or "none",
             where=WHERE,
             remedy='give {"saxs": patterns, "sem": images}',
@@ -158,17 +168,25 @@ def _items(given: Any, name: str, shape: tuple[int, int, int]) -> list[Item]:
     return separate(given, MODALITIES[name], shape)
 
 
-def _number_of_pairs(items: Mapping[str, list[Item]]) -> int:
+def _number_of_pairs(items: Mapping[str, list[Item | None]]) -> int:
     counts = {name: len(some) for name, some in items.items()}
     if len(set(counts.values())) > 1:
         raise InputError(
-            expected="as many measurements of one modality as of the other",
+            expected="as many measurements of each modality",
             found=" and ".join(f"{count} of {name}" for name, count in counts.items()),
             where=WHERE,
         )
     count = next(iter(counts.values()))
     if count < LEAST_PAIRS:
         raise InputError(expected=f"at least {LEAST_PAIRS} pairs", found=str(count), where=WHERE)
+    for number, sample in enumerate(zip(*items.values(), strict=True)):
+        if sum(item is not None for item in sample) < 2:
+            raise InputError(
+                expected="two measurements or more of each sample",
+                found=f"one or none of sample {number}",
+                where=WHERE,
+                remedy="give it as `unpaired`",
+            )
     return count
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from pairvae.data.pairs.sample import Pair
 from pairvae.errors import InputError
-from pairvae.modalities import Modality
+from pairvae.modalities import MODALITIES, Modality
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of
 from pairvae.settings import Section
@@ -24,8 +24,8 @@ MOST_WARNINGS = 5
 
 def prepare_measurements(
     project: Project,
-    items: Mapping[str, list[Item]],
-    lone: Mapping[str, list[Item]],
+    items: Mapping[str, list[Item | None]],
+    lone: Mapping[str, list[Item | None]],
     known: Acquisition,
     conditions: Sequence[Mapping[str, float | str]],
 ) -> None:
@@ -39,12 +39,16 @@ def prepare_measurements(
     def prepare_one(pair: Pair, modality: Modality, section: Section) -> tuple[np.ndarray, dict[str, Any]]:
         number, shape = int(pair.id), modality.prepared_shape(section)
         name = modality.name
-        item = items[name][number] if number < count else lone[name][number - count]
-        where = str(pair.files[modality.name])
+        item, reader = items[name][number] if number < count else lone[name][number - count], modality
+        if item is None:  # a pattern stands in for its curve
+            reader = MODALITIES[str(modality.instead)]
+            item = items[reader.name][number]
+        assert item is not None
+        where = str(pair.files[reader.name])
         array = prepared_already(item, modality, shape, two_phases=modality.two_phases(section))
         if array is not None:
             return _checked(array, shape, where), _record(array, known)
-        raw, settings = known.applied(raw_of(item, modality, shape, where), section)
+        raw, settings = known.applied(raw_of(item, reader, shape, where), section)
         record = modality.record(raw, settings)
         lines.extend(f"{where}: {line}" for line in record.get("warnings", ()))
         return modality.prepare(raw, settings), record
@@ -66,27 +70,31 @@ def prepare_measurements(
 
 
 def _samples(
-    items: Mapping[str, list[Item]],
-    lone: Mapping[str, list[Item]],
+    items: Mapping[str, list[Item | None]],
+    lone: Mapping[str, list[Item | None]],
     conditions: Sequence[Mapping[str, float | str]],
 ) -> tuple[list[Pair], dict[str, list[Pair]]]:
     """Pairs, and by modality the samples without a partner, which are numbered after them."""
     count = _length(items)
     pairs = [
-        replace(_pair(number, {name: items[name][number] for name in items}), conditions=conditions[number])
+        replace(
+            _pair(number, {name: item for name in items if (item := items[name][number]) is not None}),
+            conditions=conditions[number],
+        )
         for number in range(count)
     ]
     single = {
         name: [
             replace(_pair(number, {name: item}, "unpaired "), id=str(count + number))
             for number, item in enumerate(some)
+            if item is not None
         ]
         for name, some in lone.items()
     }
     return pairs, single
 
 
-def _length(items: Mapping[str, list[Item]]) -> int:
+def _length(items: Mapping[str, list[Item | None]]) -> int:
     return len(next(iter(items.values())))
 
 

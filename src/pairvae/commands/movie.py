@@ -20,7 +20,7 @@ from pairvae.inference.out_of_distribution import Confidence
 from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input
 from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.modalities.readers.image import file_part, file_stem
 from pairvae.models.posterior import Posterior
 from pairvae.numerics.descriptors import describe
@@ -69,10 +69,9 @@ def movie(
     if smooth < 0 or fps <= 0:
         raise InputError(expected="--smooth of 0 or more, --fps above 0", found=f"{smooth:g}, {fps:g}")
     predictor = load(model)
-    target = next((name for name in predictor.modalities if MODALITIES[name].cropped), None)
-    if target is None:
+    source, target = main_pair(predictor.modalities)
+    if not MODALITIES[target].cropped:
         raise InputError(expected="a model with micrographs", found=", ".join(predictor.modalities))
-    source = next(name for name in predictor.modalities if name != target)
     paths = expand(files, MODALITIES[source].suffixes)
     if len(paths) < 2:
         raise InputError(expected="at least two files", found=str(len(paths)))

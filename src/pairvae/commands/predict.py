@@ -15,10 +15,11 @@ from pairvae.inference.loader import REGISTRY, load, pinned
 from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.neighbours import require_micrographs
 from pairvae.inference.output_files import check_format, write_image
-from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of, unpaired_inputs
+from pairvae.inference.prediction_inputs import BOTH, Input, inputs_of
 from pairvae.inference.prediction_rows import CURVE_COLUMNS, IMAGE_COLUMNS, INPUT_COLUMNS, Row, describe
 from pairvae.inference.predictions import posterior_of_file, prepared_with
 from pairvae.inference.predictor import Predictor
+from pairvae.inference.sample_inputs import sample_inputs, unpaired_inputs
 from pairvae.modalities.readers.image import file_part
 from pairvae.numerics.series import evenly_spread
 from pairvae.operating_system import cores
@@ -38,6 +39,7 @@ __all__ = [
     "write_image",
 ]
 MOST_WARNINGS = 20
+MOST_JOINED = 5  # samples of several files that are named
 LEAST_SHARE = 150  # inputs of a process: its start takes as long as about 80 predictions
 MOST_WORKERS = 4  # unless asked for: each holds torch and the model, half a GB
 
@@ -76,9 +78,16 @@ def _checked_inputs(files: Sequence[str], request: Request, predictor: Predictor
         predictor.check_size(request.to, request.size)  # an unknown modality is an InputError, too
     if request.unpaired:
         inputs = unpaired_inputs(files, predictor.modalities, request.to)
+    elif len(predictor.modalities) > 2 and request.source is None and request.to != BOTH:
+        inputs = sample_inputs(files, predictor.modalities, request.to)
     else:
         inputs = inputs_of(files, predictor.modalities, request.to, request.source)
-    require_use(request.acquisition, sorted({measurement.source for measurement in inputs}))
+    joined = [measurement for measurement in inputs if measurement.beside]
+    for measurement in joined[:MOST_JOINED]:
+        _say(f"{measurement.shown}: one sample, {request.to} is predicted from all of them together")
+    if len(joined) > MOST_JOINED:
+        _say(f"and {len(joined) - MOST_JOINED} more samples of several files; inputs.csv names them")
+    require_use(request.acquisition, sorted({name for measurement in inputs for name in measurement.files}))
     if request.neighbours:
         require_micrographs(predictor, request.to)
     _require_other_folder(request.out, inputs)
@@ -192,7 +201,7 @@ def _require_other_folder(out: Path, inputs: Sequence[Input]) -> None:
     """What comes out must not lie among the inputs: the next call would predict from predictions."""
     place = out.resolve()
     for measurement in inputs:
-        if file_part(measurement.given).resolve().parent == place:
+        if any(file_part(file).resolve().parent == place for file in measurement.files.values()):
             raise InputError(
                 expected="another folder for what comes out",
                 found=f"that of {measurement.shown}",

@@ -84,6 +84,7 @@ class Made:
 def make_one(predictor: Predictor, measurement: Input, wanted: Wanted, number: int) -> Made:
     """Predict from one input and write its images; a file that cannot be read gives a reason."""
     path, asked = str(wanted.cwd / measurement.given), wanted.request
+    beside = {name: str(wanted.cwd / file) for name, file in measurement.beside}
     try:
         found = predict_file(
             predictor,
@@ -93,6 +94,7 @@ def make_one(predictor: Predictor, measurement: Input, wanted: Wanted, number: i
             asked.seed,
             asked.acquisition,
             asked.size,
+            beside,
         )
     except InputError as error:
         where = error.where.replace(path, measurement.given)

@@ -68,7 +68,10 @@ def check_before(project: Project) -> None:
     settings = with_calibrations(project.settings, source_folder(project)) if readable else project.settings
     sizes = _sizes(readable, settings, project.file_cache)
     if sizes:  # `assess` would refuse to score validation pairs that a training pair repeats
-        digests = {name: [size.digests[name] for size in sizes] for name in project.settings.modalities}
+        digests = {
+            name: [size.digests.get(name, f"not measured {row}") for row, size in enumerate(sizes)]
+            for name in project.settings.modalities
+        }
         refuse_same_content(digests, [pair.id for pair in pairs], split.train, split.validation)
     _refuse_full_disk(project.folder, sizes)
     check_networks(project)
@@ -96,7 +99,7 @@ def _incoming(project: Project) -> tuple[Sequence[Pair], Sequence[Pair]]:
         return _published(project), []
     refuse_bad_folder(project)
     data, names = project.settings.data, project.settings.modalities
-    wanted = names if data.unpaired == "use" else None
+    wanted = names if data.unpaired == "use" else project.settings.several
     pairs, _ = read_samples(source_folder(project), data.unpaired, wanted)
     return pairs, pairs
 
@@ -173,7 +176,7 @@ def _sizes(pairs: Sequence[Pair], settings: Settings, kept: FileCache) -> list[S
 
 def _size(pair: Pair, settings: Settings, kept: FileCache) -> Size:
     total, digests = 0, {}
-    for name in settings.modalities:
+    for name in [name for name in settings.modalities if settings.several is None or pair.measured_by(name)]:
         modality, section = MODALITIES[name], prepare_settings(settings, name)
         array, _ = prepare_file(pair, modality, section, kept)
         total += array.nbytes

@@ -152,7 +152,7 @@ def _patterns(samples: BroadSamples, sem: VAE, settings: Settings, device: Devic
             name: StoredFeatures(stored[torch.from_numpy(rows)], settings.seed)
             for name, stored in (("saxs", curves), ("sem", crops))
         }
-        return PairPlan(pair, sources, {}, training, settings.seed, device.torch_device, uncropped="saxs")
+        return PairPlan(pair, sources, {}, training, settings.seed, device.torch_device, uncropped=("saxs",))
 
     train(
         plan(order[held:]),

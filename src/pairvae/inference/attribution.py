@@ -144,7 +144,7 @@ def attribute(
     InputError
         For curves, which have no parts here.
     """
-    (target,) = [name for name in predictor.modalities if name != source]
+    target = predictor.partner(source)
     if MODALITIES[source].coordinates is not None or MODALITIES[target].coordinates is not None:
         raise InputError(expected="patterns and images", found="curves", where=source)
     given = _middle(np.asarray(array, np.float32), predictor.shape(source))

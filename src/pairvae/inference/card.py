@@ -16,6 +16,7 @@ from pairvae.inference.backbone import give_backbone
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.models.conditions import shift_of_card
+from pairvae.models.joint import joints_of_card
 from pairvae.models.vae import VAE
 from pairvae.models.weights import SCALE_TRIL, trained
 from pairvae.store.model_folder import CARD, REMEDY, load_model
@@ -91,6 +92,7 @@ def check_card(card: Mapping[str, Any], folder: Path) -> None:
             if highest is not None and not 0 < float(highest) < np.inf:
                 raise ValueError(f"highest_intensity is {highest!r}")
         shift_of_card(card)
+        joints_of_card(card)
 
 
 def check_training_summary(predictor: Predictor, path: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Any
 from pairvae import store
 from pairvae.calibration.correction import Correction
 from pairvae.models.conditions import CARD_KEY, ConditionShift
+from pairvae.models.joint import CARD_KEY as JOINT_KEY
+from pairvae.models.joint import JointPosterior
 from pairvae.store.model_folder import CARD, REMEDY, add_file, load_card
 from pairvae.store.rows import TableWriter
 from pairvae.tracking.runs.tracker import Tracker
@@ -31,6 +33,21 @@ def write_conditions(folder: Path, shift: ConditionShift | None) -> None:
     """
     if shift is not None:
         store.write_json(folder / CARD, load_card(folder) | {CARD_KEY: shift.card()})
+
+
+def write_joints(folder: Path, joints: Sequence[JointPosterior]) -> None:
+    """Add posteriors of several techniques together to the card of a model folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The model folder.
+    joints : sequence of JointPosterior
+        None leave the card as it is.
+    """
+    if joints:
+        entries = [joint.card() for joint in joints]
+        store.write_json(folder / CARD, load_card(folder) | {JOINT_KEY: entries})
 
 
 def log_corrections(tracker: Tracker, corrections: Sequence[Correction]) -> None:

@@ -112,8 +112,8 @@ def best_guess(
     BestGuess
         Of the other modality.
     """
-    (target,) = [name for name in predictor.modalities if name != source]
-    image = predictor.decode(predictor.encode(array, source, known), target, 1, seed)[0, 0]
+    target = predictor.partner(source)
+    image = predictor.predict(array, source, target, 1, seed, known)[0, 0]
     return BestGuess(target, image, predictor.confidence(array, source))
 
 
@@ -148,8 +148,8 @@ def explain(
     Explained
         Pictures, a curve, numbers and warnings.
     """
-    (target,) = [name for name in predictor.modalities if name != source]
-    posterior = predictor.encode(array, source, known)
+    target = predictor.partner(source)
+    posterior = predictor.encode_together({source: array}, target, known)
     best, drawn = _decoded(predictor, posterior, target, samples, seed)
     confidence = predictor.confidence(array, source)
     warnings, notes, numbers = _trust(predictor, array, source, best, target, confidence)
@@ -192,7 +192,7 @@ def plane(predictor: Predictor, modality: str) -> tuple[Plane, tuple[str, ...], 
 
 
 def explain_point(predictor: Predictor, modality: str, x: float, y: float, seed: int) -> list[Explained]:
-    """Images of both modalities at a point of the latent plane.
+    """Images of all modalities at a point of the latent plane.
 
     Parameters
     ----------

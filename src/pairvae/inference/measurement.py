@@ -218,7 +218,7 @@ def hint(technique: str | None, predictor: Predictor, door: Door) -> str:
     look = f"this looks like {'an' if str(title).startswith(SPOKEN_WITH_AN) else 'a'} {title}"
     if technique not in predictor.modalities:
         return f"{look}, which this model does not take"
-    target = next(name for name in predictor.modalities if name != technique)
+    target = predictor.partner(technique)
     return f"{look}: {door.advice.format(target=target, technique=technique)}"
 
 

@@ -74,7 +74,7 @@ def provenance_of(
         "model_sha256": str(predictor.card.get("weights_sha256", "")),
         "input": item.shown,
         "input_sha256": file_digest(file_part(path)),
-        "from": item.source,
+        "from": item.sources,
         "to": item.target,
         **drawn,
     }

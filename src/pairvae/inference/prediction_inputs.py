@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pairvae.data.pairs.manifest import read_manifest
 from pairvae.errors import InputError, printable
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.modalities.readers.image import HDF5_SUFFIXES, file_part, file_stem, is_litter
 
 BOTH = "both"
@@ -19,7 +18,7 @@ LONGEST_STEM = 200  # bytes; a file name has at most 255, and numbers and suffix
 
 @dataclass(frozen=True)
 class Input:
-    """A raw file to predict from.
+    """A raw file to predict from, and further files of the same sample.
 
     Parameters
     ----------
@@ -29,17 +28,30 @@ class Input:
         Its modality, and the one to predict.
     name : str
         Prefix of its output files.
+    beside : tuple of modality and file
+        Measurements of the same sample by other techniques.
     """
 
     given: str
     source: str
     target: str
     name: str
+    beside: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files by modality."""
+        return {self.source: self.given, **dict(self.beside)}
 
     @property
     def shown(self) -> str:
-        """The file name, safe to print in a line or a table."""
-        return printable(self.given)
+        """The file names, safe to print in a line or a table."""
+        return " + ".join(map(printable, self.files.values()))
+
+    @property
+    def sources(self) -> str:
+        """All its modalities, as ``saxs+iq``."""
+        return "+".join(self.files)
 
 
 def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: str | None) -> list[Input]:
@@ -50,9 +62,9 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
     files : sequence of str
         Files, folders, and name patterns.
     modalities : sequence of str
-        The two of the model.
+        Those of the model, two or more.
     to : str
-        The modality to predict, or ``both``: from each file the other modality.
+        The modality to predict, or ``both``: from each file the other modality, of more than two one of the main pair.
     source : str or None
         The files' modality. Without it, with ``both``, their folders tell (``SAXS/``, ``SEM/``).
 
@@ -70,7 +82,8 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
     for entry in files:
         for name, part in _parts(entry, modalities, to, source):
             paths += [(path, name) for path in expand([part], MODALITIES[name].suffixes)]
-    targets = {name: next(modality for modality in modalities if modality != name) for name in modalities}
+    first, second = main_pair(modalities)
+    targets = {name: to if to != BOTH else first if name == second else second for name in modalities}
     # A pattern and a micrograph of one id may share a name: their predictions have different suffixes.
     names = {
         name: iter(unique_names([path for path, modality in paths if modality == name]))
@@ -79,50 +92,10 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
     return [Input(path, name, targets[name], next(names[name])) for path, name in paths]
 
 
-def unpaired_inputs(folders: Sequence[str], modalities: Sequence[str], to: str) -> list[Input]:
-    """The files of all samples without a partner in folders of pairs, named by their samples' ids.
-
-    Parameters
-    ----------
-    folders : sequence of str
-        Folders of pairs.
-    modalities : sequence of str
-        The two of the model.
-    to : str
-        The modality that they lack, or ``both``.
-
-    Returns
-    -------
-    list of Input
-        In the order of folders and samples.
-
-    Raises
-    ------
-    InputError
-        There is none, or a folder has faults.
-    """
-    inputs: list[Input] = []
-    for folder in folders:
-        manifest = read_manifest(Path(folder), modalities)
-        if manifest.faults:
-            raise manifest.faults[0].error
-        for sample in manifest.unpaired:
-            for name in [name for name in modalities if name in sample.files and name != to]:
-                target = next(other for other in modalities if other != name)
-                inputs.append(Input(str(sample.files[name]), name, target, output_stem(sample.id)))
-    if not inputs:
-        raise InputError(
-            expected=f"samples without {'a partner' if to == BOTH else MODALITIES[to].title}",
-            found="none",
-            where=", ".join(folders),
-        )
-    return inputs
-
-
 def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -> list[tuple[str, str]]:
     """Modality and path of one entry; for a folder with one folder per technique, of each of these."""
     if source is not None or to != BOTH:
-        default = source or next(name for name in modalities if name != to)
+        default = source or next(name for name in main_pair(modalities) if name != to)
         if default not in modalities or default == to:
             raise InputError(
                 expected=f"files of {' or '.join(name for name in modalities if name != to)}",

@@ -99,7 +99,7 @@ def input_row(
     dict
         By ``INPUT_COLUMNS``.
     """
-    row: Row = {"input": item.shown, "from": item.source, "to": item.target, "samples": count}
+    row: Row = {"input": item.shown, "from": item.sources, "to": item.target, "samples": count}
     for name, values in shown.items():
         known = values[np.isfinite(values)]
         if name == "orientation_deg":

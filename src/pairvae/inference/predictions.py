@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,8 +56,9 @@ def predict_file(
     seed: int,
     acquisition: Acquisition = ANY,
     size: int | None = None,
+    beside: Mapping[str, str] | None = None,
 ) -> Prediction:
-    """Predict from a raw file.
+    """Predict from a raw file, or from several of one sample.
 
     Parameters
     ----------
@@ -70,6 +72,8 @@ def predict_file(
         As for :meth:`Predictor.predict`.
     acquisition : Acquisition
         It goes before what a ``pairs.csv`` around the file says, and that before the file itself.
+    beside : mapping of str to str, optional
+        Files of the same sample by other modalities.
 
     Returns
     -------
@@ -83,50 +87,59 @@ def predict_file(
     """
     known = known_of(predictor, path, item.source, acquisition)
     given = measurement(predictor, path, item.source, known)
-    prediction = predict_array(predictor, given.array, item.source, item.target, samples, seed, size, known)
+    read = {item.source: given}
+    for name, file in (beside or {}).items():
+        read[name] = measurement(predictor, file, name, known_of(predictor, file, name, acquisition))
+    arrays = {name: one.array for name, one in read.items()}
+    prediction = predict_together(predictor, arrays, item.target, samples, seed, size, known)
     doubted = prediction.confidence is None or prediction.confidence.out_of_distribution
-    looks = doubt(predictor, given, item.source) if doubted else None
-    return replace(prediction, remarks=(*given.remarks, *([looks] if looks else ())))
+    remarks = []
+    for name, one in read.items():
+        looks = doubt(predictor, one, name) if doubted else None
+        remarks += [*one.remarks, *([looks] if looks else ())]
+    return replace(prediction, remarks=tuple(remarks))
 
 
-def predict_array(
+def predict_together(
     predictor: Predictor,
-    array: np.ndarray,
-    source: str,
+    arrays: Mapping[str, np.ndarray],
     target: str,
     samples: int,
     seed: int,
     size: int | None = None,
     acquisition: Acquisition = ANY,
 ) -> Prediction:
-    """Predict from one prepared array.
+    """Predict from prepared arrays of one sample.
 
     Parameters
     ----------
     predictor : Predictor
         The model.
-    array : ndarray
-        ``(channels, H, W)`` in [0, 1].
-    source, target : str
-        Its modality, and the one to predict.
+    arrays : mapping of str to ndarray
+        ``(channels, H, W)`` in [0, 1], by modality.
+    target : str
+        The modality to predict.
     samples, seed : int
         As for :meth:`Predictor.predict`.
     size : int, optional
         Side of the images in px, which counts for textures alone.
     acquisition : Acquisition
-        What is known of the array besides, of which the conditions count.
+        What is known of the sample besides, of which the conditions count.
 
     Returns
     -------
     Prediction
-        Without remarks.
+        Without remarks; its input is the first array, its confidence that of the array least like the training data.
     """
+    source, array = next(iter(arrays.items()))
     side = size if predictor.draws_any_size(target) else None
-    images = predictor.decode(predictor.encode(array, source, acquisition), target, samples, seed, side)[0]
+    posterior = predictor.encode_together(arrays, target, acquisition)
+    images = predictor.decode(posterior, target, samples, seed, side)[0]
+    known = [one for name in arrays if (one := predictor.confidence(arrays[name], name)) is not None]
     return Prediction(
         array,
         images,
-        predictor.confidence(array, source),
+        max(known, key=lambda one: one.distance, default=None),
         agreement(predictor, array, images, source, target),
     )
 

@@ -1,7 +1,8 @@
-"""What a user calls: a trained pair that predicts either measurement from the other."""
+"""What a user calls: trained techniques that predict each other's measurements."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from pairvae.store.model_folder import copy_model
 
 @dataclass(frozen=True, repr=False)
 class Predictor(TrainedPair):
-    """A trained pair: it predicts either measurement from the other. :func:`pairvae.load` and :func:`pairvae.fit`
-    return one.
+    """Two or more techniques trained together: it predicts one measurement from others. :func:`pairvae.load` and
+    :func:`pairvae.fit` return one.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ class Predictor(TrainedPair):
         acquisition: Known = None,
         size: int | None = None,
     ) -> np.ndarray:
-        """Images of one technique for each measurement of the other.
+        """Images of one technique for each measurement of another one, or of several.
 
         An input's images depend on it and on ``seed`` alone, not on its neighbours.
 
@@ -129,9 +130,11 @@ class Predictor(TrainedPair):
             Prepared arrays ``(N, channels, H, W)`` in [0, 1] or one ``(channels, H, W)``; raw patterns ``(H, W)``
             (counts) or ``(H, W, 3)`` (colours), images ``(H, W)`` (grey levels, or binary), curves ``(points, 2)``
             (q and I): one, an array of several, or a list of different sizes; files as paths. What is raw is
-            prepared as the training data were. Of an image larger than the networks see, all is used.
+            prepared as the training data were. Of an image larger than the networks see, all is used. Of a model of
+            more than two techniques, a mapping of several of them to such inputs predicts from all measurements of a
+            sample together: ``{"saxs": patterns, "iq": curves}``, the first pattern and the first curve of one sample.
         source, target : str, optional
-            The modality of the inputs and the one to predict. Of two, one is enough.
+            The modality of the inputs and the one to predict. Of two, one is enough. A mapping names its own.
         samples : int
             Images for each input. One is decoded from the posterior's mean, several from draws of it.
         seed : int
@@ -156,9 +159,21 @@ class Predictor(TrainedPair):
             For an unknown modality, arrays of another layout, values outside [0, 1] in prepared arrays, or files
             that cannot be read.
         """
-        source, target = self._direction(source, target)
+        if isinstance(inputs, Mapping):
+            target = target or self._only_other(inputs)
+        else:
+            source, target = self._direction(source, target)
+            inputs = {source: inputs}
         self.check_size(target, size)
-        return self.decode(self.encode(inputs, source, acquisition), target, samples, seed, size)
+        return self.decode(self.encode_together(inputs, target, acquisition), target, samples, seed, size)
+
+    def _only_other(self, inputs: Mapping[str, Any]) -> str:
+        others = [name for name in self.modalities if name not in inputs]
+        if len(others) != 1:
+            raise InputError(
+                expected="the target", found="none", where="target", remedy=f"one of {', '.join(others)}"
+            )
+        return others[0]
 
     def _direction(self, source: str | None, target: str | None) -> tuple[str, str]:
         """Source and target; the one that is not given is the other of the two."""
@@ -168,6 +183,13 @@ class Predictor(TrainedPair):
         if source is None and target is None:
             raise InputError(
                 expected="source or target", found="neither", remedy=f"say target={self.modalities[-1]!r}"
+            )
+        if len(self.modalities) > 2 and None in (source, target):
+            known, given = ("source", source) if source else ("target", target)
+            raise InputError(
+                expected="source and target, of more than two techniques",
+                found=f"{known}={given!r} alone",
+                remedy=f"say one of {', '.join(name for name in self.modalities if name != given)}",
             )
         source = source or next(name for name in self.modalities if name != target)
         return source, target or next(name for name in self.modalities if name != source)

@@ -18,7 +18,7 @@ from pairvae.inference.out_of_distribution import OutOfDistributionScore, famili
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.training_distance import DistanceScale
 from pairvae.inference.training_summary import Scattering, TrainingSummary, scattering_of
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.models.conditions import shifts_of
 from pairvae.numerics.images import has_grey_levels
 from pairvae.numerics.scattering import Calibration
@@ -76,22 +76,26 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
     """
     familiar: dict[str, OutOfDistributionScore] = {}
     latents: dict[str, np.ndarray] = {}
+    given, rows = rows, list(prepared.rows_with(main_pair(predictor.modalities), rows))
     pairs = [prepared.pairs[row] for row in rows]
-    groups = [pair.group for pair in pairs]
     for name in predictor.modalities:
+        measured = list(prepared.rows_with([name], given))
+        known = [prepared.pairs[row] for row in measured]
+        groups = [pair.group for pair in known]
         if MODALITIES[name].cropped:
             crops = prepared.crops(name)
-            score = familiar_crops([np.array(crops[row]) for row in rows], groups)
-            means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in rows]
+            score = familiar_crops([np.array(crops[row]) for row in measured], groups)
+            means = [predictor.pooled_of_crops(np.array(crops[row]), name).mean for row in measured]
         else:
-            arrays = np.array(prepared.whole(name)[rows])
+            arrays = np.array(prepared.whole(name)[measured])
             score = familiar_arrays(arrays, groups, predictor.vaes[name].encoder)
-            shift = shifts_of(predictor.card, [pair.conditions for pair in pairs], name)
+            shift = shifts_of(predictor.card, [pair.conditions for pair in known], name)
             mean = predictor.posterior(arrays, name).mean
             means = [mean if shift is None else mean + shift]
         if score is not None:
             familiar[name] = score
-        latents[name] = torch.cat(means).numpy()
+        if set(rows) <= set(measured):
+            latents[name] = torch.cat(means).numpy()[[measured.index(row) for row in rows]]
     sizes = {
         name: size
         for name in predictor.modalities
@@ -113,8 +117,8 @@ def facts_of(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Train
 
 
 def _micrographs(predictor: Predictor, prepared: Prepared, rows: list[int]) -> np.ndarray | None:
-    """The first evaluation crop of each image; None where the pair has no micrographs, or several kinds."""
-    names = [name for name in predictor.modalities if MODALITIES[name].cropped]
+    """The first evaluation crop of each image; None where the main pair has no micrographs, or two kinds."""
+    names = [name for name in main_pair(predictor.modalities) if MODALITIES[name].cropped]
     return np.array(prepared.crops(names[0])[rows, 0]) if len(names) == 1 else None
 
 
@@ -126,13 +130,10 @@ def _sizes(prepared: Prepared, name: str, rows: list[int]) -> tuple[tuple[int, i
 
 
 def _scattering(predictor: Predictor, prepared: Prepared, rows: list[int]) -> Scattering | None:
-    """Where the pair is an image and a pattern of three channels."""
-    images = [name for name in predictor.modalities if MODALITIES[name].cropped]
-    patterns = [
-        name
-        for name in predictor.modalities
-        if not MODALITIES[name].cropped and predictor.shape(name)[0] == 3
-    ]
+    """Where the main pair is an image and a pattern of three channels."""
+    names = main_pair(predictor.modalities)
+    images = [name for name in names if MODALITIES[name].cropped]
+    patterns = [name for name in names if not MODALITIES[name].cropped and predictor.shape(name)[0] == 3]
     if len(images) != 1 or len(patterns) != 1:
         return None
     crops = prepared.crops(images[0])

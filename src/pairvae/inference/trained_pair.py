@@ -13,10 +13,11 @@ import torch
 
 from pairvae.errors import InputError
 from pairvae.inference.encoder_inputs import Known, acquisitions, covering_crops, network_inputs, shifted
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.modalities.acquisition import Acquisition
 from pairvae.modalities.arrays import Item, prepared_already, raw_of, separate
 from pairvae.models.conditions import ConditionShift, shift_of_card
+from pairvae.models.joint import JointPosterior, equal_joint, joints_of_card
 from pairvae.models.posterior import Posterior, joined
 from pairvae.models.vae import VAE
 from pairvae.settings import Section
@@ -110,6 +111,78 @@ class TrainedPair:
     def condition_shift(self) -> ConditionShift | None:
         """What conditions of a sample do to its posterior; None for a model without conditions."""
         return shift_of_card(self.card)
+
+    @cached_property
+    def joints(self) -> Mapping[tuple[frozenset[str], str], JointPosterior]:
+        """Posteriors of several techniques together, by the set of sources and the target; none of a pair."""
+        return joints_of_card(self.card)
+
+    def partner(self, modality: str) -> str:
+        """The other modality of a pair; of more techniques, the other one of the main pair, or its second one."""
+        self._known(modality)
+        first, second = main_pair(self.modalities)
+        return first if modality == second else second
+
+    def together(self, posteriors: Mapping[str, Posterior], target: str) -> Posterior:
+        """The posterior that the decoder of ``target`` gets, of one technique or of several that measured a sample.
+
+        Parameters
+        ----------
+        posteriors : mapping of str to Posterior
+            By modality, ``(N, C, g, g)`` each, of the same N samples.
+        target : str
+            The modality to predict.
+
+        Returns
+        -------
+        Posterior
+            ``(N, C, g, g)``.
+        """
+        joint = self.joints.get((frozenset(posteriors), target))
+        if joint is None and len(posteriors) == 1:
+            return next(iter(posteriors.values()))
+        return (joint or equal_joint(tuple(posteriors), target)).of(posteriors)
+
+    def encode_together(self, inputs: Mapping[str, Any], target: str, acquisition: Known = None) -> Posterior:
+        """Posteriors of samples that one or several techniques measured, for the decoder of ``target``.
+
+        Parameters
+        ----------
+        inputs : mapping of str to inputs
+            By modality, as :meth:`predict` takes them: as many of each.
+        target : str
+            The modality to predict.
+        acquisition
+            As for :meth:`predict`.
+
+        Returns
+        -------
+        Posterior
+            ``(N, C, g, g)``.
+
+        Raises
+        ------
+        InputError
+            For an unknown modality, for the target among the inputs, and for unequal numbers.
+        """
+        for name in (*inputs, target):
+            self._known(name)
+        if not inputs or (len(inputs) > 1 and target in inputs):
+            others = " or ".join(name for name in self.modalities if name != target)
+            raise InputError(
+                expected=f"measurements of {others}, to predict {target}",
+                found=", ".join(inputs) or "none",
+                where="inputs",
+            )
+        posteriors = {name: self.encode(some, name, acquisition) for name, some in inputs.items()}
+        counts = {name: len(posterior.mean) for name, posterior in posteriors.items()}
+        if len(set(counts.values())) > 1:
+            raise InputError(
+                expected="as many measurements of each technique: those of one place are of one sample",
+                found=" and ".join(f"{count} of {name}" for name, count in counts.items()),
+                where="inputs",
+            )
+        return self.together(posteriors, target)
 
     def encode(self, inputs: Any, source: str, acquisition: Known = None) -> Posterior:
         """Posteriors of whatever :meth:`predict` takes; of a whole micrograph, that of all of it.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Sequence
 from functools import cache
 
 from pydantic import ValidationError
@@ -49,7 +50,23 @@ def __getattr__(name: str) -> object:
     return globals()[name]
 
 
-__all__ = ["MODALITIES", "Axis", "Modality", "check_modalities", "prepare_settings"]
+__all__ = ["MODALITIES", "Axis", "Modality", "check_modalities", "main_pair", "prepare_settings"]
+
+
+def main_pair(names: Sequence[str]) -> tuple[str, str]:
+    """The two techniques whose directions the report draws: one without crops, then one with crops where there are any.
+
+    Examples
+    --------
+    >>> main_pair(["sem", "saxs"]), main_pair(["iq", "saxs", "sem"])
+    (('saxs', 'sem'), ('saxs', 'sem'))
+    """
+    known = _declared()
+    ordered = sorted(names, key=lambda name: known[name].cropped)
+    first = "saxs" if "saxs" in names and len(names) > 2 else ordered[0]
+    rest = [name for name in ordered if name != first]
+    cropped = [name for name in rest if known[name].cropped]
+    return first, "sem" if "sem" in cropped else (cropped or rest)[0]
 
 
 def prepare_settings(settings: Settings, name: str) -> Section:

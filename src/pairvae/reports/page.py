@@ -13,6 +13,7 @@ from pairvae.reports import curves, pictures
 from pairvae.reports.answer import answer_tables, headline
 from pairvae.reports.captions import METHOD_MEANINGS, METHODS, SCORES, direction_label, paper_rank, readable
 from pairvae.reports.comparisons import block_numbers, comparisons, warnings
+from pairvae.reports.direction_rows import COLUMNS, direction_rows
 from pairvae.reports.drawings import SECTIONS, drawings
 from pairvae.reports.encode import Picture, plot_picture, png_picture
 from pairvae.reports.figures import ordered_examples, save_figures
@@ -174,6 +175,8 @@ def render(report: ReportData, side: int, shown: Mapping[str, object] | None = N
         blocks=block_numbers(report.metrics),
         study_table=study_table(report.study),
         corrections=correction_rows(report.corrections),
+        directions=direction_rows(report.metrics),
+        direction_columns=COLUMNS,
         **{section: (shown or {}).get(section, []) for section in SECTIONS},
         **_blocks(report, side),
     )

@@ -109,9 +109,7 @@ class PairTraining(Optimisation):
     match_weight: NonNegative = Field(
         description="weight of the divergence of the crops' posteriors from that of their pattern"
     )
-    weights: dict[str, NonNegative] = Field(
-        description="similarity, and <from>_<to> for the four directions of the pair"
-    )
+    weights: dict[str, NonNegative] = Field(description="similarity, and <from>_<to> for every direction")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

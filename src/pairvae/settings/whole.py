@@ -54,7 +54,9 @@ class Settings(Section):
         description="the values of all settings that are not given"
     )
     seed: Seed = Field(description="of initial weights, crops, batches and sampled latents")
-    modalities: tuple[str, str] = Field(strict=False, description="the pair that is trained")
+    modalities: tuple[str, ...] = Field(
+        strict=False, description="the techniques that are trained together: two, or more"
+    )
     data: DataSettings
     split: SplitSettings
     latent: LatentSettings
@@ -71,14 +73,20 @@ class Settings(Section):
     device: DeviceSettings
 
     @model_validator(mode="after")
-    def _pair_is_complete(self) -> Self:
+    def _directions_have_weights(self) -> Self:
         known = ["saxs", "sem", *(self.__pydantic_extra__ or {})]
-        if len(set(self.modalities)) != 2 or not set(self.modalities) <= set(known):
-            raise ValueError(f"modalities: two different ones of {', '.join(known)}")
+        distinct = set(self.modalities)
+        if not 2 <= len(distinct) == len(self.modalities) or not distinct <= set(known):
+            raise ValueError(f"modalities: two or more different ones of {', '.join(known)}")
         required = {"similarity", *(f"{a}_{b}" for a in self.modalities for b in self.modalities)}
         if set(self.pair.training.weights) != required:
             raise ValueError(f"weights of exactly {', '.join(sorted(required))} in pair.training")
         return self
+
+    @property
+    def several(self) -> tuple[str, ...] | None:
+        """The techniques where there are more than two, of which samples may lack some; None for a pair."""
+        return self.modalities if len(self.modalities) > 2 else None
 
     def modality(self, name: str) -> SaxsSettings | CroppedSettings | ModalitySettings:
         """The section of one modality (``InputError`` where there is none)."""
@@ -91,23 +99,39 @@ class Settings(Section):
 
 
 def _weights_of_pair(values: dict[str, Any], chosen: object) -> dict[str, Any]:
-    """A preset's ``values`` with the weights of its own directions named for the ``chosen`` pair instead.
+    """A preset's ``values`` with the weights of its own directions named for the ``chosen`` techniques instead.
 
-    A modality of both pairs keeps its weights; the other one's go to the other one of the chosen pair.
+    A modality of both pairs keeps its weights; the other one's go to the other one of the chosen pair. Of more than
+    two techniques, those that are drawn as crops have the weights of micrographs, the others those of patterns.
     """
     preset_pair = values["modalities"]
     strings = isinstance(chosen, list | tuple) and all(isinstance(name, str) for name in chosen)
-    if not (strings and isinstance(chosen, list | tuple) and len(set(chosen)) == len(preset_pair)):
+    if not (strings and isinstance(chosen, list | tuple) and len(set(chosen)) >= len(preset_pair)):
         return values  # the model says what is wrong with it
-    left = [name for name in chosen if name not in preset_pair]
-    names = {name: name if name in chosen else left.pop(0) for name in preset_pair}
-    weights = {
-        "_".join(names.get(part, part) for part in key.split("_")): weight
-        for key, weight in values["pair"]["training"]["weights"].items()
-    }
+    preset_weights = values["pair"]["training"]["weights"]
+    if len(set(chosen)) > len(preset_pair):
+        kinds = {name: _kind(values, name) for name in chosen}
+        weights = {key: weight for key, weight in preset_weights.items() if key == "similarity"}
+        weights |= {f"{a}_{b}": preset_weights[f"{kinds[a]}_{kinds[b]}"] for a in chosen for b in chosen}
+        names = {
+            kind: kind if kind in chosen else next((name for name in chosen if kinds[name] == kind), kind)
+            for kind in preset_pair
+        }
+    else:
+        left = [name for name in chosen if name not in preset_pair]
+        names = {name: name if name in chosen else left.pop(0) for name in preset_pair}
+        weights = {
+            "_".join(names.get(part, part) for part in key.split("_")): weight
+            for key, weight in preset_weights.items()
+        }
     training = {**values["pair"]["training"], "weights": weights}
     tune = renamed(values["tune"], names)
     return {**values, "pair": {**values["pair"], "training": training}, "tune": tune}
+
+
+def _kind(values: Mapping[str, Any], name: str) -> str:
+    """The technique of the preset's pair whose weights a modality has: its arrays are crops, or whole."""
+    return "sem" if "crop" in values.get(name, {}).get("prepare", {}) else "saxs"
 
 
 def _simulated(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

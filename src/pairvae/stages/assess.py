@@ -47,8 +47,9 @@ from pairvae.evaluation.scores.references import References, baseline_errors, fl
 from pairvae.evaluation.scores.sampled import Sampled, sampled
 from pairvae.evaluation.scores.statistics import resamples
 from pairvae.inference.card import load_vaes
+from pairvae.inference.directions import Directions, score_directions
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.models.conditions import shifts_of
 from pairvae.numerics.images import has_grey_levels
 from pairvae.reports.validation_scores import PAIR, run_metrics, verdict
@@ -72,9 +73,10 @@ class Predicted:
 
 def assess(project: Project) -> None:
     """Score the solo and the pair models on validation, training and all pairs."""
-    prepared = project.prepared()
+    prepared = project.prepared_pairs()
     choose(project.settings.device)
-    pair, card = load_vaes(project.model("train-pair"))
+    vaes, card = load_vaes(project.model("train-pair"))
+    pair = {name: vaes[name] for name in main_pair(tuple(vaes))}
     reference = Reference(evaluated(project, prepared, card), full=True)
     data = reference.data
     refuse_leakage(prepared, reference, card)
@@ -108,6 +110,11 @@ def assess(project: Project) -> None:
         metrics["splits"]["validation"]["ensembles"] = scored.block()
         if project.settings.assess.realism is True:
             metrics["splits"]["validation"]["realism"] = _realism(project, data, draws, predicted)
+    if project.settings.several is not None:
+        everything, assessed = project.prepared(), project.settings.assess
+        split, seed = project.split(everything), project.settings.seed
+        scored_directions = Directions(Predictor(vaes, card), everything, split, assessed.estimator, seed)
+        metrics["splits"]["validation"]["directions"] = score_directions(scored_directions)
     _write(project, prepared, reference, predicted, measurements, splits)
     store.write_json(project.reports / "metrics.json", metrics)
     tell(metrics["warnings"])
@@ -129,7 +136,7 @@ def _of_conditions(prepared: Prepared, data: EvaluationSet, decoded: Reconstruct
 def evaluated(project: Project, prepared: Prepared, card: Mapping[str, Any] | None = None) -> EvaluationSet:
     """Everything that is assessed, in memory; ``card``: of the pair, which may know the samples' conditions."""
     settings, split = project.settings, project.split(prepared)
-    first, second = sorted(settings.modalities, key=lambda name: MODALITIES[name].cropped)
+    first, second = main_pair(settings.modalities)
     cropped = MODALITIES[second].cropped
     crops = np.array(prepared.crops(second) if cropped else prepared.whole(second))
     grey = cropped and has_grey_levels(crops)

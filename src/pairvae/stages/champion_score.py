@@ -116,7 +116,7 @@ def score_anew(
         difference = _difference(predictor, card)
         if difference is not None:
             return Anew(None, difference)
-        prepared = project.prepared()
+        prepared = project.prepared_pairs()
         if prepared.digest != card["data_digest"]:
             return Anew(None, f"{project.prepared_folder} holds other data than the scores are of")
         score = _score(project, prepared, predictor, metrics)

@@ -16,7 +16,7 @@ from pairvae.training.devices import choose
 
 def generate(project: Project) -> None:
     """Write ``reports/ensembles/<morphology>-<scale>.npz`` with images, S(r) and the true crops' S(r)."""
-    settings, prepared = project.settings, project.prepared()
+    settings, prepared = project.settings, project.prepared_pairs()
     choose(settings.device)
     vaes, card = load_vaes(project.model("train-pair"))
     what = evaluated(project, prepared, card)

@@ -48,14 +48,11 @@ def prepare_folder(raw: Path, out: Path, settings: Settings, kept: FileCache | N
     ``kept``: where files that were prepared before are looked up, and others are kept.
     """
     unpaired = settings.data.unpaired
-    pairs, lone = read_samples(raw, unpaired, settings.modalities if unpaired == "use" else None)
+    pairs, lone = read_samples(raw, unpaired, settings.modalities if unpaired == "use" else settings.several)
     # Models keep the content of masks and geometries, to predict without the folder.
     filled = with_calibrations(settings, raw)
     warnings = checked(raw, filled, kept)
-    by_side = {
-        name: [sample for sample in lone if {name, MODALITIES[name].instead} & {*sample.files}]
-        for name in settings.modalities
-    }
+    by_side = {name: [sample for sample in lone if sample.measured_by(name)] for name in settings.modalities}
     _prepare_all(out, pairs, by_side, settings, filled, warnings, partial(prepare_file, kept=kept))
 
 
@@ -117,12 +114,19 @@ def _write(
     warnings: Warnings,
     prepare: Prepare,
 ) -> str:
-    """Arrays of the modalities ``sections`` of all samples, and their card; returns its digest."""
+    """Arrays of the modalities ``sections`` of all samples, and their card; returns its digest.
+
+    What was not measured of a sample is blank (see :class:`pairvae.store.prepared.PreparedPair`).
+    """
     named = {name: prepare_settings(settings, name) for name in sections}
     written: dict[str, Written] = {}
+    lacking: dict[str, list[bool]] = {}
     files: list[str] = []
     for name, section in sections.items():
-        modality, prepared = MODALITIES[name], _prepared(MODALITIES[name], samples, section, prepare)
+        modality = MODALITIES[name]
+        measured = [settings.several is None or sample.measured_by(name) for sample in samples]
+        lacking[name] = [not known for known in measured]
+        prepared = _prepared(modality, list(zip(samples, measured, strict=True)), section, prepare)
         files.append(f"{name}.npy")
         if modality.cropped:
             files.append(f"{name}-crops.npy")
@@ -133,7 +137,7 @@ def _write(
         else:
             written[name] = _write_whole(folder, modality, len(samples), section, prepared)
     facts: dict[str, Any] = {
-        "pairs": [_known(pair, index, written) for index, pair in enumerate(samples)],
+        "pairs": [_known(pair, index, written, lacking) for index, pair in enumerate(samples)],
         "shapes": {name: one.shapes for name, one in written.items()},
         "done": {name: one.done for name, one in written.items()},
         "prepare": {name: section.model_dump(mode="json") for name, section in named.items()},
@@ -154,7 +158,7 @@ def checked(raw: Path, settings: Settings, kept: FileCache | None = None) -> War
     published pairs are as they are.
     """
     sides = [name for name in settings.modalities if name in LOOKED_AT]
-    report = check_folder(raw, prepare_sections(settings, settings.modalities), sides, kept)
+    report = check_folder(raw, prepare_sections(settings, settings.modalities), sides, kept, settings.several)
     if settings.data.unpaired == "use":
         problems = tuple(problem for problem in report.problems if problem.kind != "missing partner")
         report = dataclasses.replace(report, problems=problems)
@@ -182,12 +186,16 @@ class Written:
     done: list[dict[str, Any]]
 
 
-def _known(pair: Pair, index: int, written: Mapping[str, Written]) -> dict[str, Any]:
+def _known(
+    pair: Pair, index: int, written: Mapping[str, Written], lacking: Mapping[str, Sequence[bool]]
+) -> dict[str, Any]:
     """What is known of a pair; scales are those of the prepared arrays."""
-    names = [field.name for field in dataclasses.fields(PreparedPair)]
+    names = [field.name for field in dataclasses.fields(PreparedPair) if field.name != "lacks"]
     known = {name: getattr(pair, name) for name in names}
     if not known["conditions"]:
         del known["conditions"]
+    if lacks := [name for name, absent in lacking.items() if absent[index]]:
+        known["lacks"] = lacks
     sizes = {name: made.done[index].get("nm_per_px") for name, made in written.items() if name in IMAGES}
     if "sem" in sizes:
         known["sem_nm_per_px"] = sizes.pop("sem")
@@ -195,22 +203,31 @@ def _known(pair: Pair, index: int, written: Mapping[str, Written]) -> dict[str, 
     if not sizes:
         del known["pixel_sizes"]
     if "saxs" in written:
-        known["saxs_q_per_px_inv_nm"] = written["saxs"].done[index]["q_per_px_inv_nm"]
+        known["saxs_q_per_px_inv_nm"] = written["saxs"].done[index].get("q_per_px_inv_nm")
     return known
 
 
-Files = Iterator[tuple[Pair, np.ndarray, dict[str, Any]]]
+Files = Iterator[tuple[Pair, np.ndarray | None, dict[str, Any]]]
 
 
-def _prepared(modality: Modality, pairs: Sequence[Pair], section: Section, prepare: Prepare) -> Files:
-    """Each pair with its prepared array and what was done; a few are in memory at a time, on all cores."""
+def _prepared(
+    modality: Modality, samples: Sequence[tuple[Pair, bool]], section: Section, prepare: Prepare
+) -> Files:
+    """Each pair with its prepared array and what was done; a few are in memory at a time, on all cores.
+
+    None where it is not ``measured``, the second entry of a sample.
+    """
+
+    def one(sample: tuple[Pair, bool]) -> tuple[np.ndarray | None, dict[str, Any]]:
+        pair, measured = sample
+        return prepare(pair, modality, section) if measured else (None, {})
+
     cores = operating_system.cores()
-    progress = Progress(len(pairs), f"preprocess {modality.name}")
+    progress = Progress(len(samples), f"preprocess {modality.name}")
     with ThreadPoolExecutor(cores) as pool:
-        for start in range(0, len(pairs), 4 * cores):
-            some = pairs[start : start + 4 * cores]
-            arrays = pool.map(lambda pair: prepare(pair, modality, section), some)
-            for pair, (array, record) in zip(some, arrays, strict=True):
+        for start in range(0, len(samples), 4 * cores):
+            some = samples[start : start + 4 * cores]
+            for (pair, _), (array, record) in zip(some, pool.map(one, some), strict=True):
                 progress.advance()
                 yield pair, array, record
 
@@ -221,7 +238,8 @@ def _write_whole(folder: Path, modality: Modality, count: int, section: Section,
     stacked = create_array(folder, f"{modality.name}.npy", (count, *shape), "float32")
     done: list[dict[str, Any]] = []
     for index, (_, array, record) in enumerate(files):
-        stacked[index] = array
+        if array is not None:
+            stacked[index] = array
         done.append(record)
     stacked.flush()  # type: ignore[attr-defined]  # a numpy.memmap
     return Written([list(shape)] * count, done)
@@ -234,11 +252,13 @@ def _write_cropped(folder: Path, modality: Modality, crops: np.ndarray, seed: in
     flat = folder / f"{modality.name}.flat"
     with flat.open("wb") as stream:
         for index, (pair, array, record) in enumerate(files):
-            image = array[0]
-            refuse_single_phase(image, pair.files.get(modality.name))
+            image = np.zeros((1, 1)) if array is None else array[0]
             done.append(record)
             shapes.append([int(side) for side in image.shape])
             stream.write(np.ascontiguousarray(image, crops.dtype).tobytes())
+            if array is None:
+                continue
+            refuse_single_phase(image, pair.files.get(modality.name))
             crops[index] = seeded_crops(image, crops.shape[-1], crops.shape[1], seed, index)
     crops.flush()  # type: ignore[attr-defined]  # a numpy.memmap
     _store_flat(folder, modality.name, flat, sum(height * width for height, width in shapes), crops.dtype)

@@ -10,7 +10,7 @@ from pairvae import store
 from pairvae.data.split import Split, split_pairs, training_pairs
 from pairvae.errors import InputError
 from pairvae.evaluation.leakage import Warnings, unseen_morphologies
-from pairvae.modalities import check_modalities, prepare_settings
+from pairvae.modalities import check_modalities, main_pair, prepare_settings
 from pairvae.modalities.readers.linked_folders import declare_roots
 from pairvae.settings import PARAMS_FILE, Settings, SplitSettings, load_settings
 from pairvae.store.code import code_digest
@@ -72,6 +72,11 @@ class Project:
         self._refuse_other_settings(prepared)
         return prepared
 
+    def prepared_pairs(self) -> Prepared:
+        """The samples that both techniques of the main pair measured: those that the report is about."""
+        prepared = self.prepared()
+        return prepared.having(main_pair(self.settings.modalities))
+
     def _refuse_other_settings(self, prepared: Prepared) -> None:
         """A training on arrays of another crop size or threshold would end in a wrong number, or far from the cause."""
         settings = self.settings
@@ -94,12 +99,19 @@ class Project:
     def split(self, prepared: Prepared) -> Split:
         """Training and validation pairs, as numbers of rows."""
         section = self.settings.split
-        return split_pairs(prepared.pairs, section.train, section.seed)
+        split = split_pairs(prepared.full.pairs, section.train, section.seed)
+        if prepared.full is prepared:
+            return split
+        places = {row: place for place, row in enumerate(prepared.rows)}
+        train, validation = (
+            tuple(places[row] for row in rows if row in places) for rows in (split.train, split.validation)
+        )
+        return Split(train, validation)
 
     def resolved_split(self, prepared: Prepared) -> SplitSettings:
         """The section ``split`` with the number of training pairs that ``auto`` stands for."""
         section = self.settings.split
-        return section.model_copy(update={"train": training_pairs(prepared.pairs, section.train)})
+        return section.model_copy(update={"train": training_pairs(prepared.full.pairs, section.train)})
 
     @property
     def file_cache(self) -> FileCache:

@@ -35,7 +35,8 @@ def make_raw(project: Project) -> None:
         copy_folder(cache, project.raw)
     else:
         folder = source_folder(project)
-        copy_folder(folder, project.raw, data.unpaired, calibrations(project, folder))
+        several = project.settings.several
+        copy_folder(folder, project.raw, data.unpaired, calibrations(project, folder), several)
 
 
 def calibrations(project: Project, folder: Path) -> list[Path]:
@@ -74,17 +75,23 @@ def source_folder(project: Project) -> Path:
 
 
 def copy_folder(
-    folder: Path, target: Path, unpaired: Unpaired = "error", calibrations: Sequence[Path] = ()
+    folder: Path,
+    target: Path,
+    unpaired: Unpaired = "error",
+    calibrations: Sequence[Path] = (),
+    modalities: Sequence[str] | None = None,
 ) -> None:
     """Copy the samples of ``folder``, what belongs to their files, and ``calibrations`` to ``target``, all or none.
 
+    ``modalities``: the techniques of a sample, where there are more than two.
     Files elsewhere stay where they are: they are opened there, where ``data.roots`` lets them be.
     """
     from pairvae.data.pairs.manifest import named_samples
     from pairvae.modalities.readers.image import companions, file_part
     from pairvae.modalities.readers.instruments import sidecars
 
-    named = [path for sample in named_samples(folder, unpaired) for path in sample.files.values()]
+    samples = named_samples(folder, unpaired, modalities)
+    named = [path for sample in samples for path in sample.files.values()]
     further = [*(companion for path in named for companion in companions(path)), *calibrations]
     inside = {one for one in further if one.resolve().is_relative_to(folder.resolve())}
     own = set(map(file_part, named))

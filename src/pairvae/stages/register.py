@@ -20,6 +20,7 @@ import pairvae
 from pairvae import store
 from pairvae.errors import InputError
 from pairvae.inference.card import load_vaes
+from pairvae.modalities import main_pair
 from pairvae.models.vae import VAE, WHOLE, Toward
 from pairvae.reports import model_card
 from pairvae.reports.validation_scores import decisive, medians, validation_score
@@ -219,7 +220,12 @@ def _register_pair(
         (any_size, any_size),
         registry.About(**shared, description=_of_pair(about, names)),
         artifacts={"pair": bundle},
-        params={"direction": "_".join(names), "samples": 1, "seed": 0, "conditions": ""},
+        params={
+            "direction": "_".join(names if len(names) == 2 else main_pair(names)),
+            "samples": 1,
+            "seed": 0,
+            "conditions": "",
+        },
     )
 
 

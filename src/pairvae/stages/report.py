@@ -106,7 +106,7 @@ def _examples(project: Project, arrays: dict[str, np.ndarray], facts: dict[str, 
     library = Micrographs(
         [pairs[row]["id"] for row in train],
         [pairs[row]["morphology"] for row in train],
-        np.array(project.prepared().crops(technique)[train, 0]),
+        np.array(project.prepared_pairs().crops(technique)[train, 0]),
         arrays[f"latent_{technique}"][train],
         arrays["latent_saxs"][train],
     )
@@ -175,7 +175,7 @@ def maps(project: Project, arrays: Mapping[str, np.ndarray], facts: Mapping[str,
 
 def _thumbnails(project: Project, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Each sample's pattern, shrunk, and the middle of its first crop, so that domains stay visible."""
-    prepared = project.prepared()
+    prepared = project.prepared_pairs()
     found: dict[str, np.ndarray] = {}
     for name in names:
         side = THUMBNAIL_PX

@@ -8,12 +8,15 @@ import shutil
 from pairvae import store
 from pairvae.calibration.calibrate import calibrate
 from pairvae.calibration.correction import Correction
+from pairvae.calibration.several import calibrate_several
 from pairvae.inference.backbone import give_backbone
+from pairvae.inference.calibration_inputs import calibration_data, several_data
 from pairvae.inference.card import load_vaes, without_prefix
-from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections
+from pairvae.inference.corrections import log_corrections, write_conditions, write_corrections, write_joints
 from pairvae.inference.predictor import Predictor
 from pairvae.inference.summary_file import write_training_summary
 from pairvae.models.discriminator import split_discriminator
+from pairvae.models.joint import JointPosterior
 from pairvae.models.pair import PairVAE
 from pairvae.models.weights import load_weights
 from pairvae.stages.project import SOLO_STAGES, Project, split_warnings, tell
@@ -22,10 +25,10 @@ from pairvae.stages.tracked_training import Run, Watch, early_stopping, run_trai
 from pairvae.stages.train_solo import train_solo
 from pairvae.stages.training_inputs import (
     adversarial_losses,
-    calibration_data,
     card_description,
     fit_closed_form,
     inputs_of,
+    partners_in,
     training_rows,
     untrained_with_discriminator,
     without_crops,
@@ -66,11 +69,18 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
     further = {"pair": settings.pair, "backbone": backbone, "solo": solo}
     run = Run(project, "train-pair", prepared, device, settings.modalities, further)
     corrections: list[Correction] = []
+    joints: list[JointPosterior] = []
 
     def finish(tracker: Tracker) -> None:
         chosen, train = settings.pair.calibration, project.split(prepared).train
-        data = calibration_data(prepared, settings.modalities, train, settings.pair)
-        corrections.extend(calibrate(pair, data, chosen, chosen.seed))
+        if settings.several is not None:
+            several = several_data(prepared, settings.modalities, train, settings.pair)
+            steps, fitted = calibrate_several(pair, several, chosen, chosen.seed)
+            joints.extend(fitted)
+        else:
+            data = calibration_data(prepared, settings.modalities, train, settings.pair)
+            steps = calibrate(pair, data, chosen, chosen.seed)
+        corrections.extend(steps)
         log_corrections(tracker, corrections)
 
     if join(device.torch_device).is_rank_0:
@@ -82,6 +92,7 @@ def train_pair(project: Project, watch: Watch | None = None) -> None:
         folder = project.model("train-pair")
         write_corrections(folder, corrections)
         write_conditions(folder, pair.condition_shift)
+        write_joints(folder, joints)
         write_training_summary(folder, prepared, project.split(prepared).train, Predictor(*load_vaes(folder)))
 
 
@@ -106,7 +117,7 @@ def _plan(
         settings.seed + 1,
         place,
         without_crops(settings.modalities),
-        len(rows),
+        partners_in(prepared, {name: samples for name, (samples, _) in inputs.items()}, rows),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,19 @@ import torch
 from torch import Tensor
 
 from pairvae import store
-from pairvae.calibration.correction import CalibrationData
 from pairvae.data.batches import CropSchedule
 from pairvae.data.sources import CroppedImages, Featuriser, WholeArrays
 from pairvae.data.split import Split, hold_out
 from pairvae.modalities import MODALITIES, prepare_settings
 from pairvae.models.build import build_trainable, describe
-from pairvae.models.conditions import fit_encoding
 from pairvae.models.discriminator import PatchDiscriminator
 from pairvae.models.levels import ComponentMatch
 from pairvae.models.likelihoods import PIXEL_LIKELIHOODS, Likelihood, TextureMatch
 from pairvae.models.vae import VAE
 from pairvae.numerics import texture_statistics as texture
-from pairvae.numerics.images import has_grey_levels, seeded_crops
-from pairvae.numerics.series import evenly_spread
 from pairvae.progress import track
 from pairvae.settings import (
     EarlyStopSettings,
-    PairSettings,
     SemTraining,
     Settings,
 )
@@ -38,9 +33,9 @@ from pairvae.store.prepared import Prepared
 from pairvae.store.tensors import load_tensors, save_tensors
 from pairvae.training.adversarial import AdversarialLoss
 from pairvae.training.plans import Source
+from pairvae.training.shared_samples import Partners, partners_of
 
 Sampled = WholeArrays | CroppedImages
-LARGEST = 256  # training pairs that are looked at, evenly spread: the regressions' work grows with the cube
 
 
 def shape_of(settings: Settings, name: str) -> tuple[int, int, int]:
@@ -130,13 +125,13 @@ def inputs_of(
     encoder : Featuriser
         Gives the frozen features.
     rows : sequence of int
-        The pairs.
+        The pairs; those that were measured by this modality are taken.
     training : str
         ``solo`` or ``pair``; ``held-out``: the pairs judge one, without samples that have no partner.
     device : torch.device
         Where the likelihood's statistics lie.
     """
-    settings = project.settings
+    settings, rows = project.settings, prepared.rows_with([name], rows)
     lone = None if training == "held-out" else lone_samples(settings, prepared, name)
     arrays = arrays_of(prepared, rows, name, lone)
     samples = source_of(arrays, name, encoder, schedule(settings, name, training))
@@ -155,6 +150,13 @@ def arrays_of(
     return [whole[row] for row in rows] + ([] if lone is None else list(lone.whole(name)))
 
 
+def partners_in(prepared: Prepared, sources: Mapping[str, Sized], rows: Sequence[int]) -> Partners:
+    """Which samples of the ``sources`` belong together: those of ``rows``; samples after them have no partner."""
+    measured = {name: set(prepared.rows_with([name], rows)) for name in sources}
+    lone = {name: len(source) - len(measured[name]) for name, source in sources.items()}
+    return partners_of({name: [row in known for row in rows] for name, known in measured.items()}, lone)
+
+
 def source_of(arrays: list[np.ndarray], name: str, encoder: Featuriser, schedule: CropSchedule) -> Sampled:
     """Training samples of one modality."""
     if MODALITIES[name].cropped:
@@ -162,10 +164,10 @@ def source_of(arrays: list[np.ndarray], name: str, encoder: Featuriser, schedule
     return WholeArrays(arrays, encoder)
 
 
-def without_crops(names: Sequence[str]) -> str | None:
-    """The modality with one array a sample where the other has many crops (see ``PairPlan``)."""
-    whole = [name for name in names if not MODALITIES[name].cropped]
-    return whole[0] if len(whole) == 1 else None
+def without_crops(names: Sequence[str]) -> tuple[str, ...]:
+    """The modalities with one array a sample, where another one has many crops (see ``PairPlan``)."""
+    whole = tuple(name for name in names if not MODALITIES[name].cropped)
+    return whole if len(whole) < len(names) else ()
 
 
 def fit_closed_form(vae: VAE, samples: Source, seed: int) -> Tensor:
@@ -263,29 +265,7 @@ def measured_descriptions(project: Project, prepared: Prepared, names: Iterable[
         if name in lone:
             described |= {"unpaired": lone[name]}
         if name in done and summary is not None:
-            described |= {"measured": summary([done[name][row] for row in train])}
+            rows = prepared.rows_with([name], train)
+            described |= {"measured": summary([done[name][row] for row in rows])}
         found[name] = described
     return found
-
-
-def calibration_data(
-    prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
-) -> CalibrationData:
-    """Arrays and conditions of the training pairs ``rows``; of images, crops by the settings' own number and seed."""
-    settings = pair.calibration
-    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
-    arrays: dict[str, np.ndarray] = {}
-    for name in names:
-        if MODALITIES[name].cropped:
-            size, images = prepared.crops(name).shape[-1], prepared.images(name)
-            crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in chosen]
-            arrays[name] = np.stack(crops)[:, :, None]
-        else:
-            arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
-    pairs = [prepared.pairs[row] for row in chosen]
-    encoding = None
-    if pair.conditions:
-        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
-    groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
-    grey = any(MODALITIES[name].cropped and has_grey_levels(arrays[name]) for name in names)
-    return CalibrationData(arrays, groups, len(rows), encoding, known, grey)

@@ -158,9 +158,10 @@ def load_discriminators(folder: Path) -> dict[str, Tensor]:
 
 
 def history_text(history: Sequence[Mapping[str, float]]) -> str:
-    """CSV of the rows of a training: ``epoch``, then the losses at its end."""
+    """CSV of the rows of a training: ``epoch``, then the losses at its end; nan where a round had none of a kind."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(history[0]) if history else ["epoch"], lineterminator="\n")
+    columns = dict.fromkeys(key for row in history for key in row) or ["epoch"]
+    writer = csv.DictWriter(out, list(columns), restval="nan", lineterminator="\n")
     writer.writeheader()
     writer.writerows(history)
     return out.getvalue()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -35,7 +35,10 @@ Side = Annotated[int, Field(strict=True, gt=0)]
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """What is known of a pair besides its arrays; scales (nm, 1/nm) are those of the prepared pixels."""
+    """What is known of a pair besides its arrays; scales (nm, 1/nm) are those of the prepared pixels.
+
+    ``lacks`` are the techniques that did not measure it, where there are more than two: its arrays of these are blank.
+    """
 
     id: str
     morphology: str | None = None
@@ -45,6 +48,7 @@ class PreparedPair:
     saxs_q_per_px_inv_nm: float | None = None
     conditions: Mapping[str, float | str] = field(default_factory=dict)
     pixel_sizes: Mapping[str, float | None] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
 
     def nm_per_px(self, name: str) -> float | None:
         """nm per prepared pixel of this sample's image of modality ``name``, where it is known."""
@@ -71,6 +75,27 @@ class Prepared:
     def pairs(self) -> list[PreparedPair]:
         """The pairs, in the order of the arrays."""
         return TypeAdapter(list[PreparedPair]).validate_python(self.card["pairs"])
+
+    @property
+    def full(self) -> Prepared:
+        """All pairs, where these are a part of them."""
+        return self
+
+    @cached_property
+    def rows(self) -> tuple[int, ...]:
+        """Numbers of these pairs among all."""
+        return tuple(range(len(self.pairs)))
+
+    def rows_with(self, names: Iterable[str], rows: Iterable[int] | None = None) -> tuple[int, ...]:
+        """Those of ``rows``, all by default, that all techniques ``names`` measured."""
+        wanted = set(names)
+        chosen = range(len(self.pairs)) if rows is None else rows
+        return tuple(row for row in chosen if not wanted & {*self.pairs[row].lacks})
+
+    def having(self, names: Iterable[str]) -> Prepared:
+        """The pairs that all techniques ``names`` measured: these ones, where that is all of them."""
+        rows = self.rows_with(names)
+        return self if len(rows) == len(self.pairs) else PreparedPart(self, rows)
 
     @property
     def digest(self) -> str:
@@ -138,6 +163,45 @@ class Prepared:
         """``InputError`` where an array file is not the one that its card describes."""
         for file, expected in self.card["sha256"].items():
             require_digest(self.folder / file, expected, "an array", REMEDY)
+
+
+class PreparedPart(Prepared):
+    """Some of the pairs of prepared arrays, in their order.
+
+    Parameters
+    ----------
+    full : Prepared
+        All pairs.
+    rows : sequence of int
+        Which of them.
+    """
+
+    def __init__(self, full: Prepared, rows: Sequence[int]) -> None:
+        card = dict(full.card)
+        for key in ("shapes", "done"):
+            card[key] = {name: [values[row] for row in rows] for name, values in card.get(key, {}).items()}
+        card["pairs"] = [card["pairs"][row] for row in rows]
+        super().__init__(full.folder, card)
+        self.__dict__.update(_full=full, rows=tuple(rows))
+
+    @property
+    def full(self) -> Prepared:
+        """All pairs."""
+        full: Prepared = self.__dict__["_full"]
+        return full
+
+    def whole(self, name: str) -> np.ndarray:
+        """As of all pairs, in memory."""
+        return self.full.whole(name)[list(self.rows)]
+
+    def images(self, name: str) -> list[np.ndarray]:
+        """As of all pairs."""
+        images = self.full.images(name)
+        return [images[row] for row in self.rows]
+
+    def crops(self, name: str) -> np.ndarray:
+        """As of all pairs, in memory."""
+        return self.full.crops(name)[list(self.rows)]
 
 
 def open_prepared(folder: Path) -> Prepared:

@@ -91,30 +91,38 @@ class AdamPlan:
             round_number=round_number,
         )
         for number, members in enumerate(drawn):
-            yield self._batch(self.drawn_from(), members, round_number, number // steps, process_group)
+            sources = self.drawn_from()
+            numbers = dict.fromkeys(sources, members)
+            yield self._batch(sources, numbers, round_number, number // steps, process_group)
 
     def _batch(
         self,
         sources: Mapping[str, Source],
-        members: np.ndarray,
+        members: Mapping[str, np.ndarray],
         round_number: int,
         draw: int,
         process_group: ProcessGroup,
     ) -> Batch:
-        """This process's share of the samples ``members``, of the modalities ``sources``."""
-        share = process_group.share(len(members))
-        indices = members[share.rows]
+        """This process's share of the same samples of the modalities ``sources``: their numbers in each are given."""
+        first = members[next(iter(sources))]
+        share = process_group.share(len(first))
+        numbers = {name: members[name][share.rows] for name in sources}
         return Batch(
-            torch.from_numpy(indices).to(self.device),
+            torch.from_numpy(first[share.rows]).to(self.device),
             {
-                name: source.inputs(indices, round_number, draw).to(self.device)
+                name: source.inputs(numbers[name], round_number, draw).to(self.device)
                 for name, source in sources.items()
             },
             {
-                name: source.features(indices, round_number, draw).to(self.device)
+                name: source.features(numbers[name], round_number, draw).to(self.device)
                 for name, source in sources.items()
             },
             share,
+            {
+                name: torch.from_numpy(numbers[name]).to(self.device)
+                for name in sources
+                if members[name] is not first
+            },
         )
 
 
@@ -158,6 +166,23 @@ class VAEPlan(AdamPlan):
         """
         raise NotImplementedError
 
+    def spared(self, source: str, target: str, batch: Batch) -> bool:
+        """Whether a batch leaves out a direction that others train.
+
+        Parameters
+        ----------
+        source, target : str
+            The direction.
+        batch : Batch
+            The batch.
+
+        Returns
+        -------
+        bool
+            False by default.
+        """
+        return False
+
     def reconstruction_losses(
         self, latents: Mapping[str, Tensor], batch: Batch, generator: torch.Generator
     ) -> dict[str, Tensor]:
@@ -169,10 +194,12 @@ class VAEPlan(AdamPlan):
         for source, latent in latents.items():
             for target, inputs in batch.inputs.items():
                 direction = f"{source}_{target}"
-                if self.weight(direction) == 0:
+                if self.weight(direction) == 0 or self.spared(source, target, batch):
                     continue
                 decoder, likelihood = self.vaes[target].decoder, self.likelihood_of(target)
-                terms[direction], images = likelihood(decoder, latent, inputs, batch.indices, generator)
+                terms[direction], images = likelihood(
+                    decoder, latent, inputs, batch.numbers(target), generator
+                )
                 if target in self.adversarial and images is not None:
                     hinge_losses = self.adversarial[target](images, inputs, latent)
                     terms |= {f"{direction}_{name}": loss for name, loss in hinge_losses.items()}

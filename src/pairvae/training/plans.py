@@ -1,4 +1,4 @@
-"""Plans of one VAE and of the pair: which samples an epoch draws, and how the loss is put together.
+"""Plans of one VAE and of several together: which samples an epoch draws, and how the loss is put together.
 
 The loss is a weighted sum of terms (docs/method.md):
 
@@ -14,10 +14,11 @@ The loss is a weighted sum of terms (docs/method.md):
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -32,7 +33,8 @@ from pairvae.training.adam_plans import VAEPlan
 from pairvae.training.adversarial import AdversarialLoss, with_discriminators
 from pairvae.training.distributed.process_group import ProcessGroup
 from pairvae.training.protocol import DIVERGENCE, Plan, loss_at_once
-from pairvae.training.rounds import Batch, Encoded, LossTerms, Source, epochs_of
+from pairvae.training.rounds import Batch, Encoded, LossTerms, Source, epochs_before, epochs_of
+from pairvae.training.shared_samples import Partners, partners_of
 
 MATCH = "match"
 
@@ -115,18 +117,19 @@ class SoloPlan(VAEPlan):
 
 @dataclass(frozen=True)
 class PairPlan(VAEPlan):
-    """Both VAEs: four reconstructions and the similarity of their latents (paper, Figure 2B).
+    """The VAEs of two or more techniques: reconstructions and the similarity of their latents (paper, Figure 2B).
 
-    Samples without a partner come in batches of one modality, between those of pairs, with the losses of that
-    modality alone. There are at most as many as batches of pairs, so that many samples without a partner do not
-    outweigh the pairs.
+    A batch has samples of two techniques. Of more than two techniques, every two take turns, with the samples that
+    both measured; there are as many batches as give each technique as many as it has in a pair. Samples without a
+    partner come in batches of one modality, between the others, with the losses of that modality alone. There are at
+    most as many as batches of pairs, so that many samples without a partner do not outweigh the pairs.
 
     Parameters
     ----------
     pair : PairVAE
         What is trained.
     sources : mapping of str to Source
-        Training samples by modality; the first ``pairs`` of each are pairs, in the same order.
+        Training samples by modality.
     likelihoods : mapping of str to Likelihood
         Of what is decoded, by modality.
     settings : PairTraining
@@ -135,11 +138,11 @@ class PairPlan(VAEPlan):
         Of batches, sampled latents and noise.
     device : torch.device
         Where batches go.
-    uncropped : str, optional
-        The modality without crops, where the other one has many for each sample; its posterior learns the mean
-        and the spread of theirs.
-    pairs : int, optional
-        How many of each source's samples are pairs; all by default. Those after them have no partner.
+    uncropped : collection of str
+        The modalities without crops, where others have many for each sample; their posteriors learn the mean and the
+        spread of theirs.
+    partners : Partners, optional
+        Which samples of the sources belong together; by default those of one number.
     adversarial : mapping of str to AdversarialLoss
         By modality; none by default.
     """
@@ -150,57 +153,76 @@ class PairPlan(VAEPlan):
     settings: PairTraining
     seed: int
     device: torch.device
-    uncropped: str | None = None
-    pairs: int | None = None
+    uncropped: Collection[str] = ()
+    partners: Partners | None = None
     adversarial: Mapping[str, AdversarialLoss] = field(default_factory=dict)
+
+    @cached_property
+    def _partners(self) -> Partners:
+        """Those that are given, or all samples as complete ones."""
+        count = len(next(iter(self.sources.values())))
+        return self.partners or partners_of(dict.fromkeys(self.sources, [True] * count), {})
 
     @property
     def count(self) -> int:
-        """Training pairs."""
-        return super().count if self.pairs is None else self.pairs
+        """Training samples of two techniques or more."""
+        return self._partners.count
 
     @property
     def smallest_batch(self) -> int:
         """Samples of the smallest batch of an epoch."""
-        lone = [min(self.settings.batch, len(self.sources[name]) - self.count) for name in self._lone_steps()]
-        return min([super().smallest_batch, *lone])
+        counts = [len(numbers[0]) for numbers in self._partners.together.values()]
+        counts += [len(self._partners.lone[name]) for name in self._lone_steps()]
+        return min(self.settings.batch, *counts)
 
     def _lone_steps(self) -> dict[str, int]:
         """Batches of samples without a partner in one epoch, of the modalities that have any."""
-        batch, most = self.settings.batch, self.steps_of_pairs()
-        counts = {name: len(source) - self.count for name, source in self.sources.items()}
+        batch, most = self.settings.batch, self._steps_together()
         return {
-            name: min(most, steps_per_epoch(count, batch))
-            for name, count in counts.items()
-            if count and self.weight(f"{name}_{name}") > 0
+            name: min(most, steps_per_epoch(len(numbers), batch))
+            for name, numbers in self._partners.lone.items()
+            if len(numbers) and self.weight(f"{name}_{name}") > 0
         }
+
+    def _steps_together(self) -> int:
+        """Batches of two techniques in one epoch: half as many as techniques, times those of a pair."""
+        return max(1, round(len(self.sources) / 2 * self.steps_of_pairs()))
 
     def steps(self) -> int:
         """Steps of one epoch."""
-        return super().steps() + sum(self._lone_steps().values())
+        return self._steps_together() + sum(self._lone_steps().values())
 
     def shares(self, round_number: int, process_group: ProcessGroup) -> Iterator[Batch]:
-        """This process's share of each batch of one round: of pairs, and between them of single samples."""
+        """This process's share of each batch of one round: of every two techniques in turn, and of single samples."""
         epochs, lone_steps = epochs_of(self.logged_epochs, round_number), self._lone_steps()
-        drawn = {
-            name: list(
-                batches(
-                    len(self.sources[name]) - self.count,
-                    self.settings.batch,
-                    epochs=epochs,
-                    seed=self.seed,
-                    round_number=round_number,
-                )
-            )
-            for name in lone_steps
-        }
-        for number, batch in enumerate(super().shares(round_number, process_group)):
-            yield batch
-            draw, step = divmod(number, self.steps_of_pairs())
-            for name, steps in lone_steps.items():
-                if step < steps:
-                    members = self.count + drawn[name][draw * (len(drawn[name]) // epochs) + step]
+        together, lone = list(self._partners.together.items()), self._partners.lone
+        drawn = [self._drawn(len(numbers[0]), epochs, round_number) for _, numbers in together]
+        drawn_lone = {name: self._drawn(len(lone[name]), epochs, round_number) for name in lone_steps}
+        steps = self._steps_together()
+        start = epochs_before(self.logged_epochs, round_number) * steps
+        for number in range(epochs * steps):
+            draw, step = divmod(number, steps)
+            turn, place = (start + number) % len(together), number // len(together)
+            names, numbers = together[turn]
+            chosen = drawn[turn][place % len(drawn[turn])]
+            sources = {name: self.sources[name] for name in names}
+            members = {name: of_source[chosen] for name, of_source in zip(names, numbers, strict=True)}
+            yield self._batch(sources, members, round_number, draw, process_group)
+            for name, most in lone_steps.items():
+                if step < most:
+                    single = drawn_lone[name][draw * (len(drawn_lone[name]) // epochs) + step]
+                    members = {name: lone[name][single]}
                     yield self._batch({name: self.sources[name]}, members, round_number, draw, process_group)
+
+    def _drawn(self, count: int, epochs: int, round_number: int) -> list[np.ndarray]:
+        """Batches of one round of so many samples: their numbers among them."""
+        size = self.settings.batch
+        return list(batches(count, size, epochs=epochs, seed=self.seed, round_number=round_number))
+
+    def spared(self, source: str, target: str, batch: Batch) -> bool:
+        """Of more than two techniques, two with crops are not decoded into themselves: that takes longest."""
+        textures = len(batch.inputs) > 1 and not set(batch.inputs) & set(self.uncropped)
+        return source == target and textures and len(self.sources) > 2
 
     @cached_property
     def module(self) -> nn.Module:
@@ -209,7 +231,7 @@ class PairPlan(VAEPlan):
 
     @property
     def vaes(self) -> Mapping[str, VAE]:
-        """Both VAEs."""
+        """All VAEs."""
         return {name: self.pair.vae(name) for name in self.sources}
 
     def drawn_from(self) -> Mapping[str, Source]:
@@ -230,7 +252,7 @@ class PairPlan(VAEPlan):
 
     def _sampled(self, name: str, posterior: Posterior) -> Posterior:
         """The posterior to sample; without crops, reconstruction losses would shrink the width that crops ask for."""
-        if name == self.uncropped and self.settings.match_weight > 0:
+        if name in self.uncropped and self.settings.match_weight > 0:
             return Posterior(posterior.mean, posterior.std.detach())
         return posterior
 
@@ -262,9 +284,10 @@ class PairPlan(VAEPlan):
                 for posterior in posteriors.values()
             ]
             terms[DIVERGENCE] = torch.stack(divergences).sum()
-        if self.settings.match_weight > 0 and self.uncropped is not None and len(posteriors) > 1:
-            (cropped,) = posteriors.keys() - {self.uncropped}
-            terms[MATCH] = posterior_divergence(posteriors[cropped], posteriors[self.uncropped]).mean()
+        cropped = [name for name in posteriors if name not in self.uncropped]
+        whole = [name for name in posteriors if name in self.uncropped]
+        if self.settings.match_weight > 0 and cropped and whole:
+            terms[MATCH] = posterior_divergence(posteriors[cropped[0]], posteriors[whole[0]]).mean()
         return terms
 
     def term_weight(self, term: str) -> float:
@@ -273,5 +296,5 @@ class PairPlan(VAEPlan):
         return divergences[term] if term in divergences else self.settings.weights[term]
 
     def loss(self, batch: Batch, generator: torch.Generator) -> LossTerms:
-        """Weighted sum of the similarity, the four reconstructions and the divergences."""
+        """Weighted sum of the similarity, the reconstructions and the divergences."""
         return loss_at_once(self, batch, generator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -78,17 +78,24 @@ class Batch:
     Parameters
     ----------
     indices : Tensor
-        ``(B,)``: their numbers.
+        ``(B,)``: their numbers, in the source of the first modality.
     inputs, features : dict of Tensor
         Prepared inputs and their frozen features, ``(B, ...)`` by modality.
     share : MicroBatch, optional
         Which of the step's samples these are, where others have the rest.
+    others : dict of Tensor
+        Numbers in the sources of further modalities, where they differ.
     """
 
     indices: Tensor
     inputs: dict[str, Tensor]
     features: dict[str, Tensor]
     share: MicroBatch | None = None
+    others: dict[str, Tensor] = field(default_factory=dict)
+
+    def numbers(self, modality: str) -> Tensor:
+        """Numbers ``(B,)`` of the samples in the source of one modality."""
+        return self.others.get(modality, self.indices)
 
     @property
     def micro_batch(self) -> MicroBatch:
@@ -115,6 +122,7 @@ class Batch:
             {name: inputs[rows] for name, inputs in self.inputs.items()},
             {name: features[rows] for name, features in self.features.items()},
             micro_batch,
+            {name: numbers[rows] for name, numbers in self.others.items()},
         )
 
 

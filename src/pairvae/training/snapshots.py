@@ -16,7 +16,7 @@ from pairvae import store
 from pairvae.errors import InputError, reason
 from pairvae.numerics.images import contact_sheet
 from pairvae.store.picture_files import png_bytes
-from pairvae.training.plans import Plan, Source
+from pairvae.training.plans import PairPlan, Plan, Source
 
 SAMPLES = 3  # each costs 2 ms to decode and 3 ms as PNG, which a training of seconds would feel
 NAMES_PX = 124  # width of the band with the names of the rows
@@ -82,12 +82,13 @@ def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
         ``(H, W, 3)`` uint8.
     """
     plan.module.eval()
-    indices = np.arange(min(SAMPLES, len(next(iter(samples.values())))))
+    numbers = _first(plan, samples)
+    columns = len(next(iter(numbers.values())))
     vaes = plan.vaes
     device = next(plan.module.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(plan.seed)
-        inputs = {name: source.inputs(indices, 0, 0).to(device) for name, source in samples.items()}
+        inputs = {name: source.inputs(numbers[name], 0, 0).to(device) for name, source in samples.items()}
         latents = {name: vae.posterior(inputs[name]).mean for name, vae in vaes.items()}
         rows: dict[str, torch.Tensor] = {}
         for target in samples:
@@ -96,10 +97,17 @@ def snapshot(plan: Plan, samples: Mapping[str, Source]) -> np.ndarray:
                 rows[f"{target.upper()} from {source.upper()}"] = vaes[target].decoder(latents[source])
     plan.module.train()
     largest = max(max(row.shape[-2:]) for row in rows.values())
-    sheet = contact_sheet(
-        np.concatenate([_colour(row, largest) for row in rows.values()]), columns=len(indices)
-    )
+    sheet = contact_sheet(np.concatenate([_colour(row, largest) for row in rows.values()]), columns=columns)
     return np.concatenate([_names(list(rows), len(sheet)), sheet], axis=1)
+
+
+def _first(plan: Plan, samples: Mapping[str, Source]) -> dict[str, np.ndarray]:
+    """Numbers of the same first samples in each source; of samples that all measured, where there are any."""
+    partners = plan.partners if isinstance(plan, PairPlan) else None
+    if partners is not None and partners.complete:
+        return {name: numbers[:SAMPLES] for name, numbers in partners.complete.items()}
+    count = min(SAMPLES, *map(len, samples.values())) if len(samples) > 1 else SAMPLES
+    return {name: np.arange(min(count, len(source))) for name, source in samples.items()}
 
 
 def _names(rows: Sequence[str], height: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import torch
 
 from pairvae.data.batches import noise_generator
 from pairvae.stages.project import Project
-from pairvae.stages.training_inputs import arrays_of, likelihood, schedule, source_of
+from pairvae.stages.training_inputs import arrays_of, likelihood, partners_in, schedule, source_of
 from pairvae.store.model_folder import HISTORY
 from pairvae.training.plans import PairPlan, Plan
 
@@ -57,18 +57,22 @@ def _on_validation(project: Project, plan: PairPlan) -> PairPlan | None:
         return None
     batch = min(settings.pair.training.batch, len(members))
     still = plan.settings.model_copy(update={"log_every": 1, "batch": batch, "input_noise": 0.0})
+    rows = {name: np.array(prepared.rows_with([name], members)) for name in plan.vaes}
+    sources = {
+        name: source_of(
+            arrays_of(prepared, rows[name], name), name, vae.encoder, schedule(settings, name, "pair")
+        )
+        for name, vae in plan.vaes.items()
+    }
     return dataclasses.replace(
         plan,
-        sources={
-            name: source_of(
-                arrays_of(prepared, members, name), name, vae.encoder, schedule(settings, name, "pair")
-            )
-            for name, vae in plan.vaes.items()
+        sources=sources,
+        likelihoods={
+            name: likelihood(settings, name, prepared, rows[name], plan.device) for name in plan.vaes
         },
-        likelihoods={name: likelihood(settings, name, prepared, members, plan.device) for name in plan.vaes},
         settings=still,
         adversarial={},
-        pairs=None,
+        partners=partners_in(prepared, sources, members.tolist()),
     )
 
 

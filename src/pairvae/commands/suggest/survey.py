@@ -14,7 +14,7 @@ from pairvae.evaluation.experimental_design.features import component_scores
 from pairvae.inference.out_of_distribution import pooled, spread_crops, texture_summary
 from pairvae.inference.prediction_inputs import inputs_of, unique_names
 from pairvae.inference.predictor import Predictor
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.numerics.colormaps import known_colormap, levels
 from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import two_point_correlation
@@ -112,12 +112,11 @@ def survey(
 
 
 def _direction(project: Project, source: str) -> tuple[str, str]:
-    """``source`` and the other modality of the project."""
+    """``source`` and the other modality of the project; of several, the one of the main pair, or its first."""
     names = project.settings.modalities
     if source not in names:
         raise InputError(expected=f"one of {', '.join(names)}", found=repr(source), where="--from")
-    (target,) = [name for name in names if name != source]
-    return source, target
+    return source, next(name for name in (*main_pair(names)[::-1], *names) if name != source)
 
 
 def _likely_source(prepared: Prepared, project: Project, files: Sequence[str]) -> str:

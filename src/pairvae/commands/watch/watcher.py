@@ -25,7 +25,7 @@ from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.output_files import write_images
 from pairvae.inference.prediction_inputs import Input, output_stem
 from pairvae.inference.prediction_rows import trust_of
-from pairvae.inference.predictions import Prediction, measured, predict_array, predict_file
+from pairvae.inference.predictions import Prediction, measured, predict_file, predict_together
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import HDF5_SUFFIXES, file_stem
@@ -79,7 +79,7 @@ class _Watching:
     ) -> None:
         self.options, self.predictor, self.table = options, predictor, table
         self.stop, self.tell, self.status = stop, tell, status
-        (self.source,) = [name for name in predictor.modalities if name != options.to]
+        self.source = predictor.partner(options.to)
         # Without its ::/path, an HDF5 file does not say which of its images is meant.
         kinds = MODALITIES[self.source].suffixes - HDF5_SUFFIXES
         done = {name: entry.mark for name, entry in table.entries.items()}
@@ -98,7 +98,9 @@ class _Watching:
         """The first prediction takes longer than all others: make it before the first file comes."""
         shape = self.predictor.shape(self.source)
         noise = np.random.default_rng(0).integers(0, 2, shape).astype(np.float32)
-        found = predict_array(self.predictor, noise, self.source, self.options.to, self.options.samples, 0)
+        found = predict_together(
+            self.predictor, {self.source: noise}, self.options.to, self.options.samples, 0
+        )
         measured(self.predictor, found.images, self.options.to)
 
     def run(self) -> Summary:

@@ -45,6 +45,7 @@ def check_folder(
     sections: Mapping[str, Section],
     names: Sequence[str] = tuple(FOLDERS),
     kept: FileCache | None = None,
+    several: Sequence[str] | None = None,
 ) -> CheckReport:
     """Read every file of a folder in the data layout and list all problems.
 
@@ -58,17 +59,19 @@ def check_folder(
         Modalities whose pictures are looked at.
     kept : FileCache, optional
         Where what is found in files is kept.
+    several : sequence of str, optional
+        The techniques of a sample, where there are more than two.
 
     Returns
     -------
     CheckReport
         Every problem.
     """
-    pairs, faults = collect(folder)
+    pairs, faults = collect(folder, several)
     problems = [
         Problem(fault.pair, fault.file, fault.kind, error_text(fault.error), "error") for fault in faults
     ]
-    problems += _leftovers(folder)
+    problems += _leftovers(folder, several)
     patterns = [pair for pair in pairs if "saxs" in pair.files and "saxs" in names]
     preparation = Preparation(sections, *detector_look(patterns, sections["saxs"], kept), kept)
     summaries, unreadable = _inspect_all(pairs, preparation, names)
@@ -161,12 +164,12 @@ def _read_others(
     return problems + reader_warnings(warnings), notes, len(jobs)
 
 
-def _leftovers(folder: Path) -> list[Problem]:
+def _leftovers(folder: Path, several: Sequence[str] | None) -> list[Problem]:
     """Files that lie in the folder and are of no sample."""
     problems: list[Problem] = []
     table = (folder / PAIRS_FILE).exists()
     kind = f"not in {PAIRS_FILE}" if table else "in no pair"
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, several)
     samples = [*manifest.pairs, *manifest.unpaired, *(manifest.left_out if table else ())]
     used = {file_part(file).resolve() for sample in samples for file in sample.files.values()}
     for name in (*FOLDERS, *OTHER_FOLDERS):

@@ -43,11 +43,11 @@ class Manifest:
     Parameters
     ----------
     pairs : list of Pair
-        Those with both files.
+        Those with both files; of more than two techniques, with files of two or more.
     unpaired : list of Pair
         Samples without a partner.
     left_out : list of Pair
-        Sound samples of neither side of the pair (a curve beside pairs of SAXS and SEM).
+        Sound samples of none of the techniques (a curve beside pairs of SAXS and SEM).
     missing : list of Fault
         One for each of the ``unpaired``, and for each row of a table that is left out, for where they are not wanted.
     faults : list of Fault
@@ -73,7 +73,7 @@ def read_pairs(
     unpaired : {"error", "use"}
         Whether samples without a partner are faults; they are never among the pairs.
     modalities : sequence of str, optional
-        The two that make a pair; by default those that are there.
+        The techniques of a sample, two or more; by default the two that are there.
 
     Returns
     -------
@@ -148,12 +148,14 @@ def no_pair(folder: Path, manifest: Manifest) -> InputError:
     return InputError(expected="pairs beside samples without a partner", found=found, where=str(folder))
 
 
-def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:
+def named_samples(
+    folder: Path, unpaired: Unpaired = "error", modalities: Sequence[str] | None = None
+) -> list[Pair]:
     """All sound samples whose files a copy of the folder needs.
 
     Parameters
     ----------
-    folder, unpaired
+    folder, unpaired, modalities
         As for :func:`read_pairs`.
 
     Returns
@@ -166,13 +168,24 @@ def named_samples(folder: Path, unpaired: Unpaired = "error") -> list[Pair]:
     InputError
         As from :func:`read_pairs`.
     """
-    manifest = _sound(folder, unpaired, None)
+    manifest = _sound(folder, unpaired, modalities)
     return [*manifest.pairs, *manifest.unpaired, *manifest.left_out]
 
 
-def collect(folder: Path) -> tuple[list[Pair], list[Fault]]:
-    """The sound pairs of a folder, sorted by id, and every fault of the others, lone samples among them."""
-    manifest = read_manifest(folder)
+def collect(folder: Path, modalities: Sequence[str] | None = None) -> tuple[list[Pair], list[Fault]]:
+    """The sound pairs of a folder, sorted by id, and every fault of the others, lone samples among them.
+
+    Parameters
+    ----------
+    folder, modalities
+        As for :func:`read_manifest`.
+
+    Returns
+    -------
+    tuple of list
+        The pairs, and the faults.
+    """
+    manifest = read_manifest(folder, modalities)
     return manifest.pairs, [*manifest.faults, *manifest.missing]
 
 
@@ -184,7 +197,7 @@ def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Mani
     folder : Path
         In the data layout.
     modalities : sequence of str, optional
-        The two that make a pair; by default those that are there.
+        The techniques of a sample, two or more; by default the two that are there.
 
     Returns
     -------
@@ -209,9 +222,11 @@ def read_manifest(folder: Path, modalities: Sequence[str] | None = None) -> Mani
             sound.append(sample)
     faults += reused_files(sound)
     lacks = {sample.id: _lacks(sample, sides, stand_ins=modalities is not None) for sample in sound}
-    pairs, unpaired, left_out = (
-        [sample for sample in sound if len(lacks[sample.id]) == number] for number in range(3)
-    )
+    measured = {
+        sample.id: _measurements(sample, sides) if lacks[sample.id] else len(sides) for sample in sound
+    }
+    pairs = [sample for sample in sound if measured[sample.id] > 1]
+    unpaired, left_out = ([sample for sample in sound if measured[sample.id] == number] for number in (1, 0))
     if not sound and not faults:
         error = InputError(
             expected="pairs as SAXS/<id>.<ext> and SEM/<id>.<ext>, or a pairs.csv",
@@ -243,6 +258,12 @@ def _lacks(sample: Pair, sides: Sequence[str], *, stand_ins: bool) -> list[str]:
         for name in sides
         if name not in sample.files and not (stand_ins and MODALITIES[name].instead in sample.files)
     ]
+
+
+def _measurements(sample: Pair, sides: Sequence[str]) -> int:
+    """Different files of a sample for ``sides``: a pattern that stands in for its curve is one measurement."""
+    files = (sample.files.get(name) or sample.files.get(MODALITIES[name].instead or "") for name in sides)
+    return len({str(file) for file in files if file is not None})
 
 
 def _from_names(folder: Path) -> tuple[list[Pair], list[Fault]]:

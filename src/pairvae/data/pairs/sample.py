@@ -71,6 +71,10 @@ class Pair:
         named = {"saxs": self.saxs, "sem": self.sem, **self.others}
         return {name: file for name, file in named.items() if file is not None}
 
+    def measured_by(self, name: str) -> bool:
+        """Whether it has a file of a modality, or one that may stand in for it."""
+        return bool({name, MODALITIES[name].instead} & {*self.files})
+
 
 def with_scales(raw: RawImage, pair: Pair, name: str) -> RawImage:
     """A file with the scales that pairs.csv gives, before those of the file itself.

@@ -43,7 +43,8 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         ``conditions``: a JSON object of numbers and words by name, or a list of one for each input.
         """
         chosen = params or {}
-        source, _, target = str(chosen.get("direction", "_".join(self.shapes))).partition("_")
+        names = list(self.shapes)
+        source, _, target = str(chosen.get("direction", f"{names[0]}_{names[-1]}")).partition("_")
         samples, seed = int(chosen.get("samples", 1)), int(chosen.get("seed", 0))
         if source not in self.shapes or target not in self.shapes:
             raise ValueError(f"direction: expected <source>_<target> of {', '.join(self.shapes)}")

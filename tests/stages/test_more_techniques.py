@@ -1,0 +1,194 @@
+"""Three techniques, of which samples lack some: prepared, trained, scored, reported, saved and predicted."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pairvae
+from pairvae.commands.predict import Request, predict
+from pairvae.data.simulate.simulated_folder import simulate
+from pairvae.errors import InputError
+from pairvae.inference.predictor import Predictor
+from pairvae.models.joint import joints_of_card
+from pairvae.reports.direction_rows import direction_rows
+from pairvae.settings.simulation import SimulationParameters
+from pairvae.stages.assess import assess
+from pairvae.stages.preprocess import prepare_folder
+from pairvae.stages.project import Project, open_project
+from pairvae.stages.train_pair import train_pair
+from pairvae.stages.train_solo import train_solo
+from pairvae.store.model_folder import load_card
+
+PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True)
+PARAMS = """
+modalities: [saxs, iq, sem]
+data: {unpaired: use}
+split: {train: 5}
+latent: {channels: 4}
+saxs: {prepare: {size: 32}, network: {components: 3, width: 8}, training: {epochs: 2, log_every: 1}}
+sem:
+  prepare: {rows: 208, columns: 240}
+  network: {components: 3, width: 8, noise_channels: 4, block_widths: [4, 4, 4]}
+  training: {epochs: 2, log_every: 1, texture: {crop: 32}}
+iq:
+  prepare: {q_min: 0.07, q_max: 0.33, bins: 32}
+  network: {components: 3, width: 8}
+  training: {epochs: 2, log_every: 1}
+pair: {training: {random_epochs: 3, log_every: 1, batch: 3}}
+assess: {crops: 2, realism: false}
+baselines: {fft: false, ridge: false, dual_vae: false, unet: {epochs: 0}}
+generate: {samples: 2}
+device: {threads: 1}
+"""
+LACKS = {"00001": ("sem",), "00002": ("saxs",), "00003": ("saxs", "iq")}  # the last has no partner
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("more") / "raw"
+    simulate(folder, pairs=9, seed=0, parameters=PHYSICS, workers=1)
+    table = folder / "pairs.csv"
+    with table.open() as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        row.update(dict.fromkeys(LACKS.get(row["id"], ()), ""))
+    with table.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "params.yaml").write_text(PARAMS)
+    made = open_project(folder=folder, track=False)
+    prepare_folder(raw, made.prepared_folder, made.settings)
+    for name in ("saxs", "sem"):
+        train_solo(made, name)
+    train_pair(made)
+    assess(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def model(trained: Project) -> Predictor:
+    return pairvae.load(trained.model("train-pair"))
+
+
+def test_samples_of_two_techniques_or_more_take_part(trained: Project) -> None:
+    prepared = trained.prepared()
+    ids = [pair.id for pair in prepared.pairs]
+    assert "00003" not in ids and prepared.unpaired_counts == {"sem": 1}
+    assert {pair.id: set(pair.lacks) for pair in prepared.pairs if pair.lacks} == {
+        "00001": {"sem"},
+        # without its pattern a sample still has its curve
+        "00002": {"saxs"},
+    }
+    both = prepared.having(["saxs", "sem"])
+    assert len(both.pairs) == len(ids) - 2 and both.whole("saxs").shape[0] == len(both.images("sem")) == 6
+    split, part = trained.split(prepared), trained.split(both)
+    assert {both.pairs[row].id for row in part.train} <= {ids[row] for row in split.train}
+
+
+def test_every_direction_has_a_posterior_and_scores(trained: Project) -> None:
+    joints = joints_of_card(load_card(trained.model("train-pair")))
+    assert set(joints) == {
+        (frozenset({"saxs", "iq"}), "sem"), (frozenset({"saxs", "sem"}), "iq"), (frozenset({"iq", "sem"}), "saxs"),
+    }  # fmt: skip
+    assert all(
+        joint.weights.min() >= 0 and joint.weights.sum() == pytest.approx(1) for joint in joints.values()
+    )
+    validation = json.loads((trained.reports / "metrics.json").read_text())["splits"]["validation"]
+    assert set(validation["pair"]) == {"saxs_saxs", "saxs_sem", "sem_saxs", "sem_sem"}, "as of a pair"
+    directions = validation["directions"]
+    assert set(directions) == {
+        "iq_saxs", "sem_saxs", "iq+sem_saxs", "saxs_iq", "sem_iq", "saxs+sem_iq", "saxs_sem", "iq_sem", "saxs+iq_sem",
+    }  # fmt: skip
+    for direction, block in directions.items():
+        score = "s2_mae" if direction.endswith("sem") else "mae"
+        assert all(block[name][score]["median"] >= 0 for name in ("model", "retrieval", "mean"))
+    assert set(directions["saxs+iq_sem"]["minus"]) == {"saxs_sem", "iq_sem"}
+    rows = direction_rows({"splits": {"validation": validation}})
+    assert ("SAXS + IQ → SEM") in [row[0] for row in rows]
+    assert direction_rows({"splits": {"validation": {}}}) == []
+
+
+def test_several_measurements_predict_together(model: Predictor, raw: Path, tmp_path: Path) -> None:
+    files = {
+        name: [str(raw / f"{name.upper()}/{row:05d}.{end}") for row in (4, 5)] for name, end in ENDS.items()
+    }
+    joint = model.predict({name: files[name] for name in ("saxs", "iq")}, samples=2)
+    assert joint.shape == (2, 2, 192, 192)
+    assert not np.array_equal(joint, model.predict(files["saxs"], "saxs", "sem", samples=2))
+    saved = pairvae.load(model.save(tmp_path / "saved"))
+    assert np.array_equal(saved.predict({name: files[name] for name in ("iq", "saxs")}, samples=2), joint)
+    assert model.predict({"sem": files["sem"][:1], "iq": files["iq"][:1]}, target="saxs").shape == (
+        1,
+        1,
+        3,
+        32,
+        32,
+    )
+
+
+ENDS = {"saxs": "jpg", "iq": "csv", "sem": "tif"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"inputs": "a.csv", "target": "sem"}, "expected source and target, of more than two techniques"),
+        (
+            {"inputs": {"saxs": [], "sem": []}, "target": "sem"},
+            "expected measurements of saxs or iq, to predict sem",
+        ),
+        ({"inputs": {"sem": []}}, "expected the target, found none - one of saxs, iq"),
+        ({"inputs": {"afm": []}, "target": "sem"}, "expected a modality: saxs, iq, sem, found 'afm'"),
+    ],
+)
+def test_what_cannot_be_predicted_is_told(model: Predictor, given: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        model.predict(**given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("files", "sources"),
+    [
+        (["SAXS/00004.jpg", "IQ/00004.csv"], ["saxs+iq"]),
+        (["SAXS/00004.jpg", "IQ/00005.csv"], ["saxs+iq"]),  # one of each
+        (["SAXS/00004.jpg", "SAXS/00005.jpg", "IQ/00005.csv"], ["saxs", "saxs+iq"]),
+        (["IQ/00004.csv", "IQ/00005.csv"], ["iq", "iq"]),
+    ],
+)
+def test_files_of_one_sample_are_found(
+    files: list[str],
+    sources: list[str],
+    trained: Project,
+    raw: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    request = Request(to="sem", out=tmp_path, model=str(trained.model("train-pair")))
+    assert predict([str(raw / file) for file in files], request) == len(sources)
+    with (tmp_path / "inputs.csv").open() as stream:
+        assert [row["from"] for row in csv.DictReader(stream)] == sources
+    assert ("one sample, sem is predicted from all of them together" in capsys.readouterr().err) == (
+        "saxs+iq" in sources
+    )
+
+
+def test_samples_that_lack_the_target_are_predicted_from_all_that_they_have(
+    trained: Project, raw: Path, tmp_path: Path
+) -> None:
+    request = Request(to="sem", out=tmp_path, model=str(trained.model("train-pair")), unpaired=True)
+    assert predict([str(raw)], request) == 1
+    assert (tmp_path / "00001-sem-00.png").is_file()
+    with pytest.raises(InputError, match=r"files \.csv may be of .* - say what it is with --from"):
+        predict([str(raw / "pairs.csv")], Request(to="iq", out=tmp_path, model=request.model))
