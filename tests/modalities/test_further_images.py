@@ -47,6 +47,9 @@ def test_grey_levels_by_default_and_two_phases_by_a_threshold(name: str) -> None
 
 
 def test_messages_name_the_technique() -> None:
+    prior = {"modalities": ["saxs", "afm"], "afm": {"training": {"start_from": "prior"}}}
+    with pytest.raises(InputError, match=r"key afm: expected training\.start_from null"):
+        resolve(prior)
     section = prepare_settings(resolve({"tem": {"prepare": {"nm_per_px": 2.0}}}), "tem")
     with pytest.raises(InputError, match=r"give tem_nm_per_px in pairs\.csv, or set tem\.prepare\.nm_per_px"):
         MODALITIES["tem"].prepare(raw(WAVES), section)

@@ -6,17 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pairvae.modalities import MODALITIES
 from pairvae.reports.captions import ARROW, METHODS, SCORES, direction_label, readable
 from pairvae.reports.tables import figure, lookup
 
 PAIR = "pair"
 MOST_TIES = 3  # that a sentence names, the paired model first
 LOOKING_UP = ("nearest_pattern", "three_nearest_patterns", "latent_crops")
-RANKED = (  # direction and score, and how a sentence names it
-    ("saxs_sem", "energy_score", "By the energy score"),
-    ("saxs_sem", "mean_curve_mae", "By the mean S(r) curve"),
-    ("saxs_sem", "s2_mae", "By single images"),
-    ("sem_saxs", "mae", "From SEM to SAXS, by pixels"),
+RANKED = (  # of the direction from the pattern or back to it a score, and how a sentence names it
+    (True, "energy_score", "By the energy score"),
+    (True, "mean_curve_mae", "By the mean S(r) curve"),
+    (True, "s2_mae", "By single images"),
+    (False, "mae", "From {image} to SAXS, by pixels"),
 )
 UNITS = {
     "phase_fraction": "phase fraction",
@@ -45,27 +46,42 @@ class PlainTable:
     marked: frozenset[int] = frozenset()
 
 
+def image_of(metrics: Mapping[str, Any]) -> str:
+    """The technique of images that the pair predicts from SAXS: ``sem`` unless the metrics name another one."""
+    directions = lookup(metrics, "splits", "validation", PAIR) or {}
+    found = [
+        key.removeprefix("saxs_") for key in directions if key.startswith("saxs_") and key != "saxs_saxs"
+    ]
+    images = [name for name in found if name in MODALITIES and MODALITIES[name].cropped]
+    return "sem" if "sem" in images or not images else images[0]
+
+
 def headline(metrics: Mapping[str, Any]) -> Headline:
     """What holds on the validation samples, a sentence each."""
     validation = lookup(metrics, "splits", "validation") or {}
-    model = lookup(validation, PAIR, "saxs_sem", "s2_mae")
+    image = image_of(metrics)
+    model = lookup(validation, PAIR, f"saxs_{image}", "s2_mae")
     if not model:
         return Headline(("No validation pair was scored from SAXS to SEM in this run.",), ())
     samples = metrics.get("validation_pairs")
     on = f"On {samples} samples that no training saw" if samples else "On the validation samples"
-    sentences, numbers = _of_ensembles(validation, on)
-    floor = lookup(validation, "floor", "sem_sem", "s2_mae")
+    sentences, numbers = _of_ensembles(validation, on, image.upper())
+    floor = lookup(validation, "floor", f"{image}_{image}", "s2_mae")
     beside = f"; two crops of one image differ by {figure(floor['median'])}" if floor else ""
     one = "one image predicted from a SAXS pattern misses the S(r) of a true crop by"
     one = f"O{one[1:]}" if sentences else f"{on}, {one}"
     sentences.append(f"{one} {figure(model['median'])} (median){beside}.")
-    sentences += _standings(metrics)
-    sentences += _of_realism(validation)
-    numbers = numbers or [(f"SAXS {ARROW} SEM, single image", figure(model["median"]), "median S(r) error")]
+    sentences += _standings(metrics, image)
+    sentences += _of_realism(validation, image)
+    numbers = numbers or [
+        (f"SAXS {ARROW} {image.upper()}, single image", figure(model["median"]), "median S(r) error")
+    ]
     return Headline(tuple(sentences), tuple(numbers))
 
 
-def _of_ensembles(validation: Mapping[str, Any], on: str) -> tuple[list[str], list[tuple[str, str, str]]]:
+def _of_ensembles(
+    validation: Mapping[str, Any], on: str, name: str
+) -> tuple[list[str], list[tuple[str, str, str]]]:
     pair, floor = (lookup(validation, "ensembles", name, "energy_score") for name in (PAIR, "floor"))
     if pair is None or not floor:
         return [], []
@@ -74,7 +90,7 @@ def _of_ensembles(validation: Mapping[str, Any], on: str) -> tuple[list[str], li
         f"{on}, {images} images drawn for a SAXS pattern have an energy score of {figure(pair)} in S(r), "
         f"{pair / floor:.2f} times that of other true crops (the floor)."
     )
-    numbers = [(f"SAXS {ARROW} SEM, {images} images", figure(pair), "energy score of S(r)")]
+    numbers = [(f"SAXS {ARROW} {name}, {images} images", figure(pair), "energy score of S(r)")]
     scores = {name: lookup(validation, "ensembles", name, "energy_score") for name in LOOKING_UP}
     known = {name: value for name, value in scores.items() if value is not None}
     if known:
@@ -83,9 +99,10 @@ def _of_ensembles(validation: Mapping[str, Any], on: str) -> tuple[list[str], li
     return [sentence], [*numbers, ("Floor", figure(floor), "true crops for true crops")]
 
 
-def _standings(metrics: Mapping[str, Any]) -> Iterator[str]:
+def _standings(metrics: Mapping[str, Any], image: str) -> Iterator[str]:
     """One sentence a score: the best method, and which are not told apart from it."""
-    for direction, score, by in RANKED:
+    for forward, score, words in RANKED:
+        direction, by = f"saxs_{image}" if forward else f"{image}_saxs", words.format(image=image.upper())
         ranking = lookup(metrics, "ranking", "validation", direction, score)
         if ranking:
             tied = sorted(ranking["not_told_apart"], key=lambda name: name != PAIR)
@@ -100,8 +117,8 @@ def _standings(metrics: Mapping[str, Any]) -> Iterator[str]:
             yield f"{by}, the best is {_in_a_sentence(ranking['best'])}{beside}{worse}."
 
 
-def _of_realism(validation: Mapping[str, Any]) -> Iterator[str]:
-    test = lookup(validation, "realism", "saxs_sem")
+def _of_realism(validation: Mapping[str, Any], image: str) -> Iterator[str]:
+    test = lookup(validation, "realism", f"saxs_{image}")
     if test:
         yield (
             f"A classifier tells predicted images from true crops with an AUC of {test['auc']:.2f} "
@@ -123,7 +140,8 @@ def answer_tables(metrics: Mapping[str, Any]) -> list[PlainTable]:
     ensembles, realism = validation.get("ensembles") or {}, validation.get("realism") or {}
     tables = []
     if ensembles:
-        tables.append(_ensemble_table(ensembles, lookup(metrics, "ranking", "validation", "saxs_sem") or {}))
+        ranking = lookup(metrics, "ranking", "validation", f"saxs_{image_of(metrics)}") or {}
+        tables.append(_ensemble_table(ensembles, ranking))
     if realism:
         rows = [
             (direction_label(name), *(f"{test[key]:.3f}" for key in ("auc", "accuracy", "control_auc")))

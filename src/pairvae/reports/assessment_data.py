@@ -21,6 +21,13 @@ def shared(pairs: Sequence[Mapping[str, Any]], key: str) -> float | None:
     return values.pop() if len(values) == 1 else None
 
 
+def pixel_size(pairs: Sequence[Mapping[str, Any]], technique: str) -> float | None:
+    """nm per pixel of a technique's images, where all pairs have the same one."""
+    if technique == "sem":
+        return shared(pairs, "sem_nm_per_px")
+    return shared([pair.get("pixel_sizes", {}) for pair in pairs], technique)
+
+
 def example(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], row: int) -> Example:
     """The example pair with number ``row``: its images and curves, measured and predicted."""
     identity = facts["examples"][row]
@@ -36,7 +43,8 @@ def example(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], row: int
         }
         for kind in CURVES
     }
-    sem = arrays["sem"][row]
+    technique = facts["modalities"][1]
+    sem = arrays[technique][row]
     spacing = float(domain_spacing(sem[None])[0])
     return Example(
         identity,
@@ -48,6 +56,7 @@ def example(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any], row: int
         curves,
         phase_fraction=None if has_grey_levels(sem) else float(phase_fraction(sem[None])[0]),
         spacing_px=spacing if np.isfinite(spacing) else None,
+        technique=technique,
     )
 
 
@@ -69,7 +78,8 @@ def latents(arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> Laten
     training = set(facts["train"])
     return Latents(
         saxs=arrays["latent_saxs"],
-        sem=arrays["latent_sem"],
+        sem=arrays[f"latent_{facts['modalities'][1]}"],
+        technique=facts["modalities"][1],
         ids=[pair["id"] for pair in facts["pairs"]],
         morphology=[pair["morphology"] for pair in facts["pairs"]],
         split=["train" if row in training else "validation" for row in range(len(facts["pairs"]))],

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pairvae.reports.captions import CURVES, METHODS, direction_label
-from pairvae.reports.curves import LINES, VANISHED
+from pairvae.reports.curves import LINES, VANISHED, in_order, line_of
 from pairvae.reports.report_data import Array, Bands, Row
 from pairvae.reports.style import GREY, LengthScale, panels, styled
 
@@ -19,7 +19,7 @@ PLACES = {"all": "all pairs", "validation": "validation pairs"}
 
 
 def _shown(lines: Mapping[str, Array], plan: str) -> dict[str, Array]:
-    return {key: lines[key] for key in LINES if key in lines and (key == "true" or key.startswith(plan))}
+    return {key: lines[key] for key in in_order(lines) if key == "true" or key.startswith(plan)}
 
 
 def _draw_bands(axes: Axes, kind: str, lines: Mapping[str, Array], scale: LengthScale) -> None:
@@ -27,7 +27,7 @@ def _draw_bands(axes: Axes, kind: str, lines: Mapping[str, Array], scale: Length
     for key, values in lines.items():
         mean, spread = np.asarray(values)
         distance = np.arange(len(mean)) * scale.per_px
-        look = LINES[key]
+        look = LINES[line_of(key)]
         if key == "true":
             axes.fill_between(distance, mean - spread, mean + spread, color=GREY, alpha=0.28, lw=0)
         else:  # edges alone, so that one band does not hide another

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pairvae.reports.captions import CURVES, image_label, readable
+from pairvae.reports.captions import CURVES, direction_label, image_label, readable
 from pairvae.reports.report_data import Array, Ensemble, Example, Row
 from pairvae.reports.style import (
     BLACK,
@@ -26,13 +26,28 @@ from pairvae.reports.style import (
 
 LINES: dict[str, dict[str, Any]] = {
     "true": {"color": BLACK, "linewidth": 2.0},
-    "solo/sem_sem": {"color": GREEN, "linestyle": (0, (1, 1.2))},
-    "pair/sem_sem": {"color": BLUE, "linestyle": (0, (5, 1.5))},
-    "pair/saxs_sem": {"color": VERMILLION, "linewidth": 1.5},
+    "solo/same": {"color": GREEN, "linestyle": (0, (1, 1.2))},
+    "pair/same": {"color": BLUE, "linestyle": (0, (5, 1.5))},
+    "pair/other": {"color": VERMILLION, "linewidth": 1.5},
 }
 SHOWN_SAMPLES = 5
-RECONSTRUCTED = "pair/saxs_sem"
 VANISHED = 0.01  # a lineal path axis ends where every curve has fallen below this share of its start
+
+
+def line_of(key: str) -> str:
+    """The entry of :data:`LINES` of a curve: ``pair/sem_sem`` is drawn as ``pair/same``, ``saxs_sem`` as ``other``."""
+    plan, separator, direction = key.partition("/")
+    source, _, target = direction.partition("_")
+    return f"{plan}/{'same' if source == target else 'other'}" if separator else key
+
+
+def in_order(curves: Mapping[str, Array], lines: Sequence[str] = tuple(LINES)) -> list[str]:
+    """The keys of ``curves`` that ``lines`` of :data:`LINES` draw, in the order of these."""
+    return [key for line in LINES if line in lines for key in curves if line_of(key) == line]
+
+
+def _reconstructed(example: Example) -> str:
+    return f"pair/saxs_{example.technique}"
 
 
 def _extent(kind: str, curves: Mapping[str, Array]) -> int:
@@ -44,9 +59,13 @@ def _extent(kind: str, curves: Mapping[str, Array]) -> int:
 
 
 def draw_curves(
-    axes: Axes, kind: str, curves: Mapping[str, Array], scale: LengthScale, keys: Sequence[str] = tuple(LINES)
+    axes: Axes,
+    kind: str,
+    curves: Mapping[str, Array],
+    scale: LengthScale,
+    lines: Sequence[str] = tuple(LINES),
 ) -> None:
-    """The true curve and those of ``keys``, over the crop-to-crop band."""
+    """The true curve and those of ``lines`` (of :data:`LINES`), over the crop-to-crop band."""
     if "floor_low" in curves and "floor_high" in curves:
         distance = np.arange(len(curves["floor_low"])) * scale.per_px
         axes.fill_between(
@@ -58,10 +77,9 @@ def draw_curves(
             lw=0,
             label="crop to crop",
         )
-    for key, look in LINES.items():
-        if key in curves and key in keys:
-            label = key if key == "true" else image_label(key)
-            axes.plot(np.arange(len(curves[key])) * scale.per_px, curves[key], label=label, **look)
+    for key in in_order(curves, lines):
+        label, look = key if key == "true" else image_label(key), LINES[line_of(key)]
+        axes.plot(np.arange(len(curves[key])) * scale.per_px, curves[key], label=label, **look)
     fact = CURVES[kind]
     axes.set(xlabel=f"{fact.distance} ({scale.unit})", ylabel=fact.value)
     axes.set_xlim(0, (_extent(kind, curves) - 1) * scale.per_px)
@@ -113,7 +131,7 @@ def curve_rows(examples: Sequence[Example], nm_per_px: float | None) -> list[Row
 
 
 def _draw_ensemble(
-    axes: Axes, ensemble: Ensemble, scale: LengthScale, reconstruction: Array | None = None
+    axes: Axes, ensemble: Ensemble, scale: LengthScale, reconstruction: Array | None = None, label: str = ""
 ) -> None:
     looks = {"true": (BLACK, "-", GREY), "generated": (VERMILLION, (0, (5, 1.5)), VERMILLION)}
     for name, s2 in (("true", ensemble["true_s2"]), ("generated", ensemble["s2"])):
@@ -125,7 +143,7 @@ def _draw_ensemble(
         axes.plot(distance, mean, color=colour, linestyle=dashes, label=f"{name}, n = {len(values)}")
     if reconstruction is not None:
         distances = np.arange(len(reconstruction)) * scale.per_px
-        axes.plot(distances, reconstruction, color=BLUE, linestyle=(0, (1, 1)), label="SAXS → SEM")
+        axes.plot(distances, reconstruction, color=BLUE, linestyle=(0, (1, 1)), label=label)
     axes.set(xlabel=f"distance r ({scale.unit})", ylabel="S(r), mean ± s.d.", xlim=(0, distance[-1]))
     axes.legend(loc="lower left", bbox_to_anchor=(-0.1, 1.0), ncols=3, borderaxespad=0.1, columnspacing=0.8)
 
@@ -147,7 +165,9 @@ def generation(
     columns = SHOWN_SAMPLES + 1
     ratios = [1.0] * columns + [1.7]
     grid = drawing.subplots(len(generated), columns + 1, squeeze=False, width_ratios=ratios)
-    reconstructed = {example.title: example for example in examples if RECONSTRUCTED in example.images}
+    reconstructed = {
+        example.title: example for example in examples if _reconstructed(example) in example.images
+    }
     for number, ((name, ensemble), line) in enumerate(zip(generated.items(), grid, strict=True)):
         example = reconstructed.get(name)
         for axes in line[:columns]:
@@ -155,15 +175,17 @@ def generation(
         images = list(ensemble["images"][:SHOWN_SAMPLES])
         tiles = [(image, f"sample {count}") for count, image in enumerate(images, start=1)]
         if example is not None:
-            tiles.insert(0, (example.images[RECONSTRUCTED], "SAXS → SEM"))
+            key = _reconstructed(example)
+            tiles.insert(0, (example.images[key], direction_label(key.partition("/")[2])))
         for axes, (image, caption) in zip(line, tiles, strict=False):
             axes.set_axis_on()
             show_image(axes, image)
             if number == 0:
                 axes.set_title(caption)
         line[0].set_ylabel(readable(name))
-        curve = None if example is None else example.curves.get("s2", {}).get(RECONSTRUCTED)
-        _draw_ensemble(line[-1], ensemble, LengthScale.of(nm_per_px), curve)
+        curve = None if example is None else example.curves.get("s2", {}).get(_reconstructed(example))
+        label = "" if example is None else direction_label(f"saxs_{example.technique}")
+        _draw_ensemble(line[-1], ensemble, LengthScale.of(nm_per_px), curve, label)
     scales = {f"{ensemble['scale']:g}" for ensemble in generated.values()}
     drawing.suptitle(f"Latent variance x {', '.join(sorted(scales))}", fontsize=9, x=0.01, ha="left")
     return drawing

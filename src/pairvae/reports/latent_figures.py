@@ -27,12 +27,12 @@ def principal_plane(saxs: Array, sem: Array) -> tuple[Array, Array, tuple[float,
     return points[: len(saxs)], points[len(saxs) :], (first, second)
 
 
-def _legend(axes: Axes, colours: dict[str | None, str]) -> None:
+def _legend(axes: Axes, colours: dict[str | None, str], technique: str) -> None:
     def mark(label: str, **look: Any) -> None:
         axes.plot([], [], linestyle="", markersize=4, label=label, **look)
 
     for name, marker in MARKERS.items():
-        mark(name.upper(), marker=marker, color=BLACK)
+        mark((technique if name == "sem" else name).upper(), marker=marker, color=BLACK)
     mark("training (hollow)", marker="o", markeredgecolor=BLACK, markerfacecolor="none")
     for morphology, colour in colours.items():
         mark(readable(morphology or "not named"), marker="o", color=colour)
@@ -60,7 +60,7 @@ def latent_map(latents: Latents) -> Figure:
             )
     axes.set_xlabel(f"first principal axis ({shares[0]:.0%} of the variance)")
     axes.set_ylabel(f"second principal axis ({shares[1]:.0%})")
-    _legend(axes, colours)
+    _legend(axes, colours, latents.get("technique", "sem"))
     return drawing
 
 
@@ -76,6 +76,6 @@ def latent_rows(latents: Latents) -> list[Row]:
             "axis_1": float(x),
             "axis_2": float(y),
         }
-        for modality, plane in (("saxs", saxs), ("sem", sem))
+        for modality, plane in (("saxs", saxs), (latents.get("technique", "sem"), sem))
         for index, (x, y) in enumerate(plane)
     ]

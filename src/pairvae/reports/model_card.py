@@ -102,7 +102,7 @@ def _lines_of(facts: Mapping[str, str]) -> str:
 def _model(report: ReportData) -> str:
     return (
         "Two variational autoencoders, one for 2D SAXS patterns and one for "
-        f"{'grey' if report.grey else 'binarised'} SEM images, trained alone and"
+        f"{'grey' if report.grey else 'binarised'} {report.technique.upper()} images, trained alone and"
         " then as a pair, so that the latent of either measurement is decoded to the other (after Lu and Jayaraman,"
         " JACS Au 2023, 3, 2510). Four directions: each measurement from itself and from the other."
     )
@@ -114,7 +114,7 @@ def _data(report: ReportData) -> str:
     if "pairs" in report.facts:
         lines.append(f"{report.facts['pairs']}; split seed {report.facts.get('split seed', 'unknown')}")
     if report.nm_per_px:
-        lines.append(f"SEM pixel size {report.nm_per_px:g} nm")
+        lines.append(f"{report.technique.upper()} pixel size {report.nm_per_px:g} nm")
     if report.q_per_px:
         lines.append(f"SAXS pixel size {report.q_per_px:g} 1/nm")
     if report.latents is not None:

@@ -78,9 +78,9 @@ def _solo_block(example: Example, side: int) -> Block:
 
 
 def _ensemble_block(name: str, ensemble: Ensemble, report: ReportData, side: int) -> Block:
-    title = readable(name)
+    title, name_of_image = readable(name), report.technique.upper()
     shown = tuple(
-        png_picture(image, f"sample {number}", f"{title}: generated SEM image {number}", side)
+        png_picture(image, f"sample {number}", f"{title}: generated {name_of_image} image {number}", side)
         for number, image in enumerate(ensemble["images"][: curves.SHOWN_SAMPLES], start=1)
     )
     alt = f"{title}: mean and standard deviation of S(r), generated and true"
@@ -101,15 +101,15 @@ def _sheet_block(name: str, sheet: Sheet, side: int) -> Block:
 def _hero(examples: list[Example], side: int) -> tuple[Picture, ...]:
     """Pictures beside the headline: pattern, predicted image and true image of the first validation example."""
     for example in sorted(examples, key=lambda example: example.split != "validation"):
-        predicted = example.images.get("pair/saxs_sem")
+        predicted = example.images.get(f"pair/saxs_{example.technique}")
         if predicted is not None:
-            title = readable(example.title)
+            title, name = readable(example.title), example.technique.upper()
             return (
                 png_picture(example.saxs, "measured SAXS", f"{title}: measured SAXS pattern", side),
                 png_picture(
-                    predicted, "predicted SEM", f"{title}: SEM image predicted from the pattern", side
+                    predicted, f"predicted {name}", f"{title}: {name} image predicted from the pattern", side
                 ),
-                png_picture(example.sem, "measured SEM", f"{title}: measured SEM image", side),
+                png_picture(example.sem, f"measured {name}", f"{title}: measured {name} image", side),
             )
     return ()
 
@@ -135,8 +135,9 @@ def _crop_note(report: ReportData) -> str:
     size = f", {width * report.nm_per_px:.0f} nm" if report.nm_per_px else ""
     shown = "the bright phase is white"
     if report.grey:
-        shown = "its grey levels are kept (sem.prepare.threshold: none), so there is no phase fraction or lineal path"
-    return f"Each SEM crop is {width} px{size} wide; {shown}."
+        setting = f"{report.technique}.prepare.threshold: none"
+        shown = f"its grey levels are kept ({setting}), so there is no phase fraction or lineal path"
+    return f"Each {report.technique.upper()} crop is {width} px{size} wide; {shown}."
 
 
 def render(report: ReportData, side: int, shown: Mapping[str, object] | None = None) -> str:
@@ -166,6 +167,7 @@ def render(report: ReportData, side: int, shown: Mapping[str, object] | None = N
         methods=[(METHODS[name], METHOD_MEANINGS[name]) for name in methods],
         crop_note=_crop_note(report),
         grey=report.grey,
+        image=report.technique.upper(),
         facts=report.facts,
         parameters=report.parameters,
         warnings=warnings(report.metrics),

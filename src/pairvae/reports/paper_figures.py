@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pairvae.reports.captions import readable
-from pairvae.reports.curves import draw_curves
+from pairvae.reports.curves import draw_curves, line_of
 from pairvae.reports.pictures import four_way
 from pairvae.reports.report_data import Array, Example, Row
 from pairvae.reports.style import BLACK, YELLOW, LengthScale, draw_scale_bar, panels, show_image, styled
@@ -59,7 +59,8 @@ def figure_1(examples: Sequence[Example], nm_per_px: float | None, q_per_px: flo
             show_image(axes, example.sem)
         _annotate(line[2], example, scale)
         line[0].set_ylabel(readable(example.title), fontsize=9)
-    for axes, title in zip(grid[0], ("A  SAXS pattern", "B  SEM crop", "C  annotated"), strict=True):
+    name = examples[0].technique.upper()
+    for axes, title in zip(grid[0], ("A  SAXS pattern", f"B  {name} crop", "C  annotated"), strict=True):
         axes.set_title(title, loc="left")
     return drawing
 
@@ -78,8 +79,8 @@ def figure_1_rows(examples: Sequence[Example], nm_per_px: float | None) -> list[
     return rows
 
 
-def _keys(plan: str) -> tuple[str, ...]:
-    return ("true", f"{plan}/sem_sem", f"{plan}/saxs_sem")
+def _lines(plan: str) -> tuple[str, ...]:
+    return ("true", f"{plan}/same", f"{plan}/other")
 
 
 @styled
@@ -101,7 +102,7 @@ def reconstructions_and_curves(examples: Sequence[Example], plan: str, nm_per_px
                 axes.set_title(caption)
         line[0].set_ylabel(readable(example.title))
         for kind, axes in zip(kinds, line[columns:], strict=True):
-            draw_curves(axes, kind, example.curves[kind], LengthScale.of(nm_per_px), _keys(plan))
+            draw_curves(axes, kind, example.curves[kind], LengthScale.of(nm_per_px), _lines(plan))
             if example is not examples[-1]:
                 axes.set_xlabel("")
     if kinds:
@@ -117,7 +118,7 @@ def horizontal_paths(examples: Sequence[Example], plan: str, nm_per_px: float | 
     for example, axes in zip(examples, grid[0], strict=True):
         curves = example.curves.get("lineal_horizontal")
         if curves:
-            draw_curves(axes, "lineal_horizontal", curves, LengthScale.of(nm_per_px), _keys(plan))
+            draw_curves(axes, "lineal_horizontal", curves, LengthScale.of(nm_per_px), _lines(plan))
         axes.set_title(readable(example.title), loc="left")
         if axes is not grid[0][0]:
             axes.set_ylabel("")
@@ -128,5 +129,5 @@ def horizontal_paths(examples: Sequence[Example], plan: str, nm_per_px: float | 
 
 def plan_rows(rows: Sequence[Row], plan: str, kinds: Sequence[str]) -> list[Row]:
     """Of ``curve_rows`` what a figure of ``plan`` shows."""
-    keys = (*_keys(plan), "floor_low", "floor_high")
-    return [row for row in rows if row["curve"] in keys and row["kind"] in kinds]
+    lines = (*_lines(plan), "floor_low", "floor_high")
+    return [row for row in rows if line_of(str(row["curve"])) in lines and row["kind"] in kinds]

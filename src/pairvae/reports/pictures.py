@@ -12,8 +12,6 @@ from pairvae.reports.captions import direction_label, readable
 from pairvae.reports.report_data import Array, Example, Sheet
 from pairvae.reports.style import LengthScale, panels, show_image, styled
 
-SAXS_COLUMNS = ("saxs_saxs", "sem_saxs")
-SEM_COLUMNS = ("sem_sem", "saxs_sem")
 TILE = (1.25, 1.32)  # inches
 GAP_PX, GAP_LEVEL = 10, 0.55
 
@@ -21,9 +19,14 @@ GAP_PX, GAP_LEVEL = 10, 0.55
 def four_way(example: Example, plan: str) -> list[tuple[str, Array]]:
     """Captions and images of one pair in the order of the paper's Figure 4A, without missing directions."""
     tiles: list[tuple[str, Array]] = []
+    name_of_image = example.technique
     for truth, name, directions in (
-        (example.saxs, "true SAXS", SAXS_COLUMNS),
-        (example.sem, "true SEM", SEM_COLUMNS),
+        (example.saxs, "true SAXS", ("saxs_saxs", f"{name_of_image}_saxs")),
+        (
+            example.sem,
+            f"true {name_of_image.upper()}",
+            (f"{name_of_image}_{name_of_image}", f"saxs_{name_of_image}"),
+        ),
     ):
         tiles.append((name, truth))
         for direction in directions:
@@ -37,7 +40,7 @@ def four_way(example: Example, plan: str) -> list[tuple[str, Array]]:
 def reconstructions(examples: Sequence[Example], plan: str, nm_per_px: float | None = None) -> Figure:
     """Rows are examples; columns are the true images and what ``plan`` ("solo" or "pair") makes of them.
 
-    True SEM images have a scale bar.
+    True images have a scale bar.
     """
     rows = [four_way(example, plan) for example in examples]
     drawing, grid = panels(len(rows), max(len(row) for row in rows), TILE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from numpy.typing import NDArray
 
@@ -35,13 +35,17 @@ class Sheet(TypedDict):
 
 
 class Latents(TypedDict):
-    """Posterior means of N pairs, (N, C) each, with the pairs' ids, morphologies and splits (N entries)."""
+    """Posterior means of N pairs, (N, C) each, with the pairs' ids, morphologies and splits (N entries).
+
+    ``technique``: of the images, where it is not SEM.
+    """
 
     saxs: Array
     sem: Array
     ids: list[str]
     morphology: list[str | None]
     split: list[str]
+    technique: NotRequired[str]
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class Example:
     keyed by kind (``s2``, ``lineal_vertical``, ``lineal_horizontal``), then ``true`` or the image's key, and
     holds one probability per pixel of distance; ``floor_low`` and ``floor_high`` draw the crop-to-crop band.
     ``phase_fraction`` is the share of bright pixels, ``spacing_px`` the domain spacing of ``sem`` in pixels.
-    ``measured`` are captions and crops of the training micrographs that the pattern fits best.
+    ``measured`` are captions and crops of the training micrographs that the pattern fits best. ``technique`` is that of
+    the images: with ``afm`` in place of ``sem``, ``sem`` holds the AFM map and ``images`` has ``pair/saxs_afm``.
     """
 
     id: str
@@ -119,6 +124,7 @@ class Example:
     phase_fraction: float | None = None
     spacing_px: float | None = None
     measured: tuple[tuple[str, Array], ...] = ()
+    technique: str = "sem"
 
     @property
     def title(self) -> str:
@@ -132,7 +138,8 @@ class ReportData:
     with the list of single scores in place of each summary. ``histories`` holds one row per logged epoch and stage.
     ``generated`` are the ensembles at the first variance scale, which is scored; ``nm_per_px`` and ``q_per_px``
     (1/nm) are the sizes of the prepared pixels where all pairs share them. ``corrections`` are those of
-    ``calibration.json``; ``grey`` says that micrographs keep their grey levels.
+    ``calibration.json``; ``grey`` says that micrographs keep their grey levels, ``technique``
+    whose images they are.
     """
 
     metrics: Mapping[str, Any]
@@ -154,3 +161,4 @@ class ReportData:
     parameters: Mapping[str, str] = field(default_factory=dict)
     corrections: Sequence[Mapping[str, Any]] = ()
     grey: bool = False
+    technique: str = "sem"

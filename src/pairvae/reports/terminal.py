@@ -5,35 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pairvae.reports.answer import image_of
 from pairvae.reports.captions import METHODS, SCORES
 from pairvae.reports.tables import figure, lookup
 
-COLUMNS = (  # direction, score, direction of the floor
-    ("saxs_sem", "s2_mae", "sem_sem"),
-    ("saxs_sem", "lineal_path_mae", "sem_sem"),
-    ("sem_saxs", "mae", "saxs_saxs"),
-)
+Column = tuple[str, str, str]  # direction, score, direction of the floor
 BEST, TIED = "*", "~"
 
 
 def score_lines(metrics: Mapping[str, Any]) -> list[str]:
     """Median errors on the validation pairs, one row for each method, the best and its ties marked; or nothing."""
-    validation = lookup(metrics, "splits", "validation") or {}
+    validation, image = lookup(metrics, "splits", "validation") or {}, image_of(metrics)
+    every: tuple[Column, ...] = (
+        (f"saxs_{image}", "s2_mae", f"{image}_{image}"),
+        (f"saxs_{image}", "lineal_path_mae", f"{image}_{image}"),
+        (f"{image}_saxs", "mae", "saxs_saxs"),
+    )
     lines = {
-        "pair": [lookup(validation, "pair", direction, score) for direction, score, _ in COLUMNS],
+        "pair": [lookup(validation, "pair", direction, score) for direction, score, _ in every],
         **{
-            name: [lookup(entries, direction, score) for direction, score, _ in COLUMNS]
+            name: [lookup(entries, direction, score) for direction, score, _ in every]
             for name, entries in (validation.get("baselines") or {}).items()
         },
-        "floor": [lookup(validation, "floor", direction, score) for _, score, direction in COLUMNS],
+        "floor": [lookup(validation, "floor", direction, score) for _, score, direction in every],
     }
     rows = {name: cells for name, cells in lines.items() if any(cells)}
     if "pair" not in rows:
         return []
-    columns = [column for column in range(len(COLUMNS)) if any(cells[column] for cells in rows.values())]
-    head = [f"{_words(COLUMNS[column][0])}, {SCORES[COLUMNS[column][1]].label}" for column in columns]
+    columns = [column for column in range(len(every)) if any(cells[column] for cells in rows.values())]
+    head = [f"{_words(every[column][0])}, {SCORES[every[column][1]].label}" for column in columns]
     texts = [
-        [_name(name), *(_cell(metrics, name, column, cells[column]) for column in columns)]
+        [_name(name), *(_cell(metrics, name, every[column], cells[column]) for column in columns)]
         for name, cells in rows.items()
     ]
     count = metrics.get("validation_pairs")
@@ -59,10 +61,10 @@ def _name(method: str) -> str:
     return "another crop of the image (floor)" if method == "floor" else METHODS.get(method, method)
 
 
-def _cell(metrics: Mapping[str, Any], method: str, column: int, leaf: Mapping[str, Any] | None) -> str:
+def _cell(metrics: Mapping[str, Any], method: str, column: Column, leaf: Mapping[str, Any] | None) -> str:
     if not leaf:
         return ""
-    direction, score, _ = COLUMNS[column]
+    direction, score, _ = column
     ranking = lookup(metrics, "ranking", "validation", direction, score) or {}
     tied = method in ranking.get("not_told_apart", ())
     mark = BEST if ranking.get("best") == method else TIED if tied else " "

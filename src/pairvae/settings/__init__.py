@@ -43,6 +43,7 @@ from pairvae.settings.sections import (
     SplitSettings,
 )
 from pairvae.settings.techniques import (
+    CroppedSettings,
     ModalitySettings,
     SaxsPrepare,
     SaxsSettings,
@@ -69,6 +70,7 @@ __all__ = [
     "BeamCentreOption",
     "CalibrationSettings",
     "CompactNetwork",
+    "CroppedSettings",
     "DetectorGeometry",
     "DeviceSettings",
     "EarlyStopSettings",

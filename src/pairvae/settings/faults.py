@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from pairvae.errors import InputError
 from pairvae.settings.presets import PRESETS, preset_values
 
+KINDS = ("whole", "cropped")  # tags of the settings of further techniques, which are no keys
+
 
 def unknown_key(key: str, where: str) -> InputError:
     """The error for an unknown key, with the known key that is most like it."""
@@ -57,6 +59,8 @@ def dotted(location: Sequence[int | str], values: Mapping[str, Any]) -> str:
             section = section[part] if part < len(section) else None
             continue
         inside = isinstance(section, Mapping) and part in section
+        if part in KINDS and not inside:
+            continue
         if inside or (number + 1 == len(location) and isinstance(section, Mapping)):
             parts.append(str(part))
         if inside:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from pairvae.settings.detector import BeamCentreOption, GeometryOption, MaskOption, QScale
+from pairvae.settings.faults import KINDS
 from pairvae.settings.networks import CompactNetwork, Network
 from pairvae.settings.parsing import Positive, Section
 from pairvae.settings.presets import KEEP_GREY
@@ -139,12 +140,12 @@ class ModalitySettings(Section):
 def _kind(section: Any) -> str:
     """What the settings of a further modality describe: a training with texture statistics is one on crops."""
     if isinstance(section, Section):
-        return "cropped" if isinstance(section, CroppedSettings) else "whole"
+        return KINDS[isinstance(section, CroppedSettings)]
     training = section.get("training") if isinstance(section, dict) else None
-    return "cropped" if isinstance(training, dict) and "texture" in training else "whole"
+    return KINDS[isinstance(training, dict) and "texture" in training]
 
 
 FurtherSettings = Annotated[
-    Annotated[ModalitySettings, Tag("whole")] | Annotated[CroppedSettings, Tag("cropped")],
+    Annotated[ModalitySettings, Tag(KINDS[0])] | Annotated[CroppedSettings, Tag(KINDS[1])],
     Discriminator(_kind),
 ]

@@ -21,7 +21,7 @@ from pairvae.modalities import MODALITIES
 from pairvae.modalities.sem import image_area
 from pairvae.numerics import thresholds as thresholding
 from pairvae.numerics.images import grey_levels
-from pairvae.reports.assessment_data import bands, example, latents, shared, sheets
+from pairvae.reports.assessment_data import bands, example, latents, pixel_size, shared, sheets
 from pairvae.reports.captions import paper_rank
 from pairvae.reports.dvc_files import summary_numbers, write_plots
 from pairvae.reports.model_card import FILE, write_model_card
@@ -37,7 +37,7 @@ from pairvae.reports.report_data import (
     Thresholded,
 )
 from pairvae.reports.study_figures import read_study
-from pairvae.settings import flatten
+from pairvae.settings import CroppedSettings, flatten
 from pairvae.stages.project import Project
 from pairvae.store.model_folder import REMEDY, load_card, read_history
 from pairvae.store.prepared import read_arrays
@@ -45,11 +45,10 @@ from pairvae.store.rows import read_table
 from pairvae.tracking.runs.lineage import commit_of, machine, versions
 
 TRAININGS = ("train-saxs", "train-sem", "train-pair")
-DRAWN = {"saxs", "sem"}
 STUDY = "study.csv"
 SHOWN_THRESHOLDS = ("ladders", "alternating_lines", "alternating lines")  # those that tell the methods apart
 SHOWN_RAW = 2
-THUMBNAIL_PX = {"saxs": 48, "sem": 48}
+THUMBNAIL_PX = 48
 PROTOCOLS = "protocols.csv"
 SHOWN_NEIGHBOURS = 3
 
@@ -73,8 +72,10 @@ def gather(project: Project) -> ReportData:
     metrics = store.read_json(project.reports / "metrics.json")
     arrays = read_arrays(folder / "arrays.npz", REMEDY)
     pairs = facts["pairs"]
-    drawn = set(facts["modalities"]) == DRAWN
-    generated, grey = ensembles(project), project.settings.sem.prepare.grey
+    first, technique = facts["modalities"]
+    drawn = first == "saxs" and MODALITIES[technique].cropped
+    section = project.settings.modality(technique)
+    generated, grey = ensembles(project), isinstance(section, CroppedSettings) and section.grey
     return ReportData(
         metrics=metrics,
         distributions=facts["distributions"],
@@ -84,10 +85,10 @@ def gather(project: Project) -> ReportData:
         other_scales=generated[1:],
         sheets=sheets(arrays) if drawn else {},
         latents=latents(arrays, facts) if drawn else None,
-        nm_per_px=shared(pairs, "sem_nm_per_px"),
+        nm_per_px=pixel_size(pairs, technique),
         q_per_px=shared(pairs, "saxs_q_per_px_inv_nm"),
         bands=bands(arrays),
-        thresholds=thresholds(project) if drawn and not grey else (),
+        thresholds=thresholds(project) if technique == "sem" and drawn and not grey else (),
         maps=maps(project, arrays, facts) if drawn else None,
         study=read_study(project.reports / STUDY),
         protocols=protocols(project),
@@ -95,24 +96,25 @@ def gather(project: Project) -> ReportData:
         parameters=parameters(project),
         corrections=read_corrections(project.model("train-pair")),
         grey=grey,
+        technique=technique if drawn else "sem",
     )
 
 
 def _examples(project: Project, arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> list[Example]:
     """The example pairs, with the measured training micrographs that their patterns fit best."""
-    train, pairs = np.array(facts["train"]), facts["pairs"]
+    train, pairs, technique = np.array(facts["train"]), facts["pairs"], facts["modalities"][1]
     library = Micrographs(
         [pairs[row]["id"] for row in train],
         [pairs[row]["morphology"] for row in train],
-        np.array(project.prepared_pairs().crops("sem")[train, 0]),
-        arrays["latent_sem"][train],
+        np.array(project.prepared_pairs().crops(technique)[train, 0]),
+        arrays[f"latent_{technique}"][train],
         arrays["latent_saxs"][train],
     )
     rows = {pair["id"]: row for row, pair in enumerate(pairs)}
     found = []
     for number, name in enumerate(facts["examples"]):
         pair = example(arrays, facts, number)
-        predicted, latent = pair.images["pair/saxs_sem"], arrays["latent_saxs"][rows[name]]
+        predicted, latent = pair.images[f"pair/saxs_{technique}"], arrays["latent_saxs"][rows[name]]
         nearest = library.nearest(latent, predicted[None], SHOWN_NEIGHBOURS)
         found.append(replace(pair, measured=tuple((one.caption, one.image) for one in nearest)))
     return found
@@ -176,7 +178,7 @@ def _thumbnails(project: Project, names: Sequence[str]) -> dict[str, np.ndarray]
     prepared = project.prepared_pairs()
     found: dict[str, np.ndarray] = {}
     for name in names:
-        side = THUMBNAIL_PX[name]
+        side = THUMBNAIL_PX
         if MODALITIES[name].cropped:
             first = prepared.crops(name)[:, 0]
             start = (first.shape[-1] - side) // 2

@@ -225,12 +225,7 @@ def _reason(
         )
     else:
         first = f"no measured sample is like it (nearest: {names[int(np.argmax(measured))]})"
-    second = (
-        f"it stands for {number_of(similar, 'other')} without a partner"
-        if similar
-        else "it stands for itself"
-    )
-    return f"{first}; {second}"
+    return f"{first}; it stands for {number_of(similar, 'other')} without a partner" if similar else first
 
 
 def _errors_in_words(
