@@ -106,7 +106,7 @@ def encode_pairs(pair: PairVAE, data: CalibrationData, whole: str) -> Latents:
     features = torch.cat([row for row, _ in arrays])
     with torch.inference_mode():
         hidden = encoder.last_hidden(features.to(_device(pair.vae(whole)))).double().cpu().numpy()
-    crops = (torch.from_numpy(np.array(images, np.float32)) for images in data.arrays[cropped])
+    crops = (torch.from_numpy(np.array(images, np.float64)) for images in data.arrays[cropped])
     values = np.stack([values_of_images(images, grey=data.grey).numpy() for images in crops])
     latents = Latents(
         whole=whole,
@@ -148,8 +148,8 @@ def values_of_images(images: Tensor, *, grey: bool) -> Tensor:
     Tensor
         ``(N,)`` float64 in [0, 1]: means, or standard deviations.
     """
-    pixels = images.flatten(1).double()
-    return pixels.std(1, correction=0) if grey else pixels.mean(1)
+    pixels = images.flatten(1)
+    return (pixels.std(1, correction=0) if grey else pixels.mean(1)).double()
 
 
 def feature_weights(encoder: Encoder) -> np.ndarray:
