@@ -28,7 +28,9 @@ GENERATED = re.compile(r"reference/(commands|params|python(/\w+)?)\.md$")
 def all_rows() -> list[settings.Row]:
     schema = Settings.model_json_schema()
     tops = dict(schema["properties"])
-    tops |= {name: {"$ref": "#/$defs/ModalitySettings"} for name in MODALITIES if name not in tops}
+    for name in (name for name in MODALITIES if name not in tops):
+        kind = "Cropped" if MODALITIES[name].cropped else "Modality"
+        tops[name] = {"$ref": f"#/$defs/{kind}Settings"}
     return [row for top, part in tops.items() for row in settings.rows(top, part, schema["$defs"])]
 
 

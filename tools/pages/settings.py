@@ -58,7 +58,7 @@ def page() -> str:
     tops: dict[str, Schema] = dict(schema["properties"])
     for name in MODALITIES:
         if name not in tops:
-            tops[name] = {"$ref": "#/$defs/ModalitySettings"}
+            tops[name] = {"$ref": f"#/$defs/{'Cropped' if MODALITIES[name].cropped else 'Modality'}Settings"}
     for top, part in tops.items():
         resolved = _resolved(part, schema["$defs"])
         lines += [f"## {top}", "", resolved.get("description", ""), "", '<div class="wide" markdown>', ""]
