@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pairvae.calibration.correction import CalibrationData, SeveralData
-from pairvae.modalities import MODALITIES
+from pairvae.modalities import MODALITIES, main_pair
 from pairvae.models.conditions import fit_encoding
 from pairvae.numerics.images import has_grey_levels, seeded_crops
 from pairvae.numerics.series import evenly_spread
@@ -21,6 +21,8 @@ def several_data(
     prepared: Prepared, names: Sequence[str], rows: Sequence[int], pair: PairSettings
 ) -> SeveralData:
     """As :func:`calibration_data`, of more than two techniques, each with the samples that it measured.
+
+    Those of the main pair come first: the width of a posterior is fitted to the first technique with crops.
 
     Parameters
     ----------
@@ -42,6 +44,7 @@ def several_data(
     arrays: dict[str, np.ndarray] = {}
     numbers: dict[str, np.ndarray] = {}
     parts: list[CalibrationData] = []
+    names = list(dict.fromkeys((*main_pair(names), *names)))
     for name in names:
         measured = prepared.rows_with([name], chosen)
         parts.append(calibration_data(prepared, [name], measured, pair))
