@@ -97,7 +97,7 @@ def test_params_are_printed(tmp_path: Path) -> None:
     ("nonsense",),
     ("data", "simulate"),
     ("data", "simulate", "out", "--pairs", "0"),
-    ("predict", "a", "--to", "afm"),
+    ("predict", "a", "--to", "raman"),
 ])  # fmt: skip
 def test_wrong_usage_is_exit_code_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
     done = pairvae(*arguments, cwd=tmp_path)

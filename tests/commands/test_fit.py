@@ -161,9 +161,9 @@ def nan_image() -> list[np.ndarray]:
         (
             {"saxs": np.ones((5, 40, 40))},
             {},
-            r"fit: expected a mapping of two or more of saxs, sem, iq .* found 'saxs'",
+            r"fit: expected a mapping of two or more of saxs, sem, iq, .* found 'saxs'",
         ),
-        (small(afm=[]), {}, "expected a mapping of two or more of"),
+        (small(raman=[]), {}, "expected a mapping of two or more of"),
         ([np.ones((5, 40, 40))] * 2, {}, "expected a mapping of two or more of .* found list"),
         (small(sem=np.eye(200)[None]), {}, "as many measurements .* found 5 of saxs and 1 of sem"),
         ({name: some[:3] for name, some in small().items()}, {}, "at least 4 pairs, found 3"),

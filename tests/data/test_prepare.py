@@ -43,7 +43,6 @@ def test_a_copied_folder_is_prepared_without_reading_a_pixel(
     def unread(path: Path | str) -> None:
         raise AssertionError(f"{path} was read again")
 
-    monkeypatch.setattr("pairvae.data.check.file_contents.read_image", unread)
     for name in ("saxs", "sem"):
         monkeypatch.setitem(prepare.MODALITIES, name, replace(MODALITIES[name], read=unread))  # type: ignore[arg-type]
     again = check_project(tmp_path / "copy", SETTINGS, FileCache(tmp_path / "files"))

@@ -8,7 +8,7 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 MODULES = [
-    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
     for path in sorted(SOURCE.rglob("*.py"))
     if "    >>> " in path.read_text(encoding="utf-8")
 ]

@@ -14,6 +14,7 @@ from pairvae import store
 from pairvae.calibration.calibrate import calibrate
 from pairvae.errors import InputError
 from pairvae.evaluation.uncertainty import draw_images
+from pairvae.inference.calibration_inputs import calibration_data
 from pairvae.inference.card import MIXING, load_vaes
 from pairvae.inference.corrections import FILE, read_corrections
 from pairvae.inference.loader import load
@@ -25,7 +26,6 @@ from pairvae.settings import resolve
 from pairvae.stages.project import Project, open_project
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
-from pairvae.stages.training_inputs import calibration_data
 from pairvae.store.files import file_digest
 from pairvae.store.model_folder import CARD, WEIGHTS, load_card, load_model
 from pairvae.store.prepared import open_prepared

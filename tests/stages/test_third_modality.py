@@ -188,7 +188,7 @@ def test_own_folder_without_patterns(raw: Path, tmp_path: Path) -> None:
     ("modalities", "message"),
     [
         (["saxs", "saxs"], "expected modalities: two or more different ones of saxs, sem, iq"),
-        (["saxs", "afm"], "expected modalities: two or more different ones of saxs, sem, iq"),
+        (["saxs", "raman"], "expected modalities: two or more different ones of saxs, sem, iq"),
         (["saxs"], "expected modalities: two or more different"),
         (["saxs", "sem", "saxs"], "expected modalities: two or more different"),
         (7, "key modalities: expected"),

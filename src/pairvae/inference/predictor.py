@@ -132,7 +132,7 @@ class Predictor(TrainedPair):
             (q and I): one, an array of several, or a list of different sizes; files as paths. What is raw is
             prepared as the training data were. Of an image larger than the networks see, all is used. Of a model of
             more than two techniques, a mapping of several of them to such inputs predicts from all measurements of a
-            sample together: ``{"saxs": patterns, "iq": curves}``, the first pattern and the first curve of one sample.
+            sample together: ``{"saxs": patterns, "afm": maps}``, the first pattern and the first map of one sample.
         source, target : str, optional
             The modality of the inputs and the one to predict. Of two, one is enough. A mapping names its own.
         samples : int

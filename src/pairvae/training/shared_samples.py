@@ -55,8 +55,8 @@ def partners_of(measured: Mapping[str, Sequence[bool]], lone: Mapping[str, int])
 
     Examples
     --------
-    >>> partners_of({"saxs": [True, True], "iq": [False, True]}, {"iq": 1}).together
-    {('saxs', 'iq'): (array([1]), array([0]))}
+    >>> partners_of({"saxs": [True, True], "sem": [False, True]}, {"sem": 1}).together
+    {('saxs', 'sem'): (array([1]), array([0]))}
     """
     flags = {name: np.asarray(values, bool) for name, values in measured.items()}
     numbers = {name: np.cumsum(known) - 1 for name, known in flags.items()}

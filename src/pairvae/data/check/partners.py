@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from pairvae.data.check.file_summary import FileSummary
 from pairvae.data.check.problems import Limits, Problem
 from pairvae.data.pairs.sample import PAIRS_FILE, Pair
+from pairvae.modalities import MODALITIES
 from pairvae.numerics.scattering import DIRECTIONS, Floats, RingAndArcs, turned_by
 from pairvae.numerics.series import evenly_spread
 
@@ -107,7 +108,7 @@ def _seen(summaries: Sequence[FileSummary]) -> _Seen:
     by_kind: dict[bool, dict[str, FileSummary]] = {True: {}, False: {}}  # images, and patterns
     for summary in summaries:
         if summary.scattering is not None and np.isfinite(summary.scattering.ring):
-            by_kind[summary.area is not None].setdefault(summary.pair, summary)
+            by_kind[MODALITIES[summary.side].cropped].setdefault(summary.pair, summary)
     both = [pair for pair in by_kind[True] if pair in by_kind[False]]
     images, patterns = ([by_kind[kind][pair] for pair in both] for kind in (True, False))
     in_units = all(summary.scale for summary in (*images, *patterns))
