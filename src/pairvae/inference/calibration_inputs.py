@@ -8,7 +8,7 @@ import numpy as np
 
 from pairvae.calibration.correction import CalibrationData, SeveralData
 from pairvae.modalities import MODALITIES, main_pair
-from pairvae.models.conditions import fit_encoding
+from pairvae.models.conditions import ConditionEncoding, fit_encoding
 from pairvae.numerics.images import has_grey_levels, seeded_crops
 from pairvae.numerics.series import evenly_spread
 from pairvae.settings import PairSettings
@@ -40,28 +40,18 @@ def several_data(
     SeveralData
         In memory.
     """
-    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
-    arrays: dict[str, np.ndarray] = {}
-    numbers: dict[str, np.ndarray] = {}
-    parts: list[CalibrationData] = []
+    chosen = _looked_at(rows)
     names = list(dict.fromkeys((*main_pair(names), *names)))
-    for name in names:
-        measured = prepared.rows_with([name], chosen)
-        parts.append(calibration_data(prepared, [name], measured, pair))
-        arrays[name] = parts[-1].arrays[name]
-        numbers[name] = np.array([chosen.index(row) for row in measured])
-    pairs = [prepared.pairs[row] for row in chosen]
-    encoding = None
-    if pair.conditions:
-        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
+    measured = {name: prepared.rows_with([name], chosen) for name in names}
+    arrays = {name: _arrays(prepared, name, measured[name], pair) for name in names}
     return SeveralData(
         arrays,
-        numbers,
-        [one.group or one.id for one in pairs],
+        {name: np.array([chosen.index(row) for row in measured[name]]) for name in names},
+        _groups(prepared, chosen),
         len(rows),
-        frozenset(name for name, part in zip(names, parts, strict=True) if part.grey),
-        encoding,
-        [one.conditions for one in pairs],
+        frozenset(name for name in names if MODALITIES[name].cropped and has_grey_levels(arrays[name])),
+        _encoding(prepared, rows, pair),
+        [prepared.pairs[row].conditions for row in chosen],
     )
 
 
@@ -86,20 +76,37 @@ def calibration_data(
     CalibrationData
         In memory.
     """
-    settings = pair.calibration
-    chosen = [rows[place] for place in evenly_spread(len(rows), LARGEST)]
-    arrays: dict[str, np.ndarray] = {}
-    for name in names:
-        if MODALITIES[name].cropped:
-            size, images = prepared.crops(name).shape[-1], prepared.images(name)
-            crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in chosen]
-            arrays[name] = np.stack(crops)[:, :, None]
-        else:
-            arrays[name] = np.array(prepared.whole(name)[chosen])[:, None]
-    pairs = [prepared.pairs[row] for row in chosen]
-    encoding = None
-    if pair.conditions:
-        encoding = fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
-    groups, known = [one.group or one.id for one in pairs], [one.conditions for one in pairs]
-    grey = any(MODALITIES[name].cropped and has_grey_levels(arrays[name]) for name in names)
-    return CalibrationData(arrays, groups, len(rows), encoding, known, grey)
+    chosen = _looked_at(rows)
+    arrays = {name: _arrays(prepared, name, chosen, pair) for name in names}
+    return CalibrationData(
+        arrays,
+        _groups(prepared, chosen),
+        len(rows),
+        _encoding(prepared, rows, pair),
+        [prepared.pairs[row].conditions for row in chosen],
+        any(MODALITIES[name].cropped and has_grey_levels(arrays[name]) for name in names),
+    )
+
+
+def _looked_at(rows: Sequence[int]) -> list[int]:
+    return [rows[place] for place in evenly_spread(len(rows), LARGEST)]
+
+
+def _arrays(prepared: Prepared, name: str, rows: Sequence[int], pair: PairSettings) -> np.ndarray:
+    """``(N, K, channels, H, W)``: K crops of each image, or the whole array."""
+    if not MODALITIES[name].cropped:
+        return np.array(prepared.whole(name)[list(rows)])[:, None]
+    size, images, settings = prepared.crops(name).shape[-1], prepared.images(name), pair.calibration
+    crops = [seeded_crops(images[row], size, settings.crops, settings.seed, row) for row in rows]
+    return np.stack(crops)[:, :, None]
+
+
+def _groups(prepared: Prepared, rows: Sequence[int]) -> list[str]:
+    pairs = [prepared.pairs[row] for row in rows]
+    return [one.group or one.id for one in pairs]
+
+
+def _encoding(prepared: Prepared, rows: Sequence[int], pair: PairSettings) -> ConditionEncoding | None:
+    if not pair.conditions:
+        return None
+    return fit_encoding(pair.conditions, [prepared.pairs[row].conditions for row in rows])
