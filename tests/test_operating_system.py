@@ -17,6 +17,11 @@ for found in pkgutil.walk_packages(pairvae.__path__, "pairvae."):
     if not found.name.endswith("__main__"):
         import_module(found.name)
 """
+# What touches the system: processes, locks, files, databases, servers, the search and the watch
+TOUCHING_THE_SYSTEM = (
+    "parallel/test_executor.py", "parallel/test_parent_process.py", "data/published", "store", "tracking",
+    "test_cli_files.py", "app/test_server.py", "commands/test_watch.py", "commands/test_tune.py",
+)  # fmt: skip
 LOCKS = """
 import filelock, sys
 assert filelock.FileLock is filelock.SoftFileLock
@@ -54,6 +59,25 @@ def without_posix(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str
 def test_every_module_is_there_without_posix(tmp_path: Path) -> None:
     done = without_posix("-c", ALL_MODULES, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_suite_passes_without_posix() -> None:
+    tests = [f"tests/{part}" for part in TOUCHING_THE_SYSTEM]
+    options = (
+        "-m",
+        "not slow and not gpu",
+        "-p",
+        "no:schemathesis",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "0",
+        "-q",
+    )
+    done = without_posix("-m", "pytest", *options, *tests, cwd=Path(__file__).resolve().parent.parent)
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def test_commands_work_without_posix(tmp_path: Path) -> None:
