@@ -40,7 +40,10 @@ class Posterior:
             return replace(self, toward={})
         more = self.toward[modality]
         mean, std = torch.cat([self.mean, more], dim=1), torch.cat([self.std, torch.zeros_like(more)], dim=1)
-        return Posterior(mean, std, self.correlation)
+        correlation = self.correlation
+        if correlation is not None:
+            correlation = torch.block_diag(correlation, torch.eye(more.shape[1]).to(correlation))
+        return Posterior(mean, std, correlation)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One reparameterised sample ``(B, C, g, g)`` (Kingma and Welling 2013)."""
