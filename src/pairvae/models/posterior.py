@@ -40,9 +40,10 @@ class Posterior:
             return replace(self, toward={})
         more = self.toward[modality]
         mean, std = torch.cat([self.mean, more], dim=1), torch.cat([self.std, torch.zeros_like(more)], dim=1)
-        correlation = self.correlation
-        if correlation is not None:
-            correlation = torch.block_diag(correlation, torch.eye(more.shape[1]).to(correlation))
+        if self.correlation is None:
+            return Posterior(mean, std)
+        correlation = torch.eye(mean.shape[1]).to(self.correlation)
+        correlation[: len(self.correlation), : len(self.correlation)] = self.correlation
         return Posterior(mean, std, correlation)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:

@@ -38,7 +38,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         self.joints = {(frozenset(one["sources"]), one["target"]): one for one in card.get("joint", ())}
         self.programs = {path.stem: torch.export.load(path).module() for path in sorted(folder.glob("*.pt2"))}
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> np.ndarray:
+    def predict(
+        self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
         """Images of ``target`` as float32 ``(N * samples, channels, H, W)``, an input's samples in a row.
 
         ``params``: ``direction`` ``<source>_<target>``, ``samples`` (1: from the posterior's mean), ``seed``, and
