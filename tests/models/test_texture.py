@@ -5,14 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pairvae.models.texture import (
     STYLE_WIDTH,
     StyledConv,
     TextureDecoder,
     TextureEncoder,
+    grown_convolution,
     stretched,
 )
+from pairvae.models.torus import circular_pad
 from pairvae.numerics.descriptors import edge_roughness
 
 
@@ -122,6 +125,19 @@ def test_texture_has_no_seam() -> None:
     across = (image[..., 0] - image[..., -1]).abs().mean()
     inside = (image[..., 1:] - image[..., :-1]).abs().mean()
     assert 0.5 < across / inside < 2
+
+
+def test_a_convolution_of_doubled_pixels_is_what_it_says_with_its_gradients() -> None:
+    maps, weight = (
+        torch.randn(shape, generator=seeded(4), dtype=torch.float64, requires_grad=True)
+        for shape in ((2, 3, 4, 6), (5, 3, 3, 3))
+    )
+    doubled = F.interpolate(maps, scale_factor=2.0, mode="nearest")
+    expected = F.conv2d(circular_pad(doubled, 1), weight)
+    found = grown_convolution(circular_pad(maps, 1), weight)
+    torch.testing.assert_close(found, expected)
+    gradients = (torch.autograd.grad(made.square().sum(), (maps, weight)) for made in (found, expected))
+    torch.testing.assert_close(*gradients)
 
 
 def test_gradients_reach_the_latent_and_every_parameter() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from pairvae.numerics import descriptors, morphology, spacing, straight_runs
 from pairvae.numerics import texture_statistics as texture
@@ -211,6 +212,35 @@ def test_coherence_tells_large_grains_from_small_ones() -> None:
     soft = torch.full((1, 1, 96, 96), 0.5, requires_grad=True)
     texture.coherence(soft).sum().backward()
     assert soft.grad is not None and torch.isfinite(soft.grad).all()
+
+
+@pytest.mark.parametrize("shape", [(96, 96), (70, 96), (40, 65)])
+def test_coherence_averages_over_windows(shape: tuple[int, int]) -> None:
+    images = torch.rand(2, 1, *shape, generator=torch.Generator().manual_seed(0))
+    pooled = F.avg_pool2d(images, 4, stride=2)
+    across = (pooled[..., 2:] - pooled[..., :-2])[..., 1:-1, :]
+    down = (pooled[..., 2:, :] - pooled[..., :-2, :])[..., 1:-1]
+    fields = torch.cat(
+        [across.square() - down.square(), 2 * across * down, across.square() + down.square()], 1
+    )
+    for number, window in enumerate((4, 8, 16, 32)):
+        sides = [min(window, side) for side in fields.shape[-2:]]
+        first, second, power = F.avg_pool2d(fields, sides, stride=window // 4).square().mean((2, 3)).unbind(1)
+        torch.testing.assert_close(texture.coherence(images)[:, number], (first + second) / power)
+
+
+def test_filters_answer_the_same_with_a_gradient_and_without() -> None:
+    images = torch.rand(2, 1, 32, 48, generator=torch.Generator().manual_seed(0))
+    differentiated = texture.filter_responses(images.clone().requires_grad_())
+    torch.testing.assert_close(differentiated.detach(), texture.filter_responses(images))
+
+
+def test_images_that_were_written_into_are_measured_again() -> None:
+    images = torch.zeros(1, 1, 16, 16)
+    before = texture.statistics(images, names=["phase_fraction"])["phase_fraction"]
+    assert texture.statistics(images, names=["phase_fraction"])["phase_fraction"] is before
+    images.fill_(1.0)
+    assert texture.statistics(images, names=["phase_fraction"])["phase_fraction"].item() == 1.0
 
 
 def test_statistics_of_a_sample_differ_less_than_those_of_samples() -> None:

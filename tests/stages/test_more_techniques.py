@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import mlflow.pyfunc
 import numpy as np
 import pytest
 
@@ -20,9 +23,12 @@ from pairvae.settings.simulation import SimulationParameters
 from pairvae.stages.assess import assess
 from pairvae.stages.preprocess import prepare_folder
 from pairvae.stages.project import Project, open_project
+from pairvae.stages.register import programs, register
 from pairvae.stages.train_pair import train_pair
 from pairvae.stages.train_solo import train_solo
 from pairvae.store.model_folder import load_card
+from pairvae.tracking.registry.aliases import download
+from pairvae.tracking.registry.served import ServedPair
 
 PHYSICS = SimulationParameters(sem_rows=208, sem_columns=240, saxs_px=128, saxs_window_nm=600, curves=True)
 PARAMS = """
@@ -192,3 +198,65 @@ def test_samples_that_lack_the_target_are_predicted_from_all_that_they_have(
     assert (tmp_path / "00001-sem-00.png").is_file()
     with pytest.raises(InputError, match=r"files \.csv may be of .* - say what it is with --from"):
         predict([str(raw / "pairs.csv")], Request(to="iq", out=tmp_path, model=request.model))
+
+
+JOINT = [(("saxs", "iq"), "sem"), (("sem", "iq"), "saxs"), (("sem",), "iq")]
+
+
+@pytest.fixture(scope="module")
+def served(trained: Project, model: Predictor) -> ServedPair:
+    """The code of the registered model, on the networks themselves: to export them takes a minute."""
+    made = ServedPair()
+    made.load_context(SimpleNamespace(artifacts={"pair": trained.model("train-pair")}))
+    made.programs = {name: network for name, network, _ in programs(model.vaes, model.card["modalities"])}
+    return made
+
+
+def arrays_of(model: Predictor) -> dict[str, np.ndarray]:
+    generator = np.random.default_rng(0)
+    return {
+        name: generator.integers(0, 2, (2, *model.shape(name))).astype(np.float32)
+        for name in model.modalities
+    }
+
+
+@pytest.mark.parametrize(("sources", "target"), JOINT)
+def test_the_registered_model_predicts_from_several_measurements(
+    model: Predictor, served: ServedPair, sources: tuple[str, ...], target: str
+) -> None:
+    given = {name: arrays_of(model)[name] for name in sources}
+    for samples in (1, 3):
+        params = {"direction": f"{'+'.join(sources)}_{target}", "samples": samples, "seed": 5}
+        images = served.predict(None, given if len(given) > 1 else given[sources[0]], params)
+        expected = model.predict(given, target=target, samples=samples, seed=5)
+        np.testing.assert_allclose(images, expected.reshape(images.shape), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("names", "direction", "message"),
+    [
+        (["saxs"], "saxs+iq_sem", "expected arrays of saxs and iq, found saxs"),
+        (["saxs", "iq", "sem"], "saxs+iq_sem", "expected arrays of saxs and iq, found saxs and iq and sem"),
+        (["saxs"], "saxs+saxs_sem", "expected <source>_<target> of saxs, iq, sem"),
+        (["saxs", "sem"], "saxs+sem_sem", "expected <source>_<target> of saxs, iq, sem"),
+    ],
+)
+def test_the_registered_model_refuses_in_a_line(
+    model: Predictor, served: ServedPair, names: list[str], direction: str, message: str
+) -> None:
+    arrays = arrays_of(model)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        served.predict(None, {name: arrays[name] for name in names}, {"direction": direction})
+    with pytest.raises(ValueError, match="as many arrays of each technique, found 2 of saxs, 1 of iq"):
+        served.predict(None, {"saxs": arrays["saxs"], "iq": arrays["iq"][:1]}, {"direction": "saxs+iq_sem"})
+
+
+@pytest.mark.slow
+def test_mlflow_hands_several_measurements_on(trained: Project, model: Predictor) -> None:
+    register(trained)
+    loaded = mlflow.pyfunc.load_model(str(download(trained.root, "models:/pairvae@candidate")))
+    arrays = arrays_of(model)
+    given = {name: arrays[name] for name in ("saxs", "iq")}
+    images = loaded.predict(given, params={"direction": "saxs+iq_sem"})
+    np.testing.assert_allclose(images, model.predict(given, target="sem"), atol=1e-5)
+    assert loaded.predict(arrays["saxs"], params={"direction": "saxs_sem"}).shape == images.shape

@@ -40,7 +40,11 @@ class Posterior:
             return replace(self, toward={})
         more = self.toward[modality]
         mean, std = torch.cat([self.mean, more], dim=1), torch.cat([self.std, torch.zeros_like(more)], dim=1)
-        return Posterior(mean, std, self.correlation)
+        if self.correlation is None:
+            return Posterior(mean, std)
+        correlation = torch.eye(mean.shape[1]).to(self.correlation)
+        correlation[: len(self.correlation), : len(self.correlation)] = self.correlation
+        return Posterior(mean, std, correlation)
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One reparameterised sample ``(B, C, g, g)`` (Kingma and Welling 2013)."""

@@ -6,8 +6,8 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from pairvae.errors import InputError
 
@@ -71,7 +71,7 @@ def invert_colormap(rgb: NDArray[Any], colormap: str | NDArray[Any]) -> tuple[Fl
     if isinstance(colormap, str):
         intensity, distance = _nearest_on_line(points, colormap)
     else:
-        distance, index = cKDTree(colormap).query(points)
+        distance, index = scipy.spatial.cKDTree(colormap).query(points)
         intensity = index / (len(colormap) - 1)
     return intensity.reshape(shape), np.asarray(distance, dtype=np.float64).reshape(shape)
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 LEVEL = 0.95
 EXACT = 50  # samples up to which the null distribution is counted; beyond, a normal one is as good
@@ -96,5 +96,5 @@ def _tails(n: int) -> tuple[int, NDArray[np.float64]]:
         cumulated = np.cumsum(counts) / 2.0**n
     else:
         deviation = np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        cumulated = norm.cdf((np.arange(total + 1) + 0.5 - total / 2) / deviation)
+        cumulated = scipy.stats.norm.cdf((np.arange(total + 1) + 0.5 - total / 2) / deviation)
     return int(np.searchsorted(2 * cumulated, 1 - LEVEL, side="right")) - 1, cumulated

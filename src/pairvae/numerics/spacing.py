@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import scipy.fft
-import scipy.ndimage
+import scipy
 from numpy.typing import NDArray
 
 from pairvae.numerics.images import batch, chunks, uniform

@@ -9,14 +9,16 @@ which counts domains and holes, the dominant wave number, the spacing's, and how
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.weak import WeakIdKeyDictionary
 
 from pairvae.numerics import grey_statistics, straight_runs
+from pairvae.numerics.coherence import coherence
 
 LAGS = 32
 FILTER_SCALES = (1.5, 3.0)
@@ -28,9 +30,8 @@ EULER_AREA = 100.0  # px^2
 LEAST_PERIODS = 3  # across an image, for a wave to count as domains
 SHORTEST_PERIOD = 4.0  # px
 LEAST_POWER = 1e-12
-COHERENCE_POOL = 4  # px, every second: gradients of domains, not of their pixels
-COHERENCE_WINDOWS = (4, 8, 16, 32)  # of every second px: up to beyond the size of grains
-LEAST_ENERGY = 1e-8
+# Statistics of images without a gradient, by image, and its version.
+_KNOWN: MutableMapping[Tensor, tuple[int, dict[tuple[str, bool], Tensor]]] = WeakIdKeyDictionary()
 NAMES = ("autocovariance", "phase_fraction", "lineal_path", "filters", "euler", "wave_number", "coherence")
 GREY_NAMES = ("histogram", "joint_filters")  # what grey levels have besides, or instead (grey_statistics.py)
 
@@ -120,6 +121,29 @@ def filter_bank(device: torch.device | None = None) -> Tensor:
     return bank[:, None].to(device)
 
 
+def filtered(images: Tensor, bank: Tensor) -> Tensor:
+    """Responses of filters at every ``FILTER_STRIDE``-th pixel along each axis where a filter fits in.
+
+    Parameters
+    ----------
+    images : Tensor
+        ``(B, 1, H, W)``.
+    bank : Tensor
+        ``(F, 1, S, S)``, S odd.
+
+    Returns
+    -------
+    Tensor
+        ``(B, F, (H - S) // 2 + 1, (W - S) // 2 + 1)``.
+    """
+    even = not any(side % FILTER_STRIDE for side in images.shape[-2:])
+    if not (even and torch.is_grad_enabled() and images.requires_grad):
+        return F.conv2d(images, bank, stride=FILTER_STRIDE)
+    # The same sums over four interleaved images: the backward pass to one channel at a stride takes thrice as long.
+    folded = F.pixel_unshuffle(F.pad(bank, (0, 1, 0, 1)), FILTER_STRIDE)
+    return F.conv2d(F.pixel_unshuffle(images, FILTER_STRIDE), folded)
+
+
 def filter_responses(images: Tensor) -> Tensor:
     """Mean excess of each filter's response over each threshold.
 
@@ -135,7 +159,7 @@ def filter_responses(images: Tensor) -> Tensor:
     Tensor
         ``(B, 14 * 3)``, filters fastest.
     """
-    responses = F.conv2d(images, filter_bank(images.device), stride=FILTER_STRIDE)
+    responses = filtered(images, filter_bank(images.device))
     excess = [F.relu(responses - threshold).mean((2, 3)) for threshold in FILTER_THRESHOLDS]
     return torch.cat(excess, dim=1)
 
@@ -198,37 +222,6 @@ def wave_numbers(images: Tensor) -> Tensor:
     return log_wave[:, None]
 
 
-def coherence(images: Tensor) -> Tensor:
-    """How parallel domains run, in windows of 8 to 64 px (Bigun and Granlund 1987).
-
-    The square of the mean structure tensor's deviator over that of its trace: what the autocovariance, an average
-    over all grains, does not tell.
-
-    Parameters
-    ----------
-    images : Tensor
-        ``(B, 1, H, W)`` in [0, 1]. One that is smaller than a window is one window.
-
-    Returns
-    -------
-    Tensor
-        ``(B, 4)`` in [0, 1]: 1 for domains that are parallel within each window, wherever they point; small
-        grains and dots have little.
-    """
-    pooled = F.avg_pool2d(images, COHERENCE_POOL, stride=2)
-    across = pooled[..., 1:-1, 2:] - pooled[..., 1:-1, :-2]
-    down = pooled[..., 2:, 1:-1] - pooled[..., :-2, 1:-1]
-    fields = torch.cat(
-        [across.square() - down.square(), 2 * across * down, across.square() + down.square()], dim=1
-    )
-    coherences = []
-    for window in COHERENCE_WINDOWS:
-        sides = [min(window, side) for side in fields.shape[-2:]]
-        squares = F.avg_pool2d(fields, sides, stride=window // 4).square().mean((2, 3))
-        coherences.append((squares[:, 0] + squares[:, 1]) / (squares[:, 2] + LEAST_ENERGY))
-    return torch.stack(coherences, dim=1)
-
-
 def _hann(side: int, device: torch.device) -> Tensor:
     """A Hann window ``(side,)`` that is nowhere 0."""
     window: Tensor = torch.hann_window(side + 2, periodic=False, device=device)[1:-1]
@@ -250,8 +243,23 @@ def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] =
     Returns
     -------
     dict of Tensor
-        ``(B, D)`` each, in the order of ``names``.
+        ``(B, D)`` each, in the order of ``names``. Of images without a gradient they are computed once for as long
+        as the tensor exists (a training step's encoder and its likelihood ask for the same), and not to be written
+        into.
     """
+    differentiated = torch.is_grad_enabled() and images.requires_grad
+    if differentiated or images.is_inference() or torch.compiler.is_compiling():
+        return _measured(images, periodic, names)
+    version, known = _KNOWN.get(images, (images._version, {}))
+    if version != images._version:  # written into since
+        version, known = images._version, {}
+    missing = [name for name in names if (name, periodic) not in known]
+    known |= {(name, periodic): value for name, value in _measured(images, periodic, missing).items()}
+    _KNOWN[images] = version, known
+    return {name: known[name, periodic] for name in names}
+
+
+def _measured(images: Tensor, periodic: bool, names: Sequence[str]) -> dict[str, Tensor]:
     images = images.float()
     measures: dict[str, Callable[[], Tensor]] = {
         "autocovariance": lambda: autocovariance(images, periodic=periodic).flatten(1),

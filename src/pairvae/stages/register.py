@@ -217,7 +217,8 @@ def _register_pair(
         about.project.root,
         about.name,
         SERVED,
-        (any_size, any_size),
+        # MLflow's named tensors are all required: several techniques are a mapping that the code checks.
+        (any_size if len(names) == 2 else None, any_size),
         registry.About(**shared, description=_of_pair(about, names)),
         artifacts={"pair": bundle},
         params={

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from scipy.fft import irfft2, next_fast_len, rfft2
+import scipy
 
 from pairvae.modalities.readers.counts import BeamCentre, bad_pixels, scale_counts
 
@@ -66,13 +66,13 @@ def _inversion_score(picture: np.ndarray, trusted: np.ndarray) -> np.ndarray:
     Means are those of the overlap: with one mean for all, a bright corner would be like itself anywhere in it.
     """
     shape = tuple(2 * side - 1 for side in picture.shape)
-    fast = tuple(next_fast_len(side, real=True) for side in shape)
+    fast = tuple(scipy.fft.next_fast_len(side, real=True) for side in shape)
     weight = trusted.astype(np.float64)
     mean = float((picture * weight).sum() / max(weight.sum(), 1.0))
     centred = (picture - mean) * weight
-    first, second, seen = (rfft2(part, fast) for part in (centred, centred**2, weight))
+    first, second, seen = (scipy.fft.rfft2(part, fast) for part in (centred, centred**2, weight))
     product, total, energy, overlap = (
-        irfft2(part, fast)[: shape[0], : shape[1]]
+        scipy.fft.irfft2(part, fast)[: shape[0], : shape[1]]
         for part in (first**2, first * seen, second * seen, seen**2)
     )
     shift = total**2 / np.maximum(overlap, 1.0)

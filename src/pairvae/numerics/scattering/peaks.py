@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.optimize import least_squares
-from scipy.signal import find_peaks, peak_prominences
+import scipy  # its parts are loaded at first use: scipy.signal alone takes a second
 
 from pairvae.numerics.scattering.profiles import Floats
 
@@ -97,12 +96,14 @@ def _valley(smooth: Floats) -> int:
     half = max(len(smooth) // 4, 1)
     lit = _lit(smooth, int(np.argmax(smooth[:half])))
     shape = np.log(np.maximum(smooth[lit:], FLOOR * smooth.max() + 1e-300))
-    peaks, properties = find_peaks(shape, prominence=LEAST_PROMINENCE)
+    peaks, properties = scipy.signal.find_peaks(shape, prominence=LEAST_PROMINENCE)
     if not len(peaks):
         return lit + int(np.argmax(smooth[lit : max(half, lit + 1)]))
     clarity = properties["prominences"] * np.sqrt(peaks + lit)
     clear = peaks[clarity >= LEAST_CLARITY * clarity.max()]
-    top = int(clear[np.argmax(peak_prominences(smooth[lit:], clear)[0])])  # not one of its higher orders
+    top = int(
+        clear[np.argmax(scipy.signal.peak_prominences(smooth[lit:], clear)[0])]
+    )  # not one of its higher orders
     return lit + int(np.argmin(shape[: top + 1]))
 
 
@@ -134,7 +135,7 @@ def _fitted(q: Floats, values: Floats, guess: RingPeak) -> RingPeak:
     def profile(shape: tuple[float, float, float]) -> _Profile:
         return _profile(shape, x, y)
 
-    fit = least_squares(
+    fit = scipy.optimize.least_squares(
         lambda shape: profile(tuple(shape)).residual,
         np.array([0.0, -1.0, 1.0]),
         jac=lambda shape: profile(tuple(shape)).slopes,

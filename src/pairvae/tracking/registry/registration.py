@@ -180,7 +180,7 @@ def register_pyfunc(
     root: Path,
     name: str,
     code_path: Path,
-    shapes: tuple[Sequence[int], Sequence[int]],
+    shapes: tuple[Sequence[int] | None, Sequence[int]],
     about: About,
     *,
     artifacts: Mapping[str, Path],
@@ -188,7 +188,8 @@ def register_pyfunc(
 ) -> int:
     """Register a "model from code" (a file that calls ``mlflow.models.set_model``); returns its version.
 
-    ``shapes``: of the float32 tensors that go in and come out, -1 where any size goes. ``artifacts``: files by name,
+    ``shapes``: of the float32 tensors that go in and come out, -1 where any size goes; None for what goes in: the
+    code itself checks it, a mapping of arrays or one array. ``artifacts``: files by name,
     copied into the model (pt2 programs, JSON cards). ``params``: what a caller may give beside the input, with the
     default of each. No pickle anywhere.
     """
@@ -196,7 +197,7 @@ def register_pyfunc(
 
     specs = [ParamSpec(key, PARAM_TYPES[type(value)], value) for key, value in params.items()]
     signature = ModelSignature(
-        Schema([TensorSpec(np.dtype("float32"), tuple(shapes[0]))]),
+        None if shapes[0] is None else Schema([TensorSpec(np.dtype("float32"), tuple(shapes[0]))]),
         Schema([TensorSpec(np.dtype("float32"), tuple(shapes[1]))]),
         ParamSchema(specs) if specs else None,
     )

@@ -24,6 +24,7 @@ EARLIER = frozenset(  # sha256 of served.py in models that earlier versions regi
         "3f67d834e1c28d39b09b0326491f3d965dac6b9540d78d7e2fba8c5a2e37cabb",  # 0.1.0
         "dad225562d4520369af5eda673985ae249ca5af2d4a07b59b343683d2ead31b1",  # before `conditions`
         "bd3f7cac5a3d0109b5545e230c725d37f79087b9250641e4ea12a251c96e7aac",  # before regressions toward patterns
+        "9d633ab5c25a0499f718553e36f7cf87bbb293915ff4676314d2d385e15af8dc",  # before several measurements of a sample
     }
 )
 

@@ -21,7 +21,7 @@ CHUNK = 5  # latents decoded at a time, as pairvae.models.vae does, so that a se
 
 
 class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow ships no types
-    """``predict`` takes prepared arrays ``(N, channels, H, W)`` in [0, 1]."""
+    """``predict`` takes prepared arrays ``(N, channels, H, W)`` in [0, 1]; of several techniques a mapping of them."""
 
     def load_context(self, context: Any) -> None:
         """Load the programs named in the card."""
@@ -31,7 +31,11 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         self.binary = {
             name: entry.get("binary", entry["shape"][0] == 1) for name, entry in card["modalities"].items()
         }
+        self.channels = {
+            name: entry.get("latent", {}).get("channels") for name, entry in card["modalities"].items()
+        }
         self.conditions = Conditions(card.get("conditions"))
+        self.joints = {(frozenset(one["sources"]), one["target"]): one for one in card.get("joint", ())}
         self.programs = {path.stem: torch.export.load(path).module() for path in sorted(folder.glob("*.pt2"))}
 
     def predict(
@@ -40,51 +44,123 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         """Images of ``target`` as float32 ``(N * samples, channels, H, W)``, an input's samples in a row.
 
         ``params``: ``direction`` ``<source>_<target>``, ``samples`` (1: from the posterior's mean), ``seed``, and
-        ``conditions``: a JSON object of numbers and words by name, or a list of one for each input.
+        ``conditions``: a JSON object of numbers and words by name, or a list of one for each input. From several
+        measurements of a sample: arrays by technique, and the direction ``<source>+<source>_<target>``.
         """
         chosen = params or {}
         names = list(self.shapes)
-        source, _, target = str(chosen.get("direction", f"{names[0]}_{names[-1]}")).partition("_")
+        sources, target = self._direction(str(chosen.get("direction", f"{names[0]}_{names[-1]}")))
         samples, seed = int(chosen.get("samples", 1)), int(chosen.get("seed", 0))
-        if source not in self.shapes or target not in self.shapes:
-            raise ValueError(f"direction: expected <source>_<target> of {', '.join(self.shapes)}")
         if not 1 <= samples <= 1000:
             raise ValueError("samples: expected 1 to 1000")
-        values = np.asarray(model_input, dtype=np.float32)
-        if values.shape[1:] != self.shapes[source]:
-            raise ValueError(f"input: expected (N, {self.shapes[source]}), found {values.shape}")
-        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-            raise ValueError("input: expected values in [0, 1]")
-        told = self.conditions.read(str(chosen.get("conditions", "")), len(values))
+        inputs = self._inputs(model_input, sources)
+        told = self.conditions.read(str(chosen.get("conditions", "")), len(inputs[sources[0]]))
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
-            # Encoder and decoder may have programs of their own for one another.
-            encoder = self.programs.get(f"{source}-encoder-{target}", self.programs[f"{source}-encoder"])
-            mean, std = encoder(torch.from_numpy(values)).chunk(2, dim=1)
-            if told and source == self.conditions.modality:
-                mean = mean + self.conditions.shifts(told).view_as(mean)
+            means, stds, correlation = self._posterior(inputs, target, told)
+            # A decoder may have a program of its own for the encoders of a target.
+            special = [
+                f"{target}-decoder-{name}" for name in sources if f"{name}-encoder-{target}" in self.programs
+            ]
+            decoder = self.programs[special[0] if special else f"{target}-decoder"]
             images = []
-            for one, spread in zip(mean, std, strict=True):
+            for mean, std in zip(means, stds, strict=True):
                 torch.manual_seed(seed)
-                latents = one.expand(samples, *one.shape)
+                latents = mean.expand(samples, *mean.shape)
                 if samples > 1:
                     noise = torch.randn(
-                        (samples + 1) // 2, *one.shape
+                        (samples + 1) // 2, *mean.shape
                     )  # as models/posterior.py draws several
                     antithetic = torch.stack([noise, -noise], dim=1).flatten(0, 1)[:samples]
-                    latents = latents + spread * self._correlated(source, antithetic)
-                decoder = self.programs.get(f"{target}-decoder-{source}", self.programs[f"{target}-decoder"])
+                    latents = latents + std * _correlated(correlation, antithetic)
                 images += [decoder(few) for few in torch.split(latents.contiguous(), CHUNK)]
             stacked = torch.cat(images)
         if self.binary[target]:
             stacked = (stacked >= 0.5).float()
         return np.asarray(stacked.numpy())
 
-    def _correlated(self, source: str, noise: torch.Tensor) -> torch.Tensor:
-        """Unit noise ``(B, C, g, g)``, its channels correlated as the encoder's ``scale_tril`` says, if it has one."""
+    def _direction(self, direction: str) -> tuple[list[str], str]:
+        """The techniques that are given and the one to predict (``ValueError``)."""
+        given, _, target = direction.partition("_")
+        sources = given.split("+")
+        twice = len(sources) > 1 and len({*sources, target}) <= len(sources)
+        if twice or not {*sources, target} <= set(self.shapes):
+            raise ValueError(f"direction: expected <source>_<target> of {', '.join(self.shapes)}")
+        return sources, target
+
+    def _inputs(self, given: Any, sources: list[str]) -> dict[str, torch.Tensor]:
+        """Arrays by technique, as many of each (``ValueError``)."""
+        arrays = dict(given) if isinstance(given, dict) else {sources[0]: given}
+        if set(arrays) != set(sources):
+            raise ValueError(
+                f"input: expected arrays of {' and '.join(sources)}, found {' and '.join(arrays)}"
+            )
+        inputs = {name: torch.from_numpy(self._checked(arrays[name], name)) for name in sources}
+        counts = {name: len(array) for name, array in inputs.items()}
+        if len(set(counts.values())) > 1:
+            found = ", ".join(f"{count} of {name}" for name, count in counts.items())
+            raise ValueError(f"input: expected as many arrays of each technique, found {found}")
+        return inputs
+
+    def _checked(self, array: Any, name: str) -> np.ndarray:
+        values = np.asarray(array, dtype=np.float32)
+        if values.shape[1:] != self.shapes[name]:
+            raise ValueError(f"input: expected (N, {self.shapes[name]}), found {values.shape}")
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+            raise ValueError("input: expected values in [0, 1]")
+        return values
+
+    def _posterior(
+        self, inputs: dict[str, torch.Tensor], target: str, told: list[dict[str, Any]]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+        """Means and standard deviations ``(N, C, g, g)``, and the correlation of channels, as pairvae.models.joint."""
+        encoded = {name: self._encoded(name, target, array, told) for name, array in inputs.items()}
+        joint = self.joints.get((frozenset(inputs), target))
+        if joint is None and len(inputs) == 1:
+            ((name, (mean, std)),) = encoded.items()
+            return mean, std, self._correlation(name)
+        order = joint["sources"] if joint else list(inputs)
+        weights = joint["weights"] if joint else [1.0 / len(order)] * len(order)
+        channels = self.channels[target]
+        mean, std = (
+            torch.stack(
+                [w * encoded[name][part][:, :channels] for w, name in zip(weights, order, strict=True)]
+            ).sum(0)
+            for part in (0, 1)
+        )
+        if joint is None:
+            correlation = self._correlation(order[0])
+        else:
+            tril = torch.tensor(joint["scale_tril"], dtype=torch.float64).to(mean)
+            std = (std * tril.square().sum(1)[:, None, None]).sqrt()
+            correlation = torch.nn.functional.normalize(tril, dim=1)
+        more = [encoded[name][0][:, channels:] for name in order if encoded[name][0].shape[1] > channels]
+        if more:  # regressions toward the target
+            extra = torch.stack(more).mean(0)
+            mean, std = torch.cat([mean, extra], dim=1), torch.cat([std, torch.zeros_like(extra)], dim=1)
+        return mean, std, correlation
+
+    def _encoded(
+        self, source: str, target: str, array: torch.Tensor, told: list[dict[str, Any]]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        # Encoder and decoder may have programs of their own for one another.
+        encoder = self.programs.get(f"{source}-encoder-{target}", self.programs[f"{source}-encoder"])
+        mean, std = encoder(array).chunk(2, dim=1)
+        if told and source == self.conditions.modality:
+            mean = mean + self.conditions.shifts(told).view_as(mean)
+        return mean, std
+
+    def _correlation(self, source: str) -> torch.Tensor | None:
+        """``(C, C)`` of the channels, as the encoder's ``scale_tril`` says, if it has one."""
         scale_tril = getattr(self.programs[f"{source}-encoder"], "scale_tril", None)
-        if scale_tril is None:
-            return noise
-        return torch.einsum("cd,bd...->bc...", torch.nn.functional.normalize(scale_tril, dim=1), noise)
+        return None if scale_tril is None else torch.nn.functional.normalize(scale_tril, dim=1)
+
+
+def _correlated(correlation: torch.Tensor | None, noise: torch.Tensor) -> torch.Tensor:
+    """Unit noise ``(B, C, g, g)`` with correlated channels; those after the correlated ones stay as they are."""
+    if correlation is None:
+        return noise
+    first, rest = noise[:, : len(correlation)], noise[:, len(correlation) :]
+    return torch.cat([torch.einsum("cd,bd...->bc...", correlation, first), rest], dim=1)
 
 
 class Conditions:
