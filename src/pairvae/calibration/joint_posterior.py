@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
@@ -11,13 +11,22 @@ import numpy as np
 import torch
 
 from pairvae.calibration.correction import Correction, SeveralData
-from pairvae.calibration.latents import LEAST_GROUPS, Latents, flat, left_out_by_network, values_of_images
+from pairvae.calibration.joint_mean import JointMean, regressed, weighted
+from pairvae.calibration.latents import (
+    LEAST_GROUPS,
+    Latents,
+    feature_weights,
+    flat,
+    left_out_by_network,
+    values_of_images,
+)
 from pairvae.calibration.posterior_covariance import scale_tril_of
 from pairvae.calibration.variance_matching import widened
 from pairvae.models.joint import JointPosterior
 from pairvae.models.pair import PairVAE
 from pairvae.settings import CalibrationSettings
 
+LARGEST = 256  # samples of a regression: more train a network well enough
 MOST_SOURCES = 3  # techniques that are given at once: their subsets are many
 STEP = Correction(
     "joint_posterior",
@@ -36,6 +45,8 @@ class Encoded:
         ``(M,)``: their numbers.
     mean, std : ndarray
         ``(M, C, P)``: posteriors of whole arrays, or of all crops together.
+    features : ndarray
+        ``(M, F)``: these, as a joint regression sees them; F is 0 where they have places.
     hidden : ndarray
         ``(M, H)``: these, as the last layer of the encoder sees them.
     crop_mean, crop_std : ndarray
@@ -49,6 +60,7 @@ class Encoded:
     rows: np.ndarray
     mean: np.ndarray
     std: np.ndarray
+    features: np.ndarray
     hidden: np.ndarray
     crop_mean: np.ndarray
     crop_std: np.ndarray
@@ -108,11 +120,15 @@ def fit_joints(
         if len({data.groups[row] for row in rows}) < LEAST_GROUPS:
             continue
         parts = {name: encoded[name].of(rows) for name in (*sources, target)}
-        unseen = {
-            name: _left_out(parts[name], parts[target], data, rows, _known(corrected, name, target, data))
-            for name in sources
-        }
-        joint, correction = _fit(pair, parts, unseen, target, settings, seed)
+        groups = [data.groups[row] for row in rows]
+        regression = _regressed(pair, parts, target, groups)
+        if regression is None:
+            known = {name: _known(corrected, name, target, data) for name in sources}
+            unseen = {
+                name: _left_out(parts[name], parts[target], data, rows, known[name]) for name in sources
+            }
+            regression = weighted(unseen, parts[target].target)
+        joint, correction = _fit(pair, parts, regression, sources, target, settings, seed)
         joints.append(joint)
         corrections.append(correction)
     return joints, corrections
@@ -131,17 +147,18 @@ def _directions(data: SeveralData) -> Iterator[tuple[tuple[str, ...], str]]:
 def _encode(pair: PairVAE, data: SeveralData, name: str) -> Encoded:
     vae, arrays = pair.vae(name), data.arrays[name]
     device = next(vae.parameters()).device
-    found: list[list[np.ndarray]] = [[] for _ in range(5)]
+    found: list[list[np.ndarray]] = [[] for _ in range(6)]
     for array in arrays:
         features = vae.encoder.features(torch.from_numpy(np.array(array, np.float32)).to(device))
         pooled = features.mean(0, keepdim=True)
         crops, together = vae.posterior_of(features), vae.posterior_of(pooled)
         hidden = vae.encoder.last_hidden(pooled).flatten()
-        both = (together.mean[0], together.std[0], hidden, crops.mean, crops.std)
+        seen = pooled.flatten() if pooled.ndim == 2 else pooled.new_empty(0)
+        both = (together.mean[0], together.std[0], seen, hidden, crops.mean, crops.std)
         for part, tensor in zip(found, both, strict=True):
             flattened = tensor if tensor.ndim == 1 else tensor.flatten(-2)
             part.append(flattened.double().cpu().numpy())
-    mean, std, hidden_, crop_mean, crop_std = (np.stack(part) for part in found)
+    mean, std, seen_, hidden_, crop_mean, crop_std = (np.stack(part) for part in found)
     shift, rows = pair.condition_shift, data.rows[name]
     if shift is not None and shift.modality == name and data.conditions:
         moved = shift.of([data.conditions[row] for row in rows]).flatten(-2).double().numpy()
@@ -152,7 +169,7 @@ def _encode(pair: PairVAE, data: SeveralData, name: str) -> Encoded:
         values = np.stack(
             [values_of_images(crops_of_one, grey=grey).numpy() for crops_of_one in crops_of_all]
         )
-    return Encoded(rows, mean, std, hidden_, crop_mean, crop_std, values, grey)
+    return Encoded(rows, mean, std, seen_, hidden_, crop_mean, crop_std, values, grey)
 
 
 def _known(corrected: Mapping[str, Latents], name: str, target: str, data: SeveralData) -> np.ndarray | None:
@@ -177,66 +194,43 @@ def _left_out(
     return unseen.reshape(source.mean.shape)
 
 
+def _regressed(
+    pair: PairVAE, parts: Mapping[str, Encoded], target: str, groups: Sequence[str]
+) -> JointMean | None:
+    """The mean by a regression, from techniques with features to the latents of crops; else None."""
+    true, sources = parts[target], [name for name in parts if name != target]
+    whole = true.values is None or true.mean.shape[2] > 1 or pair.condition_shift is not None
+    if whole or len(groups) > LARGEST or not all(parts[name].features.shape[1] for name in sources):
+        return None
+    scales = {name: feature_weights(pair.vae(name).encoder) for name in sources}
+    return regressed({name: parts[name].features for name in sources}, scales, true.target, groups)
+
+
 def _fit(
     pair: PairVAE,
     parts: Mapping[str, Encoded],
-    unseen: Mapping[str, np.ndarray],
+    mean: JointMean,
+    sources: tuple[str, ...],
     target: str,
     settings: CalibrationSettings,
     seed: int,
 ) -> tuple[JointPosterior, Correction]:
-    sources, true = tuple(unseen), parts[target]
-    errors = np.stack([flat(unseen[name] - true.target).ravel() for name in sources])
-    weights = best_weights(errors @ errors.T / errors.shape[1])
-    centre = np.tensordot(weights, np.stack([unseen[name] for name in sources]), 1)
-    width = np.tensordot(weights, np.stack([parts[name].std for name in sources]), 1)
+    true, centre = parts[target], mean.left_out
+    width = np.tensordot(mean.weights, np.stack([parts[name].std for name in sources]), 1)
     tril = scale_tril_of(true.crop_mean - centre[:, None], true.crop_std, width)
     if settings.variance_matching and true.values is not None:
         features = np.concatenate([flat(parts[name].mean) for name in sources], axis=1)
         latents = _as_latents(target, true, true.values, features, centre, width)
         rounds, _ = widened(pair.vae(target), latents, tril, seed)
         tril = rounds[-1].factor
-    squares = [float(np.square(one).mean()) for one in (*errors, weights @ errors)]
     correction = STEP.taken(
         f"{'+'.join(sources)}_{target}",
         target=0.0,
-        before=min(squares[:-1]),
-        after=squares[-1],
-        value=float(weights[0]),
+        before=mean.before,
+        after=mean.after,
+        value=float(mean.weights[0]),
     )
-    return JointPosterior(sources, target, weights, tril), correction
-
-
-def best_weights(errors: np.ndarray) -> np.ndarray:
-    """Weights of predictors whose weighted mean errs least (Bates and Granger 1969).
-
-    Parameters
-    ----------
-    errors : ndarray
-        ``(S, S)``: mean products of the errors of S predictors.
-
-    Returns
-    -------
-    ndarray
-        ``(S,)``, none below 0, with the sum 1.
-
-    Examples
-    --------
-    >>> best_weights(np.diag([1.0, 3.0])), best_weights(np.array([[1.0, 1.5], [1.5, 3.0]]))
-    (array([0.75, 0.25]), array([1., 0.]))
-    """
-    used = np.ones(len(errors), bool)
-    while True:
-        some = errors[np.ix_(used, used)]
-        few = np.linalg.lstsq(
-            some + 1e-9 * np.trace(some) * np.eye(len(some)), np.ones(len(some)), rcond=None
-        )[0]
-        if few.min() >= 0 or len(few) == 1:
-            break
-        used[np.flatnonzero(used)[few.argmin()]] = False
-    weights = np.zeros(len(errors))
-    weights[used] = few / few.sum()
-    return weights
+    return JointPosterior(sources, target, mean.weights, tril, mean.slopes, mean.bias), correction
 
 
 def _as_latents(

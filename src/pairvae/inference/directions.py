@@ -7,7 +7,7 @@ measured of a validation sample: whole images, not single crops.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -84,7 +84,7 @@ class Directions:
         posterior = self.predictor.posterior(self.prepared.whole(name)[[row]], name)
         shift = shifts_of(self.predictor.card, [self.prepared.pairs[row].conditions], name)
         mean = posterior.mean if shift is None else posterior.mean + shift
-        return Posterior(mean, posterior.std, posterior.correlation, posterior.toward)
+        return replace(posterior, mean=mean)
 
     def features(self, name: str, rows: Sequence[int]) -> np.ndarray:
         """What samples are compared by: whole arrays, or the mean S(r) of crops.

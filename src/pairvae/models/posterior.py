@@ -27,17 +27,20 @@ class Posterior:
     toward : mapping of modality to Tensor
         Further channels ``(B, 1 + T, 1, 1)`` for the decoder of another technique, from a
         :class:`pairvae.models.vae.ScoreRegression`.
+    features : Tensor, optional
+        ``(B, K)``: what the encoder made of the inputs before its trained part, where that has no places.
     """
 
     mean: Tensor
     std: Tensor
     correlation: Tensor | None = None
     toward: Mapping[str, Tensor] = field(default_factory=dict)
+    features: Tensor | None = None
 
     def for_target(self, modality: str) -> Posterior:
         """The posterior that the decoder of a modality gets, with its channels of ``toward`` (standard deviation 0)."""
         if modality not in self.toward:
-            return replace(self, toward={})
+            return replace(self, toward={}, features=None)
         more = self.toward[modality]
         mean, std = torch.cat([self.mean, more], dim=1), torch.cat([self.std, torch.zeros_like(more)], dim=1)
         if self.correlation is None:
@@ -95,14 +98,17 @@ class Posterior:
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Posterior:
         toward = {name: change(mean) for name, mean in self.toward.items()}
-        return Posterior(change(self.mean), change(self.std), self.correlation, toward)
+        features = None if self.features is None else change(self.features)
+        return Posterior(change(self.mean), change(self.std), self.correlation, toward, features)
 
 
 def joined(parts: Sequence[Posterior]) -> Posterior:
     """One posterior of the inputs of several, which one encoder gave; there is at least one."""
     mean, std = (torch.cat([getattr(part, name) for part in parts]) for name in ("mean", "std"))
     toward = {name: torch.cat([part.toward[name] for part in parts]) for name in parts[0].toward}
-    return Posterior(mean, std, parts[0].correlation, toward)
+    features = [part.features for part in parts if part.features is not None]
+    joined_features = torch.cat(features) if len(features) == len(parts) else None
+    return Posterior(mean, std, parts[0].correlation, toward, joined_features)
 
 
 def join_statistics(outputs: Tensor) -> Tensor:

@@ -100,11 +100,24 @@ class Encoder(nn.Module):
         tril = self.scale_tril
         heads = {key.removesuffix(WHOLE): key for key in self.toward if key.endswith(WHOLE) == whole}
         toward = {name: self.toward[key](features) for name, key in heads.items()}
-        return Posterior(mean, std, None if tril is None else F.normalize(tril, dim=1), toward)
+        correlation = None if tril is None else F.normalize(tril, dim=1)
+        return Posterior(mean, std, correlation, toward, features if features.ndim == 2 else None)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Posterior statistics ``(B, 2C, g, g)`` of prepared inputs."""
         return self.statistics(self.features(inputs))
+
+
+class Features(nn.Module):
+    """The frozen part of an encoder as a network of its own."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Features of prepared inputs."""
+        return self.encoder.features(inputs)
 
 
 class Toward(nn.Module):

@@ -21,7 +21,8 @@ from pairvae import store
 from pairvae.errors import InputError
 from pairvae.inference.card import load_vaes
 from pairvae.modalities import main_pair
-from pairvae.models.vae import VAE, WHOLE, Toward
+from pairvae.models.compact import ComponentEncoder
+from pairvae.models.vae import VAE, WHOLE, Features, Toward
 from pairvae.reports import model_card
 from pairvae.reports.validation_scores import decisive, medians, validation_score
 from pairvae.stages.champion_score import promote, split_digest
@@ -245,7 +246,8 @@ def programs(
 ) -> Iterator[tuple[str, nn.Module, Tensor]]:
     """Name, network and example batch of two for each half of the VAEs.
 
-    Where an image's encoder has a regression toward a technique, for the two halves as they are joined then, too.
+    Where an image's encoder has a regression toward a technique, for the two halves as they are joined then, too; of
+    more than two techniques also the frozen part of each encoder, whose features joint posteriors are regressed on.
     """
     for name, vae in vaes.items():
         latent = descriptions[name]["latent"]
@@ -254,6 +256,8 @@ def programs(
         latents = torch.zeros(2, latent["channels"], latent["grid"], latent["grid"])
         yield f"{name}-encoder", vae.encoder, inputs
         yield f"{name}-decoder", vae.decoder, latents
+        if len(vaes) > 2 and isinstance(vae.encoder, ComponentEncoder):
+            yield f"{name}-features", Features(vae.encoder).eval(), inputs
         for target in [key for key in vae.encoder.toward if not key.endswith(WHOLE)]:
             toward = Toward(vae.encoder, target).eval()
             with torch.no_grad():

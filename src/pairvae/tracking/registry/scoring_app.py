@@ -25,6 +25,7 @@ EARLIER = frozenset(  # sha256 of served.py in models that earlier versions regi
         "dad225562d4520369af5eda673985ae249ca5af2d4a07b59b343683d2ead31b1",  # before `conditions`
         "bd3f7cac5a3d0109b5545e230c725d37f79087b9250641e4ea12a251c96e7aac",  # before regressions toward patterns
         "9d633ab5c25a0499f718553e36f7cf87bbb293915ff4676314d2d385e15af8dc",  # before several measurements of a sample
+        "d9fce4c5d86b14b44dd605710648b8330455734843d26f9f5c585eff2d719e65",  # before regressions on them
     }
 )
 

@@ -127,6 +127,13 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
             ).sum(0)
             for part in (0, 1)
         )
+        if joint and joint.get("slopes"):  # a regression on the features of all techniques
+            flat = torch.tensor(joint["bias"]).to(mean)
+            for name, slopes in joint["slopes"].items():
+                flat = (
+                    flat + self.programs[f"{name}-features"](inputs[name]) @ torch.tensor(slopes).to(mean).T
+                )
+            mean = flat[:, :, None, None]
         if joint is None:
             correlation = self._correlation(order[0])
         else:
