@@ -210,6 +210,8 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
     predictor = _predictor(models, asked.model, asked.source)
     target = target_of(predictor, asked.source, asked.target)
     files = several(content, asked.source, asked.beside or [])
+    for name in files:
+        predictor.shape(name)  # an unknown one is an InputError
     require_use(known.acquisition, sorted(files))
     read = {
         name: measured(
