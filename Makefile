@@ -51,8 +51,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-mutants: setup ## small faults planted in numerics and evaluation: how many the tests notice
-	$(BIN)/python -m tools.mutants
+ONLY ?= pairvae.numerics.*
+mutants: setup ## small faults planted in numerics (or ONLY="pairvae.evaluation.realism*"): which the tests miss
+	OMP_NUM_THREADS=1 $(BIN)/python -m mutmut run "$(ONLY)"
+	$(BIN)/python -m mutmut results
 
 notebooks: setup ## refuse notebooks with outputs; pre-commit strips them
 	$(BIN)/python -m tools.notebooks --check
@@ -68,4 +70,4 @@ bench: setup ## speed of the training steps and of the pipeline, as ratios, into
 	$(BIN)/python -m benchmarks
 
 clean: ## remove what the build and the tests made; keeps the environment, the data, models, reports and runs
-	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis mutants

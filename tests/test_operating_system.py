@@ -8,10 +8,23 @@ import pytest
 
 from pairvae import operating_system
 
-SCRIPT = Path(__file__).with_name("without_posix.py")
+HIDDEN = str(Path(__file__).with_name("without_posix"))  # what runs at the start of each process
+ALL_MODULES = """
+import pkgutil
+from importlib import import_module
+import pairvae
+for found in pkgutil.walk_packages(pairvae.__path__, "pairvae."):
+    if not found.name.endswith("__main__"):
+        import_module(found.name)
+"""
+# What touches the system: processes, locks, files, databases, servers, the search and the watch
+TOUCHING_THE_SYSTEM = (
+    "parallel/test_executor.py", "parallel/test_parent_process.py", "data/published", "store", "tracking",
+    "test_cli_files.py", "app/test_server.py", "commands/test_watch.py", "commands/test_tune.py",
+)  # fmt: skip
 LOCKS = """
-import sys
-sys.modules["fcntl"] = None  # filelock chooses at its import
+import filelock, sys
+assert filelock.FileLock is filelock.SoftFileLock
 from pathlib import Path
 from pairvae.store.locks import LockTakenError, folder_alone, held_alone, is_free, locked
 folder = Path(sys.argv[1])
@@ -35,24 +48,49 @@ assert not [path for path in folder.iterdir() if path.name != "a.lock"], list(fo
 
 
 def without_posix(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(SCRIPT), *arguments], cwd=cwd, capture_output=True, text=True)
+    """Run Python in ``cwd`` as on a system without what POSIX alone has."""
+    environment = {**os.environ, "PYTHONPATH": HIDDEN, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
 
 
 @pytest.mark.slow
 def test_every_module_is_there_without_posix(tmp_path: Path) -> None:
-    done = without_posix("--everything", cwd=tmp_path)
+    done = without_posix("-c", ALL_MODULES, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_suite_passes_without_posix() -> None:
+    tests = [f"tests/{part}" for part in TOUCHING_THE_SYSTEM]
+    options = (
+        "-m",
+        "not slow and not gpu",
+        "-p",
+        "no:schemathesis",
+        "-p",
+        "no:cacheprovider",
+        "-n",
+        "0",
+        "-q",
+    )
+    done = without_posix("-m", "pytest", *options, *tests, cwd=Path(__file__).resolve().parent.parent)
+    assert done.returncode == 0, done.stdout[-4000:]
+
+
 def test_commands_work_without_posix(tmp_path: Path) -> None:
-    made = without_posix("data", "simulate", "raw", "--pairs", "2", "--seed", "0", cwd=tmp_path)
+    made = without_posix(
+        "-m", "pairvae", "data", "simulate", "raw", "--pairs", "2", "--seed", "0", cwd=tmp_path
+    )
     assert made.returncode == 0, made.stderr[-2000:]
     assert len(list((tmp_path / "raw" / "SEM").iterdir())) == 2
-    assert without_posix("data", "check", "raw", cwd=tmp_path).returncode in (0, 1)
+    assert without_posix("-m", "pairvae", "data", "check", "raw", cwd=tmp_path).returncode in (0, 1)
 
 
 def test_locks_hold_without_flock(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", LOCKS, str(tmp_path)], capture_output=True, text=True)
+    done = without_posix("-c", LOCKS, str(tmp_path), cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
 
 

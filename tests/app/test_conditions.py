@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import requests
+from playwright.sync_api import Browser
 
 from app.test_browser import WIDTHS, Page, browser  # noqa: F401  # a fixture
 from app.test_web_page import WAIT, predict
@@ -20,7 +21,7 @@ from pairvae.app.applications import STATIC, page
 from pairvae.app.model_choice import Choice, Models
 from pairvae.app.server import Address, rules_for
 from pairvae.modalities.acquisition import Acquisition
-from reports.browser import CHROMIUM, Browser
+from reports.browser import CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -123,4 +124,4 @@ def test_the_page_has_a_field_for_each_condition(
     one("document.getElementById('compare').click()")  # the champion takes none, and is asked without
     one.until("document.querySelectorAll('#results article').length === 2")
     assert one(f"{fields}[0].value") == "46" and one("document.getElementById('problem').hidden")
-    one.picture(f"conditions-{width}")
+    one.show(f"conditions-{width}")

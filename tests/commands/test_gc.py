@@ -16,7 +16,7 @@ from pairvae import store
 from pairvae.cli import app
 from pairvae.commands.gc import gc, render
 from pairvae.tracking.database import connect, prepare_store
-from pairvae.tracking.registry.aliases import CANDIDATE, CHAMPION, download, set_alias
+from pairvae.tracking.registry.aliases import CANDIDATE, CHAMPION, download
 from pairvae.tracking.registry.registration import About, register_pyfunc
 from pairvae.tracking.runs.mlflow_run import start_run
 from pairvae.tracking.runs.outbox import Outbox
@@ -84,8 +84,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, d
         store.write_json(root / "models" / "train-pair" / "card.json", {"run_id": runs["present"]})
         numbers = [register(root, runs[name]) for name in ("old", "champion", "old", "locked")]
         assert numbers == [1, 2, 3, 4]
-        set_alias(root, "pairvae", CHAMPION, 2)
-        set_alias(root, "pairvae", CANDIDATE, 3)
+        connect(root).set_registered_model_alias("pairvae", CHAMPION, "2")
+        connect(root).set_registered_model_alias("pairvae", CANDIDATE, "3")
         register(root, None, "of-somebody")
         runs["running"] = open_run(root)
         yield root, runs

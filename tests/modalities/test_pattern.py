@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from colour_samples import apply_colormap
 from pairvae.errors import InputError
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import read_image
 from pairvae.modalities.readers.raw_image import RawImage
-from pairvae.numerics.colormaps import apply_colormap
 from pairvae.numerics.images import resize
 from pairvae.settings import SaxsPrepare
 from real_files import has_real, real_file

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from colour_samples import apply_colormap
 from pairvae.models.levels import ComponentMatch, LevelDecoder
-from pairvae.numerics.colormaps import apply_colormap, invert_colormap, levels
+from pairvae.numerics.colormaps import invert_colormap, levels
 
 SIDE = 32
 SHAPE = (3, SIDE, SIDE)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from colour_samples import apply_colormap
 from pairvae.errors import InputError
 from pairvae.numerics import colormaps
 
@@ -14,7 +15,7 @@ def test_table_runs_from_black_to_white_through_blue() -> None:
 
 def test_inversion_returns_the_intensity() -> None:
     intensity = np.random.default_rng(0).random((4, 20, 30))
-    found, residual = colormaps.invert_colormap(colormaps.apply_colormap(intensity, "vge"), "vge")
+    found, residual = colormaps.invert_colormap(apply_colormap(intensity, "vge"), "vge")
     assert found.shape == residual.shape == intensity.shape
     assert np.abs(found - intensity).max() < 1 / 255
     assert residual.max() < 0.01
@@ -38,7 +39,7 @@ def test_foreign_colours_leave_a_residual() -> None:
 
 
 def test_values_beyond_the_range_are_clipped() -> None:
-    assert np.allclose(colormaps.apply_colormap(np.array([-1.0, 2.0]), "vge"), [[0, 0, 0], [254 / 255] * 3])
+    assert np.allclose(apply_colormap(np.array([-1.0, 2.0]), "vge"), [[0, 0, 0], [254 / 255] * 3])
 
 
 def test_unknown_map_is_told() -> None:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from pairvae.numerics.colormaps import apply_colormap, coloured, known_colormap, levels
+from colour_samples import apply_colormap
+from pairvae.numerics.colormaps import coloured, known_colormap, levels
 
 
 def intensities(count: int = 2) -> np.ndarray:

@@ -10,11 +10,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from playwright.sync_api import Browser
 
 from pairvae.reports import page
 from pairvae.reports.encode import png_picture
 from pairvae.reports.report_data import ReportData
-from reports.browser import CHROMIUM, Browser
+from reports.browser import CHROMIUM, Tab, chromium
 
 
 @pytest.fixture
@@ -125,8 +126,8 @@ def test_png_keeps_colours_and_black_and_white() -> None:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("chromium")) as opened:
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
         yield opened
 
 
@@ -135,17 +136,17 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", [400, 1280])
 def test_a_browser_shows_the_whole_page(browser: Browser, report: Path, width: int, dark: bool) -> None:
-    browser.open(report, width, dark=dark)
-    browser.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-    shown, blank, over = browser.evaluate(
+    tab = Tab(browser, report.as_uri(), width, dark=dark)
+    tab("document.querySelectorAll('details').forEach(one => one.open = true)")
+    shown, blank, over = tab(
         "[document.images.length, [...document.images].filter(image => !image.naturalWidth).length,"
         " document.documentElement.scrollWidth - document.documentElement.clientWidth]"
     )
     assert shown > 60
     assert blank == 0
     assert over <= 0, "the page scrolls sideways"
-    assert browser.complaints() == []
-    outside = [address for address in browser.requests() if not address.startswith("data:")]
+    assert tab.complaints == []
+    outside = [address for address in tab.requests if not address.startswith("data:")]
     assert outside == [report.as_uri()]
 
 
@@ -157,18 +158,17 @@ def test_the_browser_test_can_fail(browser: Browser, tmp_path: Path) -> None:
         "<meta name=viewport content='width=device-width'><div style='width:900px'>wide</div>"
         "<img src='missing.png'><script>console.error('no'); missing()</script>"
     )
-    browser.open(page_, 400)
-    assert browser.evaluate("document.images[0].naturalWidth") == 0
-    assert browser.evaluate("document.documentElement.scrollWidth") > 400
-    assert len(browser.complaints()) >= 3
-    assert any(address.endswith("missing.png") for address in browser.requests())
+    tab = Tab(browser, page_.as_uri(), 400)
+    assert tab("document.images[0].naturalWidth") == 0
+    assert tab("document.documentElement.scrollWidth") > 400
+    assert len(tab.complaints) >= 3
+    assert any(address.endswith("missing.png") for address in tab.requests)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_the_page_prints(browser: Browser, report: Path, tmp_path: Path) -> None:
-    browser.open(report, 1280)
-    browser.pdf(tmp_path / "page.pdf")
+    Tab(browser, report.as_uri(), 1280).page.pdf(path=tmp_path / "page.pdf", format="A4")
     written = (tmp_path / "page.pdf").read_bytes()
     assert written.startswith(b"%PDF")
     assert 3 <= len(re.findall(rb"/Type\s*/Page[^s]", written)) <= 40

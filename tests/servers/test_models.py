@@ -10,7 +10,8 @@ import torch
 from mlflow import MlflowClient
 from torch import nn
 
-from pairvae.tracking.registry.aliases import CHAMPION, download, set_alias
+from pairvae.tracking.database import connect
+from pairvae.tracking.registry.aliases import CHAMPION, download
 from pairvae.tracking.registry.model_files import CONTENT_TAG, content_digest
 from pairvae.tracking.registry.registration import About, register_program
 from servers.services import Server
@@ -37,7 +38,7 @@ def test_version_1_after_a_deletion_is_another_model(uri: str, tmp_path: Path) -
     for program in (nn.Linear(2, 2), nn.Linear(2, 3)):
         about = About("pairvae", run_id="0" * 32)
         number = register_program(root, "pairvae", program, torch.ones(2, 2), about)
-        set_alias(root, "pairvae", CHAMPION, number)
+        connect(root).set_registered_model_alias("pairvae", CHAMPION, str(number))
         tag = client.get_model_version("pairvae", "1").tags[CONTENT_TAG]
         folders.append(download(root, "models:/pairvae@champion"))
         assert number == 1 and content_digest(folders[-1]) == tag

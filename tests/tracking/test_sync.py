@@ -17,8 +17,8 @@ from pairvae.store.locks import held_alone
 from pairvae.store.project_root import local_uri
 from pairvae.tracking.copy_models import key_of
 from pairvae.tracking.copy_runs import COMPLETE, SOURCE_RUN, Copier, all_runs
-from pairvae.tracking.database import open_store
-from pairvae.tracking.registry.aliases import BEFORE_TAG, CANDIDATE, CHAMPION, promote_if_better, set_alias
+from pairvae.tracking.database import connect, open_store
+from pairvae.tracking.registry.aliases import BEFORE_TAG, CANDIDATE, CHAMPION, promote_if_better
 from pairvae.tracking.registry.leaderboard import PROGRAMS_TAG
 from pairvae.tracking.registry.registration import About, register_pyfunc
 from pairvae.tracking.relocate import fix_paths, local_path
@@ -193,7 +193,7 @@ def test_a_better_champion_of_others_keeps_its_title(filled: Path, target: str) 
     promote_if_better(filled, ["program"], {"program": better}, 0.05, validation_data="a")
     sync_store(filled, target)
     assert holder(CHAMPION) == 3
-    set_alias(filled, "program", CHAMPION, 1)
+    connect(filled).set_registered_model_alias("program", CHAMPION, "1")
     sync_store(filled, target)
     assert holder(CHAMPION) == 2
 

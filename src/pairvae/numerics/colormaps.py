@@ -99,26 +99,6 @@ def _nearest_on_line(points: Floats, colormap: str) -> tuple[Floats, Floats]:
     return index / (COLOUR_STEPS - 1), np.sqrt(np.maximum(least, 0.0))
 
 
-def apply_colormap(intensity: NDArray[Any], colormap: str) -> Floats:
-    """RGB of intensities.
-
-    Parameters
-    ----------
-    intensity : ndarray
-        ``(...)`` in [0, 1]; clipped.
-    colormap : str
-        One of ``COLORMAPS``.
-
-    Returns
-    -------
-    ndarray
-        ``(..., 3)`` in [0, 1].
-    """
-    table = colormap_table(colormap)
-    positions = np.linspace(0, 1, len(table))
-    return np.stack([np.interp(intensity, positions, table[:, channel]) for channel in range(3)], axis=-1)
-
-
 def known_colormap(patterns: NDArray[np.float32]) -> str | None:
     """The map that patterns are coloured by, as the first few of them tell.
 

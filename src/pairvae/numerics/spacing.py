@@ -159,20 +159,3 @@ def domain_spacing(images: NDArray[Any], nm_per_px: float = 1.0) -> Floats:
         ``(N,)`` nm; nan for a uniform image.
     """
     return nm_per_px * spacing_and_spread(images)[0]
-
-
-def spacing_spread(images: NDArray[Any]) -> Floats:
-    """Relative width of the spectrum's peak: how regular the spacing is.
-
-    Parameters
-    ----------
-    images : ndarray
-        ``(N, H, W)``, or one ``(H, W)``.
-
-    Returns
-    -------
-    ndarray
-        ``(N,)``: full width at half maximum over position. Small for a well-ordered pattern, limited by the
-        window to about 3 periods / side; about 1 without any order; nan without a peak.
-    """
-    return spacing_and_spread(images)[1]

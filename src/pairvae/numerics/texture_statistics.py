@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from torch.utils.weak import WeakIdKeyDictionary
 
 from pairvae.numerics import grey_statistics, straight_runs
+from pairvae.numerics.coherence import coherence
 
 LAGS = 32
 FILTER_SCALES = (1.5, 3.0)
@@ -29,9 +30,6 @@ EULER_AREA = 100.0  # px^2
 LEAST_PERIODS = 3  # across an image, for a wave to count as domains
 SHORTEST_PERIOD = 4.0  # px
 LEAST_POWER = 1e-12
-COHERENCE_POOL = 4  # px, every second: gradients of domains, not of their pixels
-COHERENCE_WINDOWS = (4, 8, 16, 32)  # of every second px: up to beyond the size of grains
-LEAST_ENERGY = 1e-8
 # Statistics of images without a gradient, by image, and its version.
 _KNOWN: MutableMapping[Tensor, tuple[int, dict[tuple[str, bool], Tensor]]] = WeakIdKeyDictionary()
 NAMES = ("autocovariance", "phase_fraction", "lineal_path", "filters", "euler", "wave_number", "coherence")
@@ -222,49 +220,6 @@ def wave_numbers(images: Tensor) -> Tensor:
     total = weight.sum((-2, -1)) + LEAST_POWER
     log_wave: Tensor = math.log(least) + (weight * (wave / least).log()).sum((-2, -1)) / total
     return log_wave[:, None]
-
-
-def coherence(images: Tensor) -> Tensor:
-    """How parallel domains run, in windows of 8 to 64 px (Bigun and Granlund 1987).
-
-    The square of the mean structure tensor's deviator over that of its trace: what the autocovariance, an average
-    over all grains, does not tell.
-
-    Parameters
-    ----------
-    images : Tensor
-        ``(B, 1, H, W)`` in [0, 1]. One that is smaller than a window is one window.
-
-    Returns
-    -------
-    Tensor
-        ``(B, 4)`` in [0, 1]: 1 for domains that are parallel within each window, wherever they point; small
-        grains and dots have little.
-    """
-    pooled = F.avg_pool2d(images, COHERENCE_POOL, stride=2)
-    across = pooled[..., 1:-1, 2:] - pooled[..., 1:-1, :-2]
-    down = pooled[..., 2:, 1:-1] - pooled[..., :-2, 1:-1]
-    fields = torch.cat(
-        [across.square() - down.square(), 2 * across * down, across.square() + down.square()], dim=1
-    )
-    coherences, means = [], fields
-    for window in COHERENCE_WINDOWS:
-        if window > min(fields.shape[-2:]):
-            sides = [min(window, side) for side in fields.shape[-2:]]
-            means = F.avg_pool2d(fields, sides, stride=window // 4)
-        elif window == COHERENCE_WINDOWS[0]:
-            means = _halves_averaged(_halves_averaged(fields, 1, 1), 2, 1)
-        else:  # a window's mean is that of its quarters, which the last windows were: a tenth of the time
-            means = _halves_averaged(means, 4, 2)
-        squares = means.square().mean((2, 3))
-        coherences.append((squares[:, 0] + squares[:, 1]) / (squares[:, 2] + LEAST_ENERGY))
-    return torch.stack(coherences, dim=1)
-
-
-def _halves_averaged(means: Tensor, apart: int, stride: int) -> Tensor:
-    """Mean of each four maps' values that lie ``apart`` elements from one another down and across."""
-    means = (means[..., :-apart:stride, :] + means[..., apart::stride, :]) / 2
-    return (means[..., :-apart:stride] + means[..., apart::stride]) / 2
 
 
 def _hann(side: int, device: torch.device) -> Tensor:

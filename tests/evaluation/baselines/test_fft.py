@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from colour_samples import apply_colormap
 from pairvae.evaluation.baselines.fft import (
     Colours,
     best_look,
@@ -14,7 +15,6 @@ from pairvae.evaluation.baselines.fft import (
     predict,
     px_per_frequency,
 )
-from pairvae.numerics.colormaps import apply_colormap
 
 SIDE = 64
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
+from colour_samples import apply_colormap
 from pairvae.evaluation.scores import patterns
-from pairvae.numerics.colormaps import apply_colormap, known_colormap, levels
+from pairvae.numerics.colormaps import known_colormap, levels
 
 SIDE = 192
 MIDDLE = (SIDE - 1) / 2

@@ -12,7 +12,7 @@ from torch import nn
 
 from pairvae.errors import InputError
 from pairvae.store.project_root import tracking_uri
-from pairvae.tracking.database import as_default
+from pairvae.tracking.database import as_default, connect
 from pairvae.tracking.registry import aliases
 from pairvae.tracking.registry.aliases import (
     CANDIDATE,
@@ -22,7 +22,6 @@ from pairvae.tracking.registry.aliases import (
     download,
     program_file,
     promote_if_better,
-    set_alias,
     version_for_alias,
 )
 from pairvae.tracking.registry.model_files import CONTENT_TAG, content_digest
@@ -130,7 +129,7 @@ def test_programs_load_without_pairvae_for_any_batch(shared_root: Path) -> None:
     with start_run(shared_root, "pairvae", "register") as tracker:
         for name, program in programs.items():
             assert register(shared_root, name, program, run_id=tracker.run_id) == 1
-            set_alias(shared_root, name, CHAMPION, 1)
+            connect(shared_root).set_registered_model_alias(name, CHAMPION, "1")
     assert torch.equal(torch.get_rng_state(), state)
     assert programs["plain"].training and next(programs["plain"].parameters()).requires_grad
     done = subprocess.run(
@@ -206,7 +205,7 @@ def test_looking_before_the_first_run_makes_no_database(root: Path) -> None:
     with pytest.raises(InputError, match="no such model"):
         download(root, "models:/pairvae@champion")
     with pytest.raises(InputError, match="expected an MLflow database, found none"):
-        set_alias(root, "pairvae", CHAMPION, 1)
+        connect(root).set_registered_model_alias("pairvae", CHAMPION, "1")
     assert [path.name for path in root.iterdir()] == ["params.yaml"]
 
 
@@ -274,7 +273,7 @@ def test_half_a_promotion_is_completed(ready_root: Path) -> None:
     assert promote_if_better(ready_root, NAMES, versions_of(ready_root, 1), 0.9, validation_data="mine")
     versions = versions_of(ready_root, 2)
     assert promote_if_better(ready_root, NAMES, versions, 0.8, validation_data="mine")
-    set_alias(ready_root, "decoder", CHAMPION, 1)  # as if killed between the two
+    connect(ready_root).set_registered_model_alias("decoder", CHAMPION, "1")  # as if killed between the two
     versions = versions_of(ready_root, 3)
     assert promote_if_better(ready_root, NAMES, versions, 0.8, validation_data="mine")
     assert champions(ready_root) == [3, 3]
@@ -300,7 +299,7 @@ def test_a_kept_copy_answers_for_its_own_model_alone(ready_root: Path, far_files
     uri, client = "models:/pairvae@champion", MlflowClient(tracking_uri=tracking_uri(ready_root))
     for program in (Spectrum(), Plain()):
         number = register(ready_root, "pairvae", program)
-        set_alias(ready_root, "pairvae", CHAMPION, number)
+        connect(ready_root).set_registered_model_alias("pairvae", CHAMPION, str(number))
         tag = client.get_model_version("pairvae", str(number)).tags[CONTENT_TAG]
         assert number == 1 and content_digest(download(ready_root, uri)) == tag
         client.delete_registered_model("pairvae")
@@ -330,6 +329,6 @@ def test_a_run_that_is_gone_does_not_stop_a_registration(shared_root: Path) -> N
     MlflowClient(tracking_uri=tracking_uri(shared_root)).delete_run(tracker.run_id or "")
     for run_id in (tracker.run_id, "0" * 32, "no id"):
         number = register(shared_root, "orphan", Spectrum(), run_id=run_id)
-        set_alias(shared_root, "orphan", CANDIDATE, number)
+        connect(shared_root).set_registered_model_alias("orphan", CANDIDATE, str(number))
         found = version_for_alias(shared_root, "orphan", CANDIDATE)
         assert found is not None and found.run_id is None

@@ -81,11 +81,6 @@ def version_for_alias(root: Path, name: str, alias: str) -> Version | None:
             raise
 
 
-def set_alias(root: Path, name: str, alias: str, number: int) -> None:
-    """Set ``alias`` to version ``number``; "latest" and "v1" are reserved (``MlflowException``)."""
-    connect(root).set_registered_model_alias(name, alias, str(number))
-
-
 def resolve(root: Path, uri: str) -> Version:
     """The version that ``models:/<name>@<alias>`` or ``models:/<name>/<number>`` names (``InputError``: none)."""
     problem = InputError(
