@@ -6,12 +6,14 @@ The rest of the package calls nothing that POSIX alone has; locks are :mod:`pair
 from __future__ import annotations
 
 import getpass
+import multiprocessing
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,21 @@ def take_interrupts() -> None:
     """In such a child: let what :func:`interrupt` sends raise ``KeyboardInterrupt``."""
     if sys.platform == "win32":
         signal.signal(signal.SIGBREAK, signal.default_int_handler)
+
+
+def end_with_parent() -> None:
+    """In a process that ``multiprocessing`` started: let it end with its parent, however that ends.
+
+    It would wait for ever for the next task of one that was killed.
+    """
+    parent = multiprocessing.parent_process()
+
+    def wait(process: BaseProcess) -> None:
+        process.join()
+        os._exit(1)
+
+    if parent is not None:
+        threading.Thread(target=wait, args=(parent,), daemon=True).start()
 
 
 def flush_to_disk(path: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from pairvae.app import uploads
-from pairvae.app.uploads import FullError, measured, upload_of
+from pairvae.app.uploads import FullError, measured, several, upload_of
+from pairvae.errors import InputError
 from pairvae.inference.loader import load
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities.readers.image import read_image
@@ -95,3 +96,32 @@ def test_no_room_is_507_with_the_reason(
             with pytest.raises(FullError):
                 measured(upload_of(b"x", "a.png"), predictor, "saxs")
     assert post(served, "predict.png", pattern.read_bytes(), source="saxs").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("beside", "found"),
+    [
+        ([], {"saxs": b"abcdef"}),
+        (["iq:2"], {"saxs": b"abcd", "iq": b"ef"}),
+        (["iq:2", "afm:1"], {"saxs": b"abc", "iq": b"de", "afm": b"f"}),
+    ],
+)
+def test_files_of_one_sample_follow_one_another(beside: list[str], found: dict[str, bytes]) -> None:
+    assert several(b"abcdef", "saxs", beside) == found
+
+
+@pytest.mark.parametrize("beside", [["saxs:2"], ["iq:2", "iq:1"], ["iq"], ["iq:-1"], ["iq:7"]])
+def test_wrong_lengths_are_refused(beside: list[str]) -> None:
+    with pytest.raises(InputError, match="beside"):
+        several(b"abcdef", "saxs", beside)
+
+
+def test_the_target_is_one_of_the_model_and_another_one(served: str, pattern: Path) -> None:
+    content = pattern.read_bytes()
+    usual = post(served, "predict.png", content, source="saxs")
+    assert post(served, "predict.png", content, source="saxs", target="sem").content == usual.content
+    for target in ("saxs", "afm"):
+        for route in ("predict", "predict.png"):
+            assert post(served, route, content, source="saxs", target=target).status_code == 400
+    refused = post(served, "predict", content, source="saxs", beside="afm:10").json()["error"]
+    assert "expected a modality" in refused

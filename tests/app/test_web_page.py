@@ -213,6 +213,6 @@ def test_the_page_says_why_and_what_to_measure_next(
     error = found.json()["error"]  # every sample of this project has a partner
     assert (
         found.status_code == 400
-        and "samples with SAXS pattern alone" in error
+        and "samples with SAXS pattern and without SEM image" in error
         and str(tiny_pair) not in error
     )

@@ -34,7 +34,7 @@ def test_new_patterns_are_ranked_in_a_table_and_on_a_page_and_asked_for(
     with pytest.raises(InputError, match="weights such as error=1"):
         command.wanted_of(2, "gain=1", None, None, 0.01)
     lone = command.Choice((), "models/train-pair", None, wanted)
-    with pytest.raises(InputError, match="samples with SAXS pattern alone"):
+    with pytest.raises(InputError, match="samples with SAXS pattern and without SEM image"):
         command.suggest(lone, tmp_path, state)
 
 

@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from pathlib import Path
+from threading import Event
 from types import SimpleNamespace
 
 import mlflow.pyfunc
@@ -13,7 +14,15 @@ import numpy as np
 import pytest
 
 import pairvae
+from pairvae.app.model_choice import Choice, Models
+from pairvae.app.queries import Asked, Known
+from pairvae.app.routes import _explained
+from pairvae.commands.ensemble import Constraints, ensemble
+from pairvae.commands.explain import explain
+from pairvae.commands.movie import movie
 from pairvae.commands.predict import Request, predict
+from pairvae.commands.suggest.survey import survey
+from pairvae.commands.watch import Options, watch
 from pairvae.data.simulate.simulated_folder import simulate
 from pairvae.errors import InputError
 from pairvae.inference.predictor import Predictor
@@ -260,3 +269,51 @@ def test_mlflow_hands_several_measurements_on(trained: Project, model: Predictor
     images = loaded.predict(given, params={"direction": "saxs+iq_sem"})
     np.testing.assert_allclose(images, model.predict(given, target="sem"), atol=1e-5)
     assert loaded.predict(arrays["saxs"], params={"direction": "saxs_sem"}).shape == images.shape
+
+
+def test_commands_know_the_technique_of_files(trained: Project, raw: Path, tmp_path: Path) -> None:
+    model, curves = str(trained.model("train-pair")), [str(raw / f"IQ/{row:05d}.csv") for row in (4, 5)]
+    shown = movie(curves, tmp_path / "m.gif", model=model)
+    assert shown.direction == "SEM image from I(q) curve"
+    wanted = Constraints(samples=1)
+    drawn = ensemble(curves[:1], tmp_path / "e.npz", model=model, constraints=wanted)
+    assert drawn.direction == "SEM image from I(q) curve"
+    of_all = ensemble(
+        [], tmp_path / "e.npz", model=model, constraints=wanted, between=(curves[0], curves[1]), steps=2
+    )
+    assert of_all.images == 2
+    pattern = str(raw / "SAXS/00004.jpg")
+    with pytest.raises(InputError, match="expected files of one technique, found iq and saxs"):
+        movie([*curves, pattern], tmp_path / "m.gif", model=model)
+    with pytest.raises(InputError, match="expected images to predict: sem, found 'iq'"):
+        movie([pattern] * 2, tmp_path / "m.gif", model=model, to="iq")
+    with pytest.raises(InputError, match="expected patterns and images, found curves"):
+        explain(curves[:1], to="sem", out=tmp_path, model=model, seed=0, check=False)
+    lines = explain([str(raw / "SEM/00004.tif")], to="saxs", out=tmp_path, model=model, seed=0, check=False)
+    assert lines and all("00004.tif, sem to saxs: " in line for line in lines)
+    stop = Event()
+    stop.set()
+    watch(Options(raw / "IQ", "sem", tmp_path / "watched"), model, stop, print)
+    with pytest.raises(InputError, match="expected a file in a folder SAXS or IQ, found 'SEM'"):
+        watch(Options(raw / "SEM", "sem", tmp_path / "watched"), model, stop, print)
+
+
+def test_samples_that_lack_the_target_are_candidates(trained: Project, raw: Path, model: Predictor) -> None:
+    known = survey(trained, [], "saxs", model)
+    assert known.candidates == ("00001",) and (known.source, known.target) == ("saxs", "sem")
+    assert survey(trained, [], "iq", model, "saxs").candidates == ("00002",)
+    assert survey(trained, [str(raw / "IQ/00004.csv")], None, model).source == "iq"
+    with pytest.raises(InputError, match="expected another technique than iq, found 'iq'"):
+        survey(trained, [], "iq", model, "iq")
+
+
+def test_a_server_predicts_from_several_files(trained: Project, raw: Path, model: Predictor) -> None:
+    models = Models({"m": Choice(str(trained.model("train-pair")), "m")})
+    files = {"saxs": raw / "SAXS/00004.jpg", "iq": raw / "IQ/00004.csv"}
+    first, second = (file.read_bytes() for file in files.values())
+    asked = Asked("saxs", target="sem", samples=2, beside=[f"iq:{len(second)}"])
+    found = _explained(models, first + second, asked, Known())
+    given = {name: str(file) for name, file in files.items()}
+    np.testing.assert_array_equal(found.samples, model.predict(given, target="sem", samples=2)[0])
+    other = _explained(models, first, Asked("saxs", target="iq", samples=1), Known())
+    assert other.target == "iq"

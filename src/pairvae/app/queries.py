@@ -20,6 +20,16 @@ Name = Annotated[str, Query(max_length=LONGEST_NAME, description="name of the fi
 Samples = Annotated[int, Query(ge=1, le=MOST_SAMPLES, description="images drawn from the posterior")]
 Seed = Annotated[int, Query(ge=0, lt=SEEDS)]
 Source = Annotated[str, Query(max_length=40, description="the modality of the file: saxs, sem")]
+Target = Annotated[
+    str, Query(max_length=40, description="the modality to predict; empty: the other one of the main pair")
+]
+Beside = Annotated[
+    list[Annotated[str, Field(max_length=60)]] | None,
+    Query(
+        max_length=3,
+        description="TECHNIQUE:BYTES of a further file of the same sample: the body is all files, one after the other",
+    ),
+]
 ModelName = Annotated[
     str, Query(max_length=40, description="name of a model in /api/about; empty: the first")
 ]
@@ -39,6 +49,8 @@ class Asked:
     model: ModelName = ""
     samples: Samples = 8
     seed: Seed = 0
+    target: Target = ""
+    beside: Beside = None
 
 
 @dataclass(frozen=True)

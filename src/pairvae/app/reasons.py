@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 
 from pairvae.app.model_choice import Models
-from pairvae.app.queries import Known, ModelName, Name, Seed, Source
+from pairvae.app.queries import Known, ModelName, Name, Seed, Source, Target
 from pairvae.app.routes import FILE, Work
-from pairvae.app.uploads import measured, upload_of
+from pairvae.app.uploads import measured, target_of, upload_of
 from pairvae.commands.explain import drawing_of
 from pairvae.commands.suggest.command import Choice, content_of, ranked
 from pairvae.commands.suggest.ranking import Wanted
@@ -37,6 +37,7 @@ def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
         name: Name = "",
         model: ModelName = "",
         seed: Seed = 0,
+        target: Target = "",
     ) -> dict[str, Any]:
         """Which part of a file moved the predicted descriptors: a drawing and a line for each."""
         content = await request.body()
@@ -44,7 +45,8 @@ def add_reasons(router: APIRouter, models: Models, work: Work) -> None:
         def look() -> dict[str, Any]:
             predictor = models.get(model or models.first)
             given = measured(upload_of(content, name), predictor, source, known.acquisition)
-            found = attribute(predictor, given.array, source, seed, known=known.acquisition)
+            chosen = target_of(predictor, source, target)
+            found = attribute(predictor, given.array, source, seed, known=known.acquisition, target=chosen)
             picture = base64.b64encode(explanation_png(drawing_of(found), DPI)).decode("ascii")
             return {"uri": f"data:image/png;base64,{picture}", "lines": list(found.sentences())}
 

@@ -14,8 +14,8 @@ from fastapi.responses import JSONResponse
 import pairvae
 from pairvae.app.answers import as_json, as_zip, finite, png
 from pairvae.app.model_choice import Models
-from pairvae.app.queries import MOST_SAMPLES, Asked, Coordinate, Known, ModelName, Name, Seed, Source
-from pairvae.app.uploads import DOOR, FullError, measured, technique_of, upload_of
+from pairvae.app.queries import MOST_SAMPLES, Asked, Coordinate, Known, ModelName, Name, Seed, Source, Target
+from pairvae.app.uploads import DOOR, FullError, measured, several, target_of, technique_of, upload_of
 from pairvae.errors import InputError
 from pairvae.inference.explanation import BestGuess, Explained, best_guess, explain, explain_point, plane
 from pairvae.inference.measurement import doubt, require_use, taken_by
@@ -164,6 +164,7 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
         name: Name = "",
         model: ModelName = "",
         seed: Seed = 0,
+        target: Target = "",
     ) -> Response:
         """The best guess alone, as PNG; its distance from the training data as header ``X-Pairvae-Distance``."""
         content = await request.body()
@@ -171,7 +172,8 @@ def _add_best_guess(router: APIRouter, models: Models, work: Work) -> None:
         def draw() -> Response:
             predictor = _predictor(models, model, source)
             given = measured(upload_of(content, name), predictor, source, known.acquisition)
-            return _picture(best_guess(predictor, given.array, source, seed, known.acquisition))
+            chosen = target_of(predictor, source, target)
+            return _picture(best_guess(predictor, given.array, source, seed, known.acquisition, chosen))
 
         return await work.do(draw)
 
@@ -206,15 +208,34 @@ def _predictor(models: Models, model: str, modality: str) -> Predictor:
 
 def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Explained:
     predictor = _predictor(models, asked.model, asked.source)
-    require_use(known.acquisition, [asked.source])
-    given = measured(upload_of(content, asked.name), predictor, asked.source, known.acquisition)
+    target = target_of(predictor, asked.source, asked.target)
+    files = several(content, asked.source, asked.beside or [])
+    for name in files:
+        predictor.shape(name)  # an unknown one is an InputError
+    require_use(known.acquisition, sorted(files))
+    read = {
+        name: measured(
+            upload_of(part, asked.name if len(files) == 1 else ""), predictor, name, known.acquisition
+        )
+        for name, part in files.items()
+    }
+    given = read.pop(asked.source)
 
     def remarks(unlike: bool) -> Sequence[str]:
         looks = doubt(predictor, given, asked.source, DOOR) if unlike else None
-        return (*given.remarks, *([looks] if looks else ()))
+        further = [line for one in read.values() for line in one.remarks]
+        return (*given.remarks, *([looks] if looks else ()), *further)
 
     return explain(
-        predictor, given.array, asked.source, asked.samples, asked.seed, remarks, known.acquisition
+        predictor,
+        given.array,
+        asked.source,
+        asked.samples,
+        asked.seed,
+        remarks,
+        known.acquisition,
+        target,
+        {name: one.array for name, one in read.items()},
     )
 
 
@@ -243,6 +264,7 @@ def _about(models: Models, predictor: Predictor) -> dict[str, Any]:
             {
                 "name": name,
                 "title": MODALITIES[name].title,
+                "partner": predictor.partner(name),
                 "suffixes": sorted(MODALITIES[name].suffixes - HDF5_SUFFIXES),
                 "known": sorted(taken_by(name)),
                 "conditions": _conditions(predictor, name),

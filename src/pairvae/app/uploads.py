@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -48,6 +48,37 @@ def measured(
     """The prepared array with remarks (``InputError`` for an unreadable upload)."""
     with _file_of(upload, MODALITIES[source].suffixes - HDF5_SUFFIXES) as path:
         return measurement(predictor, path, source, acquisition, DOOR)
+
+
+def several(content: bytes, source: str, beside: Sequence[str]) -> dict[str, bytes]:
+    """The files of one sample by modality, which follow one another; ``TECHNIQUE:BYTES`` of those after the first."""
+    lengths: dict[str, int] = {}
+    for entry in beside:
+        name, _, count = entry.partition(":")
+        if name in {source, *lengths} or not (count.isascii() and count.isdigit()):
+            raise InputError(
+                expected="TECHNIQUE:BYTES of another technique", found=repr(entry), where="beside"
+            )
+        lengths[name] = int(count)
+    if sum(lengths.values()) > len(content):
+        raise InputError(
+            expected=f"a body of {sum(lengths.values())} bytes and more",
+            found=str(len(content)),
+            where="beside",
+        )
+    files, end = dict[str, bytes](), len(content)
+    for name, count_ in reversed(lengths.items()):
+        files[name], end = content[end - count_ : end], end - count_
+    return {source: content[:end], **files}
+
+
+def target_of(predictor: Predictor, source: str, target: str) -> str:
+    """The modality to predict, by default the other one of the main pair (``InputError`` for an unknown one)."""
+    chosen = target or predictor.partner(source)
+    predictor.shape(chosen)
+    if chosen == source:
+        raise InputError(expected=f"another modality than {source}", found=repr(target), where="target")
+    return chosen
 
 
 def technique_of(upload: Upload, predictor: Predictor) -> str | None:

@@ -46,6 +46,30 @@ Conditions = Annotated[
         "--condition", metavar="NAME=VALUE", help="condition of the samples; overrides pairs.csv; repeatable"
     ),
 ]
+
+
+def modality(name: str) -> str:
+    """A modality's name, in letters of any case (a usage error otherwise)."""
+    from pairvae.settings import modality_names
+
+    if name.lower() not in modality_names():
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(modality_names())}")
+    return name.lower()
+
+
+def given_as(name: str | None) -> str | None:
+    """A modality's name or nothing (a usage error otherwise)."""
+    return None if name is None else modality(name)
+
+
+Source = Annotated[
+    str | None,
+    typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the files"),
+]
+To = Annotated[
+    str | None,
+    typer.Option("--to", metavar="sem|saxs|...", callback=given_as, help="the modality that is predicted"),
+]
 WILD, REGISTRY, PRIOR = "*?[", "models:/", "prior"
 CHAMPION = "models:/pairvae@champion"
 
@@ -58,15 +82,6 @@ def one_thread() -> None:
     """
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-
-def modality(name: str) -> str:
-    """A modality's name, in letters of any case (a usage error otherwise)."""
-    from pairvae.settings import modality_names
-
-    if name.lower() not in modality_names():
-        raise typer.BadParameter(f"{name!r} is not one of {', '.join(modality_names())}")
-    return name.lower()
 
 
 def require_files(files: Sequence[str]) -> None:

@@ -18,6 +18,8 @@ from pairvae.cli.common import (
     Out,
     QPerPx,
     QUnit,
+    Source,
+    To,
     modality,
     one_thread,
     require_files,
@@ -80,11 +82,6 @@ def direction(name: str) -> str:
     return "both" if name.lower() == "both" else modality(name)
 
 
-def given_as(name: str | None) -> str | None:
-    """A modality's name or nothing (a usage error otherwise)."""
-    return None if name is None else modality(name)
-
-
 @app.command()
 def predict(
     to: Annotated[
@@ -97,10 +94,7 @@ def predict(
     model: Model = CHAMPION,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    source: Annotated[
-        str | None,
-        typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the files"),
-    ] = None,
+    source: Source = None,
     kind: Annotated[
         str,
         typer.Option(
@@ -175,6 +169,8 @@ def ensemble(
     phase_fraction: Annotated[
         str | None, typer.Option(metavar="LO:HI", help="accept only images with this bright phase fraction")
     ] = None,
+    source: Source = None,
+    to: To = None,
     model: Model = CHAMPION,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
@@ -198,9 +194,12 @@ def ensemble(
         between=between,
         steps=steps,
         morphology=morphology,
+        source=source,
+        to=to,
     )
     typer.echo(
-        f"{number_of(result.images, 'image')}, {100 * result.acceptance:.0f} % of those drawn, in {result.files[0]}"
+        f"{number_of(result.images, 'image')}, {100 * result.acceptance:.0f} % of those drawn, in {result.files[0]} "
+        f"({result.direction})"
     )
     for file in result.files[1:]:
         typer.echo(f"  {file}")
@@ -223,6 +222,8 @@ def export(
 def movie(
     files: Annotated[list[str], typer.Argument(help="pattern files in order of time")],
     out: Annotated[Path, typer.Option(help="output file, .mp4 or .gif; the numbers go beside it as .csv")],
+    source: Source = None,
+    to: To = None,
     smooth: Annotated[
         float, typer.Option(min=0, help="width of the smoothing of the latent, frames; 0: none")
     ] = 1.5,
@@ -236,8 +237,9 @@ def movie(
     one_thread()
     from pairvae.commands.movie import movie as run
 
-    shown = run(files, out, model=model, smooth=smooth, fps=fps, seed=seed)
+    shown = run(files, out, model=model, smooth=smooth, fps=fps, seed=seed, source=source, to=to)
     typer.echo(
-        f"{number_of(shown.frames, 'frame')} in {shown.file}; {100 * shown.flicker:.1f} % mean change of a pixel "
-        f"from frame to frame ({100 * shown.plain_flicker:.1f} % without smoothing)"
+        f"{number_of(shown.frames, 'frame')} in {shown.file} ({shown.direction}); "
+        f"{100 * shown.flicker:.1f} % mean change of a pixel from frame to frame "
+        f"({100 * shown.plain_flicker:.1f} % without smoothing)"
     )

@@ -20,6 +20,7 @@ from pairvae.cli.common import (
     NmPerPx,
     QPerPx,
     QUnit,
+    Source,
     modality,
     one_thread,
     require_folder,
@@ -47,6 +48,7 @@ def watch(
         str, typer.Option(metavar="sem|saxs|...", callback=modality, help="the modality to predict")
     ],
     out: Annotated[Path, typer.Option("--out", help="folder for predictions and their table")],
+    source: Source = None,
     model: Model = CHAMPION,
     samples: Annotated[int, typer.Option(min=1, max=1000, help="images per input")] = 1,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -80,7 +82,7 @@ def watch(
         status.clear()
         typer.echo(line, err=True)
 
-    options = Options(folder, to, out, samples, seed, every, patience, html, acquisition)
+    options = Options(folder, to, out, samples, seed, every, patience, html, acquisition, source)
     with _until_stopped() as stop:
         done = run(options, model, stop, tell, status)
     typer.echo(f"{done.predicted} predicted, {done.bad} left out, in {printable(str(out))}")

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pairvae.cli.common import CHAMPION, Model, Out, modality, one_thread, require_files, require_model
-from pairvae.cli.models import given_as
+from pairvae.cli.common import CHAMPION, Model, Out, Source, To, one_thread, require_files, require_model
 from pairvae.errors import printable
 
 app = typer.Typer()
@@ -23,10 +22,8 @@ def suggest(
     count: Annotated[int, typer.Option("--next", min=1, max=1000, help="samples to measure together")] = 3,
     out: Out = Path("suggestions"),
     model: Model = CHAMPION,
-    source: Annotated[
-        str | None,
-        typer.Option("--from", metavar="saxs|sem|...", callback=given_as, help="technique of the candidates"),
-    ] = None,
+    source: Source = None,
+    to: To = None,
     weights: Annotated[
         str,
         typer.Option(metavar="TERM=W,...", help="weights of error, novelty and spread; 0 switches one off"),
@@ -60,7 +57,7 @@ def suggest(
     from pairvae.commands.suggest import command
 
     chosen = command.Choice(
-        tuple(files or ()), model, source, command.wanted_of(count, weights, cost, where, stop)
+        tuple(files or ()), model, source, command.wanted_of(count, weights, cost, where, stop), to
     )
     if ask is None and not tell:
         result = command.suggest(chosen, out, state)
@@ -75,9 +72,8 @@ def suggest(
 @app.command()
 def explain(
     files: Annotated[list[str], typer.Argument(help="raw files or folders")],
-    to: Annotated[
-        str, typer.Option(metavar="sem|saxs|...", callback=modality, help="the modality that is predicted")
-    ] = "sem",
+    to: To = None,
+    source: Source = None,
     out: Out = Path("explanations"),
     model: Model = CHAMPION,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -91,5 +87,5 @@ def explain(
     one_thread()
     from pairvae.commands.explain import explain as run
 
-    for line in run(files, to=to, out=out, model=model, seed=seed, check=check):
+    for line in run(files, to=to, source=source, out=out, model=model, seed=seed, check=check):
         typer.echo(line)

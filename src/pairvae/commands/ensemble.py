@@ -16,8 +16,15 @@ from pairvae.evaluation.rejection import TRIES, AcceptedSamples, Range, draw
 from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.loader import load
 from pairvae.inference.measurement import measurement
-from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input, unique_names
-from pairvae.inference.predictions import nm_per_px
+from pairvae.inference.prediction_inputs import (
+    direction_of,
+    expand,
+    output_stem,
+    require_no_input,
+    source_of,
+    unique_names,
+)
+from pairvae.inference.predictions import nm_per_px, require_images
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, main_pair
 from pairvae.models.posterior import Posterior
@@ -44,6 +51,7 @@ class EnsembleResult:
     files: tuple[Path, ...]
     images: int
     acceptance: float
+    direction: str
 
 
 def ensemble(
@@ -55,6 +63,8 @@ def ensemble(
     between: tuple[str, str] | None = None,
     steps: int = 5,
     morphology: str | None = None,
+    source: str | None = None,
+    to: str | None = None,
 ) -> EnsembleResult:
     """Draw ensembles and write ``out`` (.h5 or .npz) and a TIFF stack for each centre beside it.
 
@@ -64,7 +74,7 @@ def ensemble(
     """
     check_suffix(out)
     predictor = load(model)
-    source, target = _direction(predictor)
+    source, target = _direction(predictor, [*patterns, *(between or ())], source, to)
     centres = _centres(predictor, source, patterns, between, steps, morphology)
     given = expand([*patterns, *(between or ())], MODALITIES[source].suffixes)
     require_no_input([out, *_stacks(out, centres)], given)
@@ -86,16 +96,30 @@ def ensemble(
     return _write(out, found, nm, _provenance(predictor, constraints, list(centres), source, target, nm))
 
 
-def _direction(predictor: Predictor) -> tuple[str, str]:
+def _direction(
+    predictor: Predictor, files: Sequence[str], source: str | None, to: str | None
+) -> tuple[str, str]:
     """The modality of the centres, and the micrographs that are drawn."""
-    source, target = main_pair(predictor.modalities)
-    if not MODALITIES[target].cropped:
-        raise InputError(expected="a model with micrographs", found=", ".join(predictor.modalities))
+    first, second = main_pair(predictor.modalities)
+    target = to or second
+    require_images(predictor, target)
+    names = predictor.modalities
+    source = (
+        source_of(files, names, target, source) if files else source or (first if target != first else second)
+    )
+    predictor.shape(source)
     if predictor.facts is None:
         raise InputError(
             expected="a model that knows its training data",
             found="one from an earlier version",
             remedy="train it again: pairvae repro",
+        )
+    if source not in predictor.facts.latents:
+        raise InputError(
+            expected=f"training latents of {MODALITIES[source].title}",
+            found="none: training samples lack it",
+            where="--from",
+            remedy=f"choose one of {', '.join(predictor.facts.latents)}",
         )
     return source, target
 
@@ -232,7 +256,8 @@ def _write(
     stacks = _stacks(out, found)
     for stack, one in zip(stacks, parts, strict=True):
         write_stack(stack, one.images, nm)
-    return EnsembleResult((out, *stacks), len(images), len(images) / max(drawn, 1))
+    shown_direction = direction_of(*facts["direction"].split("_"))
+    return EnsembleResult((out, *stacks), len(images), len(images) / max(drawn, 1), shown_direction)
 
 
 def _stacks(out: Path, names: Iterable[str]) -> list[Path]:

@@ -13,6 +13,7 @@ from pairvae.inference.attribution import WORDS, Attribution, attribute
 from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.loader import load
 from pairvae.inference.prediction_inputs import Input, inputs_of
+from pairvae.modalities import main_pair
 from pairvae.reports.explanations import Panel, explanation_figure, explanation_png
 from pairvae.store.files import atomic_path
 from pairvae.store.rows import write_table
@@ -31,22 +32,38 @@ COLUMNS = (
 )
 
 
-def explain(files: Sequence[str], *, to: str, out: Path, model: str, seed: int, check: bool) -> list[str]:
-    """Explain each raw file: ``<name>-explained.png`` and ``explanations.csv`` in ``out``; returns lines to print."""
+def explain(
+    files: Sequence[str],
+    *,
+    to: str | None,
+    out: Path,
+    model: str,
+    seed: int,
+    check: bool,
+    source: str | None = None,
+) -> list[str]:
+    """Explain each raw file: ``<name>-explained.png`` and ``explanations.csv`` in ``out``; returns lines to print.
+
+    ``to``: the modality that is predicted, by default the images of the main pair. Without ``source``, the folders and
+    endings of the files tell theirs.
+    """
     predictor = load(model)
-    inputs = inputs_of(files, predictor.modalities, to, None)
+    to = to or main_pair(predictor.modalities)[1]
+    predictor.shape(to)  # an unknown one is an InputError
+    inputs = inputs_of(files, predictor.modalities, to, source)
     out.mkdir(parents=True, exist_ok=True)
     lines: list[str] = []
     rows: list[dict[str, str | int | float]] = []
     for one in inputs:
         known = known_of(predictor, one.given, one.source)
         array = predictor.prepare(one.given, one.source, known)
-        found = attribute(predictor, array, one.source, seed, check, known)
+        found = attribute(predictor, array, one.source, seed, check, known, to)
         drawing = drawing_of(found)
         with atomic_path(out / f"{one.name}-explained.png") as temporary:
             temporary.write_bytes(explanation_png(drawing))
         rows += _rows(one, found)
-        lines += [f"{one.shown}: {line}" for line in found.sentences()]
+        shown = one.shown if len(predictor.modalities) == 2 else f"{one.shown}, {one.source} to {to}"
+        lines += [f"{shown}: {line}" for line in found.sentences()]
     write_table(out / "explanations.csv", rows, COLUMNS)
     return lines
 

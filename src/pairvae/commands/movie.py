@@ -17,8 +17,8 @@ from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.loader import load
 from pairvae.inference.measurement import measurement
 from pairvae.inference.out_of_distribution import Confidence
-from pairvae.inference.prediction_inputs import expand, output_stem, require_no_input
-from pairvae.inference.predictions import nm_per_px
+from pairvae.inference.prediction_inputs import direction_of, expand, output_stem, require_no_input, source_of
+from pairvae.inference.predictions import nm_per_px, require_images
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, main_pair
 from pairvae.modalities.readers.image import file_part, file_stem
@@ -51,10 +51,19 @@ class Shown:
     frames: int
     flicker: float
     plain_flicker: float
+    direction: str
 
 
 def movie(
-    files: Sequence[str], out: Path, *, model: str, smooth: float = 1.5, fps: float = 10.0, seed: int = 0
+    files: Sequence[str],
+    out: Path,
+    *,
+    model: str,
+    smooth: float = 1.5,
+    fps: float = 10.0,
+    seed: int = 0,
+    source: str | None = None,
+    to: str | None = None,
 ) -> Shown:
     """Predict a micrograph for each file and write the movie and ``<out>.csv`` with the unsmoothed numbers.
 
@@ -69,9 +78,9 @@ def movie(
     if smooth < 0 or fps <= 0:
         raise InputError(expected="--smooth of 0 or more, --fps above 0", found=f"{smooth:g}, {fps:g}")
     predictor = load(model)
-    source, target = main_pair(predictor.modalities)
-    if not MODALITIES[target].cropped:
-        raise InputError(expected="a model with micrographs", found=", ".join(predictor.modalities))
+    target = to or main_pair(predictor.modalities)[1]
+    require_images(predictor, target)
+    source = source_of(files, predictor.modalities, target, source)
     paths = expand(files, MODALITIES[source].suffixes)
     if len(paths) < 2:
         raise InputError(expected="at least two files", found=str(len(paths)))
@@ -86,7 +95,10 @@ def movie(
     )  # fmt: skip
     file = _write_movie(out, series, fps)
     _write_numbers(file.with_suffix(".csv"), read, numbers, calm, plain, steady, nm)
-    return Shown(file, len(paths), float(frame_change(steady).mean()), float(frame_change(plain).mean()))
+    return Shown(
+        file, len(paths), float(frame_change(steady).mean()), float(frame_change(plain).mean()),
+        direction_of(source, target),
+    )  # fmt: skip
 
 
 def _read(predictor: Predictor, paths: Sequence[str], source: str) -> Read:

@@ -116,6 +116,7 @@ def attribute(
     seed: int = 0,
     check: bool = False,
     known: Acquisition = ANY,
+    target: str | None = None,
 ) -> Attribution:
     """Explain the prediction from one prepared array by occlusion.
 
@@ -133,18 +134,20 @@ def attribute(
         Whether to repeat it with randomised weights: it takes about a hundred predictions each time.
     known : Acquisition
         What is known of it besides, of which the conditions count.
+    target : str, optional
+        The modality that is predicted; by default the other one of the main pair.
 
     Returns
     -------
     Attribution
-        Of the other modality's descriptors.
+        Of the predicted descriptors.
 
     Raises
     ------
     InputError
         For curves, which have no parts here.
     """
-    target = predictor.partner(source)
+    target = target or predictor.partner(source)
     if MODALITIES[source].coordinates is not None or MODALITIES[target].coordinates is not None:
         raise InputError(expected="patterns and images", found="curves", where=source)
     given = _middle(np.asarray(array, np.float32), predictor.shape(source))

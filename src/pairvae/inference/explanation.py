@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,21 +98,26 @@ class BestGuess:
 
 
 def best_guess(
-    predictor: Predictor, array: np.ndarray, source: str, seed: int, known: Acquisition = ANY
+    predictor: Predictor,
+    array: np.ndarray,
+    source: str,
+    seed: int,
+    known: Acquisition = ANY,
+    target: str | None = None,
 ) -> BestGuess:
     """Predict from one prepared array and measure nothing: half the time of :func:`explain`.
 
     Parameters
     ----------
-    predictor, array, source, seed, known
+    predictor, array, source, seed, known, target
         As for :func:`explain`.
 
     Returns
     -------
     BestGuess
-        Of the other modality.
+        Of the target.
     """
-    target = predictor.partner(source)
+    target = target or predictor.partner(source)
     image = predictor.predict(array, source, target, 1, seed, known)[0, 0]
     return BestGuess(target, image, predictor.confidence(array, source))
 
@@ -125,8 +130,10 @@ def explain(
     seed: int,
     remarks: Callable[[bool], Sequence[str]] = lambda unlike: (),
     known: Acquisition = ANY,
+    target: str | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
 ) -> Explained:
-    """Predict the other modality from one prepared array, and say what it shows.
+    """Predict one modality from a prepared array, or from several of one sample, and say what it shows.
 
     Parameters
     ----------
@@ -142,14 +149,18 @@ def explain(
         Gives what else speaks against the prediction, of whether the input is unlike the training data.
     known : Acquisition
         What is known of the input besides, of which the conditions count.
+    target : str, optional
+        The modality to predict; by default the other one of the main pair.
+    beside : mapping of str to ndarray, optional
+        Prepared arrays of the same sample by other modalities.
 
     Returns
     -------
     Explained
         Pictures, a curve, numbers and warnings.
     """
-    target = predictor.partner(source)
-    posterior = predictor.encode_together({source: array}, target, known)
+    target = target or predictor.partner(source)
+    posterior = predictor.encode_together({source: array, **(beside or {})}, target, known)
     best, drawn = _decoded(predictor, posterior, target, samples, seed)
     confidence = predictor.confidence(array, source)
     warnings, notes, numbers = _trust(predictor, array, source, best, target, confidence)

@@ -94,30 +94,96 @@ def inputs_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
 
 def _parts(entry: str, modalities: Sequence[str], to: str, source: str | None) -> list[tuple[str, str]]:
     """Modality and path of one entry; for a folder with one folder per technique, of each of these."""
-    if source is not None or to != BOTH:
-        default = source or next(name for name in main_pair(modalities) if name != to)
-        if default not in modalities or default == to:
-            raise InputError(
-                expected=f"files of {' or '.join(name for name in modalities if name != to)}",
-                found=repr(default),
-                where="--from",
-            )
-        return [(default, entry)]
-    folders = {name: MODALITIES[name].folder for name in modalities}
-    inside = [(name, str(Path(entry) / folder)) for name, folder in folders.items()]
-    inside = [(name, part) for name, part in inside if Path(part).is_dir()]
-    if inside:
-        return inside
+    others = [name for name in modalities if name != to]
+    if source is None and len(others) == 1:
+        source = others[0]
+    if source is None:
+        return parts_of(entry, others)
+    if source not in others:
+        raise InputError(expected=f"files of {' or '.join(others)}", found=repr(source), where="--from")
+    return [(source, entry)]
+
+
+def source_of(files: Sequence[str], modalities: Sequence[str], to: str, source: str | None = None) -> str:
+    """The one technique of some files, which are one of several that a model takes.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Files and folders.
+    modalities : sequence of str
+        Those of the model, two or more.
+    to : str
+        The modality to predict.
+    source : str, optional
+        The files' modality; without it, their folders and endings tell.
+
+    Returns
+    -------
+    str
+        The modality.
+
+    Raises
+    ------
+    InputError
+        They are of several techniques, or of one that is not clear.
+    """
+    names = sorted({name for entry in files for name, _ in _parts(entry, modalities, to, source)})
+    if len(names) != 1:
+        raise InputError(
+            expected="files of one technique",
+            found=" and ".join(names) or "none",
+            where=files[0] if files else "",
+            remedy="name those of one, or say what they are with --from",
+        )
+    return names[0]
+
+
+def direction_of(source: str, target: str) -> str:
+    """What is predicted from what, in words."""
+    return f"{MODALITIES[target].title} from {MODALITIES[source].title}"
+
+
+def parts_of(entry: str, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Modality and path of one file or folder: by its folder, else by the only technique whose files end like that.
+
+    Parameters
+    ----------
+    entry : str
+        A file or a folder; a folder with one folder per technique is each of these.
+    names : sequence of str
+        The modalities that it may be of.
+
+    Returns
+    -------
+    list of tuple of str
+        At least one.
+
+    Raises
+    ------
+    InputError
+        Its technique is not clear.
+    """
     path = Path(entry.partition("::")[0])
-    parent = path.name if path.is_dir() else path.absolute().parent.name
-    for name, folder in folders.items():
-        if parent.lower() == folder.lower():
+    inside = [(name, path / MODALITIES[name].folder) for name in names]
+    inside = [(name, part) for name, part in inside if part.is_dir()]
+    if inside:
+        return [(name, str(part)) for name, part in inside]
+    folder = path.name if path.is_dir() else path.absolute().parent.name
+    for name in names:
+        if folder.lower() == MODALITIES[name].folder.lower():
             return [(name, entry)]
+    suffix = path.suffix.lower().lstrip(".")
+    fitting = [name for name in names if suffix in MODALITIES[name].suffixes]
+    if len(fitting) == 1:
+        return [(fitting[0], entry)]
+    folders = " or ".join(MODALITIES[name].folder for name in names)
+    of_files = f", and files .{suffix} may be of {' or '.join(fitting) or 'none of them'}" if suffix else ""
     raise InputError(
-        expected=f"a file in a folder {' or '.join(folders.values())}",
-        found=repr(parent),
+        expected=f"a file in a folder {folders}",
+        found=f"{folder!r}{of_files}",
         where=entry,
-        remedy=f"say what it is with --from {'|'.join(modalities)}",
+        remedy=f"say what it is with --from {'|'.join(names)}",
     )
 
 

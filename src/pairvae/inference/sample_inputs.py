@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pairvae.data.pairs.manifest import read_manifest
 from pairvae.errors import InputError
-from pairvae.inference.prediction_inputs import BOTH, Input, expand, output_stem, unique_names
+from pairvae.inference.prediction_inputs import BOTH, Input, expand, output_stem, parts_of, unique_names
 from pairvae.modalities import MODALITIES
 from pairvae.modalities.readers.image import file_part, file_stem
 
@@ -43,7 +43,7 @@ def sample_inputs(files: Sequence[str], modalities: Sequence[str], to: str) -> l
     others = [name for name in modalities if name != to]
     known: list[Known] = []
     for entry in files:
-        for name, part in _parts(entry, others):
+        for name, part in parts_of(entry, others):
             known += [(name, path) for path in expand([part], MODALITIES[name].suffixes)]
     samples = _samples(known)
     names = iter(unique_names([sample[0][1] for sample in samples]))
@@ -118,30 +118,6 @@ def joined_input(identity: str, files: Mapping[str, str], to: str) -> Input:
     """
     (source, given), *others = files.items()
     return Input(given, source, to, output_stem(identity), tuple(others))
-
-
-def _parts(entry: str, others: Sequence[str]) -> list[Known]:
-    """Modality and path of one entry: by its folder, else by the only technique whose files end like that."""
-    path = Path(entry.partition("::")[0])
-    inside = [(name, path / MODALITIES[name].folder) for name in others]
-    inside = [(name, part) for name, part in inside if part.is_dir()]
-    if inside:
-        return [(name, str(part)) for name, part in inside]
-    folder = path.name if path.is_dir() else path.absolute().parent.name
-    for name in others:
-        if folder.lower() == MODALITIES[name].folder.lower():
-            return [(name, entry)]
-    suffix = path.suffix.lower().lstrip(".")
-    fitting = [name for name in others if suffix in MODALITIES[name].suffixes]
-    if len(fitting) == 1:
-        return [(fitting[0], entry)]
-    folders = " or ".join(MODALITIES[name].folder for name in others)
-    raise InputError(
-        expected=f"a file in a folder {folders}",
-        found=f"{folder!r}, and files .{suffix} may be of {' or '.join(fitting) or 'none of them'}",
-        where=entry,
-        remedy=f"say what it is with --from {'|'.join(others)}",
-    )
 
 
 def _samples(known: Sequence[Known]) -> list[list[Known]]:

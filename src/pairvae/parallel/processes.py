@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from pairvae.operating_system import end_with_parent
 from pairvae.parallel.tasks import MOST_KILLS, Ended, R, T, run_task, task_result
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -96,20 +96,13 @@ def _few_threads(single: bool) -> Iterator[None]:
 def _serve(connection: Connection, function: Callable[[Any], Any]) -> None:
     """What a worker process does: tasks until the pipe is closed; it ends with its parent, however that ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches it through its parent
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with_parent()
     while True:
         try:
             task = connection.recv()
         except EOFError:
             return
         connection.send(run_task(function, task))
-
-
-def _end_with(parent: BaseProcess) -> None:
-    parent.join()
-    os._exit(1)
 
 
 def _exit_code(worker: _Worker) -> int:

@@ -68,6 +68,60 @@ def test_bruker(tmp_path: Path) -> None:
     assert float(np.ptp(raw.pixels)) == pytest.approx(1599 / 65536 * 10 * 5, rel=1e-3)  # nm
 
 
+def ibw(path: Path, slow: float = 160e-9) -> Path:
+    """A wave as Asylum's software saves it, of 40 lines of 60 points: columns first, the lowest line first."""
+    wave = pytest.importorskip("igorwriter").IgorWave(
+        np.stack([-HEIGHTS[::-1].T, HEIGHTS[::-1].T], -1).astype(np.float32), name="scan"
+    )
+    wave.set_note(f"ScanSize: 2.4e-07\rFastScanSize: 2.4e-07\rSlowScanSize: {slow}\rXOffset: 0")
+    for number, label in enumerate(("PhaseRetrace", "HeightRetrace")):
+        wave.set_dimlabel(2, number, label)
+    wave.save(str(path))
+    return path
+
+
+def jpk(path: Path, slow: float = 160e-9) -> Path:
+    """JPK's image format: a TIFF whose first page is a thumbnail with the grid, and a page a channel, in slots."""
+    import tifffile
+
+    grid = [(32834, "d", 1, 240e-9), (32835, "d", 1, slow), (32838, "I", 1, 60), (32839, "I", 1, 40)]
+    levels = np.rint(HEIGHTS[::-1] / 1e-9).astype(np.int32)  # lowest line first, 1 nm a level
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(np.zeros((8, 8), np.uint8), extratags=[(*tag, True) for tag in grid])
+        for name, sign in (("vDeflection", -1), ("height", 1)):
+            slots = [
+                (32848, "s", 0, name), (32849, "I", 1, 0), (32896, "I", 1, 2), (32897, "s", 0, "nominal"),
+                (32912, "s", 0, "volts"), (32931, "s", 0, "NullScaling"),
+                (32960, "s", 0, "nominal"), (32979, "s", 0, "LinearScaling"),
+                (32980, "d", 1, 1e-9), (32981, "d", 1, 0.0),
+            ]  # fmt: skip
+            tiff.write(sign * levels, extratags=[(*tag, True) for tag in slots])
+    return path
+
+
+@needs_afmreader
+def test_jpk(tmp_path: Path) -> None:
+    raw = read_afm(jpk(tmp_path / "a.jpk"))
+    assert raw.nm_per_px == pytest.approx(4) and raw.notes == ("channel height_trace",)
+    np.testing.assert_allclose(raw.pixels, HEIGHTS * 1e9, rtol=1e-6)  # nm
+    other = read_afm(f"{tmp_path / 'a.jpk'}::vDeflection_trace")
+    np.testing.assert_allclose(other.pixels, -HEIGHTS, rtol=1e-6)
+    assert read_afm(jpk(tmp_path / "b.jpk", slow=320e-9)).pixels.shape == (80, 60)
+    with pytest.raises(InputError, match=r"'current' not in \.jpk channel list"):
+        read_afm(f"{tmp_path / 'a.jpk'}::current")
+
+
+def test_asylum(tmp_path: Path) -> None:
+    raw = read_afm(ibw(tmp_path / "a.ibw"))
+    assert raw.nm_per_px == pytest.approx(4) and raw.notes == ("channel HeightRetrace",)
+    np.testing.assert_allclose(raw.pixels, HEIGHTS, rtol=1e-6)
+    np.testing.assert_allclose(read_afm(f"{tmp_path / 'a.ibw'}::phaseretrace").pixels, -HEIGHTS, rtol=1e-6)
+    fewer = read_afm(ibw(tmp_path / "b.ibw", slow=320e-9))
+    assert fewer.pixels.shape == (80, 60) and fewer.nm_per_px == pytest.approx(4)
+    with pytest.raises(InputError, match="expected a channel Current, found PhaseRetrace, HeightRetrace"):
+        read_afm(f"{tmp_path / 'a.ibw'}::Current")
+
+
 @pytest.mark.parametrize("suffix", sorted(AFM_SUFFIXES))
 @pytest.mark.parametrize("content", [b"", b"\0" * 64, b"GWYP" + bytes(range(256)), b"no such thing\n"])
 def test_what_is_no_such_file_is_one_line(tmp_path: Path, suffix: str, content: bytes) -> None:

@@ -48,6 +48,7 @@ function query(model) {
   const source = document.querySelector("input[name=source]:checked").value;
   const known = Object.fromEntries(KNOWN.filter((name) => takes(source, name) && get(name).value).map((name) => [name, get(name).value]));
   const asked = new URLSearchParams({ source, model, name: last.name.slice(-200), samples: get("samples").value, seed: get("seed").value, ...known });
+  if (about.modalities.length > 2) asked.append("target", get("target").value);
   const names = (taken[model]?.[source] ?? []).map((one) => one.name);
   for (const field of document.querySelectorAll("#conditions [data-name]"))
     if (field.value && names.includes(field.dataset.name)) asked.append("condition", `${field.dataset.name}=${field.value}`);
@@ -68,6 +69,12 @@ const takes = (source, name) => about.modalities.find((one) => one.name === sour
 function offer() {
   const source = document.querySelector("input[name=source]:checked").value;
   for (const name of KNOWN) get(`${name}-label`).hidden = !takes(source, name);
+  const before = get("target").value;
+  const targets = about.modalities.filter((one) => one.name !== source);
+  get("target-label").hidden = targets.length < 2;
+  get("target").replaceChildren(...targets.map((one) => element("option", { value: one.name }, one.title)));
+  const usual = about.modalities.find((one) => one.name === source)?.partner;
+  get("target").value = targets.some((one) => one.name === before) ? before : usual;
   const each = models().flatMap((model) => taken[model]?.[source] ?? []);
   const fields = [...new Map(each.map((one) => [one.name, one])).values()];
   const now = [...document.querySelectorAll("#conditions [data-name]")];

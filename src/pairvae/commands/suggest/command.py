@@ -36,6 +36,7 @@ class Choice:
     model: str
     source: str | None
     wanted: Wanted
+    target: str | None = None
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,10 @@ def suggest(chosen: Choice, out: Path, state: Path | None = None) -> SuggestResu
     page = write_suggestions(content_of(predictor, known, ranking), out / "suggestions.html")
     lines = [f"{place}. {known.candidates[number]}: {reason}" for place, (number, reason) in
              enumerate(zip(ranking.chosen, ranking.reasons, strict=True), 1)]  # fmt: skip
+    if len(predictor.modalities) > 2:
+        lines.insert(
+            0, f"to measure by {MODALITIES[known.target].title}, of {MODALITIES[known.source].title}:"
+        )
     return SuggestResult(table, page, (*lines, *ranking.errors, ranking.advice))
 
 
@@ -87,7 +92,7 @@ def ranked(
     project: Project, predictor: Predictor, chosen: Choice, state: Path | None = None
 ) -> tuple[Survey, Ranking]:
     """The survey of a project and the ranking of its candidates, with the rings of the chosen ones in their reasons."""
-    known = survey(project, chosen.files, chosen.source, predictor)
+    known = survey(project, chosen.files, chosen.source, predictor, chosen.target)
     campaign = Campaign(known, state or project.root / STATE, chosen.wanted, predictor)
     ranking = rank(known, chosen.wanted, *campaign.told_and_pending())
     rings = _rings(predictor, known, ranking)
@@ -103,7 +108,7 @@ def ask_and_tell(
     """Note measurements ``ID=FILE`` (or ``ID=failed``), then ask for samples: their ids, one a line."""
     project = open_project(track=False)
     predictor = load(chosen.model, project.root if chosen.model.startswith(REGISTRY) else None)
-    known = survey(project, chosen.files, chosen.source, predictor)
+    known = survey(project, chosen.files, chosen.source, predictor, chosen.target)
     campaign = Campaign(known, state or project.root / STATE, chosen.wanted, predictor)
     for entry in told:
         name, given, file = entry.partition("=")

@@ -12,7 +12,7 @@ import torch
 from pairvae.errors import InputError
 from pairvae.evaluation.experimental_design.features import component_scores
 from pairvae.inference.out_of_distribution import pooled, spread_crops, texture_summary
-from pairvae.inference.prediction_inputs import inputs_of, unique_names
+from pairvae.inference.prediction_inputs import BOTH, inputs_of, source_of, unique_names
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, main_pair
 from pairvae.numerics.colormaps import known_colormap, levels
@@ -20,7 +20,7 @@ from pairvae.numerics.descriptors import describe
 from pairvae.numerics.morphology import two_point_correlation
 from pairvae.numerics.series import evenly_spread
 from pairvae.stages.project import Project
-from pairvae.store.prepared import Prepared
+from pairvae.store.prepared import Prepared, PreparedPart
 
 CHUNK = 256  # arrays that are in memory at a time
 CROPS = 4  # of a measured micrograph
@@ -65,14 +65,16 @@ def survey(
     files: Sequence[str],
     source: str | None,
     predictor: Predictor | None,
+    target: str | None = None,
 ) -> Survey:
-    """The survey of a project: candidates are its samples without a partner, or new ``files`` of ``source``.
+    """The survey of a project: candidates are its samples without ``target``, or new ``files`` of ``source``.
 
     ``InputError`` where there is nothing to choose from, or too few pairs to learn from. With a ``predictor`` new files
     are prepared as its training data were, and the spread and distance of its predictions are known.
     """
-    prepared = project.prepared()
-    source, target = _direction(project, source or _likely_source(prepared, project, files))
+    full = project.prepared()
+    source, target = _direction(project, source or _likely_source(full, project, files), target)
+    prepared = full.having((source, target))
     if len(prepared.pairs) < LEAST_MEASURED:
         raise InputError(
             expected=f"at least {LEAST_MEASURED} measured pairs",
@@ -86,10 +88,10 @@ def survey(
     if files:
         ids, arrays, conditions, names = _new_files(files, source, target, predictor)
     else:
-        ids, arrays, conditions, names = _unpaired(prepared, source)
+        ids, arrays, conditions, names = _unpaired(full, source, target)
     if not ids:
         raise InputError(
-            expected=f"samples with {MODALITIES[source].title} alone",
+            expected=f"samples with {MODALITIES[source].title} and without {MODALITIES[target].title}",
             found="none",
             where=str(project.prepared_folder),
             remedy="set data.unpaired to use and run `pairvae repro preprocess`, or name a folder of new files",
@@ -111,17 +113,24 @@ def survey(
     )
 
 
-def _direction(project: Project, source: str) -> tuple[str, str]:
+def _direction(project: Project, source: str, target: str | None) -> tuple[str, str]:
     """``source`` and the other modality of the project; of several, the one of the main pair, or its first."""
     names = project.settings.modalities
-    if source not in names:
-        raise InputError(expected=f"one of {', '.join(names)}", found=repr(source), where="--from")
+    for name, option in ((source, "--from"), (target or source, "--to")):
+        if name not in names:
+            raise InputError(expected=f"one of {', '.join(names)}", found=repr(name), where=option)
+    if target == source:
+        raise InputError(expected=f"another technique than {source}", found=repr(target), where="--to")
+    if target is not None:
+        return source, target
     return source, next(name for name in (*main_pair(names)[::-1], *names) if name != source)
 
 
 def _likely_source(prepared: Prepared, project: Project, files: Sequence[str]) -> str:
     """The modality with samples without a partner; the one without crops, where both have some or files are given."""
     names = project.settings.modalities
+    if files and len(names) > 2:
+        return source_of(files, names, BOTH)
     whole = next((name for name in names if not MODALITIES[name].cropped), names[0])
     lone = [name for name in names if prepared.card.get("unpaired", {}).get(name)]
     return lone[0] if len(lone) == 1 and not files else whole
@@ -137,14 +146,17 @@ def _arrays(prepared: Prepared, name: str) -> Sequence[np.ndarray]:
 Candidates = tuple[list[str], Sequence[np.ndarray], list[Conditions], list[str]]
 
 
-def _unpaired(prepared: Prepared, source: str) -> Candidates:
-    lone = prepared.unpaired(source)
-    if lone is None:
-        return [], [], [], []
+def _unpaired(prepared: Prepared, source: str, target: str) -> Candidates:
+    """Samples of ``source`` alone, and those of further techniques that lack ``target``."""
+    have, lone = set(prepared.rows_with((source, target))), prepared.unpaired(source)
+    lacking = [row for row in prepared.rows_with([source]) if row not in have]
+    parts = [
+        part for part in (lone, PreparedPart(prepared, lacking) if lacking else None) if part is not None
+    ]
     return (
-        [pair.id for pair in lone.pairs],
-        _arrays(lone, source),
-        [pair.conditions for pair in lone.pairs],
+        [pair.id for part in parts for pair in part.pairs],
+        [array for part in parts for array in _arrays(part, source)],
+        [pair.conditions for part in parts for pair in part.pairs],
         [],
     )
 

@@ -30,6 +30,7 @@ class Options:
     patience_s: float = 10.0
     html: bool = False
     acquisition: Acquisition = ANY
+    source: str | None = None
 
 
 def check_folders(options: Options) -> None:

@@ -23,7 +23,7 @@ from pairvae.errors import InputError, printable
 from pairvae.inference.loader import load
 from pairvae.inference.measurement import Once, require_use
 from pairvae.inference.output_files import write_images
-from pairvae.inference.prediction_inputs import Input, output_stem
+from pairvae.inference.prediction_inputs import Input, direction_of, output_stem, source_of
 from pairvae.inference.prediction_rows import trust_of
 from pairvae.inference.predictions import Prediction, measured, predict_file, predict_together
 from pairvae.inference.predictor import Predictor
@@ -79,7 +79,9 @@ class _Watching:
     ) -> None:
         self.options, self.predictor, self.table = options, predictor, table
         self.stop, self.tell, self.status = stop, tell, status
-        self.source = predictor.partner(options.to)
+        self.source = source_of([str(options.folder)], predictor.modalities, options.to, options.source)
+        if len(predictor.modalities) > 2:
+            tell(direction_of(self.source, options.to))
         # Without its ::/path, an HDF5 file does not say which of its images is meant.
         kinds = MODALITIES[self.source].suffixes - HDF5_SUFFIXES
         done = {name: entry.mark for name, entry in table.entries.items()}

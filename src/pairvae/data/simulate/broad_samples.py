@@ -25,6 +25,7 @@ from pairvae.data.simulate.broad_structures import SIDE
 from pairvae.data.sources import Featuriser, frozen_features
 from pairvae.numerics.scattering import harmonics
 from pairvae.numerics.thresholds import binarise_sem
+from pairvae.operating_system import end_with_parent
 from pairvae.progress import track
 from pairvae.store import atomic_path
 
@@ -67,7 +68,7 @@ def broad_samples(work: Path, pairs: int, seed: int, workers: int) -> BroadSampl
     missing = [start for start, file in zip(starts, files, strict=True) if not file.is_file()]
     make = partial(_write_chunk, work=work, seed=seed)
     if workers > 1 and len(missing) > 1:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
             _finish(pool.map(make, missing), len(missing))
     else:
         _finish(map(make, missing), len(missing))

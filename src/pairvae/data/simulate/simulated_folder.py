@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -18,7 +16,7 @@ from pairvae.data.simulate.broad_structures import SIDE
 from pairvae.data.simulate.instrument_files import write_curve, write_image, write_micrograph, write_pattern
 from pairvae.data.simulate.samples import sample_id, sample_latents, simulate_sample, view_ids
 from pairvae.errors import InputError
-from pairvae.operating_system import cores
+from pairvae.operating_system import cores, end_with_parent
 from pairvae.progress import track
 from pairvae.settings.simulation import SimulationParameters, World
 from pairvae.store import atomic_path, read_json, write_json
@@ -73,17 +71,9 @@ def _write_sample(
     return index, None
 
 
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
 def _start_worker() -> None:
     cv2.setNumThreads(1)
-    # A pool's workers would wait for ever for the next task of a parent that was killed.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
 def _run(work: Callable[[int], Made], indices: list[int], workers: int) -> Iterator[Made]:

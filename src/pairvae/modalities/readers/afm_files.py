@@ -1,4 +1,4 @@
-"""Files of scanning probe microscopes: Gwyddion's gwy through gwyfile, spm, ibw and jpk through AFMReader ([afm]).
+"""Files of scanning probe microscopes ([afm]): gwy through gwyfile, ibw through igor2, spm and jpk through AFMReader.
 
 Of a file with several channels the height is read, or the one that ``file.gwy::Phase`` names.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import tifffile
 
 from pairvae.errors import InputError, reason
 from pairvae.modalities.readers.image import INSIDE, read_image
@@ -23,16 +24,17 @@ AFM_SUFFIXES = frozenset({"gwy", "spm", "ibw", "jpk"})
 REMEDY = "pip install 'pairvae[afm]'"
 LARGEST_BYTES = 500_000_000  # the readers hold a file in memory, some twice
 HEADER_END, LARGEST_HEADER = b"*File list end", 1_000_000  # of spm: its reader would look for an end for ever
+JPK_HEIGHT, JPK_LINES = 32835, 32839  # tags of a scan's slow side: m, lines
 SQUARE = 0.01  # relative difference of a pixel's sides below which it is taken for square
 HEIGHT = ("height", "zsensor", "topography")  # how titles of channels of heights begin
 CHANNELS = (
     "Height",
     "Height Sensor",
     "ZSensor",
-    "HeightTracee",
-    "HeightTrace",
-    "HeightRetrace",
     "height_trace",
+    "measuredHeight_trace",
+    "height_retrace",
+    "measuredHeight_retrace",
 )
 Map = tuple[np.ndarray, float | None, float | None, str]  # pixels, nm down and across, the channel's name
 
@@ -71,7 +73,8 @@ def read_afm(path: str | Path, *, max_pixels: int = 200_000_000) -> RawImage:
             source, f"a file of at most {LARGEST_BYTES / 1e6:.0f} MB", size, "export one channel of it"
         )
     try:
-        pixels, down, across, title = (_gwyddion if suffix == "gwy" else _by_library)(file, channel, source)
+        read = {"gwy": _gwyddion, "ibw": _igor}.get(suffix, _by_library)
+        pixels, down, across, title = read(file, channel, source)
     except InputError:
         raise
     except ImportError as error:
@@ -104,6 +107,30 @@ def _gwyddion(file: Path, channel: str, source: str) -> Map:
     return np.asarray(field.data), down, across, title
 
 
+def _igor(file: Path, channel: str, source: str) -> Map:
+    """Asylum's wave of columns, lines and channels, lowest line first; scan sizes in m stand in its note.
+
+    AFMReader, which reads these too, gives one side of a pixel, of lines that are as many as columns.
+    """
+    wave = importlib.import_module("igor2.binarywave").load(str(file))["wave"]
+    data = np.atleast_3d(np.asarray(wave["wData"]))
+    if data.ndim != 3 or data.dtype.kind not in "iuf":
+        raise unreadable(source, "columns, lines and channels", f"{data.dtype} {data.shape}")
+    count = data.shape[2]
+    labels = [label.decode("latin-1") for label in wave["labels"][2]][
+        -count:
+    ]  # before them that of all, if any
+    titles = labels if len(labels) == count and all(labels) else [f"channel {n}" for n in range(count)]
+    title = _chosen(dict.fromkeys(titles), channel, source)
+    lines = [line.partition(":") for line in bytes(wave["note"]).decode("latin-1").split("\r")]
+    known = {key.strip(): value.strip() for key, _, value in lines}
+    down, across = (
+        length_nm(f"{float(known[key]) / pixels:.12g}", "m") if key in known else None
+        for key, pixels in (("SlowScanSize", data.shape[1]), ("FastScanSize", data.shape[0]))
+    )
+    return np.flipud(data[:, :, titles.index(title)].T), down, across, title
+
+
 def _chosen(fields: Mapping[str, Any], channel: str, source: str) -> str:
     """The title that is asked for, else the first of heights, else the first."""
     if not fields:
@@ -134,8 +161,16 @@ def _by_library(file: Path, channel: str, source: str) -> Map:
         except (ValueError, KeyError) as error:  # no such channel
             faults.append(error)
             continue
-        return np.asarray(pixels), float(nm), float(nm), name
+        return np.asarray(pixels), _jpk_down(file) if suffix == "jpk" else float(nm), float(nm), name
     raise unreadable(source, f"a channel {channel or 'of heights'}", reason(faults[0]), "name one after ::")
+
+
+def _jpk_down(file: Path) -> float | None:
+    """The distance of two lines, nm: AFMReader tells that of two points."""
+    with tifffile.TiffFile(file) as tiff:
+        tags = tiff.pages[0].aspage().tags
+        length, lines = float(tags[JPK_HEIGHT].value), int(tags[JPK_LINES].value)
+    return length_nm(f"{length / lines:.12g}", "m")
 
 
 def _square(pixels: np.ndarray, down: float | None, across: float | None) -> tuple[np.ndarray, float | None]:
