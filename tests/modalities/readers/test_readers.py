@@ -161,8 +161,20 @@ def test_orientation_is_told_and_never_applied(
 
 def test_tiff_pages_are_counted_from_0(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.stack([GREY8, 255 - GREY8]), photometric="minisblack")
-    assert np.array_equal(read_image(tmp_path / "a.tif").pixels, GREY8)
-    assert np.array_equal(read_image(tmp_path / "a.tif", page=1).pixels, 255 - GREY8)
+    first, second = read_image(tmp_path / "a.tif"), read_image(f"{tmp_path / 'a.tif'}::[1]")
+    assert np.array_equal(first.pixels, GREY8)
+    assert np.array_equal(second.pixels, 255 - GREY8)
+    (warning,) = first.warnings  # two detectors' images in one file: which one was taken must not stay unsaid
+    assert warning.startswith("frame 0 of 2, as none is named")
+    assert not second.warnings
+    assert "frame 1 of 2, counted from 0" in second.notes
+
+
+def test_a_thumbnail_in_a_tiff_is_no_second_image(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for pixels in (GREY8, GREY8[::4, ::4]):
+            tiff.write(pixels, photometric="minisblack")
+    assert not read_image(tmp_path / "a.tif").warnings
 
 
 @pytest.mark.parametrize("dtype", [np.int16, np.int32, np.uint32, np.float64, np.int64])

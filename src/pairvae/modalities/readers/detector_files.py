@@ -85,9 +85,7 @@ def frame_lines(page: int | None, frames: int) -> tuple[tuple[str, ...], tuple[s
         return (), ()
     if page is not None:
         return (f"frame {page} of {frames}, counted from 0",), ()
-    return (), (
-        f"frame 0 of {frames}, as none is named - give the column frame in pairs.csv, or file::/path[0]",
-    )
+    return (), (f"frame 0 of {frames}, as none is named - give the column frame in pairs.csv, or FILE::[1]",)
 
 
 def _pixel_mask(dataset: Any, source: str) -> np.ndarray:

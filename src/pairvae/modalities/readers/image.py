@@ -175,7 +175,7 @@ def _read(
             raise unreadable(source, f"a page {page}", "a format of one image", "leave the page out")
         return single(file, source, most)
     if magic.startswith(TIFF_MAGICS):
-        return _with_header(read_tiff(file, source, most, page or 0), file, page or 0)
+        return _with_header(read_tiff(file, source, most, page), file, page or 0)
     if suffix in EM_SUFFIXES and (suffix not in FABIO_SUFFIXES or installed()):
         return read_em(file, source, most, page or 0)  # FabIO reads dm3, without its scale
     braces = magic.lstrip().startswith(b"{") and suffix != "json"  # EDF, d*TREK, ADSC, whatever their suffix

@@ -10,6 +10,7 @@ import tifffile
 from PIL import Image
 
 from pairvae.errors import InputError, number_of, reason
+from pairvae.modalities.readers.detector_files import frame_lines
 from pairvae.modalities.readers.instruments import with_metadata
 from pairvae.modalities.readers.instruments.tags import plain_resolution, tiff_metadata
 from pairvae.modalities.readers.orientation import as_stored, orientation_note
@@ -31,12 +32,13 @@ KNOWN = "deflate, LZW, PackBits, JPEG or CCITT"
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def read_tiff(path: Path, source: str, max_pixels: int, page_number: int) -> RawImage:
-    """Page ``page_number`` of a TIFF or BigTIFF: 1, 8, 16 or 32 bits or float, grey, palette, RGB or RGBA.
+def read_tiff(path: Path, source: str, max_pixels: int, named: int | None) -> RawImage:
+    """Page ``named`` of a TIFF or BigTIFF, else the first: 1, 8, 16 or 32 bits or float, grey, palette, RGB or RGBA.
 
     Pixel size and image rows come from the tags of the instrument, ImageJ's, or the resolution. Pixels are as
     stored: an orientation tag is reported, not applied.
     """
+    page_number = named or 0
     try:
         with tifffile.TiffFile(path) as tiff:
             page = _page(tiff, page_number, source)
@@ -46,12 +48,15 @@ def read_tiff(path: Path, source: str, max_pixels: int, page_number: int) -> Raw
                 raise unreadable(source, f"{shape[0]} x {shape[1]} px as in the header", f"{pixels.shape}")
             metadata = tiff_metadata(tiff, page, (shape[0], shape[1]))
             plain = plain_resolution(page)
-            notes = _reading_notes(page)
+            notes, warnings = frame_lines(named, _alike(tiff, page))
+            notes += _reading_notes(page)
     except InputError:
         raise
     except PARSER_ERRORS as error:
         raise unreadable(source, "a readable TIFF file", reason(error), CUT_SHORT) from error
-    return with_metadata(RawImage(pixels, None, None, "tiff", source, notes=notes), path, metadata, plain)
+    return with_metadata(
+        RawImage(pixels, None, None, "tiff", source, notes=notes, warnings=warnings), path, metadata, plain
+    )
 
 
 def _page(tiff: tifffile.TiffFile, number: int, source: str) -> tifffile.TiffPage:
@@ -62,6 +67,16 @@ def _page(tiff: tifffile.TiffFile, number: int, source: str) -> tifffile.TiffPag
             source, f"a page {number}", number_of(len(tiff.pages), "page"), "count pages from 0"
         ) from error
     return page if isinstance(page, tifffile.TiffPage) else page.aspage()
+
+
+def _alike(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> int:
+    """How many images the file holds, if the first two are alike: a second one may be a thumbnail or a pyramid's."""
+    try:
+        first, second = (tiff.pages[number].aspage() for number in (0, 1))
+    except (IndexError, *PARSER_ERRORS):
+        return 1
+    same = first.shape == second.shape == page.shape and first.dtype == second.dtype
+    return len(tiff.pages) if same else 1
 
 
 def _checked(page: tifffile.TiffPage, path: Path, source: str, max_pixels: int) -> tuple[int, ...]:
