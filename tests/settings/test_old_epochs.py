@@ -14,8 +14,8 @@ from pairvae.settings import load_settings, resolve, with_values
     [
         ("{epochs: 40, passes: 5}", (200, 5, 0)),
         ("{epochs: 3, passes: 1}", (3, 1, 0)),
-        ("{passes: 5}", (110, 5, 0)),  # the 22 blocks of the preset
-        ("{epochs: null, passes: 30}", (660, 30, 0)),
+        ("{passes: 5}", (75, 5, 0)),  # the 15 blocks of the preset
+        ("{epochs: null, passes: 30}", (450, 30, 0)),
         ("{epochs: 7, passes: null}", (70, 10, 0)),
         ("{epochs: 40, passes: 5, early_stop: {patience: 3}}", (200, 5, 15)),
         ("{epochs: 300, log_every: 7}", (300, 7, 0)),
@@ -87,12 +87,12 @@ def test_passes_that_are_none_are_refused(passes: object) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"sem": {"training": {"epochs": 22}}}, "sem.training trains 22 epochs, which are passes over the data"),
-        ({"sem": {"training": {"epochs": 20}}}, "write 200 for those, or log_every beside it"),
-        ({"pair": {"training": {"random_epochs": 5, "focused_epochs": 8}}}, "pair.training trains 13 epochs"),
+        ({"sem": {"training": {"epochs": 15}}}, "sem.training trains 15 epochs, which are passes over the data"),
+        ({"sem": {"training": {"epochs": 14}}}, "write 140 for those, or log_every beside it"),
+        ({"pair": {"training": {"random_epochs": 4, "focused_epochs": 5}}}, "pair.training trains 9 epochs"),
         ({"baselines": {"unet": {"epochs": 9}}}, "baselines.unet trains 9 epochs"),
         ({"saxs": {"training": {"early_stop": {"patience": 3}}}}, "patience counts epochs: 3 is less than log_every"),
-        ({"sem": {"training": {"epochs": 23}}}, None),
+        ({"sem": {"training": {"epochs": 16}}}, None),
         ({"sem": {"training": {"epochs": 20, "log_every": 10}}}, None),
         ({"pair": {"training": {"random_epochs": 0, "focused_epochs": 130}}}, None),
         ({"baselines": {"unet": {"epochs": 0}}}, None),

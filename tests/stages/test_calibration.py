@@ -223,6 +223,7 @@ def test_the_served_pair_draws_as_the_library_does() -> None:
     served = ServedPair()
     served.conditions = Conditions(None)
     served.shapes, served.binary = {"saxs": (2, 1, 1), "sem": (2, 1, 1)}, {"saxs": False, "sem": False}
+    served.channels, served.joints = {"saxs": 2, "sem": 2}, {}
     served.programs = {"saxs-encoder": encoder, "sem-decoder": torch.nn.Identity()}
     found = served.predict(None, inputs, {"direction": "saxs_sem", "samples": 5, "seed": 3})
     torch.manual_seed(3)

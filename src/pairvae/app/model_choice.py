@@ -71,7 +71,7 @@ def warm_up(predictor: Predictor) -> None:
     generator = np.random.default_rng(0)
     for source in predictor.modalities:
         array = generator.integers(0, 2, predictor.shape(source)).astype(np.float32)
-        explain(predictor, array, source, 2, 0)
+        explain(predictor, {source: array}, 2, 0)
 
 
 def _registered(root: Path) -> dict[str, Choice]:

@@ -228,14 +228,12 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
 
     return explain(
         predictor,
-        given.array,
-        asked.source,
+        {asked.source: given.array, **{name: one.array for name, one in read.items()}},
         asked.samples,
         asked.seed,
         remarks,
         known.acquisition,
         target,
-        {name: one.array for name, one in read.items()},
     )
 
 

@@ -194,8 +194,7 @@ def ensemble(
         between=between,
         steps=steps,
         morphology=morphology,
-        source=source,
-        to=to,
+        direction=(source, to),
     )
     typer.echo(
         f"{number_of(result.images, 'image')}, {100 * result.acceptance:.0f} % of those drawn, in {result.files[0]} "

@@ -20,11 +20,12 @@ from pairvae.inference.prediction_inputs import (
     direction_of,
     expand,
     output_stem,
+    require_images,
     require_no_input,
     source_of,
     unique_names,
 )
-from pairvae.inference.predictions import nm_per_px, require_images
+from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, main_pair
 from pairvae.models.posterior import Posterior
@@ -63,18 +64,18 @@ def ensemble(
     between: tuple[str, str] | None = None,
     steps: int = 5,
     morphology: str | None = None,
-    source: str | None = None,
-    to: str | None = None,
+    direction: tuple[str | None, str | None] = (None, None),
 ) -> EnsembleResult:
     """Draw ensembles and write ``out`` (.h5 or .npz) and a TIFF stack for each centre beside it.
 
     Latents are normal around each centre, with ``scale`` times the variance over the training patterns' latents
     (paper, Figures 7, S7, S8). Centres are the patterns, ``steps`` points on the line ``between`` two of them, or the
-    mean of the training patterns of a ``morphology``. ``InputError`` where nothing fulfils the constraints.
+    mean of the training patterns of a ``morphology``. The ``direction`` is from the technique of the files, which they
+    tell by default, to the technique that is drawn. ``InputError`` where nothing fulfils the constraints.
     """
     check_suffix(out)
     predictor = load(model)
-    source, target = _direction(predictor, [*patterns, *(between or ())], source, to)
+    source, target = _direction(predictor, [*patterns, *(between or ())], *direction)
     centres = _centres(predictor, source, patterns, between, steps, morphology)
     given = expand([*patterns, *(between or ())], MODALITIES[source].suffixes)
     require_no_input([out, *_stacks(out, centres)], given)

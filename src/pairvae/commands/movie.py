@@ -17,8 +17,15 @@ from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.loader import load
 from pairvae.inference.measurement import measurement
 from pairvae.inference.out_of_distribution import Confidence
-from pairvae.inference.prediction_inputs import direction_of, expand, output_stem, require_no_input, source_of
-from pairvae.inference.predictions import nm_per_px, require_images
+from pairvae.inference.prediction_inputs import (
+    direction_of,
+    expand,
+    output_stem,
+    require_images,
+    require_no_input,
+    source_of,
+)
+from pairvae.inference.predictions import nm_per_px
 from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, main_pair
 from pairvae.modalities.readers.image import file_part, file_stem

@@ -124,14 +124,12 @@ def best_guess(
 
 def explain(
     predictor: Predictor,
-    array: np.ndarray,
-    source: str,
+    arrays: Mapping[str, np.ndarray],
     samples: int,
     seed: int,
     remarks: Callable[[bool], Sequence[str]] = lambda unlike: (),
     known: Acquisition = ANY,
     target: str | None = None,
-    beside: Mapping[str, np.ndarray] | None = None,
 ) -> Explained:
     """Predict one modality from a prepared array, or from several of one sample, and say what it shows.
 
@@ -139,10 +137,8 @@ def explain(
     ----------
     predictor : Predictor
         The model.
-    array : ndarray
-        ``(channels, H, W)`` in [0, 1].
-    source : str
-        Its modality.
+    arrays : mapping of str to ndarray
+        ``(channels, H, W)`` in [0, 1] by modality; the first is shown.
     samples, seed : int
         Images to draw, and the seed of the draws.
     remarks : callable
@@ -151,16 +147,15 @@ def explain(
         What is known of the input besides, of which the conditions count.
     target : str, optional
         The modality to predict; by default the other one of the main pair.
-    beside : mapping of str to ndarray, optional
-        Prepared arrays of the same sample by other modalities.
 
     Returns
     -------
     Explained
         Pictures, a curve, numbers and warnings.
     """
+    source, array = next(iter(arrays.items()))
     target = target or predictor.partner(source)
-    posterior = predictor.encode_together({source: array, **(beside or {})}, target, known)
+    posterior = predictor.encode_together(arrays, target, known)
     best, drawn = _decoded(predictor, posterior, target, samples, seed)
     confidence = predictor.confidence(array, source)
     warnings, notes, numbers = _trust(predictor, array, source, best, target, confidence)

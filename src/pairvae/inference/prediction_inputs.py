@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairvae.errors import InputError, printable
+from pairvae.inference.predictor import Predictor
 from pairvae.modalities import MODALITIES, main_pair
 from pairvae.modalities.readers.image import HDF5_SUFFIXES, file_part, file_stem, is_litter
 
@@ -140,8 +141,44 @@ def source_of(files: Sequence[str], modalities: Sequence[str], to: str, source: 
 
 
 def direction_of(source: str, target: str) -> str:
-    """What is predicted from what, in words."""
+    """What is predicted from what, in words.
+
+    Parameters
+    ----------
+    source, target : str
+        Modalities.
+
+    Returns
+    -------
+    str
+        Such as ``SEM image from SAXS pattern``.
+    """
     return f"{MODALITIES[target].title} from {MODALITIES[source].title}"
+
+
+def require_images(predictor: Predictor, target: str) -> None:
+    """Refuse a target that is no image.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model.
+    target : str
+        A modality.
+
+    Raises
+    ------
+    InputError
+        The model does not draw images of it.
+    """
+    predictor.shape(target)
+    if not MODALITIES[target].cropped:
+        drawn = [name for name in predictor.modalities if MODALITIES[name].cropped]
+        raise InputError(
+            expected=f"images to predict: {' or '.join(drawn) or 'the model has none'}",
+            found=repr(target),
+            where="--to",
+        )
 
 
 def parts_of(entry: str, names: Sequence[str]) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pairvae.errors import InputError
 from pairvae.evaluation.scores.patterns import properties_of
 from pairvae.inference.known_acquisition import known_of
 from pairvae.inference.measurement import doubt, measurement
@@ -212,18 +211,6 @@ def agreement(
     if (source, target) == (known.image, known.pattern):
         return predictor.physical_check(given, images.mean(0))
     return None
-
-
-def require_images(predictor: Predictor, target: str) -> None:
-    """``InputError`` unless the model draws images of ``target``."""
-    predictor.shape(target)
-    if not MODALITIES[target].cropped:
-        drawn = [name for name in predictor.modalities if MODALITIES[name].cropped]
-        raise InputError(
-            expected=f"images to predict: {' or '.join(drawn) or 'the model has none'}",
-            found=repr(target),
-            where="--to",
-        )
 
 
 def nm_per_px(predictor: Predictor, modality: str) -> float | None:

@@ -58,10 +58,9 @@ class ServedPair(mlflow.pyfunc.PythonModel):  # type: ignore[misc]  # mlflow shi
         with torch.inference_mode(), torch.random.fork_rng(devices=[]):
             means, stds, correlation = self._posterior(inputs, target, told)
             # A decoder may have a program of its own for the encoders of a target.
-            special = [
-                f"{target}-decoder-{name}" for name in sources if f"{name}-encoder-{target}" in self.programs
-            ]
-            decoder = self.programs[special[0] if special else f"{target}-decoder"]
+            special = [f"{target}-decoder-{name}" for name in sources]
+            named = next((name for name in special if name in self.programs), f"{target}-decoder")
+            decoder = self.programs[named]
             images = []
             for mean, std in zip(means, stds, strict=True):
                 torch.manual_seed(seed)
