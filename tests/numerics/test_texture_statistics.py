@@ -243,6 +243,16 @@ def test_images_that_were_written_into_are_measured_again() -> None:
     assert texture.statistics(images, names=["phase_fraction"])["phase_fraction"].item() == 1.0
 
 
+def test_what_inference_mode_measured_is_measured_again_for_training() -> None:
+    images = noise(1, 1, 16, 16)
+    with torch.inference_mode():
+        texture.statistics(images, names=["phase_fraction"])
+    known = texture.statistics(images, names=["phase_fraction"])["phase_fraction"]
+    weight = torch.ones(1, requires_grad=True)
+    (weight * known).sum().backward()
+    assert weight.grad is not None
+
+
 def test_statistics_of_a_sample_differ_less_than_those_of_samples() -> None:
     wide, narrow = stripes(64, 64, 16), stripes(64, 64, 8)
     moved = wide.roll(3, dims=-1)

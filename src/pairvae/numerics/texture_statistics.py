@@ -248,7 +248,9 @@ def statistics(images: Tensor, *, periodic: bool = False, names: Sequence[str] =
         into.
     """
     differentiated = torch.is_grad_enabled() and images.requires_grad
-    if differentiated or images.is_inference() or torch.compiler.is_compiling():
+    # What is computed in inference mode could not be trained with afterwards, and its tensors have no version.
+    inference = torch.is_inference_mode_enabled() or images.is_inference()
+    if differentiated or inference or torch.compiler.is_compiling():
         return _measured(images, periodic, names)
     version, known = _KNOWN.get(images, (images._version, {}))
     if version != images._version:  # written into since
