@@ -219,16 +219,16 @@ def _explained(models: Models, content: bytes, asked: Asked, known: Known) -> Ex
         )
         for name, part in files.items()
     }
-    given = read.pop(asked.source)
+    given = read[asked.source]
 
     def remarks(unlike: bool) -> Sequence[str]:
         looks = doubt(predictor, given, asked.source, DOOR) if unlike else None
-        further = [line for one in read.values() for line in one.remarks]
+        further = [line for one in read.values() if one is not given for line in one.remarks]
         return (*given.remarks, *([looks] if looks else ()), *further)
 
     return explain(
         predictor,
-        {asked.source: given.array, **{name: one.array for name, one in read.items()}},
+        {name: one.array for name, one in read.items()},
         asked.samples,
         asked.seed,
         remarks,

@@ -121,14 +121,14 @@ def fit_joints(
             continue
         parts = {name: encoded[name].of(rows) for name in (*sources, target)}
         groups = [data.groups[row] for row in rows]
-        regression = _regressed(pair, parts, target, groups)
-        if regression is None:
+        mean = _regressed(pair, parts, target, groups)
+        if mean is None:
             known = {name: _known(corrected, name, target, data) for name in sources}
             unseen = {
                 name: _left_out(parts[name], parts[target], data, rows, known[name]) for name in sources
             }
-            regression = weighted(unseen, parts[target].target)
-        joint, correction = _fit(pair, parts, regression, sources, target, settings, seed)
+            mean = weighted(unseen, parts[target].target)
+        joint, correction = _fit(pair, parts, mean, sources, target, settings, seed)
         joints.append(joint)
         corrections.append(correction)
     return joints, corrections

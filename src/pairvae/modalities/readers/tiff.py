@@ -48,7 +48,7 @@ def read_tiff(path: Path, source: str, max_pixels: int, named: int | None) -> Ra
                 raise unreadable(source, f"{shape[0]} x {shape[1]} px as in the header", f"{pixels.shape}")
             metadata = tiff_metadata(tiff, page, (shape[0], shape[1]))
             plain = plain_resolution(page)
-            notes, warnings = frame_lines(named, _alike(tiff, page))
+            notes, warnings = frame_lines(named, _equal_pages(tiff, page))
             notes += _reading_notes(page)
     except InputError:
         raise
@@ -69,8 +69,8 @@ def _page(tiff: tifffile.TiffFile, number: int, source: str) -> tifffile.TiffPag
     return page if isinstance(page, tifffile.TiffPage) else page.aspage()
 
 
-def _alike(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> int:
-    """How many images the file holds, if the first two are alike: a second one may be a thumbnail or a pyramid's."""
+def _equal_pages(tiff: tifffile.TiffFile, page: tifffile.TiffPage) -> int:
+    """How many pages there are, if the first two have one size and type: a smaller second one is a preview."""
     try:
         first, second = (tiff.pages[number].aspage() for number in (0, 1))
     except (IndexError, *PARSER_ERRORS):
